@@ -1,0 +1,104 @@
+"""What a connector is written against.
+
+A connector is a class with a `name`, a pydantic `Settings` and two methods, `read` and `check`. It
+gets everything it may know of the club handed in; it never sees the data base, Airflow or another club.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict
+
+from connectors.model import Reading
+
+
+class Settings(BaseModel):
+    """Base of every connector's own settings (`settings:` of a club in clubs.yaml): unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where an ERP is and how to log in: an Airflow connection, without Airflow.
+
+    :param host: base address: `https://…`, `file:///…`, `sftp://host:port/dir`, `s3://bucket/prefix`.
+    :param extra: the connection's extra JSON (API keys, tenant, …).
+    """
+
+    id: str
+    host: str
+    login: str | None = None
+    password: str | None = field(default=None, repr=False)
+    port: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Club:
+    """What a connector may know of the club it reads.
+
+    :param timezone: the club's own; dates without an offset are meant in it.
+    :param country: ISO 3166 alpha-2; phones without a prefix are read as this country's.
+    """
+
+    id: str
+    timezone: ZoneInfo
+    country: str
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class Connector(ABC, Generic[S]):
+    """Reads one club from one ERP.
+
+    :param now: the clock, UTC; `as_of` of a paged reading is its value before the first request.
+    :param progress: called with (rows read so far, total where known) now and then on long readings.
+    """
+
+    #: the connector's name in clubs.yaml.
+    name: ClassVar[str]
+    #: the ERP's name as people write it.
+    title: ClassVar[str]
+    settings_type: ClassVar[type[Settings]]
+
+    def __init__(
+        self,
+        connection: Connection,
+        settings: S,
+        club: Club,
+        *,
+        now: Callable[[], datetime],
+        progress: Callable[[int, int | None], None] = lambda rows, total: None,
+    ) -> None:
+        self.connection = connection
+        self.settings = settings
+        self.club = club
+        self.now = now
+        self.progress = progress
+
+    @abstractmethod
+    def read(self, *, full: bool = False) -> Reading:
+        """Read customers and groups now.
+
+        A reading that breaks off after at least one whole page returns what it has, not certified; one
+        that never began raises.
+
+        :param full: ask for everything, also where the ERP could answer for changes only.
+        :raises ConnectorError: nothing could be read; the club fails with its sentence.
+        """
+
+    @abstractmethod
+    def check(self) -> str:
+        """Log in and look, as cheaply as the ERP allows, storing nothing.
+
+        :returns: a plain sentence of what was found ("3 files, newest customers.csv of 10:05").
+        :raises ConnectorError: what is wrong, with its remedy.
+        """

@@ -1,0 +1,211 @@
+"""The canonical form: what every connector returns, whatever the ERP.
+
+One `Reading` is one club at one moment. Frames are Polars, one row per ERP customer or group. Fields
+that the sync does not need are dropped by the connector, at the door (R19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+#: What an ERP may say of a customer. `active` gives access; a club may let others give it too (R3).
+#: `unknown` is a status that is missing or not understood: it changes nothing.
+STATUSES = (
+    "active",
+    "prospect",
+    "paused",
+    "suspended",
+    "former",
+    "archived",
+    "deleted",
+    "unknown",
+)
+
+GROUP_REF = pl.Struct({"id": pl.String, "valid_from": pl.Date, "valid_until": pl.Date})
+
+#: Columns of `Reading.customers`, in order. Blank strings are null. Text is stripped.
+#:
+#: - `erp_id`: the ERP's immutable key; null in every row of a source without ids, in none otherwise.
+#: - `email`: as the ERP has it (raw, stripped). Normalising and judging it is not the connector's work.
+#: - `phone`: E.164 where `connectors.fields.phone` can parse it, else as the ERP has it.
+#: - `status`: one of `STATUSES`; `status_raw` the ERP's own word, kept only where status is `unknown`.
+#: - `groups`: the ERP groups, products, memberships or benefits the customer holds: ids of
+#:   `Reading.groups`, each with the days on which it begins and ends (both inclusive, club's calendar;
+#:   null = open). Several spans of one group (a pause in between) are several entries.
+#: - `valid_from`, `valid_until`: days on which the customer's own status begins and ends (inclusive).
+#: - `guardian_id`: ERP id of the family owner or legal representative.
+#: - `replaced_by`: ERP id that the ERP itself names as this record's successor (R10).
+#: - `created_at`, `modified_at`: UTC, as the ERP states them.
+#: - `placeholder`: not a person (a "Customer Deleted" sink, an unfinished sign-up).
+CUSTOMER_SCHEMA = pl.Schema(
+    {
+        "erp_id": pl.String,
+        "email": pl.String,
+        "first_name": pl.String,
+        "last_name": pl.String,
+        "phone": pl.String,
+        "birth_date": pl.Date,
+        "gender": pl.String,
+        "country": pl.String,
+        "status": pl.String,
+        "status_raw": pl.String,
+        "groups": pl.List(GROUP_REF),
+        "valid_from": pl.Date,
+        "valid_until": pl.Date,
+        "guardian_id": pl.String,
+        "replaced_by": pl.String,
+        "created_at": pl.Datetime("us", "UTC"),
+        "modified_at": pl.Datetime("us", "UTC"),
+        "is_company": pl.Boolean,
+        "placeholder": pl.Boolean,
+    }
+)
+
+#: Columns of `Reading.groups`: the ERP's own list of groups. `active` null = the ERP does not say.
+#: A connector whose ERP has no such list derives one from the customers' rows (all active).
+GROUP_SCHEMA = pl.Schema({"id": pl.String, "name": pl.String, "active": pl.Boolean})
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What proves that a reading is complete (R14).
+
+    :param complete: everything below holds: last page seen, totals equal the rows, no page twice, no
+        id twice, file whole.
+    :param doubts: one plain sentence for each proof that failed; empty when complete.
+    :param rows: customer rows received, before repeated ids were folded.
+    :param total: what the ERP says the number of rows is, where it says.
+    :param pages: pages, or files, read.
+    """
+
+    complete: bool
+    doubts: tuple[str, ...] = ()
+    rows: int = 0
+    total: int | None = None
+    pages: int = 0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One club's customers and groups at one moment, as its ERP states them.
+
+    :param customers: `CUSTOMER_SCHEMA`; no erp_id twice.
+    :param groups: `GROUP_SCHEMA`; no id twice.
+    :param as_of: UTC; taken before the first request; of a file, its modification time.
+    :param conflicting_ids: ids that came more than once with different content: present, but unknown
+        this time (finding ID_DUPLICATE); they are not in `customers`.
+    :param columns: the ERP's own column or field names, in its own order, for exports (R22).
+    :param column_of: canonical field -> the ERP's own column that it was read from.
+    """
+
+    customers: pl.DataFrame
+    groups: pl.DataFrame
+    certificate: Certificate
+    as_of: datetime
+    conflicting_ids: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    column_of: Mapping[str, str] = field(default_factory=dict)
+
+
+def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
+    """Rows or a frame with any of the canonical columns -> a frame of exactly `CUSTOMER_SCHEMA`.
+
+    Missing columns become null (`placeholder` and `is_company` false, `groups` empty), text is stripped and
+    blank text becomes null.
+    """
+    frame = (
+        rows
+        if isinstance(rows, pl.DataFrame)
+        else pl.DataFrame(
+            rows,
+            schema_overrides={k: v for k, v in CUSTOMER_SCHEMA.items() if rows and k in rows[0]},
+            infer_schema_length=None,
+        )
+    )
+    out = []
+    for name, dtype in CUSTOMER_SCHEMA.items():
+        if name not in frame.columns:
+            col = pl.lit(None, dtype=dtype)
+        else:
+            col = pl.col(name).cast(dtype)
+        if dtype == pl.String:
+            col = col.str.strip_chars()
+            col = pl.when(col != "").then(col)
+        elif name == "groups":
+            col = col.fill_null(pl.lit([], dtype=dtype))
+        elif dtype == pl.Boolean:
+            col = col.fill_null(False)
+        out.append(col.alias(name))
+    if frame.width == 0:
+        return CUSTOMER_SCHEMA.to_frame()
+    return frame.select(out)
+
+
+def groups_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows of groups -> a frame of exactly `GROUP_SCHEMA`; a repeated id counts once, the first wins."""
+    if not rows:
+        return GROUP_SCHEMA.to_frame()
+    return pl.DataFrame(rows, schema=GROUP_SCHEMA).unique("id", keep="first", maintain_order=True)
+
+
+def assemble(
+    customers: pl.DataFrame,
+    groups: pl.DataFrame,
+    *,
+    as_of: datetime,
+    paged: bool,
+    pages: int,
+    total: int | None = None,
+    doubts: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    column_of: Mapping[str, str] | None = None,
+) -> Reading:
+    """Fold repeated ids and write the certificate: the same judgement for every connector (R14).
+
+    In a file, rows that repeat an id word for word count once and do no harm. In paged answers any
+    repeat means that rows moved while we read: not certified. Rows of one id that differ make the
+    record unknown this time, and nothing is certified.
+
+    :param customers: `CUSTOMER_SCHEMA`, all rows received, in order.
+    :param doubts: what the connector itself could not prove (last page not seen, a page twice, …).
+    """
+    why = list(doubts)
+    rows = customers.height
+    if total is not None and total != rows:
+        why.append(f"The ERP says {total} customers, {rows} were received.")
+    conflicting: tuple[str, ...] = ()
+    if rows and customers["erp_id"].null_count() < rows:
+        ids = customers["erp_id"]
+        if ids.null_count():
+            why.append(f"{ids.null_count()} rows came without an id and were left out.")
+            customers = customers.filter(pl.col("erp_id").is_not_null())
+        repeated = customers.filter(pl.col("erp_id").is_duplicated())
+        if repeated.height:
+            distinct = repeated.unique(maintain_order=True)
+            conflicting = tuple(
+                distinct.filter(pl.col("erp_id").is_duplicated())["erp_id"].unique().sort()
+            )
+            if paged:
+                n = repeated["erp_id"].n_unique()
+                why.append(f"{n} ids came on more than one page: rows moved while they were read.")
+            elif conflicting:
+                why.append(f"{len(conflicting)} ids stand in the file twice with different content.")
+            customers = customers.filter(~pl.col("erp_id").is_in(list(conflicting))).unique(
+                "erp_id", keep="first", maintain_order=True
+            )
+    return Reading(
+        customers=customers,
+        groups=groups,
+        certificate=Certificate(
+            complete=not why, doubts=tuple(why), rows=rows, total=total, pages=pages
+        ),
+        as_of=as_of,
+        conflicting_ids=conflicting,
+        columns=tuple(columns),
+        column_of=dict(column_of or {}),
+    )

@@ -1,0 +1,29 @@
+"""The connectors by name. Modules are imported when asked for, so that one ERP's libraries cost another nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from connectors.base import Connector
+
+#: name in clubs.yaml -> module:class
+CONNECTORS = {
+    "csv": "connectors.csv:CsvConnector",
+    "eversports": "connectors.eversports:EversportsConnector",
+    "planity": "connectors.planity:PlanityConnector",
+    "playtomic": "connectors.playtomic:PlaytomicConnector",
+    "tryton": "connectors.tryton:TrytonConnector",
+}
+
+
+def connector_class(name: str) -> type[Connector[Any]]:
+    """The connector of that name.
+
+    :raises KeyError: no connector of that name; the message lists those there are.
+    """
+    if name not in CONNECTORS:
+        raise KeyError(f"no connector named {name!r}; there are: {', '.join(sorted(CONNECTORS))}")
+    module, _, cls = CONNECTORS[name].partition(":")
+    found: type[Connector[Any]] = getattr(import_module(module), cls)
+    return found
