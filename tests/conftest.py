@@ -1,0 +1,52 @@
+"""What tests of every package may use: a PostgreSQL server of their own, and fresh databases."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clubsync import embedded
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[embedded.Server]:
+    """A server for this test process (one per xdist worker), gone at the end.
+
+    Its folder is short, for the socket's sake, and not under pytest's own, which is closed to the
+    user that the server runs as when the tests are run by root.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="cs-pg-"))
+    # Nothing here outlives the machine, so tests need not wait for the disk.
+    quick = {"fsync": "off", "synchronous_commit": "off", "shared_buffers": "64MB"}
+    server = embedded.ensure_running(folder, settings=quick)
+    try:
+        yield server
+    finally:
+        embedded.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database(postgres: embedded.Server) -> Iterator[str]:
+    """The SQLAlchemy URL of a fresh, empty database, dropped after the test."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    postgres.create_database(name)
+    try:
+        yield postgres.url(name)
+    finally:
+        postgres.drop_database(name)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
