@@ -1,0 +1,351 @@
+"""From an ERP's words to canonical values: texts, phones, dates, moments, yes and no, names, gender.
+
+Everything takes and gives Polars series or expressions. What a library must judge one by one (phones,
+names) is judged once per distinct value; phones of the usual forms are recognised by expressions built
+from the library's own metadata, because the library needs 50 to 100 µs a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+import polars as pl
+
+#: Words that say yes, no, and "is a customer now" in the languages that our clubs' ERPs speak.
+TRUE_WORDS = (
+    *("1", "true", "t", "yes", "y", "x", "on", "active", "enabled"),
+    *("vrai", "oui", "o", "actif", "active", "actifs"),
+    *("si", "sí", "s", "verdadero", "activo", "activa"),
+    *("wahr", "ja", "j", "aktiv"),
+)
+FALSE_WORDS = (
+    *("0", "false", "f", "no", "n", "off", "inactive", "disabled"),
+    *("faux", "non", "inactif", "inactive"),
+    *("falso", "inactivo", "inactiva"),
+    *("falsch", "nein", "inaktiv"),
+)
+ACTIVE_WORDS = (
+    *(
+        "active",
+        "actif",
+        "actif(ve)",
+        "activé",
+        "activée",
+        "1",
+        "true",
+        "vrai",
+        "yes",
+        "oui",
+        "y",
+        "o",
+    ),
+    *(
+        "current",
+        "member",
+        "membre",
+        "client",
+        "adhérent",
+        "adhérente",
+        "en cours",
+        "valid",
+        "valide",
+    ),
+    *("activo", "activa", "alta", "si", "sí", "aktiv", "ja", "mitglied", "wahr"),
+)
+
+_MALE = (
+    "m",
+    "male",
+    "man",
+    "h",
+    "homme",
+    "masculin",
+    "monsieur",
+    "mr",
+    "m.",
+    "hombre",
+    "masculino",
+)
+_MALE_DE = ("männlich", "mann", "herr")
+_FEMALE = ("f", "female", "woman", "femme", "féminin", "feminin", "madame", "mme", "mlle", "mujer")
+_FEMALE_DE = ("femenino", "w", "weiblich", "frau", "ms", "mrs")
+_GENDERS = {
+    **dict.fromkeys((*_MALE, *_MALE_DE), "male"),
+    **dict.fromkeys((*_FEMALE, *_FEMALE_DE), "female"),
+}
+
+_INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
+
+
+def text(column: pl.Expr) -> pl.Expr:
+    """Strip blanks (no-break and invisible ones too); what is then empty becomes null."""
+    out = column.str.replace_all(f"[{_INVISIBLE}\0]", "").str.strip_chars()
+    return pl.when(out != "").then(out)
+
+
+def key(column: pl.Expr) -> pl.Expr:
+    """The form in which words are compared: stripped, lower case."""
+    return text(column).str.to_lowercase()
+
+
+def words(values: Iterable[str]) -> list[str]:
+    """Configured words in the form of `key`; blank ones are left out."""
+    return sorted({v.strip().lower() for v in values if v.strip()})
+
+
+def truth(column: pl.Expr, true: Iterable[str] = TRUE_WORDS) -> pl.Expr:
+    """Yes or no: one of `true` is true, any other word is false, blank is null."""
+    word = key(column)
+    return pl.when(word.is_not_null()).then(word.is_in(words(true)))
+
+
+def gender(column: pl.Expr) -> pl.Expr:
+    """`male`, `female`, or null for everything else (hidden, other, not understood)."""
+    return key(column).replace_strict(_GENDERS, default=None, return_dtype=pl.String)
+
+
+def country(column: pl.Expr) -> pl.Expr:
+    """An ISO 3166 code of two letters in capitals; anything else as the ERP has it."""
+    value = text(column)
+    code = value.str.to_uppercase()
+    return pl.when(code.str.contains(r"^[A-Z]{2}$")).then(code).otherwise(value)
+
+
+# Dates -----------------------------------------------------------------------------------------
+
+#: ISO first; day before month after it, as all of Europe writes; with the separators in use.
+DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y%m%d")
+_TIMES = ("%H:%M:%S%.f", "%H:%M")
+
+
+def _first_that_parses(
+    values: pl.Series, tries: Sequence[Callable[[pl.Expr], pl.Expr]]
+) -> pl.Series:
+    """Each value by the first of `tries` that makes something of it; stops when nothing is left."""
+    frame = pl.DataFrame({"raw": values})
+    out: pl.Series | None = None
+    for attempt in tries:
+        got = frame.select(attempt(pl.col("raw")).alias("raw"))["raw"]
+        out = got if out is None else out.zip_with(out.is_not_null(), got)
+        if out.null_count() == values.null_count():
+            break
+    assert out is not None
+    return out
+
+
+def _as_day(fmt: str) -> Callable[[pl.Expr], pl.Expr]:
+    return lambda value: value.str.to_date(fmt, strict=False)
+
+
+def _as_moment(fmt: str, zone: str | None = None) -> Callable[[pl.Expr], pl.Expr]:
+    return lambda value: value.str.to_datetime(fmt, strict=False, time_unit="us", time_zone=zone)
+
+
+def dates(values: pl.Series, formats: Sequence[str] = ()) -> pl.Series:
+    """Days. The given formats (strptime) come before `DATE_FORMATS`; a time of day is dropped.
+
+    What is no date, or outside of the years 1900 to 2199 (`0000-00-00` and its like), is null.
+    """
+    raw = values.to_frame("raw").select(text(pl.col("raw").cast(pl.String)))["raw"]
+    distinct = raw.drop_nulls().unique()
+    if not distinct.len():
+        return pl.Series(values.name, [None] * values.len(), dtype=pl.Date)
+    given = _first_that_parses(distinct, [_as_day(f) for f in formats]) if formats else None
+    day = distinct.str.replace(r"^(\S+?)(?:[T ]\d{1,2}:\d{2}.*)$", "$1")
+    usual = _first_that_parses(day, [_as_day(f) for f in DATE_FORMATS])
+    found = usual if given is None else given.zip_with(given.is_not_null(), usual)
+    return (
+        pl.DataFrame({"raw": raw})
+        .join(
+            pl.DataFrame({"raw": distinct, "day": found}),
+            on="raw",
+            how="left",
+            maintain_order="left",
+        )
+        .select(
+            pl.when(pl.col("day").is_between(date(1900, 1, 1), date(2199, 12, 31)))
+            .then(pl.col("day"))
+            .alias(values.name)
+        )
+        .to_series()
+    )
+
+
+def _midnight(formats: Sequence[str]) -> Callable[[pl.Series], pl.Series]:
+    return lambda values: dates(values, formats).cast(pl.Datetime("us"))
+
+
+def moments(values: pl.Series, zone: ZoneInfo, formats: Sequence[str] = ()) -> pl.Series:
+    """Moments in UTC (microseconds). With an offset or Z they mean what they say; without, the club's
+    clock; a date alone is the beginning of that day. What is no moment is null.
+
+    :param formats: strptime formats to try first; those without an hour are formats of dates.
+    """
+    frame = values.to_frame("raw").with_columns(text(pl.col("raw").cast(pl.String)))
+    frame = frame.with_columns(
+        pl.col("raw").str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})T", "$1 "),
+        offset=pl.col("raw").str.contains(r"\d{1,2}:\d{2}.*(?:[Zz]|[+-]\d{2}:?\d{2})$"),
+    )
+    # A value with an offset is parsed by the aware formats only, one without by the others only.
+    with_offset = (
+        pl.when(pl.col("offset"))
+        .then(pl.col("raw"))
+        .str.replace(r"\s*[Zz]$", "+0000")
+        .str.replace(r"\s*([+-]\d{2}):?(\d{2})$", "$1$2")
+    )
+    halves = frame.select(aware=with_offset, naive=pl.when(~pl.col("offset")).then(pl.col("raw")))
+    aware = _first_that_parses(
+        halves["aware"], [_as_moment(f"%Y-%m-%d {t}%z", "UTC") for t in _TIMES]
+    )
+    naive = halves["naive"]
+    if naive.null_count() == naive.len():
+        return aware.alias(values.name)
+    days = [f for f in formats if "%H" not in f]
+    local = _first_that_parses(
+        naive,
+        [
+            *(_as_moment(f) for f in formats if "%H" in f),
+            *(_as_moment(f"%Y-%m-%d {t}") for t in _TIMES),
+            *(_as_moment(f"{d} {t}") for d in (*days, *DATE_FORMATS[1:]) for t in _TIMES),
+            lambda value: value.map_batches(_midnight(days), return_dtype=pl.Datetime("us")),
+        ],
+    )
+    utc = local.dt.replace_time_zone(
+        str(zone), ambiguous="earliest", non_existent="null"
+    ).dt.convert_time_zone("UTC")
+    return aware.zip_with(aware.is_not_null(), utc).alias(values.name)
+
+
+# Phones ----------------------------------------------------------------------------------------
+
+_PUNCTUATION = r"[\s.\-/()\u2010-\u2015]"
+
+
+@lru_cache(maxsize=64)
+def _usual_forms(region: str) -> tuple[str, int, str] | None:
+    """(national prefix, country code, pattern of the number without it) of a region whose numbers are
+    plain enough to be recognised without the library; else None.
+    """
+    meta = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    if meta is None or meta.country_code is None or meta.general_desc is None:
+        return None
+    pattern = meta.general_desc.national_number_pattern
+    prefix = meta.national_prefix_for_parsing or ""
+    if pattern is None or not re.fullmatch(r"\d?", prefix) or meta.national_prefix_transform_rule:
+        return None
+    # A number that is whole with its prefix would be ambiguous: the library is to say.
+    if prefix and re.match(rf"(?:{pattern})", prefix + "0" * 20):
+        return None
+    return prefix, meta.country_code, pattern
+
+
+def _library_phone(raw: str, region: str) -> str:
+    """One number by the library: E.164, or as it came.
+
+    A cell with letters in it is a remark ("voir sa mère") and stays: the library would read the letters
+    as digits of a keypad.
+    """
+    if any(c.isalpha() for c in raw):
+        return raw
+    try:
+        number = phonenumbers.parse(raw, region)
+    except phonenumbers.NumberParseException:
+        return raw
+    if not phonenumbers.is_possible_number(number):
+        return raw
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def phones(values: pl.Series, region: str) -> pl.Series:
+    """Phones to E.164; what does not parse stays as it came, stripped; blank is null.
+
+    :param values: strings.
+    :param region: ISO 3166 alpha-2 country in which numbers without a prefix are read.
+    """
+    name = values.name
+    frame = pl.DataFrame({"raw": values.cast(pl.String)}).with_columns(text(pl.col("raw")))
+    forms = _usual_forms(region.upper())
+    usual = pl.lit(None, dtype=pl.String)
+    if forms is not None:
+        prefix, code, pattern = forms
+        digits = pl.col("raw").str.replace_all(_PUNCTUATION, "")
+        local = digits.str.extract(rf"^{prefix}((?:{pattern}))$", 1)
+        full = digits.str.extract(rf"^\+{code}((?:{pattern}))$", 1)
+        plain = pl.col("raw").str.contains(r"^\+?[0-9(]")
+        usual = pl.when(plain).then(pl.lit(f"+{code}") + pl.coalesce(local, full))
+    frame = frame.with_columns(phone=usual)
+    odd = frame.filter(pl.col("phone").is_null() & pl.col("raw").is_not_null())["raw"].unique()
+    if odd.len():
+        judged = {raw: _library_phone(raw, region.upper()) for raw in odd}
+        frame = frame.with_columns(
+            pl.coalesce(
+                pl.col("phone"),
+                pl.col("raw").replace_strict(judged, default=None, return_dtype=pl.String),
+            ).alias("phone")
+        )
+    return frame["phone"].alias(name)
+
+
+# Names -----------------------------------------------------------------------------------------
+
+_PARTICLE_WORDS = """
+    de du des d' da das do dos del della di la las le les los van von vom zu zur den der ter ten el al
+    ben bin ibn mac mc saint san santa st y e i
+"""
+_PARTICLES = frozenset(_PARTICLE_WORDS.split())
+
+
+def split_name(name: str) -> tuple[str | None, str | None]:
+    """A name in one field -> (first name, last name).
+
+    In this order: "Last, First" is split at the comma; words wholly in capitals beside words that are not
+    are the last name ("DUPONT Marie", "Marie DE LA TOUR"); else the last word is the last name, with the
+    particles before it ("Anna van der Berg"). One word alone is a first name. Right for most, wrong for
+    some (two Spanish surnames): an ERP that has two fields is to be read from two fields.
+    """
+    before, comma, after = name.partition(",")
+    if comma and before.strip() and after.strip():
+        return " ".join(after.split()), " ".join(before.split())
+    parts = name.replace(",", " ").split()
+    if not parts:
+        return None, None
+    if len(parts) == 1:
+        return parts[0], None
+    loud = [len(p) > 1 and p.isupper() for p in parts]
+    if any(loud) and not all(loud):
+        first = " ".join(p for p, capitals in zip(parts, loud, strict=True) if not capitals)
+        return first, " ".join(p for p, capitals in zip(parts, loud, strict=True) if capitals)
+    at = len(parts) - 1
+    while at > 1 and parts[at - 1].lower() in _PARTICLES:
+        at -= 1
+    return " ".join(parts[:at]), " ".join(parts[at:])
+
+
+def split_names(values: pl.Series) -> pl.DataFrame:
+    """Names in one field -> columns `first_name` and `last_name`, row by row (rule: `split_name`)."""
+    distinct = values.drop_nulls().unique()
+    pairs = [split_name(v) for v in distinct]
+    table = pl.DataFrame(
+        {
+            "name": distinct,
+            "first_name": pl.Series([p[0] for p in pairs], dtype=pl.String),
+            "last_name": pl.Series([p[1] for p in pairs], dtype=pl.String),
+        }
+    )
+    return (
+        pl.DataFrame({"name": values.cast(pl.String)})
+        .join(table, on="name", how="left", maintain_order="left")
+        .select("first_name", "last_name")
+    )
+
+
+def on_distinct(values: pl.Series, judge: Callable[[str], str | None]) -> pl.Series:
+    """Apply `judge` once to each distinct value; null stays null."""
+    distinct = values.drop_nulls().unique()
+    judged = {v: judge(v) for v in distinct}
+    return values.replace_strict(judged, default=None, return_dtype=pl.String)
