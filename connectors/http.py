@@ -1,0 +1,427 @@
+"""The one way in which API connectors speak HTTP: bounded, patient for a moment, and discreet.
+
+`Http` wraps a `requests` session. Every request has timeouts; every reading has caps on bytes and
+time; what may pass by itself (no connection, a timeout, 5xx, a cut answer) is tried again with growing
+pauses (tenacity); a 429 or one of its cousins is waited for when the wait is short, and becomes
+`RateLimited` when it is not. What is left is said in the words of `connectors.errors`.
+
+Nothing that a server or a user could have filled with a secret or a person's data reaches a message, a
+traceback or a log line: no query string, no body, no header (R19). That is why the errors of
+`requests`, which quote whole addresses, are not chained.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+from pydantic import Field
+from requests.auth import AuthBase
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
+
+from connectors.base import Connection, Settings
+from connectors.errors import (
+    ConnectorError,
+    ContractChanged,
+    CredentialsRefused,
+    ErpUnreachable,
+    RateLimited,
+    SettingsWrong,
+)
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: statuses that mean "too many requests"; 421 is Virtuagym's own (erps.md 9).
+THROTTLED = {429, 421}
+
+#: families of counters that some gateways send instead of Retry-After (erps.md 5).
+RESET_FAMILIES = ("RateLimit", "X-RateLimit", "X-Rate-Limit", "X-Quota", "X-Spike-Arrest")
+
+
+class HttpLimits(Settings):
+    """How long and how much: `http:` in a club's settings. Times are seconds.
+
+    :param attempts: how often one request is made at most.
+    :param backoff: the first pause between two attempts; it doubles, with jitter.
+    :param longest_wait: the longest wait that a 429 may ask of us before it becomes `RateLimited`,
+        and the longest pause between attempts.
+    :param max_bytes: of one answer, unpacked.
+    :param max_seconds: of one reading, all requests and waits together.
+    :param max_pages: of one reading; more is taken for a walk in a circle.
+    """
+
+    connect_timeout: float = Field(default=5.0, gt=0)
+    read_timeout: float = Field(default=30.0, gt=0)
+    attempts: int = Field(default=4, ge=1, le=10)
+    backoff: float = Field(default=0.5, ge=0)
+    longest_wait: float = Field(default=2.0, ge=0)
+    max_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    max_seconds: float = Field(default=300.0, gt=0)
+    max_pages: int = Field(default=10_000, ge=1)
+
+
+def base_address(connection: Connection) -> str:
+    """The connection's base address, with scheme and port, without a slash at its end.
+
+    A host without a scheme is taken for https. A log-in inside the address is refused: it would end
+    up in logs.
+
+    :raises SettingsWrong: no host, not http, or with a log-in, query or fragment in it.
+    """
+    host = connection.host.strip()
+    if not host:
+        raise SettingsWrong(f"The connection {connection.id} has no host.")
+    if "://" not in host:
+        host = f"https://{host}"
+    try:
+        parts = urlsplit(host)
+        port = parts.port or connection.port
+    except ValueError:
+        raise SettingsWrong(f"The host of connection {connection.id} is not an address.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsWrong(f"The host of connection {connection.id} is not an http address.")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise SettingsWrong(
+            f"The host of connection {connection.id} must be a plain address; "
+            "log-in and keys have their own fields."
+        )
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+class Unauthorized(CredentialsRefused):
+    """401: the credentials, or merely a session or token that ran out."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    method: str
+    path: str
+    params: Any
+    body: Any
+    attempts: int
+
+
+class _Again(Exception):
+    """This attempt failed in a way that may pass.
+
+    :param final: what to raise when no attempt is left.
+    :param wait: seconds the server asked for, where it said.
+    """
+
+    def __init__(self, final: ConnectorError, wait: float | None = None) -> None:
+        super().__init__()
+        self.final = final
+        self.wait = wait
+
+
+class _Authorization(AuthBase):
+    """Sets the header itself, so that `requests` never takes a log-in out of a .netrc file."""
+
+    def __init__(self, value: str | None) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._value is not None:
+            request.headers["Authorization"] = self._value
+        return request
+
+
+class Http:
+    """One reading's conversation with one ERP.
+
+    :param base: from `base_address`.
+    :param erp: the ERP's name, for sentences.
+    :param now: UTC clock; only used where a server dates a wait and sends no Date of its own.
+    :param login: fetches the Authorization header's value; called before the first request that needs
+        it, and once more when a request is answered with 401 (a token that ran out in mid-walk).
+    """
+
+    def __init__(
+        self,
+        base: str,
+        erp: str,
+        limits: HttpLimits,
+        *,
+        now: Callable[[], datetime],
+        login: Callable[[Http], str] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._base = base
+        self._erp = erp
+        self._limits = limits
+        self._now = now
+        self._login = login
+        self._sleep = sleep
+        self._authorization: str | None = None
+        self._deadline = time.monotonic() + limits.max_seconds
+        self._session = requests.Session()
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "clubsync"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def json(
+        self,
+        method: str,
+        path: str,
+        into: type[T],
+        *,
+        params: Mapping[str, Any] | list[tuple[str, Any]] | None = None,
+        body: Any = None,
+        login: bool = True,
+        once: bool = False,
+    ) -> T:
+        """Ask, and parse the answer; fields that `into` does not name are dropped unread (R19).
+
+        Every request that a connector makes is a question, so that it may be repeated, POST or not.
+
+        :param path: below the base address.
+        :param into: a type that msgspec can decode to.
+        :param login: whether the request needs the log-in.
+        :param once: do not try again, whatever happens.
+        :raises ErpUnreachable: no connection, timeouts, 5xx, cut answers, until no attempt was left.
+        :raises RateLimited: asked to wait longer than `longest_wait`, or again and again.
+        :raises CredentialsRefused: 401 (again after a new log-in) or 403.
+        :raises SettingsWrong: 404, a redirect, or no valid address.
+        :raises ContractChanged: any other answer that is not the JSON we know.
+        """
+        question = _Question(method, path, params, body, 1 if once else self._limits.attempts)
+        if not login or self._login is None:
+            return self._retried(question, into, None)
+        if self._authorization is None:
+            self._authorization = self._login(self)
+        try:
+            return self._retried(question, into, self._authorization)
+        except Unauthorized:
+            if once:
+                raise
+            log.info("%s: log-in has run out, logging in again", self._erp)
+            self._authorization = self._login(self)
+            return self._retried(question, into, self._authorization)
+
+    def _retried(self, question: _Question, into: type[T], authorization: str | None) -> T:
+        limits = self._limits
+        backoff = wait_exponential_jitter(
+            initial=limits.backoff, max=limits.longest_wait, jitter=limits.backoff
+        )
+
+        def pause(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.wait if isinstance(error, _Again) else None
+            return backoff(state) if asked is None else asked
+
+        def tell(state: RetryCallState) -> None:
+            log.info(
+                "%s: %s %s failed, attempt %d of %d, trying again in %.1f s",
+                self._erp,
+                question.method,
+                question.path,
+                state.attempt_number,
+                question.attempts,
+                state.upcoming_sleep,
+            )
+
+        try:
+            for attempt in Retrying(
+                retry=retry_if_exception_type(_Again),
+                stop=stop_after_attempt(question.attempts),
+                wait=pause,
+                sleep=self._sleep,
+                before_sleep=tell,
+                reraise=True,
+            ):
+                with attempt:
+                    return self._once(question, into, authorization)
+        except _Again as error:
+            raise error.final from None
+        raise AssertionError("tenacity returns or raises")
+
+    def _once(self, question: _Question, into: type[T], authorization: str | None) -> T:
+        where = f"{self._erp} ({question.method} {question.path})"
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise ErpUnreachable(
+                f"{where}: reading took longer than {self._limits.max_seconds:.0f} s and was ended."
+            )
+        try:
+            response = self._session.request(
+                question.method,
+                f"{self._base}{question.path}",
+                params=question.params,
+                json=question.body,
+                auth=_Authorization(authorization),
+                timeout=(
+                    min(self._limits.connect_timeout, left),
+                    min(self._limits.read_timeout, left),
+                ),
+                stream=True,
+                allow_redirects=False,
+            )
+            with response:
+                content = self._content(response, where)
+        except requests.Timeout:
+            raise _Again(ErpUnreachable(f"{where} did not answer in time.")) from None
+        except requests.exceptions.SSLError:
+            raise ErpUnreachable(f"{where}: the server's TLS certificate is not valid.") from None
+        except (
+            requests.ConnectionError,
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ContentDecodingError,
+        ):
+            raise _Again(ErpUnreachable(f"{where}: no connection, or it was cut.")) from None
+        except (requests.RequestException, ValueError):
+            raise SettingsWrong(
+                f"{where}: the connection's host is not a usable address."
+            ) from None
+        self._judge(response, where)
+        return _parsed(content, into, where)
+
+    def _content(self, response: requests.Response, where: str) -> bytes:
+        """The whole body, unpacked, within the caps; a slow trickle is cut at the deadline."""
+        content = bytearray()
+        for chunk in response.iter_content(64 * 1024):
+            content += chunk
+            if len(content) > self._limits.max_bytes:
+                raise ContractChanged(
+                    f"{where} sent more than {self._limits.max_bytes / 1e6:.0f} MB in one answer."
+                )
+            if time.monotonic() > self._deadline:
+                raise ErpUnreachable(
+                    f"{where}: reading took longer than {self._limits.max_seconds:.0f} s and was ended."
+                )
+        return bytes(content)
+
+    def _judge(self, response: requests.Response, where: str) -> None:
+        """Return when the answer is worth parsing, else raise what its status means."""
+        status = response.status_code
+        if status < 300:
+            return
+        if status in THROTTLED or status == HTTPStatus.SERVICE_UNAVAILABLE or status >= 500:
+            self._put_off(response, where)
+        if status == HTTPStatus.REQUEST_TIMEOUT:
+            raise _Again(ErpUnreachable(f"{where} did not answer in time."))
+        if status == HTTPStatus.UNAUTHORIZED:
+            raise Unauthorized(f"{where} refused our log-in (401).")
+        if status == HTTPStatus.FORBIDDEN:
+            raise CredentialsRefused(f"{where} forbids what we ask (403).")
+        if status < 400:
+            raise SettingsWrong(f"{where} sends us to another address ({status}).")
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+            raise SettingsWrong(f"{where} does not exist ({status}).")
+        raise ContractChanged(f"{where} did not understand our question ({status}).")
+
+    def _put_off(self, response: requests.Response, where: str) -> None:
+        wait = asked_wait(response.headers, self._now())
+        status = response.status_code
+        final: ConnectorError
+        if status in THROTTLED:
+            final = RateLimited(
+                f"{where} has had too many requests ({status})"
+                + (f" and asks us to wait {_span(wait)}." if wait is not None else "."),
+                retry_after=wait,
+            )
+        else:
+            final = ErpUnreachable(
+                f"{where} answers with a server error ({status})"
+                + (f" and asks us to wait {_span(wait)}." if wait is not None else ".")
+            )
+        if wait is not None and wait.total_seconds() > self._limits.longest_wait:
+            raise final
+        # A wait of nothing would be a busy loop: then our own pauses count.
+        raise _Again(final, wait.total_seconds() if wait else None)
+
+
+def asked_wait(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """How long an answer asks us to wait, or None where it does not say.
+
+    Retry-After (seconds or an HTTP date) wins; else the latest reset of those counters that stand at
+    nothing (or do not say where they stand). A reset is an epoch in milliseconds or seconds, or a
+    number of seconds. Dates are compared with the server's own clock where it sends a Date: ours may
+    differ, or be a replay's.
+    """
+    try:
+        now = parsedate_to_datetime(headers["Date"])
+    except (KeyError, ValueError):
+        pass
+    if "Retry-After" in headers:
+        value = headers["Retry-After"].strip()
+        try:
+            return max(timedelta(0), timedelta(seconds=float(value)))
+        except (ValueError, OverflowError):
+            pass
+        try:
+            at = parsedate_to_datetime(value)
+            return max(timedelta(0), (at if at.tzinfo else at.replace(tzinfo=UTC)) - now)
+        except ValueError:
+            pass
+    waits = []
+    for family in RESET_FAMILIES:
+        try:
+            reset = float(headers[f"{family}-Reset"])
+            remaining = float(headers.get(f"{family}-Remaining", 0))
+        except (KeyError, ValueError):
+            continue
+        if remaining <= 0:
+            if reset > 1e11:
+                reset = reset / 1000 - now.timestamp()
+            elif reset > 1e9:
+                reset -= now.timestamp()
+            waits.append(timedelta(seconds=max(0.0, reset)))
+    return max(waits, default=None)
+
+
+def _parsed(content: bytes, into: type[T], where: str) -> T:
+    head = content.lstrip()[:1]
+    if not head:
+        raise _Again(ErpUnreachable(f"{where} sent an empty answer."))
+    if head == b"<":
+        raise ContractChanged(
+            f"{where} answered with a web page instead of JSON.",
+            remedy="It is often a log-in or maintenance page: open the ERP's address in a browser, "
+            "then compare it with the connection's host.",
+        )
+    try:
+        return msgspec.json.decode(content, type=into)
+    except msgspec.ValidationError as error:
+        # msgspec names types and the place, never a value.
+        raise ContractChanged(f"{where} answered in another form: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if "truncated" in str(error):
+            raise _Again(ErpUnreachable(f"{where}: the answer was cut off.")) from None
+        raise ContractChanged(f"{where} answered with something that is not JSON.") from None
+
+
+def _span(wait: timedelta) -> str:
+    seconds = wait.total_seconds()
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+class _WithoutQuery(logging.Filter):
+    """Takes the query string off urllib3's own debug lines: some ERPs put keys there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                a.partition("?")[0] if isinstance(a, str) and a.startswith("/") else a
+                for a in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQuery())

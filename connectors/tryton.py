@@ -1,0 +1,485 @@
+"""Tryton: the open ERP, over its JSON-RPC.
+
+Rests on Tryton 8.2.1 with modules party and party_relationship, its source read [src] and a real server
+asked [ran] (tests/connectors/test_tryton.py asks it again):
+
+- `POST <database>/rpc/` with `common.db.login` -> user and session; every later call carries both in
+  `Authorization: Session …`. Wrong log-ins: 401 with a web page; a log-in that needs more than a password:
+  `LoginException` in a 200; an unknown session: 401 without a body; too many tries: 429, and before
+  that answers come slower and slower. An unknown database: 404 [ran].
+- Errors of a call come with HTTP 200 as `{"id", "error": [...]}`; their text may name people and is
+  never passed on [ran]. A model without RPC rights: 403 [ran].
+- Searches hide inactive records unless the domain names `active`; booleans are 0 and 1 on SQLite [ran].
+- A party's `categories` list inactive categories too [ran].
+- A new email moves the stamp of its contact mechanism and not the party's [ran]. This connector reads
+  everything every time, so nothing is missed; `modified_at` is the latest of both.
+- The party's own email is its first mechanism of that type: by sequence, without one first, then by id
+  [src, ran].
+- `party.replace` (merge): the replaced party is inactive, names the other in `replaced_by`, and has lost its
+  contact mechanisms to the other one, where they are inactive; the survivor keeps its own email. Neither
+  it nor any other inactive party's name can be edited, nor can a replaced one be made active again [ran].
+- `party.erase` (only of inactive parties; those it replaced go too): name null, mechanisms inactive, of type
+  `other` with value `****`; categories stay. `value_compact` keeps the erased email and phone [ran]: it
+  is never read here.
+- Email and phone are checked by Tryton on entry (the email's domain even by DNS) [ran].
+
+The walk is by id (`id > last seen`), not by offset, up to the highest id there was at its beginning: rows that
+come or go meanwhile move nothing. `search_count` over the same parties is the total of the certificate.
+
+[inf] An inactive party without name and without mechanisms is taken for erased (`deleted`).
+[inf] In a club's Tryton every party is a customer unless `domain` says otherwise.
+
+Tryton's REST protocol (8.x) is not spoken.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+import polars as pl
+from pydantic import Field
+
+from connectors import fields
+from connectors.base import Connector, Settings
+from connectors.errors import (
+    ConnectorError,
+    ContractChanged,
+    CredentialsRefused,
+    ErpUnreachable,
+    SettingsWrong,
+)
+from connectors.http import Http, HttpLimits, base_address
+from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+
+T = TypeVar("T")
+
+Domain = list[Any]
+
+#: in a domain: inactive records too.
+ANY = ["active", "in", [True, False]]
+BY_ID = [["id", "ASC"]]
+
+#: canonical field -> what it is read from.
+COLUMN_OF = {
+    "erp_id": "id",
+    "first_name": "name",
+    "last_name": "name",
+    "status": "active",
+    "email": "email",
+    "phone": "phone",
+    "groups": "categories",
+    "guardian_id": "relations",
+    "replaced_by": "replaced_by",
+    "created_at": "create_date",
+    "modified_at": "write_date",
+}
+
+#: what one party becomes before names and phones are taken apart, all at once.
+ROW_SCHEMA = {
+    "name": pl.String(),
+    **{
+        c: CUSTOMER_SCHEMA[c]
+        for c in (
+            *("erp_id", "email", "phone", "status", "groups", "guardian_id", "replaced_by"),
+            *("created_at", "modified_at"),
+        )
+    },
+}
+
+
+class TrytonSettings(Settings):
+    """`settings:` of a club on Tryton.
+
+    :param database: the database's name, unless the connection's host ends with it.
+    :param domain: Tryton search domain that says which parties are customers, e.g.
+        `[["categories.name", "=", "Customer"]]`; all of them where empty.
+    :param page: parties per request.
+    :param email_name: where a party has several emails, the one whose contact mechanism bears this name;
+        else its first.
+    :param phone_types: types of contact mechanism that are phones, the best first.
+    :param guardian_relation: name of the relation type that leads from a dependant to its guardian
+        ("Child of"), in the language of the connection's user; none is read where empty.
+    """
+
+    database: str | None = None
+    domain: list[Any] = Field(default_factory=list)
+    page: int = Field(default=500, ge=1, le=5000)
+    email_name: str | None = None
+    phone_types: tuple[str, ...] = ("mobile", "phone")
+    guardian_relation: str | None = None
+    http: HttpLimits = HttpLimits()
+
+
+class _Answer(msgspec.Struct, Generic[T]):
+    result: T | None = None
+    error: list[Any] | None = None
+
+
+class _Stamp(msgspec.Struct):
+    """`{"__class__": "datetime", …}`, without an offset, in UTC."""
+
+    year: int
+    month: int
+    day: int
+    hour: int = 0
+    minute: int = 0
+    second: int = 0
+    microsecond: int = 0
+
+    def utc(self) -> datetime:
+        return datetime(
+            self.year,
+            self.month,
+            self.day,
+            self.hour,
+            self.minute,
+            self.second,
+            self.microsecond,
+            UTC,
+        )
+
+    def day_of(self) -> date:
+        return date(self.year, self.month, self.day)
+
+
+class _Party(msgspec.Struct):
+    id: int
+    active: bool | int
+    name: str | None
+    categories: list[int]
+    replaced_by: int | None
+    create_date: _Stamp | None
+    write_date: _Stamp | None
+
+
+class _Mechanism(msgspec.Struct):
+    id: int
+    party: int
+    type: str
+    value: str | None
+    name: str | None
+    sequence: int | None
+    write_date: _Stamp | None
+
+
+class _Category(msgspec.Struct):
+    id: int
+    rec_name: str
+    active: bool | int
+
+
+class _Relation(msgspec.Struct):
+    id: int
+    from_: int
+    to: int
+    start_date: _Stamp | None
+    end_date: _Stamp | None
+
+
+class _Page(msgspec.Struct):
+    parties: list[_Party]
+    mechanisms: list[_Mechanism]
+    relations: list[_Relation]
+
+
+class TrytonConnector(Connector[TrytonSettings]):
+    """Reads a club's parties, categories, contact mechanisms and, if asked to, guardians."""
+
+    name: ClassVar[str] = "tryton"
+    title: ClassVar[str] = "Tryton"
+    settings_type: ClassVar[type[Settings]] = TrytonSettings
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read everything; Tryton is never asked for changes only, so `full` makes no difference.
+
+        :raises ConnectorError: before the first whole page of parties.
+        """
+        as_of = self.now()
+        with self._http() as http:
+            reading = self._walk(_Rpc(http), as_of)
+            _log_out(http)
+            return reading
+
+    def check(self) -> str:
+        """Log in and count."""
+        with self._http() as http:
+            rpc = _Rpc(http)
+            parties = rpc.count("party.party", [*self.settings.domain, ANY])
+            categories = rpc.count("party.category", [ANY])
+            rpc.count("party.contact_mechanism", [])
+            if self.settings.guardian_relation:
+                self._relation_type(rpc)
+            _log_out(http)
+        return f"Log-in works: {parties} parties and {categories} categories."
+
+    def _http(self) -> Http:
+        base = base_address(self.connection)
+        if self.settings.database:
+            base = f"{base}/{quote(self.settings.database, safe='')}"
+        elif not urlsplit(base).path:
+            raise SettingsWrong(
+                "No Tryton database is named.",
+                remedy="Put its name at the end of the connection's host, or into settings: database.",
+            )
+        if not self.connection.login or not self.connection.password:
+            raise SettingsWrong(f"The connection {self.connection.id} lacks login or password.")
+        return Http(base, self.title, self.settings.http, now=self.now, login=self._log_in)
+
+    def _log_in(self, http: Http) -> str:
+        login = self.connection.login
+        try:
+            user, session = _Rpc(http).call(
+                "common.db.login",
+                [login, {"password": self.connection.password}],
+                tuple[int, str, Any],
+                login=False,
+            )[:2]
+        except SettingsWrong:
+            raise SettingsWrong(
+                "The Tryton server does not know this database.",
+                remedy="Correct the connection's host or the setting database.",
+            ) from None
+        return "Session " + base64.b64encode(f"{login}:{user}:{session}".encode()).decode()
+
+    def _walk(self, rpc: _Rpc, as_of: datetime) -> Reading:
+        settings = self.settings
+        groups = groups_frame(
+            [
+                {"id": str(c.id), "name": c.rec_name, "active": bool(c.active)}
+                for c in rpc.search(
+                    "party.category", [ANY], ["rec_name", "active"], list[_Category]
+                )
+            ]
+        )
+        relation = self._relation_type(rpc) if settings.guardian_relation else None
+        highest = rpc.call(
+            "model.party.party.search",
+            [[*settings.domain, ANY], 0, 1, [["id", "DESC"]], {}],
+            list[int],
+        )
+        last = highest[0] if highest else 0
+        domain = [*settings.domain, ANY, ["id", "<=", last]]
+        total = rpc.count("party.party", domain)
+
+        rows: list[dict[str, Any]] = []
+        doubts: list[str] = []
+        seen = pages = 0
+        while seen < last:
+            if pages >= settings.http.max_pages:
+                doubts.append(f"Reading was ended after {pages} pages.")
+                break
+            try:
+                page = self._page(rpc, [*domain, ["id", ">", seen]], relation)
+            except ConnectorError as error:
+                if not pages:
+                    raise
+                doubts.append(f"Page {pages + 1} could not be read: {error.what}")
+                break
+            pages += 1
+            ids = [p.id for p in page.parties]
+            if not ids:
+                break
+            if ids != sorted(ids) or ids[0] <= seen or ids[-1] > last:
+                doubts.append(f"Page {pages} is not the page that was asked for.")
+                break
+            seen = ids[-1]
+            rows += self._rows(page)
+            self.progress(len(rows), total)
+        return assemble(
+            self._customers(rows),
+            groups,
+            as_of=as_of,
+            paged=True,
+            pages=pages,
+            total=total,
+            doubts=doubts,
+            columns=tuple(dict.fromkeys(COLUMN_OF.values())),
+            column_of=COLUMN_OF,
+        )
+
+    def _relation_type(self, rpc: _Rpc) -> int:
+        name = self.settings.guardian_relation
+        found = rpc.call(
+            "model.party.relation.type.search",
+            [[["name", "=", name]], 0, 2, BY_ID, {}],
+            list[int],
+        )
+        if len(found) != 1:
+            raise SettingsWrong(
+                f"Tryton has {'no' if not found else 'more than one'} relation type "
+                f"of the name in settings: guardian_relation."
+            )
+        return found[0]
+
+    def _page(self, rpc: _Rpc, domain: Domain, relation: int | None) -> _Page:
+        """One whole page: parties and what hangs on them, or an error."""
+        parties = rpc.search(
+            "party.party",
+            domain,
+            ["name", "active", "categories", "replaced_by", "create_date", "write_date"],
+            list[_Party],
+            limit=self.settings.page,
+        )
+        ids = [p.id for p in parties]
+        if not ids:
+            return _Page([], [], [])
+        mechanisms = rpc.search(
+            "party.contact_mechanism",
+            [["party", "in", ids], ["type", "in", ["email", *self.settings.phone_types]]],
+            ["party", "type", "value", "name", "sequence", "write_date"],
+            list[_Mechanism],
+        )
+        relations: list[_Relation] = []
+        if relation is not None:
+            relations = rpc.search(
+                "party.relation.all",
+                [["from_", "in", ids], ["type", "=", relation]],
+                ["from_", "to", "start_date", "end_date"],
+                list[_Relation],
+            )
+        return _Page(parties, mechanisms, relations)
+
+    def _rows(self, page: _Page) -> Iterable[dict[str, Any]]:
+        mechanisms: dict[int, list[_Mechanism]] = {}
+        for m in sorted(page.mechanisms, key=_in_order):
+            mechanisms.setdefault(m.party, []).append(m)
+        today = self.now().astimezone(self.club.timezone).date()
+        guardians: dict[int, int] = {}
+        for r in page.relations:
+            if (r.start_date is None or r.start_date.day_of() <= today) and (
+                r.end_date is None or r.end_date.day_of() >= today
+            ):
+                guardians[r.from_] = min(r.to, guardians.get(r.from_, r.to))
+        for p in page.parties:
+            mine = mechanisms.get(p.id, [])
+            stamps = [s.utc() for s in (p.write_date, *(m.write_date for m in mine)) if s]
+            guardian = guardians.get(p.id)
+            yield {
+                "erp_id": str(p.id),
+                "email": self._email(mine),
+                "name": p.name,
+                "phone": self._phone(mine),
+                "status": _status(p, mine),
+                "groups": [
+                    {"id": str(c), "valid_from": None, "valid_until": None} for c in p.categories
+                ],
+                "guardian_id": str(guardian) if guardian is not None else None,
+                "replaced_by": str(p.replaced_by) if p.replaced_by is not None else None,
+                "created_at": p.create_date.utc() if p.create_date else None,
+                "modified_at": max(stamps, default=None),
+            }
+
+    def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
+        return customers_frame(
+            raw.with_columns(
+                fields.phones(raw["phone"], self.club.country),
+                *fields.split_names(raw["name"]).get_columns(),
+            )
+        )
+
+    def _email(self, mechanisms: Sequence[_Mechanism]) -> str | None:
+        """The named one, else the first; `mechanisms` in Tryton's order."""
+        emails = [m for m in mechanisms if m.type == "email" and m.value]
+        named = [m for m in emails if m.name and m.name == self.settings.email_name]
+        return next((m.value for m in (*named, *emails)), None)
+
+    def _phone(self, mechanisms: Sequence[_Mechanism]) -> str | None:
+        for kind in self.settings.phone_types:
+            for m in mechanisms:
+                if m.type == kind and m.value:
+                    return m.value
+        return None
+
+
+class _Rpc:
+    """Tryton's calls over one conversation."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def call(self, method: str, params: list[Any], into: type[T], *, login: bool = True) -> T:
+        """One call.
+
+        :param into: the type of its result.
+        :raises ConnectorError: as `Http.json`, and for errors in answers of status 200.
+        """
+        answer = self._http.json(
+            "POST",
+            "/rpc/",
+            _Answer[into],  # type: ignore[valid-type]
+            body={"id": 0, "method": method, "params": params},
+            login=login,
+        )
+        if answer.error is not None:
+            raise _refusal(method, answer.error)
+        if answer.result is None:
+            raise ContractChanged(f"Tryton answered {method} with nothing.")
+        return answer.result
+
+    def search(
+        self,
+        model: str,
+        domain: Domain,
+        names: Sequence[str],
+        into: type[T],
+        *,
+        limit: int | None = None,
+    ) -> T:
+        """Records of the domain by id, with these fields."""
+        return self.call(
+            f"model.{model}.search_read", [domain, 0, limit, BY_ID, list(names), {}], into
+        )
+
+    def count(self, model: str, domain: Domain) -> int:
+        return self.call(f"model.{model}.search_count", [domain, 0, None, {}], int)
+
+
+def _refusal(method: str, error: list[Any]) -> ConnectorError:
+    """What an error in a 200 means. Its own text may name people and is left out (R19)."""
+    kind = error[0] if error else None
+    if kind == "LoginException":
+        return CredentialsRefused("Tryton asks for more than a password to log in.")
+    if kind in ("UserError", "UserWarning"):
+        return CredentialsRefused(
+            f"Tryton refused {method} ({kind}).",
+            remedy="The connection's user needs the right to read parties, categories, contact "
+            "mechanisms and relations.",
+        )
+    return ErpUnreachable(
+        f"Tryton failed at {method}.",
+        remedy="Its own log names the cause. Where it lasts, that Tryton lacks a module or field that "
+        "the connector reads, or the setting domain is wrong.",
+    )
+
+
+def _log_out(http: Http) -> None:
+    """End the session, so that Tryton does not collect one per run; if that fails, it will expire."""
+    try:
+        http.json(
+            "POST",
+            "/rpc/",
+            _Answer[Any],
+            body={"id": 0, "method": "common.db.logout", "params": []},
+            once=True,
+        )
+    except ConnectorError:
+        pass
+
+
+def _in_order(m: _Mechanism) -> tuple[bool, int, int]:
+    """Tryton's order of contact mechanisms: sequence, those without one first, then id."""
+    return (m.sequence is not None, m.sequence or 0, m.id)
+
+
+def _status(party: _Party, mechanisms: Sequence[_Mechanism]) -> str:
+    if party.active:
+        return "active"
+    erased = party.name is None and not mechanisms and party.replaced_by is None
+    return "deleted" if erased else "archived"
