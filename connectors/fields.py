@@ -79,12 +79,13 @@ _GENDERS = {
     **dict.fromkeys((*_FEMALE, *_FEMALE_DE), "female"),
 }
 
-_INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
+#: Characters that nobody sees and that make equal texts unequal.
+INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
 
 
 def text(column: pl.Expr) -> pl.Expr:
     """Strip blanks (no-break and invisible ones too); what is then empty becomes null."""
-    out = column.str.replace_all(f"[{_INVISIBLE}\0]", "").str.strip_chars()
+    out = column.str.replace_all(f"[{INVISIBLE}\0]", "").str.strip_chars()
     return pl.when(out != "").then(out)
 
 

@@ -1,0 +1,417 @@
+"""A file drop: the folder (local, SFTP, S3) into which an ERP's exports are put, read through fsspec.
+
+The rules (R14, design.md): the newest file that the pattern matches is the one that counts; where it is
+not whole the club fails, and an older one is never read in its place. `FILE.rows` beside a file, where
+present, holds the number of its data rows. A file must not change while it is read. Its time, `as_of`,
+is its modification time.
+
+Connection: `host` is `file:///folder` (or a plain path), `sftp://host:port/folder` or
+`s3://bucket/prefix`; log-in and password as usual (S3: key id and secret). Extras:
+
+- `known_hosts` (SFTP): a file's path, or the lines of one. Without it the server's key is NOT checked:
+  whoever can pose as the server gets the password. Set it wherever the network is not your own.
+- `private_key` (SFTP): a PEM key, used instead of or beside the password.
+- `endpoint_url`, `region_name` (S3).
+
+Keys, agents and configuration of whoever runs this are never used: a club is read with the club's own
+credentials or not at all (R21).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+import fsspec  # type: ignore[import-untyped]
+from fsspec.exceptions import FSTimeoutError  # type: ignore[import-untyped]
+
+from connectors.base import Connection
+from connectors.errors import (
+    ConnectorError,
+    CredentialsRefused,
+    ErpUnreachable,
+    FileBroken,
+    FileMissing,
+    SettingsWrong,
+)
+
+_LOG = logging.getLogger(__name__)
+
+#: What uploads and editors leave in a folder: never an export, whatever the pattern.
+_LEFTOVERS = ("*.rows", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file in the drop.
+
+    :param name: its path below the connection's folder.
+    :param size: bytes.
+    :param modified: UTC.
+    """
+
+    name: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file that was read whole and did not change meanwhile.
+
+    :param rows: the number of data rows that `FILE.rows` states, None where there is no such file.
+    """
+
+    name: str
+    data: bytes
+    modified: datetime
+    rows: int | None
+
+
+class FileDrop:
+    """A connection's folder. Use it as a context manager, so that SFTP connections are closed.
+
+    :param timeout: seconds that any one step may take: to connect, to list, to read a file.
+    :param max_bytes: a larger file is refused.
+    """
+
+    def __init__(
+        self, connection: Connection, *, timeout: float = 120.0, max_bytes: int = 512 * 2**20
+    ) -> None:
+        self.connection = connection
+        self.timeout = timeout
+        self.max_bytes = max_bytes
+        self.scheme, self.where, self.root = _address(connection)
+        self._fs: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        fs, self._fs = self._fs, None
+        client = getattr(fs, "_client", None)
+        if client is not None and self.scheme == "sftp":
+            fs.loop.call_soon_threadsafe(client.abort)
+
+    # what is there
+
+    def find(self, pattern: str) -> list[Found]:
+        """The files that `pattern` matches, newest first (then by name, last first).
+
+        :param pattern: a path below the folder; `*`, `?` and `[…]` match within one path segment. Hidden
+            files, unfinished uploads and `.rows` files are never matched by a wildcard.
+        :raises ConnectorError: see the module; no match is an empty list.
+        """
+        parts = _segments(pattern)
+        with self._told(pattern):
+            fs = self._connected()
+            folders = [""]
+            for part in parts[:-1]:
+                if not _is_glob(part):
+                    folders = [posixpath.join(folder, part) for folder in folders]
+                    continue
+                folders = [
+                    posixpath.join(folder, name)
+                    for folder in folders
+                    for name, info in self._list(fs, folder)
+                    if info["type"] == "directory" and _matches(name, part)
+                ]
+            if not _is_glob(parts[-1]):
+                names = [posixpath.join(folder, parts[-1]) for folder in folders]
+                found = [f for f in (self._look(fs, name) for name in names) if f is not None]
+            else:
+                found = [
+                    _found(posixpath.join(folder, name), info)
+                    for folder in folders
+                    for name, info in self._list(fs, folder)
+                    if info["type"] != "directory" and _matches(name, parts[-1])
+                ]
+        return sorted(found, key=lambda f: (f.modified, f.name), reverse=True)
+
+    def read_newest(self, pattern: str) -> Content:
+        """Read the newest file that `pattern` matches, and `FILE.rows` beside it.
+
+        :raises FileMissing: no file matches.
+        :raises FileBroken: too large, changed while it was read, shorter than announced, or a `.rows` file that
+            holds no number. Whether the rows agree is for whoever parses (`tabular.parse`).
+        """
+        found = self.find(pattern)
+        if not found:
+            raise FileMissing(f"There is no file {pattern} in {self.where}.")
+        name = found[0].name
+        with self._told(name):
+            fs = self._connected()
+            # Listings show links as links and round times in their own way: ask for the file itself.
+            before = self._look(fs, name)
+        if before is None:
+            raise FileMissing(f"{name} went away while the folder was read.")
+        if before.size > self.max_bytes:
+            raise FileBroken(
+                f"{before.name} has {before.size // 2**20} MB, more than the {self.max_bytes // 2**20} MB "
+                "that are allowed.",
+                remedy="If that is right, raise max_megabytes in the club's settings.",
+            )
+        with self._told(name):
+            data = self._read(fs, name)
+            rows = self._rows(fs, name + ".rows")
+            after = self._look(fs, name)
+        if after is None or (after.size, after.modified) != (before.size, before.modified):
+            raise FileBroken(
+                f"{before.name} changed while it was read: it is being written.",
+                remedy="Nothing needs doing unless it lasts: the next run tries again by itself.",
+            )
+        if len(data) != before.size:
+            raise FileBroken(f"{before.name} has {before.size} bytes, {len(data)} were received.")
+        return Content(before.name, data, before.modified, rows)
+
+    def check(self, pattern: str) -> str:
+        """A plain sentence of what matches: "3 files, newest customers.csv of 2026-11-21 10:05 UTC."
+
+        :raises FileMissing: nothing does.
+        """
+        found = self.find(pattern)
+        if not found:
+            raise FileMissing(f"There is no file {pattern} in {self.where}.")
+        count = "1 file" if len(found) == 1 else f"{len(found)} files, newest"
+        size = f"{found[0].size / 2**10:,.0f} kB"
+        return f"{count} {found[0].name} of {found[0].modified:%Y-%m-%d %H:%M} UTC, {size}."
+
+    # how fsspec is asked
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self.root, name) if name else self.root
+
+    def _patience(self) -> dict[str, float]:
+        # Only the filesystems that run on a loop of their own can be told how long to wait.
+        return {"timeout": self.timeout} if self.scheme != "file" else {}
+
+    def _list(self, fs: Any, folder: str) -> list[tuple[str, Mapping[str, Any]]]:
+        entries = fs.ls(self._path(folder), detail=True, **self._patience())
+        return [(posixpath.basename(e["name"].rstrip("/")), e) for e in entries]
+
+    def _look(self, fs: Any, name: str) -> Found | None:
+        try:
+            info = fs.info(self._path(name), **self._patience())
+        except FileNotFoundError:
+            return None
+        return _found(name, info) if info["type"] != "directory" else None
+
+    def _read(self, fs: Any, name: str) -> bytes:
+        data: bytes = fs.cat_file(self._path(name), **self._patience())
+        return data
+
+    def _rows(self, fs: Any, name: str) -> int | None:
+        if self._look(fs, name) is None:
+            return None
+        words = self._read(fs, name)[:64].decode("ascii", "replace").strip("\ufeff \t\r\n")
+        if not re.fullmatch(r"\d{1,12}", words):
+            raise FileBroken(f"{name} does not hold a number of rows.")
+        return int(words)
+
+    def _connected(self) -> Any:
+        if self._fs is None:
+            self._fs = _OPEN[self.scheme](self)
+        return self._fs
+
+    @contextmanager
+    def _told(self, name: str) -> Iterator[None]:
+        """Turn what libraries raise into a plain sentence."""
+        try:
+            yield
+        except ConnectorError:
+            raise
+        except FileNotFoundError as e:
+            raise FileMissing(f"There is no {name} in {self.where}.") from e
+        except NotADirectoryError as e:
+            raise FileMissing(f"{self.where} is not a folder.") from e
+        except Exception as e:
+            raise self._sentence(e, name) from e
+
+    def _sentence(self, error: Exception, name: str) -> ConnectorError:
+        kinds = {c.__name__ for c in type(error).__mro__}
+        code = str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+        if "HostKeyNotVerifiable" in kinds:
+            return CredentialsRefused(
+                f"The key of the file server {self.where} is not the one in known_hosts.",
+                remedy="Ask the club whether its server has a new key; until that is sure, do not connect.",
+            )
+        if isinstance(error, PermissionError) or "PermissionDenied" in kinds or code in _REFUSED:
+            if self._fs is None or self.scheme == "s3":
+                return CredentialsRefused(
+                    f"{self.where} refused the log-in of {self.connection.id}."
+                )
+            return CredentialsRefused(
+                f"{name} in {self.where} may not be read.",
+                remedy="Ask whoever runs the file server to let the connection's log-in read the folder.",
+            )
+        if "NoCredentialsError" in kinds:
+            return SettingsWrong(
+                f"The connection {self.connection.id} has no log-in for {self.where}."
+            )
+        if "SFTPPermissionDenied" in kinds:
+            return CredentialsRefused(
+                f"{name} in {self.where} may not be read.",
+                remedy="Ask whoever runs the file server to let the connection's log-in read the folder.",
+            )
+        if isinstance(error, FSTimeoutError | TimeoutError):
+            return ErpUnreachable(f"{self.where} did not answer within {self.timeout:g} seconds.")
+        _LOG.debug("reading %s failed with %s", name, type(error).__name__)
+        return ErpUnreachable(f"{self.where} could not be reached ({type(error).__name__}).")
+
+
+_REFUSED = (
+    "403",
+    "401",
+    "AccessDenied",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "Forbidden",
+)
+
+
+def _address(connection: Connection) -> tuple[str, str, str]:
+    """(scheme, the place in words without secrets, root path for fsspec) of a connection."""
+    host = connection.host.strip()
+    if not host:
+        raise SettingsWrong(f"The connection {connection.id} has no host.")
+    if "://" not in host:
+        if host.startswith("file:"):
+            host = host.removeprefix("file:")
+        return "file", f"the folder of connection {connection.id}", str(Path(host).absolute())
+    parts = urlsplit(host)
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost"):
+            raise SettingsWrong(f"The host of {connection.id} needs three slashes: file:///folder.")
+        return "file", f"the folder of connection {connection.id}", unquote(parts.path) or "/"
+    if parts.scheme == "sftp":
+        if not parts.hostname:
+            raise SettingsWrong(
+                f"The host of {connection.id} names no server: sftp://host:port/folder."
+            )
+        return "sftp", f"sftp://{parts.hostname}", unquote(parts.path) or "/"
+    if parts.scheme == "s3":
+        if not parts.netloc:
+            raise SettingsWrong(f"The host of {connection.id} names no bucket: s3://bucket/prefix.")
+        root = f"{parts.netloc}{parts.path}".rstrip("/")
+        return "s3", f"s3://{parts.netloc}", root
+    raise SettingsWrong(
+        f"The host of {connection.id} is none of file:///folder, sftp://host/folder, s3://bucket/prefix."
+    )
+
+
+def _open_local(drop: FileDrop) -> Any:
+    if not Path(drop.root).is_dir():
+        raise FileMissing(
+            f"There is no folder at the host of connection {drop.connection.id}.",
+            remedy="Create the folder, or correct the host of the Airflow connection.",
+        )
+    return fsspec.filesystem("file", skip_instance_cache=True)
+
+
+def _open_sftp(drop: FileDrop) -> Any:
+    # Imported here: the libraries cost half a second, and only SFTP drops need them.
+    import asyncssh
+    from sshfs import SSHFileSystem  # type: ignore[import-untyped]
+
+    connection = drop.connection
+    parts = urlsplit(connection.host.strip())
+    login = connection.login or (unquote(parts.username) if parts.username else None)
+    if not login:
+        raise SettingsWrong(f"The connection {connection.id} has no log-in.")
+    keys = None
+    if pem := connection.extra.get("private_key"):
+        try:
+            keys = [asyncssh.import_private_key(str(pem))]
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as e:
+            raise SettingsWrong(f"private_key of connection {connection.id} is no key.") from e
+    known = connection.extra.get("known_hosts")
+    if known is not None:
+        lines = str(known)
+        known = lines if "\n" not in lines and Path(lines).is_file() else lines.encode()
+    return SSHFileSystem(
+        parts.hostname,
+        port=parts.port or connection.port or 22,
+        username=login,
+        password=connection.password or (unquote(parts.password) if parts.password else None),
+        known_hosts=known,
+        client_keys=keys,
+        agent_path=None,
+        config=None,
+        connect_timeout=drop.timeout,
+        login_timeout=drop.timeout,
+        # A server that has gone is noticed also while nothing is asked of it.
+        keepalive_interval=15,
+        keepalive_count_max=4,
+        timeout=drop.timeout * 2,
+        skip_instance_cache=True,
+    )
+
+
+def _open_s3(drop: FileDrop) -> Any:
+    connection, extra = drop.connection, drop.connection.extra
+    client = {k: extra[k] for k in ("endpoint_url", "region_name") if extra.get(k)}
+    return fsspec.filesystem(
+        "s3",
+        key=connection.login,
+        secret=connection.password,
+        # Without a log-in the bucket is read as anybody would: never as the machine's own account.
+        anon=not connection.login,
+        client_kwargs=client,
+        config_kwargs={
+            "connect_timeout": drop.timeout,
+            "read_timeout": drop.timeout,
+            "retries": {"max_attempts": 2},
+        },
+        use_listings_cache=False,
+        skip_instance_cache=True,
+    )
+
+
+_OPEN = {"file": _open_local, "sftp": _open_sftp, "s3": _open_s3}
+
+
+def _segments(pattern: str) -> list[str]:
+    parts = [p for p in pattern.replace("\\", "/").split("/") if p not in ("", ".")]
+    if not parts or ".." in parts or PurePosixPath(pattern).is_absolute():
+        raise SettingsWrong(f"{pattern!r} is not a path below the connection's folder.")
+    return parts
+
+
+def _is_glob(part: str) -> bool:
+    return any(c in part for c in "*?[")
+
+
+def _matches(name: str, part: str) -> bool:
+    if name.startswith((".", "~$")) or any(
+        fnmatch.fnmatchcase(name.lower(), x) for x in _LEFTOVERS
+    ):
+        return False
+    return fnmatch.fnmatchcase(name, part)
+
+
+def _found(name: str, info: Mapping[str, Any]) -> Found:
+    modified = info.get("mtime", info.get("LastModified"))
+    if isinstance(modified, int | float):
+        modified = datetime.fromtimestamp(modified, tz=UTC)
+    if not isinstance(modified, datetime):
+        raise FileBroken(f"The file server does not say when {name} was written.")
+    return Found(name, int(info.get("size") or 0), modified.astimezone(UTC))
