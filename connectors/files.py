@@ -192,7 +192,7 @@ class FileDrop:
         if not found:
             raise FileMissing(f"There is no file {pattern} in {self.where}.")
         count = "1 file" if len(found) == 1 else f"{len(found)} files, newest"
-        size = f"{found[0].size / 2**10:,.0f} kB"
+        size = f"{-(-found[0].size // 1024):,} kB"
         return f"{count} {found[0].name} of {found[0].modified:%Y-%m-%d %H:%M} UTC, {size}."
 
     # how fsspec is asked

@@ -1,0 +1,336 @@
+"""Any tabular export (CSV, XLSX) in a file drop, by settings alone (design.md, "The `csv` connector").
+
+What a cell means:
+
+- **status**: one of `active_status` -> active; of `paused_status` -> paused; blank -> unknown; any other word
+  is the ERP's plain statement that the person is not active -> former. Where `inactive_status` is given, only
+  its words are former, and words in none of the lists are unknown. Without a `status` field everybody in the
+  file is active. Words are compared trimmed and in lower case.
+- **groups**: a cell is split at `fields.group_separator`; where that is left out, at each of `|`, `;` and `,`
+  (a cell that is as a whole the id of a listed group is never split). It holds ids where a groups file is
+  given, else names: then the groups are those named in the rows, all active.
+- **groups file**: `active` is one of `groups.active_values` -> true, any other word -> false, blank or no such
+  column -> the ERP does not say. Missing or broken, the club is refused whole, like the customers' file.
+- **dates**: ISO first, then dd/mm/yyyy with `/`, `.` or `-`; `date_format` (strptime) before both. Moments
+  without an offset are the club's clock.
+- **id**: without it `erp_id` is null in every row, and the engine finds identity by email, phone, name (R1).
+
+Columns that no field names are dropped at the door (R19); their names are kept for exports (R22).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import polars as pl
+from pydantic import Field, field_validator
+
+from connectors import fields
+from connectors.base import Connector, Settings
+from connectors.drop import DropSettings, open_drop, table_of
+from connectors.errors import ContractChanged, FileBroken
+from connectors.fields import ACTIVE_WORDS, TRUE_WORDS
+from connectors.files import FileDrop
+from connectors.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
+from connectors.tabular import Table
+
+#: Where the settings name no separator: each of these parts two groups.
+_ANY_SEPARATOR = "|;,"
+
+
+class Fields(Settings):
+    """Canonical field -> the export's own column. Left out or blank: the export does not have it.
+
+    :param group_separator: not a column, but what stands between two groups of one cell.
+    :param name: first and last name in one column (rule: `fields.split_name`), where there are not two.
+    """
+
+    id: str | None = None
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    birth_date: str | None = None
+    gender: str | None = None
+    country: str | None = None
+    status: str | None = None
+    groups: str | None = None
+    group_separator: str | None = None
+    guardian_id: str | None = None
+    created_at: str | None = None
+    modified_at: str | None = None
+    valid_from: str | None = None
+    valid_until: str | None = None
+    replaced_by: str | None = None
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _blank_is_none(cls, value: str | None) -> str | None:
+        return value if value and (value.strip() or value.isspace()) else None
+
+    def columns(self) -> dict[str, str]:
+        """Canonical field -> column, of those that are configured."""
+        return {
+            name: column.strip()
+            for name, column in self.model_dump(exclude={"group_separator"}).items()
+            if column and column.strip()
+        }
+
+
+class GroupsFile(Settings):
+    """The ERP's own list of groups, in a file beside the customers'.
+
+    :param id, name, active: its columns; `name` and `active` may be missing from the file unless they are
+        named here.
+    :param active_values: words of the `active` column that mean yes.
+    """
+
+    file: str = Field(min_length=1)
+    id: str = "id"
+    name: str = "name"
+    active: str = "active"
+    active_values: tuple[str, ...] = TRUE_WORDS
+
+    @field_validator("active_values", mode="before")
+    @classmethod
+    def _as_words(cls, values: object) -> object:
+        # YAML reads yes, true and 1 as what they are: here they are words.
+        return _words_of(values)
+
+
+class CsvSettings(DropSettings):
+    """Settings of the `csv` connector; see the module for what they do."""
+
+    fields: Fields
+    active_status: tuple[str, ...] = ACTIVE_WORDS
+    paused_status: tuple[str, ...] = ()
+    inactive_status: tuple[str, ...] | None = None
+    date_format: str | None = None
+    groups: GroupsFile | None = None
+
+    @field_validator("active_status", "paused_status", "inactive_status", mode="before")
+    @classmethod
+    def _as_words(cls, values: object) -> object:
+        return _words_of(values)
+
+
+class CsvConnector(Connector[CsvSettings]):
+    """Reads a club's customers, and groups where configured, from its newest export."""
+
+    name: ClassVar[str] = "csv"
+    title: ClassVar[str] = "CSV or Excel export"
+    settings_type: ClassVar[type[Settings]] = CsvSettings
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read the newest export whole; there is nothing less than `full` in a file."""
+        settings = self.settings
+        column_of = settings.fields.columns()
+        with open_drop(self.connection, settings) as drop:
+            table, content = table_of(drop, settings.customers, settings)
+            table.need(column_of.values())
+            listed, doubts = self._listed_groups(drop)
+        customers = self._customers(table, listed)
+        groups = listed if listed is not None else _derived_groups(customers)
+        self.progress(customers.height, content.rows)
+        return assemble(
+            customers,
+            groups,
+            as_of=content.modified,
+            paged=False,
+            pages=1 if settings.groups is None else 2,
+            total=content.rows,
+            doubts=doubts,
+            columns=table.columns,
+            column_of=_canonical(column_of),
+        )
+
+    def check(self) -> str:
+        """Look for the files, without reading them."""
+        with open_drop(self.connection, self.settings) as drop:
+            said = drop.check(self.settings.customers)
+            if self.settings.groups is not None:
+                said += " Groups: " + drop.check(self.settings.groups.file)
+        return said
+
+    # customers
+
+    def _customers(self, table: Table, listed: pl.DataFrame | None) -> pl.DataFrame:
+        settings, f = self.settings, self.settings.fields.model_copy()
+        column_of = f.columns()
+
+        def cell(name: str) -> pl.Series:
+            return table.get(column_of.get(name))
+
+        formats = (settings.date_format,) if settings.date_format else ()
+        frame = pl.DataFrame(
+            {
+                "erp_id": cell("id"),
+                "email": cell("email"),
+                "first_name": cell("first_name"),
+                "last_name": cell("last_name"),
+                "phone": fields.phones(cell("phone"), self.club.country),
+                "birth_date": fields.dates(cell("birth_date"), formats),
+                "gender_raw": cell("gender"),
+                "country_raw": cell("country"),
+                "status_word": cell("status"),
+                "valid_from": fields.dates(cell("valid_from"), formats),
+                "valid_until": fields.dates(cell("valid_until"), formats),
+                "valid_until_raw": cell("valid_until"),
+                "guardian_id": cell("guardian_id"),
+                "replaced_by": cell("replaced_by"),
+                "created_at": fields.moments(cell("created_at"), self.club.timezone, formats),
+                "modified_at": fields.moments(cell("modified_at"), self.club.timezone, formats),
+                "groups": _group_refs(cell("groups"), f.group_separator, listed),
+            }
+        )
+        if "id" in column_of and frame.height and frame["erp_id"].null_count() == frame.height:
+            raise ContractChanged(f"Every id in {table.name} is blank.")
+        if "name" in column_of:
+            split = fields.split_names(cell("name"))
+            frame = frame.with_columns(
+                pl.coalesce("first_name", split["first_name"]).alias("first_name"),
+                pl.coalesce("last_name", split["last_name"]).alias("last_name"),
+            )
+        frame = frame.with_columns(
+            fields.gender(pl.col("gender_raw")).alias("gender"),
+            fields.country(pl.col("country_raw")).alias("country"),
+            self._status("status" in column_of).alias("status"),
+            # Nobody is their own guardian or successor.
+            pl.when(pl.col("guardian_id").ne_missing(pl.col("erp_id")))
+            .then("guardian_id")
+            .alias("guardian_id"),
+            pl.when(pl.col("replaced_by").ne_missing(pl.col("erp_id")))
+            .then("replaced_by")
+            .alias("replaced_by"),
+        )
+        # An end that cannot be read is not "no end": the record is unknown (R3).
+        unread = pl.col("valid_until").is_null() & pl.col("valid_until_raw").is_not_null()
+        frame = frame.with_columns(
+            status_raw=pl.when(unread)
+            .then(pl.col("valid_until_raw"))
+            .when(pl.col("status") == "unknown")
+            .then(pl.col("status_word")),
+            status=pl.when(unread).then(pl.lit("unknown")).otherwise(pl.col("status")),
+        )
+        return customers_frame(frame)
+
+    def _status(self, configured: bool) -> pl.Expr:
+        if not configured:
+            return pl.lit("active")
+        settings = self.settings
+        word = fields.key(pl.col("status_word"))
+        paused = word.is_in(fields.words(settings.paused_status))
+        active = word.is_in(fields.words(settings.active_status))
+        known = (
+            pl.when(word.is_null())
+            .then(pl.lit("unknown"))
+            .when(paused)
+            .then(pl.lit("paused"))
+            .when(active)
+            .then(pl.lit("active"))
+        )
+        if settings.inactive_status is None:
+            return known.otherwise(pl.lit("former"))
+        former = word.is_in(fields.words(settings.inactive_status))
+        return known.when(former).then(pl.lit("former")).otherwise(pl.lit("unknown"))
+
+    # groups
+
+    def _listed_groups(self, drop: FileDrop) -> tuple[pl.DataFrame | None, list[str]]:
+        """The groups file: `GROUP_SCHEMA`, and what it leaves in doubt; None where none is configured."""
+        given = self.settings.groups
+        if given is None:
+            return None, []
+        table, _ = table_of(drop, given.file, self.settings)
+        table.need(
+            [
+                given.id,
+                *(getattr(given, c) for c in ("name", "active") if c in given.model_fields_set),
+            ]
+        )
+        groups = pl.DataFrame(
+            {
+                "id": table.get(given.id),
+                "name": table.get(given.name),
+                "word": table.get(given.active),
+            }
+        ).select(
+            "id",
+            pl.coalesce("name", "id").alias("name"),
+            fields.truth(pl.col("word"), given.active_values).alias("active"),
+        )
+        doubts = []
+        if blank := groups["id"].null_count():
+            doubts.append(f"{blank} rows of {table.name} have no id.")
+            groups = groups.filter(pl.col("id").is_not_null())
+        groups = groups.unique(maintain_order=True)
+        twice = groups.filter(pl.col("id").is_duplicated())["id"].unique().sort()
+        if twice.len():
+            raise FileBroken(f"{table.name} has group {twice[0]} twice, with different content.")
+        return groups.cast(GROUP_SCHEMA), doubts
+
+
+def _canonical(column_of: dict[str, str]) -> dict[str, str]:
+    """`name` is not a canonical field, but where the first and the last name come from."""
+    out = {field: column for field, column in column_of.items() if field != "name"}
+    if "name" in column_of:
+        out = {"first_name": column_of["name"], "last_name": column_of["name"], **out}
+    return out
+
+
+def _words_of(values: object) -> object:
+    """A word or a list of words from YAML; booleans and numbers are the words they were written as."""
+    if values is None:
+        return None
+    if isinstance(values, str | int | float):
+        values = [values]
+    if not isinstance(values, list | tuple):
+        return values
+    out: list[str] = []
+    for value in values:
+        if value is True:
+            out += ["true", "yes", "on"]
+        elif value is False:
+            out += ["false", "no", "off"]
+        else:
+            out.append(str(value))
+    return tuple(out)
+
+
+def _group_refs(cells: pl.Series, separator: str | None, listed: pl.DataFrame | None) -> pl.Series:
+    """Cells -> lists of `GROUP_REF` without dates; one cell never names a group twice."""
+    known = set(listed["id"]) if listed is not None else set()
+    separators = separator or _ANY_SEPARATOR
+
+    def split(cell: str) -> list[str]:
+        if cell in known:
+            return [cell]
+        if separator is not None:
+            parts = cell.split(separator)
+        else:
+            parts = cell.translate({ord(s): "\0" for s in separators}).split("\0")
+        return list(dict.fromkeys(p for p in map(str.strip, parts) if p))
+
+    distinct = cells.drop_nulls().unique()
+    refs = [
+        [{"id": g, "valid_from": None, "valid_until": None} for g in split(cell)]
+        for cell in distinct
+    ]
+    table = pl.DataFrame(
+        {"cell": distinct, "groups": refs},
+        schema={"cell": pl.String, "groups": pl.List(GROUP_REF)},
+    )
+    return pl.DataFrame({"cell": cells}, schema={"cell": pl.String}).join(
+        table, on="cell", how="left", maintain_order="left"
+    )["groups"]
+
+
+def _derived_groups(customers: pl.DataFrame) -> pl.DataFrame:
+    """The groups that rows name, all active: what an ERP has without a list of its own."""
+    ids = (
+        customers["groups"].explode().struct.field("id").drop_nulls().unique().sort()
+        if customers.height
+        else pl.Series("id", [], dtype=pl.String)
+    )
+    return pl.DataFrame({"id": ids, "name": ids, "active": [True] * ids.len()}, schema=GROUP_SCHEMA)

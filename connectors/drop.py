@@ -1,0 +1,48 @@
+"""What all connectors that read a file drop share: their settings, and reading a file into a table."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from connectors.base import Connection, Settings
+from connectors.files import Content, FileDrop
+from connectors.tabular import Table, parse
+
+
+class DropSettings(Settings):
+    """Settings of every connector that reads exports from a folder.
+
+    :param customers: path or glob of the customers' file below the connection's folder; the newest counts.
+    :param delimiter: of a CSV; left out: found in the header.
+    :param encoding: of a CSV; left out: UTF-8 with or without BOM, else cp1252.
+    :param sheet: of an Excel workbook, from 0.
+    :param timeout: seconds that connecting, listing or reading a file may take.
+    :param max_megabytes: a larger file is refused.
+    """
+
+    customers: str = Field(min_length=1)
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    encoding: str | None = None
+    sheet: int = Field(default=0, ge=0)
+    timeout: float = Field(default=120.0, gt=0, le=3600)
+    max_megabytes: int = Field(default=512, gt=0)
+
+
+def open_drop(connection: Connection, settings: DropSettings) -> FileDrop:
+    """The connection's folder, with the settings' limits."""
+    return FileDrop(connection, timeout=settings.timeout, max_bytes=settings.max_megabytes * 2**20)
+
+
+def table_of(drop: FileDrop, pattern: str, settings: DropSettings) -> tuple[Table, Content]:
+    """The newest file that matches, parsed, and what is known of it.
+
+    :raises ConnectorError: missing, unreachable, cut, or no table (see `files` and `tabular`).
+    """
+    content = drop.read_newest(pattern)
+    table = parse(
+        content,
+        delimiter=settings.delimiter,
+        encoding=settings.encoding,
+        sheet=settings.sheet,
+    )
+    return table, content
