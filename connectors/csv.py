@@ -272,8 +272,8 @@ class CsvConnector(Connector[CsvSettings]):
 
 
 def _canonical(column_of: dict[str, str]) -> dict[str, str]:
-    """`name` is not a canonical field, but where the first and the last name come from."""
-    out = {field: column for field, column in column_of.items() if field != "name"}
+    """The settings' words -> the canonical ones; `name` is where both names come from."""
+    out = {"erp_id" if f == "id" else f: c for f, c in column_of.items() if f != "name"}
     if "name" in column_of:
         out = {"first_name": column_of["name"], "last_name": column_of["name"], **out}
     return out

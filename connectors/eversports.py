@@ -1,0 +1,398 @@
+"""Eversports Manager: the customers' export (CSV or Excel) in a file drop, memberships beside it.
+
+Rests on erps.md, section 2. The provider API gives no customer data [doc], so files are the way. What the
+vendor documents: customers have a group, one of the states Added, Invited, Accepted (of their invitation,
+not of their custom), and an optional e-mail; archived customers are not in the default list; family members
+have no e-mail of their own; a merge may leave the source in the list with "(old)" behind its name; an
+erasure moves a person into one fake customer "Customer Deleted"; the list of active memberships has a
+validity, `(!)` where its end was moved, and the last pause.
+
+Inferred, written nowhere, therefore settable:
+
+- [inf] the columns' names, and `;` between them: `columns` and `memberships_columns`;
+- [inf] whoever is in the export is a current customer: Added, Invited and Accepted are all active
+  (`active_status`); "Archived", should an export include it, is archived (`archived_status`); any other word,
+  and a blank cell, is unknown; an export without the column holds active customers only;
+- [inf] the customer number is there for everybody and never given twice. Eversports lets it be blank: a club
+  where it is not filled in sets `columns.id: null`, and identity is found by e-mail (R1);
+- [inf] the family owner's customer number stands in a column "Family owner", if the export has it;
+- [inf] a company account is told by a column "Account type".
+
+Decisions:
+
+- **"(old)"**: what is left of a merge, never a customer. Where exactly one other record has the same e-mail,
+  that one is its successor (`replaced_by`, R10: the base customer moves there). Otherwise the successor is
+  not known - names prove nothing (R1) - and the record is a placeholder. Either way its status is archived.
+- **"Customer Deleted"**: placeholder, status deleted.
+- **Memberships**: where a `memberships` file is given, each is a group with its days, a pause cut out, and
+  memberships decide: the customer group counts on the days that a membership covers, and gives no access to
+  somebody without one (somebody with no group at all is for the club's own settings, R3).
+  `memberships_decide: false` lets it count by itself. A validity that cannot be read
+  makes the record unknown (R3). The day on which a termination was received changes nothing: the last day
+  is in the validity [doc].
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import ClassVar
+
+import polars as pl
+from pydantic import Field
+
+from connectors import fields
+from connectors.base import Connector, Settings
+from connectors.drop import DropSettings, open_drop, table_of
+from connectors.errors import ContractChanged, SettingsWrong
+from connectors.files import FileDrop
+from connectors.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
+from connectors.tabular import Table
+
+#: A customer group of somebody without a membership ended on a day long ago: it gives nothing.
+LONG_AGO = date(1970, 1, 1)
+
+#: Ids of groups, so that a customer group and a membership of one name stay two groups.
+GROUP_PREFIX, MEMBERSHIP_PREFIX = "group:", "membership:"
+
+_OLD = r"(?i)\(\s*old\s*\)\s*$"
+
+
+class Columns(Settings):
+    """[inf] The export's columns; None: the export has none. `id`, names and e-mail are needed."""
+
+    id: str | None = "Customer number"
+    first_name: str = "First name"
+    last_name: str = "Last name"
+    email: str = "Email"
+    phone: str | None = "Phone"
+    mobile: str | None = "Mobile"
+    birth_date: str | None = "Birthday"
+    country: str | None = "Country"
+    group: str | None = "Customer group"
+    status: str | None = "Status"
+    created_at: str | None = "Created"
+    guardian_id: str | None = "Family owner"
+    account_type: str | None = "Account type"
+
+
+class MembershipsColumns(Settings):
+    """[inf] The columns of the list of memberships; `pause` may be missing from the file."""
+
+    id: str = "Customer number"
+    name: str = "Membership name"
+    validity: str = "Validity"
+    pause: str | None = "Last pause"
+
+
+class EversportsSettings(DropSettings):
+    """Settings of the `eversports` connector; see the module for what they do."""
+
+    customers: str = Field(default="customers*", min_length=1)
+    memberships: str | None = None
+    memberships_decide: bool = True
+    columns: Columns = Columns()
+    memberships_columns: MembershipsColumns = MembershipsColumns()
+    active_status: tuple[str, ...] = ("Added", "Invited", "Accepted")
+    archived_status: tuple[str, ...] = ("Archived",)
+    company_values: tuple[str, ...] = ("company", "firma", "unternehmen", "entreprise", "empresa")
+    placeholder_names: tuple[str, ...] = ("Customer Deleted",)
+
+
+class EversportsConnector(Connector[EversportsSettings]):
+    """Reads a club's customers from its newest Eversports export."""
+
+    name: ClassVar[str] = "eversports"
+    title: ClassVar[str] = "Eversports Manager"
+    settings_type: ClassVar[type[Settings]] = EversportsSettings
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read the newest export whole; there is nothing less than `full` in a file."""
+        settings = self.settings
+        with open_drop(self.connection, settings) as drop:
+            table, content = table_of(drop, settings.customers, settings)
+            column_of = self._column_of(table)
+            memberships = self._memberships(drop)
+        customers = self._customers(table)
+        customers = _with_groups(customers, memberships, settings.memberships_decide)
+        self.progress(customers.height, content.rows)
+        return assemble(
+            customers_frame(customers),
+            groups_frame(_groups(customers, memberships)),
+            as_of=content.modified,
+            paged=False,
+            pages=1 if memberships is None else 2,
+            total=content.rows,
+            columns=table.columns,
+            column_of=column_of,
+        )
+
+    def check(self) -> str:
+        """Look for the files, without reading them."""
+        with open_drop(self.connection, self.settings) as drop:
+            said = drop.check(self.settings.customers)
+            if self.settings.memberships is not None:
+                said += " Memberships: " + drop.check(self.settings.memberships)
+        return said
+
+    def _column_of(self, table: Table) -> dict[str, str]:
+        """Canonical field -> column, of those in the file.
+
+        :raises ContractChanged: a needed column, or one that the settings name, is not in the file.
+        """
+        c = self.settings.columns
+        named = [getattr(c, name) for name in c.model_fields_set]
+        table.need(x for x in (c.id, c.first_name, c.last_name, c.email, *named) if x)
+        fields_ = {
+            "erp_id": c.id,
+            "first_name": c.first_name,
+            "last_name": c.last_name,
+            "email": c.email,
+            "phone": c.mobile if c.mobile in table.columns else c.phone,
+            "birth_date": c.birth_date,
+            "country": c.country,
+            "status": c.status,
+            "groups": c.group,
+            "guardian_id": c.guardian_id,
+            "is_company": c.account_type,
+            "created_at": c.created_at,
+        }
+        return {
+            field: column for field, column in fields_.items() if column in table.columns and column
+        }
+
+    def _customers(self, table: Table) -> pl.DataFrame:
+        """The canonical columns, but with `group` (the customer group's name) in place of `groups`."""
+        settings, c = self.settings, self.settings.columns
+        country = self.club.country
+        frame = pl.DataFrame(
+            {
+                "erp_id": table.get(c.id),
+                "email": table.get(c.email),
+                "first_name": table.get(c.first_name),
+                "last_name": table.get(c.last_name),
+                "mobile": fields.phones(table.get(c.mobile), country),
+                "landline": fields.phones(table.get(c.phone), country),
+                "birth_date": fields.dates(table.get(c.birth_date)),
+                "country_raw": table.get(c.country),
+                "group": table.get(c.group),
+                "status_word": table.get(c.status),
+                "guardian_id": table.get(c.guardian_id),
+                "account_type": table.get(c.account_type),
+                "created_at": fields.moments(table.get(c.created_at), self.club.timezone),
+            }
+        )
+        if c.id is not None and frame.height and frame["erp_id"].null_count() == frame.height:
+            raise ContractChanged(
+                f"Every customer number in {table.name} is blank.",
+                remedy="Set columns.id to null in the club's settings: identity is then found by e-mail.",
+            )
+        has_status = c.status is not None and c.status in table.columns
+        word = fields.key(pl.col("status_word"))
+        status = (
+            pl.when(word.is_in(fields.words(settings.active_status)))
+            .then(pl.lit("active"))
+            .when(word.is_in(fields.words(settings.archived_status)))
+            .then(pl.lit("archived"))
+            .otherwise(pl.lit("unknown"))
+        )
+        full_name = pl.concat_str("first_name", "last_name", separator=" ", ignore_nulls=True)
+        frame = frame.with_columns(
+            phone=pl.coalesce("mobile", "landline"),
+            country=fields.country(pl.col("country_raw")),
+            status=status if has_status else pl.lit("active"),
+            guardian_id=pl.when(pl.col("guardian_id").ne_missing(pl.col("erp_id"))).then(
+                "guardian_id"
+            ),
+            is_company=fields.key(pl.col("account_type"))
+            .is_in(fields.words(settings.company_values))
+            .fill_null(value=False),
+            placeholder=fields.key(full_name)
+            .is_in(fields.words(settings.placeholder_names))
+            .fill_null(value=False),
+            # The mark stands behind the name: that may be either column, the other one being blank.
+            old=full_name.str.contains(_OLD)
+            | pl.col("first_name").str.contains(_OLD).fill_null(value=False),
+        )
+        return _told_apart(frame).with_columns(
+            status_raw=pl.when(pl.col("status") == "unknown").then("status_word")
+        )
+
+    def _memberships(self, drop: FileDrop) -> pl.DataFrame | None:
+        """Spans of memberships: `erp_id`, `name`, `valid_from`, `valid_until`, `unread` (the validity's
+        own words where they cannot be read); None where no file is configured.
+        """
+        settings, c = self.settings, self.settings.memberships_columns
+        if settings.memberships is None:
+            return None
+        if settings.columns.id is None:
+            raise SettingsWrong("Memberships are found by customer number: columns.id must be set.")
+        table, _ = table_of(drop, settings.memberships, settings)
+        table.need([c.id, c.name, c.validity])
+        if "pause" in c.model_fields_set and c.pause:
+            table.need([c.pause])
+        rows: list[tuple[str, str, date | None, date | None, str | None]] = []
+        spans, pauses = periods(table.get(c.validity)), periods(table.get(c.pause))
+        both = spans.hstack(pauses.rename(lambda column: f"pause_{column}"))
+        for number, name, span in zip(
+            table.get(c.id), table.get(c.name), both.iter_rows(named=True), strict=True
+        ):
+            if number is None or name is None:
+                continue
+            unread = span["unread"] or span["pause_unread"]
+            if unread is None and span["first"] is None and span["last"] is None:
+                unread = "no validity"
+            if unread is not None:
+                rows.append((number, name, None, LONG_AGO, unread))
+                continue
+            left = without((span["first"], span["last"]), (span["pause_first"], span["pause_last"]))
+            # Paused from end to end it is still held, and gives nothing.
+            rows += [(number, name, *days, None) for days in left or [(None, LONG_AGO)]]
+        return pl.DataFrame(rows, schema=_SPANS, orient="row")
+
+
+_SPANS = {
+    "erp_id": pl.String,
+    "name": pl.String,
+    "valid_from": pl.Date,
+    "valid_until": pl.Date,
+    "unread": pl.String,
+}
+
+Span = tuple[date | None, date | None]
+
+_DAY = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+_PERIOD = rf"^({_DAY})?(?:\s*(?:-|\u2013|\u2014|to|bis)\s*({_DAY})?)?$"
+
+
+def periods(cells: pl.Series) -> pl.DataFrame:
+    """ "01.01.2026 - 31.12.2026 (!)" -> columns `first`, `last` (days; an open side is null) and `unread`.
+
+    The mark `(!)` says that the end was moved [doc]; the end is what it is. One day alone is the first.
+    `unread` is the cell where it is neither blank nor a period (or one that ends before it begins).
+    """
+    words = fields.text(pl.col("cell").str.replace("(!)", "", literal=True))
+    parts = (
+        cells.cast(pl.String)
+        .to_frame("cell")
+        .select(
+            "cell",
+            words.str.extract(_PERIOD, 1).alias("a"),
+            words.str.extract(_PERIOD, 2).alias("b"),
+        )
+    )
+    days = parts.with_columns(first=fields.dates(parts["a"]), last=fields.dates(parts["b"]))
+    bad = (
+        (pl.col("a").is_null() & pl.col("b").is_null())
+        | (pl.col("a").is_not_null() & pl.col("first").is_null())
+        | (pl.col("b").is_not_null() & pl.col("last").is_null())
+        | (pl.col("last") < pl.col("first")).fill_null(value=False)
+    )
+    blank = pl.col("cell").is_null()
+    return days.with_columns(unread=pl.when(bad & ~blank).then("cell")).select(
+        pl.when(pl.col("unread").is_null()).then("first").alias("first"),
+        pl.when(pl.col("unread").is_null()).then("last").alias("last"),
+        "unread",
+    )
+
+
+def without(span: Span, pause: Span) -> list[Span]:
+    """A span without the days of a pause: none, one or two spans. A pause without an end ends it."""
+    (start, end), (first, last) = span, pause
+    if first is None and last is None:
+        return [span]
+    day = timedelta(days=1)
+    out: list[Span] = []
+    if first is not None and (start is None or start < first):
+        before = first - day if end is None else min(end, first - day)
+        out.append((start, before))
+    if last is not None and (end is None or end > last):
+        after = last + day if start is None else max(start, last + day)
+        out.append((after, end))
+    return out
+
+
+def _told_apart(frame: pl.DataFrame) -> pl.DataFrame:
+    """Settle records with "(old)" and "Customer Deleted": status, `replaced_by`, `placeholder`."""
+    email = fields.key(pl.col("email"))
+    heirs = (
+        frame.filter(~pl.col("old") & ~pl.col("placeholder"))
+        .select(email.alias("_email"), pl.col("erp_id").alias("heir"))
+        .drop_nulls()
+        .unique()
+        .filter(~pl.col("_email").is_duplicated())
+    )
+    return (
+        frame.with_columns(_email=email)
+        .join(heirs, on="_email", how="left", maintain_order="left")
+        .with_columns(replaced_by=pl.when(pl.col("old")).then("heir"))
+        .with_columns(
+            status=pl.when(pl.col("placeholder"))
+            .then(pl.lit("deleted"))
+            .when(pl.col("old"))
+            .then(pl.lit("archived"))
+            .otherwise("status"),
+            placeholder=pl.col("placeholder") | (pl.col("old") & pl.col("replaced_by").is_null()),
+        )
+        .drop("_email", "heir")
+    )
+
+
+def _with_groups(
+    customers: pl.DataFrame, memberships: pl.DataFrame | None, decide: bool
+) -> pl.DataFrame:
+    """Add `groups`: the customer group and the memberships; an unreadable one makes a record unknown."""
+    rows = customers.with_row_index("row").select(
+        "row", "erp_id", (GROUP_PREFIX + pl.col("group")).alias("id")
+    )
+    own = rows.filter(pl.col("id").is_not_null())
+    if memberships is None:
+        return customers.with_columns(groups=_refs(customers.height, own))
+    held = rows.drop("id").join(memberships, on="erp_id", how="inner", maintain_order="left_right")
+    spans = held.select("row", "valid_from", "valid_until").unique(maintain_order=True)
+    if decide:
+        own = own.join(spans, on="row", how="left", maintain_order="left_right").with_columns(
+            valid_until=pl.when(pl.col("row").is_in(spans["row"].implode()))
+            .then("valid_until")
+            .otherwise(LONG_AGO)
+        )
+    refs = pl.concat(
+        [own, held.with_columns(id=MEMBERSHIP_PREFIX + pl.col("name"))], how="diagonal_relaxed"
+    )
+    unread = held.group_by("erp_id").agg(pl.col("unread").drop_nulls().first())
+    return (
+        customers.with_columns(groups=_refs(customers.height, refs))
+        .join(unread, on="erp_id", how="left", maintain_order="left")
+        .with_columns(doubtful=pl.col("unread").is_not_null() & (pl.col("status") == "active"))
+        .with_columns(
+            status=pl.when("doubtful").then(pl.lit("unknown")).otherwise("status"),
+            status_raw=pl.when("doubtful").then("unread").otherwise("status_raw"),
+        )
+    )
+
+
+def _refs(rows: int, refs: pl.DataFrame) -> pl.Series:
+    """Columns `row`, `id` and perhaps days -> one list of `GROUP_REF` for each of the rows."""
+    days = [pl.lit(None, dtype=pl.Date).alias(c) for c in ("valid_from", "valid_until")]
+    refs = refs.with_columns(d for d in days if d.meta.output_name() not in refs.columns)
+    lists = (
+        refs.select(
+            "row", pl.struct("id", "valid_from", "valid_until").cast(GROUP_REF).alias("groups")
+        )
+        .unique(maintain_order=True)
+        .group_by("row", maintain_order=True)
+        .agg("groups")
+    )
+    every = pl.DataFrame({"row": pl.Series(range(rows), dtype=pl.UInt32)})
+    return every.join(lists, on="row", how="left", maintain_order="left")["groups"]
+
+
+def _groups(customers: pl.DataFrame, memberships: pl.DataFrame | None) -> list[dict[str, object]]:
+    """The groups that the files name, all active: Eversports exports no list of them."""
+    names = [(GROUP_PREFIX, customers["group"])]
+    if memberships is not None:
+        names.append((MEMBERSHIP_PREFIX, memberships["name"]))
+    return [
+        {"id": prefix + name, "name": name, "active": True}
+        for prefix, found in names
+        for name in found.drop_nulls().unique().sort()
+    ]

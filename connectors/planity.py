@@ -1,0 +1,147 @@
+"""Planity, the French salons' tool: the customer file's export in a file drop.
+
+Rests on erps.md, section 4. What the vendor documents: a card has a name, phone, e-mail, gender, birth date
+and address; it is found by name or phone; duplicates are merged by hand; somebody may be kept from booking
+online, which is matched on the mobile phone, and is then told to call. There is no public API; an export's
+form is not documented.
+
+Inferred, written nowhere, therefore settable:
+
+- [inf] the columns' names (`columns`), `;` between them, cp1252 or UTF-8 with BOM (both are recognised);
+- [inf] dates as dd/mm/yyyy, phones as `06 12 34 56 78`;
+- [inf] the export has no column of ids. Identity is then found by e-mail, phone and name (R1), and `erp_id`
+  is null. A phone is no id: families share one, people change it. If an export has ids, name their
+  column in `columns.id`;
+- [inf] whoever has a card is a customer.
+
+Decisions:
+
+- Most cards have no e-mail: normal here, no doubt about the file.
+- **"Bloqué RDV en ligne"** says that the person must call instead of booking online, not that they have left:
+  still active (R3: only the ERP's own statement takes access away). A club that blocks people to keep them
+  out sets `blocked: suspended`; then a word that says neither yes nor no is unknown.
+- Addresses and notes are dropped at the door (R19).
+- There are no groups: cures and loyalty cards are not in the export.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import polars as pl
+from pydantic import Field
+
+from connectors import fields
+from connectors.base import Connector, Settings
+from connectors.drop import DropSettings, open_drop, table_of
+from connectors.errors import ContractChanged
+from connectors.model import Reading, assemble, customers_frame, groups_frame
+from connectors.tabular import Table
+
+
+class Columns(Settings):
+    """[inf] The export's columns; None: the export has none. Names and phone are needed, and whatever
+    the settings name.
+    """
+
+    id: str | None = None
+    last_name: str = "Nom"
+    first_name: str = "Prénom"
+    phone: str = "Téléphone"
+    email: str | None = "Email"
+    gender: str | None = "Genre"
+    birth_date: str | None = "Date de naissance"
+    blocked: str | None = "Bloqué RDV en ligne"
+    created_at: str | None = "Créé le"
+
+
+class PlanitySettings(DropSettings):
+    """Settings of the `planity` connector; see the module for what they do.
+
+    :param blocked: the status of somebody who may not book online.
+    """
+
+    customers: str = Field(default="clients*", min_length=1)
+    columns: Columns = Columns()
+    blocked: Literal["active", "suspended"] = "active"
+
+
+class PlanityConnector(Connector[PlanitySettings]):
+    """Reads a salon's customers from its newest Planity export."""
+
+    name: ClassVar[str] = "planity"
+    title: ClassVar[str] = "Planity"
+    settings_type: ClassVar[type[Settings]] = PlanitySettings
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read the newest export whole; there is nothing less than `full` in a file."""
+        settings = self.settings
+        with open_drop(self.connection, settings) as drop:
+            table, content = table_of(drop, settings.customers, settings)
+        column_of = self._column_of(table)
+        customers = self._customers(table)
+        self.progress(customers.height, content.rows)
+        return assemble(
+            customers,
+            groups_frame([]),
+            as_of=content.modified,
+            paged=False,
+            pages=1,
+            total=content.rows,
+            columns=table.columns,
+            column_of=column_of,
+        )
+
+    def check(self) -> str:
+        """Look for the file, without reading it."""
+        with open_drop(self.connection, self.settings) as drop:
+            return drop.check(self.settings.customers)
+
+    def _column_of(self, table: Table) -> dict[str, str]:
+        """Canonical field -> column, of those in the file.
+
+        :raises ContractChanged: a needed column, or one that the settings name, is not in the file.
+        """
+        c = self.settings.columns
+        named = [getattr(c, name) for name in c.model_fields_set]
+        # Without the column nobody would be blocked any more: all of them would come back.
+        blocked = c.blocked if self.settings.blocked == "suspended" else None
+        table.need(x for x in (c.last_name, c.first_name, c.phone, blocked, *named) if x)
+        columns = {"erp_id" if f == "id" else f: column for f, column in c.model_dump().items()}
+        columns["status"] = columns.pop("blocked")
+        return {field: column for field, column in columns.items() if column in table.columns}
+
+    def _customers(self, table: Table) -> pl.DataFrame:
+        c = self.settings.columns
+        frame = pl.DataFrame(
+            {
+                "erp_id": table.get(c.id),
+                "email": table.get(c.email),
+                "first_name": table.get(c.first_name),
+                "last_name": table.get(c.last_name),
+                "phone": fields.phones(table.get(c.phone), self.club.country),
+                "birth_date": fields.dates(table.get(c.birth_date)),
+                "gender_raw": table.get(c.gender),
+                "blocked": table.get(c.blocked),
+                "created_at": fields.moments(table.get(c.created_at), self.club.timezone),
+            }
+        )
+        if c.id is not None and frame.height and frame["erp_id"].null_count() == frame.height:
+            raise ContractChanged(f"Every id in {table.name} is blank.")
+        return customers_frame(
+            frame.with_columns(
+                fields.gender(pl.col("gender_raw")).alias("gender"), self._status().alias("status")
+            ).with_columns(status_raw=pl.when(pl.col("status") == "unknown").then("blocked"))
+        )
+
+    def _status(self) -> pl.Expr:
+        if self.settings.blocked == "active":
+            return pl.lit("active")
+        word = fields.key(pl.col("blocked"))
+        return (
+            pl.when(word.is_in(fields.words(fields.TRUE_WORDS)))
+            .then(pl.lit("suspended"))
+            .when(word.is_null() | word.is_in(fields.words(fields.FALSE_WORDS)))
+            .then(pl.lit("active"))
+            .otherwise(pl.lit("unknown"))
+        )

@@ -1,0 +1,85 @@
+"""What goes wrong with exports, one function each, for tests and the demo.
+
+Each spoils the file in place, as somebody else's program would, and keeps its `.rows` file as it was.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PAGE = b"""<!DOCTYPE html>
+<html><head><title>503 Service Unavailable</title></head>
+<body><h1>The export service is not available</h1></body></html>
+"""
+
+
+def cut(path: Path, *, keep: float = 0.6) -> None:
+    """The upload broke off: only the first part of the bytes is there, in the middle of a row."""
+    data = path.read_bytes()
+    end = int(len(data) * keep)
+    # Never at the end of a line: a cut there is seen by the .rows file only (see `cut_between_rows`).
+    while end > 1 and data[end - 1 : end] in (b"\n", b"\r"):
+        end -= 1
+    _replace(path, data[:end])
+
+
+def cut_between_rows(path: Path, *, keep: float = 0.6) -> None:
+    """The upload broke off exactly between two rows: nothing in the file itself tells."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    _replace(path, b"".join(lines[: max(1, int(len(lines) * keep))]))
+
+
+def html(path: Path) -> None:
+    """The export's server answered with an error page, which was saved as the export."""
+    _replace(path, _PAGE)
+
+
+def wrong_columns(path: Path) -> None:
+    """The ERP renamed all its columns."""
+    head, _, rest = path.read_bytes().partition(b"\n")
+    for delimiter in (b";", b",", b"\t"):
+        if delimiter in head:
+            renamed = delimiter.join(
+                b"Column %d" % n for n, _ in enumerate(head.strip().split(delimiter), 1)
+            )
+            break
+    else:
+        renamed = b"Column 1"
+    _replace(path, renamed + b"\n" + rest)
+
+
+def no_rows(path: Path) -> None:
+    """A header and nobody: what an export of nothing looks like."""
+    _replace(path, path.read_bytes().splitlines(keepends=True)[0])
+
+
+def empty(path: Path) -> None:
+    """Not even a header: zero bytes."""
+    _replace(path, b"")
+
+
+def missing(path: Path) -> None:
+    """No file."""
+    path.unlink(missing_ok=True)
+
+
+def recode(path: Path, encoding: str) -> None:
+    """The same text in another encoding: `cp1252`, `utf-8-sig` (with BOM), `utf-8`, `utf-16`."""
+    data = path.read_bytes()
+    try:
+        words = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        words = data.decode("cp1252")
+    _replace(path, words.encode(encoding, "replace"))
+
+
+def wrong_rows(path: Path, rows: int) -> None:
+    """`FILE.rows` states another number than the file has."""
+    _replace(path.with_name(path.name + ".rows"), f"{rows}\n".encode())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    passing = path.with_name(f".{path.name}.{os.getpid()}.part")
+    passing.write_bytes(data)
+    passing.replace(path)
