@@ -218,7 +218,7 @@ class Http:
     def _retried(self, question: _Question, into: type[T], authorization: str | None) -> T:
         limits = self._limits
         backoff = wait_exponential_jitter(
-            initial=limits.backoff, max=limits.longest_wait, jitter=limits.backoff
+            multiplier=limits.backoff, max=limits.longest_wait, jitter=limits.backoff
         )
 
         def pause(state: RetryCallState) -> float:

@@ -1,0 +1,283 @@
+"""Playtomic: padel and tennis clubs, over the third-party API, or from the Manager's customer CSV.
+
+The connection's host decides: an http address is the API (log-in and password are the client id and the
+secret), `file:///…`, `sftp://…` or `s3://…` is a drop of Manager files (`connectors.playtomic_csv`).
+
+The API, from the vendor's pages on authentication and players [doc] (erps.md 3.3); no server of theirs was
+within reach, the sandbox speaks what these pages say:
+
+- `POST /api/v1/oauth/token` with `client_id` and `secret` gives a bearer token for an hour; 401 before
+  that is up to one new log-in per request.
+- `GET /api/v1/venues/{venue_id}/players`, at most 100 a page, most recent first, the next page by
+  `cursor_id`. The last page names no `next_cursor_id`.
+- No status, no total, no "changed since": who is listed is a customer, and every reading is a full one.
+  That a walk which ends early says so cannot be proved from within; what can be (no cursor and no player
+  twice) is. The guard and the comparison with the last snapshot (R14, R15) stand behind it.
+- A player has one name field; email is null where the person hides it. Family members hang under a
+  primary customer in the Manager [doc], of which the API tells nothing: no guardians.
+- No merges either: an app account per way of logging in, so one person may be several players [doc].
+
+Inferred, therefore settable or loud:
+
+- [inf] the keys of a benefit (the stored page ends before them): settings `benefit_*`. A benefit in which
+  they are not found is `ContractChanged`, never a lost group.
+- [inf] an expiry with a time is UTC like the API's other times; the last day is the one on which it falls
+  in the club's calendar, and the day before where it falls on midnight. A bare date is the last day.
+- [inf] `last_registration_date` is the nearest there is to `created_at`.
+- [inf] `next_cursor_id` stands at the top of the answer. A first page that is full and names no next one is
+  checked with a page of one, so that a cursor that moved elsewhere is noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, ClassVar
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import msgspec
+import polars as pl
+from pydantic import Field
+
+from connectors import fields, playtomic_csv
+from connectors.base import Connector, Settings
+from connectors.drop import DropSettings
+from connectors.errors import ConnectorError, ContractChanged, SettingsWrong
+from connectors.http import Http, HttpLimits, base_address
+from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+
+#: canonical field -> the player's key that it is read from.
+COLUMN_OF = {
+    "erp_id": "player_id",
+    "first_name": "name",
+    "last_name": "name",
+    "email": "email",
+    "phone": "phone",
+    "gender": "gender",
+    "birth_date": "birth_date",
+    "created_at": "last_registration_date",
+    "groups": "benefits",
+}
+
+#: what one player becomes before texts are parsed, all at once.
+ROW_SCHEMA = {
+    **dict.fromkeys(
+        ("erp_id", "name", "email", "phone", "gender", "birth_date", "created_at", "status"),
+        pl.String(),
+    ),
+    "groups": CUSTOMER_SCHEMA["groups"],
+}
+
+
+class PlaytomicSettings(DropSettings):
+    """`settings:` of a club on Playtomic.
+
+    :param venue_id: the venue, as Playtomic names it; needed for the API.
+    :param page: players per request.
+    :param benefit_id, benefit_name, benefit_expires: keys of a benefit; one without an id is known by name.
+    :param customers: of a drop: path or glob of the Manager's file below the connection's folder.
+    """
+
+    customers: str = Field(default="*.csv", min_length=1)
+
+    venue_id: str | None = None
+    page: int = Field(default=100, ge=1, le=100)
+    benefit_id: str = "benefit_id"
+    benefit_name: str = "name"
+    benefit_expires: str = "expires_at"
+    http: HttpLimits = HttpLimits()
+
+
+class _Token(msgspec.Struct):
+    token: str
+
+
+class _Player(msgspec.Struct):
+    player_id: str
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    gender: str | None = None
+    birth_date: str | None = None
+    last_registration_date: str | None = None
+    benefits: list[dict[str, Any]] | None = None
+
+
+class _Page(msgspec.Struct):
+    data: list[_Player]
+    next_cursor_id: str | None = None
+
+
+class PlaytomicConnector(Connector[PlaytomicSettings]):
+    """Reads a venue's players and their benefits."""
+
+    name: ClassVar[str] = "playtomic"
+    title: ClassVar[str] = "Playtomic"
+    settings_type: ClassVar[type[Settings]] = PlaytomicSettings
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read every player; Playtomic cannot be asked for less, so `full` makes no difference.
+
+        :raises ConnectorError: before the first whole page, or the file is not whole.
+        """
+        if self._is_drop():
+            return playtomic_csv.read(self.connection, self.club, self.settings)
+        as_of = self.now()
+        with self._http() as http:
+            return self._walk(http, as_of)
+
+    def check(self) -> str:
+        """Log in and ask for one player, or look for the file."""
+        if self._is_drop():
+            return playtomic_csv.check(self.connection, self.settings)
+        with self._http() as http:
+            page = self._page(http, None, limit=1)
+        found = "has players" if page.data else "has no players"
+        return f"Log-in works: the venue {found}."
+
+    def _is_drop(self) -> bool:
+        host = self.connection.host.strip()
+        return host.startswith(("file:", "sftp:", "s3:", "/"))
+
+    def _http(self) -> Http:
+        base = base_address(self.connection)
+        if not self.settings.venue_id:
+            raise SettingsWrong("No venue is named.", remedy="Put it into settings: venue_id.")
+        if not self.connection.login or not self.connection.password:
+            raise SettingsWrong(
+                f"The connection {self.connection.id} lacks the client id (login) or the secret (password)."
+            )
+        return Http(base, self.title, self.settings.http, now=self.now, login=self._log_in)
+
+    def _log_in(self, http: Http) -> str:
+        token = http.json(
+            "POST",
+            "/api/v1/oauth/token",
+            _Token,
+            body={"client_id": self.connection.login, "secret": self.connection.password},
+            login=False,
+        )
+        return f"Bearer {token.token}"
+
+    def _page(self, http: Http, cursor: str | None, *, limit: int) -> _Page:
+        params: dict[str, Any] = {"limit": limit, "include": "BENEFITS"}
+        if cursor is not None:
+            params["cursor_id"] = cursor
+        venue = quote(self.settings.venue_id or "", safe="")
+        return http.json("GET", f"/api/v1/venues/{venue}/players", _Page, params=params)
+
+    def _walk(self, http: Http, as_of: datetime) -> Reading:
+        limit = self.settings.page
+        groups: dict[str, str] = {}
+        rows: list[dict[str, Any]] = []
+        doubts: list[str] = []
+        seen: set[str] = set()
+        cursor: str | None = None
+        pages = 0
+        while True:
+            try:
+                page = self._page(http, cursor, limit=limit)
+                rows += list(self._rows(page, groups))
+                pages += 1
+                full_and_last = page.next_cursor_id is None and len(page.data) >= limit > 1
+                if full_and_last and pages == 1 and not self._names_next(http):
+                    doubts.append("A full page named no next one: cursors are not understood.")
+            except ConnectorError as error:
+                if not pages:
+                    raise
+                doubts.append(f"Page {pages + 1} could not be read: {error.what}")
+                break
+            self.progress(len(rows), None)
+            cursor = page.next_cursor_id
+            if cursor is None:
+                break
+            if cursor in seen:
+                doubts.append("A cursor came twice: the walk went in a circle and was ended.")
+                break
+            seen.add(cursor)
+            if pages >= self.settings.http.max_pages:
+                doubts.append(f"Reading was ended after {pages} pages.")
+                break
+        return assemble(
+            self._customers(rows),
+            groups_frame([{"id": k, "name": v, "active": True} for k, v in groups.items()]),
+            as_of=as_of,
+            paged=True,
+            pages=pages,
+            doubts=doubts,
+            columns=tuple(dict.fromkeys(COLUMN_OF.values())),
+            column_of=COLUMN_OF,
+        )
+
+    def _names_next(self, http: Http) -> bool:
+        """Whether a page of one player, of several, names the next page."""
+        return self._page(http, None, limit=1).next_cursor_id is not None
+
+    def _rows(self, page: _Page, groups: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """Players of one page; `groups` (id -> name) grows by those not seen before."""
+        for player in page.data:
+            held = []
+            for benefit in player.benefits or ():
+                key, name, until = self._benefit(benefit)
+                groups.setdefault(key, name)
+                held.append({"id": key, "valid_from": None, "valid_until": until})
+            yield {
+                "erp_id": player.player_id,
+                "name": player.name,
+                "email": player.email,
+                "phone": player.phone,
+                "gender": player.gender,
+                "birth_date": player.birth_date,
+                "created_at": player.last_registration_date,
+                "status": "active",
+                "groups": held,
+            }
+
+    def _benefit(self, benefit: dict[str, Any]) -> tuple[str, str, date | None]:
+        """(id, name, last day) of a benefit.
+
+        :raises ContractChanged: neither id nor name, no key for its expiry, or an expiry that is no date.
+        """
+        settings = self.settings
+        name = benefit.get(settings.benefit_name)
+        key = benefit.get(settings.benefit_id) or name
+        if not key or settings.benefit_expires not in benefit:
+            raise ContractChanged(
+                "Playtomic names the keys of a benefit otherwise than the settings say.",
+                remedy="Correct benefit_id, benefit_name and benefit_expires in the club's settings.",
+            )
+        expires = benefit[settings.benefit_expires]
+        return str(key), str(name or key), last_day(expires, self.club.timezone)
+
+    def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
+        return customers_frame(
+            raw.with_columns(
+                fields.gender(pl.col("gender")),
+                fields.dates(raw["birth_date"]),
+                fields.moments(raw["created_at"], ZoneInfo("UTC")),
+                fields.phones(raw["phone"], self.club.country),
+                *fields.split_names(raw["name"]).get_columns(),
+            )
+        )
+
+
+def last_day(expires: Any, zone: ZoneInfo) -> date | None:
+    """The last day, in the club's calendar, of what expires then; None (never) stays None.
+
+    :param expires: an ISO date, or date and time (UTC where it has no offset).
+    :raises ContractChanged: anything else; taken for "never", it would give access for ever.
+    """
+    if expires is None or expires == "":
+        return None
+    try:
+        if len(expires) == 10:
+            return date.fromisoformat(expires)
+        moment = datetime.fromisoformat(expires)
+    except (TypeError, ValueError):
+        raise ContractChanged("Playtomic states an expiry that is not a date.") from None
+    local = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(zone)
+    # What expires as a day begins has its last moment on the day before.
+    return local.date() - timedelta(days=1) if local.time() == time(0) else local.date()

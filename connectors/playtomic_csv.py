@@ -1,0 +1,91 @@
+"""The customer file of the Playtomic Manager, dropped into a folder.
+
+Columns as the Manager's own import asks for them [doc] (erps.md 3.1): name, email, phone_number, gender,
+birthdate, category_name, category_expires, and in newer ones benefit_price_id and next_due_date, which the
+sync does not need. Comma between them, as spreadsheets write it. No header may be left out.
+
+There is no column of ids: identity is found by the engine (R1), `erp_id` is null in every row. Who is in
+the file is active; the category is the customer's group, until `category_expires` (its last day [inf]).
+[inf] Several categories of one person are several rows that are otherwise alike; they are folded into one.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from connectors import fields
+from connectors.base import Club, Connection
+from connectors.drop import DropSettings, open_drop, table_of
+from connectors.errors import ContractChanged
+from connectors.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
+from connectors.tabular import Table
+
+#: canonical field -> column.
+COLUMN_OF = {
+    "first_name": "name",
+    "last_name": "name",
+    "email": "email",
+    "phone": "phone_number",
+    "gender": "gender",
+    "birth_date": "birthdate",
+    "groups": "category_name",
+}
+
+NEEDED = (*dict.fromkeys(COLUMN_OF.values()), "category_expires")
+
+
+def read(connection: Connection, club: Club, settings: DropSettings) -> Reading:
+    """Read the newest file.
+
+    :raises ConnectorError: no file, or not a whole one with the columns we know (R14).
+    """
+    with open_drop(connection, settings) as drop:
+        table, content = table_of(drop, settings.customers, settings)
+    table.need(NEEDED)
+    names = table.get("category_name").drop_nulls().unique(maintain_order=True)
+    return assemble(
+        _customers(table, club),
+        groups_frame([{"id": name, "name": name, "active": True} for name in names]),
+        as_of=content.modified,
+        paged=False,
+        pages=1,
+        columns=table.columns,
+        column_of=COLUMN_OF,
+    )
+
+
+def check(connection: Connection, settings: DropSettings) -> str:
+    """A sentence of the files there are."""
+    with open_drop(connection, settings) as drop:
+        return drop.check(settings.customers)
+
+
+def _customers(table: Table, club: Club) -> pl.DataFrame:
+    expires = table.get("category_expires")
+    until = fields.dates(expires)
+    if until.null_count() > expires.null_count():
+        # Taken for "never", it would give access for ever.
+        raise ContractChanged(
+            f"{table.name} has {until.null_count() - expires.null_count()} dates in category_expires "
+            "that are not dates."
+        )
+    person = pl.DataFrame(
+        [
+            *fields.split_names(table.get("name")).get_columns(),
+            table.get("email").alias("email"),
+            fields.phones(table.get("phone_number"), club.country).alias("phone"),
+            table.get("gender").alias("gender"),
+            fields.dates(table.get("birthdate")).alias("birth_date"),
+        ]
+    ).with_columns(fields.gender(pl.col("gender")))
+    held = pl.struct(
+        pl.col("category").alias("id"),
+        pl.lit(None, dtype=pl.Date).alias("valid_from"),
+        pl.col("until").alias("valid_until"),
+    )
+    folded = (
+        person.with_columns(table.get("category_name").alias("category"), until.alias("until"))
+        .group_by(person.columns, maintain_order=True)
+        .agg(held.filter(pl.col("category").is_not_null()).cast(GROUP_REF).alias("groups"))
+    )
+    return customers_frame(folded.with_columns(pl.lit("active").alias("status")))
