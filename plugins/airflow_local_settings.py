@@ -1,0 +1,31 @@
+"""Run once by every Airflow process as it starts; Airflow finds it by its name.
+
+The scheduler (LocalExecutor) and the Celery worker's parent fork a process per task. What they have
+imported their tasks need not: a validating task then takes 0.4 s instead of 2.6, and a third of the
+memory. Other processes never need these libraries and are left alone.
+
+Polars starts threads, which a fork does not copy: it may be imported here but not used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+__all__: list[str] = []  # nothing here overrides a setting of Airflow's
+
+FORKS_TASKS = (["scheduler"], ["celery", "worker"])
+
+
+def _preload() -> None:
+    command = sys.argv[1:3]
+    if not any(command[: len(parent)] == parent for parent in FORKS_TASKS):
+        return
+    for name in ("great_expectations", "pandas", "polars", "clubsync.pipeline"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:  # the task that needs it says so in its own log
+            print(f"{name} is not preloaded: {error}", file=sys.stderr)
+
+
+_preload()

@@ -1,0 +1,214 @@
+"""The shape of the sync Dags; what their tasks do is in ``sync_tasks``.
+
+Imported at every parse of a Dag file and at the start of every task: nothing heavy may be imported
+here, and nothing may depend on the moment, or each parse would make a new version of the Dag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task, task_group
+
+from clubsync.config import ClubConfig, load_config
+from clubsync.pipeline import Step
+from plugins import sync_tasks
+from plugins.club_failures import RETRIES, ClubRetryPolicy, tell_failure, tell_retry, waits
+from plugins.sync_tasks import Batch, Loaded
+
+OWNER = "data-engineering"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+"""Before it nothing can be backfilled."""
+
+LONGEST_TASK = timedelta(hours=2)
+"""A first reading of a very large club over a slow API takes most of an hour."""
+
+HICCUP: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=5)}
+"""For tasks that only ask our own data base."""
+
+TITLES = {"csv": "CSV exports", "rest": "REST APIs"}
+
+LABEL = "{{ instance_label(task) }}"
+
+DRY_RUN = "Read, check and plan, and write nothing to the club base. The plan is kept and shown."
+FULL = "Read everything, also where the ERP could tell only what changed."
+
+SYNC_DOC = """\
+### {title}: {count} clubs, read every {minutes} min or less often, each at its own pace
+
+`due` finds the clubs whose time has come and deals them out in batches; each batch goes through
+`extract`, `validate`, `diff` and `load`. A club that fails leaves the others alone and is tried
+again by itself in `retry_club`, which bears its name. `outcome` is red exactly when a club finally
+failed.
+
+**A red `retry_club`:** the last lines of its log say what happened, what to do, and the runbook.
+Once the cause is gone, *Clear* that one row to sync the club again, or wait for the next run.
+
+**By hand:** *Trigger* offers the clubs by name, a dry run and a full read. A single club is quicker
+with the Dag `sync_one`, which does not wait for a run of this one.
+
+**After an outage** the next run catches up by itself. A backfill is safe in any order.
+"""
+
+ONE_DOC = """\
+### One club, now
+
+All four stages for one club, beside the scheduled runs: started by a webhook, by the "sync now"
+button, or by hand. A lock per club keeps it and the scheduled runs apart. With the run id that
+those use, a burst of wishes for one club becomes one run.
+"""
+
+
+def cron(every: timedelta) -> str:
+    """The cron expression that fires at least that often, evenly.
+
+    Cron starts anew with each hour and day, so the pace is the longest that divides them.
+    """
+    minutes = max(1, int(every.total_seconds() // 60))
+    if minutes < 60:
+        return f"*/{max(part for part in range(1, minutes + 1) if 60 % part == 0)} * * * *"
+    hours = min(minutes // 60, 24)
+    pace = max(part for part in range(1, hours + 1) if 24 % part == 0)
+    return f"0 */{pace} * * *" if pace < 24 else "0 0 * * *"
+
+
+def sync_dag(erp: str) -> DAG | None:
+    """The Dag ``sync_<erp>``, or None when no club in clubs.yaml runs on that ERP.
+
+    :raises clubsync.errors.ConfigError: clubs.yaml is wrong; Airflow shows the sentence.
+    """
+    clubs = load_config().of_erp(erp)
+    if not clubs:
+        return None
+    every = min(club.every for club in clubs)
+    title = TITLES.get(erp, erp.title())
+    with DAG(
+        dag_id=f"sync_{erp}",
+        dag_display_name=f"Sync {title}",
+        description=f"Keeps the customer bases of {len(clubs)} clubs in step with {title}.",
+        doc_md=SYNC_DOC.format(
+            title=title, count=len(clubs), minutes=int(every.total_seconds() // 60)
+        ),
+        schedule=CronDataIntervalTimetable(cron(every), timezone="UTC"),
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        default_args={"owner": OWNER, "execution_timeout": LONGEST_TASK},
+        tags={"clubsync", "sync", erp},
+        params={"clubs": _choice(clubs), **_switches()},
+        user_defined_macros={"instance_label": sync_tasks.instance_label},
+    ) as dag:
+        _shape(erp, every)
+    return dag
+
+
+def _shape(erp: str, every: timedelta) -> None:
+    @task(**HICCUP)
+    def due() -> list[Batch]:
+        return sync_tasks.find_due(erp)
+
+    @task(map_index_template=LABEL)
+    def extract(clubs: Batch) -> list[Step]:
+        return sync_tasks.extract(clubs)
+
+    @task(map_index_template=LABEL)
+    def validate(steps: list[Step]) -> list[Step]:
+        return sync_tasks.validate(steps)
+
+    @task(map_index_template=LABEL)
+    def diff(steps: list[Step]) -> list[Step]:
+        return sync_tasks.diff(steps)
+
+    @task(map_index_template=LABEL)
+    def load(steps: list[Step]) -> list[Step]:
+        return sync_tasks.load(steps)
+
+    @task_group(prefix_group_id=False)
+    def batch(clubs: Batch) -> Any:
+        return load(diff(validate(extract(clubs))))
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, **HICCUP)
+    def failed(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
+        return sync_tasks.find_failed(due, loaded)
+
+    @task(map_index_template=LABEL, multiple_outputs=False, **_club_retries(waits(every)))
+    def retry_club(failed: Step) -> Step:
+        return sync_tasks.sync_again(failed)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def outcome(
+        due: list[Batch] | None,
+        loaded: Loaded,
+        retried: Iterable[Step] | None,
+    ) -> None:
+        sync_tasks.report(due, loaded, retried)
+
+    batches = due()
+    loaded = batch.expand(clubs=batches)
+    outcome(batches, loaded, retry_club.expand(failed=failed(batches, loaded)))
+
+
+def sync_one_dag() -> DAG:
+    """The Dag ``sync_one``: one club of any ERP, now, beside the scheduled runs."""
+    clubs = load_config().clubs
+    with DAG(
+        dag_id="sync_one",
+        dag_display_name="Sync one club now",
+        description="One club, now: what a webhook or the sync-now button starts.",
+        doc_md=ONE_DOC,
+        schedule=None,
+        start_date=START,
+        catchup=False,
+        max_active_runs=16,
+        default_args={"owner": OWNER, "execution_timeout": LONGEST_TASK},
+        tags={"clubsync", "sync", "one"},
+        params={
+            "club": Param(
+                clubs[0].id if clubs else "",
+                type="string",
+                title="Club",
+                examples=[club.id for club in clubs],
+                values_display={club.id: club.name for club in clubs},
+            ),
+            **_switches(),
+        },
+    ) as dag:
+
+        @task(multiple_outputs=False, **_club_retries(waits(timedelta(minutes=1))))
+        def sync_club() -> Step:
+            return sync_tasks.sync_chosen()
+
+        sync_club()
+    return dag
+
+
+def _club_retries(pauses: list[timedelta]) -> dict[str, Any]:
+    return {
+        "retries": RETRIES,
+        "retry_delay": pauses[0],
+        "retry_policy": ClubRetryPolicy(pauses),
+        "on_retry_callback": tell_retry,
+        "on_failure_callback": tell_failure,
+    }
+
+
+def _choice(clubs: Iterable[ClubConfig]) -> Param:
+    names = {club.id: club.name for club in clubs}
+    return Param(
+        [],
+        type=["array", "null"],
+        title="Clubs",
+        description="Those to read now, whatever their pace. None chosen: all of this ERP's.",
+        items={"type": "string"},
+        examples=list(names),
+        values_display=names,
+    )
+
+
+def _switches() -> dict[str, Param]:
+    return {
+        "dry_run": Param(False, type="boolean", title="Dry run", description=DRY_RUN),
+        "full": Param(False, type="boolean", title="Full read", description=FULL),
+    }
