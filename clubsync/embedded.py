@@ -97,7 +97,7 @@ class Server:
 
     def conninfo(self, database: str = "postgres") -> str:
         """The same for libpq, as psycopg.connect takes it."""
-        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={quote(str(self.socket_dir))}"
+        return self.url(database).replace("+psycopg:", ":", 1)
 
     def tcp_url(self, database: str, driver: str = "psycopg") -> str:
         """The URL over 127.0.0.1, with the password; raises where the server does not listen."""
@@ -163,6 +163,11 @@ def ensure_running(
             _children[child.pid] = child
             _wait_until_ready(server, child, home.folder / "postgres.log", timeout)
     return server
+
+
+def locate(data_dir: Path | None = None) -> Server:
+    """How the server of this data folder is reached, whether it runs or not."""
+    return _server(_prepare(data_dir or default_data_dir()))
 
 
 def stop(data_dir: Path | None = None, *, timeout: float = 60.0) -> bool:
@@ -384,7 +389,7 @@ def _socket_dir(home: _Home) -> Path:
     if len(os.fsencode(home.folder / name)) <= LONGEST_SOCKET_PATH:
         return home.folder
     digest = hashlib.sha256(os.fsencode(home.folder)).hexdigest()[:12]
-    short = Path("/tmp") / f"clubsync-{digest}"
+    short = Path("/tmp") / f"clubsync-{digest}"  # noqa: S108 (who owns it is looked at)
     owner = os.geteuid() if home.user is None else home.user.pw_uid
     try:
         short.mkdir(mode=0o700)

@@ -48,7 +48,8 @@ def test_a_url_opens_the_database(database: str) -> None:
 def test_every_test_gets_an_empty_database(database: str) -> None:
     with psycopg.connect(database.replace("+psycopg", "")) as connection:
         tables = connection.execute(
-            "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            "SELECT count(*) FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
         ).fetchone()
     assert tables == (0,)
 

@@ -1,0 +1,104 @@
+"""Airflow's public API, as far as starting and watching the stack needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+TIMEOUT = 15.0
+"""Seconds; a server that is still starting may be slow."""
+
+
+class AirflowApi:
+    """One log-in to one Airflow."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url
+        self._login = {"username": user, "password": password}
+        self._session = requests.Session()
+        self._session.trust_env = False  # never through a proxy: it is this machine
+
+    def health(self) -> dict[str, str]:
+        """Part of Airflow to its state; empty while the server does not answer."""
+        try:
+            answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=TIMEOUT)
+            answer.raise_for_status()
+        except requests.RequestException:
+            return {}
+        return {
+            part: (state or {}).get("status") or "unknown" for part, state in answer.json().items()
+        }
+
+    def dags(self) -> list[dict[str, Any]]:
+        """The Dags that are there and not stale."""
+        return list(self._pages("/api/v2/dags", "dags"))
+
+    def import_errors(self) -> list[dict[str, Any]]:
+        return list(self._pages("/api/v2/importErrors", "import_errors"))
+
+    def unpause(self, dag: str) -> None:
+        self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        """The Dag's runs, newest first, at most a hundred."""
+        path = f"/api/v2/dags/{dag}/dagRuns?order_by=-run_after&limit=100"
+        return list(self._call("GET", path)["dag_runs"])
+
+    def trigger(self, dag: str, conf: dict[str, Any] | None = None) -> dict[str, Any]:
+        body = {"logical_date": None, "conf": conf or {}}
+        return self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)
+
+    def task_instances(self, dag: str, run: str) -> list[dict[str, Any]]:
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances"
+        return list(self._pages(path, "task_instances"))
+
+    def log(self, dag: str, run: str, task: str, *, index: int = -1, attempt: int = 1) -> str:
+        """A task instance's log as text, one event per line."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"
+        answer = self._call("GET", f"{path}?map_index={index}&full_content=true")
+        return "\n".join(
+            event if isinstance(event, str) else str(event.get("event", ""))
+            for event in answer["content"]
+        )
+
+    def xcom(self, dag: str, run: str, task: str, index: int) -> Any:
+        """What a task instance returned; None when it returned nothing."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
+        try:
+            return self._call("GET", f"{path}?map_index={index}&deserialize=true")["value"]
+        except requests.HTTPError as error:
+            if error.response.status_code == requests.codes.not_found:
+                return None
+            raise
+
+    def clear(self, dag: str, run: str, task: str, index: int) -> None:
+        """Run one mapped instance again, and what follows it."""
+        body = {
+            "dag_run_id": run,
+            "task_ids": [[task, index]],
+            "include_downstream": True,
+            "only_failed": False,
+            "reset_dag_runs": True,
+            "dry_run": False,
+        }
+        self._call("POST", f"/api/v2/dags/{dag}/clearTaskInstances", json=body)
+
+    def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            answer = self._call("GET", f"{path}?limit=100&offset={offset}")
+            yield from answer[key]
+            offset += len(answer[key])
+            if not answer[key] or offset >= answer["total_entries"]:
+                return
+
+    def _call(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+        if "Authorization" not in self._session.headers:
+            token = self._session.post(f"{self.url}/auth/token", json=self._login, timeout=TIMEOUT)
+            token.raise_for_status()
+            self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+        answer = self._session.request(method, self.url + path, timeout=TIMEOUT, **kwargs)
+        answer.raise_for_status()
+        return dict(answer.json()) if answer.content else {}

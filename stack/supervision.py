@@ -1,0 +1,183 @@
+"""supervisord holds the processes: starts them in order, restarts what dies, stops them in order."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from clubsync.embedded import LONGEST_SOCKET_PATH
+from stack.environment import ROOT, Place
+from stack.processes import Process
+
+RUNNING, STARTING, STOPPED = "RUNNING", "STARTING", "STOPPED"
+
+
+class StackError(Exception):
+    """The stack cannot start or stop; the message is for people."""
+
+
+class Supervisor:
+    """The supervisord of one place, whether it runs or not."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.folder = place.var / "stack"
+        self.config = self.folder / "supervisord.conf"
+        self.pid_file = self.folder / "supervisord.pid"
+
+    @property
+    def socket(self) -> Path:
+        wanted = self.folder / "supervisor.sock"
+        if (
+            len(os.fsencode(wanted)) + 12 <= LONGEST_SOCKET_PATH
+        ):  # it adds its pid while it makes it
+            return wanted
+        digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"clubsync-{os.geteuid()}-{digest}.sock"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs, else None."""
+        with contextlib.suppress(OSError, ValueError, psutil.Error):
+            process = psutil.Process(int(self.pid_file.read_text()))
+            if str(self.config) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                return int(process.pid)
+        return None
+
+    def launch(self, processes: Iterable[Process], environment: Mapping[str, str]) -> None:
+        """Start supervisord with these processes; they themselves wait for :meth:`start`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.place.logs.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(self._configuration(processes))
+        subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)],
+            cwd=ROOT,
+            env=dict(environment),
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError, xmlrpc.client.Error):
+                self._rpc.getState()
+                return
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"supervisord did not start: see {self.place.logs}/supervisord.log"
+                )
+            time.sleep(0.05)
+
+    def start(self, name: str) -> None:
+        """Start one process, unless it runs. Does not wait for it to be of use."""
+        with contextlib.suppress(xmlrpc.client.Fault):  # ALREADY_STARTED
+            self._rpc.startProcess(name, False)
+
+    def states(self) -> dict[str, str]:
+        """Process name to RUNNING, STARTING, BACKOFF, FATAL, EXITED or STOPPED."""
+        return {one["name"]: one["statename"] for one in self._rpc.getAllProcessInfo()}
+
+    def uptimes(self) -> dict[str, float]:
+        """Process name to seconds since its start, of those that run."""
+        return {
+            one["name"]: one["now"] - one["start"]
+            for one in self._rpc.getAllProcessInfo()
+            if one["statename"] == RUNNING
+        }
+
+    def fail_if_dead(self, *names: str) -> None:
+        """:raises StackError: one of them ended by itself, with the end of its log."""
+        states = self.states()
+        for name in names or states:
+            if states[name] in ("FATAL", "EXITED", "BACKOFF"):
+                raise StackError(
+                    f"{name} does not stay up. The end of {self.log(name)}:\n{self._tail(name)}"
+                )
+
+    def log(self, name: str) -> Path:
+        return self.place.logs / f"{name}.log"
+
+    def shut_down(self, patience: float) -> None:
+        """Stop everything in reverse order and wait for it.
+
+        :raises StackError: supervisord is still there after ``patience`` seconds.
+        """
+        pid = self.pid
+        if pid is None:
+            return
+        with contextlib.suppress(OSError, xmlrpc.client.Error):
+            self._rpc.shutdown()
+        try:
+            psutil.Process(pid).wait(timeout=patience)
+        except psutil.NoSuchProcess:
+            return
+        except psutil.TimeoutExpired:
+            raise StackError(f"supervisord (process {pid}) is still stopping.") from None
+
+    def _tail(self, name: str) -> str:
+        with contextlib.suppress(OSError):
+            return "\n".join(self.log(name).read_text(errors="replace").splitlines()[-15:])
+        return "(there is none)"
+
+    @property
+    def _rpc(self) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self.socket}")
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+    def _configuration(self, processes: Iterable[Process]) -> str:
+        # Values that supervisord would expand have their % doubled.
+        folder, logs = str(self.folder).replace("%", "%%"), str(self.place.logs).replace("%", "%%")
+        user = "user=root\n" if os.geteuid() == 0 else ""
+        parts = [
+            f"""[supervisord]
+logfile={logs}/supervisord.log
+pidfile={folder}/supervisord.pid
+childlogdir={logs}
+minfds=4096
+{user}
+[unix_http_server]
+file={str(self.socket).replace("%", "%%")}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+        ]
+        for process in processes:
+            command = " ".join(_quote(part) for part in process.command)
+            group = "true" if process.group else "false"
+            parts.append(
+                f"""[program:{process.name}]
+command={command}
+directory={str(ROOT).replace("%", "%%")}
+priority={process.order}
+autostart=false
+autorestart=true
+startsecs=2
+startretries=5
+stopwaitsecs={process.patience}
+stopasgroup={group}
+killasgroup={group}
+redirect_stderr=true
+stdout_logfile={logs}/{process.name}.log
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=2
+"""
+            )
+        return "\n".join(parts)
+
+
+def _quote(part: str) -> str:
+    escaped = part.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"' if any(c.isspace() or c in ";'\"" for c in part) else escaped
