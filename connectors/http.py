@@ -402,7 +402,7 @@ def _parsed(content: bytes, into: type[T], where: str) -> T:
         # msgspec names types and the place, never a value.
         raise ContractChanged(f"{where} answered in another form: {error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if "truncated" in str(error):
+        if head in b"{[" and "truncated" in str(error):
             raise _Again(ErpUnreachable(f"{where}: the answer was cut off.")) from None
         raise ContractChanged(f"{where} answered with something that is not JSON.") from None
 

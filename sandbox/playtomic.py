@@ -94,10 +94,22 @@ def create_app(
 
     :param venues: by venue id, which is also the club's name among the faults.
     """
-    faults = faults or Faults()
-    tokens = _Tokens(now)
+    api = _Api(venues, faults or Faults(), _Tokens(now))
+    return Starlette(
+        routes=[
+            Route("/api/v1/oauth/token", api.token, methods=["POST"]),
+            Route("/api/v1/venues/{venue}/players", api.players, methods=["GET"]),
+        ]
+    )
 
-    async def token(request: Request) -> Response:
+
+@dataclass
+class _Api:
+    venues: Mapping[str, Venue]
+    faults: Faults
+    tokens: _Tokens
+
+    async def token(self, request: Request) -> Response:
         try:
             body = await request.json()
             client, secret = body["client_id"], body["secret"]
@@ -106,21 +118,22 @@ def create_app(
         known = any(
             v.client_id == client
             and secrets.compare_digest(v.secret.encode(), str(secret).encode())
-            for v in venues.values()
+            for v in self.venues.values()
         )
         if not known:
             return JSONResponse({"error": "UNAUTHORIZED"}, 401)
         return JSONResponse(
             {
-                "token": tokens.give(client),
+                "token": self.tokens.give(client),
                 "token_type": "BEARER",
                 "expires_in": int(TOKEN_LASTS.total_seconds()),
             }
         )
 
-    async def players(request: Request) -> Response:
-        venue = venues.get(request.path_params["venue"])
-        client = tokens.client(request.headers.get("Authorization", ""))
+    async def players(self, request: Request) -> Response:
+        name = request.path_params["venue"]
+        venue = self.venues.get(name)
+        client = self.tokens.client(request.headers.get("Authorization", ""))
         if client is None:
             return JSONResponse({"error": "UNAUTHORIZED"}, 401)
         if venue is None:
@@ -135,33 +148,41 @@ def create_app(
             return JSONResponse({"error": "BAD_REQUEST"}, 400)
         if not 1 <= limit <= MOST:
             return JSONResponse({"error": "BAD_REQUEST"}, 400)
-        fault = faults.take(request.path_params["venue"], page)
+        fault = self.faults.take(name, page)
         if fault is not None and (instead := await answer(fault)) is not None:
             return instead
-        kind = fault.kind if fault else None
-        if kind == "cursor-invalid":
+        if fault is not None and fault.kind == "cursor-invalid":
             return JSONResponse({"error": "INVALID_CURSOR"}, 400)
-        everybody = sorted(venue.players(), key=_key, reverse=True)
-        if kind == "empty":
-            everybody = []
-        elif kind == "half":
-            everybody = everybody[: len(everybody) // 2]
-        rest = [p for p in everybody if after is None or _key(p) < after]
-        if kind in ("row-moved", "page-repeated") and after is not None:
-            before = [p for p in everybody if _key(p) >= after]
-            rest = [*before[-limit if kind == "page-repeated" else -1 :], *rest]
-        body: dict[str, Any] = {"data": [_shown(p, query.getlist("include")) for p in rest[:limit]]}
-        if len(rest) > limit:
-            body["next_cursor_id"] = _cursor(page + 1, _key(rest[limit - 1]))
+        listed = _listed(venue.players(), after, limit, fault.kind if fault else None)
+        body: dict[str, Any] = {
+            "data": [_shown(p, query.getlist("include")) for p in listed[:limit]]
+        }
+        if len(listed) > limit:
+            body["next_cursor_id"] = _cursor(page + 1, _key(listed[limit - 1]))
         response = JSONResponse(body)
-        return truncated(bytes(response.body)) if kind == "truncated" else response
+        if fault is not None and fault.kind == "truncated":
+            return truncated(bytes(response.body))
+        return response
 
-    return Starlette(
-        routes=[
-            Route("/api/v1/oauth/token", token, methods=["POST"]),
-            Route("/api/v1/venues/{venue}/players", players, methods=["GET"]),
-        ]
-    )
+
+def _listed(
+    players: Sequence[Player], after: tuple[str, str] | None, limit: int, fault: str | None
+) -> list[Player]:
+    """The players from this page on, most recent first, as a fault may have them."""
+    everybody = sorted(players, key=_key, reverse=True)
+    if fault == "empty":
+        return []
+    if fault == "half":
+        everybody = everybody[: len(everybody) // 2]
+    if after is None:
+        return everybody
+    rest = [p for p in everybody if _key(p) < after]
+    before = everybody[: len(everybody) - len(rest)]
+    if fault == "page-repeated":
+        return [*before[-limit:], *rest]
+    if fault == "row-moved":
+        return [*before[-1:], *rest]
+    return rest
 
 
 def players_of(state: ClubState, zone: ZoneInfo) -> list[Player]:

@@ -125,7 +125,7 @@ def create_database(folder: Path, password: str) -> Path:
             stdin=subprocess.DEVNULL,
         )
         # The name appears with the whole file behind it, whoever else is creating one.
-        os.replace(here / f"{DATABASE}.sqlite", target)
+        (here / f"{DATABASE}.sqlite").replace(target)
     return target
 
 

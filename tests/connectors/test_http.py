@@ -1,0 +1,349 @@
+"""`connectors.http` against a real server on 127.0.0.1 that answers what a test tells it to."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.base import Connection
+from connectors.errors import (
+    ContractChanged,
+    CredentialsRefused,
+    ErpUnreachable,
+    RateLimited,
+    SettingsWrong,
+)
+from connectors.http import Http, HttpLimits, asked_wait, base_address
+
+NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 200
+    body: bytes = b'{"n": 1}'
+    headers: dict[str, str] = field(default_factory=dict)
+    #: what Content-Length claims; None: the truth.
+    length: int | None = None
+
+
+@dataclass
+class Server:
+    """Answers in order; the last one again and again."""
+
+    answers: list[Answer] = field(default_factory=list)
+    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    port: int = 0
+
+    def next(self) -> Answer:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    told = Server([Answer()])
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            told.asked.append((self.command, self.path, dict(self.headers), body))
+            answer = told.next()
+            self.send_response(answer.status)
+            length = len(answer.body) if answer.length is None else answer.length
+            for name, value in {"Content-Length": str(length), **answer.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body)
+            self.close_connection = answer.length is not None
+
+        do_GET = do_POST = answer  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            """Keep quiet."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told.port = httpd.server_address[1]
+    thread = Thread(target=httpd.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield told
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join(5)
+
+
+@dataclass
+class Sleeper:
+    """A sleep that only counts."""
+
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def http(
+    server: Server,
+    sleep: Callable[[float], None] = lambda _: None,
+    login: Callable[[Http], str] | None = None,
+    **limits: Any,
+) -> Http:
+    return Http(
+        f"http://127.0.0.1:{server.port}",
+        "Testerp",
+        HttpLimits(**limits),
+        now=lambda: NOW,
+        login=login,
+        sleep=sleep,
+    )
+
+
+class Found(msgspec.Struct):
+    n: int
+
+
+def test_parses_and_drops_what_is_not_named(server: Server) -> None:
+    """R19: fields that the type does not name never become objects."""
+    server.answers = [Answer(body=b'{"n": 1, "iban": "FR76"}')]
+    found = http(server).json("GET", "/x", Found, params={"q": "a+b@c"})
+    assert found == Found(1)
+    assert server.asked[0][1] == "/x?q=a%2Bb%40c"
+
+
+def test_gzip(server: Server) -> None:
+    """Packed answers are unpacked."""
+    server.answers = [Answer(body=gzip.compress(b'{"n": 2}'), headers={"Content-Encoding": "gzip"})]
+    assert http(server).json("GET", "/x", Found).n == 2
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        Answer(500),
+        Answer(502),
+        Answer(408),
+        Answer(429),
+        Answer(429, headers={"Retry-After": "1"}),
+        Answer(421),
+        Answer(503, headers={"Retry-After": "1"}),
+        Answer(body=b'{"n": '),
+        Answer(body=b""),
+        Answer(body=b'{"n"', length=100),
+    ],
+)
+def test_what_passes_is_tried_again(server: Server, passing: Answer) -> None:
+    """One bad moment leaves no trace; a stated wait is obeyed."""
+    server.answers = [passing, Answer()]
+    sleep = Sleeper()
+    assert http(server, sleep).json("GET", "/x", Found).n == 1
+    assert len(server.asked) == 2
+    assert len(sleep.slept) == 1
+    if "Retry-After" in passing.headers:
+        assert sleep.slept == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("lasting", "error"),
+    [
+        (Answer(500), ErpUnreachable),
+        (Answer(408), ErpUnreachable),
+        (Answer(429), RateLimited),
+        (Answer(421), RateLimited),
+        (Answer(body=b'{"n": '), ErpUnreachable),
+        (Answer(body=b""), ErpUnreachable),
+        (Answer(body=b'{"n"', length=100), ErpUnreachable),
+        (Answer(headers={"Content-Encoding": "gzip"}), ErpUnreachable),
+    ],
+)
+def test_what_lasts_fails(server: Server, lasting: Answer, error: type[Exception]) -> None:
+    """Every attempt is used, then it is said."""
+    server.answers = [lasting]
+    with pytest.raises(error):
+        http(server, attempts=3).json("GET", "/x", Found)
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(401), CredentialsRefused),
+        (Answer(403), CredentialsRefused),
+        (Answer(404), SettingsWrong),
+        (Answer(302, headers={"Location": "http://elsewhere.example.com/"}), SettingsWrong),
+        (Answer(400), ContractChanged),
+        (Answer(422), ContractChanged),
+        (Answer(body=b"<!doctype html><p>Log in"), ContractChanged),
+        (Answer(body=b"n=1"), ContractChanged),
+        (Answer(body=b'{"m": 1}'), ContractChanged),
+        (Answer(body=b'{"n": "secret@example.com"}'), ContractChanged),
+        (Answer(body=b"[" * 10 + b" " * 2000), ContractChanged),
+        (Answer(503, headers={"Retry-After": "3600"}), ErpUnreachable),
+    ],
+)
+def test_what_will_not_pass_is_said_at_once(
+    server: Server, answer: Answer, error: type[Exception]
+) -> None:
+    """One request, and a sentence without what the answer held (R19)."""
+    server.answers = [answer]
+    with pytest.raises(error) as told:
+        http(server, max_bytes=1000).json("GET", "/x", Found, params={"key": "s3cret"})
+    assert len(server.asked) == 1
+    assert "s3cret" not in str(told.value)
+    assert "secret@example.com" not in str(told.value)
+    assert told.value.__suppress_context__ or told.value.__context__ is None
+
+
+def test_a_long_wait_is_handed_on(server: Server) -> None:
+    """R25: a 429 that says an hour becomes the club's next time, and is not waited for."""
+    server.answers = [Answer(429, headers={"Retry-After": "3600"})]
+    sleep = Sleeper()
+    with pytest.raises(RateLimited) as told:
+        http(server, sleep).json("GET", "/x", Found)
+    assert told.value.retry_after == timedelta(hours=1)
+    assert sleep.slept == []
+
+
+def test_a_wait_of_nothing_is_no_busy_loop(server: Server) -> None:
+    """Retry-After: 0 falls back on our own pauses."""
+    server.answers = [Answer(429, headers={"Retry-After": "0"}), Answer()]
+    sleep = Sleeper()
+    http(server, sleep, backoff=0.5).json("GET", "/x", Found)
+    assert sleep.slept[0] >= 0.5
+
+
+def test_pauses_grow_and_are_bounded(server: Server) -> None:
+    """Between attempts, up to the longest wait."""
+    server.answers = [Answer(500)]
+    sleep = Sleeper()
+    with pytest.raises(ErpUnreachable):
+        http(server, sleep, attempts=6, backoff=0.5, longest_wait=2).json("GET", "/x", Found)
+    assert len(sleep.slept) == 5
+    assert sleep.slept[0] < sleep.slept[2]
+    assert max(sleep.slept) <= 2
+
+
+def test_nobody_listens(unused_port: int) -> None:
+    """No connection."""
+    with pytest.raises(ErpUnreachable) as told:
+        http(Server(port=unused_port), attempts=2).json("GET", "/x", Found, params={"k": "s3cret"})
+    assert "s3cret" not in str(told.value)
+
+
+def test_time_is_up(server: Server) -> None:
+    """The cap on a whole reading counts across requests."""
+    conversation = http(server, max_seconds=0.000001)
+    with pytest.raises(ErpUnreachable, match="took longer"):
+        conversation.json("GET", "/x", Found)
+    assert server.asked == []
+
+
+def test_log_in_once_and_again_when_it_ran_out(server: Server) -> None:
+    """A log-in serves many requests; a 401 gets one new one."""
+    given = iter(["Bearer one", "Bearer two", "Bearer three"])
+    server.answers = [Answer(), Answer(), Answer(401), Answer(), Answer(401), Answer(401)]
+    conversation = http(server, login=lambda _: next(given))
+    for _ in range(3):
+        conversation.json("GET", "/x", Found)
+    tokens = [headers["Authorization"] for _, _, headers, _ in server.asked]
+    assert tokens == ["Bearer one", "Bearer one", "Bearer one", "Bearer two"]
+    with pytest.raises(CredentialsRefused):
+        conversation.json("GET", "/x", Found)
+    assert len(server.asked) == 6
+
+
+def test_log_in_never_comes_from_netrc(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """A club is read with its own log-in or with none (R21)."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password mine\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    http(server).json("GET", "/x", Found)
+    assert "Authorization" not in server.asked[0][2]
+
+
+def test_no_query_in_the_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """urllib3 logs whole addresses at DEBUG; ours lose their queries (R19)."""
+    caplog.set_level(logging.DEBUG)
+    http(server).json("GET", "/members", Found, params={"api_key": "s3cret"})
+    assert "/members" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "-7"}, 0),
+        ({"Retry-After": "Sat, 21 Nov 2026 10:01:00 GMT"}, 60),
+        ({"Retry-After": "Sat, 21 Nov 2026 09:00:00 GMT"}, 0),
+        # the server's own clock counts, not ours
+        (
+            {"Retry-After": "Sat, 21 Nov 2026 10:01:00 GMT"}
+            | {"Date": "Sat, 21 Nov 2026 10:00:30 GMT"},
+            30,
+        ),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "soon", "RateLimit-Reset": "9"}, 9),
+        ({"X-Rate-Limit-Reset": str(int(NOW.timestamp() * 1000) + 5000)}, 5),
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 5)}, 5),
+        # a counter that is not at nothing is not why
+        (
+            {"X-Quota-Reset": str(int(NOW.timestamp() * 1000) + 86_400_000)}
+            | {"X-Quota-Remaining": "812"}
+            | {"X-Rate-Limit-Reset": str(int(NOW.timestamp() * 1000) + 5000)}
+            | {"X-Rate-Limit-Remaining": "0"},
+            5,
+        ),
+    ],
+)
+def test_asked_wait(headers: dict[str, str], seconds: float | None) -> None:
+    """Every way of saying "not now" that erps.md knows."""
+    wait = asked_wait(headers, NOW)
+    assert (None if wait is None else wait.total_seconds()) == seconds
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "base"),
+    [
+        ("https://erp.example.com/", None, "https://erp.example.com"),
+        ("erp.example.com/api", None, "https://erp.example.com/api"),
+        ("http://127.0.0.1", 8000, "http://127.0.0.1:8000"),
+        ("http://127.0.0.1:8001/club/", 8000, "http://127.0.0.1:8001/club"),
+        ("http://[::1]:8001", None, "http://[::1]:8001"),
+    ],
+)
+def test_base_address(host: str, port: int | None, base: str) -> None:
+    """A host as people and Airflow write it."""
+    assert base_address(Connection("c", host, port=port)) == base
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "ftp://x",
+        "http://",
+        "http://x:y",
+        "http://me:s3cret@x",
+        "http://x/?key=s3cret",
+        "http://x#s3cret",
+    ],
+)
+def test_base_address_refused(host: str) -> None:
+    """And how they should not; without repeating the secret in it."""
+    with pytest.raises(SettingsWrong) as told:
+        base_address(Connection("c", host))
+    assert "s3cret" not in str(told.value)

@@ -1,0 +1,16 @@
+"""The connectors that are held to the contract. A new one is added here."""
+
+from __future__ import annotations
+
+from tests.contract.case import ConnectorCase
+from tests.contract.file_cases import CsvCase, EversportsCase, PlanityCase
+from tests.contract.playtomic_case import PlaytomicCase
+from tests.contract.tryton_case import TrytonCase
+
+CASES: tuple[ConnectorCase, ...] = (
+    PlaytomicCase(),
+    TrytonCase(),
+    CsvCase(),
+    EversportsCase(),
+    PlanityCase(),
+)

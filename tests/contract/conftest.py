@@ -1,0 +1,60 @@
+"""The servers that the contract suite shares, and which check meets which connector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox import playtomic, proxy, sftp
+from sandbox.faults import Faults
+from tests.contract import file_cases
+from tests.contract.case import ConnectorCase, Erp
+from tests.contract.cases import CASES
+from tests.contract.file_cases import Drop
+from tests.contract.playtomic_case import SECRET, PlaytomicErp
+from tests.contract.tryton_case import TrytonErp
+from tests.support.servers import Recorder, serving
+from tests.support.tryton import Tryton, tryton
+
+__all__ = ["tryton"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every check meets every connector that has not said why it does not apply."""
+    if "case" in metafunc.fixturenames:
+        check = metafunc.function.__name__.removeprefix("test_")
+        cases = [c for c in CASES if check not in c.not_applicable]
+        metafunc.parametrize("case", cases, ids=[c.name for c in cases])
+
+
+@pytest.fixture
+def erp(case: ConnectorCase, request: pytest.FixtureRequest) -> Erp:
+    """A running ERP of the case's kind, without faults."""
+    return case.erp(request)
+
+
+@pytest.fixture(scope="session")
+def drop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drop]:
+    folder = tmp_path_factory.mktemp("drop")
+    var = tmp_path_factory.mktemp("sftp")
+    with sftp.serving(folder, user="club", password=file_cases.SECRET, var=var) as server:
+        yield Drop(folder, server)
+
+
+@pytest.fixture(scope="session")
+def playtomic_erp() -> Iterator[PlaytomicErp]:
+    erp = PlaytomicErp()
+    venue = playtomic.Venue("client", SECRET, lambda: erp.players)
+    erp.recorder = Recorder(playtomic.create_app({"venue": venue}, erp.faults))
+    with serving(erp.recorder) as url:
+        erp.url = url
+        yield erp
+
+
+@pytest.fixture(scope="session")
+def tryton_erp(tryton: Tryton) -> Iterator[TrytonErp]:
+    faults = Faults()
+    recorder = Recorder(proxy.create_app({"club": tryton.url}, faults))
+    with serving(recorder) as url:
+        yield TrytonErp(tryton, f"{url}/club", faults, recorder)

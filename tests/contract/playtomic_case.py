@@ -1,0 +1,119 @@
+"""Playtomic's declaration: the sandbox's API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+
+from connectors.base import Connection
+from connectors.http import HttpLimits
+from connectors.playtomic import PlaytomicConnector, PlaytomicSettings
+from sandbox.faults import Fault, Faults
+from sandbox.playtomic import Player
+from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone
+from tests.support.servers import Recorder
+
+SECRET = "s3cret-of-playtomic"
+BEGAN = datetime(2026, 11, 1, 9)
+
+
+@dataclass
+class PlaytomicErp(Erp):
+    """One venue; `players` is what it lists."""
+
+    url: str = ""
+    faults: Faults = field(default_factory=Faults)
+    recorder: Recorder | None = None
+    players: list[Player] = field(default_factory=list)
+    kinds: Sequence[Kind] = KINDS
+
+    secret = SECRET
+
+    def put(self, people: Sequence[Someone], kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
+        names = {k.id: k.name for k in kinds}
+        order = {p.key: i for i, p in reversed(list(enumerate(people)))}
+        self.players[:] = [_player(p, order[p.key], names) for p in people if p.status == "active"]
+        assert self.recorder is not None
+        self.recorder.forget()
+        return {p.key: f"u-{p.key}" for p in people}
+
+    def set_email(self, erp_id: str, email: str) -> None:
+        for player in self.players:
+            if player["player_id"] == erp_id:
+                player["email"] = email
+
+    def connector(self, *, secret: str | None = None, **settings: Any) -> PlaytomicConnector:
+        http = HttpLimits(
+            **{"attempts": 2, "backoff": 0.01, "longest_wait": 0.1, **settings.pop("http", {})}
+        )
+        return PlaytomicConnector(
+            Connection("c", self.url, "client", SECRET if secret is None else secret),
+            PlaytomicSettings(**{"venue_id": "venue", "page": 3, "http": http, **settings}),
+            CLUB,
+            now=lambda: datetime.now(UTC),
+        )
+
+    @property
+    def group_ids(self) -> Mapping[str, str]:
+        return {k.id: k.id for k in self.kinds}
+
+    @property
+    def changed_at(self) -> datetime:
+        assert self.recorder is not None
+        return self.recorder.times[0]
+
+    def fault(self, kind: str, **how: Any) -> None:
+        self.faults.set("venue", Fault(kind=kind, **how))
+
+
+def _player(person: Someone, i: int, names: Mapping[str, str]) -> Player:
+    player: Any = {
+        "player_id": f"u-{person.key}",
+        "name": " ".join(filter(None, (person.first_name, person.last_name))),
+        "email": person.email,
+        "phone": person.phone,
+        "birth_date": None,
+        "gender": "HIDDEN",
+        "last_registration_date": (BEGAN + timedelta(minutes=i)).isoformat(),
+        "accepts_commercial_communications": False,
+        "wallets": [{"wallet_name": CANARY}],
+        "benefits": [
+            {
+                "benefit_id": h.group,
+                "name": names[h.group],
+                "type": "CATEGORY",
+                "expires_at": h.until.isoformat() if h.until else None,
+                "note": CANARY,
+            }
+            for h in person.groups
+        ],
+    }
+    shown: Player = player
+    return shown
+
+
+class PlaytomicCase(ConnectorCase):
+    """The API; the Manager's file is tested in tests/connectors/test_playtomic.py."""
+
+    name = "playtomic"
+    not_applicable: ClassVar[Mapping[str, str]] = {
+        "rows_missing": "Playtomic states no total and no end but the missing cursor: a walk that ends "
+        "early is a whole one by all it says. The share of known ids (R14) and the guard (R15) stand "
+        "behind it.",
+        "archived": "who has left is not listed, and nobody has a status.",
+        "unknown_status": "nobody has a status.",
+        "inactive_group": "benefits have an end and no switch.",
+        "unknown_group": "there is no list of benefits: it is made from what players hold.",
+        "merge_stated": "players are not merged; one who goes simply is no longer listed.",
+        "guardian": "the API does not tell who a player's family is.",
+        "file_missing": "no files.",
+    }
+
+    def erp(self, request: pytest.FixtureRequest) -> PlaytomicErp:
+        erp: PlaytomicErp = request.getfixturevalue("playtomic_erp")
+        erp.faults.clear()
+        return erp

@@ -1,0 +1,509 @@
+"""What every connector keeps to, whatever the ERP: each check runs against each connector of `cases.py`.
+
+A check that means nothing to an ERP is named in that case's `not_applicable`, with the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from connectors.base import Connector
+from connectors.errors import (
+    ConnectorError,
+    ContractChanged,
+    CredentialsRefused,
+    ErpUnreachable,
+    FileMissing,
+    RateLimited,
+    SettingsWrong,
+)
+from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, STATUSES, Reading
+from connectors.registry import CONNECTORS
+from tests.contract.case import CANARY, KINDS, ConnectorCase, Erp, Held, Kind, Someone, crowd
+from tests.contract.cases import CASES
+
+
+def by_id(reading: Reading) -> dict[str, dict[str, Any]]:
+    return {row["erp_id"]: row for row in reading.customers.iter_rows(named=True)}
+
+
+def whole(reading: Reading) -> Reading:
+    """The reading, which must be certified."""
+    assert reading.certificate.doubts == ()
+    assert reading.certificate.complete
+    return reading
+
+
+def partial(reading: Reading) -> Reading:
+    """The reading, which must not be certified, and must say why in sentences."""
+    assert not reading.certificate.complete
+    assert reading.certificate.doubts
+    assert all(d[0].isupper() or d[0].isdigit() for d in reading.certificate.doubts)
+    return reading
+
+
+def not_certified(connector: Connector[Any]) -> None:
+    """Nothing is certified: a file is refused whole, of an API what came is kept."""
+    try:
+        reading = connector.read()
+    except ConnectorError:
+        return
+    partial(reading)
+
+
+def expected(case: ConnectorCase, fault: str, usual: type[ConnectorError]) -> type[ConnectorError]:
+    return case.errors.get(fault, usual)
+
+
+def cells(reading: Reading) -> str:
+    """All that the reading holds, as text."""
+    frames: Iterable[Any] = (reading.customers, reading.groups)
+    return " ".join(str(row) for frame in frames for row in frame.rows()) + str(
+        (reading.certificate, reading.columns, reading.conflicting_ids)
+    )
+
+
+# How whole a reading is (R14) -------------------------------------------------------------------
+
+
+def test_empty(case: ConnectorCase, erp: Erp) -> None:
+    """A club without customers is read and certified; whether to believe it is the engine's matter (R14)."""
+    erp.put([])
+    reading = whole(erp.connector().read())
+    assert reading.customers.height == 0
+
+
+def test_one_page(case: ConnectorCase, erp: Erp) -> None:
+    """Everybody is there, with email, phone, name, status and groups."""
+    ids = erp.put(crowd(2))
+    reading = whole(erp.connector().read())
+    assert reading.certificate.rows == 2
+    row = by_id(reading)[ids["p0"]]
+    assert row["email"] == "p0@example.com"
+    assert row["phone"] == "+33612340000"
+    assert (row["first_name"], row["last_name"]) == ("Prénoma", "Noma")
+    assert row["status"] == "active"
+    held = [erp.group_ids["gold"]] if case.groups else []
+    assert [g["id"] for g in row["groups"]] == held
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_full_last_page(case: ConnectorCase, erp: Erp, pages: int) -> None:
+    """A last page that is full to the last row is no doubt."""
+    ids = erp.put(crowd(pages * case.page))
+    reading = whole(erp.connector().read())
+    assert set(by_id(reading)) == set(ids.values())
+
+
+def test_many_pages(case: ConnectorCase, erp: Erp) -> None:
+    """Everybody of several pages, once."""
+    ids = erp.put(crowd(2 * case.page + 1))
+    reading = whole(erp.connector().read())
+    assert sorted(reading.customers["erp_id"]) == sorted(ids.values())
+    if case.paged:
+        assert reading.certificate.pages == 3
+
+
+def test_last_page_missing(case: ConnectorCase, erp: Erp) -> None:
+    """A page that fails for good after whole ones: what came is kept, and not certified."""
+    erp.put(crowd(2 * case.page + 1))
+    erp.fault("server-error", from_page=3)
+    reading = partial(erp.connector().read())
+    assert reading.customers.height == 2 * case.page
+
+
+def test_log_in_lost_on_the_way(case: ConnectorCase, erp: Erp) -> None:
+    """403 in mid-walk: what came is kept, and not certified."""
+    erp.put(crowd(case.page + 1))
+    erp.fault("forbidden", from_page=2)
+    assert partial(erp.connector().read()).customers.height == case.page
+
+
+def test_page_twice(case: ConnectorCase, erp: Erp) -> None:
+    """A page in place of the next one is noticed; nobody is there twice."""
+    erp.put(crowd(3 * case.page))
+    erp.fault("page-repeated", from_page=2, times=1)
+    reading = partial(erp.connector().read())
+    assert reading.customers["erp_id"].n_unique() == reading.customers.height
+
+
+def test_row_moved(case: ConnectorCase, erp: Erp) -> None:
+    """A row that comes on two pages means that rows moved while we read."""
+    erp.put(crowd(2 * case.page))
+    erp.fault("row-moved", from_page=2, times=1)
+    reading = partial(erp.connector().read())
+    assert reading.customers["erp_id"].n_unique() == reading.customers.height
+
+
+def test_rows_missing(case: ConnectorCase, erp: Erp) -> None:
+    """Fewer rows than the ERP says that there are."""
+    erp.put(crowd(2 * case.page))
+    erp.fault("half")
+    not_certified(erp.connector())
+
+
+def test_list_empty_all_at_once(case: ConnectorCase, erp: Erp) -> None:
+    """An outage that answers with an empty list: nobody is invented, nothing breaks."""
+    erp.put(crowd(2))
+    erp.fault("empty")
+    assert erp.connector().read().customers.height == 0
+
+
+def test_as_of(case: ConnectorCase, erp: Erp) -> None:
+    """`as_of` is taken before the first request, log-in included; a file's is its own time."""
+    erp.put(crowd(1))
+    reading = erp.connector().read()
+    assert reading.as_of.utcoffset() == timedelta(0)
+    assert reading.as_of <= erp.changed_at
+
+
+def test_id_twice_alike(case: ConnectorCase, erp: Erp) -> None:
+    """The same row twice: harmless in a file, a sign that rows moved in pages; there once."""
+    one, other = crowd(2)
+    ids = erp.put([one, other, one])
+    reading = erp.connector().read()
+    assert sorted(reading.customers["erp_id"]) == sorted(set(ids.values()))
+    assert reading.certificate.complete is not case.paged
+    assert reading.conflicting_ids == ()
+
+
+def test_id_twice_different(case: ConnectorCase, erp: Erp) -> None:
+    """One id, two contents: unknown this time, named, and nothing is certified."""
+    one, other = crowd(2)
+    twin = Someone(one.key, email="somebody.else@example.com")
+    ids = erp.put([one, other, twin])
+    reading = partial(erp.connector().read())
+    assert reading.conflicting_ids == (ids[one.key],)
+    assert list(reading.customers["erp_id"]) == [ids[other.key]]
+
+
+# What goes wrong --------------------------------------------------------------------------------
+
+
+def test_credentials_refused(case: ConnectorCase, erp: Erp) -> None:
+    """A wrong secret is said at once, by reading and by checking, and is not tried again."""
+    erp.put(crowd(1))
+    with pytest.raises(CredentialsRefused):
+        erp.connector(secret="wrong").read()
+    with pytest.raises(CredentialsRefused):
+        erp.connector(secret="wrong").check()
+
+
+def test_log_in_runs_out(case: ConnectorCase, erp: Erp) -> None:
+    """One 401 in mid-walk: log in again, and go on."""
+    erp.put(crowd(case.page + 1))
+    erp.fault("unauthorized", from_page=2, times=1)
+    assert whole(erp.connector().read()).customers.height == case.page + 1
+
+
+@pytest.mark.parametrize(
+    ("style", "says"),
+    [
+        ("throttled-seconds", True),
+        ("throttled-date", True),
+        ("throttled-epoch", True),
+        ("throttled-silent", False),
+        ("throttled-421", False),
+    ],
+)
+def test_throttled(case: ConnectorCase, erp: Erp, style: str, says: bool) -> None:
+    """Asked to wait an hour, in any way of saying so: the error carries the wait (R25)."""
+    erp.put(crowd(1))
+    erp.fault(style, wait=3600)
+    with pytest.raises(RateLimited) as told:
+        erp.connector().read()
+    if says:
+        assert told.value.retry_after is not None
+        assert abs(told.value.retry_after - timedelta(hours=1)) < timedelta(minutes=1)
+    else:
+        assert told.value.retry_after is None
+
+
+def test_throttled_for_a_moment(case: ConnectorCase, erp: Erp) -> None:
+    """A short wait is waited."""
+    erp.put(crowd(1))
+    erp.fault("throttled-seconds", wait=0.05, times=1)
+    whole(erp.connector().read())
+
+
+def test_server_error_once(case: ConnectorCase, erp: Erp) -> None:
+    """One 500 is tried again, and leaves no trace."""
+    erp.put(crowd(1))
+    erp.fault("server-error", times=1)
+    whole(erp.connector().read())
+
+
+def test_server_error_for_good(case: ConnectorCase, erp: Erp) -> None:
+    """500 for good is an ERP that is down."""
+    erp.put(crowd(1))
+    erp.fault("server-error")
+    with pytest.raises(ErpUnreachable):
+        erp.connector().read()
+
+
+def test_timeout(case: ConnectorCase, erp: Erp) -> None:
+    """No answer in time is an ERP that is down."""
+    erp.put(crowd(1))
+    erp.fault("timeout", wait=1.5)
+    with pytest.raises(ErpUnreachable):
+        erp.connector(http={"read_timeout": 0.5, "attempts": 1}).read()
+
+
+def test_html(case: ConnectorCase, erp: Erp) -> None:
+    """A web page in place of data is not data."""
+    erp.put(crowd(1))
+    erp.fault("html")
+    with pytest.raises(expected(case, "html", ContractChanged)):
+        erp.connector().read()
+
+
+def test_truncated(case: ConnectorCase, erp: Erp) -> None:
+    """What is cut is refused whole."""
+    erp.put(crowd(2))
+    erp.fault("truncated")
+    with pytest.raises(expected(case, "truncated", ErpUnreachable)):
+        erp.connector().read()
+
+
+def test_error_in_200(case: ConnectorCase, erp: Erp) -> None:
+    """An error that calls itself a success is an error all the same."""
+    erp.put(crowd(1))
+    erp.fault("error-in-200")
+    with pytest.raises(ConnectorError):
+        erp.connector().read()
+
+
+def test_file_missing(case: ConnectorCase, erp: Erp) -> None:
+    """No file where the settings say there is one."""
+    erp.put(crowd(1))
+    erp.fault("missing")
+    with pytest.raises(FileMissing):
+        erp.connector().read()
+    with pytest.raises(FileMissing):
+        erp.connector().check()
+
+
+def test_wrong_address(case: ConnectorCase, erp: Erp) -> None:
+    """An address that leads nowhere is said to be one, before anything else."""
+    connector = erp.connector()
+    connector.connection = type(connector.connection)("c", "gopher://x", "login", "secret")
+    with pytest.raises(SettingsWrong):
+        connector.read()
+
+
+# What the ERP states ----------------------------------------------------------------------------
+
+
+def test_archived(case: ConnectorCase, erp: Erp) -> None:
+    """Archived records are stated as such, although the ERP's own lists hide them (R5)."""
+    one, other = crowd(2)
+    ids = erp.put([one, Someone(other.key, email=other.email, status="archived")])
+    reading = whole(erp.connector().read())
+    assert by_id(reading)[ids[other.key]]["status"] in ("archived", "former")
+    assert by_id(reading)[ids[one.key]]["status"] == "active"
+
+
+def test_unknown_status(case: ConnectorCase, erp: Erp) -> None:
+    """A status that is not understood is `unknown`, and the ERP's word is kept (R3)."""
+    ids = erp.put([Someone("x", email="x@example.com", status="Wombat")])
+    row = by_id(whole(erp.connector().read()))[ids["x"]]
+    assert (row["status"], row["status_raw"]) == ("unknown", "Wombat")
+
+
+def test_known_status(case: ConnectorCase, erp: Erp) -> None:
+    """Every status is one of the canonical ones; the ERP's own word is kept only where it is unknown."""
+    erp.put(crowd(2))
+    customers = whole(erp.connector().read()).customers
+    assert set(customers["status"]) <= set(STATUSES)
+    assert customers["status_raw"].null_count() == 2
+
+
+def test_inactive_group(case: ConnectorCase, erp: Erp) -> None:
+    """An inactive group is held, listed, and inactive (R3)."""
+    ids = erp.put([Someone("x", email="x@example.com", groups=(Held("old"), Held("gold")))])
+    reading = whole(erp.connector().read())
+    held = {g["id"] for g in by_id(reading)[ids["x"]]["groups"]}
+    assert held == {erp.group_ids["old"], erp.group_ids["gold"]}
+    active = dict(reading.groups.select("id", "active").iter_rows())
+    assert active[erp.group_ids["old"]] is False
+    assert active[erp.group_ids["gold"]] is True
+
+
+def test_unknown_group(case: ConnectorCase, erp: Erp) -> None:
+    """A group that the ERP's own list does not have stays with its holder (GROUP_UNKNOWN)."""
+    ids = erp.put([Someone("x", email="x@example.com", groups=(Held("gold"),))], [Kind("a", "A")])
+    reading = whole(erp.connector().read())
+    (held,) = by_id(reading)[ids["x"]]["groups"]
+    assert held["id"] not in set(reading.groups["id"])
+
+
+def test_group_until(case: ConnectorCase, erp: Erp) -> None:
+    """The last day of what somebody holds is handed on, also when it is over (R3)."""
+    last = date(2026, 11, 30)
+    ids = erp.put([Someone("x", email="x@example.com", groups=(Held("gold", until=last),))])
+    (held,) = by_id(whole(erp.connector().read()))[ids["x"]]["groups"]
+    assert held["valid_until"] == last
+
+
+def test_guardian(case: ConnectorCase, erp: Erp) -> None:
+    """A dependant names its owner by id (R8)."""
+    owner = Someone("owner", email="family@example.com")
+    ids = erp.put([owner, Someone("child", guardian="owner")])
+    rows = by_id(whole(erp.connector().read()))
+    assert rows[ids["child"]]["guardian_id"] == ids["owner"]
+    assert rows[ids["owner"]]["guardian_id"] is None
+
+
+def test_merge_stated(case: ConnectorCase, erp: Erp) -> None:
+    """A record that the ERP replaced by another names it (R10)."""
+    stays = Someone("stays", email="stays@example.com")
+    ids = erp.put([stays, Someone("goes", email="goes@example.com", replaced_by="stays")])
+    rows = by_id(whole(erp.connector().read()))
+    assert rows[ids["goes"]]["replaced_by"] == ids["stays"]
+    assert rows[ids["goes"]]["status"] != "active"
+    assert rows[ids["stays"]]["email"] == "stays@example.com"
+
+
+def test_email_change_without_a_stamp(case: ConnectorCase, erp: Erp) -> None:
+    """A new email is seen, whether or not the ERP says that the record changed (R9)."""
+    ids = erp.put(crowd(2))
+    erp.connector().read()
+    erp.set_email(ids["p1"], "new@example.com")
+    rows = by_id(whole(erp.connector().read()))
+    assert rows[ids["p1"]]["email"] == "new@example.com"
+    assert rows[ids["p0"]]["email"] == "p0@example.com"
+
+
+def test_unicode_and_null(case: ConnectorCase, erp: Erp) -> None:
+    """Names of any script, and no name, email or phone at all."""
+    ids = erp.put(
+        [
+            Someone("a", "Zoë", "Żółć", "zoë@exämple.com"),
+            Someone("b", "小龍", "李", "lee@example.com"),
+            Someone("c", "O'Neil", "Núñez", "a+tag@example.com"),
+            Someone("d", "Ana", None),
+        ]
+    )
+    rows = by_id(whole(erp.connector().read()))
+    assert (rows[ids["a"]]["first_name"], rows[ids["a"]]["last_name"]) == ("Zoë", "Żółć")
+    assert rows[ids["a"]]["email"] == "zoë@exämple.com"
+    assert (rows[ids["b"]]["first_name"], rows[ids["b"]]["last_name"]) == ("小龍", "李")
+    assert rows[ids["c"]]["email"] == "a+tag@example.com"
+    assert rows[ids["d"]]["first_name"] == "Ana"
+    assert [rows[ids["d"]][k] for k in ("last_name", "email", "phone")] == [None] * 3
+
+
+def test_nameless(case: ConnectorCase, erp: Erp) -> None:
+    """A record without any name is a record."""
+    ids = erp.put([Someone("x", None, None, "x@example.com")])
+    row = by_id(whole(erp.connector().read()))[ids["x"]]
+    assert (row["first_name"], row["last_name"]) == (None, None)
+
+
+def test_shared_email(case: ConnectorCase, erp: Erp) -> None:
+    """No ERP but one keeps emails apart: both records are handed on, judging is not our work (R7)."""
+    erp.put([Someone("a", email="same@example.com"), Someone("b", email="same@example.com")])
+    customers = whole(erp.connector().read()).customers
+    assert list(customers["email"]) == ["same@example.com"] * 2
+
+
+# What must not leak (R19) -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_schemas(case: ConnectorCase, erp: Erp, count: int) -> None:
+    """The frames are exactly the canonical ones, empty or not."""
+    erp.put(crowd(count))
+    reading = erp.connector().read()
+    assert reading.customers.schema == CUSTOMER_SCHEMA
+    assert reading.groups.schema == GROUP_SCHEMA
+    assert set(reading.column_of) <= set(CUSTOMER_SCHEMA)
+    assert set(reading.column_of.values()) <= set(reading.columns)
+
+
+def test_only_what_is_needed(case: ConnectorCase, erp: Erp) -> None:
+    """A bank account in a field of the ERP does not come past the door."""
+    erp.put(crowd(2))
+    assert CANARY not in cells(erp.connector().read())
+
+
+def test_group_list(case: ConnectorCase, erp: Erp) -> None:
+    """Every group that is held is in the list, once, by the ERP's own name."""
+    erp.put(
+        [Someone("a", groups=(Held("gold"), Held("kids"))), Someone("b", groups=(Held("kids"),))]
+    )
+    groups = whole(erp.connector().read()).groups
+    names = dict(groups.select("id", "name").iter_rows())
+    held = {k.id: k.name for k in KINDS if k.active}
+    assert {names[erp.group_ids[k]] for k in held} == set(held.values())
+    assert groups["id"].n_unique() == groups.height
+
+
+def test_errors_tell_no_secrets(
+    case: ConnectorCase, erp: Erp, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the sentence, nor the traceback's chain, nor the log holds a secret or a person (R19)."""
+    caplog.set_level(logging.DEBUG)
+    for fault in case.failures:
+        erp.put(crowd(2))
+        erp.fault(fault)
+        connector = erp.connector()
+        with pytest.raises(ConnectorError) as told:
+            connector.read()
+        said = [str(told.value), told.value.remedy, repr(connector.connection)]
+        link: BaseException | None = told.value
+        while link is not None:
+            said.append(repr(link))
+            link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        nothing_leaked(erp, " ".join([*said, caplog.text]))
+
+
+def nothing_leaked(erp: Erp, told: str) -> None:
+    for secret in (erp.secret, "p0@example.com", "Prénoma", "+33612340000", "cursor_id="):
+        assert secret not in told
+
+
+def test_a_whole_reading_logs_no_person(
+    case: ConnectorCase, erp: Erp, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even at DEBUG (R19)."""
+    caplog.set_level(logging.DEBUG)
+    erp.put(crowd(case.page + 1))
+    connector = erp.connector()
+    connector.read()
+    nothing_leaked(erp, caplog.text + connector.check())
+
+
+def test_check_is_a_sentence(case: ConnectorCase, erp: Erp) -> None:
+    """`check` says what it found."""
+    erp.put(crowd(1))
+    said = erp.connector().check()
+    assert said.endswith(".")
+    assert said[0].isupper() or said[0].isdigit()
+
+
+# The declarations -------------------------------------------------------------------------------
+
+
+def test_every_connector_is_here() -> None:
+    """A connector of the registry without a case is one that nobody holds to the contract."""
+    assert {case.name for case in CASES} == set(CONNECTORS)
+
+
+def test_reasons_are_given() -> None:
+    """What is not applicable names a check that exists, and a reason; no check is applied to nobody."""
+    checks = {
+        name.removeprefix("test_")
+        for name, check in globals().items()
+        if name.startswith("test_") and "case" in check.__code__.co_varnames
+    }
+    for case in CASES:
+        assert set(case.not_applicable) <= checks, case.name
+        assert all(reason.endswith(".") for reason in case.not_applicable.values())
+    for check in checks:
+        assert any(check not in case.not_applicable for case in CASES), check

@@ -1,0 +1,70 @@
+"""A real Tryton for tests. Use it as a fixture of the session:
+
+from tests.support.tryton import tryton  # noqa: F401
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from sandbox.tryton import LOGIN, Client, copy_database, create_database, serve
+
+PASSWORD = "tryton-of-the-tests"
+ANYONE = [["active", "in", [True, False]]]
+
+
+@dataclass(frozen=True)
+class Tryton:
+    """A running Tryton with modules party and party_relationship.
+
+    :param url: base address with the database at its end.
+    :param client: logged in as `admin`; not the connector's code.
+    """
+
+    url: str
+    client: Client
+    login: str = LOGIN
+    password: str = PASSWORD
+
+    def clear(self) -> None:
+        """No parties, no categories, no relation types."""
+        for model in ("party.party", "party.category", "party.relation.type"):
+            domain = [] if model == "party.relation.type" else ANYONE
+            found = self.client.model(model, "search", domain, 0, None, None)
+            if found:
+                self.client.model(model, "delete", found)
+
+    def search(self, model: str, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
+        """Records of a model, by id."""
+        found: list[dict[str, Any]] = self.client.model(
+            model, "search_read", domain, 0, None, [["id", "ASC"]], fields
+        )
+        return found
+
+
+@pytest.fixture(scope="session")
+def tryton(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Tryton]:
+    """One server for the test process. The empty database takes Tryton ten seconds, so it is kept in
+    pytest's cache between runs and copied.
+    """
+    folder = tmp_path_factory.mktemp("tryton")
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
+    kept = cache.mkdir(f"tryton-{version('trytond')}") if cache else folder / "kept"
+    copy_database(create_database(kept, PASSWORD), folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with serve(folder, port) as url:
+        client = Client(url, LOGIN, PASSWORD)
+        try:
+            yield Tryton(url, client)
+        finally:
+            client.close()
