@@ -1,0 +1,35 @@
+"""The clock that status dates, runs and audit rows go by.
+
+`CLUBSYNC_NOW` (ISO 8601) sets it, for tests and replays; without an offset it is meant in UTC.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from clubsync.errors import ConfigError
+
+
+def now() -> datetime:
+    """The moment, UTC.
+
+    :raises ConfigError: CLUBSYNC_NOW is set and is not an ISO 8601 time.
+    """
+    fixed = os.environ.get("CLUBSYNC_NOW")
+    if not fixed:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(fixed)
+    except ValueError as error:
+        raise ConfigError(
+            f"CLUBSYNC_NOW={fixed!r} is not an ISO 8601 time.",
+            remedy="Write it as 2026-11-21T10:05:00Z, or unset it.",
+        ) from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def today(timezone: ZoneInfo, moment: datetime | None = None) -> date:
+    """The club's own calendar day (R3: dates are judged by it)."""
+    return (moment or now()).astimezone(timezone).date()

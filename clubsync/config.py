@@ -1,0 +1,280 @@
+"""`config/clubs.yaml`: which clubs there are, on which ERP, and how they are read.
+
+Cheap to import and to run: every Dag file loads it at each parse.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from clubsync.errors import ConfigError, UnknownClub
+
+DEFAULT_PATH = "config/clubs.yaml"
+
+_DURATION = re.compile(r"^(?P<n>\d+)\s*(?P<unit>s|m|h|d)$")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str) and (match := _DURATION.match(value.strip())):
+        return timedelta(**{_UNITS[match["unit"]]: int(match["n"])})
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError("write a length of time as 5m, 1h or 1d")
+
+
+def _share(value: Any) -> Any:
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return float(value.strip().rstrip("%")) / 100
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("write a share as 10% or 0.1")
+    return float(value)
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"no time zone named {value!r}; write one like Europe/Paris") from error
+    return value
+
+
+def _at_least_a_minute(value: timedelta) -> timedelta:
+    if value < timedelta(minutes=1):
+        raise ValueError("a club is read at most once a minute (1m)")
+    return value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": _DURATION.pattern.replace("?P<n>", "").replace("?P<unit>", ""),
+        }
+    ),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    Field(ge=0, le=1),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}, {"type": "number"}]}
+    ),
+]
+Zone = Annotated[str, AfterValidator(_zone)]
+Status = Literal["active", "prospect", "paused", "suspended", "former", "archived"]
+
+
+class Guard(BaseModel):
+    """R15: how many customers may lose access within 24 hours before a person is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: Share = 0.10
+    at_least: int = Field(default=5, ge=0)
+    at_most: int = Field(default=200, ge=0)
+
+    def limit(self, customers: int) -> int:
+        """The most deactivations that pass, of a Customers group of that many."""
+        return min(max(int(customers * self.share), self.at_least), self.at_most)
+
+
+class _Common(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every: Annotated[Duration, AfterValidator(_at_least_a_minute)] = Field(
+        default=timedelta(minutes=5), description="how often the club is read (R25)"
+    )
+    full_read: Duration = Field(
+        default=timedelta(hours=1),
+        description="how often everything is read, where the ERP has deltas",
+    )
+    timezone: Zone = Field(default="Europe/Paris", description="the club's own calendar (R3)")
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = Field(
+        default="FR",
+        description="ISO 3166 alpha-2; phones without a prefix are read as this country's",
+    )
+    guard: Guard = Guard()
+    first_sync: Literal["load", "review"] = Field(
+        default="load", description="R28: a new club's first sync loads, or waits for a person's go"
+    )
+    access_statuses: frozenset[Status] = Field(
+        default=frozenset({"active"}), description="R3: the ERP statuses that give access"
+    )
+    group_required: bool = Field(
+        default=False, description="R3: whether a customer without any ERP group stays out"
+    )
+    language: Literal["en", "fr"] = Field(default="en", description="the language of its findings")
+
+
+class ClubConfig(_Common):
+    """One club, with the defaults filled in."""
+
+    id: Annotated[str, Field(pattern="^[a-z0-9-]+$")]
+    name: str
+    erp: str = Field(description="a connector's name")
+    connection: str = Field(description="an Airflow connection id")
+    former_groups: tuple[str, ...] = Field(
+        default=(), description="names or ids of the ERP groups of former customers (R3)"
+    )
+    settings: dict[str, Any] = Field(default_factory=dict, description="the connector's own")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class Config(BaseModel):
+    """clubs.yaml as a whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    defaults: _Common = _Common()
+    clubs: tuple[ClubConfig, ...] = ()
+    path: Path = Field(default=Path(DEFAULT_PATH), exclude=True)
+
+    def club(self, club_id: str) -> ClubConfig:
+        """The club of that id.
+
+        :raises UnknownClub: there is none; the sentence names near ones.
+        """
+        for club in self.clubs:
+            if club.id == club_id:
+                return club
+        from difflib import get_close_matches
+
+        near = get_close_matches(club_id, [c.id for c in self.clubs], n=3)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`clubsync clubs` lists them all."
+        raise UnknownClub(f"No club {club_id!r} in {self.path}.", remedy=hint)
+
+    def of_erp(self, erp: str) -> tuple[ClubConfig, ...]:
+        return tuple(c for c in self.clubs if c.erp == erp)
+
+
+def config_path() -> Path:
+    return Path(os.environ.get("CLUBSYNC_CONFIG") or DEFAULT_PATH)
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read and check clubs.yaml.
+
+    :param path: default CLUBSYNC_CONFIG, else config/clubs.yaml.
+    :raises ConfigError: names file, line and club of everything that is wrong with it.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    path = path or config_path()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            remedy="Set CLUBSYNC_CONFIG, or run from the folder that has config/clubs.yaml.",
+        ) from error
+    try:
+        raw = YAML(typ="rt", pure=True).load(text) or {}
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(
+            f"{path}, line {line}: not YAML: {error.problem}.", remedy="Correct that line."
+        ) from error
+
+    problems: list[str] = []
+
+    def tell(error: ValidationError, node: Any, where: str) -> None:
+        for detail in error.errors():
+            line = _line(node, detail["loc"])
+            key = ".".join(str(part) for part in detail["loc"]) or "it"
+            problems.append(f"{path}, line {line}, {where}: {key}: {detail['msg']}")
+
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: no mapping at its top.", remedy="Begin with `clubs:`.")
+    for key in raw:
+        if key not in ("defaults", "clubs"):
+            problems.append(f"{path}, line {_line(raw, (key,))}: unknown key {key}")
+    common = raw.get("defaults") or {}
+    defaults = _Common()
+    try:
+        defaults = _Common.model_validate(_plain(common))
+    except ValidationError as error:
+        tell(error, common, "defaults")
+    given = {k: v for k, v in _plain(common).items() if k != "guard"}
+    clubs: list[ClubConfig] = []
+    seen: dict[str, int] = {}
+    nodes = raw.get("clubs") or []
+    for index, node in enumerate(nodes):
+        line = nodes.lc.item(index)[0] + 1 if hasattr(nodes, "lc") else 0
+        if not isinstance(node, dict):
+            problems.append(
+                f"{path}, line {line}: a club is a mapping with id, name, erp, connection"
+            )
+            continue
+        plain = _plain(node)
+        where = f"club {plain.get('id', index + 1)}"
+        guard = {**(_plain(common).get("guard") or {}), **(plain.pop("guard", None) or {})}
+        try:
+            club = ClubConfig.model_validate({**given, **plain, "guard": guard})
+        except ValidationError as error:
+            tell(error, node, where)
+            continue
+        if club.id in seen:
+            problems.append(
+                f"{path}, line {line}, {where}: this id is used on line {seen[club.id]} already"
+            )
+        seen.setdefault(club.id, line)
+        clubs.append(club)
+    if problems:
+        raise ConfigError(
+            "; ".join(problems) + ".", remedy="Correct it and run `clubsync clubs check`."
+        )
+    return Config(defaults=defaults, clubs=tuple(clubs), path=path)
+
+
+def _plain(node: Any) -> Any:
+    """ruamel's round-trip types (which carry line numbers) as plain ones."""
+    if isinstance(node, dict):
+        return {str(k): _plain(v) for k, v in node.items()}
+    if isinstance(node, list):
+        return [_plain(v) for v in node]
+    if isinstance(node, str):
+        return str(node)
+    return node
+
+
+def _line(node: Any, loc: tuple[Any, ...]) -> int:
+    """The line, from 1, of the innermost key of `loc` that the file has."""
+    line = (getattr(getattr(node, "lc", None), "line", 0) or 0) + 1
+    for part in loc:
+        if not hasattr(node, "lc"):
+            break
+        try:
+            line = (node.lc.key(part) if isinstance(node, dict) else node.lc.item(part))[0] + 1
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            break
+    return int(line)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of clubs.yaml, for editors."""
+    schema = Config.model_json_schema()
+    schema["properties"].pop("path", None)
+    return schema

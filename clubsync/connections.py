@@ -1,0 +1,107 @@
+"""Connections, found as Airflow finds them: the environment variable AIRFLOW_CONN_<ID> first.
+
+Airflow itself hands in a resolver of its own (`plugins/`); the shell has this one. Where the variable
+is not set, the shell asks the `airflow` command beside it, which knows secrets backends and Airflow's
+data base; that costs seconds, once a connection.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from clubsync.errors import ConnectionMissing
+from connectors.base import Connection
+
+
+def resolve(conn_id: str) -> Connection:
+    """The connection of that id.
+
+    :raises ConnectionMissing: nowhere to be found, or not to be understood.
+    """
+    variable = f"AIRFLOW_CONN_{conn_id.upper().replace('-', '_')}"
+    value = os.environ.get(variable)
+    if value:
+        try:
+            return parse(conn_id, value)
+        except ValueError as error:
+            raise ConnectionMissing(
+                f"The environment variable {variable} is not a connection: {error}.",
+                remedy='Write it as JSON: {"conn_type": "…", "host": "…", "login": "…", "password": "…"}.',
+            ) from None
+    found = _ask_airflow(conn_id)
+    if found is None:
+        raise ConnectionMissing(
+            f"There is no connection {conn_id!r}.",
+            remedy=f"Add it in Airflow (Admin, Connections), or set {variable}.",
+        )
+    return found
+
+
+def parse(conn_id: str, value: str) -> Connection:
+    """A connection from Airflow's JSON or URI form.
+
+    :raises ValueError: neither; the message holds nothing of the value, which may be secret.
+    """
+    value = value.strip()
+    if value.startswith("{"):
+        try:
+            fields = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"broken JSON at character {error.pos}") from None
+        return from_fields(conn_id, fields)
+    parts = urlsplit(value)
+    if not parts.scheme:
+        raise ValueError("neither JSON nor an URI")
+    query = dict(parse_qsl(parts.query))
+    extra = json.loads(query.pop("__extra__")) if "__extra__" in query else query
+    return Connection(
+        id=conn_id,
+        host=unquote(parts.hostname or ""),
+        login=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        port=parts.port,
+        extra=extra,
+    )
+
+
+def from_fields(conn_id: str, fields: dict[str, object]) -> Connection:
+    """A connection from the fields of Airflow's JSON form (extra: an object, or JSON text)."""
+    extra = fields.get("extra") or {}
+    if isinstance(extra, str):
+        try:
+            extra = json.loads(extra)
+        except json.JSONDecodeError:
+            raise ValueError("its extra is not JSON") from None
+    if not isinstance(extra, dict):
+        raise ValueError("its extra is not an object")
+    port = fields.get("port")
+    return Connection(
+        id=conn_id,
+        host=str(fields.get("host") or ""),
+        login=str(fields["login"]) if fields.get("login") else None,
+        password=str(fields["password"]) if fields.get("password") else None,
+        port=int(str(port)) if port else None,
+        extra=extra,
+    )
+
+
+def _ask_airflow(conn_id: str) -> Connection | None:
+    airflow = Path(sys.executable).with_name("airflow")
+    if not airflow.exists() or not os.environ.get("AIRFLOW_HOME"):
+        return None
+    answer = subprocess.run(
+        [str(airflow), "connections", "get", conn_id, "-o", "json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    start = answer.stdout.find("[")
+    if answer.returncode or start < 0:
+        return None
+    return from_fields(conn_id, json.loads(answer.stdout[start:])[0])

@@ -1,0 +1,206 @@
+"""The data base: engine, transactions as one club, queries from `sql/queries/`, COPY.
+
+R21: whatever concerns one club runs inside `Base.club(number)`: as a role that row-level security
+binds, with the club's number set for the transaction. SQLAlchemy holds engine, pool and
+transactions; queries are aiosql's; COPY goes through the driver's connection.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import aiosql
+import polars as pl
+import psycopg
+import sqlalchemy as sa
+from psycopg.rows import dict_row
+
+from clubsync import embedded
+from clubsync.errors import BaseUnreachable
+
+SQL = Path(__file__).resolve().parent.parent / "sql"
+COPY_ROWS = 50_000
+
+Driver = psycopg.Connection[Any]
+
+
+@lru_cache(maxsize=1)
+def queries() -> Any:
+    """Every query of `sql/queries/`, by name; called as `queries().name(driver, **parameters)`.
+
+    Rows come as dicts.
+    """
+    return aiosql.from_path(SQL / "queries", "psycopg", kwargs={"row_factory": dict_row})
+
+
+def default_url() -> str:
+    """CLUBSYNC_DATABASE, else the embedded server's (started when it does not run)."""
+    url = os.environ.get("CLUBSYNC_DATABASE")
+    if url:
+        return url
+    try:
+        server = embedded.ensure_running(embedded.default_data_dir())
+        server.create_database("clubsync")
+    except (embedded.EmbeddedPostgresError, OSError, psycopg.Error) as error:
+        raise BaseUnreachable(
+            f"The embedded PostgreSQL in {embedded.default_data_dir()} did not start: {error}",
+            remedy="Mend what it says, or set CLUBSYNC_DATABASE to a server of your own.",
+        ) from error
+    return server.url("clubsync")
+
+
+def _psycopg3(url: str) -> sa.URL:
+    """Any way to write a PostgreSQL URL -> SQLAlchemy's, for psycopg 3."""
+    if url.startswith("postgres://"):
+        url = "postgresql" + url[len("postgres") :]
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        raise BaseUnreachable(
+            f"CLUBSYNC_DATABASE names a {parsed.get_backend_name()} data base.",
+            remedy="clubsync needs PostgreSQL 16 or newer: postgresql://user:password@host/database.",
+        )
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+class Base:
+    """The club base and its machinery.
+
+    :param url: a PostgreSQL URL; default `default_url()`.
+    """
+
+    def __init__(self, url: str | None = None, *, pool_size: int = 5) -> None:
+        self.engine = sa.create_engine(
+            _psycopg3(url or default_url()),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={"autocommit": False, "application_name": "clubsync"},
+        )
+        self._upgraded = False
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Driver]:
+        """A transaction as the owner of the schemas: for what is not one club's alone."""
+        with self._connection() as driver:
+            yield driver
+
+    @contextmanager
+    def club(self, number: int, *, plan_tables: bool = False) -> Iterator[Driver]:
+        """A transaction that sees and writes one club's rows only (R21).
+
+        :param number: base.club.club.
+        :param plan_tables: with the session's tables that a plan is copied into.
+        """
+        with self._connection() as driver:
+            if plan_tables:
+                queries().make_plan_tables(driver)
+            driver.execute("set local role clubsync_club")
+            driver.execute("select set_config('clubsync.club', %s, true)", [str(number)])
+            yield driver
+
+    @contextmanager
+    def reader(self) -> Iterator[Driver]:
+        """A transaction that sees every club and writes nothing."""
+        with self._connection() as driver:
+            driver.execute("set transaction read only")
+            driver.execute("set local role clubsync_reader")
+            yield driver
+
+    @contextmanager
+    def _connection(self) -> Iterator[Driver]:
+        try:
+            connection = self.engine.connect()
+        except sa.exc.OperationalError as error:
+            raise BaseUnreachable(
+                "The club base does not answer: " + str(error.orig).strip().splitlines()[0],
+                remedy="Check that its PostgreSQL runs (`make status`) and what CLUBSYNC_DATABASE says.",
+            ) from error
+        with connection:
+            self.migrate(connection)
+            driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]
+            with connection.begin():
+                yield driver
+
+    def migrate(self, connection: sa.Connection) -> None:
+        """Bring the schemas up to date, once per process; two processes at once take turns."""
+        if self._upgraded:
+            return
+        from alembic import command
+        from alembic.config import Config as AlembicConfig
+        from alembic.runtime.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
+        config = AlembicConfig()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("path_separator", "os")
+        head = ScriptDirectory.from_config(config).get_current_head()
+        options = {"version_table": "clubsync_version", "version_table_schema": "public"}
+        context = MigrationContext.configure(connection, opts=options)
+        if context.get_current_revision() != head:
+            connection.rollback()
+            connection.execute(sa.text("select pg_advisory_lock(7251, 1)"))
+            try:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                connection.commit()
+            finally:
+                connection.rollback()
+                connection.execute(sa.text("select pg_advisory_unlock(7251, 1)"))
+        connection.rollback()
+        self._upgraded = True
+
+    @cached_property
+    def location(self) -> str:
+        """Where the base is, without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+
+def copy_in(driver: Driver, table: str, frame: pl.DataFrame) -> None:
+    """COPY a frame's columns into the columns of the same names.
+
+    List columns of numbers become arrays; null stays null, and blank text is told from it.
+
+    :param table: a name of ours, never of a user.
+    """
+    if frame.is_empty():
+        return
+    arrays = [
+        ("{" + pl.col(n).cast(pl.List(pl.String)).list.join(",") + "}").alias(n)
+        for n, t in frame.schema.items()
+        if isinstance(t, pl.List)
+    ]
+    columns = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(c) for c in frame.columns)
+    statement = psycopg.sql.SQL("copy {} ({}) from stdin with (format csv)").format(
+        psycopg.sql.Identifier(*table.split(".")), columns
+    )
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for part in frame.iter_slices(COPY_ROWS):
+            buffer = io.BytesIO()
+            part.with_columns(arrays).write_csv(
+                buffer,
+                include_header=False,
+                datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ",
+                quote_style="necessary",
+                null_value="",
+            )
+            copy.write(buffer.getvalue())
+
+
+def fetch(
+    driver: Driver, query: str, schema: dict[str, Any], parameters: dict[str, Any] | None = None
+) -> pl.DataFrame:
+    """Run a query of `sql/queries/` and give its rows as a frame of exactly that schema."""
+    with getattr(queries(), f"{query}_cursor")(driver, **(parameters or {})) as cursor:
+        cursor.row_factory = psycopg.rows.tuple_row
+        rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+        names = [column.name for column in cursor.description or ()]
+    return pl.DataFrame(rows, schema={n: schema[n] for n in names}, orient="row").select(*schema)

@@ -1,0 +1,131 @@
+"""Which base customer belongs to which ERP record from now on (R1, R8, R10).
+
+A base customer keeps its id for ever; what moves is the ERP record it stands for.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from clubsync.diff.contest import CLAIMS, DOUBTFUL
+from clubsync.facts import GONE, NO, SEEN, UNKNOWN, VANISHED, YES
+
+#: A move: base customer -> the record it stands for from now on, and why.
+MOVES = pl.Schema({"customer": pl.Int64, "to": pl.String, "how": pl.String})
+#: Base customers that end as `merged` into another: whose link the survivor inherits.
+ABSORBED = pl.Schema({"customer": pl.Int64, "into": pl.String})
+
+
+def merges(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
+    """R10: records that have ended in another one: erp_id, customer, survivor.
+
+    Either the ERP says so (`successor`), or the record vanished while its email lives on under
+    another id of the same certified snapshot; then never under one of its own dependants (R8).
+    """
+    if not certified:
+        return pl.DataFrame(
+            schema={"erp_id": pl.String, "customer": pl.Int64, "survivor": pl.String}
+        )
+    ended = records.filter(pl.col("c_customer").is_not_null() & ~pl.col("frozen"))
+    stated = ended.filter(pl.col("successor").is_not_null()).select(
+        "erp_id", customer="c_customer", survivor="successor"
+    )
+    living = records.filter(pl.col("wins") & (pl.col("sight") == SEEN)).select(
+        "claim", survivor="erp_id", survivor_guardian="guardian_id"
+    )
+    vanished = (
+        ended.filter((pl.col("sight") == VANISHED) & pl.col("successor").is_null())
+        .join(living, left_on="m_email_norm", right_on="claim", how="inner")
+        .filter(
+            pl.col("survivor_guardian").is_null()
+            | (pl.col("survivor_guardian") != pl.col("erp_id"))
+        )
+        .select("erp_id", customer="c_customer", survivor="survivor")
+    )
+    return pl.concat([stated, vanished])
+
+
+def decide(
+    records: pl.DataFrame, base: pl.DataFrame, certified: bool
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Decide all moves at once.
+
+    :param records: settled (see `contest.settle`).
+    :param base: base customers in question.
+    :returns: moves (`MOVES`, how: "merge" or "adoption"), absorbed (`ABSORBED`), and the erp_ids of
+        additions (one column, erp_id).
+    """
+    ended = merges(records, certified)
+    own = records.filter(pl.col("c_customer").is_not_null()).select(
+        survivor="erp_id", own="c_customer"
+    )
+    ended = ended.join(own, on="survivor", how="left").join(
+        base.select("customer", "in_customers_group", "linked_user"), on="customer", how="left"
+    )
+    # Of several that end in one record without a base customer, one moves: who has access first,
+    # then who is linked, then the oldest.
+    ended = ended.sort(
+        pl.col("in_customers_group"),
+        pl.col("linked_user").is_not_null(),
+        -pl.col("customer"),
+        descending=True,
+    ).with_columns(first=pl.col("survivor").is_first_distinct() & pl.col("own").is_null())
+    moved = ended.filter("first").select("customer", to="survivor", how=pl.lit("merge"))
+    absorbed = ended.filter(~pl.col("first")).select("customer", into="survivor")
+
+    given = moved["to"]
+    newcomers = records.filter(
+        (pl.col("access") == YES)
+        & pl.col("wins")
+        & (pl.col("win_rank") == CLAIMS)
+        & ~pl.col("frozen")
+        & (pl.col("sight") == SEEN)
+        & pl.col("c_customer").is_null()
+        & ~pl.col("erp_id").is_in(given.implode())
+    ).select("erp_id", "claim", "guardian_id")
+    holders = base.select("customer", holder_erp="erp_id", claim="email").drop_nulls("claim")
+    former = records.select(
+        holder_erp="erp_id",
+        holder_free=~pl.col("frozen")
+        & (
+            (pl.col("access") == NO)
+            | ((pl.col("access") == YES) & ~pl.col("wins"))
+            | ((pl.col("access") == UNKNOWN) & ~pl.col("c_in").fill_null(False))
+        ),
+        holder_left=pl.col("sight").is_in([GONE, VANISHED]),
+    )
+    found = newcomers.join(holders, on="claim", how="left").join(
+        former, on="holder_erp", how="left"
+    )
+    taken = pl.concat([moved["customer"], absorbed["customer"]])
+    adopts = (
+        pl.col("customer").is_not_null()
+        & ~pl.col("customer").is_in(taken.implode())
+        & (pl.col("holder_erp").is_null() | pl.col("holder_free").fill_null(False))
+        & ~((pl.col("guardian_id") == pl.col("holder_erp")) & pl.col("holder_left")).fill_null(
+            False
+        )
+    ).fill_null(False)
+    adopted = found.filter(adopts)
+    added = found.filter(~adopts).select("erp_id")
+
+    # R1: a record with its own base customer takes on the email of one added by hand: swallowed.
+    swallowed = (
+        records.filter(
+            pl.col("wins")
+            & ~pl.col("frozen")
+            & pl.col("c_customer").is_not_null()
+            & (pl.col("win_rank") <= DOUBTFUL)
+            & (pl.col("c_email").is_null() | (pl.col("c_email") != pl.col("claim")))
+        )
+        .select("claim", into="erp_id")
+        .join(holders.filter(pl.col("holder_erp").is_null()), on="claim", how="inner")
+        .select("customer", "into")
+    )
+    return (
+        pl.concat([moved, adopted.select("customer", to="erp_id", how=pl.lit("adoption"))]).cast(
+            dict(MOVES)
+        ),
+        pl.concat([absorbed, swallowed]).cast(dict(ABSORBED)),
+        added,
+    )

@@ -1,0 +1,340 @@
+"""From facts and base to a plan: what to write, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from clubsync import emails
+from clubsync.diff import contest, moves
+from clubsync.diff.outcome import FIELDS, outcomes
+from clubsync.facts import CONFLICTING, NO, SEEN, UNSEEN, VANISHED, YES
+
+#: The kinds of change, as counted and audited (R18).
+KINDS = (
+    "addition",
+    "deactivation",
+    "reactivation",
+    "email_change",
+    "profile_change",
+    "group_change",
+    "merge",
+    "adoption",
+)
+
+#: Columns of `base`, the base customers in question. `groups` are ERP group ids, sorted; `keep` marks
+#: who must stay as they are (a hold, R15; a rejected one); `user_email` is the linked user's.
+BASE = pl.Schema(
+    {
+        "customer": pl.Int64,
+        "erp_id": pl.String,
+        "email": pl.String,
+        "email_raw": pl.String,
+        "first_name": pl.String,
+        "last_name": pl.String,
+        "phone": pl.String,
+        "origin": pl.String,
+        "in_customers_group": pl.Boolean,
+        "groups": pl.List(pl.String),
+        "reason": pl.String,
+        "detached": pl.Boolean,
+        "linked_user": pl.Int64,
+        "user_email": pl.String,
+        "keep": pl.Boolean,
+    }
+)
+FINDINGS = pl.Schema(
+    {"erp_id": pl.String, "code": pl.String, "severity": pl.String, "detail": pl.String}
+)
+CHANGES = pl.Schema(
+    {
+        "customer": pl.Int64,
+        "erp_id": pl.String,
+        "kind": pl.String,
+        "before": pl.String,
+        "after": pl.String,
+        "reason": pl.String,
+    }
+)
+_STATE = (
+    "erp_id",
+    "email",
+    "email_raw",
+    *FIELDS,
+    "in_customers_group",
+    "groups",
+    "reason",
+    "detached",
+    "linked_user",
+)
+_PROFILE = (*FIELDS, "email_raw", "linked_user")
+_ACCESS = ("in_customers_group", "groups", "reason", "detached")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a load writes: each frame holds changed rows only (R17).
+
+    :param customers: base rows after: `customer` (null: new), `new`, and the columns of `BASE` that the
+        sync writes.
+    :param changes: `CHANGES`; `customer` null for additions; before and after as JSON text.
+    :param findings: `FINDINGS`: all that should be open on `looked` records, and on no others of them.
+    :param looked: erp_ids whose findings were judged.
+    :param records: mirror rows to write, with `access`, `lapsed`, `remembered`, `next_date`, `sight`.
+    :param waits: erp_ids left for a later snapshot (R14).
+    :param due: erp_id, next_date of every record judged, for the day that changes it by itself (R3).
+    """
+
+    customers: pl.DataFrame
+    changes: pl.DataFrame
+    findings: pl.DataFrame
+    looked: pl.Series
+    records: pl.DataFrame
+    waits: pl.Series
+    due: pl.DataFrame
+
+    def counts(self) -> dict[str, int]:
+        """Changes by kind, every kind named."""
+        found = dict(self.changes.group_by("kind").len().iter_rows())
+        return {kind: int(found.get(kind, 0)) for kind in KINDS}
+
+
+def plan(
+    records: pl.DataFrame, findings: pl.DataFrame, base: pl.DataFrame, *, certified: bool
+) -> Plan:
+    """Decide what the base should be, and what has to change for it.
+
+    :param records: facts (`clubsync.facts.judge`) of every record in question, with the mirror's side as
+        `m_known`, `m_email_norm`, `m_row_hash`, `m_access`, `m_lapsed`, `m_remembered`, `m_birth_date`
+        and `m_` + each of `FIELDS`.
+    :param findings: what the suites found of them (`FINDINGS`).
+    :param base: `BASE`: base customers with one of these erp_ids or emails.
+    :param certified: R14: whether absence, merges and group lists may be believed.
+    """
+    own = base.drop_nulls("erp_id").select(
+        "erp_id",
+        c_customer="customer",
+        c_email="email",
+        c_in="in_customers_group",
+        c_keep="keep",
+        c_detached="detached",
+    )
+    records = records.join(own, on="erp_id", how="left", maintain_order="left")
+    records = records.with_columns(reused=_reused())
+    records = records.with_columns(
+        frozen=pl.col("sight").is_in([UNSEEN, CONFLICTING])
+        | pl.col("c_keep").fill_null(False)
+        | pl.col("reused")
+        | (pl.lit(not certified) & pl.col("successor").is_not_null())
+    )
+    by_hand = base.filter(pl.col("erp_id").is_null())["email"].drop_nulls()
+    settled = contest.settle(records, by_hand)
+    moved, absorbed, additions = moves.decide(settled, base, certified)
+    after = outcomes(settled, base, moved, absorbed, additions, certified)
+    changes = _changes(after)
+    judged = settled.filter(
+        (pl.col("sight") != UNSEEN) & ~(pl.col("waits") & pl.lit(not certified))
+    )
+    return Plan(
+        customers=_customers(after, changes),
+        changes=changes,
+        findings=_findings(settled, judged, findings, after),
+        looked=judged["erp_id"],
+        records=_records(settled, certified),
+        waits=settled.filter(pl.col("waits") | pl.col("reused"))["erp_id"],
+        due=settled.filter(pl.col("sight") == SEEN).select("erp_id", "next_date"),
+    )
+
+
+def _reused() -> pl.Expr:
+    """R1: the same id with another email, another name, and another phone or birth date."""
+
+    def other(name: str) -> pl.Expr:
+        return (pl.col(name) != pl.col(f"m_{name}")).fill_null(False)
+
+    name = other("first_name") & other("last_name")
+    return (
+        pl.col("c_customer").is_not_null()
+        & (pl.col("sight") == SEEN)
+        & (pl.col("email_state") == emails.VALID)
+        & other("email_norm")
+        & name
+        & (other("phone") | other("birth_date"))
+    )
+
+
+def _differs(*names: str) -> pl.Expr:
+    return pl.any_horizontal([pl.col(n).ne_missing(pl.col(f"b_{n}")) for n in names])
+
+
+def _json(prefix: str, *names: str) -> pl.Expr:
+    return pl.struct([pl.col(f"{prefix}{n}").alias(n) for n in names]).struct.json_encode()
+
+
+def _changes(after: pl.DataFrame) -> pl.DataFrame:
+    """One row for each customer and kind of change."""
+    was, now = pl.col("b_in_customers_group"), pl.col("in_customers_group")
+    plain = pl.col("how").is_null()
+    absorbed = pl.col("into").is_not_null()
+    carried = ("erp_id", "email", *_ACCESS, "linked_user")
+    kinds: list[tuple[str, pl.Expr, tuple[str, ...], pl.Expr]] = [
+        (
+            "addition",
+            pl.col("how") == "addition",
+            ("email", "in_customers_group", "groups"),
+            pl.lit("eligible"),
+        ),
+        ("merge", (pl.col("how") == "merge") & _differs(*carried), carried, pl.lit("merged")),
+        ("adoption", pl.col("how") == "adoption", carried, pl.lit("same_email")),
+        ("deactivation", plain & was & ~now, _ACCESS, pl.col("reason")),
+        ("reactivation", plain & ~was & now, _ACCESS, pl.lit("eligible")),
+        (
+            "email_change",
+            pl.col("customer").is_not_null() & ~absorbed & _differs("email"),
+            ("email", "email_raw"),
+            pl.when(pl.col("email").is_null())
+            .then(pl.lit("email_given_up"))
+            .otherwise(pl.lit("erp")),
+        ),
+        (
+            "profile_change",
+            pl.col("customer").is_not_null()
+            & ~absorbed
+            & (_differs(*FIELDS, "linked_user") | (_differs("email_raw") & ~_differs("email"))),
+            _PROFILE,
+            pl.lit("erp"),
+        ),
+        ("group_change", plain & was & now & _differs("groups"), ("groups",), pl.lit("erp")),
+    ]
+    parts = []
+    for kind, when, names, reason in kinds:
+        rows = after.filter(when)
+        if rows.height:
+            parts.append(
+                rows.select(
+                    "customer",
+                    "erp_id",
+                    kind=pl.lit(kind),
+                    before=pl.lit(None, dtype=pl.String)
+                    if kind == "addition"
+                    else _json("b_", *names),
+                    after=_json("", *names),
+                    reason=reason,
+                )
+            )
+    return pl.concat(parts).cast(dict(CHANGES)) if parts else CHANGES.to_frame()
+
+
+def _customers(after: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """The base rows that the changes write, whole."""
+    new = pl.col("customer").is_null()
+    touched = new | pl.col("customer").is_in(changes["customer"].drop_nulls().unique().implode())
+    return after.filter(touched).select(
+        "customer", *_STATE, new=new, was_in="b_in_customers_group", was_email="b_email"
+    )
+
+
+def _findings(
+    settled: pl.DataFrame, judged: pl.DataFrame, findings: pl.DataFrame, after: pl.DataFrame
+) -> pl.DataFrame:
+    """The suites' findings, plus those that only the base can tell."""
+    mine = findings.join(judged.select("erp_id"), on="erp_id", how="semi")
+
+    def tell(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr) -> pl.DataFrame:
+        return rows.select(
+            "erp_id", code=pl.lit(code), severity=pl.lit(severity), detail=detail
+        ).cast(dict(FINDINGS))
+
+    nothing = pl.lit("{}")
+    attached = after.drop_nulls("erp_id").filter(pl.col("into").is_null())
+    # R7, where the holder itself is in doubt or held, so that the suites saw no cluster
+    lost = judged.filter(
+        (pl.col("access") == YES) & pl.col("winner").is_not_null() & ~pl.col("wins")
+    )
+    keepers = (
+        judged.filter(pl.col("wins"))
+        .join(lost.select("claim", loser="erp_id"), on="claim", how="inner")
+        .unique("erp_id", keep="first", maintain_order=True)
+    )
+    duplicates = pl.concat(
+        [
+            tell(
+                lost,
+                "EMAIL_DUPLICATE",
+                "error",
+                pl.struct(others=pl.concat_list("winner")).struct.json_encode(),
+            ),
+            tell(
+                keepers,
+                "EMAIL_DUPLICATE",
+                "error",
+                pl.struct(others=pl.concat_list("loser")).struct.json_encode(),
+            ),
+        ]
+    ).join(mine, on=["erp_id", "code"], how="anti")
+    detached = judged.join(
+        attached.filter(pl.col("detached")).select("erp_id"), on="erp_id", how="semi"
+    ).filter(pl.col("access") != NO)
+    apart = attached.filter(
+        pl.col("in_customers_group")
+        & pl.col("linked_user").is_not_null()
+        & pl.col("b_user_email").ne_missing(pl.col("email"))
+        & pl.col("b_linked_user").eq_missing(pl.col("linked_user"))
+    ).join(judged.select("erp_id"), on="erp_id", how="semi")
+    return pl.concat(
+        [
+            mine.select(FINDINGS.names()),
+            duplicates,
+            tell(detached, "DETACHED", "warning", nothing),
+            tell(judged.filter("reused"), "ID_REUSED", "error", nothing),
+            tell(apart, "EMAIL_MISMATCH_APP", "warning", nothing),
+        ]
+    )
+
+
+def _records(settled: pl.DataFrame, certified: bool) -> pl.DataFrame:
+    """The mirror rows that changed: content, judgement or memory; and who vanished."""
+    lapsed = (
+        pl.when(pl.lit(not certified) | (pl.col("sight") != SEEN))
+        .then("m_lapsed")
+        .when(pl.col("own_access") == NO)
+        .then(True)
+        .when((pl.col("own_access") == YES) & ~pl.col("c_detached").fill_null(False))
+        .then(False)
+        .otherwise("m_lapsed")
+        .fill_null(False)
+    )
+    rows = settled.with_columns(lapsed=lapsed)
+    changed = (
+        ~pl.col("m_known").fill_null(False)
+        | pl.col("m_gone").fill_null(False)
+        | pl.col("m_row_hash").ne_missing(pl.col("row_hash"))
+        | pl.col("m_access").ne_missing(pl.col("access"))
+        | pl.col("m_lapsed").ne_missing(pl.col("lapsed"))
+        | pl.col("m_remembered").ne_missing(pl.col("remembered"))
+    )
+    seen = (pl.col("sight") == SEEN) & ~pl.col("waits") & ~pl.col("reused") & changed
+    return rows.filter(seen | (pl.col("sight") == VANISHED)).select(
+        "erp_id",
+        "sight",
+        "email",
+        "email_norm",
+        *FIELDS,
+        "birth_date",
+        "status",
+        "status_raw",
+        "groups",
+        "remembered",
+        "valid_from",
+        "valid_until",
+        "guardian_id",
+        "replaced_by",
+        "created_at",
+        "is_company",
+        "placeholder",
+        "row_hash",
+        "access",
+        "lapsed",
+        known=pl.col("m_known").fill_null(False),
+    )

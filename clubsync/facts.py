@@ -1,0 +1,370 @@
+"""What can be said of each ERP record by itself and among its like: pure, vectorised, no I/O.
+
+`judge` turns records into facts: is the email valid, does the status give access, what are its groups
+worth today, whose dependant is it, what replaced it; and puts them together into `access` (R3): "yes",
+"no" or "unknown", for "what is unknown changes nothing" needs a third value. The suites of
+`expectations/` turn facts into findings; `diff` turns facts and the base into a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from clubsync import emails
+from connectors.model import GROUP_REF
+
+YES, NO, UNKNOWN = "yes", "no", "unknown"
+
+#: How this reading stands to a record: `seen` in it; `unseen`, known but on a page that was lost;
+#: `vanished`, missing from a certified reading for the first time; `gone`, missing since earlier;
+#: `conflicting`, there, but with content that contradicts itself.
+SEEN, UNSEEN, VANISHED, GONE, CONFLICTING = "seen", "unseen", "vanished", "gone", "conflicting"
+#: The ERP has the record, as far as is known.
+PRESENT = (SEEN, UNSEEN, CONFLICTING)
+
+GROUP_LIST = pl.List(GROUP_REF)
+_NOTHING = pl.lit([], dtype=GROUP_LIST)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A club's own rules, and the day they are judged on.
+
+    :param today: the club's calendar day (R3).
+    :param certified: whether this snapshot may speak of absence, merges and group lists (R14).
+    :param access_statuses: ERP statuses that give access.
+    :param group_required: whether a record without any group stays out.
+    :param former_groups: ids or names of groups of former customers.
+    :param phone_centred: the ERP lives by phone numbers: no email is no fault (R22).
+    """
+
+    today: date
+    certified: bool = True
+    access_statuses: frozenset[str] = frozenset({"active"})
+    group_required: bool = False
+    former_groups: frozenset[str] = field(default_factory=frozenset)
+    phone_centred: bool = False
+
+
+def judge(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Add the facts to the records.
+
+    :param records: `snapshot.KEPT` columns, plus `sight` (see above) and what the mirror has of the
+        same record: `m_groups` and `m_remembered` (`GROUP_LIST`, null where it is new).
+    :param groups: the ERP's groups in force: id, name, active (null: the ERP does not say).
+    :returns: the records, in order, with:
+        `email_norm`, `email_state`; `status_access`, `status_reason`;
+        `active_groups` (ids, sorted, today's), `group_state` ("active", "none", "former", "unknown",
+        "inactive", "expired"), `group_access`, `odd_groups` (ids to name in a finding);
+        `remembered` (dated groups that the ERP has stopped listing);
+        `owner_id` (set: the record is that record's dependant, R8); `successor` (set: replaced by that
+        record, R10); `own_access` (status, dates and groups held, whatever the groups' own state);
+        `access`, `access_reason`; `cluster` (records that would have access with this email);
+        `next_date` (the first day after today on which dates alone change the judgement).
+    """
+    records = pl.concat([records, emails.judge(records["email"])], how="horizontal")
+    records = _remembered(records.with_columns(**_status(policy)))
+    records = _groups(records, groups, policy)
+    people = records.select(
+        "erp_id", "email_norm", "email_state", "sight", "guardian_id", "replaced_by"
+    )
+    records = records.join(_owners(people), on="erp_id", how="left", maintain_order="left").join(
+        _successors(people), on="erp_id", how="left", maintain_order="left"
+    )
+    records = records.with_columns(_access())
+    clusters = records.filter(pl.col("access") == YES).group_by("email_norm").agg(cluster=pl.len())
+    return records.join(clusters, on="email_norm", how="left", maintain_order="left").with_columns(
+        pl.col("cluster").fill_null(0)
+    )
+
+
+def _status(policy: Policy) -> dict[str, pl.Expr]:
+    """R3, the status: the ERP's word, within the days it is good for."""
+    early = pl.col("valid_from") > policy.today
+    late = pl.col("valid_until") < policy.today
+    known = pl.col("status") != UNKNOWN
+    gives = pl.col("status").is_in(sorted(policy.access_statuses))
+    return {
+        "status_access": pl.when(known & ~gives)
+        .then(pl.lit(NO))
+        .when(early | late)
+        .then(pl.lit(NO))
+        .when(known)
+        .then(pl.lit(YES))
+        .otherwise(pl.lit(UNKNOWN)),
+        "status_reason": pl.when(known & ~gives)
+        .then(pl.col("status"))
+        .when(late)
+        .then(pl.lit("expired"))
+        .when(early)
+        .then(pl.lit("not_begun")),
+    }
+
+
+def _remembered(records: pl.DataFrame) -> pl.DataFrame:
+    """R3: "also when the ERP has stopped listing it": the dated groups once listed and listed no more."""
+    dated = (
+        pl.concat(
+            [
+                records.select("erp_id", g=pl.col(column))
+                .filter(pl.col("g").list.len() > 0)
+                .explode("g")
+                for column in ("m_groups", "m_remembered")
+            ]
+        )
+        .unnest("g")
+        .filter(pl.col("valid_until").is_not_null())
+    )
+    if dated.is_empty():
+        return records.with_columns(remembered=_NOTHING)
+    listed = records.select("erp_id", g="groups").explode("g").unnest("g")
+    kept = (
+        dated.join(listed.drop_nulls("id"), on=["erp_id", "id"], how="anti")
+        .group_by("erp_id", "id")
+        .agg(pl.col("valid_from").min(), pl.col("valid_until").max())
+        .sort("erp_id", "id")
+        .group_by("erp_id", maintain_order=True)
+        .agg(remembered=pl.struct("id", "valid_from", "valid_until"))
+    )
+    return records.join(kept, on="erp_id", how="left", maintain_order="left").with_columns(
+        pl.col("remembered").fill_null(_NOTHING)
+    )
+
+
+def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """R3, the groups: what each record's groups are worth today, and when that will change."""
+    former = {name.strip().casefold() for name in policy.former_groups}
+    is_former = [
+        (i or "").casefold() in former or (n or "").strip().casefold() in former
+        for i, n in groups.select("id", "name").iter_rows()
+    ]
+    known = groups.select(
+        "id",
+        "active",
+        listed=pl.lit(True),
+        former=pl.Series(is_former, dtype=pl.Boolean),
+    )
+    today = pl.lit(policy.today)
+    held = (
+        records.lazy()
+        .select("erp_id", "groups")
+        .filter(pl.col("groups").list.len() > 0)
+        .explode("groups")
+        .unnest("groups")
+        .join(known.lazy(), on="id", how="left")
+        .with_columns(
+            current=~(
+                (pl.col("valid_from") > today).fill_null(False)
+                | (pl.col("valid_until") < today).fill_null(False)
+            ),
+            former=pl.col("former").fill_null(False)
+            | pl.col("id").str.to_lowercase().is_in(list(former)),
+        )
+        .with_columns(unknown=pl.col("listed").is_null() | pl.col("active").is_null())
+        .with_columns(
+            g_former=pl.col("current") & pl.col("former"),
+            g_active=pl.col("current") & ~pl.col("former") & pl.col("active").fill_null(False),
+            g_unknown=pl.col("current") & ~pl.col("former") & pl.col("unknown"),
+            g_off=pl.col("current") & ~pl.col("former") & ~pl.col("active").fill_null(True),
+            g_expired=~pl.col("current"),
+        )
+        .group_by("erp_id")
+        .agg(
+            pl.col("g_former", "g_active", "g_unknown", "g_off", "g_expired").any(),
+            has_current=(pl.col("current") & ~pl.col("former")).any(),
+            active_groups=pl.col("id").filter(pl.col("g_active")).unique().sort(),
+            odd_former=pl.col("id").filter(pl.col("g_former")).unique().sort(),
+            odd_unknown=pl.col("id").filter(pl.col("g_unknown")).unique().sort(),
+            odd_inactive=pl.col("id").filter(pl.col("g_off") | pl.col("g_expired")).unique().sort(),
+            g_begins=pl.col("valid_from").filter(pl.col("valid_from") > today).min(),
+            g_ends=pl.col("valid_until").filter(pl.col("valid_until") >= today).min(),
+        )
+        .collect()
+    )
+    late = pl.element().struct.field("valid_until")
+    records = records.join(held, on="erp_id", how="left", maintain_order="left").with_columns(
+        pl.col("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current").fill_null(
+            False
+        ),
+        pl.col("active_groups", "odd_former", "odd_unknown", "odd_inactive").fill_null(
+            pl.lit([], dtype=pl.List(pl.String))
+        ),
+        has_listed=pl.col("groups").list.len() > 0,
+        lapsed_unlisted=pl.col("remembered").list.eval(late < today).list.any().fill_null(False),
+        r_ends=pl.col("remembered").list.eval(late.filter(late >= today)).list.min(),
+    )
+    state = (
+        pl.when(pl.col("g_former"))
+        .then(pl.lit("former"))
+        .when(pl.col("g_active"))
+        .then(pl.lit("active"))
+        .when(pl.col("g_unknown"))
+        .then(pl.lit("unknown"))
+        .when(pl.col("g_off"))
+        .then(pl.lit("inactive"))
+        .when(pl.col("g_expired") | (~pl.col("has_listed") & pl.col("lapsed_unlisted")))
+        .then(pl.lit("expired"))
+        .otherwise(pl.lit("none"))
+    )
+    none_gives = pl.lit(NO if policy.group_required else YES)
+    records = records.with_columns(group_state=state).with_columns(
+        group_access=pl.col("group_state").replace_strict(
+            {"former": NO, "active": YES, "unknown": UNKNOWN, "inactive": NO, "expired": NO},
+            default=none_gives,
+            return_dtype=pl.String,
+        ),
+        odd_groups=pl.when(pl.col("group_state") == "former")
+        .then("odd_former")
+        .when(pl.col("group_state").is_in(["inactive", "expired"]))
+        .then("odd_inactive")
+        .otherwise("odd_unknown"),
+        groups_unknown=pl.col("odd_unknown").list.len(),
+        # R12 asks for the record's own doing: groups held today, whether switched on or not
+        own_groups=(pl.col("has_current") & ~pl.col("g_former"))
+        | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (none_gives == YES)),
+        next_date=pl.min_horizontal(
+            pl.when(pl.col("valid_from") > today).then("valid_from"),
+            pl.when(pl.col("valid_until") >= today).then(pl.col("valid_until").dt.offset_by("1d")),
+            "g_begins",
+            pl.col("g_ends").dt.offset_by("1d"),
+            pl.col("r_ends").dt.offset_by("1d"),
+        ),
+    )
+    return records.drop(
+        "g_former",
+        "g_active",
+        "g_unknown",
+        "g_off",
+        "g_expired",
+        "has_current",
+        "has_listed",
+        "odd_former",
+        "odd_unknown",
+        "odd_inactive",
+        "g_begins",
+        "g_ends",
+        "r_ends",
+        "lapsed_unlisted",
+    )
+
+
+def _frame(pairs: Mapping[str, str], name: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"erp_id": list(pairs), name: list(pairs.values())},
+        schema={"erp_id": pl.String, name: pl.String},
+    )
+
+
+def _owners(people: pl.DataFrame) -> pl.DataFrame:
+    """R8: who is whose dependant: erp_id, owner_id.
+
+    A guardian that the ERP does not have makes nobody a dependant; neither does a circle of guardians.
+    """
+    wards = people.filter(
+        pl.col("guardian_id").is_not_null()
+        & (pl.col("guardian_id") != pl.col("erp_id"))
+        & (pl.col("email_state") != emails.INVALID)
+        & pl.col("sight").is_in(PRESENT)
+    )
+    if wards.is_empty():
+        return _frame({}, "owner_id")
+    owners = people.filter(pl.col("sight").is_in(PRESENT)).select(
+        guardian_id="erp_id", owner_email="email_norm"
+    )
+    wards = wards.join(owners, on="guardian_id", how="inner").filter(
+        (pl.col("email_state") == emails.MISSING) | (pl.col("email_norm") == pl.col("owner_email"))
+    )
+    pairs = dict(wards.select("erp_id", "guardian_id").iter_rows())
+    return _frame({w: o for w, o in pairs.items() if w not in _circles(pairs)}, "owner_id")
+
+
+def _successors(people: pl.DataFrame) -> pl.DataFrame:
+    """R10: who replaced whom, followed to the end: erp_id, successor.
+
+    A successor that the ERP does not have, or a circle, replaces nobody.
+    """
+    stated = people.filter(
+        pl.col("replaced_by").is_not_null() & pl.col("sight").is_in((*PRESENT, VANISHED))
+    )
+    if stated.is_empty():
+        return _frame({}, "successor")
+    pairs = dict(stated.select("erp_id", "replaced_by").iter_rows())
+    there = set(people.filter(pl.col("sight").is_in(PRESENT))["erp_id"])
+    ends: dict[str, str] = {}
+    for start in pairs:
+        seen, at = {start}, pairs[start]
+        while at in pairs and at not in seen:
+            seen.add(at)
+            at = pairs[at]
+        if at not in seen and at in there:
+            ends[start] = at
+    return _frame(ends, "successor")
+
+
+def _circles(pairs: Mapping[str, str]) -> set[str]:
+    """The keys that come back to themselves by following the pairs."""
+    inside: set[str] = set()
+    done: set[str] = set()
+    for start in pairs:
+        path: list[str] = []
+        at = start
+        while at in pairs and at not in done:
+            done.add(at)
+            path.append(at)
+            at = pairs[at]
+        if at in path:
+            inside.update(path[path.index(at) :])
+    return inside
+
+
+def _access() -> list[pl.Expr]:
+    """R3 put together: any no is no; else any unknown is unknown; else yes."""
+    absent = pl.col("sight").is_in([VANISHED, GONE])
+    no = (
+        pl.when(absent)
+        .then(pl.lit("gone"))
+        .when(pl.col("successor").is_not_null())
+        .then(pl.lit("replaced"))
+        .when(pl.col("placeholder"))
+        .then(pl.lit("placeholder"))
+        .when(pl.col("status_access") == NO)
+        .then(pl.col("status_reason"))
+        .when(pl.col("owner_id").is_not_null())
+        .then(pl.lit("dependant"))
+        .when(pl.col("group_access") == NO)
+        .then(
+            pl.col("group_state").replace_strict(
+                {"former": "former_group", "inactive": "group_inactive", "expired": "expired"},
+                default="no_group",
+                return_dtype=pl.String,
+            )
+        )
+    )
+    doubt = (
+        (pl.col("sight") == CONFLICTING)
+        | (pl.col("status_access") == UNKNOWN)
+        | (pl.col("group_access") == UNKNOWN)
+        | (pl.col("email_state") != emails.VALID)
+    )
+    conflicting = pl.col("sight") == CONFLICTING
+    return [
+        pl.when(conflicting)
+        .then(pl.lit(UNKNOWN))
+        .when(no.is_not_null())
+        .then(pl.lit(NO))
+        .when(doubt)
+        .then(pl.lit(UNKNOWN))
+        .otherwise(pl.lit(YES))
+        .alias("access"),
+        pl.when(~conflicting).then(no).alias("access_reason"),
+        pl.when(absent | (pl.col("status_access") == NO) | ~pl.col("own_groups"))
+        .then(pl.lit(NO))
+        .when(pl.col("status_access") == UNKNOWN)
+        .then(pl.lit(UNKNOWN))
+        .otherwise(pl.lit(YES))
+        .alias("own_access"),
+    ]

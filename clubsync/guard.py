@@ -1,0 +1,101 @@
+"""R15: too many deactivations at once wait for a person. Pure; what is stored of it is in `holds`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+
+import polars as pl
+
+from clubsync.config import Guard
+from clubsync.diff import Plan
+
+#: reason -> how a cause reads; {group} where the reason is a group's.
+_CAUSES = {
+    "gone": "no longer in the ERP",
+    "group_inactive": "group {group} turned inactive",
+    "former_group": "moved to the former customers' group {group}",
+    "expired": "membership expired",
+    "dependant": "became a family member without an email of their own",
+    "email_duplicate": "email is on another customer too",
+    "email_given_up": "email was given up to another customer",
+    "no_group": "in no group any more",
+    "placeholder": "record is not a person any more",
+    "replaced": "record was merged in the ERP",
+    "not_begun": "membership begins later",
+}
+
+HELD = pl.Schema(
+    {
+        "customer": pl.Int64,
+        "erp_id": pl.String,
+        "reason": pl.String,
+        "cause": pl.String,
+        "row_hash": pl.UInt64,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """:param limit: the most deactivations that would have passed in 24 hours."""
+
+    holds: bool
+    limit: int
+
+
+def verdict(
+    guard: Guard, *, deactivations: int, last_24_hours: int, customers: int, hold_is_open: bool
+) -> Verdict:
+    """Whether this run's deactivations are held.
+
+    :param deactivations: those of this plan; merges do not count.
+    :param last_24_hours: what the sync has deactivated in this club before, in the last 24 hours.
+    :param customers: in the Customers group before the run.
+    :param hold_is_open: then whoever else falls due joins it, however few.
+    """
+    limit = guard.limit(customers)
+    over = deactivations + last_24_hours > limit
+    return Verdict(holds=deactivations > 0 and (over or hold_is_open), limit=limit)
+
+
+def held(plan: Plan, records: pl.DataFrame, group_names: pl.DataFrame) -> pl.DataFrame:
+    """The deactivations of a plan as the list that a person decides on: `HELD`, by customer.
+
+    :param group_names: id, name.
+    """
+    names = dict(group_names.select("id", "name").iter_rows())
+    rows = plan.changes.filter(pl.col("kind") == "deactivation").join(
+        records.select("erp_id", "odd_groups", "row_hash"), on="erp_id", how="left"
+    )
+    causes = [
+        _cause(reason, [names.get(g) or g for g in (odd or [])])
+        for reason, odd in rows.select("reason", "odd_groups").iter_rows()
+    ]
+    return (
+        rows.with_columns(cause=pl.Series(causes, dtype=pl.String))
+        .select(HELD.names())
+        .cast(dict(HELD))
+        .sort("customer")
+    )
+
+
+def _cause(reason: str, groups: list[str]) -> str:
+    text = _CAUSES.get(reason, f"status {reason} in the ERP")
+    return text.replace("{group}", ", ".join(f"*{g}*" for g in groups) or "*?*")
+
+
+def causes(held_list: pl.DataFrame) -> list[str]:
+    """The causes in plain words, the largest first: "group *Gold* turned inactive: 412 customers"."""
+    counted = Counter(held_list["cause"])
+    return [
+        f"{cause}: {n} customer{'s' if n != 1 else ''}"
+        for cause, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def list_hash(customers: pl.Series) -> str:
+    """The hash by which a person's decision names the exact list they saw."""
+    text = ",".join(str(c) for c in sorted(customers.to_list()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

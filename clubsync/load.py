@@ -1,0 +1,275 @@
+"""Load a plan: one transaction per club, set-based, with the audit in it (R16 to R18).
+
+Killed anywhere, nothing of it is there; run again, it ends the same.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from clubsync import guard
+from clubsync.db import Driver, copy_in, fetch, queries
+from clubsync.diff import Plan
+from clubsync.facts import VANISHED
+from clubsync.scope import Scope, next_vector, pack_vector
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load wrote.
+
+    :param rows_written: rows of schema base, and audit rows (R17).
+    """
+
+    rows_written: int
+    hold: dict[str, Any] | None
+    findings: dict[str, int]
+
+
+def load(
+    driver: Driver,
+    club: int,
+    run: int,
+    scope: Scope,
+    plan: Plan,
+    held: pl.DataFrame,
+    *,
+    at: datetime,
+    limit: int,
+    policy_hash: str,
+) -> Loaded:
+    """Write a plan.
+
+    :param driver: inside the club's transaction, which holds the club's lock, and in which the
+        revision was found to be the scope's.
+    :param held: `guard.HELD`: deactivations that wait for a person; not in the plan.
+    """
+    sql = queries()
+    plan = _numbered_customers(driver, plan)
+    written = _groups(driver, club, scope, at)
+    written += _customers(driver, club, plan, at)
+    changes = plan.changes
+    if changes.height:
+        copy_in(driver, "plan_change", changes)
+        written += sql.insert_changes(driver, club=club, run=run, at=at)
+    _records(driver, club, scope, plan)
+    _findings(driver, club, run, scope, plan, at)
+    hold = _hold(driver, club, run, held, at, limit)
+    vector = next_vector(scope, plan)
+    if not vector.equals(scope.vector):
+        sql.write_vector(driver, club=club, vector=pack_vector(vector))
+    if scope.rechecks:
+        sql.clear_rechecks(driver, club=club, upto=scope.rechecks)
+    snapshot = scope.snapshot
+    settled = snapshot.certified and plan.waits.is_empty()
+    sql.club_loaded(
+        driver,
+        club=club,
+        at=at,
+        snapshot=snapshot.number,
+        certified=snapshot.certified,
+        as_of=snapshot.as_of,
+        rows=snapshot.customers.height,
+        content_hash=snapshot.content_hash if settled else None,
+        next_recheck=vector["next_date"].min(),
+        policy_hash=policy_hash if snapshot.certified else None,
+        written=written,
+        newer=True,
+    )
+    return Loaded(rows_written=written, hold=hold, findings=open_findings(driver, club))
+
+
+def _numbered_customers(driver: Driver, plan: Plan) -> Plan:
+    """Give the new customers their ids, in the plan's order."""
+    new = plan.customers["customer"].is_null()
+    if not new.any():
+        return plan
+    first = queries().take_customer_ids(driver, how_many=int(new.sum()))
+
+    def number(frame: pl.DataFrame) -> pl.DataFrame:
+        missing = pl.col("customer").is_null()
+        return frame.with_columns(
+            customer=pl.when(missing)
+            .then(first - 1 + missing.cast(pl.Int64).cum_sum())
+            .otherwise("customer")
+        )
+
+    customers, changes = number(plan.customers), number(plan.changes)
+    # both come from one frame in one order; a row beside its neighbour would be a stranger's audit
+    added = changes.filter(pl.col("kind") == "addition")["erp_id"]
+    if not added.equals(customers.filter(new)["erp_id"]):
+        raise AssertionError("the plan's additions and its new customers are not in one order")
+    return replace(plan, customers=customers, changes=changes)
+
+
+def open_findings(driver: Driver, club: int) -> dict[str, int]:
+    """What is open and counts as open, by code."""
+    return {row["code"]: row["n"] for row in queries().open_counts(driver, club=club)}
+
+
+def _groups(driver: Driver, club: int, scope: Scope, at: datetime) -> int:
+    """Automatic groups, one per ERP group (R4), and the ERP's own list."""
+    if not scope.groups_changed:
+        return 0
+    sql = queries()
+    ids, names = scope.groups["id"].to_list(), scope.groups["name"].to_list()
+    names = [name or erp_id for erp_id, name in zip(ids, names, strict=True)]
+    written: int = sql.add_automatic_groups(driver, club=club, ids=ids, names=names, now=at)
+    written += sql.rename_automatic_groups(driver, club=club, ids=ids, names=names)
+    as_of = scope.snapshot.as_of
+    actives = scope.groups["active"].to_list()
+    sql.write_erp_groups(driver, club=club, ids=ids, names=names, actives=actives, as_of=as_of)
+    if scope.snapshot.certified:
+        sql.unlist_erp_groups(driver, club=club, ids=ids, as_of=as_of)
+    return written
+
+
+def _customers(driver: Driver, club: int, plan: Plan, at: datetime) -> int:
+    rows = plan.customers
+    if rows.is_empty():
+        return 0
+    sql = queries()
+    numbers = fetch(
+        driver, "group_numbers", {"id": pl.String, "group_id": pl.Int64}, {"club": club}
+    )
+    copy_in(
+        driver,
+        "plan_customer",
+        rows.with_columns(
+            auto_groups=_numbered(rows["groups"], numbers),
+            relink=pl.col("email").is_not_null() & pl.col("email").ne_missing(pl.col("was_email")),
+        )
+        .drop("groups", "was_in", "was_email")
+        .rename({"new": "is_new"}),
+    )
+    sql.link_users(driver, club=club)
+    inserted: int = sql.insert_customers(driver, club=club, at=at) if rows["new"].any() else 0
+    updated: int = sql.update_customers(driver, club=club, at=at) if not rows["new"].all() else 0
+    return inserted + updated
+
+
+def _numbered(groups: pl.Series, numbers: pl.DataFrame) -> pl.Series:
+    """Lists of ERP group ids -> sorted lists of our group numbers; each distinct list once."""
+    known = dict(numbers.select("id", "group_id").iter_rows())
+    keys = groups.list.join("\x1f")
+    table = {
+        key: sorted(known[part] for part in key.split("\x1f")) if key else []
+        for key in keys.unique().to_list()
+    }
+    lists = pl.DataFrame(
+        {"key": list(table), "numbers": list(table.values())},
+        schema={"key": pl.String, "numbers": pl.List(pl.Int64)},
+    )
+    return keys.to_frame("key").join(lists, on="key", how="left", maintain_order="left")["numbers"]
+
+
+def _json_lists(column: str) -> pl.Expr:
+    """Spans of groups as JSON text."""
+    element = pl.element().struct
+    entry = pl.struct(
+        element.field("id"),
+        element.field("valid_from").cast(pl.String),
+        element.field("valid_until").cast(pl.String),
+    ).struct.json_encode()
+    return ("[" + pl.col(column).list.eval(entry).list.join(",") + "]").alias(column)
+
+
+def _records(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
+    rows = plan.records
+    if rows.is_empty():
+        return
+    copy_in(
+        driver,
+        "plan_record",
+        rows.with_columns(
+            _json_lists("groups"),
+            _json_lists("remembered"),
+            pl.col("row_hash").reinterpret(signed=True),
+            vanished=pl.col("sight") == VANISHED,
+        ).drop("sight"),
+    )
+    sql, mark = queries(), {"as_of": scope.snapshot.as_of, "snapshot": scope.snapshot.number}
+    vanished = rows["sight"] == VANISHED
+    if (~rows["known"]).any():
+        sql.insert_records(driver, club=club, **mark)
+    if (rows["known"] & ~vanished).any():
+        sql.update_records(driver, club=club, **mark)
+    if vanished.any():
+        sql.vanish_records(driver, club=club, **mark)
+
+
+def _findings(driver: Driver, club: int, run: int, scope: Scope, plan: Plan, at: datetime) -> None:
+    """Findings open and close by themselves (R22)."""
+    sql = queries()
+    schema = {
+        "finding": pl.Int64,
+        "erp_id": pl.String,
+        "code": pl.String,
+        "severity": pl.String,
+        "detail": pl.String,
+    }
+    if scope.everything:
+        was = fetch(driver, "open_findings_all", schema, {"club": club})
+        was = was.join(plan.looked.to_frame("erp_id"), on="erp_id", how="semi")
+    else:
+        ids = plan.looked.to_list()
+        was = fetch(driver, "open_findings_of", schema, {"club": club, "ids": ids})
+    key = ["erp_id", "code", "severity", "detail"]
+    now = plan.findings.unique(["erp_id", "code"], keep="first", maintain_order=True)
+    was = was.with_columns(detail=_canonical(was["detail"]))
+    now = now.with_columns(detail=_canonical(now["detail"]))
+    gone = was.join(now, on=key, how="anti")["finding"].to_list()
+    if gone:
+        sql.close_findings(driver, club=club, run=run, at=at, findings=gone)
+    fresh = now.join(was, on=key, how="anti")
+    if fresh.height:
+        copy_in(driver, "plan_finding", fresh.select(key))
+        sql.open_findings(driver, club=club, run=run, at=at)
+
+
+def _canonical(details: pl.Series) -> pl.Series:
+    """JSON text in one spelling, whatever wrote it."""
+    table = {d: json.dumps(json.loads(d), sort_keys=True) for d in details.unique().to_list()}
+    return details.replace_strict(table, return_dtype=pl.String) if table else details
+
+
+def _hold(
+    driver: Driver, club: int, run: int, held: pl.DataFrame, at: datetime, limit: int
+) -> dict[str, Any] | None:
+    """Open a hold, let people join and leave the open one, close it when it is empty (R15).
+
+    :returns: the open hold as `sync --json` shows it, or None.
+    """
+    sql = queries()
+    hold = sql.open_hold(driver, club=club)
+    if held.is_empty():
+        if hold is not None:
+            members = [m["customer"] for m in sql.members_of(driver, club=club, hold=hold["hold"])]
+            version = hold["version"] + 1
+            sql.leave_hold(driver, club=club, hold=hold["hold"], customers=members, version=version)
+            sql.empty_hold(driver, club=club, hold=hold["hold"], at=at)
+        return None
+    digest, why = guard.list_hash(held["customer"]), guard.causes(held)
+    as_json = json.dumps(why)
+    if hold is None:
+        number = sql.add_hold(
+            driver, club=club, run=run, at=at, list_hash=digest, causes=as_json, limit_was=limit
+        )
+        version, before = 1, set()
+    else:
+        number, version = hold["hold"], hold["version"]
+        before = {m["customer"] for m in sql.members_of(driver, club=club, hold=number)}
+        if sql.change_hold(driver, club=club, hold=number, list_hash=digest, causes=as_json):
+            version += 1
+    gone = before - set(held["customer"])
+    if gone:
+        sql.leave_hold(driver, club=club, hold=number, customers=list(gone), version=version)
+    for row in held.with_columns(pl.col("row_hash").reinterpret(signed=True)).iter_rows(named=True):
+        if row["customer"] not in before:
+            sql.join_hold(driver, club=club, hold=number, version=version, **row)
+    return {"hold": number, "deactivations": held.height, "causes": why}

@@ -1,0 +1,770 @@
+"""The four stages over many clubs: extract, validate, diff, load.
+
+Airflow runs each stage as a task over a batch of clubs, the shell runs all four. What goes from stage
+to stage is a `Step` per club: ids, counts and sentences, never a frame or a person's data. A club
+that fails in a stage passes through the rest with its error and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from clubsync import clock, connections
+from clubsync.config import ClubConfig, Config, load_config
+from clubsync.errors import BaseMoved, ConfigError, EmptyAnswer, OtherClub, SyncError
+from connectors.base import Connection, Connector
+from connectors.errors import ConnectorError, RateLimited
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from clubsync.db import Base, Driver
+    from clubsync.diff import Plan
+    from clubsync.facts import Policy
+    from clubsync.scope import Scope
+    from clubsync.snapshot import Snapshot, Store
+
+log = logging.getLogger(__name__)
+
+READERS = 16
+#: Goes up whenever the engine judges the same facts otherwise than before: every record is looked at again.
+RULES_VERSION = 1
+OTHER_CLUB_FROM = 20
+ATTEMPTS = 3
+
+
+class Step(TypedDict):
+    """Where one club stands in one run: JSON, ids and counts only.
+
+    :param error: the plain sentence of what went wrong, or None; with it come `remedy`, `runbook`,
+        `transient` (trying again soon may help) and `retry_after` (seconds the ERP asked us to wait).
+    :param counts: changes by kind, after diff; after load also what was written.
+    :param held: deactivations that wait for a person.
+    """
+
+    club: str
+    name: str
+    run: int | None
+    snapshot: int | None
+    plan: int | None
+    certified: bool
+    as_of: str | None
+    read: int
+    counts: dict[str, int]
+    rows_written: int
+    findings: dict[str, int]
+    hold: dict[str, Any] | None
+    held: int
+    notes: list[str]
+    error: str | None
+    remedy: str | None
+    runbook: str | None
+    transient: bool
+    retry_after: float | None
+
+
+@dataclass
+class _Work:
+    """What the stages of one run hand on inside one process; made again where it is missing."""
+
+    snapshot: Snapshot | None = None
+    unchanged: bool = False
+    scope: Scope | None = None
+    judged: pl.DataFrame | None = None
+    findings: pl.DataFrame | None = None
+    plan: Plan | None = None
+    held: pl.DataFrame | None = None
+    limit: int = 0
+
+
+@dataclass
+class Pipeline:
+    """:param resolve: connection id -> Connection.
+    :param progress: called with (club id, stage, rows so far, total where known) on long work.
+    """
+
+    config: Config
+    base: Base
+    store: Store
+    resolve: Callable[[str], Connection] = connections.resolve
+    progress: Callable[[str, str, int, int | None], None] = lambda *_: None
+    _work: dict[int, _Work] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def from_environment(
+        cls,
+        connections: Callable[[str], Connection] = connections.resolve,
+        progress: Callable[[str, str, int, int | None], None] = lambda *_: None,
+    ) -> Iterator[Pipeline]:
+        """The pipeline that the environment describes (CLUBSYNC_CONFIG, _DATABASE, _SNAPSHOTS).
+
+        :raises ConfigError, BaseUnreachable: with what to do.
+        """
+        from clubsync.db import Base
+        from clubsync.snapshot import Store
+
+        config = load_config()
+        base = Base(pool_size=READERS)
+        try:
+            yield cls(config, base, Store(), resolve=connections, progress=progress)
+        finally:
+            base.close()
+
+    # --- when ---------------------------------------------------------------------------------
+
+    def due(self, erp: str, at: datetime, clubs: Sequence[str] | None = None) -> list[str]:
+        """Ids of the clubs of that ERP to read now (R25), the longest unread first.
+
+        :param at: the moment, UTC.
+        :param clubs: ids or names asked for by hand: these, whatever their cadence.
+        """
+        of_erp = self.config.of_erp(erp)
+        if clubs:
+            wanted = set(clubs)
+            return [c.id for c in of_erp if c.id in wanted or c.name in wanted]
+        from clubsync.db import queries
+
+        with self.base.reader() as driver:
+            states = {row["club_id"]: row for row in queries().club_states(driver)}
+        never = datetime.min.replace(tzinfo=UTC)
+
+        def last(club: ClubConfig) -> datetime:
+            return (states.get(club.id) or {}).get("last_attempt_at") or never
+
+        def is_due(club: ClubConfig) -> bool:
+            state = states.get(club.id)
+            if state is None:
+                return True
+            if state["paused"]:
+                return False
+            return state["next_read_at"] is None or state["next_read_at"] <= at
+
+        return [c.id for c in sorted(of_erp, key=last) if is_due(c)]
+
+    # --- the stages ---------------------------------------------------------------------------
+
+    def extract(self, club_ids: Sequence[str], trigger: str, full: bool = False) -> list[Step]:
+        """Read the clubs' ERPs, several at a time, and store a snapshot of each."""
+        steps = [self._start(club_id, trigger) for club_id in club_ids]
+        with ThreadPoolExecutor(max_workers=min(READERS, max(1, len(steps)))) as pool:
+            return list(
+                pool.map(lambda step: self._stage("extract", step, self._extract, full), steps)
+            )
+
+    def validate(self, steps: Sequence[Step]) -> list[Step]:
+        """Judge the records that moved, all clubs in one run of Great Expectations."""
+        out = [self._stage("validate", step, self._scope) for step in steps]
+        judged = {}
+        for step in out:
+            work = self._of(step)
+            if step["error"] is None and work.judged is not None and work.scope is not None:
+                judged[step["club"]] = (work.judged, work.scope.policy)
+        if not judged:
+            return out
+        from clubsync import suites
+
+        found = suites.findings(judged)
+        for step in out:
+            if step["club"] in found:
+                self._of(step).findings = found[step["club"]]
+        return [self._stage("validate", step, self._store_findings) for step in out]
+
+    def diff(self, steps: Sequence[Step]) -> list[Step]:
+        """Make and store each club's plan; a dry run stops here."""
+        return [self._stage("diff", step, self._diff) for step in steps]
+
+    def load(self, steps: Sequence[Step], dry_run: bool = False) -> list[Step]:
+        """Load each club's plan, one transaction per club."""
+        return [self._stage("load", step, self._load, dry_run) for step in steps]
+
+    def sync(
+        self, club_ids: Sequence[str], trigger: str, full: bool = False, dry_run: bool = False
+    ) -> list[Step]:
+        """All four stages."""
+        steps = self.extract(club_ids, trigger, full)
+        return self.load(self.diff(self.validate(steps)), dry_run)
+
+    # --- one club in one stage ----------------------------------------------------------------
+
+    def _start(self, club_id: str, trigger: str) -> Step:
+        step = Step(
+            club=club_id,
+            name=club_id,
+            run=None,
+            snapshot=None,
+            plan=None,
+            certified=False,
+            as_of=None,
+            read=0,
+            counts=_no_counts(),
+            rows_written=0,
+            findings={},
+            hold=None,
+            held=0,
+            notes=[],
+            error=None,
+            remedy=None,
+            runbook=None,
+            transient=False,
+            retry_after=None,
+        )
+
+        def begin(step: Step) -> None:
+            from clubsync.db import queries
+
+            club = self.config.club(club_id)
+            step["name"] = club.name
+            number = self._number(club)
+            at = clock.now()
+            every = club.every.total_seconds()
+            slot = datetime.fromtimestamp((at.timestamp() // every + 1) * every, UTC)
+            with self.base.club(number) as driver:
+                step["run"] = queries().start_run(driver, club=number, trigger=trigger, at=at)
+                queries().attempt_club(driver, club=number, at=at, next_read_at=slot)
+
+        return self._stage("extract", step, begin)
+
+    def _stage(self, stage: str, step: Step, work: Callable[..., None], *args: Any) -> Step:
+        """Run one stage for one club; whatever goes wrong becomes the step's error."""
+        if step["error"] is not None:
+            return step
+        try:
+            work(step, *args)
+        except (SyncError, ConnectorError) as error:
+            retry_after = error.retry_after if isinstance(error, RateLimited) else None
+            self._failed(
+                stage, step, error.what, error.remedy, error.runbook, error.transient, retry_after
+            )
+        except Exception as error:
+            # a message may hold a person's data (R19): where it happened says enough
+            where = "".join(traceback.format_tb(error.__traceback__)[-3:])
+            log.critical(
+                "%s: fault in %s: %s\n%s", step["club"], stage, type(error).__name__, where
+            )
+            self._failed(
+                stage,
+                step,
+                f"A fault in clubsync itself ({type(error).__name__}) stopped the {stage} of {step['name']}.",
+                "Nothing was written. An engineer has to look at the log above this line.",
+                "contract-changed",
+                False,
+                None,
+            )
+        return step
+
+    def _failed(
+        self,
+        stage: str,
+        step: Step,
+        what: str,
+        remedy: str,
+        runbook: str,
+        transient: bool,
+        retry_after: timedelta | None,
+    ) -> None:
+        step["error"], step["remedy"], step["runbook"] = what, remedy, runbook
+        step["transient"] = transient
+        step["retry_after"] = retry_after.total_seconds() if retry_after else None
+        log.error("%s (%s): %s %s", step["name"], stage, what, remedy)
+        if step["run"] is not None:
+            self._work.pop(step["run"], None)
+        if step["run"] is None or step["club"] not in self._numbers:
+            return
+        from clubsync.db import queries
+
+        number, at = self._numbers[step["club"]], clock.now()
+        try:
+            with self.base.club(number) as driver:
+                self._end_run(driver, number, step, "failed", stage)
+                queries().club_failed(
+                    driver,
+                    club=number,
+                    at=at,
+                    error=what,
+                    next_read_at=at + retry_after if retry_after else None,
+                )
+        except SyncError as error:
+            log.error("%s: the failure could not be written down: %s", step["club"], error.what)
+
+    def _end_run(self, driver: Driver, number: int, step: Step, state: str, stage: str) -> None:
+        from clubsync.db import queries
+
+        queries().end_run(
+            driver,
+            club=number,
+            run=step["run"],
+            at=clock.now(),
+            state=state,
+            stage=stage,
+            snapshot=step["snapshot"],
+            plan=step["plan"],
+            read=step["read"],
+            counts=json.dumps(step["counts"]),
+            rows_written=step["rows_written"],
+            error=step["error"],
+            remedy=step["remedy"],
+            runbook=step["runbook"],
+        )
+
+    def _number(self, club: ClubConfig) -> int:
+        """The club's number in the base, registered at its first mention."""
+        if club.id not in self._numbers:
+            from clubsync.db import queries
+
+            with self.base.transaction() as driver:
+                number = queries().register_club(
+                    driver, club_id=club.id, name=club.name, erp=club.erp, now=clock.now()
+                )
+                queries().rename_club(driver, club=number, name=club.name, erp=club.erp)
+            self._numbers[club.id] = number
+        return self._numbers[club.id]
+
+    def _of(self, step: Step) -> _Work:
+        return self._work.setdefault(step["run"] or 0, _Work())
+
+    # --- extract ------------------------------------------------------------------------------
+
+    def _extract(self, step: Step, full: bool) -> None:
+        from clubsync import snapshot as snapshots
+        from clubsync.db import queries
+
+        club = self.config.club(step["club"])
+        number = self._number(club)
+        connector = connector_of(
+            club,
+            self.resolve,
+            lambda rows, total: self.progress(club.id, "extract", rows, total),
+        )
+        reading = connector.read(full=full)
+        customers, content_hash = snapshots.prepare(reading)
+        certificate = reading.certificate
+        step["certified"], step["as_of"] = certificate.complete, reading.as_of.isoformat()
+        step["read"] = customers.height
+        step["notes"].extend(certificate.doubts)
+        with self.base.club(number) as driver:
+            state = queries().club_state(driver, club=number)
+            self._believe(club, customers, reading.conflicting_ids, state, driver, number)
+            path = snapshots.path_of(club.id, content_hash)
+            self._keep(path, customers, reading)
+            step["snapshot"] = queries().add_snapshot(
+                driver,
+                club=number,
+                as_of=reading.as_of,
+                read_at=datetime.now(UTC),
+                certified=certificate.complete,
+                doubts=list(certificate.doubts),
+                customers=customers.height,
+                rows_read=certificate.rows,
+                content_hash=content_hash,
+                path=path,
+                columns=list(reading.columns),
+                column_of=json.dumps(dict(reading.column_of)),
+            )
+            queries().run_snapshot(
+                driver, club=number, run=step["run"], snapshot=step["snapshot"], read=step["read"]
+            )
+        self._of(step).snapshot = snapshots.Snapshot(
+            club=club.id,
+            number=step["snapshot"],
+            as_of=reading.as_of,
+            certified=certificate.complete,
+            customers=customers,
+            groups=reading.groups,
+            conflicting_ids=reading.conflicting_ids,
+            content_hash=content_hash,
+            path=path,
+        )
+
+    def _keep(self, path: str, customers: pl.DataFrame, reading: Any) -> None:
+        """Store the reading's content, unless a reading of the same content is stored."""
+        import polars as pl
+
+        if self.store.exists(path, "customers.parquet"):
+            return
+        self.store.write(path, "groups.parquet", reading.groups)
+        conflicting = pl.DataFrame(
+            {"erp_id": list(reading.conflicting_ids)}, schema={"erp_id": pl.String}
+        )
+        self.store.write(path, "conflicting.parquet", conflicting)
+        self.store.write(
+            path, "customers.parquet", customers
+        )  # last: it says that the rest is there
+
+    def _believe(
+        self,
+        club: ClubConfig,
+        customers: pl.DataFrame,
+        conflicting: Sequence[str],
+        state: dict[str, Any],
+        driver: Driver,
+        number: int,
+    ) -> None:
+        """R14: what cannot be believed, whatever its certificate says."""
+        from clubsync import scope
+
+        had = state["certified_rows"] or 0
+        if customers.is_empty() and not conflicting and not state["confirmed_empty"]:
+            if had == 0:
+                vector = scope.read_vector(driver, number)
+                had = vector.height
+            if had:
+                raise EmptyAnswer(
+                    f"{club.name}: the ERP answered with no customers at all, where there were {had}.",
+                    remedy="Taken for an outage: nothing was changed. If the club really has no customers "
+                    f"any more, say so with `clubsync clubs empty {club.id}`.",
+                )
+        if had < OTHER_CLUB_FROM or customers.is_empty() or state["confirmed_same_club"]:
+            return
+        known = scope.read_vector(driver, number)["erp_id"]
+        shared = customers["erp_id"].is_in(known.implode()).sum()
+        if shared * 2 < customers.height:
+            raise OtherClub(
+                f"{club.name}: of {customers.height} customers read, only {shared} are known from the last "
+                "complete reading.",
+                remedy="Taken for another club's data (a wrong key, a wrong folder): nothing was changed. "
+                f"If it is right, say so with `clubsync clubs trust {club.id}`.",
+            )
+
+    # --- validate -----------------------------------------------------------------------------
+
+    def policy(self, club: ClubConfig, certified: bool) -> Policy:
+        """The club's own rules, on its own calendar day."""
+        from clubsync.facts import Policy
+        from connectors.registry import connector_class
+
+        return Policy(
+            today=clock.today(club.zone),
+            certified=certified,
+            access_statuses=frozenset(club.access_statuses),
+            group_required=club.group_required,
+            former_groups=frozenset(club.former_groups),
+            phone_centred=getattr(connector_class(club.erp), "phone_centred", False),
+        )
+
+    def _policy_hash(self, policy: Policy) -> str:
+        parts = [
+            RULES_VERSION,
+            sorted(policy.access_statuses),
+            policy.group_required,
+            sorted(policy.former_groups),
+            policy.phone_centred,
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def _snapshot(self, step: Step, driver: Driver, number: int) -> Snapshot:
+        work = self._of(step)
+        if work.snapshot is None:
+            from clubsync import snapshot as snapshots
+            from clubsync.db import queries
+
+            row = queries().snapshot(driver, club=number, snapshot=step["snapshot"])
+            work.snapshot = snapshots.load(self.store, step["club"], row)
+        return work.snapshot
+
+    def _scope(self, step: Step) -> None:
+        """Find what has to be looked at, and judge the facts of it."""
+        from clubsync import facts, scope
+        from clubsync.db import queries
+
+        club = self.config.club(step["club"])
+        number = self._number(club)
+        work = self._of(step)
+        with self.base.club(number) as driver:
+            sql = queries()
+            snapshot = self._snapshot(step, driver, number)
+            state = sql.club_state(driver, club=number)
+            if scope.is_old(snapshot, state):
+                work.unchanged = True
+                step["notes"].append(
+                    "A newer complete snapshot is loaded already: history only (R16)."
+                )
+                return
+            policy = self.policy(club, snapshot.certified)
+            policy_hash = self._policy_hash(policy)
+            if scope.is_unchanged(
+                snapshot,
+                state,
+                policy_hash,
+                policy.today,
+                rechecks=next(iter(sql.rechecks(driver, club=number)), None) is not None,
+                held=sql.open_hold(driver, club=number) is not None,
+            ):
+                work.unchanged = True
+                return
+            rejected = sql.rejected(driver, club=number, now=clock.now())
+            # another policy counts from a certified snapshot on, which shows everybody
+            other_policy = snapshot.certified and state["policy_hash"] not in (None, policy_hash)
+            work.scope = scope.build(
+                driver,
+                number,
+                snapshot,
+                policy,
+                state,
+                everything=other_policy,
+                keep=[row["customer"] for row in rejected],
+            )
+        work.judged = facts.judge(work.scope.records, work.scope.groups, policy)
+
+    def _findings_file(self, step: Step, revision: int) -> tuple[str, str]:
+        return f"{step['club']}/runs/{step['run']}", f"findings-{revision}.parquet"
+
+    def _store_findings(self, step: Step) -> None:
+        work = self._of(step)
+        if work.findings is not None and work.scope is not None:
+            self.store.write(*self._findings_file(step, work.scope.revision), work.findings)
+
+    # --- diff ---------------------------------------------------------------------------------
+
+    def _validated(self, step: Step) -> None:
+        """Make scope, facts and findings where this process does not have them."""
+        work = self._of(step)
+        if work.unchanged or work.findings is not None:
+            return
+        self._scope(step)
+        if work.unchanged or work.scope is None or work.judged is None:
+            return
+        path, name = self._findings_file(step, work.scope.revision)
+        if self.store.exists(path, name):
+            work.findings = self.store.read(path, name)
+            return
+        from clubsync import suites
+
+        found = suites.findings({step["club"]: (work.judged, work.scope.policy)})
+        work.findings = found[step["club"]]
+
+    def _diff(self, step: Step) -> None:
+        self._validated(step)
+        work = self._of(step)
+        if work.unchanged or work.scope is None:
+            return
+        self._plan(step, work)
+        self._store_plan(step, work)
+
+    def _plan(self, step: Step, work: _Work) -> None:
+        """Plan; where the guard holds the deactivations, plan again with those customers kept (R15)."""
+        import polars as pl
+
+        from clubsync import diff, guard
+        from clubsync.db import queries
+
+        assert work.scope is not None and work.judged is not None and work.findings is not None
+        club, scope = self.config.club(step["club"]), work.scope
+        number = self._number(club)
+        certified = scope.snapshot.certified
+        judged, base, findings = work.judged, scope.base, work.findings
+        plan = diff.plan(judged, findings, base, certified=certified)
+        held = pl.DataFrame(schema=guard.HELD)
+        due = guard.held(plan, judged, scope.groups)
+        with self.base.club(number) as driver:
+            sql = queries()
+            since = clock.now() - timedelta(hours=24)
+            verdict = guard.verdict(
+                club.guard,
+                deactivations=due.height,
+                last_24_hours=sql.deactivated_since(driver, club=number, since=since),
+                customers=sql.customers_in_group(driver, club=number),
+                hold_is_open=sql.open_hold(driver, club=number) is not None,
+            )
+        while verdict.holds and due.height:
+            held = pl.concat([held, due])
+            kept = pl.col("keep") | pl.col("customer").is_in(held["customer"].implode())
+            plan = diff.plan(judged, findings, base.with_columns(keep=kept), certified=certified)
+            due = guard.held(plan, judged, scope.groups)
+        work.plan, work.held, work.limit = plan, held, verdict.limit
+        step["counts"], step["held"] = plan.counts(), held.height
+
+    def _store_plan(self, step: Step, work: _Work) -> None:
+        """Keep the plan: ids and kinds, hashed; personal values in a file of their own."""
+        from clubsync.db import queries
+
+        assert work.scope is not None and work.plan is not None and work.held is not None
+        plan, number = work.plan, self._numbers[step["club"]]
+        if plan.changes.is_empty() and work.held.is_empty():
+            return
+        path = f"{step['club']}/runs/{step['run']}"
+        listed = plan.changes.select("kind", "customer", "erp_id", "reason")
+        self.store.write(path, "changes.parquet", listed)
+        self.store.write(path, "values.parquet", plan.changes.select("erp_id", "before", "after"))
+        self.store.write(path, "held.parquet", work.held)
+        digest = hashlib.sha256()
+        for row in listed.sort("kind", "customer", "erp_id").iter_rows():
+            digest.update(json.dumps(row).encode())
+        with self.base.club(number) as driver:
+            step["plan"] = queries().add_plan(
+                driver,
+                club=number,
+                run=step["run"],
+                snapshot=step["snapshot"],
+                made_at=clock.now(),
+                revision=work.scope.revision,
+                list_hash=digest.hexdigest()[:16],
+                counts=json.dumps(step["counts"]),
+                path=path,
+            )
+
+    # --- load ---------------------------------------------------------------------------------
+
+    def _load(self, step: Step, dry_run: bool) -> None:
+        number = self._number(self.config.club(step["club"]))
+        for _ in range(ATTEMPTS):
+            work = self._of(step)
+            if not work.unchanged and work.plan is None:
+                self._diff(step)
+            if dry_run:
+                self._dry(step, number)
+                break
+            with self.base.club(number, plan_tables=True) as driver:
+                if self._loaded(step, work, driver, number):
+                    break
+            # somebody wrote to the club's base since the plan was made: plan anew
+            self._work[step["run"] or 0] = _Work(snapshot=work.snapshot)
+        else:
+            raise BaseMoved(
+                f"{step['name']}: the club's base was changed {ATTEMPTS} times while a plan was loaded.",
+                remedy="Nothing was written; the next run tries again by itself.",
+            )
+        self._work.pop(step["run"] or 0, None)
+
+    def _loaded(self, step: Step, work: _Work, driver: Driver, number: int) -> bool:
+        """Load inside the transaction; False when the plan is of an older revision."""
+        from clubsync import load, scope
+        from clubsync.db import queries
+
+        sql, at = queries(), clock.now()
+        sql.lock_club(driver, club=number)
+        state = sql.club_state(driver, club=number)
+        snapshot = self._snapshot(step, driver, number)
+        if work.unchanged:
+            old = scope.is_old(snapshot, state)
+            if not old and state["content_hash"] != snapshot.content_hash:
+                return False
+            self._watermark(driver, number, snapshot, state, at, newer=not old)
+        else:
+            assert work.scope is not None and work.plan is not None and work.held is not None
+            if work.scope.revision != state["revision"] or scope.is_old(snapshot, state):
+                return False
+            done = load.load(
+                driver,
+                number,
+                step["run"] or 0,
+                work.scope,
+                work.plan,
+                work.held,
+                at=at,
+                limit=work.limit,
+                policy_hash=self._policy_hash(work.scope.policy),
+            )
+            step["rows_written"], step["hold"] = done.rows_written, done.hold
+        step["held"] = step["hold"]["deactivations"] if step["hold"] else 0
+        step["findings"] = load.open_findings(driver, number)
+        if step["plan"] is not None:
+            sql.plan_loaded(driver, club=number, plan=step["plan"], at=at)
+        self._end_run(driver, number, step, "held" if step["held"] else "done", "load")
+        return True
+
+    def _watermark(
+        self,
+        driver: Driver,
+        number: int,
+        snapshot: Snapshot,
+        state: dict[str, Any],
+        at: datetime,
+        newer: bool,
+    ) -> None:
+        """Nothing to write but that the club was read."""
+        from clubsync.db import queries
+
+        queries().club_loaded(
+            driver,
+            club=number,
+            at=at,
+            snapshot=snapshot.number,
+            certified=snapshot.certified,
+            as_of=snapshot.as_of,
+            rows=snapshot.customers.height,
+            content_hash=snapshot.content_hash,
+            next_recheck=state["next_recheck"],
+            policy_hash=state["policy_hash"],
+            written=0,
+            newer=newer,
+        )
+
+    def _dry(self, step: Step, number: int) -> None:
+        """What would be done, and held, is said; nothing is written (the run itself is kept as dry)."""
+        from clubsync import guard, load
+
+        work = self._of(step)
+        if work.held is not None and work.held.height:
+            step["hold"] = {
+                "hold": None,
+                "deactivations": work.held.height,
+                "causes": guard.causes(work.held),
+            }
+        with self.base.club(number) as driver:
+            step["findings"] = load.open_findings(driver, number)
+            self._end_run(driver, number, step, "dry", "diff")
+
+
+def _no_counts() -> dict[str, int]:
+    kinds = (
+        "addition",
+        "deactivation",
+        "reactivation",
+        "email_change",
+        "profile_change",
+        "group_change",
+        "merge",
+        "adoption",
+    )
+    return dict.fromkeys(kinds, 0)
+
+
+def connector_of(
+    club: ClubConfig,
+    resolve: Callable[[str], Connection],
+    progress: Callable[[int, int | None], None] = lambda rows, total: None,
+) -> Connector[Any]:
+    """A club's connector, ready to read.
+
+    :raises ConfigError, ConnectionMissing, ConnectorError: with what to do.
+    """
+    from pydantic import ValidationError
+
+    from connectors.base import Club
+    from connectors.registry import connector_class
+
+    try:
+        cls = connector_class(club.erp)
+        settings = cls.settings_type.model_validate(club.settings)
+    except KeyError as error:
+        raise ConfigError(
+            f"Club {club.id}: {error.args[0]}.", remedy="Correct `erp:` in clubs.yaml."
+        ) from None
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"settings.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
+        )
+        raise ConfigError(f"Club {club.id}: {wrong}.", remedy="Correct it in clubs.yaml.") from None
+    return cls(
+        resolve(club.connection),
+        settings,
+        Club(id=club.id, timezone=club.zone, country=club.country),
+        now=clock.now,
+        progress=progress,
+    )
+
+
+def failed(steps: Iterable[Step]) -> list[Step]:
+    """Those that ended in an error."""
+    return [step for step in steps if step["error"] is not None]

@@ -1,0 +1,423 @@
+"""Which records a plan has to look at, and with whom: work proportional to change.
+
+A row hash that did not move is not looked at again, but for those whose date has come (R3), who are
+held (R15), or whose neighbours moved: others with the same email (R7), owners and dependants (R8),
+predecessors and successors (R10), and base customers with one of their emails (R1).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from clubsync import emails
+from clubsync.db import Driver, fetch, queries
+from clubsync.diff.plan import BASE, Plan
+from clubsync.facts import CONFLICTING, GONE, GROUP_LIST, SEEN, UNSEEN, VANISHED, Policy
+from clubsync.snapshot import KEPT, Snapshot
+from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
+
+#: One row for each record the ERP is known to have. `seen_as_of`, `seen_snapshot`: set where a partial
+#: snapshot newer than the last certified one has shown the record (R16), else null.
+VECTOR = pl.Schema(
+    {
+        "erp_id": pl.String,
+        "row_hash": pl.UInt64,
+        "next_date": pl.Date,
+        "seen_as_of": pl.Datetime("us", "UTC"),
+        "seen_snapshot": pl.Int64,
+    }
+)
+_MIRROR: dict[str, Any] = {
+    **{name: CUSTOMER_SCHEMA[name] for name in KEPT if name not in ("row_hash", "groups")},
+    "groups": pl.String,
+    "remembered": pl.String,
+    "email_norm": pl.String,
+    "row_hash": pl.Int64,
+    "as_of": pl.Datetime("us", "UTC"),
+    "snapshot": pl.Int64,
+    "gone": pl.Boolean,
+    "access": pl.String,
+    "lapsed": pl.Boolean,
+}
+_BASE_ROW: dict[str, Any] = {
+    **{n: t for n, t in BASE.items() if n not in ("groups", "keep")},
+    "auto_groups": pl.List(pl.Int64),
+}
+_SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Everything a plan is made from.
+
+    :param records: snapshot or mirror rows with `sight` and the mirror's side as `m_*`; not judged yet.
+    :param base: `BASE`.
+    :param groups: the ERP groups in force: id, name, active.
+    :param vector: as it is before the plan.
+    :param revision: of the base that all this was read at.
+    :param rechecks: the highest sync.recheck this scope has taken up.
+    """
+
+    snapshot: Snapshot
+    policy: Policy
+    records: pl.DataFrame
+    base: pl.DataFrame
+    groups: pl.DataFrame
+    groups_changed: bool
+    vector: pl.DataFrame
+    revision: int
+    rechecks: int
+    everything: bool
+
+
+def read_vector(driver: Driver, club: int) -> pl.DataFrame:
+    """The club's packed vector; empty for a club that was never loaded."""
+    packed = queries().club_vector(driver, club=club)
+    if packed is None:
+        return VECTOR.to_frame()
+    return pl.read_ipc(io.BytesIO(packed))
+
+
+def pack_vector(vector: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    vector.select(VECTOR.names()).write_ipc(buffer, compression="lz4")
+    return buffer.getvalue()
+
+
+def certified_version(state: dict[str, Any]) -> tuple[datetime, int] | None:
+    """The watermark: version of the last certified snapshot that was loaded (R16)."""
+    if state["certified_as_of"] is None:
+        return None
+    return (state["certified_as_of"], state["certified_snapshot"])
+
+
+def is_old(snapshot: Snapshot, state: dict[str, Any]) -> bool:
+    """R16: whether a newer certified snapshot was loaded already: then this one only fills the history."""
+    mark = certified_version(state)
+    return mark is not None and snapshot.version < mark
+
+
+def is_unchanged(
+    snapshot: Snapshot,
+    state: dict[str, Any],
+    policy_hash: str,
+    today: date,
+    *,
+    rechecks: bool,
+    held: bool,
+) -> bool:
+    """Whether nothing at all has moved since the last certified load: neither ERP, nor base, nor calendar."""
+    return (
+        snapshot.certified
+        and state["content_hash"] == snapshot.content_hash
+        and state["policy_hash"] == policy_hash
+        and (state["next_recheck"] is None or state["next_recheck"] > today)
+        and not rechecks
+        and not held
+    )
+
+
+def build(
+    driver: Driver,
+    club: int,
+    snapshot: Snapshot,
+    policy: Policy,
+    state: dict[str, Any],
+    *,
+    everything: bool = False,
+    keep: Iterable[int] = (),
+) -> Scope:
+    """Read what a plan for this snapshot needs.
+
+    :param driver: inside a transaction of this club.
+    :param everything: look at every record, whatever its hash (another policy, a full review).
+    :param keep: base customers that must stay as they are (R15).
+    """
+    vector = read_vector(driver, club)
+    stored = fetch(
+        driver,
+        "erp_groups",
+        {**GROUP_SCHEMA, "listed": pl.Boolean, "group_id": pl.Int64},
+        {"club": club},
+    )
+    groups, changed_groups = _groups_in_force(snapshot, stored)
+    rechecks = list(queries().rechecks(driver, club=club))
+    held = list(queries().hold_members(driver, club=club))
+
+    newer = _newer_than(vector, snapshot)
+    seen = snapshot.customers.join(newer.select("erp_id"), on="erp_id", how="anti")
+    everything = everything or vector.is_empty()
+    if everything:
+        ids = pl.concat([seen["erp_id"], vector["erp_id"]]).unique()
+        mirror = fetch(driver, "mirror_all", _MIRROR, {"club": club})
+        base_rows = fetch(driver, "base_all", _BASE_ROW, {"club": club})
+        ids = pl.concat([ids, mirror["erp_id"], base_rows["erp_id"].drop_nulls()]).unique()
+    else:
+        ids, mirror, base_rows = _closure(
+            driver,
+            club,
+            seeds=_seeds(snapshot, seen, vector, newer, policy, changed_groups),
+            emails_of={r["email"] for r in [*rechecks, *held] if r["email"]},
+            more={r["erp_id"] for r in [*rechecks, *held] if r["erp_id"]},
+            seen=seen,
+        )
+    records = _records(ids, seen, mirror, snapshot, newer)
+    base = _base(base_rows, stored, keep)
+    return Scope(
+        snapshot=snapshot,
+        policy=policy,
+        records=records,
+        base=base,
+        groups=groups,
+        groups_changed=bool(changed_groups),
+        vector=vector,
+        revision=state["revision"],
+        rechecks=max((r["recheck"] for r in rechecks), default=0),
+        everything=everything,
+    )
+
+
+def _newer_than(vector: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
+    """R16: records that a newer partial snapshot has shown; this one does not change them."""
+    as_of, number = pl.lit(snapshot.as_of).cast(VECTOR["seen_as_of"]), snapshot.number
+    later = (pl.col("seen_as_of") > as_of) | (
+        (pl.col("seen_as_of") == as_of) & (pl.col("seen_snapshot") > number)
+    )
+    return vector.filter(later.fill_null(False))
+
+
+def _groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """R14: a group's state, or its absence, counts from a certified snapshot only; a new group from any.
+
+    :returns: the groups in force, and the ids of those that differ from what is stored.
+    """
+    known = stored.filter("listed").select("id", "name", "active")
+    if snapshot.certified:
+        now = snapshot.groups
+    else:
+        now = pl.concat([known, snapshot.groups.join(known, on="id", how="anti")])
+    both = now.join(known, on="id", how="full", suffix="_was", coalesce=True, nulls_equal=True)
+    there, was = now["id"].implode(), known["id"].implode()
+    differs = both.filter(
+        pl.col("name").ne_missing(pl.col("name_was"))
+        | pl.col("active").ne_missing(pl.col("active_was"))
+        | (pl.col("id").is_in(there) != pl.col("id").is_in(was))
+    )
+    return now, differs["id"].to_list()
+
+
+def _seeds(
+    snapshot: Snapshot,
+    seen: pl.DataFrame,
+    vector: pl.DataFrame,
+    newer: pl.DataFrame,
+    policy: Policy,
+    changed_groups: list[str],
+) -> pl.Series:
+    """The records that moved by themselves."""
+    hashes = seen.select("erp_id", "row_hash")
+    both = hashes.join(
+        vector.select("erp_id", "next_date", was="row_hash"), on="erp_id", how="left"
+    )
+    due = (pl.col("next_date") <= policy.today).fill_null(False)
+    parts = [both.filter(pl.col("row_hash").ne_missing(pl.col("was")) | due)["erp_id"]]
+    if snapshot.certified:
+        absent = vector.join(hashes, on="erp_id", how="anti").join(newer, on="erp_id", how="anti")
+        parts.append(absent["erp_id"])
+    if changed_groups:
+        member = (
+            pl.col("groups")
+            .list.eval(pl.element().struct.field("id").is_in(changed_groups))
+            .list.any()
+        )
+        parts.append(seen.filter(member)["erp_id"])
+    parts.append(pl.Series("erp_id", snapshot.conflicting_ids, dtype=pl.String))
+    return pl.concat(parts).unique()
+
+
+def _closure(
+    driver: Driver,
+    club: int,
+    *,
+    seeds: pl.Series,
+    emails_of: set[str],
+    more: set[str],
+    seen: pl.DataFrame,
+) -> tuple[pl.Series, pl.DataFrame, pl.DataFrame]:
+    """The seeds and all whom their decision touches, until nobody is added."""
+    ids, addresses = set(seeds.to_list()) | more, set(emails_of)
+    mirror = pl.DataFrame(schema=_MIRROR)
+    base = pl.DataFrame(schema=_BASE_ROW)
+    fresh_ids, fresh_emails = set(ids), set(addresses)
+    while fresh_ids or fresh_emails:
+        new = list(fresh_ids)
+        found = fetch(driver, "mirror_of", _MIRROR, {"club": club, "ids": new})
+        mirror = pl.concat([mirror, found])
+        now = seen.filter(pl.col("erp_id").is_in(new))
+        fresh_emails |= set(found["email_norm"].drop_nulls())
+        fresh_emails |= set(emails.judge(now["email"])["email_norm"].drop_nulls())
+        linked = set()
+        for frame in (found, now):
+            linked |= set(frame["guardian_id"].drop_nulls()) | set(
+                frame["replaced_by"].drop_nulls()
+            )
+        fresh_emails -= addresses
+        rows = fetch(
+            driver, "base_of", _BASE_ROW, {"club": club, "ids": new, "emails": list(fresh_emails)}
+        )
+        base = pl.concat([base, rows]).unique("customer", keep="first", maintain_order=True)
+        also = set(rows["email"].drop_nulls()) - addresses - fresh_emails
+        addresses |= fresh_emails
+        related = {
+            row["erp_id"]
+            for row in queries().related_ids(
+                driver, club=club, ids=new, emails=[*fresh_emails, *also]
+            )
+        }
+        fresh_emails = also
+        fresh_ids = (related | linked | set(rows["erp_id"].drop_nulls())) - ids
+        ids |= fresh_ids
+    return pl.Series("erp_id", sorted(ids), dtype=pl.String), mirror, base
+
+
+def _spans(column: str) -> pl.Expr:
+    element = pl.element().struct
+    return (
+        pl.col(column)
+        .str.json_decode(_SPANS)
+        .list.eval(
+            pl.struct(
+                element.field("id"),
+                element.field("valid_from").cast(pl.Date),
+                element.field("valid_until").cast(pl.Date),
+            )
+        )
+        .cast(GROUP_LIST)
+    )
+
+
+def _records(
+    ids: pl.Series,
+    seen: pl.DataFrame,
+    mirror: pl.DataFrame,
+    snapshot: Snapshot,
+    newer: pl.DataFrame,
+) -> pl.DataFrame:
+    """Each record as this snapshot shows it, else as the mirror has it; and the mirror's side."""
+    mirror = mirror.with_columns(
+        _spans("groups"),
+        _spans("remembered"),
+        pl.col("row_hash").reinterpret(signed=False),
+    )
+    wanted = ids.to_frame("erp_id")
+    here = seen.join(wanted, on="erp_id", how="semi").with_columns(sight=pl.lit(SEEN))
+    absent = VANISHED if snapshot.certified else UNSEEN
+    conflicting = list(snapshot.conflicting_ids)
+    others = (
+        mirror.join(here, on="erp_id", how="anti")
+        .with_columns(
+            sight=pl.when(pl.col("erp_id").is_in(conflicting))
+            .then(pl.lit(CONFLICTING))
+            .when(pl.col("erp_id").is_in(newer["erp_id"].implode()))
+            .then(pl.lit(UNSEEN))
+            .when("gone")
+            .then(pl.lit(GONE))
+            .otherwise(pl.lit(absent))
+        )
+        .select(*KEPT, "sight")
+    )
+    parts = [here.select(*KEPT, "sight"), others]
+    strange = [i for i in conflicting if i not in set(others["erp_id"])]
+    if strange:
+        blank = pl.DataFrame({"erp_id": strange}).with_columns(
+            status=pl.lit("unknown"),
+            groups=pl.lit([], dtype=GROUP_LIST),
+            is_company=False,
+            placeholder=False,
+            row_hash=pl.lit(0, dtype=pl.UInt64),
+            sight=pl.lit(CONFLICTING),
+        )
+        parts.append(blank)
+    records = pl.concat(parts, how="diagonal").select(*KEPT, "sight")
+    last = mirror.select(
+        "erp_id",
+        m_known=pl.lit(True),
+        m_email_norm="email_norm",
+        m_first_name="first_name",
+        m_last_name="last_name",
+        m_phone="phone",
+        m_birth_date="birth_date",
+        m_groups="groups",
+        m_remembered="remembered",
+        m_row_hash="row_hash",
+        m_gone="gone",
+        m_access="access",
+        m_lapsed="lapsed",
+    )
+    return records.join(last, on="erp_id", how="left", maintain_order="left").with_columns(
+        pl.col("m_known").fill_null(False)
+    )
+
+
+def _base(rows: pl.DataFrame, stored: pl.DataFrame, keep: Iterable[int]) -> pl.DataFrame:
+    """Base rows with their automatic groups as ERP group ids."""
+    names = stored.filter(pl.col("group_id").is_not_null()).select("group_id", group="id")
+    groups = (
+        rows.select("customer", group_id="auto_groups")
+        .filter(pl.col("group_id").list.len() > 0)
+        .explode("group_id")
+        .join(names, on="group_id", how="inner")
+        .group_by("customer")
+        .agg(groups=pl.col("group").sort())
+    )
+    return (
+        rows.join(groups, on="customer", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("groups").fill_null(pl.lit([], dtype=pl.List(pl.String))),
+            keep=pl.col("customer").is_in(list(keep)),
+        )
+        .select(BASE.names())
+        .cast(dict(BASE))
+    )
+
+
+def next_vector(scope: Scope, plan: Plan) -> pl.DataFrame:
+    """The vector after the plan is loaded.
+
+    Who waits keeps the old hash, so that the next snapshot looks again; who is new and waits stays
+    out of it.
+    """
+    snapshot, old = scope.snapshot, scope.vector
+    newer = _newer_than(old, snapshot)
+    waits = plan.waits.to_frame("erp_id")
+    shown = snapshot.customers.select("erp_id", "row_hash").join(newer, on="erp_id", how="anti")
+    shown = shown.join(waits, on="erp_id", how="anti")
+    if old.is_empty():
+        shown = shown.with_columns(next_date=pl.lit(None, dtype=pl.Date))
+    else:
+        shown = shown.join(old.select("erp_id", "next_date"), on="erp_id", how="left")
+    due = plan.due.select("erp_id", due="next_date", judged=pl.lit(True))
+    shown = shown.join(due, on="erp_id", how="left").with_columns(
+        next_date=pl.when(pl.col("judged").fill_null(False)).then("due").otherwise("next_date")
+    )
+    mark: dict[str, Any] = {"seen_as_of": None, "seen_snapshot": None}
+    if not snapshot.certified:
+        mark = {"seen_as_of": snapshot.as_of, "seen_snapshot": snapshot.number}
+    shown = shown.with_columns(
+        pl.lit(mark["seen_as_of"], dtype=VECTOR["seen_as_of"]).alias("seen_as_of"),
+        pl.lit(mark["seen_snapshot"], dtype=VECTOR["seen_snapshot"]).alias("seen_snapshot"),
+    ).select(VECTOR.names())
+    if snapshot.certified:
+        rest = old.filter(
+            pl.col("erp_id").is_in(pl.concat([newer["erp_id"], plan.waits]).implode())
+        )
+    else:
+        rest = old
+    rest = rest.join(shown, on="erp_id", how="anti")
+    return pl.concat([shown, rest]).sort("erp_id")

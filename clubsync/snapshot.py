@@ -1,0 +1,198 @@
+"""A snapshot: one reading of a club, with row hashes, kept as Parquet on any fsspec URL.
+
+The files lie under `<root>/<club>/<content hash>/`: readings of the same content share them, so a
+quiet club costs one row in sync.snapshot a reading and no new file. A plan lies beside them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import polars as pl
+import xxhash
+
+from clubsync.errors import PathRefused
+from connectors.model import Reading
+
+#: What the row hash covers: all that can change a decision or the base. `modified_at` is left out, for
+#: a stamp that moves alone changes nothing; gender and country are not kept at all (R19).
+HASHED = (
+    "erp_id",
+    "email",
+    "first_name",
+    "last_name",
+    "phone",
+    "birth_date",
+    "status",
+    "status_raw",
+    "groups",
+    "valid_from",
+    "valid_until",
+    "guardian_id",
+    "replaced_by",
+    "created_at",
+    "is_company",
+    "placeholder",
+)
+KEPT = (*HASHED, "row_hash")
+_UNIT, _NULL = "\x1f", "\x00"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One club at one moment.
+
+    :param customers: columns `KEPT`; `row_hash` is UInt64, stable between versions and machines.
+    :param groups: id, name, active.
+    :param number: sync.snapshot.snapshot; of two snapshots of one moment the higher was read later (R16).
+    :param path: folder below the store's root.
+    """
+
+    club: str
+    number: int
+    as_of: datetime
+    certified: bool
+    customers: pl.DataFrame
+    groups: pl.DataFrame
+    conflicting_ids: tuple[str, ...]
+    content_hash: str
+    path: str
+
+    @property
+    def version(self) -> tuple[datetime, int]:
+        """What R16 compares: the newer moment wins, of one moment the one read later."""
+        return (self.as_of, self.number)
+
+
+def _text(name: str, dtype: pl.DataType) -> pl.Expr:
+    col = pl.col(name)
+    if isinstance(dtype, pl.List):
+        element = pl.element().struct
+        entry = pl.concat_str(
+            element.field("id").fill_null(_NULL),
+            element.field("valid_from").cast(pl.String).fill_null(""),
+            element.field("valid_until").cast(pl.String).fill_null(""),
+            separator="\x1d",
+        )
+        return col.list.eval(entry).list.sort().list.join("\x1e").fill_null("")
+    if dtype == pl.Datetime("us", "UTC"):
+        col = col.dt.epoch("us")
+    return col.cast(pl.String).fill_null(_NULL)
+
+
+def row_hashes(customers: pl.DataFrame) -> pl.Series:
+    """xxh3 (64 bits) of the joined canonical fields, one per row; UInt64.
+
+    Groups count as a set: their order in the ERP's answer does not matter.
+    """
+    joined = customers.select(
+        pl.concat_str([_text(n, customers.schema[n]) for n in HASHED], separator=_UNIT)
+    ).to_series()
+    digest = xxhash.xxh3_64_intdigest
+    return pl.Series("row_hash", [digest(text) for text in joined.cast(pl.Binary)], dtype=pl.UInt64)
+
+
+def prepare(reading: Reading) -> tuple[pl.DataFrame, str]:
+    """A reading's customers with their hashes, in the order of their ids, and the hash of it all.
+
+    :returns: columns `KEPT`, and 32 hex digits over rows, groups and conflicting ids.
+    """
+    customers = reading.customers.with_columns(row_hashes(reading.customers))
+    customers = customers.select(KEPT).sort("erp_id")
+    whole = xxhash.xxh3_128()
+    whole.update(customers["row_hash"].to_numpy().tobytes())
+    groups = reading.groups.sort("id").select(
+        pl.concat_str(
+            pl.col("id"),
+            "name",
+            pl.col("active").cast(pl.String),
+            separator=_UNIT,
+            ignore_nulls=True,
+        )
+    )
+    for text in groups.to_series():
+        whole.update(((text or "") + "\x1e").encode())
+    for erp_id in reading.conflicting_ids:
+        whole.update(b"\x1d" + erp_id.encode())
+    return customers, whole.hexdigest()
+
+
+class Store:
+    """Where snapshots and plans lie: any fsspec URL (CLUBSYNC_SNAPSHOTS).
+
+    :param url: default `<CLUBSYNC_VAR or ./var>/snapshots`.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        url = url or os.environ.get("CLUBSYNC_SNAPSHOTS") or default_url()
+        self.fs, self.root = fsspec.core.url_to_fs(url)
+        self._made: set[str] = set()
+
+    def _at(self, path: str, name: str) -> str:
+        return f"{self.root.rstrip('/')}/{path}/{name}"
+
+    def exists(self, path: str, name: str) -> bool:
+        return bool(self.fs.exists(self._at(path, name)))
+
+    def write(self, path: str, name: str, frame: pl.DataFrame) -> None:
+        """Write a frame as Parquet (zstd): whole or not at all."""
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
+        target = self._at(path, name)
+        if path not in self._made:
+            self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+            self._made.add(path)
+        part = f"{target}.{os.getpid()}.part"
+        self.fs.pipe_file(part, buffer.getvalue())
+        self.fs.mv(part, target)
+
+    def read(self, path: str, name: str) -> pl.DataFrame:
+        """:raises PathRefused: the file is not there, or is not what was written."""
+        try:
+            if "file" in self.fs.protocol:
+                return pl.read_parquet(self._at(path, name), memory_map=False)
+            return pl.read_parquet(io.BytesIO(self.fs.cat_file(self._at(path, name))))
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise PathRefused(
+                f"The stored snapshot {path}/{name} cannot be read ({type(error).__name__}).",
+                remedy="Sync the club again; if it lasts, check the disk or bucket of CLUBSYNC_SNAPSHOTS.",
+            ) from error
+
+    def remove(self, path: str) -> None:
+        """Remove a snapshot's folder with all that lies in it; harmless when it is gone already."""
+        target = f"{self.root.rstrip('/')}/{path}"
+        if self.fs.exists(target):
+            self.fs.rm(target, recursive=True)
+
+
+def default_url() -> str:
+    return str((Path(os.environ.get("CLUBSYNC_VAR") or "var") / "snapshots").absolute())
+
+
+def path_of(club_id: str, content_hash: str) -> str:
+    return f"{club_id}/{content_hash}"
+
+
+def load(store: Store, club_id: str, row: Any) -> Snapshot:
+    """The snapshot of a row of sync.snapshot.
+
+    :raises PathRefused: its files are gone or broken.
+    """
+    ids = store.read(row["path"], "conflicting.parquet") if row["conflicting"] else None
+    return Snapshot(
+        club=club_id,
+        number=row["snapshot"],
+        as_of=row["as_of"],
+        certified=row["certified"],
+        customers=store.read(row["path"], "customers.parquet"),
+        groups=store.read(row["path"], "groups.parquet"),
+        conflicting_ids=tuple(ids["erp_id"]) if ids is not None else (),
+        content_hash=row["content_hash"],
+        path=row["path"],
+    )

@@ -1,0 +1,199 @@
+"""The suites of `expectations/`: from facts to findings (R22), by Great Expectations.
+
+The suites are the one place where a record's rule meets its code, severity and advice. They are given
+ids and derived columns only, because the lists that Great Expectations returns carry the values of
+the columns it judges (R19). One run covers all clubs of a task: importing it costs seconds, judging a
+million rows two or three.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from clubsync.diff.plan import FINDINGS
+from clubsync.facts import CONFLICTING, GONE, NO, UNKNOWN, UNSEEN, VANISHED, YES, Policy
+
+EXPECTATIONS = Path(__file__).resolve().parent.parent / "expectations"
+
+
+@lru_cache(maxsize=1)
+def definitions() -> dict[str, Any]:
+    """The suite of records as JSON."""
+    found: dict[str, Any] = json.loads(
+        (EXPECTATIONS / "customers.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+@lru_cache(maxsize=1)
+def wording() -> dict[tuple[str, str], dict[str, str]]:
+    """(code, severity) -> language -> advice, of all codes; of several expectations the first."""
+    words: dict[tuple[str, str], dict[str, str]] = {}
+    for expectation in definitions()["expectations"]:
+        meta = expectation["meta"]
+        words.setdefault((meta["code"], meta["severity"]), meta["advice"])
+    base = json.loads((EXPECTATIONS / "base.json").read_text(encoding="utf-8"))["findings"]
+    for code, meta in base.items():
+        words.setdefault((code, meta["severity"]), meta["advice"])
+    return words
+
+
+def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = "en") -> str:
+    """The plain sentence of a finding: what is wrong and what to do where."""
+    words = wording()
+    texts = words.get((code, severity)) or next(t for (c, _), t in words.items() if c == code)
+    text = texts[language]
+    named = {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in detail.items()
+    }
+    for key in ("others", "groups", "owner", "successor"):
+        text = text.replace("{" + key + "}", named.get(key) or "-")
+    return text
+
+
+def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """What the suites see of judged records: ids, verdicts and counts; no value of a person's.
+
+    Records are left out that are not in the ERP, or out by their plain status (R22).
+    """
+    ordinary = (
+        ~pl.col("placeholder")
+        & pl.col("successor").is_null()
+        & pl.col("owner_id").is_null()
+        & (pl.col("sight") != CONFLICTING)
+    )
+    return records.filter(
+        ~pl.col("sight").is_in([UNSEEN, VANISHED, GONE])
+        & ((pl.col("status_access") != NO) | (pl.col("sight") == CONFLICTING))
+    ).select(
+        "erp_id",
+        "email_state",
+        "group_state",
+        person=ordinary,
+        conflicting=pl.col("sight") == CONFLICTING,
+        placeholder=pl.col("placeholder"),
+        replaced=pl.col("successor").is_not_null(),
+        dependant=pl.col("owner_id").is_not_null() & (pl.col("sight") != CONFLICTING),
+        status_known=pl.col("status_access") != UNKNOWN,
+        wants_email=pl.col("group_state") != "former",
+        shared=(pl.col("cluster") > 1) & (pl.col("access") == YES),
+        groups_unknown=pl.when(pl.col("group_state") != "former")
+        .then("groups_unknown")
+        .otherwise(0),
+        named=pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null(),
+        group_required=pl.lit(policy.group_required),
+        phone_centred=pl.lit(policy.phone_centred),
+    )
+
+
+def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.DataFrame]:
+    """Judge the records of many clubs in one run.
+
+    :param clubs: club id -> its records with their facts (`clubsync.facts.judge`), and its policy.
+    :returns: club id -> `FINDINGS`, detail as JSON text of ids.
+    """
+    seen = {
+        club: derived(records, policy).with_columns(club=pl.lit(club))
+        for club, (records, policy) in clubs.items()
+    }
+    rows = pl.concat(seen.values()) if seen else pl.DataFrame()
+    if rows.is_empty():
+        return {club: FINDINGS.to_frame() for club in clubs}
+    failed = _validate(rows)
+    out = {}
+    for club, (records, _) in clubs.items():
+        mine = failed.filter(pl.col("club") == club).drop("club")
+        out[club] = _detailed(mine, records)
+    return out
+
+
+def _validate(rows: pl.DataFrame) -> pl.DataFrame:
+    """Run the suite; failing rows by key: club, erp_id, code, severity."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+    from great_expectations.core.expectation_suite import ExpectationSuite
+
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    definition = definitions()
+    suite = ExpectationSuite(name=definition["name"], expectations=definition["expectations"])
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    batch = (
+        context.data_sources.add_pandas("facts")
+        .add_dataframe_asset("records")
+        .add_batch_definition_whole_dataframe("whole")
+        .get_batch({"dataframe": rows.to_pandas()})
+    )
+    result = batch.validate(
+        suite,
+        result_format={
+            "result_format": "COMPLETE",
+            "unexpected_index_column_names": ["club", "erp_id"],
+        },
+    )
+    parts = []
+    for outcome in result.results:
+        config = outcome.expectation_config
+        if config is None or outcome.exception_info.get("raised_exception", False):
+            raise RuntimeError(f"an expectation could not be judged: {outcome.exception_info}")
+        keys = outcome.result.get("unexpected_index_list") or []
+        if not keys:
+            continue
+        parts.append(
+            pl.DataFrame(
+                {"club": [k["club"] for k in keys], "erp_id": [k["erp_id"] for k in keys]},
+                schema={"club": pl.String, "erp_id": pl.String},
+            ).with_columns(
+                code=pl.lit(config.meta["code"]),
+                severity=pl.lit(config.meta["severity"]),
+            )
+        )
+    schema = {
+        "club": pl.String,
+        "erp_id": pl.String,
+        "code": pl.String,
+        "severity": pl.String,
+    }
+    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """Add what the sentence needs to name: ids of other records and of groups, nothing else."""
+    if failed.is_empty():
+        return FINDINGS.to_frame()
+    clusters = (
+        records.filter((pl.col("access") == YES) & (pl.col("cluster") > 1))
+        .group_by("email_norm")
+        .agg(cluster_ids=pl.col("erp_id").sort())
+    )
+    facts = records.join(clusters, on="email_norm", how="left").select(
+        "erp_id", "odd_groups", "owner_id", "successor", "cluster_ids"
+    )
+    rows = failed.join(facts, on="erp_id", how="left")
+    others = pl.col("cluster_ids").list.set_difference(pl.concat_list("erp_id")).list.sort()
+    about_groups = pl.col("code").is_in(["GROUP_INACTIVE", "GROUP_FORMER", "GROUP_UNKNOWN"])
+
+    def text(**fields: pl.Expr) -> pl.Expr:
+        return pl.struct(**fields).struct.json_encode()
+
+    detail = (
+        pl.when(pl.col("code") == "EMAIL_DUPLICATE")
+        .then(text(others=others.list.head(20)))
+        .when(about_groups)
+        .then(text(groups=pl.col("odd_groups")))
+        .when(pl.col("code") == "EMAIL_SHARED_FAMILY")
+        .then(text(owner=pl.col("owner_id")))
+        .when(pl.col("code") == "RECORD_MERGED")
+        .then(text(successor=pl.col("successor")))
+        .otherwise(pl.lit("{}"))
+    )
+    return rows.select("erp_id", "code", "severity", detail=detail)

@@ -1,0 +1,99 @@
+-- name: register_club(club_id, name, erp, now)$
+-- The number of a club, registered at its first mention.
+with added as (
+    insert into base.club (club_id, name, erp, created_at)
+    values (:club_id, :name, :erp, :now)
+    on conflict (club_id) do nothing
+    returning club
+),
+
+state as (
+    insert into sync.club_state (club)
+    select club from added
+)
+
+select club from added
+union all
+select club from base.club
+where club_id = :club_id
+limit 1;
+
+-- name: find_club(club_id)$
+select club from base.club
+where club_id = :club_id;
+
+-- name: rename_club(club, name, erp)!
+update base.club set name = :name, erp = :erp
+where club = :club and (name, erp) is distinct from (:name, :erp);
+
+-- name: club_numbers()
+select
+    club_id,
+    club
+from base.club;
+
+-- name: club_states()
+-- What decides when each club is read (R25).
+select
+    c.club_id,
+    s.last_attempt_at,
+    s.next_read_at,
+    s.paused,
+    s.failing_since,
+    s.last_success_at,
+    s.certified_as_of,
+    s.last_error
+from base.club as c
+inner join sync.club_state as s using (club);
+
+-- name: club_state(club)^
+select * from sync.club_state
+where club = :club;
+
+-- name: club_vector(club)$
+select vector from sync.club_vector
+where club = :club;
+
+-- name: lock_club(club)$
+-- One writer per club, for the length of the transaction.
+select pg_advisory_xact_lock(7252, :club);
+
+-- name: attempt_club(club, at, next_read_at)!
+update sync.club_state set last_attempt_at = :at, next_read_at = :next_read_at
+where club = :club;
+
+-- name: club_failed(club, at, error, next_read_at)!
+update sync.club_state set
+    failing_since = coalesce(failing_since, :at),
+    failures = failures + 1,
+    last_error = :error,
+    next_read_at = coalesce(:next_read_at, next_read_at)
+where club = :club;
+
+-- name: club_loaded(club, at, snapshot, certified, as_of, rows, content_hash, next_recheck, policy_hash, written, newer)!
+-- A snapshot was loaded; only a newer one moves the watermark (R16).
+update sync.club_state set
+    failing_since = null,
+    failures = 0,
+    last_error = null,
+    last_success_at = :at,
+    revision = revision + (case when :written > 0 then 1 else 0 end),
+    last_snapshot = case when :newer then :snapshot else last_snapshot end,
+    certified_as_of = case when :newer and :certified then :as_of else certified_as_of end,
+    certified_snapshot = case when :newer and :certified then :snapshot else certified_snapshot end,
+    certified_rows = case when :newer and :certified then :rows else certified_rows end,
+    content_hash = case when :newer then :content_hash else content_hash end,
+    next_recheck = case when :newer then cast(:next_recheck as date) else next_recheck end,
+    policy_hash = case when :newer then :policy_hash else policy_hash end,
+    confirmed_empty = confirmed_empty and not (:newer and :certified),
+    confirmed_same_club = confirmed_same_club and not (:newer and :certified)
+where club = :club;
+
+-- name: touch_revision(club)!
+-- Something of the base was changed otherwise than by a load: plans made before are made anew.
+update sync.club_state set revision = revision + 1
+where club = :club;
+
+-- name: write_vector(club, vector)!
+insert into sync.club_vector (club, vector) values (:club, :vector)
+on conflict (club) do update set vector = excluded.vector;

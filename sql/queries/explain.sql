@@ -1,0 +1,224 @@
+-- What the shell and the pages show. Each shows one club, by its number.
+
+-- name: customers(club)
+select
+    c.customer as id,
+    c.erp_id,
+    c.email,
+    c.first_name,
+    c.last_name,
+    c.phone,
+    c.in_customers_group,
+    coalesce((
+        select array_agg(g.name order by g.name) from base.customer_group as g
+        where g.club = c.club and g.group_id = any(c.auto_groups)
+    ), '{}') as groups,
+    coalesce((
+        select array_agg(g.name order by g.name)
+        from base.membership as m
+        inner join base.customer_group as g on m.club = g.club and m.group_id = g.group_id
+        where m.club = c.club and m.customer = c.customer
+    ), '{}') as manual_groups,
+    c.reason,
+    c.origin,
+    c.detached_at is not null as detached,
+    l.link
+from base.customer as c
+inner join base.customer_link as l on c.club = l.club and c.customer = l.customer
+where c.club = :club
+order by c.customer;
+
+-- name: findings(club, include_all)
+-- The open ones that count as open; or all: closed and informational ones too (R22).
+select
+    f.code,
+    f.erp_id,
+    m.email,
+    f.severity,
+    f.detail,
+    f.since,
+    f.run,
+    f.closed_at
+from sync.finding as f
+left join sync.erp_customer as m on f.club = m.club and f.erp_id = m.erp_id
+where f.club = :club and (:include_all::boolean or (f.closed_at is null and f.severity != 'info'))
+order by f.code, f.erp_id, f.finding;
+
+-- name: changes(club, run, since)
+select
+    run,
+    at,
+    kind,
+    customer,
+    erp_id,
+    before,
+    after,
+    reason
+from sync.change
+where
+    club = :club
+    and (:run::bigint is null or run = :run)
+    and (:since::timestamptz is null or at >= :since)
+order by change;
+
+-- name: club_overview()
+select
+    c.club_id,
+    s.last_success_at,
+    s.certified_as_of,
+    s.failing_since,
+    s.last_error,
+    s.paused,
+    (
+        select count(*) from base.customer as b
+        where b.club = c.club and b.in_customers_group
+    ) as customers,
+    (
+        select count(*) from sync.finding as f
+        where f.club = c.club and f.closed_at is null and f.severity != 'info'
+    ) as findings,
+    (
+        select count(*)
+        from sync.hold as h
+        inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
+        where h.club = c.club and h.state = 'open' and m.left_version is null
+    ) as held
+from base.club as c
+inner join sync.club_state as s on c.club = s.club
+order by c.club_id;
+
+-- name: holds(club)
+select
+    h.hold,
+    h.run,
+    h.opened_at,
+    h.state,
+    h.version,
+    h.list_hash,
+    h.causes,
+    h.limit_was,
+    (
+        select count(*) from sync.hold_member as m
+        where m.club = h.club and m.hold = h.hold and m.left_version is null
+    ) as deactivations
+from sync.hold as h
+where h.club = :club
+order by h.hold;
+
+-- name: who(club, erp_id, email)
+-- The records and base customers that an ERP id or an email means.
+select
+    m.erp_id,
+    c.customer
+from sync.erp_customer as m
+left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
+where m.club = :club and (m.erp_id = :erp_id or m.email_norm = :email or c.email = :email)
+union
+select
+    c.erp_id,
+    c.customer
+from base.customer as c
+where c.club = :club and (c.erp_id = :erp_id or c.email = :email);
+
+-- name: record(club, erp_id)^
+select
+    erp_id,
+    email,
+    email_norm,
+    status,
+    status_raw,
+    groups,
+    remembered,
+    valid_from,
+    valid_until,
+    guardian_id,
+    replaced_by,
+    placeholder,
+    as_of,
+    first_seen,
+    gone_at,
+    access
+from sync.erp_customer
+where club = :club and erp_id = :erp_id;
+
+-- name: customer(club, customer)^
+select
+    c.customer,
+    c.erp_id,
+    c.email,
+    c.in_customers_group,
+    c.reason,
+    c.reason_at,
+    c.detached_at,
+    c.origin,
+    c.created_at,
+    l.link
+from base.customer as c
+inner join base.customer_link as l on c.club = l.club and c.customer = l.customer
+where c.club = :club and c.customer = :customer;
+
+-- name: open_findings_for(club, erp_id)
+select
+    code,
+    severity,
+    detail,
+    since,
+    run
+from sync.finding
+where club = :club and erp_id = :erp_id and closed_at is null
+order by code;
+
+-- name: all_findings_for(club, erp_id)
+select
+    code,
+    severity,
+    detail,
+    since,
+    run,
+    closed_at,
+    closed_run
+from sync.finding
+where club = :club and erp_id = :erp_id
+order by since, code;
+
+-- name: changes_of(club, customer)
+select
+    run,
+    at,
+    kind,
+    erp_id,
+    before,
+    after,
+    reason,
+    actor
+from sync.change
+where club = :club and customer = :customer
+order by change;
+
+-- name: held_customer(club, customer)^
+select
+    h.hold,
+    h.opened_at,
+    m.cause
+from sync.hold as h
+inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
+where h.club = :club and h.state = 'open' and m.left_version is null and m.customer = :customer;
+
+-- name: last_reading(club)^
+select
+    as_of,
+    certified,
+    doubts,
+    customers
+from sync.snapshot
+where club = :club
+order by as_of desc, snapshot desc
+limit 1;
+
+-- name: last_certified(club)^
+-- The last complete reading that was loaded: what the base stands on.
+select
+    certified_as_of as as_of,
+    certified_rows as customers
+from sync.club_state
+where club = :club and certified_as_of is not null;

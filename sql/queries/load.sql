@@ -1,0 +1,210 @@
+-- Loading a plan: COPY into session-local tables, then set-based, all in the club's one transaction.
+
+-- name: make_plan_tables#
+create temp table if not exists plan_customer (
+    is_new boolean, customer bigint, erp_id text, email text, email_raw text, first_name text,
+    last_name text, phone text, in_customers_group boolean, auto_groups integer [], reason text,
+    detached boolean, linked_user bigint, relink boolean
+) on commit delete rows;
+
+create temp table if not exists plan_change (
+    customer bigint, erp_id text, kind text, before jsonb, after jsonb, reason text
+) on commit delete rows;
+
+create temp table if not exists plan_record (
+    known boolean, vanished boolean, erp_id text, email text, email_norm text, first_name text,
+    last_name text, phone text, birth_date date, status text, status_raw text, groups jsonb,
+    remembered jsonb, valid_from date, valid_until date, guardian_id text, replaced_by text,
+    created_at timestamptz, is_company boolean, placeholder boolean, row_hash bigint, access text,
+    lapsed boolean
+) on commit delete rows;
+
+create temp table if not exists plan_finding (
+    erp_id text, code text, severity text, detail jsonb
+) on commit delete rows;
+
+grant all on plan_customer, plan_change, plan_record, plan_finding to clubsync_club;
+
+-- name: take_customer_ids(how_many)$
+select base.take_customer_ids(:how_many);
+
+-- name: add_automatic_groups(club, ids, names, now)!
+-- Automatic groups: one per ERP group, of the same name.
+insert into base.customer_group (club, name, kind, erp_group_id, created_at)
+select
+    :club,
+    g.name,
+    'automatic',
+    g.id,
+    :now
+from unnest(:ids::text [], :names::text []) as g (id, name)
+on conflict (club, erp_group_id) where kind = 'automatic' do nothing;
+
+-- name: rename_automatic_groups(club, ids, names)!
+update base.customer_group as c set name = g.name
+from unnest(:ids::text [], :names::text []) as g (id, name)
+where c.club = :club and c.kind = 'automatic' and c.erp_group_id = g.id and c.name != g.name;
+
+-- name: write_erp_groups(club, ids, names, actives, as_of)!
+insert into sync.erp_group (club, erp_group_id, name, active, listed, group_id, as_of)
+select
+    :club,
+    g.id,
+    g.name,
+    g.active,
+    true,
+    c.group_id,
+    :as_of
+from unnest(:ids::text [], :names::text [], :actives::boolean []) as g (id, name, active)
+inner join base.customer_group as c
+    on c.club = :club and c.kind = 'automatic' and c.erp_group_id = g.id
+on conflict (club, erp_group_id) do update set
+    name = excluded.name,
+    active = excluded.active,
+    listed = true,
+    group_id = excluded.group_id,
+    as_of = excluded.as_of
+where
+    (erp_group.name, erp_group.active, erp_group.listed)
+    is distinct from (excluded.name, excluded.active, true);
+
+-- name: unlist_erp_groups(club, ids, as_of)!
+-- Of a certified list only (R14): these are on it no more.
+update sync.erp_group set listed = false, as_of = :as_of
+where club = :club and listed and erp_group_id != all(:ids::text []);
+
+-- name: group_numbers(club)
+select
+    erp_group_id as id,
+    group_id
+from base.customer_group
+where club = :club and kind = 'automatic';
+
+-- name: link_users(club)!
+-- A new email that is a person's own confirmed one links that person, unless they are linked in this
+-- club already: only their own newly confirmed email moves them (R9).
+update plan_customer as p set linked_user = u.user_id
+from base.app_user as u
+where
+    p.relink
+    and p.linked_user is null
+    and u.confirmed
+    and u.email = p.email
+    and not exists (
+        select 1 from base.customer as c
+        where c.club = :club and c.linked_user = u.user_id
+    );
+
+-- name: insert_customers(club, at)!
+insert into base.customer
+(
+    club, customer, erp_id, email, email_raw, first_name, last_name, phone, origin,
+    in_customers_group, auto_groups, reason, reason_at, linked_user, created_at, updated_at
+)
+select
+    :club, customer, erp_id, email, email_raw, first_name, last_name, phone, 'erp',
+    in_customers_group, auto_groups, reason, case when reason is not null then :at::timestamptz end,
+    linked_user, :at, :at
+from plan_customer
+where is_new;
+
+-- name: update_customers(club, at)!
+update base.customer as c set
+    erp_id = p.erp_id,
+    email = p.email,
+    email_raw = p.email_raw,
+    first_name = p.first_name,
+    last_name = p.last_name,
+    phone = p.phone,
+    in_customers_group = p.in_customers_group,
+    auto_groups = p.auto_groups,
+    reason = p.reason,
+    reason_at = case
+        when p.reason is null then null
+        when p.reason is distinct from c.reason then :at::timestamptz
+        else c.reason_at
+    end,
+    detached_at = case when p.detached then c.detached_at end,
+    linked_user = p.linked_user,
+    updated_at = :at
+from plan_customer as p
+where c.club = :club and c.customer = p.customer and not p.is_new;
+
+-- name: insert_changes(club, run, at)!
+insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason)
+select :club, :run, :at, kind, customer, erp_id, before, after, reason
+from plan_change;
+
+-- name: insert_records(club, as_of, snapshot)!
+insert into sync.erp_customer
+(
+    club, erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
+    groups, remembered, valid_from, valid_until, guardian_id, replaced_by, created_at, is_company,
+    placeholder, row_hash, as_of, snapshot, first_seen, access, lapsed
+)
+select
+    :club, erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
+    groups, remembered, valid_from, valid_until, guardian_id, replaced_by, created_at, is_company,
+    placeholder, row_hash, :as_of, :snapshot, :as_of, access, lapsed
+from plan_record
+where not known and not vanished;
+
+-- name: update_records(club, as_of, snapshot)!
+update sync.erp_customer as m set
+    email = p.email,
+    email_norm = p.email_norm,
+    first_name = p.first_name,
+    last_name = p.last_name,
+    phone = p.phone,
+    birth_date = p.birth_date,
+    status = p.status,
+    status_raw = p.status_raw,
+    groups = p.groups,
+    remembered = p.remembered,
+    valid_from = p.valid_from,
+    valid_until = p.valid_until,
+    guardian_id = p.guardian_id,
+    replaced_by = p.replaced_by,
+    created_at = p.created_at,
+    is_company = p.is_company,
+    placeholder = p.placeholder,
+    row_hash = p.row_hash,
+    as_of = :as_of,
+    snapshot = :snapshot,
+    gone_at = null,
+    access = p.access,
+    lapsed = p.lapsed
+from plan_record as p
+where m.club = :club and m.erp_id = p.erp_id and p.known and not p.vanished;
+
+-- name: vanish_records(club, as_of, snapshot)!
+update sync.erp_customer as m set
+    gone_at = :as_of,
+    as_of = :as_of,
+    snapshot = :snapshot,
+    access = 'no'
+from plan_record as p
+where m.club = :club and m.erp_id = p.erp_id and p.vanished;
+
+-- name: open_findings(club, run, at)!
+insert into sync.finding (club, erp_id, code, severity, detail, since, run)
+select :club, erp_id, code, severity, detail, :at, :run
+from plan_finding;
+
+-- name: close_findings(club, run, at, findings)!
+update sync.finding set closed_at = :at, closed_run = :run
+where club = :club and finding = any(:findings::bigint []);
+
+-- name: open_counts(club)
+-- What is open and counts as open: info is kept for "why" only (R22).
+select
+    code,
+    count(*) as n
+from sync.finding
+where club = :club and closed_at is null and severity != 'info'
+group by code
+order by code;
+
+-- name: analyze_base#
+analyze base.customer;
+analyze sync.erp_customer;

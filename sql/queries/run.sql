@@ -1,0 +1,69 @@
+-- name: start_run(club, trigger, at)$
+insert into sync.run (club, trigger, started_at) values (:club, :trigger, :at)
+returning run;
+
+-- name: end_run(club, run, at, state, stage, snapshot, plan, read, counts, rows_written, error, remedy, runbook)!
+update sync.run set
+    finished_at = :at,
+    state = :state,
+    stage = :stage,
+    snapshot = coalesce(:snapshot, snapshot),
+    plan = coalesce(:plan, plan),
+    read = coalesce(:read, read),
+    counts = :counts,
+    rows_written = :rows_written,
+    error = :error,
+    remedy = :remedy,
+    runbook = :runbook
+where club = :club and run = :run;
+
+-- name: run_snapshot(club, run, snapshot, read)!
+update sync.run set snapshot = :snapshot, read = :read
+where club = :club and run = :run;
+
+-- name: add_snapshot(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, columns, column_of)$
+insert into sync.snapshot
+(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, columns, column_of)
+values
+(:club, :as_of, :read_at, :certified, :doubts, :customers, :rows_read, :content_hash, :path, :columns, :column_of)
+returning snapshot;
+
+-- name: snapshot(club, snapshot)^
+select * from sync.snapshot
+where club = :club and snapshot = :snapshot;
+
+-- name: snapshots_between(club, start, until)
+select * from sync.snapshot
+where
+    club = :club
+    and as_of >= coalesce(:start, '-infinity'::timestamptz)
+    and as_of <= coalesce(:until, 'infinity'::timestamptz)
+order by as_of, snapshot;
+
+-- name: add_plan(club, run, snapshot, made_at, revision, list_hash, counts, path)$
+insert into sync.plan (club, run, snapshot, made_at, revision, list_hash, counts, path)
+values (:club, :run, :snapshot, :made_at, :revision, :list_hash, :counts, :path)
+returning plan;
+
+-- name: plan_loaded(club, plan, at)!
+update sync.plan set loaded_at = :at
+where club = :club and plan = :plan;
+
+-- name: erp_groups(club)
+select
+    erp_group_id as id,
+    name,
+    active,
+    listed,
+    group_id
+from sync.erp_group
+where club = :club;
+
+-- name: deactivated_since(club, since)$
+-- R15: what the sync has deactivated in the last 24 hours (merges have a kind of their own), less who is back.
+select count(distinct ch.customer) from sync.change as ch
+where ch.club = :club and ch.kind = 'deactivation' and ch.at > :since and ch.actor is null;
+
+-- name: customers_in_group(club)$
+select count(*) from base.customer
+where club = :club and in_customers_group;

@@ -1,0 +1,78 @@
+-- The records that a plan has to look at, and their base customers. Each takes lists, so that one
+-- round trip serves ten people or ten thousand.
+
+-- name: mirror_of(club, ids)
+select
+    erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
+    groups::text as groups, remembered::text as remembered, valid_from, valid_until, guardian_id,
+    replaced_by, created_at, is_company, placeholder, row_hash, as_of, snapshot,
+    gone_at is not null as gone, access, lapsed
+from sync.erp_customer
+where club = :club and erp_id = any(:ids::text []);
+
+-- name: mirror_all(club)
+select
+    erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
+    groups::text as groups, remembered::text as remembered, valid_from, valid_until, guardian_id,
+    replaced_by, created_at, is_company, placeholder, row_hash, as_of, snapshot,
+    gone_at is not null as gone, access, lapsed
+from sync.erp_customer
+where club = :club;
+
+-- name: related_ids(club, ids, emails)
+-- Records that share an email with these, guard them, are guarded by them, replaced them or were
+-- replaced by them, or have a base customer with one of these emails.
+select erp_id from sync.erp_customer
+where club = :club and email_norm = any(:emails::text [])
+union
+select erp_id from sync.erp_customer
+where club = :club and guardian_id = any(:ids::text [])
+union
+select erp_id from sync.erp_customer
+where club = :club and replaced_by = any(:ids::text [])
+union
+select erp_id from base.customer
+where club = :club and erp_id is not null and email = any(:emails::text []);
+
+-- name: base_of(club, ids, emails)
+select
+    c.customer, c.erp_id, c.email, c.email_raw, c.first_name, c.last_name, c.phone, c.origin,
+    c.in_customers_group, c.auto_groups, c.reason, c.detached_at is not null as detached,
+    c.linked_user, u.email as user_email
+from base.customer as c
+left join base.app_user as u on c.linked_user = u.user_id
+where c.club = :club and (c.erp_id = any(:ids::text []) or c.email = any(:emails::text []));
+
+-- name: base_all(club)
+select
+    c.customer, c.erp_id, c.email, c.email_raw, c.first_name, c.last_name, c.phone, c.origin,
+    c.in_customers_group, c.auto_groups, c.reason, c.detached_at is not null as detached,
+    c.linked_user, u.email as user_email
+from base.customer as c
+left join base.app_user as u on c.linked_user = u.user_id
+where c.club = :club;
+
+-- name: rechecks(club)
+select recheck, erp_id, email from sync.recheck
+where club = :club;
+
+-- name: clear_rechecks(club, upto)!
+delete from sync.recheck
+where club = :club and recheck <= :upto;
+
+-- name: hold_members(club)
+select m.customer, c.erp_id, c.email
+from sync.hold as h
+inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
+inner join base.customer as c on m.club = c.club and m.customer = c.customer
+where h.club = :club and h.state = 'open' and m.left_version is null;
+
+-- name: open_findings_of(club, ids)
+select finding, erp_id, code, severity, detail::text as detail
+from sync.finding
+where club = :club and closed_at is null and erp_id = any(:ids::text []);
+
+-- name: open_findings_all(club)
+select finding, erp_id, code, severity, detail::text as detail
+from sync.finding
+where club = :club and closed_at is null;
