@@ -1,0 +1,57 @@
+# Everything that a person does with clubsync. `make` alone lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down status lint format test test-long bench browser lock
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: ## make or update the Python environment
+	@$(PYTHON) stack/bootstrap.py
+
+up: install ## start everything (harmless when it runs), show the first syncs
+	@$(BIN)/python -m stack up
+
+down: ## stop everything
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m stack down; else echo "Nothing is installed."; fi
+
+status: install ## what runs, and how healthy it is
+	@$(BIN)/python -m stack status
+
+lint: install ## style, types, who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## write code the way ruff does
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+browser: # chromium, for the tests of the pages; without it they are skipped
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install chromium >/dev/null; } \
+	  || echo "No chromium on this machine: the tests of the pages are skipped."
+
+# Tests run also when lint complains, and say their closing line last.
+test: install browser ## lint and tests
+	@failed=0; \
+	$(MAKE) --no-print-directory lint || failed=1; \
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadgroup || failed=1; \
+	exit $$failed
+
+test-long: install browser ## the tests that take minutes
+	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadgroup
+
+bench: install ## the gates on speed, with their numbers
+	$(BIN)/python -m benchmarks
+
+lock: install ## requirements.lock anew from pyproject.toml, keeping versions that still fit
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra sandbox --extra dev \
+	    pyproject.toml -c requirements.lock --no-header --no-annotate -o requirements.lock
+	sed -i -E "s/( ;| and) platform_python_implementation == 'CPython' and \(sys_platform == 'darwin' or sys_platform == 'linux'\)$$//" requirements.lock
