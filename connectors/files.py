@@ -247,30 +247,28 @@ class FileDrop:
             raise self._sentence(e, name) from e
 
     def _sentence(self, error: Exception, name: str) -> ConnectorError:
+        # By name: the libraries of one transport are not imported for another.
         kinds = {c.__name__ for c in type(error).__mro__}
         code = str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
         if "HostKeyNotVerifiable" in kinds:
             return CredentialsRefused(
                 f"The key of the file server {self.where} is not the one in known_hosts.",
-                remedy="Ask the club whether its server has a new key; until that is sure, do not connect.",
+                remedy="Ask the club whether its server has a new key; until that is sure, "
+                "do not connect.",
             )
-        if isinstance(error, PermissionError) or "PermissionDenied" in kinds or code in _REFUSED:
+        if "NoCredentialsError" in kinds:
+            return SettingsWrong(f"The connection {self.connection.id} has no log-in.")
+        if (
+            kinds & {"PermissionError", "PermissionDenied", "SFTPPermissionDenied"}
+            or code in _REFUSED
+        ):
             if self._fs is None or self.scheme == "s3":
                 return CredentialsRefused(
                     f"{self.where} refused the log-in of {self.connection.id}."
                 )
             return CredentialsRefused(
                 f"{name} in {self.where} may not be read.",
-                remedy="Ask whoever runs the file server to let the connection's log-in read the folder.",
-            )
-        if "NoCredentialsError" in kinds:
-            return SettingsWrong(
-                f"The connection {self.connection.id} has no log-in for {self.where}."
-            )
-        if "SFTPPermissionDenied" in kinds:
-            return CredentialsRefused(
-                f"{name} in {self.where} may not be read.",
-                remedy="Ask whoever runs the file server to let the connection's log-in read the folder.",
+                remedy="Ask whoever runs the file server to let the connection's log-in read it.",
             )
         if isinstance(error, FSTimeoutError | TimeoutError):
             return ErpUnreachable(f"{self.where} did not answer within {self.timeout:g} seconds.")

@@ -1,0 +1,173 @@
+"""The newest file of a drop, or none (R14, design.md)."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.base import Connection
+from connectors.errors import ErpUnreachable, FileBroken, FileMissing, SettingsWrong
+from connectors.files import FileDrop
+from tests.support.drops import put
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+EARLIER = NOON - timedelta(hours=1)
+
+
+def drop(folder: Path | str, **options: Any) -> FileDrop:
+    host = folder.as_uri() if isinstance(folder, Path) else folder
+    return FileDrop(Connection("boulder", host), **options)
+
+
+def test_the_newest_file_counts_and_its_time_is_as_of(tmp_path: Path) -> None:
+    put(tmp_path, "customers-b.csv", "new", at=NOON)
+    put(tmp_path, "customers-c.csv", "old", at=EARLIER)
+    content = drop(tmp_path).read_newest("customers-*.csv")
+    assert (content.name, content.data, content.modified) == ("customers-b.csv", b"new", NOON)
+
+
+def test_of_two_files_of_one_moment_the_last_by_name_counts(tmp_path: Path) -> None:
+    for name in ("c-20261120.csv", "c-20261121.csv"):
+        put(tmp_path, name, name, at=NOON)
+    assert drop(tmp_path).read_newest("c-*.csv").name == "c-20261121.csv"
+
+
+def test_a_plain_path_is_a_host_too(tmp_path: Path) -> None:
+    put(tmp_path / "a folder", "c.csv", "x")
+    assert drop(str(tmp_path / "a folder")).read_newest("c.csv").data == b"x"
+    assert drop(tmp_path / "a folder").read_newest("c.csv").data == b"x"
+
+
+def test_wildcards_stay_within_one_segment(tmp_path: Path) -> None:
+    put(tmp_path, "2026/11/c.csv", "nov", at=NOON)
+    put(tmp_path, "2026/10/c.csv", "oct", at=EARLIER)
+    assert [f.name for f in drop(tmp_path).find("2026/*/c.csv")] == [
+        "2026/11/c.csv",
+        "2026/10/c.csv",
+    ]
+    assert drop(tmp_path).find("*.csv") == []
+
+
+@pytest.mark.parametrize(
+    "leftover", ["c.csv.part", "c.csv.tmp", ".c.csv", "~$c.csv", "c.csv.rows", "c.csv.filepart"]
+)
+def test_unfinished_uploads_and_the_like_are_not_exports(tmp_path: Path, leftover: str) -> None:
+    put(tmp_path, "c.csv", "x", at=EARLIER)
+    put(tmp_path, leftover, "1", at=NOON)
+    assert [f.name for f in drop(tmp_path).find("*")] == ["c.csv"]
+
+
+def test_the_rows_file_beside_it_is_read(tmp_path: Path) -> None:
+    put(tmp_path, "c.csv", "x", rows=12)
+    put(tmp_path, "d.csv", "x")
+    assert drop(tmp_path).read_newest("c.csv").rows == 12
+    assert drop(tmp_path).read_newest("d.csv").rows is None
+
+
+def test_a_rows_file_without_a_number_is_a_broken_file(tmp_path: Path) -> None:
+    put(tmp_path, "c.csv", "x")
+    put(tmp_path, "c.csv.rows", "")
+    with pytest.raises(FileBroken, match=r"c\.csv\.rows does not hold a number"):
+        drop(tmp_path).read_newest("c.csv")
+
+
+def test_no_file_says_which(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileMissing, match=r"no file customers\*\.csv in the folder of connection boulder"
+    ):
+        drop(tmp_path).read_newest("customers*.csv")
+    with pytest.raises(FileMissing):
+        drop(tmp_path).check("customers*.csv")
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileMissing, match="no folder"):
+        drop(tmp_path / "nowhere").read_newest("c.csv")
+
+
+class Meanwhile(FileDrop):
+    """A drop in which something happens while a file is read."""
+
+    path: Path
+
+    def _read(self, fs: Any, name: str) -> bytes:
+        data = super()._read(fs, name)
+        self.happens()
+        return data
+
+    def happens(self) -> None:
+        raise NotImplementedError
+
+
+class Growing(Meanwhile):
+    def happens(self) -> None:
+        with self.path.open("ab") as f:
+            f.write(b"more")
+
+
+class Replaced(Meanwhile):
+    def happens(self) -> None:
+        """Another content of the same length: only the time tells."""
+        self.path.write_bytes(b"yy")
+        os.utime(self.path, (NOON.timestamp(), NOON.timestamp()))
+
+
+class Removed(Meanwhile):
+    def happens(self) -> None:
+        self.path.unlink()
+
+
+@pytest.mark.parametrize("kind", [Growing, Replaced, Removed])
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, kind: type[Meanwhile]
+) -> None:
+    reader = kind(Connection("boulder", tmp_path.as_uri()))
+    reader.path = put(tmp_path, "c.csv", "xx", at=EARLIER)
+    with pytest.raises(FileBroken, match="being written") as refused:
+        reader.read_newest("c.csv")
+    assert refused.value.transient
+
+
+def test_a_file_beyond_the_cap_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, "c.csv", "x" * 1000)
+    with pytest.raises(FileBroken, match="are allowed"):
+        drop(tmp_path, max_bytes=999).read_newest("c.csv")
+    assert len(drop(tmp_path, max_bytes=1000).read_newest("c.csv").data) == 1000
+
+
+@pytest.mark.parametrize("pattern", ["../other/c.csv", "a/../../c.csv", "/etc/hosts", "", ".."])
+def test_nothing_outside_of_the_folder_can_be_named(tmp_path: Path, pattern: str) -> None:
+    """R21: one club's settings cannot name another club's file."""
+    with pytest.raises(SettingsWrong):
+        drop(tmp_path).find(pattern)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "ftp://server/x", "https://server/x", "sftp:///x", "s3://", "file://data/drop"]
+)
+def test_hosts_that_cannot_work(host: str) -> None:
+    with pytest.raises(SettingsWrong):
+        drop(host)
+
+
+def test_check_says_what_is_there(tmp_path: Path) -> None:
+    put(tmp_path, "c1.csv", "x", at=EARLIER)
+    put(tmp_path, "c2.csv", "x", at=NOON)
+    said = drop(tmp_path).check("c*.csv")
+    assert said == "2 files, newest c2.csv of 2026-11-21 12:00 UTC, 1 kB."
+
+
+def test_an_s3_server_that_does_not_answer_is_unreachable() -> None:
+    connection = Connection(
+        "boulder",
+        "s3://bucket/in",
+        "key",
+        "secret",
+        extra={"endpoint_url": "http://127.0.0.1:9", "region_name": "eu-west-3"},
+    )
+    with pytest.raises(ErpUnreachable), FileDrop(connection, timeout=5) as there:
+        there.read_newest("c.csv")

@@ -1,0 +1,188 @@
+"""A file is read whole or refused whole (R14)."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openpyxl import Workbook
+
+from connectors import tabular
+from connectors.errors import ContractChanged, FileBroken
+from connectors.files import Content
+
+
+def parse(
+    data: str | bytes, name: str = "customers.csv", rows: int | None = None, **options: Any
+) -> tabular.Table:
+    raw = data.encode() if isinstance(data, str) else data
+    return tabular.parse(Content(name, raw, datetime.now(UTC), rows), **options)
+
+
+def workbook(*rows: list[Any]) -> bytes:
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+def test_the_delimiter_is_found_in_the_header(delimiter: str) -> None:
+    table = parse(f"id{delimiter}mail\n1{delimiter}a@x.org\n")
+    assert table.frame.rows() == [("1", "a@x.org")]
+
+
+def test_cells_are_stripped_and_blank_is_null() -> None:
+    assert parse("a;b;c\n 1 ;; x\u00a0\n").frame.rows() == [("1", None, "x")]
+
+
+def test_lines_without_content_are_no_rows() -> None:
+    assert parse("\na;b\n\n1;2\n  \n;\n\n3;4\n\n", rows=2).frame.height == 2
+
+
+def test_quotes_may_hold_delimiters_quotes_and_line_ends() -> None:
+    table = parse('a;b\n"x;""y""";"two\nlines"\n"z";1\n', rows=2)
+    assert table.frame.rows() == [('x;"y"', "two\nlines"), ("z", "1")]
+
+
+def test_a_header_alone_is_a_whole_file_without_rows() -> None:
+    table = parse("id;mail\n", rows=0)
+    assert table.frame.height == 0
+    assert table.columns == ("id", "mail")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_the_encoding_is_recognised(encoding: str) -> None:
+    table = parse("Prénom;Nom\nZoé;Lefèvre\n".encode(encoding))
+    assert table.columns == ("Prénom", "Nom")
+    assert table.frame.rows() == [("Zoé", "Lefèvre")]
+
+
+def test_a_named_encoding_is_obeyed() -> None:
+    assert parse("a;b\né;1\n".encode("latin-1"), encoding="latin-1").frame.rows() == [("é", "1")]
+    with pytest.raises(FileBroken, match="not utf-8"):
+        parse("a;b\né;1\n".encode("cp1252"), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "empty"),
+        (b" \r\n\n", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b'{"error": "quota"}', "JSON"),
+        (b"%PDF-1.7 a;b", "document"),
+        (b"a;b\n\0\0\0", "binary"),
+        (b"PK\x03\x04rubbish", "no whole Excel workbook"),
+        (b"a;b;c\n1;2;3\n4;5", "cut: its last row has 2 cells"),
+        (b"a;b;c\n1;2;3\n4", "cut: its last row has 1 cells"),
+        (b'a;b;c\n1;2;3\n4;5;"x', "cut: its last row ends inside a quoted cell"),
+        (b'a;b;c\n1;"2";3\n4;"5"', "cut: its last row has 2 cells"),
+        (b"a;b;c\n1;2\n4;5;6\n", "Row 2 of .* has 2 cells"),
+        (b'a;b;c\n"1";2\n4;5;6\n', "Row 2 of .* has 2 cells"),
+        (b"a;b;c\n1;2;3;4\n", "Row 2 of .* has 4 cells"),
+        ("a;b\né;é".encode()[:-1], "cut in the middle of a letter"),
+        ("a;b\né;1\n".encode() + b"\xe9;2\n", "not UTF-8 from byte"),
+    ],
+)
+def test_what_is_cut_or_no_table_is_refused(data: bytes, says: str) -> None:
+    with pytest.raises(FileBroken, match=says):
+        parse(data)
+
+
+def test_two_stray_quotes_cannot_swallow_a_person() -> None:
+    """The first row's quote would end at the second row's: one row fewer, of the right width."""
+    with pytest.raises(FileBroken, match="does not parse"):
+        parse('id;name;town\n1;"Dupont;Paris\n2;"Durand;Lyon\n')
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_delimiters_at_the_end_that_part_nothing_do_no_harm(quote: str) -> None:
+    table = parse(f"a;b\n{quote}1{quote};2;;\n3;4\n")
+    assert table.frame.rows() == [("1", "2"), ("3", "4")]
+
+
+def test_the_rows_file_tells_a_cut_that_nothing_else_tells() -> None:
+    whole = "id;mail\n1;a@x.org\n2;b@x.org\n"
+    assert parse(whole, rows=2).frame.height == 2
+    with pytest.raises(FileBroken, match="has 1 rows, customers.csv.rows says 2"):
+        parse("id;mail\n1;a@x.org\n", rows=2)
+
+
+def test_a_column_name_that_comes_twice_is_a_changed_contract() -> None:
+    with pytest.raises(ContractChanged, match="columns 1 and 3"):
+        parse("id;mail;id\n")
+
+
+def test_columns_without_a_name_are_left_out() -> None:
+    assert parse("a;;b;\n1;2;3;4\n").frame.rows() == [("1", "3")]
+
+
+def test_a_missing_column_is_named_with_those_that_are_there() -> None:
+    with pytest.raises(ContractChanged, match=r"no column 'mail'\. It has: 'id', 'e-mail'"):
+        parse("id;e-mail\n").need(["id", "mail"])
+
+
+def test_a_file_that_lost_its_header_does_not_put_people_into_messages() -> None:
+    """R19: what would be column names are a person's cells."""
+    with pytest.raises(ContractChanged) as refused:
+        parse("7;ana@x.org\n8;bo@x.org\n").need(["id", "mail"])
+    assert "ana" not in str(refused.value)
+    with pytest.raises(ContractChanged) as refused:
+        parse("Ana;Ana\n")
+    assert "Ana" not in str(refused.value)
+
+
+def test_a_workbook_is_read_like_text() -> None:
+    data = workbook(
+        ["id", "since", "born", "phone", None],
+        [1001, datetime(2026, 11, 1, 10, 5), date(1990, 2, 1), "06 12", None],
+        [None, None, None, None, None],
+        [1002, None, None, " ", None],
+    )
+    table = parse(data, "customers.xlsx", rows=2)
+    assert table.frame.rows() == [
+        ("1001", "2026-11-01 10:05:00", "1990-02-01 00:00:00", "06 12"),
+        ("1002", None, None, None),
+    ]
+
+
+def test_a_cut_workbook_is_refused() -> None:
+    data = workbook(["id"], [1])
+    with pytest.raises(FileBroken):
+        parse(data[: len(data) // 2], "customers.xlsx")
+
+
+def test_text_under_an_excel_name_is_refused() -> None:
+    with pytest.raises(FileBroken, match="no Excel workbook"):
+        parse("id;mail\n", "customers.xlsx")
+
+
+_PIECES = ["a", '"', ";", "\n", "\r\n", "x;y;z\n", '"q";', '""', " ", '"1;2"', '"l\nm"']
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=12).map("".join))
+def test_the_quick_reader_never_loses_a_row_that_the_strict_one_sees(body: str) -> None:
+    """Where both accept a file they read the same; and the quick one never joins two lines into one."""
+    text = f"a;b;c\n{body}"
+    cells = tabular._fast(text, ";")
+    if cells is None:
+        return
+    quick = tabular._with_header(cells, "file")
+    try:
+        strict = pl.concat(tabular._read(text, "file", ";"))
+    except FileBroken:
+        lines = [
+            line for line in body.split("\n") if line.replace(";", "").replace('"', "").strip()
+        ]
+        assert quick.height == len(lines)
+    else:
+        assert quick.equals(strict)
