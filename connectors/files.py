@@ -32,8 +32,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-import fsspec  # type: ignore[import-untyped]
-from fsspec.exceptions import FSTimeoutError  # type: ignore[import-untyped]
+import fsspec
+from fsspec.exceptions import FSTimeoutError
 
 from connectors.base import Connection
 from connectors.errors import (
@@ -328,7 +328,7 @@ def _open_local(drop: FileDrop) -> Any:
 def _open_sftp(drop: FileDrop) -> Any:
     # Imported here: the libraries cost half a second, and only SFTP drops need them.
     import asyncssh
-    from sshfs import SSHFileSystem  # type: ignore[import-untyped]
+    from sshfs import SSHFileSystem
 
     connection = drop.connection
     parts = urlsplit(connection.host.strip())

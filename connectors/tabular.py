@@ -23,7 +23,7 @@ from itertools import islice
 
 import fastexcel
 import polars as pl
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from connectors.errors import ContractChanged, FileBroken

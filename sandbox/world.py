@@ -344,18 +344,7 @@ class _Life:
             if twin.guardian is None and twin.status == "active":
                 self._put(self._copy(twin, created))
                 return
-        status: Status
-        s = rng.random()
-        if s < 0.80:
-            status = "active"
-        elif s < 0.85:
-            status = "prospect"
-        elif s < 0.88:
-            status = "paused"
-        elif s < 0.96:
-            status = "former"
-        else:
-            status = "archived"
+        status = _STATUSES[bisect(_STATUS_SHARES, rng.random())]
         person = self._new(created, status=status)
         # The term that holds at the epoch began at most a term ago, or at the sign-up.
         began = max(created.date(), today - timedelta(days=int(rng.random() * 360)))
@@ -646,6 +635,10 @@ def _holds(person: Person, day: date) -> bool:
     """Whether a membership of the person covers that day."""
     return any(m.start <= day and (m.end is None or m.end >= day) for m in person.memberships)
 
+
+#: What people are at the epoch: the shares add up step by step.
+_STATUSES: tuple[Status, ...] = ("active", "prospect", "paused", "former", "archived")
+_STATUS_SHARES = (0.80, 0.85, 0.88, 0.96)
 
 _CHANCES: tuple[tuple[Callable[[_Life], bool], int], ...] = (
     (_Life.sign_up, 14),

@@ -113,7 +113,7 @@ def test_delimiters_at_the_end_that_part_nothing_do_no_harm(quote: str) -> None:
 def test_the_rows_file_tells_a_cut_that_nothing_else_tells() -> None:
     whole = "id;mail\n1;a@x.org\n2;b@x.org\n"
     assert parse(whole, rows=2).frame.height == 2
-    with pytest.raises(FileBroken, match="has 1 rows, customers.csv.rows says 2"):
+    with pytest.raises(FileBroken, match=r"has 1 rows, customers\.csv\.rows says 2"):
         parse("id;mail\n1;a@x.org\n", rows=2)
 
 

@@ -28,7 +28,7 @@ def put(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     if rows is not None:
-        path.with_name(f"{name}.rows").write_text(f"{rows}\n")
+        path.with_name(f"{path.name}.rows").write_text(f"{rows}\n")
     if at is not None:
         os.utime(path, (at.timestamp(), at.timestamp()))
     return path

@@ -1,0 +1,329 @@
+"""The `csv` connector: any export by settings alone (design.md)."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+from pydantic import ValidationError
+
+from connectors.csv import CsvSettings
+from connectors.errors import ContractChanged, FileBroken, FileMissing
+from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, Reading
+from tests.support.drops import connector, people, put
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+FIELDS = {
+    "id": "Nr",
+    "email": "Mail",
+    "first_name": "First",
+    "last_name": "Last",
+    "phone": "Tel",
+    "birth_date": "Born",
+    "status": "State",
+    "groups": "Groups",
+    "guardian_id": "Parent",
+    "created_at": "Since",
+    "replaced_by": "Merged into",
+}
+HEADER = "Nr;Mail;First;Last;Tel;Born;State;Groups;Parent;Since;Merged into;IBAN"
+ANA = "7; Ana@X.org ;Ana;Ruiz;06 12 34 56 78;02/01/1990;active;g1|g2;;2026-01-01T08:00:00Z;;FR76"
+
+
+def read(folder: Path, **settings: Any) -> Reading:
+    return connector(
+        "csv", folder, {"customers": "customers.csv", "fields": FIELDS, **settings}
+    ).read()
+
+
+def rows(folder: Path, *lines: str, **kwargs: Any) -> None:
+    put(folder, "customers.csv", "\n".join((HEADER, *lines)) + "\n", **kwargs)
+
+
+def statuses(folder: Path, *words: str, **settings: Any) -> list[tuple[str, str | None]]:
+    """(status, status_raw) of people with these words in the status column."""
+    put(
+        folder,
+        "customers.csv",
+        "id;state;x\n" + "".join(f"{n};{w};\n" for n, w in enumerate(words)),
+    )
+    config = {"customers": "customers.csv", "fields": {"id": "id", "status": "state"}, **settings}
+    return connector("csv", folder, config).read().customers.select("status", "status_raw").rows()
+
+
+def test_a_row_becomes_a_customer(tmp_path: Path) -> None:
+    rows(tmp_path, ANA, at=NOON, rows=1)
+    reading = read(tmp_path)
+    assert reading.customers.schema == CUSTOMER_SCHEMA
+    assert reading.groups.schema == GROUP_SCHEMA
+    assert people(reading)["7"] == {
+        "erp_id": "7",
+        "email": "Ana@X.org",
+        "first_name": "Ana",
+        "last_name": "Ruiz",
+        "phone": "+33612345678",
+        "birth_date": date(1990, 1, 2),
+        "gender": None,
+        "country": None,
+        "status": "active",
+        "status_raw": None,
+        "groups": [
+            {"id": "g1", "valid_from": None, "valid_until": None},
+            {"id": "g2", "valid_from": None, "valid_until": None},
+        ],
+        "valid_from": None,
+        "valid_until": None,
+        "guardian_id": None,
+        "replaced_by": None,
+        "created_at": datetime(2026, 1, 1, 8, tzinfo=UTC),
+        "modified_at": None,
+        "is_company": False,
+        "placeholder": False,
+    }
+    assert reading.as_of == NOON
+    assert reading.certificate.complete
+    assert (reading.certificate.rows, reading.certificate.total) == (1, 1)
+
+
+def test_columns_that_no_field_names_are_dropped_and_their_names_kept(tmp_path: Path) -> None:
+    """R19 at the door, R22 for the export with all of the ERP's own columns."""
+    rows(tmp_path, ANA)
+    reading = read(tmp_path)
+    assert "FR76" not in str(reading.customers.rows())
+    assert reading.columns == tuple(HEADER.split(";"))
+    assert reading.column_of["email"] == "Mail"
+    assert reading.column_of["erp_id"] == "Nr"
+
+
+def test_status_words(tmp_path: Path) -> None:
+    """Configured words are active, blank is unknown (R3), any other word says: not active."""
+    said = statuses(tmp_path, "In", " iN ", "out", "", active_status=["in"])
+    assert said == [("active", None), ("active", None), ("former", None), ("unknown", None)]
+
+
+def test_with_inactive_words_any_other_word_is_unknown_and_kept(tmp_path: Path) -> None:
+    said = statuses(
+        tmp_path,
+        *("in", "out", "hmm", "break"),
+        active_status=["in"],
+        inactive_status=["out"],
+        paused_status=["break"],
+    )
+    assert said == [("active", None), ("former", None), ("unknown", "hmm"), ("paused", None)]
+
+
+def test_without_active_words_the_common_ones_count(tmp_path: Path) -> None:
+    said = statuses(tmp_path, "Actif", "1", "TRUE", "oui", "résilié")
+    assert [s for s, _ in said] == ["active", "active", "active", "active", "former"]
+
+
+def test_words_that_yaml_takes_for_yes_and_numbers_are_words(tmp_path: Path) -> None:
+    said = statuses(tmp_path, "yes", "1", "no", active_status=[True, 1])
+    assert [s for s, _ in said] == ["active", "active", "former"]
+
+
+def test_without_a_status_field_everybody_in_the_file_is_active(tmp_path: Path) -> None:
+    put(tmp_path, "customers.csv", "id\n1\n2\n")
+    reading = connector("csv", tmp_path, {"customers": "*.csv", "fields": {"id": "id"}}).read()
+    assert reading.customers["status"].to_list() == ["active", "active"]
+
+
+def test_without_a_groups_file_groups_are_those_that_rows_name(tmp_path: Path) -> None:
+    rows(tmp_path, ANA, "8;;Bo;Li;;;active;g2, g3;;;;", "9;;Cy;Lo;;;active;;;;;")
+    reading = read(tmp_path)
+    assert reading.groups.rows() == [("g1", "g1", True), ("g2", "g2", True), ("g3", "g3", True)]
+    assert [g["id"] for g in people(reading)["8"]["groups"]] == ["g2", "g3"]
+    assert people(reading)["9"]["groups"] == []
+
+
+def test_a_named_separator_is_the_only_one(tmp_path: Path) -> None:
+    rows(tmp_path, "8;;Bo;Li;;;active;Yoga, débutant|Gold;;;;")
+    reading = read(tmp_path, fields={**FIELDS, "group_separator": "|"})
+    assert [g["id"] for g in people(reading)["8"]["groups"]] == ["Yoga, débutant", "Gold"]
+
+
+def test_a_groups_file_lists_ids_names_and_whether_they_are_active(tmp_path: Path) -> None:
+    rows(tmp_path, ANA, "8;;Bo;Li;;;active;a,b|g9;;;;")
+    put(tmp_path, "groups.csv", "id;name;active\ng1;Gold;oui\ng2;Silver;non\na,b;Both;\n")
+    reading = read(
+        tmp_path, groups={"file": "groups.csv"}, fields={**FIELDS, "group_separator": "|"}
+    )
+    assert reading.groups.rows() == [
+        ("g1", "Gold", True),
+        ("g2", "Silver", False),
+        ("a,b", "Both", None),
+    ]
+    # What the list does not have is kept: the engine says GROUP_UNKNOWN.
+    assert [g["id"] for g in people(reading)["8"]["groups"]] == ["a,b", "g9"]
+
+
+def test_a_cell_that_is_a_listed_id_is_not_split(tmp_path: Path) -> None:
+    rows(tmp_path, "8;;Bo;Li;;;active;a,b;;;;")
+    put(tmp_path, "groups.csv", "id;name\na,b;Both\n")
+    reading = read(tmp_path, groups={"file": "groups.csv"})
+    assert [g["id"] for g in people(reading)["8"]["groups"]] == ["a,b"]
+    assert reading.groups["active"].to_list() == [None]
+
+
+def test_own_words_for_active_groups(tmp_path: Path) -> None:
+    rows(tmp_path, ANA)
+    put(tmp_path, "groups.csv", "code;title;sold\ng1;Gold;open\ng2;Silver;closed\n")
+    groups = {"file": "groups.csv", "id": "code", "name": "title", "active": "sold"}
+    reading = read(tmp_path, groups={**groups, "active_values": ["open"]})
+    assert reading.groups.rows() == [("g1", "Gold", True), ("g2", "Silver", False)]
+
+
+def test_a_missing_groups_file_refuses_the_club(tmp_path: Path) -> None:
+    rows(tmp_path, ANA)
+    with pytest.raises(FileMissing, match=r"groups\.csv"):
+        read(tmp_path, groups={"file": "groups.csv"})
+
+
+@pytest.mark.parametrize(
+    "broken", ["", "id;name;active\ng1;Gold", "<html>", "id;name\ng1;A\ng1;B\n"]
+)
+def test_a_broken_groups_file_refuses_the_club(tmp_path: Path, broken: str) -> None:
+    rows(tmp_path, ANA)
+    put(tmp_path, "groups.csv", broken)
+    with pytest.raises(FileBroken, match=r"groups\.csv"):
+        read(tmp_path, groups={"file": "groups.csv"})
+
+
+def test_a_cut_groups_file_is_told_by_its_rows(tmp_path: Path) -> None:
+    rows(tmp_path, ANA)
+    put(tmp_path, "groups.csv", "id;name\ng1;Gold\n", rows=2)
+    with pytest.raises(FileBroken, match=r"groups\.csv\.rows says 2"):
+        read(tmp_path, groups={"file": "groups.csv"})
+
+
+def test_a_configured_column_that_is_gone_is_a_changed_contract(tmp_path: Path) -> None:
+    rows(tmp_path, ANA)
+    with pytest.raises(ContractChanged, match=r"'Geschlecht'.*'Mail'"):
+        read(tmp_path, fields={**FIELDS, "gender": "Geschlecht"})
+
+
+def test_without_an_id_column_there_are_no_ids(tmp_path: Path) -> None:
+    """Identity is then found by the engine (R1)."""
+    put(tmp_path, "customers.csv", "mail;name\na@x.org;Ana Ruiz\n;Bo Li\n")
+    config = {"customers": "customers.csv", "fields": {"email": "mail", "name": "name"}}
+    reading = connector("csv", tmp_path, config).read()
+    assert reading.customers["erp_id"].to_list() == [None, None]
+    assert reading.customers.select("first_name", "last_name").rows() == [
+        ("Ana", "Ruiz"),
+        ("Bo", "Li"),
+    ]
+    assert reading.column_of["last_name"] == "name"
+    assert reading.certificate.complete
+
+
+def test_an_id_column_that_is_all_blank_is_not_a_file_without_ids(tmp_path: Path) -> None:
+    rows(tmp_path, ANA.replace("7;", ";", 1))
+    with pytest.raises(ContractChanged, match="Every id"):
+        read(tmp_path)
+
+
+def test_a_row_without_id_among_others_is_left_out_and_nothing_is_certified(tmp_path: Path) -> None:
+    rows(tmp_path, ANA, ANA.replace("7;", ";", 1))
+    reading = read(tmp_path)
+    assert list(people(reading)) == ["7"]
+    assert not reading.certificate.complete
+
+
+def test_rows_repeated_word_for_word_count_once(tmp_path: Path) -> None:
+    """R14: they do no harm; where they differ the record is unknown and nothing is certified."""
+    rows(tmp_path, ANA, ANA, rows=2)
+    assert read(tmp_path).certificate.complete
+    rows(tmp_path, ANA, ANA.replace("Ruiz", "Ruis"), rows=2)
+    reading = read(tmp_path)
+    assert reading.conflicting_ids == ("7",)
+    assert reading.customers.height == 0
+    assert not reading.certificate.complete
+
+
+def test_a_cut_newest_file_fails_although_an_older_one_is_whole(tmp_path: Path) -> None:
+    """R14: the older one is not read in its place."""
+    put(tmp_path, "customers-1.csv", "id;mail\n1;a@x.org\n", at=datetime(2026, 11, 20, tzinfo=UTC))
+    put(tmp_path, "customers-2.csv", "id;mail\n1;a@x.org\n2", at=NOON)
+    config = {"customers": "customers-*.csv", "fields": {"id": "id", "email": "mail"}}
+    with pytest.raises(FileBroken, match=r"customers-2\.csv is cut"):
+        connector("csv", tmp_path, config).read()
+
+
+def test_a_header_alone_is_a_reading_of_nobody(tmp_path: Path) -> None:
+    """Whether that is an outage is for the engine to say (R14)."""
+    rows(tmp_path, rows=0)
+    reading = read(tmp_path)
+    assert reading.customers.height == 0
+    assert reading.certificate.complete
+
+
+def test_nobody_is_their_own_guardian(tmp_path: Path) -> None:
+    rows(tmp_path, ANA.replace("g1|g2;;", "g1|g2;7;"), "8;;Kid;Ruiz;;;active;;7;;7;")
+    found = people(read(tmp_path))
+    assert found["7"]["guardian_id"] is None
+    assert (found["8"]["guardian_id"], found["8"]["replaced_by"]) == ("7", "7")
+
+
+def test_an_end_that_cannot_be_read_is_not_no_end(tmp_path: Path) -> None:
+    """R3: what is unknown changes nothing."""
+    put(tmp_path, "customers.csv", "id;until\n1;2026-12-31\n2;\n3;soon\n")
+    config = {"customers": "*.csv", "fields": {"id": "id", "valid_until": "until"}}
+    found = people(connector("csv", tmp_path, config).read())
+    assert (found["1"]["status"], found["1"]["valid_until"]) == ("active", date(2026, 12, 31))
+    assert (found["2"]["status"], found["2"]["valid_until"]) == ("active", None)
+    assert (found["3"]["status"], found["3"]["status_raw"]) == ("unknown", "soon")
+
+
+def test_a_given_date_format(tmp_path: Path) -> None:
+    put(tmp_path, "customers.csv", "id;born\n1;12/31/1990\n")
+    config = {"customers": "*.csv", "fields": {"id": "id", "birth_date": "born"}}
+    reading = connector("csv", tmp_path, {**config, "date_format": "%m/%d/%Y"}).read()
+    assert people(reading)["1"]["birth_date"] == date(1990, 12, 31)
+
+
+def test_an_excel_export_is_read_like_text(tmp_path: Path) -> None:
+    book = Workbook()
+    book.active.append(["id", "mail", "born"])
+    book.active.append([1001, "a@x.org", date(1990, 12, 31)])
+    out = io.BytesIO()
+    book.save(out)
+    put(tmp_path, "customers.xlsx", out.getvalue())
+    config = {
+        "customers": "customers*",
+        "fields": {"id": "id", "email": "mail", "birth_date": "born"},
+    }
+    assert people(connector("csv", tmp_path, config).read())["1001"]["birth_date"] == date(
+        1990, 12, 31
+    )
+
+
+def test_check_reads_nothing_and_says_what_is_there(tmp_path: Path) -> None:
+    put(tmp_path, "customers.csv", "<html>", at=NOON)
+    config = {"customers": "customers.csv", "fields": {"id": "id"}}
+    assert (
+        connector("csv", tmp_path, config)
+        .check()
+        .startswith("1 file customers.csv of 2026-11-21 12:00")
+    )
+    with pytest.raises(FileMissing):
+        connector("csv", tmp_path, {**config, "groups": {"file": "groups.csv"}}).check()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"customers": "x.csv"},
+        {"customers": "", "fields": {}},
+        {"customers": "x.csv", "fields": {"e-mail": "Mail"}},
+        {"customers": "x.csv", "fields": {}, "delimiter": ";;"},
+        {"customers": "x.csv", "fields": {}, "groups": {"id": "id"}},
+    ],
+)
+def test_settings_that_cannot_work(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        CsvSettings.model_validate(wrong)

@@ -1,0 +1,253 @@
+"""Eversports Manager's export (erps.md, section 2)."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from connectors.errors import ContractChanged, SettingsWrong
+from connectors.eversports import LONG_AGO, periods, without
+from connectors.model import Reading
+from tests.support.drops import connector, people, put
+
+HEADER = (
+    "Customer number;First name;Last name;Email;Phone;Mobile;Birthday;Country;Customer group;Status;Note;"
+    "Created;Family owner;Account type"
+)
+ANNA = "1;Anna;Roth;anna@x.org;;0612345678;01.02.1990;DE;Gold;Accepted;IBAN;01.01.2026;;Person"
+MEMBERSHIPS = "Customer number;Membership name;Validity;Termination received;Last pause"
+
+
+def export(folder: Path, *lines: str, header: str = HEADER) -> None:
+    put(folder, "customers.csv", "\n".join((header, *lines)) + "\n")
+
+
+def memberships(folder: Path, *lines: str) -> None:
+    put(folder, "memberships.csv", "\n".join((MEMBERSHIPS, *lines)) + "\n")
+
+
+def read(folder: Path, **settings: Any) -> Reading:
+    return connector("eversports", folder, settings).read()
+
+
+def line(number: int, first: str, last: str, email: str = "", **cells: str) -> str:
+    given = {"Customer group": "Gold", "Status": "Added", **cells}
+    base = {"Customer number": str(number), "First name": first, "Last name": last, "Email": email}
+    return ";".join({**base, **given}.get(column, "") for column in HEADER.split(";"))
+
+
+def test_an_export_row(tmp_path: Path) -> None:
+    export(tmp_path, ANNA)
+    reading = read(tmp_path)
+    anna = people(reading)["1"]
+    assert (anna["email"], anna["phone"], anna["birth_date"]) == (
+        "anna@x.org",
+        "+33612345678",
+        date(1990, 2, 1),
+    )
+    assert (anna["status"], anna["country"], anna["is_company"]) == ("active", "DE", False)
+    assert [g["id"] for g in anna["groups"]] == ["group:Gold"]
+    assert reading.groups.rows() == [("group:Gold", "Gold", True)]
+    assert "IBAN" not in str(reading.customers.rows())  # R19
+    assert reading.column_of["phone"] == "Mobile"
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("Added", "active"),
+        ("invited", "active"),
+        ("Accepted", "active"),
+        ("Archived", "archived"),
+        ("Blocked", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_states_of_the_invitation(tmp_path: Path, word: str, status: str) -> None:
+    """[inf] Whoever is in the export is a customer, whatever became of the invitation."""
+    export(tmp_path, line(1, "Anna", "Roth", Status=word))
+    assert people(read(tmp_path))["1"]["status"] == status
+
+
+def test_an_export_without_the_state_holds_current_customers(tmp_path: Path) -> None:
+    put(tmp_path, "customers.csv", "Customer number;First name;Last name;Email\n1;A;B;a@x.org\n")
+    assert people(read(tmp_path))["1"]["status"] == "active"
+
+
+def test_the_rest_of_a_merge_names_its_successor_by_the_shared_email(tmp_path: Path) -> None:
+    """R10: the base customer moves to the record that goes on; "(old)" itself is never a customer."""
+    export(tmp_path, ANNA, line(2, "Anna", "Roth (old)", "ANNA@x.org"))
+    old = people(read(tmp_path))["2"]
+    assert (old["status"], old["replaced_by"], old["placeholder"]) == ("archived", "1", False)
+
+
+def test_the_rest_of_a_merge_without_a_sure_successor_is_a_placeholder(tmp_path: Path) -> None:
+    """A name proves nothing (R1), nor does an e-mail that two others have."""
+    export(
+        tmp_path,
+        ANNA,
+        line(2, "Anna", "Roth (old)"),
+        line(3, "Bo", "Li (Old)", "bo@x.org"),
+        line(4, "Cy", "Lo (old)", "cy@x.org"),
+        line(5, "Cy", "Lo", "cy@x.org"),
+        line(6, "Cy", "Lo", "cy@x.org"),
+        line(7, "Solo (old)", ""),
+    )
+    found = people(read(tmp_path))
+    for number in ("2", "3", "4", "7"):
+        record = found[number]
+        assert (record["status"], record["replaced_by"], record["placeholder"]) == (
+            *("archived", None),
+            True,
+        ), number
+    assert not found["5"]["placeholder"]
+
+
+def test_old_inside_a_name_means_nothing(tmp_path: Path) -> None:
+    export(tmp_path, line(1, "Harold", "(old) Oak"), line(2, "Anna", "Goldold"))
+    assert read(tmp_path).customers["status"].to_list() == ["active", "active"]
+
+
+def test_the_sink_of_erased_people_is_no_person(tmp_path: Path) -> None:
+    export(tmp_path, line(9, "Customer Deleted", ""), line(10, "Customer", "deleted"))
+    for record in people(read(tmp_path)).values():
+        assert (record["status"], record["placeholder"]) == ("deleted", True)
+
+
+def test_family_members_have_an_owner_and_no_email(tmp_path: Path) -> None:
+    """R8: no error; the owner is told by a column that an export may have."""
+    export(tmp_path, ANNA, line(2, "Kid", "Roth", **{"Family owner": "1"}))
+    kid = people(read(tmp_path))["2"]
+    assert (kid["email"], kid["guardian_id"], kid["status"]) == (None, "1", "active")
+
+
+def test_company_accounts(tmp_path: Path) -> None:
+    export(tmp_path, line(1, "ACME", "", "acme@x.org", **{"Account type": "Company"}))
+    assert people(read(tmp_path))["1"]["is_company"]
+
+
+def test_memberships_are_groups_with_days_and_the_pause_is_cut_out(tmp_path: Path) -> None:
+    export(tmp_path, ANNA)
+    memberships(tmp_path, "1;Year;01.01.2026 - 31.12.2026 (!);01.06.2026;01.07.2026 - 31.07.2026")
+    reading = read(tmp_path, memberships="memberships.csv")
+    spans = [
+        {"valid_from": date(2026, 1, 1), "valid_until": date(2026, 6, 30)},
+        {"valid_from": date(2026, 8, 1), "valid_until": date(2026, 12, 31)},
+    ]
+    year = [{"id": "membership:Year", **span} for span in spans]
+    gold = [{"id": "group:Gold", **span} for span in spans]
+    held = people(reading)["1"]["groups"]
+    assert [g for g in held if g["id"] == "membership:Year"] == year
+    # The customer group counts on the days that a membership covers.
+    assert [g for g in held if g["id"] == "group:Gold"] == gold
+    assert ("membership:Year", "Year", True) in reading.groups.rows()
+    assert reading.certificate.complete
+
+
+def test_without_a_membership_the_customer_group_gives_nothing(tmp_path: Path) -> None:
+    export(tmp_path, ANNA)
+    memberships(tmp_path, "99;Year;01.01.2026 - 31.12.2026;;")
+    (held,) = people(read(tmp_path, memberships="memberships.csv"))["1"]["groups"]
+    assert held == {"id": "group:Gold", "valid_from": None, "valid_until": LONG_AGO}
+
+
+def test_unless_the_club_lets_customer_groups_count_by_themselves(tmp_path: Path) -> None:
+    export(tmp_path, ANNA)
+    memberships(tmp_path, "1;Year;01.01.2026 - 31.01.2026;;")
+    reading = read(tmp_path, memberships="memberships.csv", memberships_decide=False)
+    held = {g["id"]: g["valid_until"] for g in people(reading)["1"]["groups"]}
+    assert held == {"group:Gold": None, "membership:Year": date(2026, 1, 31)}
+
+
+@pytest.mark.parametrize("cells", ["someday;;", ";;", "01.01.2026 - 31.12.2026;;from July"])
+def test_a_validity_that_cannot_be_read_makes_the_record_unknown(
+    tmp_path: Path, cells: str
+) -> None:
+    """R3: neither an end nor no end."""
+    export(tmp_path, ANNA, line(2, "Bo", "Li"))
+    memberships(tmp_path, f"1;Year;{cells}", "2;Year;01.01.2026 -;;")
+    found = people(read(tmp_path, memberships="memberships.csv"))
+    assert found["1"]["status"] == "unknown"
+    assert found["1"]["status_raw"]
+    assert found["2"]["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("cell", "span"),
+    [
+        ("01.01.2026 - 31.12.2026 (!)", (date(2026, 1, 1), date(2026, 12, 31))),
+        ("2026-01-01 – 2026-12-31", (date(2026, 1, 1), date(2026, 12, 31))),
+        ("01/01/2026-31/12/2026", (date(2026, 1, 1), date(2026, 12, 31))),
+        ("01.01.2026 -", (date(2026, 1, 1), None)),
+        ("01.01.2026", (date(2026, 1, 1), None)),
+        ("- 31.12.2026", (None, date(2026, 12, 31))),
+        (None, (None, None)),
+    ],
+)
+def test_periods(cell: str | None, span: tuple[date | None, date | None]) -> None:
+    assert periods(pl.Series([cell], dtype=pl.String)).row(0) == (*span, None)
+
+
+@pytest.mark.parametrize("cell", ["31.12.2026 - 01.01.2026", "32.01.2026 -", "whenever", "-"])
+def test_what_is_no_period_is_kept_as_unread(cell: str) -> None:
+    assert periods(pl.Series([cell], dtype=pl.String)).row(0) == (None, None, cell)
+
+
+def day(n: int) -> date:
+    return date(2026, 1, n)
+
+
+@pytest.mark.parametrize(
+    ("span", "pause", "left"),
+    [
+        ((1, 20), (5, 9), [(1, 4), (10, 20)]),
+        ((1, 20), (1, 9), [(10, 20)]),
+        ((1, 20), (15, 20), [(1, 14)]),
+        ((1, 20), (1, 20), []),
+        ((1, 20), (5, None), [(1, 4)]),
+        ((1, None), (5, 9), [(1, 4), (10, None)]),
+        ((10, 20), (5, 9), [(10, 20)]),
+        ((1, 4), (5, 9), [(1, 4)]),
+        ((1, 20), (None, None), [(1, 20)]),
+    ],
+)
+def test_a_pause_cut_out_of_a_span(span: Any, pause: Any, left: Any) -> None:
+    def days(pair: Any) -> Any:
+        return tuple(n and day(n) for n in pair)
+
+    assert without(days(span), days(pause)) == [days(pair) for pair in left]
+
+
+def test_a_membership_paused_from_end_to_end_is_held_and_gives_nothing(tmp_path: Path) -> None:
+    export(tmp_path, ANNA)
+    memberships(tmp_path, "1;Year;01.01.2026 - 31.01.2026;;01.01.2026 -")
+    held = people(read(tmp_path, memberships="memberships.csv"))["1"]["groups"]
+    assert {(g["id"], g["valid_until"]) for g in held} == {
+        ("membership:Year", LONG_AGO),
+        ("group:Gold", LONG_AGO),
+    }
+
+
+def test_columns_can_be_renamed_and_those_named_must_be_there(tmp_path: Path) -> None:
+    put(tmp_path, "customers.csv", "Nr;First name;Last name;E-Mail\n1;A;B;a@x.org\n")
+    columns = {"id": "Nr", "email": "E-Mail"}
+    assert people(read(tmp_path, columns=columns))["1"]["email"] == "a@x.org"
+    with pytest.raises(ContractChanged, match="Kundengruppe"):
+        read(tmp_path, columns={**columns, "group": "Kundengruppe"})
+    with pytest.raises(ContractChanged, match="Customer number"):
+        read(tmp_path)
+
+
+def test_a_club_without_customer_numbers(tmp_path: Path) -> None:
+    """The number is optional in Eversports: without it identity is found by e-mail (R1)."""
+    export(tmp_path, line(1, "Anna", "Roth", "anna@x.org")[1:])
+    with pytest.raises(ContractChanged, match="customer number"):
+        read(tmp_path)
+    reading = read(tmp_path, columns={"id": None})
+    assert reading.customers["erp_id"].to_list() == [None]
+    with pytest.raises(SettingsWrong):
+        read(tmp_path, columns={"id": None}, memberships="memberships.csv")

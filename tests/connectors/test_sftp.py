@@ -1,0 +1,137 @@
+"""A drop on a real SFTP server."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from connectors.base import Connection
+from connectors.errors import (
+    CredentialsRefused,
+    ErpUnreachable,
+    FileBroken,
+    FileMissing,
+    SettingsWrong,
+)
+from connectors.files import Content, FileDrop
+from sandbox.sftp import Server, serving
+from tests.support.drops import put
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("drop")
+    put(root, "club/customers-1.csv", "old", at=datetime(2026, 11, 20, tzinfo=UTC))
+    put(root, "club/customers-2.csv", "new", at=NOON, rows=0)
+    put(root, "other/customers-3.csv", "another club's")
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    var = tmp_path_factory.mktemp("var")
+
+    def grow(path: str) -> None:
+        if path.endswith("growing.csv"):
+            with (folder / "club/growing.csv").open("ab") as f:
+                f.write(b"more")
+
+    with serving(folder, user="club", password="s3cret", var=var, before_open=grow) as running:
+        yield running
+
+
+@pytest.fixture
+def connection(server: Server) -> Connection:
+    return Connection("boulder", f"{server.url}club", "club", "s3cret")
+
+
+def read(connection: Connection, pattern: str = "customers-*.csv", **options: Any) -> Content:
+    with FileDrop(connection, timeout=options.pop("timeout", 20), **options) as drop:
+        return drop.read_newest(pattern)
+
+
+def test_the_newest_file_with_its_time_and_rows(connection: Connection) -> None:
+    content = read(connection)
+    assert content == Content("customers-2.csv", b"new", NOON, 0)
+
+
+def test_the_port_may_stand_beside_the_host(connection: Connection, server: Server) -> None:
+    beside = replace(connection, host="sftp://127.0.0.1/club", port=server.port)
+    assert read(beside).name == "customers-2.csv"
+
+
+def test_no_file_and_no_folder(connection: Connection, server: Server) -> None:
+    with pytest.raises(FileMissing, match=r"members\*\.csv"):
+        read(connection, "members*.csv")
+    with pytest.raises(FileMissing):
+        read(replace(connection, host=f"{server.url}nowhere"))
+
+
+@pytest.mark.parametrize("wrong", [{"password": "guess"}, {"login": "root"}, {"password": None}])
+def test_a_wrong_log_in_is_refused_and_not_said(
+    connection: Connection, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(CredentialsRefused, match="refused the log-in of boulder") as refused:
+        read(replace(connection, **wrong))
+    assert "s3cret" not in str(refused.value)
+    assert "guess" not in str(refused.value)
+    assert not refused.value.transient
+
+
+def test_a_connection_without_log_in_never_uses_this_machines_user(connection: Connection) -> None:
+    with pytest.raises(SettingsWrong, match="no log-in"):
+        read(replace(connection, login=None))
+
+
+def test_nobody_listens(connection: Connection, unused_port: int) -> None:
+    with pytest.raises(ErpUnreachable, match="could not be reached"):
+        read(replace(connection, host=f"sftp://127.0.0.1:{unused_port}/club"))
+
+
+def test_a_server_that_says_nothing(connection: Connection) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"sftp://127.0.0.1:{silent.getsockname()[1]}/club"
+        with pytest.raises(ErpUnreachable, match=r"did not answer within 0\.5 seconds"):
+            read(replace(connection, host=host), timeout=0.5)
+
+
+def test_a_known_server_is_read_and_another_key_is_not(
+    connection: Connection, server: Server, tmp_path: Path
+) -> None:
+    known = replace(connection, extra={"known_hosts": server.known_hosts})
+    assert read(known).name == "customers-2.csv"
+    as_file = put(tmp_path, "known_hosts", server.known_hosts)
+    assert read(replace(connection, extra={"known_hosts": str(as_file)})).name == "customers-2.csv"
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    posed = replace(connection, extra={"known_hosts": f"[127.0.0.1]:{server.port} {other}"})
+    with pytest.raises(CredentialsRefused, match="not the one in known_hosts"):
+        read(posed)
+
+
+def test_a_key_that_is_none(connection: Connection) -> None:
+    with pytest.raises(SettingsWrong, match="private_key"):
+        read(replace(connection, extra={"private_key": "rubbish"}))
+
+
+def test_a_file_that_grows_while_it_is_read(connection: Connection, folder: Path) -> None:
+    put(folder, "club/growing.csv", "id\n")
+    with pytest.raises(FileBroken, match="being written"):
+        read(connection, "growing.csv")
+
+
+def test_a_link_is_the_file_it_points_to(connection: Connection, folder: Path) -> None:
+    link = folder / "club/linked.csv"
+    link.symlink_to("customers-2.csv")
+    try:
+        assert read(connection, "linked*.csv").modified == NOON
+    finally:
+        link.unlink()
