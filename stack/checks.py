@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from clubsync.config import load_config
+from clubsync.errors import ConfigError
 from stack.supervision import StackError
 
 DISK_GB = 2.0
@@ -25,6 +27,14 @@ def disk(folder: Path) -> None:
         raise StackError(
             f"Only {free:.1f} GB are free below {folder}; {DISK_GB:.0f} GB are needed."
         )
+
+
+def clubs(config: Path) -> None:
+    """:raises StackError: clubs.yaml is wrong; says file, line and club."""
+    try:
+        load_config(config)
+    except ConfigError as error:
+        raise StackError(str(error)) from None
 
 
 def ports(wanted: Mapping[str, int]) -> None:

@@ -80,10 +80,19 @@ class Place:
 
 
 def local(place: Place, server: embedded.Server) -> dict[str, str]:
-    """The whole environment of this machine's processes, what was exported by the caller (a
-    database of their own, connections, another clubs.yaml) included and going first."""
+    """The whole environment of this machine's processes: our settings, and what the caller has
+    exported (a database of their own, connections, another clubs.yaml), which goes first."""
+    settings = of_one_machine(place, server)
+    environment = {**settings, **_exported(settings)}
+    # Without .pyc files every import costs 2.5 times as much.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
+def of_one_machine(place: Place, server: embedded.Server) -> dict[str, str]:
+    """Our own settings, of one machine with the embedded PostgreSQL."""
     keep = _secrets(place)
-    settings = {
+    return {
         **SHARED,
         "AIRFLOW_HOME": str(place.airflow),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
@@ -102,25 +111,29 @@ def local(place: Place, server: embedded.Server) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": server.url("airflow", driver="psycopg2"),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(place.logs / "airflow"),
         "CLUBSYNC_VAR": str(place.var),
-        "CLUBSYNC_CONFIG": str(ROOT / "config" / "clubs.yaml"),
+        "CLUBSYNC_CONFIG": str(config_path()),
         "CLUBSYNC_DATABASE": server.url("clubsync"),
         "CLUBSYNC_SNAPSHOTS": str(place.var / "snapshots"),
         "CLUBSYNC_STACK": str(place.var),  # by which `make down` finds what is left
     }
-    environment = {**settings, **_exported(settings)}
-    # Without .pyc files every import costs 2.5 times as much.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    return environment
+
+
+def config_path() -> Path:
+    """clubs.yaml: ``CLUBSYNC_CONFIG``, else the project's own."""
+    return Path(os.environ.get("CLUBSYNC_CONFIG") or ROOT / "config" / "clubs.yaml").absolute()
 
 
 def logins(place: Place) -> dict[str, str]:
-    """Airflow's log-ins and passwords, made at the first start and kept."""
-    found: dict[str, str] = {}
-    if place.passwords.exists():
-        found = json.loads(place.passwords.read_text())
+    """Airflow's log-ins and passwords of this machine."""
+    return keep_logins(place.passwords)
+
+
+def keep_logins(path: Path) -> dict[str, str]:
+    """User to password, as the file has them; those that are missing are made and kept there."""
+    found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     wanted = {user: found.get(user) or secrets.token_urlsafe(9) for user in USERS}
     if wanted != found:
-        _write_private(place.passwords, wanted)
+        _write_private(path, wanted)
     return wanted
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -15,10 +13,10 @@ from rich.console import Console
 from clubsync import embedded
 from stack import checks, demo, first_sync, processes
 from stack.airflow_api import AirflowApi
-from stack.environment import ROOT, Place, local, logins
+from stack.environment import ROOT, Place, config_path, local, logins
+from stack.migrate import MigrationError, create_databases, migrate
 from stack.supervision import StackError, Supervisor
 
-DATABASES = ("airflow", "clubsync")
 CODE = ("clubsync", "connectors", "plugins", "sandbox", "stack", "sql", "expectations", "config")
 
 PATIENCE = 180.0
@@ -33,7 +31,11 @@ def up(place: Place, console: Console) -> None:
     started = time.monotonic()
     supervisor = Supervisor(place)
     checks.disk(place.var)
-    environment = {**local(place, embedded.locate(place.postgres)), **demo.environment(place)}
+    checks.clubs(config_path())
+    environment = {
+        **demo.environment(place),
+        **local(place, embedded.locate(place.postgres)),  # what the caller has set goes first
+    }
     state = _state(environment)
     if supervisor.pid is not None and _stored(supervisor) != state:
         with _step(console, "Something changed: stopping what runs"):
@@ -88,35 +90,21 @@ def _start(
     with _step(console, "PostgreSQL"):
         supervisor.start("postgres")
         _await(supervisor, lambda: embedded.status(place.postgres) is not None, "PostgreSQL")
-        for database in DATABASES:
-            embedded.locate(place.postgres).create_database(database)
+        create_databases(environment)
     for process in demo.processes(place):
         supervisor.start(process.name)
     if fresh:
         with _step(console, "Databases"):
-            _migrate(place, environment)
+            try:
+                migrate(environment, place.logs)
+            except MigrationError as error:
+                raise StackError(str(error)) from None
+    supervisor.start("api-server")
+    if demo.processes(place):
+        with _step(console, "Simulated ERPs"):
+            _await(supervisor, lambda: demo.ready(place), "the simulated ERPs are not ready")
     for process in processes.airflow():
         supervisor.start(process.name)
-
-
-def _migrate(place: Place, environment: Mapping[str, str]) -> None:
-    """Both schemas at once; meanwhile the libraries that tasks need are compiled, once."""
-    programs = {
-        "airflow db migrate": [str(processes.BIN / "airflow"), "db", "migrate"],
-        "clubsync db upgrade": [str(processes.BIN / "clubsync"), "db", "upgrade"],
-        "imports": [sys.executable, "-c", "import great_expectations, pandas, clubsync.pipeline"],
-    }
-    running = {}
-    for name, command in programs.items():
-        log = place.logs / f"{name.replace(' ', '-')}.log"
-        with log.open("wb") as output:
-            running[name, log] = subprocess.Popen(
-                command, cwd=ROOT, env=dict(environment), stdout=output, stderr=output
-            )
-    for (name, log), program in running.items():
-        if program.wait() != 0:
-            last = log.read_text(errors="replace").strip().splitlines()[-8:]
-            raise StackError(f"{name} failed. The end of {log}:\n" + "\n".join(last))
 
 
 def _healthy(api: AirflowApi) -> bool:

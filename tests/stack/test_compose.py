@@ -1,0 +1,87 @@
+"""docker-compose.yaml is a Compose file, and runs what `make up` runs, with the same settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import PyCompose
+
+from clubsync.embedded import Server
+from stack import environment, processes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What differs by its nature; everything else that make up sets has to be set.
+ONE_MACHINE_ONLY = {"CLUBSYNC_STACK"}
+
+
+def _interpolated(text: str) -> str:
+    """Compose's own ${NAME:-default} and ${NAME:?message}, with nothing set but what is required."""
+
+    def value(match: re.Match[str]) -> str:
+        return match["default"] if match["kind"] == ":-" else "given"
+
+    return re.sub(r"\$\{(?P<name>\w+)((?P<kind>:[-?])(?P<default>[^}]*))?\}", value, text)
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    text = (ROOT / "docker-compose.yaml").read_text()
+    return dict(yaml.safe_load(_interpolated(text)))
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> dict[str, str]:
+    place = environment.Place(var=tmp_path)
+    return environment.of_one_machine(place, Server(tmp_path, tmp_path))
+
+
+def test_it_is_a_valid_compose_file(compose: dict[str, Any]) -> None:
+    services = PyCompose.from_yaml(yaml.safe_dump(compose)).service_names()
+    assert {"postgres", "redis", "worker"} <= set(services)
+
+
+def test_shared_settings_are_the_same(compose: dict[str, Any]) -> None:
+    given = compose["x-environment"]
+    assert {name: given.get(name) for name in environment.SHARED} == environment.SHARED
+
+
+def test_every_setting_of_one_machine_has_its_counterpart(
+    compose: dict[str, Any], local: dict[str, str]
+) -> None:
+    missing = set(local) - set(compose["x-environment"]) - ONE_MACHINE_ONLY
+    assert missing == set()
+
+
+def test_it_runs_the_same_airflow_processes_with_the_same_commands(compose: dict[str, Any]) -> None:
+    for process in processes.airflow():
+        command = ["airflow", *process.command[1:]]
+        assert compose["services"][process.name]["command"] == command
+
+
+def test_airflow_starts_after_the_migrations_and_they_after_the_databases(
+    compose: dict[str, Any],
+) -> None:
+    services = compose["services"]
+    assert set(services["migrate"]["depends_on"]) == {"postgres", "redis"}
+    for name in (*(p.name for p in processes.airflow()), "worker"):
+        condition = services[name]["depends_on"]["migrate"]["condition"]
+        assert condition == "service_completed_successfully"
+
+
+def test_only_the_user_interface_is_reachable_and_only_from_this_machine(
+    compose: dict[str, Any],
+) -> None:
+    published = {n: s["ports"] for n, s in compose["services"].items() if "ports" in s}
+    assert published == {"api-server": ["127.0.0.1:8080:8080"]}
+
+
+def test_no_secret_has_a_default() -> None:
+    text = (ROOT / "docker-compose.yaml").read_text()
+    for line in text.splitlines():
+        if re.search(r"(KEY|SECRET|PASSWORD):", line):
+            assert ":?" in line, line
