@@ -43,7 +43,7 @@ db_app = typer.Typer(help="The club base's own data base.", no_args_is_help=True
 app.add_typer(clubs_app, name="clubs")
 app.add_typer(db_app, name="db")
 
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]

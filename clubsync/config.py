@@ -259,14 +259,17 @@ def _plain(node: Any) -> Any:
     return node
 
 
-def _line(node: Any, loc: tuple[Any, ...]) -> int:
+def _line(root: Any, loc: tuple[Any, ...]) -> int:
     """The line, from 1, of the innermost key of `loc` that the file has."""
+    node: Any = root
     line = (getattr(getattr(node, "lc", None), "line", 0) or 0) + 1
     for part in loc:
-        if not hasattr(node, "lc"):
+        marks = getattr(node, "lc", None)
+        if marks is None:
             break
         try:
-            line = (node.lc.key(part) if isinstance(node, dict) else node.lc.item(part))[0] + 1
+            at = marks.key if isinstance(node, dict) else marks.item
+            line = at(part)[0] + 1
             node = node[part]
         except (KeyError, IndexError, TypeError):
             break

@@ -76,7 +76,7 @@ def held(plan: Plan, records: pl.DataFrame, group_names: pl.DataFrame) -> pl.Dat
     return (
         rows.with_columns(cause=pl.Series(causes, dtype=pl.String))
         .select(HELD.names())
-        .cast(dict(HELD))
+        .cast(HELD)
         .sort("customer")
     )
 

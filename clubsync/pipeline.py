@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from clubsync.facts import Policy
     from clubsync.scope import Scope
     from clubsync.snapshot import Snapshot, Store
+    from connectors.model import Reading
 
 log = logging.getLogger(__name__)
 
@@ -346,7 +347,7 @@ class Pipeline:
             self.resolve,
             lambda rows, total: self.progress(club.id, "extract", rows, total),
         )
-        reading = connector.read(full=full)
+        reading = self._identified(connector.read(full=full), number)
         customers, content_hash = snapshots.prepare(reading)
         certificate = reading.certificate
         step["certified"], step["as_of"] = certificate.complete, reading.as_of.isoformat()
@@ -357,7 +358,7 @@ class Pipeline:
             self._believe(club, customers, reading.conflicting_ids, state, driver, number)
             path = snapshots.path_of(club.id, content_hash)
             self._keep(path, customers, reading)
-            step["snapshot"] = queries().add_snapshot(
+            taken: int = queries().add_snapshot(
                 driver,
                 club=number,
                 as_of=reading.as_of,
@@ -372,11 +373,12 @@ class Pipeline:
                 column_of=json.dumps(dict(reading.column_of)),
             )
             queries().run_snapshot(
-                driver, club=number, run=step["run"], snapshot=step["snapshot"], read=step["read"]
+                driver, club=number, run=step["run"], snapshot=taken, read=step["read"]
             )
+        step["snapshot"] = taken
         self._of(step).snapshot = snapshots.Snapshot(
             club=club.id,
-            number=step["snapshot"],
+            number=taken,
             as_of=reading.as_of,
             certified=certificate.complete,
             customers=customers,
@@ -386,7 +388,36 @@ class Pipeline:
             path=path,
         )
 
-    def _keep(self, path: str, customers: pl.DataFrame, reading: Any) -> None:
+    def _identified(self, reading: Reading, number: int) -> Reading:
+        """R1: ids for the rows of a source that has none."""
+        from clubsync import identity
+        from clubsync.db import fetch, queries
+
+        ids = reading.customers["erp_id"]
+        if not len(ids) or ids.null_count() < len(ids):
+            return reading
+        import polars as pl
+
+        schema = {
+            **dict.fromkeys(
+                ("erp_id", "email_norm", "phone", "first_name", "last_name"), pl.String()
+            ),
+            "birth_date": pl.Date(),
+            "gone": pl.Boolean(),
+        }
+        with self.base.club(number) as driver:
+            people = fetch(driver, "people_of", schema, {"club": number})
+            secret = queries().club_state(driver, club=number)["hash_key"].bytes
+        known = [
+            identity.Known(erp_id, keys, gone)
+            for erp_id, keys, gone in zip(
+                people["erp_id"], identity.keys_of(people), people["gone"], strict=True
+            )
+        ]
+        customers, unclear = identity.resolve(reading.customers, known, secret)
+        return replace(reading, customers=customers, conflicting_ids=unclear)
+
+    def _keep(self, path: str, customers: pl.DataFrame, reading: Reading) -> None:
         """Store the reading's content, unless a reading of the same content is stored."""
         import polars as pl
 

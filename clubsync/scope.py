@@ -26,11 +26,11 @@ from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 #: snapshot newer than the last certified one has shown the record (R16), else null.
 VECTOR = pl.Schema(
     {
-        "erp_id": pl.String,
-        "row_hash": pl.UInt64,
-        "next_date": pl.Date,
+        "erp_id": pl.String(),
+        "row_hash": pl.UInt64(),
+        "next_date": pl.Date(),
         "seen_as_of": pl.Datetime("us", "UTC"),
-        "seen_snapshot": pl.Int64,
+        "seen_snapshot": pl.Int64(),
     }
 )
 _MIRROR: dict[str, Any] = {
@@ -383,7 +383,7 @@ def _base(rows: pl.DataFrame, stored: pl.DataFrame, keep: Iterable[int]) -> pl.D
             keep=pl.col("customer").is_in(list(keep)),
         )
         .select(BASE.names())
-        .cast(dict(BASE))
+        .cast(BASE)
     )
 
 
@@ -416,6 +416,7 @@ def next_vector(scope: Scope, plan: Plan) -> pl.DataFrame:
     if snapshot.certified:
         rest = old.filter(
             pl.col("erp_id").is_in(pl.concat([newer["erp_id"], plan.waits]).implode())
+            | pl.col("erp_id").is_in(list(snapshot.conflicting_ids))
         )
     else:
         rest = old

@@ -122,7 +122,8 @@ def _validate(rows: pl.DataFrame) -> pl.DataFrame:
     import great_expectations as gx
     from great_expectations.core.expectation_suite import ExpectationSuite
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    for chatty in ("great_expectations", "great_expectations.data_context.types.base"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     definition = definitions()
     suite = ExpectationSuite(name=definition["name"], expectations=definition["expectations"])
     context = gx.get_context(mode="ephemeral")
@@ -182,18 +183,18 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     others = pl.col("cluster_ids").list.set_difference(pl.concat_list("erp_id")).list.sort()
     about_groups = pl.col("code").is_in(["GROUP_INACTIVE", "GROUP_FORMER", "GROUP_UNKNOWN"])
 
-    def text(**fields: pl.Expr) -> pl.Expr:
-        return pl.struct(**fields).struct.json_encode()
+    def text(name: str, value: pl.Expr) -> pl.Expr:
+        return pl.struct(value.alias(name)).struct.json_encode()
 
     detail = (
         pl.when(pl.col("code") == "EMAIL_DUPLICATE")
-        .then(text(others=others.list.head(20)))
+        .then(text("others", others.list.head(20)))
         .when(about_groups)
-        .then(text(groups=pl.col("odd_groups")))
+        .then(text("groups", pl.col("odd_groups")))
         .when(pl.col("code") == "EMAIL_SHARED_FAMILY")
-        .then(text(owner=pl.col("owner_id")))
+        .then(text("owner", pl.col("owner_id")))
         .when(pl.col("code") == "RECORD_MERGED")
-        .then(text(successor=pl.col("successor")))
+        .then(text("successor", pl.col("successor")))
         .otherwise(pl.lit("{}"))
     )
     return rows.select("erp_id", "code", "severity", detail=detail)

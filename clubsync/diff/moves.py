@@ -123,9 +123,7 @@ def decide(
         .select("customer", "into")
     )
     return (
-        pl.concat([moved, adopted.select("customer", to="erp_id", how=pl.lit("adoption"))]).cast(
-            dict(MOVES)
-        ),
-        pl.concat([absorbed, swallowed]).cast(dict(ABSORBED)),
+        pl.concat([moved, adopted.select("customer", to="erp_id", how=pl.lit("adoption"))]).cast(MOVES),
+        pl.concat([absorbed, swallowed]).cast(ABSORBED),
         added,
     )

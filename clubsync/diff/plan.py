@@ -27,21 +27,21 @@ KINDS = (
 #: who must stay as they are (a hold, R15; a rejected one); `user_email` is the linked user's.
 BASE = pl.Schema(
     {
-        "customer": pl.Int64,
-        "erp_id": pl.String,
-        "email": pl.String,
-        "email_raw": pl.String,
-        "first_name": pl.String,
-        "last_name": pl.String,
-        "phone": pl.String,
-        "origin": pl.String,
-        "in_customers_group": pl.Boolean,
+        "customer": pl.Int64(),
+        "erp_id": pl.String(),
+        "email": pl.String(),
+        "email_raw": pl.String(),
+        "first_name": pl.String(),
+        "last_name": pl.String(),
+        "phone": pl.String(),
+        "origin": pl.String(),
+        "in_customers_group": pl.Boolean(),
         "groups": pl.List(pl.String),
-        "reason": pl.String,
-        "detached": pl.Boolean,
-        "linked_user": pl.Int64,
-        "user_email": pl.String,
-        "keep": pl.Boolean,
+        "reason": pl.String(),
+        "detached": pl.Boolean(),
+        "linked_user": pl.Int64(),
+        "user_email": pl.String(),
+        "keep": pl.Boolean(),
     }
 )
 FINDINGS = pl.Schema(
@@ -223,7 +223,7 @@ def _changes(after: pl.DataFrame) -> pl.DataFrame:
                     reason=reason,
                 )
             )
-    return pl.concat(parts).cast(dict(CHANGES)) if parts else CHANGES.to_frame()
+    return pl.concat(parts).cast(CHANGES) if parts else CHANGES.to_frame()
 
 
 def _customers(after: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
@@ -244,7 +244,7 @@ def _findings(
     def tell(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr) -> pl.DataFrame:
         return rows.select(
             "erp_id", code=pl.lit(code), severity=pl.lit(severity), detail=detail
-        ).cast(dict(FINDINGS))
+        ).cast(FINDINGS)
 
     nothing = pl.lit("{}")
     attached = after.drop_nulls("erp_id").filter(pl.col("into").is_null())

@@ -164,6 +164,8 @@ create table sync.club_state (
     paused boolean not null default false,
     confirmed_empty boolean not null default false,
     confirmed_same_club boolean not null default false,
+    -- for the keyed hashes of people: ids where the source has none (R1), the erased (R20)
+    hash_key uuid not null default gen_random_uuid(),
     epoch integer not null default 1,
     source text
 );

@@ -76,3 +76,9 @@ where club = :club and closed_at is null and erp_id = any(:ids::text []);
 select finding, erp_id, code, severity, detail::text as detail
 from sync.finding
 where club = :club and closed_at is null;
+
+-- name: people_of(club)
+-- What identifies the records of a source without ids (R1).
+select erp_id, email_norm, phone, first_name, last_name, birth_date, gone_at is not null as gone
+from sync.erp_customer
+where club = :club;

@@ -1,0 +1,188 @@
+"""R1, sources without ids: who is who in a file that numbers nobody.
+
+The key is email, then phone and name, then name and birth date. A row that agrees with one known
+record, and with one only, is that record, whatever else of it has changed; a row that agrees with none
+is new, under an id that is a keyed hash of its best key. Where it cannot be told which of several is
+meant, nobody is guessed: the known record stays as it is, and a finding says so (ID_DUPLICATE).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from clubsync import emails
+
+LEVELS = 3
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What identifies a person: email; phone and name; name and birth date. None where a part is missing."""
+
+    email: str | None
+    phone_name: tuple[str, str] | None
+    name_birth: tuple[str, str] | None
+
+    def at(self, level: int) -> object:
+        return (self.email, self.phone_name, self.name_birth)[level]
+
+    def agrees(self, other: Keys) -> int:
+        """How many keys are there on both sides and the same."""
+        pairs = [(self.at(level), other.at(level)) for level in range(LEVELS)]
+        return sum(a is not None and a == b for a, b in pairs)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A record that earlier readings have shown."""
+
+    erp_id: str
+    keys: Keys
+    gone: bool = False
+
+
+def keys_of(people: pl.DataFrame) -> list[Keys]:
+    """The keys of each row.
+
+    :param people: email_norm, phone, first_name, last_name, birth_date.
+    """
+    out = []
+    columns = ("email_norm", "phone", "first_name", "last_name", "birth_date")
+    for email, phone, first, last, birth in people.select(columns).iter_rows():
+        name = _name(first, last)
+        out.append(
+            Keys(
+                email=email,
+                phone_name=(phone, name) if phone and name else None,
+                name_birth=(name, birth.isoformat()) if birth and name else None,
+            )
+        )
+    return out
+
+
+def _name(first: str | None, last: str | None) -> str:
+    text = unicodedata.normalize("NFC", f"{first or ''} {last or ''}").casefold()
+    return " ".join(text.split())
+
+
+def resolve(
+    customers: pl.DataFrame, known: Iterable[Known], secret: bytes
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Give every row its id.
+
+    :param customers: `CUSTOMER_SCHEMA`, erp_id null throughout.
+    :param secret: the club's own key for hashes.
+    :returns: the customers with their ids, rows that are word for word the same once; and the ids of
+        known records that more than one row may be.
+    """
+    customers = customers.unique(maintain_order=True)
+    judged = emails.judge(customers["email"])["email_norm"]
+    rows = keys_of(customers.with_columns(email_norm=judged))
+    people = list(known)
+    given: dict[int, str] = {}
+    left = {n: person for n, person in enumerate(people)}
+    unclear: set[str] = set()
+    for level in range(LEVELS):
+        _match(level, rows, given, left, unclear)
+    taken = {person.erp_id for person in people}
+    shared = _shared(rows)
+    for n, keys in enumerate(rows):
+        if n not in given:
+            given[n] = _mint(n, keys, shared, taken, secret, customers)
+            taken.add(given[n])
+    ids = pl.Series("erp_id", [given[n] for n in range(len(rows))], dtype=pl.String)
+    unclear -= set(given.values())
+    return customers.with_columns(ids), tuple(sorted(unclear))
+
+
+def _match(
+    level: int,
+    rows: list[Keys],
+    given: dict[int, str],
+    left: dict[int, Known],
+    unclear: set[str],
+) -> None:
+    """Pair what agrees at this level; of several, the one that agrees with more, if it is one."""
+    by_key: dict[object, list[int]] = defaultdict(list)
+    for n, person in left.items():
+        key = person.keys.at(level)
+        if key is not None:
+            by_key[key].append(n)
+    wanting: dict[object, list[int]] = defaultdict(list)
+    for n, keys in enumerate(rows):
+        key = keys.at(level)
+        if n not in given and key is not None and key in by_key:
+            wanting[key].append(n)
+    for key, candidates in wanting.items():
+        there = [n for n in by_key[key] if not left[n].gone] or by_key[key]
+        open_rows, open_known = list(candidates), list(there)
+        for row in candidates:
+            if len(open_rows) == 1 and len(open_known) == 1:
+                break
+            best = _best(rows[row], open_known, left, rows, open_rows)
+            if best is not None:
+                given[row] = left.pop(best).erp_id
+                open_rows.remove(row)
+                open_known.remove(best)
+        if len(open_rows) == 1 and len(open_known) == 1:
+            given[open_rows[0]] = left.pop(open_known[0]).erp_id
+        elif open_rows and open_known:
+            unclear.update(left[n].erp_id for n in open_known if not left[n].gone)
+
+
+def _best(
+    keys: Keys, candidates: list[int], left: dict[int, Known], rows: list[Keys], rivals: list[int]
+) -> int | None:
+    """The known record that this row, and no other, agrees with in more than the key at hand."""
+    scores = {n: keys.agrees(left[n].keys) for n in candidates}
+    top = max(scores.values(), default=0)
+    winners = [n for n, score in scores.items() if score == top]
+    if top < 2 or len(winners) != 1:
+        return None
+    person = left[winners[0]]
+    equals = [n for n in rivals if rows[n].agrees(person.keys) >= top]
+    return winners[0] if len(equals) == 1 else None
+
+
+def _shared(rows: list[Keys]) -> set[object]:
+    """Keys that stand on more than one row: they identify nobody."""
+    seen: set[object] = set()
+    twice: set[object] = set()
+    for keys in rows:
+        for level in range(LEVELS):
+            key = keys.at(level)
+            if key is not None:
+                (twice if key in seen else seen).add(key)
+    return twice
+
+
+def _mint(
+    n: int,
+    keys: Keys,
+    shared: set[object],
+    taken: set[str],
+    secret: bytes,
+    customers: pl.DataFrame,
+) -> str:
+    """An id for a new row: the keyed hash of its best key that is its own, else of the whole row."""
+    for level in range(LEVELS):
+        key = keys.at(level)
+        if key is not None and key not in shared:
+            made = _hash(secret, level, repr(key))
+            if made not in taken:
+                return made
+    text, salt = repr(customers.row(n)), 0
+    while (made := _hash(secret, LEVELS + salt, text)) in taken:
+        salt += 1
+    return made
+
+
+def _hash(secret: bytes, level: int, text: str) -> str:
+    digest = hashlib.blake2b(f"{level}:{text}".encode(), key=secret, digest_size=10)
+    return f"~{digest.hexdigest()}"
