@@ -127,7 +127,9 @@ class CsvConnector(Connector[CsvSettings]):
         settings = self.settings
         column_of = settings.fields.columns()
         with open_drop(self.connection, settings) as drop:
-            table, content = table_of(drop, settings.customers, settings)
+            table, content = table_of(
+                drop, settings.customers, settings, but_not=self._groups_pattern
+            )
             table.need(column_of.values())
             listed, doubts = self._listed_groups(drop)
         customers = self._customers(table, listed)
@@ -148,10 +150,14 @@ class CsvConnector(Connector[CsvSettings]):
     def check(self) -> str:
         """Look for the files, without reading them."""
         with open_drop(self.connection, self.settings) as drop:
-            said = drop.check(self.settings.customers)
+            said = drop.check(self.settings.customers, but_not=self._groups_pattern)
             if self.settings.groups is not None:
                 said += " Groups: " + drop.check(self.settings.groups.file)
         return said
+
+    @property
+    def _groups_pattern(self) -> str | None:
+        return self.settings.groups.file if self.settings.groups else None
 
     # customers
 

@@ -33,12 +33,15 @@ def open_drop(connection: Connection, settings: DropSettings) -> FileDrop:
     return FileDrop(connection, timeout=settings.timeout, max_bytes=settings.max_megabytes * 2**20)
 
 
-def table_of(drop: FileDrop, pattern: str, settings: DropSettings) -> tuple[Table, Content]:
+def table_of(
+    drop: FileDrop, pattern: str, settings: DropSettings, *, but_not: str | None = None
+) -> tuple[Table, Content]:
     """The newest file that matches, parsed, and what is known of it.
 
+    :param but_not: the pattern of another file of the club's, which `pattern` may match too (`*.csv`).
     :raises ConnectorError: missing, unreachable, cut, or no table (see `files` and `tabular`).
     """
-    content = drop.read_newest(pattern)
+    content = drop.read_newest(pattern, but_not=but_not)
     table = parse(
         content,
         delimiter=settings.delimiter,

@@ -109,7 +109,9 @@ class EversportsConnector(Connector[EversportsSettings]):
         """Read the newest export whole; there is nothing less than `full` in a file."""
         settings = self.settings
         with open_drop(self.connection, settings) as drop:
-            table, content = table_of(drop, settings.customers, settings)
+            table, content = table_of(
+                drop, settings.customers, settings, but_not=settings.memberships
+            )
             column_of = self._column_of(table)
             memberships = self._memberships(drop)
         customers = self._customers(table)
@@ -129,7 +131,7 @@ class EversportsConnector(Connector[EversportsSettings]):
     def check(self) -> str:
         """Look for the files, without reading them."""
         with open_drop(self.connection, self.settings) as drop:
-            said = drop.check(self.settings.customers)
+            said = drop.check(self.settings.customers, but_not=self.settings.memberships)
             if self.settings.memberships is not None:
                 said += " Memberships: " + drop.check(self.settings.memberships)
         return said

@@ -277,7 +277,8 @@ def phones(values: pl.Series, region: str) -> pl.Series:
         digits = pl.col("raw").str.replace_all(_PUNCTUATION, "")
         local = digits.str.extract(rf"^{prefix}((?:{pattern}))$", 1)
         full = digits.str.extract(rf"^\+{code}((?:{pattern}))$", 1)
-        plain = pl.col("raw").str.contains(r"^\+?[0-9(]")
+        # 00 and 011 lead abroad, also where numbers at home may begin so.
+        plain = pl.col("raw").str.contains(r"^\+?[0-9(]") & ~digits.str.contains("^(00|011)")
         usual = pl.when(plain).then(pl.lit(f"+{code}") + pl.coalesce(local, full))
     frame = frame.with_columns(phone=usual)
     odd = frame.filter(pl.col("phone").is_null() & pl.col("raw").is_not_null())["raw"].unique()

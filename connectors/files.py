@@ -114,11 +114,12 @@ class FileDrop:
 
     # what is there
 
-    def find(self, pattern: str) -> list[Found]:
+    def find(self, pattern: str, *, but_not: str | None = None) -> list[Found]:
         """The files that `pattern` matches, newest first (then by name, last first).
 
         :param pattern: a path below the folder; `*`, `?` and `[…]` match within one path segment. Hidden
             files, unfinished uploads and `.rows` files are never matched by a wildcard.
+        :param but_not: the pattern of another file of the club's, where that is matched by both.
         :raises ConnectorError: see the module; no match is an empty list.
         """
         parts = _segments(pattern)
@@ -145,16 +146,18 @@ class FileDrop:
                     for name, info in self._list(fs, folder)
                     if info["type"] != "directory" and _matches(name, parts[-1])
                 ]
+        if but_not is not None:
+            found = [f for f in found if not _fits(f.name, but_not)]
         return sorted(found, key=lambda f: (f.modified, f.name), reverse=True)
 
-    def read_newest(self, pattern: str) -> Content:
+    def read_newest(self, pattern: str, *, but_not: str | None = None) -> Content:
         """Read the newest file that `pattern` matches, and `FILE.rows` beside it.
 
         :raises FileMissing: no file matches.
         :raises FileBroken: too large, changed while it was read, shorter than announced, or a `.rows` file that
             holds no number. Whether the rows agree is for whoever parses (`tabular.parse`).
         """
-        found = self.find(pattern)
+        found = self.find(pattern, but_not=but_not)
         if not found:
             raise FileMissing(f"There is no file {pattern} in {self.where}.")
         name = found[0].name
@@ -183,12 +186,12 @@ class FileDrop:
             raise FileBroken(f"{before.name} has {before.size} bytes, {len(data)} were received.")
         return Content(before.name, data, before.modified, rows)
 
-    def check(self, pattern: str) -> str:
+    def check(self, pattern: str, *, but_not: str | None = None) -> str:
         """A plain sentence of what matches: "3 files, newest customers.csv of 2026-11-21 10:05 UTC."
 
         :raises FileMissing: nothing does.
         """
-        found = self.find(pattern)
+        found = self.find(pattern, but_not=but_not)
         if not found:
             raise FileMissing(f"There is no file {pattern} in {self.where}.")
         count = "1 file" if len(found) == 1 else f"{len(found)} files, newest"
@@ -396,6 +399,11 @@ def _segments(pattern: str) -> list[str]:
 
 def _is_glob(part: str) -> bool:
     return any(c in part for c in "*?[")
+
+
+def _fits(name: str, pattern: str) -> bool:
+    names, parts = name.split("/"), _segments(pattern)
+    return len(names) == len(parts) and all(map(fnmatch.fnmatchcase, names, parts))
 
 
 def _matches(name: str, part: str) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +27,7 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from connectors.errors import ContractChanged, FileBroken
+from connectors.errors import ContractChanged, FileBroken, SettingsWrong
 from connectors.fields import INVISIBLE
 from connectors.files import Content
 
@@ -122,7 +123,7 @@ def _decoded(data: bytes, name: str, encoding: str | None) -> str:
         try:
             return data.decode(codec)
         except LookupError as e:
-            raise ContractChanged(f"There is no encoding {encoding!r}.") from e
+            raise SettingsWrong(f"There is no encoding {encoding!r}.") from e
         except UnicodeDecodeError as e:
             raise FileBroken(f"{name} is not {encoding}: byte {e.start} does not fit.") from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -156,10 +157,16 @@ def _csv(text_: str, name: str, delimiter: str | None) -> pl.DataFrame:
         raise FileBroken(f"{name} holds a web page or XML, not a table.")
     if start in ("{", "[", "%"):
         raise FileBroken(f"{name} holds JSON or a document, not a table.")
-    header_line = next(line for line in text_.splitlines() if line.strip())
+    # Excel lets a file begin with "sep=;", for itself.
+    if said := re.match(r'\s*"?sep=(.)"?[ \t]*(?:\r?\n|$)', text_):
+        delimiter = delimiter or said[1]
+        text_ = text_[said.end() :]
+        if not text_.strip():
+            raise FileBroken(f"{name} is empty: not even a header.")
+    header_line = next(line for line in io.StringIO(text_) if line.strip())
     delimiter = delimiter or _delimiter(header_line)
     if len(delimiter) != 1:
-        raise ContractChanged(f"A delimiter is one character, not {delimiter!r}.")
+        raise SettingsWrong(f"A delimiter is one character, not {delimiter!r}.")
     cells = _fast(text_, delimiter)
     # The reader of the standard library is slower, and says what is wrong and where.
     return (

@@ -162,6 +162,15 @@ def test_a_groups_file_lists_ids_names_and_whether_they_are_active(tmp_path: Pat
     assert [g["id"] for g in people(reading)["8"]["groups"]] == ["a,b", "g9"]
 
 
+def test_the_groups_file_is_never_taken_for_the_customers(tmp_path: Path) -> None:
+    """Both match *.csv, and the groups are newer."""
+    rows(tmp_path, ANA, at=NOON)
+    put(tmp_path, "groups.csv", "id;name\ng1;Gold\n")
+    reading = read(tmp_path, customers="*.csv", groups={"file": "groups*.csv"})
+    assert list(people(reading)) == ["7"]
+    assert reading.as_of == NOON
+
+
 def test_a_cell_that_is_a_listed_id_is_not_split(tmp_path: Path) -> None:
     rows(tmp_path, "8;;Bo;Li;;;active;a,b;;;;")
     put(tmp_path, "groups.csv", "id;name\na,b;Both\n")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors import fields
@@ -60,6 +60,7 @@ def test_what_is_no_phone_stays_as_it_came_and_blank_is_null() -> None:
     ]
 
 
+@example(["001000"], "IT")
 @given(
     st.lists(st.from_regex(r"(\+|00)?[0-9(][0-9 .()/-]{3,16}", fullmatch=True), max_size=8),
     st.sampled_from(["FR", "ES", "DE", "IT", "GB", "CH", "US", "BE", "AR"]),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from connectors import tabular
-from connectors.errors import ContractChanged, FileBroken
+from connectors.errors import ContractChanged, FileBroken, SettingsWrong
 from connectors.files import Content
 
 
@@ -37,6 +37,10 @@ def workbook(*rows: list[Any]) -> bytes:
 def test_the_delimiter_is_found_in_the_header(delimiter: str) -> None:
     table = parse(f"id{delimiter}mail\n1{delimiter}a@x.org\n")
     assert table.frame.rows() == [("1", "a@x.org")]
+
+
+def test_the_line_that_spreadsheets_write_for_themselves_is_no_header() -> None:
+    assert parse("sep=,\r\na;b,c\r\n1,2\r\n", rows=1).columns == ("a;b", "c")
 
 
 def test_cells_are_stripped_and_blank_is_null() -> None:
@@ -69,6 +73,8 @@ def test_a_named_encoding_is_obeyed() -> None:
     assert parse("a;b\né;1\n".encode("latin-1"), encoding="latin-1").frame.rows() == [("é", "1")]
     with pytest.raises(FileBroken, match="not utf-8"):
         parse("a;b\né;1\n".encode("cp1252"), encoding="utf-8")
+    with pytest.raises(SettingsWrong, match="klingon"):
+        parse("a;b\n", encoding="klingon")
 
 
 @pytest.mark.parametrize(
