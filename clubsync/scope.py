@@ -294,8 +294,8 @@ def _spans(column: str) -> pl.Expr:
         .list.eval(
             pl.struct(
                 element.field("id"),
-                element.field("valid_from").cast(pl.Date),
-                element.field("valid_until").cast(pl.Date),
+                element.field("valid_from").str.to_date("%Y-%m-%d"),
+                element.field("valid_until").str.to_date("%Y-%m-%d"),
             )
         )
         .cast(GROUP_LIST)
