@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from threading import Lock
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -38,10 +38,10 @@ AnswerFault = Literal[
 #: made by each simulated ERP.
 ListFault = Literal["empty", "page-repeated", "cursor-invalid", "row-moved", "half"]
 
-FaultKind = AnswerFault | ListFault
+#: made of an export, together with `html`, `truncated`, `half` and `empty`.
+FileFault = Literal["missing", "wrong-columns"]
 
-ANSWER_FAULTS: tuple[str, ...] = get_args(AnswerFault)
-LIST_FAULTS: tuple[str, ...] = get_args(ListFault)
+FaultKind = AnswerFault | ListFault | FileFault
 
 
 class Fault(BaseModel):

@@ -1,0 +1,75 @@
+"""Lets the demo's clubs live: writes their exports, and feeds Tryton, every few seconds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox import exports, file_faults
+from sandbox.demo import CLUBS, DemoClub
+from sandbox.faults import Faults
+from sandbox.world import ClubState
+
+log = logging.getLogger(__name__)
+
+#: kind of fault -> what it does to a customers' file.
+FILE_FAULTS: dict[str, Callable[[Path], None]] = {
+    "html": file_faults.html,
+    "truncated": file_faults.cut,
+    "half": file_faults.cut_between_rows,
+    "empty": file_faults.no_rows,
+    "missing": file_faults.missing,
+    "wrong-columns": file_faults.wrong_columns,
+}
+
+#: the customers' file of each ERP.
+CUSTOMERS = {"csv": "customers.csv", "eversports": "customers.csv", "planity": "clients.csv"}
+
+
+class Exporter:
+    """Writes the exports of the clubs that have some."""
+
+    def __init__(self, drop: Path, state: Callable[[str], ClubState], faults: Faults) -> None:
+        self._drop = drop
+        self._state = state
+        self._faults = faults
+        self._spoiled: dict[str, str] = {}
+        self.clubs = [c for c in CLUBS if c.erp in CUSTOMERS]
+
+    def tick(self) -> int:
+        """Bring every export up to date; returns how many files were written."""
+        return sum(self._export(club) for club in self.clubs)
+
+    def _export(self, club: DemoClub) -> int:
+        folder = self._drop / club.id
+        fault = self._faults.all().get(club.id)
+        kind = fault.kind if fault else None
+        if kind is not None and self._spoiled.get(club.id) == kind:
+            return 0  # an export that is broken stays so
+        written = len(_write(club, self._state(club.id), folder))
+        self._spoiled.pop(club.id, None)
+        if kind in FILE_FAULTS:
+            FILE_FAULTS[kind](folder / _customers(club))
+            self._spoiled[club.id] = kind
+        return written
+
+
+def _customers(club: DemoClub) -> str:
+    return "customers.xlsx" if _excel(club) else CUSTOMERS[club.erp]
+
+
+def _excel(club: DemoClub) -> bool:
+    return str(club.options.get("settings", {}).get("customers", "")).endswith(".xlsx")
+
+
+def _write(club: DemoClub, state: ClubState, folder: Path) -> list[Path]:
+    match club.erp:
+        case "csv":
+            return exports.write_csv(state, folder)
+        case "eversports":
+            return exports.write_eversports(state, folder, excel=_excel(club))
+        case "planity":
+            return exports.write_planity(state, folder)
+        case _:
+            return []
