@@ -7,7 +7,6 @@ failed; 1 comes before 3, 3 before 0.
 
 from __future__ import annotations
 
-import csv as csv_module
 import json
 import logging
 import sys
@@ -362,9 +361,13 @@ def findings(
     """What the club should fix in its ERP."""
     from clubsync import suites
     from clubsync.db import queries
+    from clubsync.export import write_csv
 
     with _club(club_id) as (driver, number, club):
         found = list(queries().findings(driver, club=number, include_all=everything))
+        if csv is not None:
+            written = write_csv(csv, driver, number, include_all=everything, language=club.language)
+            err.print(f"{written} records written to {csv}.", highlight=False, soft_wrap=True)
     rows = []
     for row in found:
         detail, closed = row.pop("detail"), row.pop("closed_at")
@@ -379,9 +382,6 @@ def findings(
             "run": row["run"],
         }
         rows.append({**document, "closed": closed} if everything else document)
-    if csv is not None:
-        _write_csv(csv, rows)
-        err.print(f"{len(rows)} findings written to {csv}.")
     if as_json:
         _print_json(rows)
     elif csv is None:
@@ -390,28 +390,6 @@ def findings(
             rows,
             ["code", "erp_id", "email", "severity", "since", "advice"],
         )
-
-
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """One row a finding; cells that a spreadsheet would run as a formula are quoted (R22)."""
-
-    def safe(value: Any) -> str:
-        text = _cell(value)
-        return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv_module.writer(file)
-        writer.writerow(["erp_id", "email", "code", "severity", "since", "error"])
-        for row in rows:
-            cells = (
-                row["erp_id"],
-                row["email"],
-                row["code"],
-                row["severity"],
-                row["since"],
-                row["advice"],
-            )
-            writer.writerow([safe(cell) for cell in cells])
 
 
 @app.command()

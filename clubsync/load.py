@@ -223,7 +223,7 @@ def _findings(driver: Driver, club: int, run: int, scope: Scope, plan: Plan, at:
     now = plan.findings.unique(["erp_id", "code"], keep="first", maintain_order=True)
     was = was.with_columns(detail=_canonical(was["detail"]))
     now = now.with_columns(detail=_canonical(now["detail"]))
-    gone = was.join(now, on=key, how="anti")["finding"].to_list()
+    gone = was.join(now, on=["erp_id", "code"], how="anti")["finding"].to_list()
     if gone:
         sql.close_findings(driver, club=club, run=run, at=at, findings=gone)
     fresh = now.join(was, on=key, how="anti")

@@ -222,3 +222,49 @@ select
     certified_rows as customers
 from sync.club_state
 where club = :club and certified_as_of is not null;
+
+-- name: finding_rows(club, include_all)
+-- The ERP records that have findings, with what we keep of them, for the export (R22).
+select
+    m.erp_id,
+    m.email,
+    m.first_name,
+    m.last_name,
+    m.phone,
+    m.birth_date,
+    coalesce(m.status_raw, m.status) as status,
+    m.guardian_id,
+    m.replaced_by,
+    m.created_at,
+    m.valid_from,
+    m.valid_until,
+    coalesce((
+        select string_agg(coalesce(g.name, h.value ->> 'id'), '|' order by h.value ->> 'id')
+        from jsonb_array_elements(m.groups) as h
+        left join sync.erp_group as g on g.club = m.club and g.erp_group_id = h.value ->> 'id'
+    ), '') as groups,
+    (
+        select json_agg(json_build_object('code', f.code, 'severity', f.severity, 'detail', f.detail) order by f.code)
+        from sync.finding as f
+        where
+            f.club = m.club and f.erp_id = m.erp_id
+            and (:include_all::boolean or (f.closed_at is null and f.severity != 'info'))
+    ) as findings
+from sync.erp_customer as m
+where
+    m.club = :club
+    and exists (
+        select 1 from sync.finding as f
+        where
+            f.club = m.club and f.erp_id = m.erp_id
+            and (:include_all::boolean or (f.closed_at is null and f.severity != 'info'))
+    )
+order by m.erp_id;
+
+-- name: export_columns(club)^
+-- The ERP's own columns, of the newest reading that told them.
+select columns, column_of
+from sync.snapshot
+where club = :club and cardinality(columns) > 0
+order by snapshot desc
+limit 1;

@@ -187,9 +187,13 @@ from plan_record as p
 where m.club = :club and m.erp_id = p.erp_id and p.vanished;
 
 -- name: open_findings(club, run, at)!
+-- A finding that is open already keeps its time; what it names may have changed.
 insert into sync.finding (club, erp_id, code, severity, detail, since, run)
 select :club, erp_id, code, severity, detail, :at, :run
-from plan_finding;
+from plan_finding
+on conflict (club, erp_id, code) where closed_at is null do update set
+    severity = excluded.severity,
+    detail = excluded.detail;
 
 -- name: close_findings(club, run, at, findings)!
 update sync.finding set closed_at = :at, closed_run = :run
