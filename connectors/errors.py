@@ -76,7 +76,9 @@ class FileBroken(ConnectorError):
     """A file that is cut, is not what it says it is, or does not parse: refused whole (R14)."""
 
     runbook = "file-broken"
-    default_remedy = "Ask the club to export the file again; until then its customers stay as they are."
+    default_remedy = (
+        "Ask the club to export the file again; until then its customers stay as they are."
+    )
 
 
 class ContractChanged(ConnectorError):
@@ -84,7 +86,9 @@ class ContractChanged(ConnectorError):
 
     runbook = "contract-changed"
     transient = False
-    default_remedy = "An engineer has to look: compare the answer with the connector and its settings."
+    default_remedy = (
+        "An engineer has to look: compare the answer with the connector and its settings."
+    )
 
 
 class SettingsWrong(ConnectorError):

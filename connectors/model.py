@@ -44,25 +44,25 @@ GROUP_REF = pl.Struct({"id": pl.String, "valid_from": pl.Date, "valid_until": pl
 #: - `placeholder`: not a person (a "Customer Deleted" sink, an unfinished sign-up).
 CUSTOMER_SCHEMA = pl.Schema(
     {
-        "erp_id": pl.String,
-        "email": pl.String,
-        "first_name": pl.String,
-        "last_name": pl.String,
-        "phone": pl.String,
-        "birth_date": pl.Date,
-        "gender": pl.String,
-        "country": pl.String,
-        "status": pl.String,
-        "status_raw": pl.String,
+        "erp_id": pl.String(),
+        "email": pl.String(),
+        "first_name": pl.String(),
+        "last_name": pl.String(),
+        "phone": pl.String(),
+        "birth_date": pl.Date(),
+        "gender": pl.String(),
+        "country": pl.String(),
+        "status": pl.String(),
+        "status_raw": pl.String(),
         "groups": pl.List(GROUP_REF),
-        "valid_from": pl.Date,
-        "valid_until": pl.Date,
-        "guardian_id": pl.String,
-        "replaced_by": pl.String,
+        "valid_from": pl.Date(),
+        "valid_until": pl.Date(),
+        "guardian_id": pl.String(),
+        "replaced_by": pl.String(),
         "created_at": pl.Datetime("us", "UTC"),
         "modified_at": pl.Datetime("us", "UTC"),
-        "is_company": pl.Boolean,
-        "placeholder": pl.Boolean,
+        "is_company": pl.Boolean(),
+        "placeholder": pl.Boolean(),
     }
 )
 
@@ -194,7 +194,9 @@ def assemble(
                 n = repeated["erp_id"].n_unique()
                 why.append(f"{n} ids came on more than one page: rows moved while they were read.")
             elif conflicting:
-                why.append(f"{len(conflicting)} ids stand in the file twice with different content.")
+                why.append(
+                    f"{len(conflicting)} ids stand in the file twice with different content."
+                )
             customers = customers.filter(~pl.col("erp_id").is_in(list(conflicting))).unique(
                 "erp_id", keep="first", maintain_order=True
             )

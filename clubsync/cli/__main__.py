@@ -1,0 +1,3 @@
+from clubsync.cli import main
+
+main()

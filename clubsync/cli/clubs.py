@@ -1,0 +1,111 @@
+"""`clubsync clubs`: the registry, and how each club is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clubsync.cli.common import AsJson, open_base, print_json, table
+from clubsync.errors import SyncError
+from connectors.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from clubsync.config import ClubConfig
+
+clubs_app = typer.Typer(
+    help="The clubs of clubs.yaml, and how they are.", invoke_without_command=True
+)
+
+
+@clubs_app.callback()
+def clubs(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the clubs: ERP, cadence, last complete reading, customers, open findings, holds."""
+    if context.invoked_subcommand:
+        return
+    from clubsync.config import load_config
+    from clubsync.db import queries
+
+    config = load_config()
+    with open_base() as base, base.reader() as driver:
+        states = {row["club_id"]: row for row in queries().club_overview(driver)}
+    rows = []
+    for club in config.clubs:
+        state = states.get(club.id, {})
+        rows.append(
+            {
+                "club": club.id,
+                "name": club.name,
+                "erp": club.erp,
+                "every": f"{int(club.every.total_seconds() // 60)}m",
+                "state": _state(state),
+                "certified": state.get("certified_as_of"),
+                "customers": state.get("customers", 0),
+                "findings": state.get("findings", 0),
+                "held": state.get("held", 0),
+                "error": state.get("last_error"),
+            }
+        )
+    if as_json:
+        print_json(rows)
+    else:
+        table(str(config.path), rows, list(rows[0]) if rows else [])
+
+
+def _state(state: dict[str, Any]) -> str:
+    if not state:
+        return "never read"
+    if state["paused"]:
+        return "paused"
+    if state["failing_since"]:
+        return "failing"
+    return "held" if state["held"] else "ok"
+
+
+@clubs_app.command("check")
+def clubs_check(
+    club_ids: Annotated[list[str] | None, typer.Argument(metavar="[CLUB]...")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check clubs.yaml and test every club's connection; stores nothing."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from clubsync import connections
+    from clubsync.config import load_config
+    from clubsync.pipeline import connector_of
+
+    config = load_config()
+    wanted = [config.club(c) for c in club_ids] if club_ids else list(config.clubs)
+
+    def look(club: ClubConfig) -> dict[str, Any]:
+        row = {"club": club.id, "erp": club.erp, "connection": club.connection}
+        try:
+            return {
+                **row,
+                "ok": True,
+                "found": connector_of(club, connections.resolve).check(),
+                "remedy": None,
+            }
+        except (SyncError, ConnectorError) as error:
+            return {**row, "ok": False, "found": error.what, "remedy": error.remedy}
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        rows = list(pool.map(look, wanted))
+    if as_json:
+        print_json(rows)
+    else:
+        table(
+            f"{config.path}: {len(rows)} clubs",
+            rows,
+            ["club", "erp", "connection", "ok", "found", "remedy"],
+        )
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+@clubs_app.command("schema")
+def clubs_schema() -> None:
+    """Print the JSON Schema of clubs.yaml, for editors."""
+    from clubsync.config import json_schema
+
+    print_json(json_schema())

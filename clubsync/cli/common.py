@@ -1,0 +1,118 @@
+"""What every command shares: consoles, JSON on stdout, tables, a club's data base."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from clubsync.config import ClubConfig
+    from clubsync.db import Base, Driver
+    from clubsync.pipeline import Pipeline
+
+out = Console(width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+ClubId = Annotated[str, typer.Argument(metavar="CLUB", help="A club's id, as in clubs.yaml.")]
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, default=plain, ensure_ascii=False) + "\n")
+
+
+def table(title: str, rows: list[dict[str, Any]], columns: list[str]) -> None:
+    if not rows:
+        out.print(f"{title}: none.")
+        return
+    shown = Table(title=title, title_justify="left")
+    for column in columns:
+        shown.add_column(column.replace("_", " "))
+    for row in rows:
+        shown.add_row(*(cell(row[column]) for column in columns))
+    out.print(shown)
+
+
+def cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return json.dumps(value, default=plain, ensure_ascii=False)
+    return str(value)
+
+
+@contextmanager
+def open_pipeline(quiet: bool) -> Iterator[Pipeline]:
+    """The pipeline, with a progress line on stderr where a person looks on."""
+    from clubsync.pipeline import Pipeline
+
+    if quiet or not err.is_terminal:
+        with Pipeline.from_environment() as pipeline:
+            yield pipeline
+        return
+    with err.status("reading") as status:
+
+        def progress(club: str, stage: str, rows: int, total: int | None) -> None:
+            status.update(f"{club}: {stage} {rows:,}" + (f" of {total:,}" if total else ""))
+
+        with Pipeline.from_environment(progress=progress) as pipeline:
+            yield pipeline
+
+
+@contextmanager
+def open_club(club_id: str) -> Iterator[tuple[Driver, int, ClubConfig]]:
+    """A transaction of one club of clubs.yaml; its number is 0 where it was never synced."""
+    from clubsync.config import load_config
+    from clubsync.db import queries
+
+    club = load_config().club(club_id)
+    with open_base() as base:
+        with base.transaction() as driver:
+            number = queries().find_club(driver, club_id=club_id) or 0
+        with base.club(number) as driver:
+            yield driver, number, club
+
+
+@contextmanager
+def open_base() -> Iterator[Base]:
+    """The club base, closed at the end."""
+    from clubsync.db import Base
+
+    base = Base(pool_size=1)
+    try:
+        yield base
+    finally:
+        base.close()
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 time as typed; UTC unless it says."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not an ISO 8601 time, like 2026-11-21T10:05:00Z"
+        ) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found

@@ -1,0 +1,162 @@
+"""What there is: customers, findings, why, changes, holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clubsync.cli.common import (
+    AsJson,
+    ClubId,
+    err,
+    moment,
+    open_base,
+    open_club,
+    out,
+    print_json,
+    table,
+)
+
+
+def customers(club_id: ClubId, as_json: AsJson = False) -> None:
+    """The club base of a club."""
+    from clubsync.db import queries
+
+    with open_club(club_id) as (driver, number, club):
+        rows = list(queries().customers(driver, club=number))
+    if as_json:
+        print_json(rows)
+    else:
+        columns = [
+            "id",
+            "erp_id",
+            "email",
+            "first_name",
+            "last_name",
+            "in_customers_group",
+            "groups",
+            "reason",
+            "link",
+        ]
+        table(f"{club.name}: {len(rows)} customers", rows, columns)
+
+
+def findings(
+    club_id: ClubId,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Closed and informational ones too.")
+    ] = False,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write them as CSV.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the club should fix in its ERP."""
+    from clubsync import suites
+    from clubsync.db import queries
+    from clubsync.export import write_csv
+
+    with open_club(club_id) as (driver, number, club):
+        found = list(queries().findings(driver, club=number, include_all=everything))
+        if csv is not None:
+            written = write_csv(csv, driver, number, include_all=everything, language=club.language)
+            err.print(f"{written} records written to {csv}.", highlight=False, soft_wrap=True)
+    rows = []
+    for row in found:
+        detail, closed = row.pop("detail"), row.pop("closed_at")
+        advice = suites.advice(row["code"], row["severity"], detail, club.language)
+        document = {
+            "code": row["code"],
+            "erp_id": row["erp_id"],
+            "email": row["email"],
+            "severity": row["severity"],
+            "advice": advice,
+            "since": row["since"],
+            "run": row["run"],
+        }
+        rows.append({**document, "closed": closed} if everything else document)
+    if as_json:
+        print_json(rows)
+    elif csv is None:
+        table(
+            f"{club.name}: findings",
+            rows,
+            ["code", "erp_id", "email", "severity", "since", "advice"],
+        )
+
+
+def why(
+    club_id: ClubId,
+    who: Annotated[str, typer.Argument(metavar="EMAIL|ERP_ID")],
+    as_json: AsJson = False,
+) -> None:
+    """Why that person is, or is not, in the Customers group; and what to do."""
+    from clubsync.why import why as answer_of
+
+    with open_club(club_id) as (driver, number, club):
+        answer = answer_of(driver, number, club.name, who, club.zone)
+    if as_json:
+        print_json(answer)
+        return
+    mark = {
+        "in": "[green]in[/green]",
+        "out": "[red]out[/red]",
+        "unknown": "[yellow]unknown[/yellow]",
+    }
+    out.print(f"{mark[answer['verdict']]}: {answer['sentence']}", highlight=False)
+    if answer["timeline"]:
+        table("What happened", answer["timeline"], ["at", "what", "run"])
+
+
+def changes(
+    club_id: ClubId,
+    run: Annotated[
+        int | None, typer.Option("--run", metavar="RUN", help="Of this run only.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="TIME", help="From this ISO 8601 time on (UTC unless it says)."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The audit: every change with its run, before and after."""
+    from clubsync.db import queries
+
+    start = moment(since) if since else None
+    with open_club(club_id) as (driver, number, club):
+        rows = list(queries().changes(driver, club=number, run=run, since=start))
+    if as_json:
+        print_json(rows)
+    else:
+        table(
+            f"{club.name}: changes",
+            rows,
+            ["run", "at", "kind", "customer", "erp_id", "reason", "before", "after"],
+        )
+
+
+def holds(
+    club_id: Annotated[str | None, typer.Argument(metavar="[CLUB]")] = None, as_json: AsJson = False
+) -> None:
+    """Deactivations that wait for a person (R15)."""
+    from clubsync.config import load_config
+    from clubsync.db import queries
+
+    config = load_config()
+    wanted = [config.club(club_id)] if club_id else list(config.clubs)
+    rows = []
+    with open_base() as base, base.reader() as driver:
+        numbers = {row["club_id"]: row["club"] for row in queries().club_numbers(driver)}
+        for club in wanted:
+            if club.id in numbers:
+                found = queries().holds(driver, club=numbers[club.id])
+                rows += [{"club": club.id, **row} for row in found]
+    if as_json:
+        print_json(rows)
+    else:
+        columns = ["club", "hold", "state", "deactivations", "causes", "opened_at", "list_hash"]
+        table("Holds", rows, columns)

@@ -1,0 +1,96 @@
+"""`clubsync sync`: read, validate, diff, load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clubsync.cli.common import AsJson, err, open_pipeline, print_json, table
+
+if TYPE_CHECKING:
+    from clubsync.pipeline import Step
+
+
+def sync(
+    club_ids: Annotated[
+        list[str], typer.Argument(metavar="CLUB...", help="Ids, as in clubs.yaml; or `all`.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Stop at the plan: say what would change or be held.")
+    ] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Ask the ERP for everything, also where it could give changes only."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read, validate, diff and load clubs, now."""
+    with open_pipeline(quiet=as_json) as pipeline:
+        ids = [c.id for c in pipeline.config.clubs] if club_ids == ["all"] else club_ids
+        for club_id in ids:
+            pipeline.config.club(club_id)
+        steps = pipeline.sync(list(dict.fromkeys(ids)), "shell", full=full, dry_run=dry_run)
+    documents = [document(step) for step in steps]
+    if as_json:
+        print_json(documents)
+    else:
+        _show_sync(documents, dry_run)
+    for step in steps:
+        if step["error"]:
+            err.print(
+                f"[red]{step['club']}: {step['error']}[/red] {step['remedy']} "
+                f"(docs/runbooks/{step['runbook']}.md)",
+                highlight=False,
+                soft_wrap=True,
+            )
+    if any(step["error"] for step in steps):
+        raise typer.Exit(1)
+    if any(step["held"] for step in steps):
+        raise typer.Exit(3)
+
+
+def document(step: Step) -> dict[str, Any]:
+    """One club's part of `sync --json`."""
+    found: dict[str, Any] = {
+        "club": step["club"],
+        "run": step["run"],
+        "certified": step["certified"],
+        "as_of": step["as_of"],
+        "read": step["read"],
+        "changes": step["counts"],
+        "held": step["hold"],
+        "findings": step["findings"],
+        "rows_written": step["rows_written"],
+    }
+    if step["error"]:
+        found["error"] = f"{step['error']} {step['remedy']}"
+    return found
+
+
+def _show_sync(documents: list[dict[str, Any]], dry_run: bool) -> None:
+    rows = []
+    for doc in documents:
+        changes = [f"{n} {kind.replace('_', ' ')}" for kind, n in doc["changes"].items() if n]
+        rows.append(
+            {
+                "club": doc["club"],
+                "result": "failed"
+                if "error" in doc
+                else "held"
+                if doc["held"]
+                else "dry"
+                if dry_run
+                else "done",
+                "read": doc["read"],
+                "complete": doc["certified"],
+                "changes": ", ".join(changes) or "none",
+                "held": "; ".join(doc["held"]["causes"]) if doc["held"] else "",
+                "findings": ", ".join(f"{n} {code}" for code, n in doc["findings"].items()),
+                "rows_written": doc["rows_written"],
+                "run": doc["run"],
+            }
+        )
+    table("Plan (dry run)" if dry_run else "Sync", rows, list(rows[0]) if rows else [])
