@@ -178,74 +178,85 @@ def load_config(path: Path | None = None) -> Config:
     :param path: default CLUBSYNC_CONFIG, else config/clubs.yaml.
     :raises ConfigError: names file, line and club of everything that is wrong with it.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
-
     path = path or config_path()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read: {error.strerror or error}.",
-            remedy="Set CLUBSYNC_CONFIG, or run from the folder that has config/clubs.yaml.",
-        ) from error
-    try:
-        raw = YAML(typ="rt", pure=True).load(text) or {}
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(
-            f"{path}, line {line}: not YAML: {error.problem}.", remedy="Correct that line."
-        ) from error
-
-    problems: list[str] = []
-
-    def tell(error: ValidationError, node: Any, where: str) -> None:
-        for detail in error.errors():
-            line = _line(node, detail["loc"])
-            key = ".".join(str(part) for part in detail["loc"]) or "it"
-            problems.append(f"{path}, line {line}, {where}: {key}: {detail['msg']}")
-
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: no mapping at its top.", remedy="Begin with `clubs:`.")
-    for key in raw:
-        if key not in ("defaults", "clubs"):
-            problems.append(f"{path}, line {_line(raw, (key,))}: unknown key {key}")
+    raw = _read(path)
+    problems = [
+        f"{path}, line {_line(raw, (key,))}: unknown key {key}"
+        for key in raw
+        if key not in ("defaults", "clubs")
+    ]
     common = raw.get("defaults") or {}
     defaults = _Common()
     try:
         defaults = _Common.model_validate(_plain(common))
     except ValidationError as error:
-        tell(error, common, "defaults")
-    given = {k: v for k, v in _plain(common).items() if k != "guard"}
+        problems += _told(path, error, common, "defaults")
     clubs: list[ClubConfig] = []
-    seen: dict[str, int] = {}
+    lines: dict[str, int] = {}
     nodes = raw.get("clubs") or []
     for index, node in enumerate(nodes):
         line = nodes.lc.item(index)[0] + 1 if hasattr(nodes, "lc") else 0
         if not isinstance(node, dict):
-            problems.append(
-                f"{path}, line {line}: a club is a mapping with id, name, erp, connection"
-            )
+            problems.append(f"{path}, line {line}: a club is a mapping: id, name, erp, connection")
             continue
-        plain = _plain(node)
-        where = f"club {plain.get('id', index + 1)}"
-        guard = {**(_plain(common).get("guard") or {}), **(plain.pop("guard", None) or {})}
-        try:
-            club = ClubConfig.model_validate({**given, **plain, "guard": guard})
-        except ValidationError as error:
-            tell(error, node, where)
+        club = _club(path, node, _plain(common), f"club {node.get('id', index + 1)}", problems)
+        if club is None:
             continue
-        if club.id in seen:
+        if club.id in lines:
             problems.append(
-                f"{path}, line {line}, {where}: this id is used on line {seen[club.id]} already"
+                f"{path}, line {line}, club {club.id}: this id is used on line {lines[club.id]} already"
             )
-        seen.setdefault(club.id, line)
+        lines.setdefault(club.id, line)
         clubs.append(club)
     if problems:
         raise ConfigError(
             "; ".join(problems) + ".", remedy="Correct it and run `clubsync clubs check`."
         )
     return Config(defaults=defaults, clubs=tuple(clubs), path=path)
+
+
+def _read(path: Path) -> Any:
+    """The file as ruamel's mapping, which knows its line numbers."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        raw = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            remedy="Set CLUBSYNC_CONFIG, or run from the folder that has config/clubs.yaml.",
+        ) from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(
+            f"{path}, line {line}: not YAML: {error.problem}.", remedy="Correct that line."
+        ) from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: no mapping at its top.", remedy="Begin with `clubs:`.")
+    return raw
+
+
+def _told(path: Path, error: ValidationError, node: Any, where: str) -> list[str]:
+    """What is wrong, one sentence each, with its line."""
+    return [
+        f"{path}, line {_line(node, detail['loc'])}, {where}: "
+        f"{'.'.join(str(part) for part in detail['loc']) or 'it'}: {detail['msg']}"
+        for detail in error.errors()
+    ]
+
+
+def _club(
+    path: Path, node: Any, common: dict[str, Any], where: str, problems: list[str]
+) -> ClubConfig | None:
+    """One club with the defaults filled in; None, and its problems told, where it is wrong."""
+    plain = _plain(node)
+    guard = {**(common.get("guard") or {}), **(plain.pop("guard", None) or {})}
+    try:
+        return ClubConfig.model_validate({**common, **plain, "guard": guard})
+    except ValidationError as error:
+        problems += _told(path, error, node, where)
+        return None
 
 
 def _plain(node: Any) -> Any:

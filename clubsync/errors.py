@@ -71,3 +71,7 @@ class PathRefused(SyncError):
     """A stored snapshot is missing or is not what was written."""
 
     runbook = "base-unreachable"
+
+
+class ActRefused(SyncError):
+    """What a person asked for by hand cannot be done; nothing was written."""

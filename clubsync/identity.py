@@ -86,7 +86,7 @@ def resolve(
     rows = keys_of(customers.with_columns(email_norm=judged))
     people = list(known)
     given: dict[int, str] = {}
-    left = {n: person for n, person in enumerate(people)}
+    left = dict(enumerate(people))
     unclear: set[str] = set()
     for level in range(LEVELS):
         _match(level, rows, given, left, unclear)

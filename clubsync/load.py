@@ -150,7 +150,9 @@ def _customers(driver: Driver, club: int, plan: Plan, at: datetime) -> int:
     sql.link_users(driver, club=club)
     inserted: int = sql.insert_customers(driver, club=club, at=at) if rows["new"].any() else 0
     updated: int = sql.update_customers(driver, club=club, at=at) if not rows["new"].all() else 0
-    return inserted + updated
+    # R11: who asked to be let in, and is now somebody whom the ERP lets in
+    accepted: int = sql.accept_matching_requests(driver, club=club, at=at)
+    return inserted + updated + accepted
 
 
 def _numbered(groups: pl.Series, numbers: pl.DataFrame) -> pl.Series:

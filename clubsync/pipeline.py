@@ -589,7 +589,9 @@ class Pipeline:
         from clubsync import diff, guard
         from clubsync.db import queries
 
-        assert work.scope is not None and work.judged is not None and work.findings is not None
+        assert work.scope is not None
+        assert work.judged is not None
+        assert work.findings is not None
         club, scope = self.config.club(step["club"]), work.scope
         number = self._number(club)
         certified = scope.snapshot.certified
@@ -619,7 +621,9 @@ class Pipeline:
         """Keep the plan: ids and kinds, hashed; personal values in a file of their own."""
         from clubsync.db import queries
 
-        assert work.scope is not None and work.plan is not None and work.held is not None
+        assert work.scope is not None
+        assert work.plan is not None
+        assert work.held is not None
         plan, number = work.plan, self._numbers[step["club"]]
         if plan.changes.is_empty() and work.held.is_empty():
             return
@@ -682,7 +686,9 @@ class Pipeline:
                 return False
             self._watermark(driver, number, snapshot, state, at, newer=not old)
         else:
-            assert work.scope is not None and work.plan is not None and work.held is not None
+            assert work.scope is not None
+            assert work.plan is not None
+            assert work.held is not None
             if work.scope.revision != state["revision"] or scope.is_old(snapshot, state):
                 return False
             done = load.load(

@@ -11,8 +11,10 @@ from clubsync.db import Driver, queries
 
 #: reason of a base customer -> why they are out, and what to do.
 _OUT = {
-    "gone": "the ERP does not have this customer any more. If that is wrong, look in the ERP whether the record was deleted or archived",
-    "group_inactive": "all of their groups in the ERP are inactive. Make the group active, or move the customer to an active one",
+    "gone": "the ERP does not have this customer any more. If that is wrong, look in the ERP whether "
+    "the record was deleted or archived",
+    "group_inactive": "all of their groups in the ERP are inactive. Make the group active, or move the "
+    "customer to an active one",
     "former_group": "the ERP has them in a group of former customers",
     "expired": "their membership in the ERP has expired. Renew it there if they are still a customer",
     "not_begun": "their membership in the ERP begins later",
@@ -23,7 +25,8 @@ _OUT = {
     "placeholder": "the ERP's record is not a person",
     "replaced": "the ERP merged this record into another one",
     "merged": "they were merged into another customer",
-    "detached": "the club detached them by hand. They come back when the ERP activates them anew, or when the club adds them again",
+    "detached": "the club detached them by hand. They come back when the ERP activates them anew, or "
+    "when the club adds them again",
     "inactive": "the ERP says that they are not active",
 }
 
@@ -110,7 +113,10 @@ def _sentence(
         if record["gone_at"]:
             seen = f" The ERP has not had the record since {_when(record['gone_at'], zone)}."
         else:
-            seen = f" The ERP's record last changed, as we saw it, on {_when(record['as_of'], zone)}: status {record['status']}."
+            seen = (
+                f" The ERP's record last changed, as we saw it, on {_when(record['as_of'], zone)}: "
+                f"status {record['status']}."
+            )
     advice = " ".join(suites.advice(f["code"], f["severity"], f["detail"]) for f in findings)
     if customer and customer["in_customers_group"]:
         text = f"{name} is in the Customers group of {club_name}."

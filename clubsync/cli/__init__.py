@@ -12,6 +12,7 @@ import logging
 import typer
 
 from clubsync.cli import show
+from clubsync.cli.acts import app_app, base_app
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out
 from clubsync.cli.sync import sync
@@ -31,6 +32,8 @@ for command in (show.customers, show.findings, show.why, show.changes, show.hold
     app.command()(command)
 
 db_app = typer.Typer(help="The club base's own data base.", no_args_is_help=True)
+app.add_typer(base_app, name="base")
+app.add_typer(app_app, name="app")
 app.add_typer(db_app, name="db")
 
 

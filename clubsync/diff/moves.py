@@ -123,7 +123,9 @@ def decide(
         .select("customer", "into")
     )
     return (
-        pl.concat([moved, adopted.select("customer", to="erp_id", how=pl.lit("adoption"))]).cast(MOVES),
+        pl.concat([moved, adopted.select("customer", to="erp_id", how=pl.lit("adoption"))]).cast(
+            MOVES
+        ),
         pl.concat([absorbed, swallowed]).cast(ABSORBED),
         added,
     )

@@ -1,0 +1,153 @@
+-- What people do by hand (R11 to R13), and what the app does to its users (R9).
+
+-- name: hand_customer(club, customer, email)^
+-- A base customer by its id or its email.
+select c.*, m.access, m.row_hash, m.gone_at
+from base.customer as c
+left join sync.erp_customer as m on c.club = m.club and c.erp_id = m.erp_id
+where c.club = :club and (c.customer = :customer or (:email::text is not null and c.email = :email))
+order by c.customer = :customer desc
+limit 1
+for update of c;
+
+-- name: hand_insert(club, email, email_raw, first_name, last_name, phone, origin, linked_user, at)$
+insert into base.customer
+(
+    club, email, email_raw, first_name, last_name, phone, origin, in_customers_group, linked_user,
+    created_at, updated_at
+)
+values
+(
+    :club, :email, :email_raw, :first_name, :last_name, :phone, :origin, true, :linked_user, :at, :at
+)
+returning customer;
+
+-- name: hand_edit(club, customer, email, email_raw, first_name, last_name, phone, at)!
+update base.customer set
+    email = :email,
+    email_raw = :email_raw,
+    first_name = :first_name,
+    last_name = :last_name,
+    phone = :phone,
+    updated_at = :at
+where club = :club and customer = :customer;
+
+-- name: hand_detach(club, customer, at)!
+update base.customer set
+    in_customers_group = false,
+    auto_groups = '{}',
+    reason = 'detached',
+    reason_at = :at,
+    detached_at = :at,
+    updated_at = :at
+where club = :club and customer = :customer;
+
+-- name: hand_rejoin(club, customer, at)!
+update base.customer set
+    in_customers_group = true,
+    reason = null,
+    reason_at = null,
+    detached_at = null,
+    updated_at = :at
+where club = :club and customer = :customer;
+
+-- name: hand_link(club, customer, user_id, at)!
+update base.customer set linked_user = :user_id, updated_at = :at
+where club = :club and customer = :customer;
+
+-- name: not_lapsed(club, erp_id)!
+-- R12: what the ERP says of this record from now on decides whether it was activated afresh.
+update sync.erp_customer set lapsed = false
+where club = :club and erp_id = :erp_id;
+
+-- name: hand_change(club, run, at, kind, customer, erp_id, before, after, reason, actor)!
+insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason, actor)
+values (:club, :run, :at, :kind, :customer, :erp_id, :before, :after, :reason, :actor);
+
+-- name: recheck(club, erp_id, email, why)!
+insert into sync.recheck (club, erp_id, email, why) values (:club, :erp_id, :email, :why);
+
+-- name: end_hand_run(club, run, at, counts, rows_written)!
+update sync.run set finished_at = :at, state = 'done', counts = :counts, rows_written = :rows_written
+where club = :club and run = :run;
+
+-- name: user_by(user_id, email)^
+select * from base.app_user
+where user_id = :user_id or (:email::text is not null and email = :email)
+order by user_id = :user_id desc, confirmed desc, user_id
+limit 1;
+
+-- name: confirmed_user(email)^
+select * from base.app_user
+where email = :email and confirmed;
+
+-- name: add_user(email, email_raw, confirmed, provider, at)$
+insert into base.app_user (email, email_raw, confirmed, provider, created_at)
+values (:email, :email_raw, :confirmed, :provider, :at)
+returning user_id;
+
+-- name: set_user_email(user_id, email, email_raw, confirmed)!
+update base.app_user set email = :email, email_raw = :email_raw, confirmed = :confirmed
+where user_id = :user_id;
+
+-- name: clubs_of_user(user_id, email)
+-- Clubs where this person is linked, asks to be, or has their email on a customer.
+select club from base.customer
+where linked_user = :user_id or (:email::text is not null and email = :email)
+union
+select club from base.attachment_request
+where user_id = :user_id and state = 'pending';
+
+-- name: link_of_user(club, user_id)^
+select customer, erp_id, email from base.customer
+where club = :club and linked_user = :user_id;
+
+-- name: add_request(club, user_id, at)$
+insert into base.attachment_request (club, user_id, created_at) values (:club, :user_id, :at)
+returning request_id;
+
+-- name: requests(club, include_all)
+select
+    r.request_id as id,
+    r.user_id as user,
+    u.email,
+    u.confirmed,
+    r.state,
+    r.customer,
+    r.created_at,
+    r.decided_at
+from base.attachment_request as r
+inner join base.app_user as u on r.user_id = u.user_id
+where r.club = :club and (:include_all::boolean or r.state = 'pending')
+order by r.request_id;
+
+-- name: request_by(club, request_id, email)^
+select
+    r.*,
+    u.email,
+    u.email_raw,
+    u.confirmed
+from base.attachment_request as r
+inner join base.app_user as u on r.user_id = u.user_id
+where
+    r.club = :club
+    and (r.request_id = :request_id or (:email::text is not null and u.email = :email))
+order by r.request_id = :request_id desc, r.state = 'pending' desc, r.request_id desc
+limit 1;
+
+-- name: decide_request(club, request_id, state, customer, at)!
+update base.attachment_request set state = :state, customer = :customer, decided_at = :at
+where club = :club and request_id = :request_id and state = 'pending';
+
+-- name: accept_matching_requests(club, at)!
+-- R11: a request whose confirmed email is that of a customer whom the ERP lets in is accepted by itself.
+update base.attachment_request as r set state = 'accepted', customer = c.customer, decided_at = :at
+from base.app_user as u, base.customer as c
+where
+    r.club = :club
+    and r.state = 'pending'
+    and u.user_id = r.user_id
+    and u.confirmed
+    and c.club = :club
+    and c.email = u.email
+    and c.in_customers_group;
