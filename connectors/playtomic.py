@@ -172,7 +172,8 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
         groups: dict[str, str] = {}
         rows: list[dict[str, Any]] = []
         doubts: list[str] = []
-        seen: set[str] = set()
+        cursors: set[str] = set()
+        known: set[str] = set()
         cursor: str | None = None
         pages = 0
         while True:
@@ -192,10 +193,12 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
             cursor = page.next_cursor_id
             if cursor is None:
                 break
-            if cursor in seen:
-                doubts.append("A cursor came twice: the walk went in a circle and was ended.")
+            ids = {player.player_id for player in page.data}
+            if cursor in cursors or (ids and ids <= known):
+                doubts.append("A page came twice: the walk went in a circle and was ended.")
                 break
-            seen.add(cursor)
+            cursors.add(cursor)
+            known |= ids
             if pages >= self.settings.http.max_pages:
                 doubts.append(f"Reading was ended after {pages} pages.")
                 break

@@ -30,6 +30,7 @@ NOT_FOR_FILES = {
     "last_page_missing": NO_PAGES,
     "log_in_lost_on_the_way": NO_PAGES,
     "page_twice": NO_PAGES,
+    "page_twice_for_good": NO_PAGES,
     "row_moved": NO_PAGES,
     "log_in_runs_out": NO_PAGES,
     "throttled": NO_HTTP,

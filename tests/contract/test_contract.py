@@ -132,6 +132,15 @@ def test_page_twice(case: ConnectorCase, erp: Erp) -> None:
     assert reading.customers["erp_id"].n_unique() == reading.customers.height
 
 
+def test_page_twice_for_good(case: ConnectorCase, erp: Erp) -> None:
+    """A page that comes again and again does not keep us."""
+    erp.put(crowd(3 * case.page))
+    erp.fault("page-repeated", from_page=2)
+    reading = partial(erp.connector().read())
+    assert reading.certificate.pages <= 3
+    assert reading.customers["erp_id"].n_unique() == reading.customers.height
+
+
 def test_row_moved(case: ConnectorCase, erp: Erp) -> None:
     """A row that comes on two pages means that rows moved while we read."""
     erp.put(crowd(2 * case.page))
