@@ -279,7 +279,8 @@ def _owners(people: pl.DataFrame) -> pl.DataFrame:
         (pl.col("email_state") == emails.MISSING) | (pl.col("email_norm") == pl.col("owner_email"))
     )
     pairs = dict(wards.select("erp_id", "guardian_id").iter_rows())
-    return _frame({w: o for w, o in pairs.items() if w not in _circles(pairs)}, "owner_id")
+    circles = _circles(pairs)
+    return _frame({w: o for w, o in pairs.items() if w not in circles}, "owner_id")
 
 
 def _successors(people: pl.DataFrame) -> pl.DataFrame:
