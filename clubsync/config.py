@@ -185,12 +185,14 @@ def load_config(path: Path | None = None) -> Config:
         for key in raw
         if key not in ("defaults", "clubs")
     ]
-    common = raw.get("defaults") or {}
+    node = raw.get("defaults") or {}
+    common = _plain(node)
     defaults = _Common()
     try:
-        defaults = _Common.model_validate(_plain(common))
+        defaults = _Common.model_validate(common)
     except ValidationError as error:
-        problems += _told(path, error, common, "defaults")
+        problems += _told(path, error, node, "defaults")
+        common = {}
     clubs: list[ClubConfig] = []
     lines: dict[str, int] = {}
     nodes = raw.get("clubs") or []
@@ -199,7 +201,7 @@ def load_config(path: Path | None = None) -> Config:
         if not isinstance(node, dict):
             problems.append(f"{path}, line {line}: a club is a mapping: id, name, erp, connection")
             continue
-        club = _club(path, node, _plain(common), f"club {node.get('id', index + 1)}", problems)
+        club = _club(path, node, common, f"club {node.get('id', index + 1)}", problems)
         if club is None:
             continue
         if club.id in lines:

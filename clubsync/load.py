@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -17,6 +17,9 @@ from clubsync.db import Driver, copy_in, fetch, queries
 from clubsync.diff import Plan
 from clubsync.facts import VANISHED
 from clubsync.scope import Scope, next_vector, pack_vector
+
+if TYPE_CHECKING:
+    from clubsync.pipeline import Decision
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def load(
     at: datetime,
     limit: int,
     policy_hash: str,
+    decision: Decision | None = None,
 ) -> Loaded:
     """Write a plan.
 
@@ -55,7 +59,14 @@ def load(
     written += _customers(driver, club, plan, at)
     changes = plan.changes
     if changes.height:
-        copy_in(driver, "plan_change", changes)
+        decided = pl.lit(None, dtype=pl.String)
+        if decision is not None:
+            # R18, R15: a deactivation that a person approved bears their name
+            theirs = (pl.col("kind") == "deactivation") & pl.col("customer").is_in(
+                decision.customers
+            )
+            decided = pl.when(theirs).then(pl.lit(decision.by))
+        copy_in(driver, "plan_change", changes.with_columns(actor=decided))
         written += sql.insert_changes(driver, club=club, run=run, at=at)
     _records(driver, club, scope, plan)
     _findings(driver, club, run, scope, plan, at)
@@ -66,6 +77,7 @@ def load(
     if scope.rechecks:
         sql.clear_rechecks(driver, club=club, upto=scope.rechecks)
     snapshot = scope.snapshot
+    sql.forget_rejected(driver, club=club, now=at)
     settled = snapshot.certified and plan.waits.is_empty()
     sql.club_loaded(
         driver,
@@ -258,16 +270,29 @@ def _hold(
         return None
     digest, why = guard.list_hash(held["customer"]), guard.causes(held)
     as_json = json.dumps(why)
+    before: set[int] = set()
     if hold is None:
         number = sql.add_hold(
             driver, club=club, run=run, at=at, list_hash=digest, causes=as_json, limit_was=limit
         )
-        version, before = 1, set()
+        version, changed = 1, True
     else:
         number, version = hold["hold"], hold["version"]
         before = {m["customer"] for m in sql.members_of(driver, club=club, hold=number)}
-        if sql.change_hold(driver, club=club, hold=number, list_hash=digest, causes=as_json):
-            version += 1
+        changed = bool(
+            sql.change_hold(driver, club=club, hold=number, list_hash=digest, causes=as_json)
+        )
+        version += changed
+    if changed:
+        sql.add_hold_version(
+            driver,
+            club=club,
+            hold=number,
+            version=version,
+            list_hash=digest,
+            size=held.height,
+            at=at,
+        )
     gone = before - set(held["customer"])
     if gone:
         sql.leave_hold(driver, club=club, hold=number, customers=list(gone), version=version)

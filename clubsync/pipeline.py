@@ -73,6 +73,17 @@ class Step(TypedDict):
     retry_after: float | None
 
 
+@dataclass(frozen=True)
+class Decision:
+    """R15: what a person decided of a hold: on the exact list they saw, known by its hash."""
+
+    hold: int
+    list_hash: str
+    customers: list[int]
+    by: str
+    comment: str | None = None
+
+
 @dataclass
 class _Work:
     """What the stages of one run hand on inside one process; made again where it is missing."""
@@ -85,6 +96,7 @@ class _Work:
     plan: Plan | None = None
     held: pl.DataFrame | None = None
     limit: int = 0
+    decision: Decision | None = None
 
 
 @dataclass
@@ -196,9 +208,40 @@ class Pipeline:
         steps = self.extract(club_ids, trigger, full)
         return self.load(self.diff(self.validate(steps)), dry_run)
 
+    # --- what a person decides ------------------------------------------------------------------
+
+    def approve(
+        self, hold: int, by: str, list_hash: str | None = None, comment: str | None = None
+    ) -> Step:
+        """R15: deactivate those of the seen list whom the newest snapshot still calls for, nobody else.
+
+        :param list_hash: of the list that was seen; None: the list as it is now.
+        :raises ActRefused: no such hold or list, or it was decided already.
+        """
+        from clubsync import holds
+
+        club, decision = holds.seen(self.base, hold, by, list_hash, comment)
+        step = self._start(club, f"hold {hold} approved by {by}", attempt=False)
+        number = self._number(self.config.club(club))
+        with self.base.club(number) as driver:
+            step["snapshot"] = holds.newest_snapshot(driver, number)
+        self._of(step).decision = decision
+        return self.load(self.diff([step]))[0]
+
+    def reject(
+        self, hold: int, by: str, list_hash: str | None = None, comment: str | None = None
+    ) -> dict[str, Any]:
+        """R15: keep the people of the seen list, and do not ask about them for 30 days.
+
+        :raises ActRefused: no such hold or list, or it was decided already.
+        """
+        from clubsync import holds
+
+        return holds.reject(self.base, *holds.seen(self.base, hold, by, list_hash, comment))
+
     # --- one club in one stage ----------------------------------------------------------------
 
-    def _start(self, club_id: str, trigger: str) -> Step:
+    def _start(self, club_id: str, trigger: str, *, attempt: bool = True) -> Step:
         step = Step(
             club=club_id,
             name=club_id,
@@ -232,7 +275,8 @@ class Pipeline:
             slot = datetime.fromtimestamp((at.timestamp() // every + 1) * every, UTC)
             with self.base.club(number) as driver:
                 step["run"] = queries().start_run(driver, club=number, trigger=trigger, at=at)
-                queries().attempt_club(driver, club=number, at=at, next_read_at=slot)
+                if attempt:
+                    queries().attempt_club(driver, club=number, at=at, next_read_at=slot)
 
         return self._stage("extract", step, begin)
 
@@ -528,12 +572,16 @@ class Pipeline:
                 state,
                 policy_hash,
                 policy.today,
-                rechecks=next(iter(sql.rechecks(driver, club=number)), None) is not None,
+                rechecks=next(iter(sql.rechecks(driver, club=number)), None) is not None
+                or sql.any_rejection_over(driver, club=number, now=clock.now()),
                 held=sql.open_hold(driver, club=number) is not None,
             ):
                 work.unchanged = True
                 return
-            rejected = sql.rejected(driver, club=number, now=clock.now())
+            decided = list(sql.rejected(driver, club=number))
+            undone = {row["customer"]: row["row_hash"] for row in sql.undone(driver, club=number)}
+            kept = [row for row in decided if row["until"] > clock.now()]
+            over = [row["erp_id"] for row in decided if row not in kept and row["erp_id"]]
             # another policy counts from a certified snapshot on, which shows everybody
             other_policy = snapshot.certified and state["policy_hash"] not in (None, policy_hash)
             work.scope = scope.build(
@@ -543,7 +591,9 @@ class Pipeline:
                 policy,
                 state,
                 everything=other_policy,
-                keep=[row["customer"] for row in rejected],
+                keep={row["customer"]: row["row_hash"] for row in kept},
+                undone=undone,
+                more=over,
             )
         work.judged = facts.judge(work.scope.records, work.scope.groups, policy)
 
@@ -598,7 +648,13 @@ class Pipeline:
         judged, base, findings = work.judged, scope.base, work.findings
         plan = diff.plan(judged, findings, base, certified=certified)
         held = pl.DataFrame(schema=guard.HELD)
-        due = guard.held(plan, judged, scope.groups)
+        approved = work.decision.customers if work.decision else []
+
+        def waiting(plan: Plan) -> pl.DataFrame:
+            listed = guard.held(plan, judged, scope.groups)
+            return listed.filter(~pl.col("customer").is_in(approved))
+
+        due = waiting(plan)
         with self.base.club(number) as driver:
             sql = queries()
             since = clock.now() - timedelta(hours=24)
@@ -613,7 +669,7 @@ class Pipeline:
             held = pl.concat([held, due])
             kept = pl.col("keep") | pl.col("customer").is_in(held["customer"].implode())
             plan = diff.plan(judged, findings, base.with_columns(keep=kept), certified=certified)
-            due = guard.held(plan, judged, scope.groups)
+            due = waiting(plan)
         work.plan, work.held, work.limit = plan, held, verdict.limit
         step["counts"], step["held"] = plan.counts(), held.height
 
@@ -663,7 +719,7 @@ class Pipeline:
                 if self._loaded(step, work, driver, number):
                     break
             # somebody wrote to the club's base since the plan was made: plan anew
-            self._work[step["run"] or 0] = _Work(snapshot=work.snapshot)
+            self._work[step["run"] or 0] = _Work(snapshot=work.snapshot, decision=work.decision)
         else:
             raise BaseMoved(
                 f"{step['name']}: the club's base was changed {ATTEMPTS} times while a plan was loaded.",
@@ -673,7 +729,7 @@ class Pipeline:
 
     def _loaded(self, step: Step, work: _Work, driver: Driver, number: int) -> bool:
         """Load inside the transaction; False when the plan is of an older revision."""
-        from clubsync import load, scope
+        from clubsync import holds, load, scope
         from clubsync.db import queries
 
         sql, at = queries(), clock.now()
@@ -691,6 +747,8 @@ class Pipeline:
             assert work.held is not None
             if work.scope.revision != state["revision"] or scope.is_old(snapshot, state):
                 return False
+            if work.decision is not None:
+                holds.close(driver, number, work.decision, "approved", at)
             done = load.load(
                 driver,
                 number,
@@ -701,6 +759,7 @@ class Pipeline:
                 at=at,
                 limit=work.limit,
                 policy_hash=self._policy_hash(work.scope.policy),
+                decision=work.decision,
             )
             step["rows_written"], step["hold"] = done.rows_written, done.hold
         step["held"] = step["hold"]["deactivations"] if step["hold"] else 0

@@ -8,7 +8,7 @@ predecessors and successors (R10), and base customers with one of their emails (
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -46,7 +46,7 @@ _MIRROR: dict[str, Any] = {
     "lapsed": pl.Boolean,
 }
 _BASE_ROW: dict[str, Any] = {
-    **{n: t for n, t in BASE.items() if n not in ("groups", "keep")},
+    **{n: t for n, t in BASE.items() if n not in ("groups", "keep", "undone")},
     "auto_groups": pl.List(pl.Int64),
 }
 _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
@@ -131,13 +131,18 @@ def build(
     state: dict[str, Any],
     *,
     everything: bool = False,
-    keep: Iterable[int] = (),
+    keep: Mapping[int, int | None] | None = None,
+    undone: Mapping[int, int | None] | None = None,
+    more: Iterable[str] = (),
 ) -> Scope:
     """Read what a plan for this snapshot needs.
 
     :param driver: inside a transaction of this club.
     :param everything: look at every record, whatever its hash (another policy, a full review).
-    :param keep: base customers that must stay as they are (R15).
+    :param keep: base customers that must stay as they are while their record's hash (signed) is this
+        one: whom a person decided to keep (R15).
+    :param undone: the same, of changes that a person undid (R18).
+    :param more: erp_ids to look at besides.
     """
     vector = read_vector(driver, club)
     stored = fetch(
@@ -164,11 +169,12 @@ def build(
             club,
             seeds=_seeds(snapshot, seen, vector, newer, policy, changed_groups),
             emails_of={r["email"] for r in [*rechecks, *held] if r["email"]},
-            more={r["erp_id"] for r in [*rechecks, *held] if r["erp_id"]},
+            more={r["erp_id"] for r in [*rechecks, *held] if r["erp_id"]} | set(more),
             seen=seen,
         )
     records = _records(ids, seen, mirror, snapshot, newer)
-    base = _base(base_rows, stored, keep)
+    base = _base(base_rows, stored)
+    base = _kept(_kept(base, records, "keep", keep or {}), records, "undone", undone or {})
     return Scope(
         snapshot=snapshot,
         policy=policy,
@@ -365,7 +371,25 @@ def _records(
     )
 
 
-def _base(rows: pl.DataFrame, stored: pl.DataFrame, keep: Iterable[int]) -> pl.DataFrame:
+def _kept(
+    base: pl.DataFrame, records: pl.DataFrame, flag: str, hashes: Mapping[int, int | None]
+) -> pl.DataFrame:
+    """Mark the base customers whose record is still the one that a person decided about."""
+    if not hashes:
+        return base
+    decided = pl.DataFrame(
+        {"customer": list(hashes), "then": list(hashes.values()), "asked": True},
+        schema={"customer": pl.Int64, "then": pl.Int64, "asked": pl.Boolean},
+    )
+    now = records.select("erp_id", now=pl.col("row_hash").reinterpret(signed=True))
+    marked = base.join(decided, on="customer", how="left", maintain_order="left").join(
+        now, on="erp_id", how="left", maintain_order="left"
+    )
+    same = pl.col("asked").fill_null(False) & pl.col("then").eq_missing(pl.col("now"))
+    return marked.with_columns(same.alias(flag)).select(base.columns)
+
+
+def _base(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     """Base rows with their automatic groups as ERP group ids."""
     names = stored.filter(pl.col("group_id").is_not_null()).select("group_id", group="id")
     groups = (
@@ -380,7 +404,8 @@ def _base(rows: pl.DataFrame, stored: pl.DataFrame, keep: Iterable[int]) -> pl.D
         rows.join(groups, on="customer", how="left", maintain_order="left")
         .with_columns(
             pl.col("groups").fill_null(pl.lit([], dtype=pl.List(pl.String))),
-            keep=pl.col("customer").is_in(list(keep)),
+            keep=False,
+            undone=False,
         )
         .select(BASE.names())
         .cast(BASE)

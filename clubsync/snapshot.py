@@ -184,7 +184,7 @@ def load(store: Store, club_id: str, row: Any) -> Snapshot:
 
     :raises PathRefused: its files are gone or broken.
     """
-    ids = store.read(row["path"], "conflicting.parquet") if row["conflicting"] else None
+    ids = store.read(row["path"], "conflicting.parquet")["erp_id"]
     return Snapshot(
         club=club_id,
         number=row["snapshot"],
@@ -192,7 +192,7 @@ def load(store: Store, club_id: str, row: Any) -> Snapshot:
         certified=row["certified"],
         customers=store.read(row["path"], "customers.parquet"),
         groups=store.read(row["path"], "groups.parquet"),
-        conflicting_ids=tuple(ids["erp_id"]) if ids is not None else (),
+        conflicting_ids=tuple(ids),
         content_hash=row["content_hash"],
         path=row["path"],
     )

@@ -15,6 +15,7 @@ from clubsync.cli import show
 from clubsync.cli.acts import app_app, base_app
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out
+from clubsync.cli.holds import approve, holds, reject
 from clubsync.cli.sync import sync
 from clubsync.errors import SyncError
 from connectors.errors import ConnectorError
@@ -28,7 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(clubs_app, name="clubs")
 app.command()(sync)
-for command in (show.customers, show.findings, show.why, show.changes, show.holds):
+for command in (show.customers, show.findings, show.why, show.changes, holds, approve, reject):
     app.command()(command)
 
 db_app = typer.Typer(help="The club base's own data base.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""What there is: customers, findings, why, changes, holds."""
+"""What there is: customers, findings, why, changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from clubsync.cli.common import (
     ClubId,
     err,
     moment,
-    open_base,
     open_club,
     out,
     print_json,
@@ -137,26 +136,3 @@ def changes(
             rows,
             ["run", "at", "kind", "customer", "erp_id", "reason", "before", "after"],
         )
-
-
-def holds(
-    club_id: Annotated[str | None, typer.Argument(metavar="[CLUB]")] = None, as_json: AsJson = False
-) -> None:
-    """Deactivations that wait for a person (R15)."""
-    from clubsync.config import load_config
-    from clubsync.db import queries
-
-    config = load_config()
-    wanted = [config.club(club_id)] if club_id else list(config.clubs)
-    rows = []
-    with open_base() as base, base.reader() as driver:
-        numbers = {row["club_id"]: row["club"] for row in queries().club_numbers(driver)}
-        for club in wanted:
-            if club.id in numbers:
-                found = queries().holds(driver, club=numbers[club.id])
-                rows += [{"club": club.id, **row} for row in found]
-    if as_json:
-        print_json(rows)
-    else:
-        columns = ["club", "hold", "state", "deactivations", "causes", "opened_at", "list_hash"]
-        table("Holds", rows, columns)

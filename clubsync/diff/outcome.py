@@ -64,7 +64,7 @@ def outcomes(
     last = [f"r_m_{name}" for name in FIELDS] + ["r_m_known"]
     if moves.height:
         rows = rows.drop(last).join(
-            facts.select(b_erp_id="erp_id", *last), on="b_erp_id", how="left"
+            facts.select(*last, b_erp_id="erp_id"), on="b_erp_id", how="left"
         )
     rows = rows.with_columns(
         how=pl.when(pl.col("into").is_not_null()).then(pl.lit("merge")).otherwise("how"),

@@ -24,7 +24,8 @@ KINDS = (
 )
 
 #: Columns of `base`, the base customers in question. `groups` are ERP group ids, sorted; `keep` marks
-#: who must stay as they are (a hold, R15; a rejected one); `user_email` is the linked user's.
+#: who must stay as they are (a hold, R15; a rejected one), `undone` whom a person put back so (R18);
+#: `user_email` is the linked user's.
 BASE = pl.Schema(
     {
         "customer": pl.Int64(),
@@ -42,6 +43,7 @@ BASE = pl.Schema(
         "linked_user": pl.Int64(),
         "user_email": pl.String(),
         "keep": pl.Boolean(),
+        "undone": pl.Boolean(),
     }
 )
 FINDINGS = pl.Schema(
@@ -117,7 +119,8 @@ def plan(
         c_customer="customer",
         c_email="email",
         c_in="in_customers_group",
-        c_keep="keep",
+        c_keep=pl.col("keep") | pl.col("undone"),
+        c_undone="undone",
         c_detached="detached",
     )
     records = records.join(own, on="erp_id", how="left", maintain_order="left")
@@ -288,6 +291,7 @@ def _findings(
             duplicates,
             tell(detached, "DETACHED", "warning", nothing),
             tell(judged.filter("reused"), "ID_REUSED", "error", nothing),
+            tell(judged.filter(pl.col("c_undone")), "UNDONE", "warning", nothing),
             tell(apart, "EMAIL_MISMATCH_APP", "warning", nothing),
         ]
     )

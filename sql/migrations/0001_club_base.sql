@@ -358,7 +358,19 @@ create table sync.hold_member (
     row_hash bigint,
     joined_version integer not null,
     left_version integer,
-    primary key (club, hold, customer),
+    primary key (club, hold, customer, joined_version),
+    foreign key (club, hold) references sync.hold on delete cascade
+);
+
+-- Every version of a hold's list by its hash, so that a decision can name the one that was seen.
+create table sync.hold_version (
+    club integer not null,
+    hold bigint not null,
+    version integer not null,
+    list_hash text not null,
+    size integer not null,
+    made_at timestamptz not null,
+    primary key (club, hold, version),
     foreign key (club, hold) references sync.hold on delete cascade
 );
 
@@ -370,6 +382,17 @@ create table sync.hold_rejected (
     erp_id text,
     row_hash bigint,
     until timestamptz not null,
+    primary key (club, customer)
+);
+
+-- R18: what a person undid stays so while the ERP's record is the same (finding UNDONE).
+create table sync.undone (
+    club integer not null references base.club on delete cascade,
+    customer bigint not null,
+    erp_id text,
+    row_hash bigint,
+    run bigint not null,
+    undone_at timestamptz not null,
     primary key (club, customer)
 );
 
@@ -414,7 +437,8 @@ $$;
 grant usage on schema base, sync to clubsync_club, clubsync_reader;
 grant select on all tables in schema base, sync to clubsync_club, clubsync_reader;
 grant insert, update on all tables in schema base, sync to clubsync_club;
-grant delete on base.membership, base.attachment_request, sync.club_vector, sync.recheck, sync.hold_rejected to clubsync_club;
+grant delete on base.membership, base.attachment_request, sync.club_vector, sync.recheck, sync.hold_rejected, sync.undone
+to clubsync_club;
 revoke insert, update on base.club from clubsync_club;
 grant usage on all sequences in schema base, sync to clubsync_club;
 

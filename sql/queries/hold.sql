@@ -2,6 +2,15 @@
 select * from sync.hold
 where club = :club and state = 'open';
 
+-- name: find_hold(hold)^
+-- A hold by its number alone, as people name it.
+select
+    h.*,
+    c.club_id
+from sync.hold as h
+inner join base.club as c on h.club = c.club
+where h.hold = :hold;
+
 -- name: add_hold(club, run, at, list_hash, causes, limit_was)$
 insert into sync.hold (club, run, opened_at, list_hash, causes, limit_was)
 values (:club, :run, :at, :list_hash, :causes, :limit_was)
@@ -11,28 +20,98 @@ returning hold;
 update sync.hold set version = version + 1, list_hash = :list_hash, causes = :causes
 where club = :club and hold = :hold and list_hash != :list_hash;
 
+-- name: add_hold_version(club, hold, version, list_hash, size, at)!
+insert into sync.hold_version (club, hold, version, list_hash, size, made_at)
+values (:club, :hold, :version, :list_hash, :size, :at);
+
+-- name: hold_version(club, hold, list_hash)^
+-- The newest version with that list.
+select * from sync.hold_version
+where club = :club and hold = :hold and list_hash = :list_hash
+order by version desc
+limit 1;
+
 -- name: empty_hold(club, hold, at)!
 update sync.hold set state = 'emptied', decided_at = :at
 where club = :club and hold = :hold and state = 'open';
 
+-- name: decide_hold(club, hold, state, at, by, list_hash, comment)!
+-- One decision wins: whoever comes second changes no row.
+update sync.hold set
+    state = :state,
+    decided_at = :at,
+    decided_by = :by,
+    decided_hash = :list_hash,
+    comment = :comment
+where club = :club and hold = :hold and state = 'open';
+
 -- name: members_of(club, hold)
 select customer, erp_id, reason, cause from sync.hold_member
-where club = :club and hold = :hold and left_version is null;
+where club = :club and hold = :hold and left_version is null
+order by customer;
+
+-- name: members_at(club, hold, version)
+-- The list as it was in that version.
+select customer, erp_id, reason, cause, left_version from sync.hold_member
+where
+    club = :club and hold = :hold
+    and joined_version <= :version and (left_version is null or left_version > :version)
+order by customer;
 
 -- name: join_hold(club, hold, customer, erp_id, reason, cause, row_hash, version)!
 insert into sync.hold_member (club, hold, customer, erp_id, reason, cause, row_hash, joined_version)
-values (:club, :hold, :customer, :erp_id, :reason, :cause, :row_hash, :version)
-on conflict (club, hold, customer) do update set
-    reason = excluded.reason,
-    cause = excluded.cause,
-    row_hash = excluded.row_hash,
-    left_version = null;
+values (:club, :hold, :customer, :erp_id, :reason, :cause, :row_hash, :version);
 
 -- name: leave_hold(club, hold, customers, version)!
 update sync.hold_member set left_version = :version
 where club = :club and hold = :hold and customer = any(:customers::bigint []) and left_version is null;
 
--- name: rejected(club, now)
--- R15: whom a person decided to keep, until then or until their ERP record changes.
-select customer, erp_id, row_hash from sync.hold_rejected
-where club = :club and until > :now;
+-- name: reject_members(club, customers, until)!
+-- R15: these are not asked about again until then, or until their ERP record changes.
+insert into sync.hold_rejected (club, customer, erp_id, row_hash, until)
+select
+    c.club,
+    c.customer,
+    c.erp_id,
+    m.row_hash,
+    :until
+from base.customer as c
+left join sync.erp_customer as m on c.club = m.club and c.erp_id = m.erp_id
+where c.club = :club and c.customer = any(:customers::bigint [])
+on conflict (club, customer) do update set
+    erp_id = excluded.erp_id,
+    row_hash = excluded.row_hash,
+    until = excluded.until;
+
+-- name: rejected(club)
+select customer, erp_id, row_hash, until from sync.hold_rejected
+where club = :club;
+
+-- name: forget_rejected(club, now)!
+delete from sync.hold_rejected
+where club = :club and until <= :now;
+
+-- name: undone(club)
+select customer, erp_id, row_hash, run from sync.undone
+where club = :club;
+
+-- name: recheck_members(club, customers, why)!
+insert into sync.recheck (club, erp_id, email, why)
+select
+    club,
+    erp_id,
+    email,
+    :why
+from base.customer
+where club = :club and customer = any(:customers::bigint []);
+
+-- name: any_rejection_over(club, now)$
+select exists (
+    select 1 from sync.hold_rejected
+    where club = :club and until <= :now
+);
+
+-- name: newest_snapshot(club)$
+-- What the base stands on: the last snapshot that was loaded.
+select coalesce(last_snapshot, certified_snapshot) from sync.club_state
+where club = :club;

@@ -8,7 +8,7 @@ create temp table if not exists plan_customer (
 ) on commit delete rows;
 
 create temp table if not exists plan_change (
-    customer bigint, erp_id text, kind text, before jsonb, after jsonb, reason text
+    customer bigint, erp_id text, kind text, before jsonb, after jsonb, reason text, actor text
 ) on commit delete rows;
 
 create temp table if not exists plan_record (
@@ -131,8 +131,8 @@ from plan_customer as p
 where c.club = :club and c.customer = p.customer and not p.is_new;
 
 -- name: insert_changes(club, run, at)!
-insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason)
-select :club, :run, :at, kind, customer, erp_id, before, after, reason
+insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason, actor)
+select :club, :run, :at, kind, customer, erp_id, before, after, reason, actor
 from plan_change;
 
 -- name: insert_records(club, as_of, snapshot)!
