@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +20,58 @@ MOST_ROWS = 40
 Step = dict[str, Any]
 
 
-def wait(api: AirflowApi, environment: Mapping[str, str], patience: float) -> dict[str, Step]:
-    """Club id to what its newest finished run says of it.
+def wait(
+    api: AirflowApi,
+    environment: Mapping[str, str],
+    *,
+    since: datetime | None,
+    patience: float,
+) -> dict[str, Step]:
+    """Club id to what its first successful sync since then says of it, else its last failed one;
+    with no ``since``, what the newest finished run says.
 
     Returns when there is that of every club, or after ``patience`` seconds with what there is.
     """
+    if since is not None and _finished(api, None, before=since):
+        since = None  # this is a restart: there is something to show, and nothing to wait for
     deadline = time.monotonic() + patience
-    expected = {club.id: club.erp for club in _clubs(environment)}
+    expected = {club.id for club in _clubs(environment)}
     found: dict[str, Step] = {}
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     while True:
-        erps = {erp for club, erp in expected.items() if club not in found}
-        for erp in erps:
-            with contextlib.suppress(requests.RequestException):  # the Dag may not be there yet
-                for run in api.runs(f"sync_{erp}"):
-                    if run["state"] in FINISHED and run["dag_run_id"] not in seen:
-                        for step in _steps(api, run):
-                            found.setdefault(step["club"], step)
-                        seen.add(run["dag_run_id"])
-        if set(expected) <= set(found) or time.monotonic() > deadline:
+        runs = [] if expected <= set(found) else _finished(api, since)
+        for run in runs:
+            key = (run["dag_id"], run["dag_run_id"])
+            for step in _steps(api, run) if key not in seen else ():
+                if step["club"] not in found or (since and found[step["club"]]["error"]):
+                    found[step["club"]] = step
+            seen.add(key)
+        if expected <= set(found) or time.monotonic() > deadline:
             return found
-        time.sleep(0.5)
+        time.sleep(1.0)
+
+
+def _finished(
+    api: AirflowApi, since: datetime | None, *, before: datetime | None = None
+) -> list[dict[str, Any]]:
+    """The finished runs of the sync Dags: the oldest first since a moment, else the newest first."""
+    try:
+        newest_first = api.runs("~")
+    except requests.RequestException:  # still starting, or busy
+        return []
+    finished = [
+        run
+        for run in newest_first
+        if run["state"] in FINISHED and run["dag_id"].startswith("sync_")
+    ]
+    if since is None:
+        return finished
+    return [run for run in reversed(finished) if datetime.fromisoformat(run["start_date"]) >= since]
 
 
 def show(console: Console, environment: Mapping[str, str], steps: Mapping[str, Step]) -> None:
-    """A table with a line per club: what its first sync did, or why it failed."""
-    table = Table("club", "ERP", "first sync", "result", title="Clubs", title_justify="left")
+    """A table with a line per club: what its first (or last) sync did, or why it failed."""
+    table = Table("club", "ERP", "sync", "result", title="Clubs", title_justify="left")
     clubs = _clubs(environment)
     for club in clubs[:MOST_ROWS]:
         step = steps.get(club.id)

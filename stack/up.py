@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 
 from rich.console import Console
 
@@ -28,7 +29,7 @@ def up(place: Place, console: Console) -> None:
 
     :raises StackError: something has to be mended first, in plain words.
     """
-    started = time.monotonic()
+    started, since = time.monotonic(), datetime.now(UTC)
     supervisor = Supervisor(place)
     checks.disk(place.var)
     checks.clubs(config_path())
@@ -60,8 +61,10 @@ def up(place: Place, console: Console) -> None:
                     api.unpause(dag["dag_id"])
             for error in api.import_errors():
                 console.print(f"[red]{error['filename']}: {error['stack_trace'].splitlines()[-1]}")
-        with _step(console, "First sync of every club"):
-            waited = first_sync.wait(api, environment, patience=PATIENCE)
+        with _step(console, "First sync of every club" if fresh else "Last syncs"):
+            waited = first_sync.wait(
+                api, environment, since=since if fresh else None, patience=PATIENCE
+            )
     except StackError:
         console.print(f"Logs are in {place.logs}; `make down` stops what has started.")
         raise
