@@ -77,14 +77,16 @@ class _Act:
 
 
 @contextmanager
-def act(base: Base, config: ClubConfig, what: str, by: str | None = None) -> Iterator[_Act]:
+def act(
+    base: Base, config: ClubConfig, what: str, by: str | None = None, *, plan_tables: bool = False
+) -> Iterator[_Act]:
     """An act on one club: locked, audited, and known to the next sync."""
     sql, at = queries(), clock.now()
     with base.transaction() as driver:
         number = sql.register_club(
             driver, club_id=config.id, name=config.name, erp=config.erp, now=at
         )
-    with base.club(number) as driver:
+    with base.club(number, plan_tables=plan_tables) as driver:
         sql.lock_club(driver, club=number)
         run = sql.start_run(driver, club=number, trigger=f"by hand: {what}", at=at)
         doing = _Act(driver, number, config, run, at, by or actor())
@@ -130,8 +132,8 @@ def add(
                 club=doing.club,
                 email=norm,
                 email_raw=email.strip(),
-                first_name=first_name,
-                last_name=last_name,
+                first_name=first_name.strip() or None,
+                last_name=last_name.strip() or None,
                 phone=_phone(phone, club.country),
                 origin="manual",
                 linked_user=user,

@@ -239,6 +239,42 @@ class Pipeline:
 
         return holds.reject(self.base, *holds.seen(self.base, hold, by, list_hash, comment))
 
+    def redo(self, run: int, by: str) -> Step:
+        """R18: let what was undone of a run come back, from the newest snapshot.
+
+        :raises ActRefused: nothing of that run is undone.
+        """
+        from clubsync import undo
+
+        club, _ = undo.forget(self.base, self.config, run, clock.now())
+        return self._again(club.id, f"redo of run {run} by {by}")
+
+    def replay(
+        self, club_id: str, start: datetime | None = None, until: datetime | None = None
+    ) -> list[Step]:
+        """R16: the club's stored snapshots again, oldest first; harmless in any order."""
+        from clubsync.db import queries
+
+        number = self._number(self.config.club(club_id))
+        with self.base.club(number) as driver:
+            rows = list(queries().snapshots_between(driver, club=number, start=start, until=until))
+        return [self._again(club_id, "replay", row["snapshot"]) for row in rows]
+
+    def _again(self, club_id: str, trigger: str, snapshot: int | None = None) -> Step:
+        """Plan and load a stored snapshot; None: the newest that was loaded."""
+        from clubsync import holds
+        from clubsync.db import queries
+
+        step = self._start(club_id, trigger, attempt=False)
+        number = self._number(self.config.club(club_id))
+        with self.base.club(number) as driver:
+            step["snapshot"] = snapshot or holds.newest_snapshot(driver, number)
+            row = queries().snapshot(driver, club=number, snapshot=step["snapshot"])
+        if row is not None:
+            step["certified"], step["read"] = row["certified"], row["customers"]
+            step["as_of"] = row["as_of"].isoformat()
+        return self.load(self.diff([step]))[0]
+
     # --- one club in one stage ----------------------------------------------------------------
 
     def _start(self, club_id: str, trigger: str, *, attempt: bool = True) -> Step:
@@ -371,9 +407,21 @@ class Pipeline:
                 number = queries().register_club(
                     driver, club_id=club.id, name=club.name, erp=club.erp, now=clock.now()
                 )
+                was = queries().club_row(driver, club=number)["erp"]
                 queries().rename_club(driver, club=number, name=club.name, erp=club.erp)
+            if was != club.erp:
+                self._moved(number)
             self._numbers[club.id] = number
         return self._numbers[club.id]
+
+    def _moved(self, number: int) -> None:
+        """clubs.yaml names another ERP than before: its ids are another source's (R1)."""
+        from clubsync import life
+        from clubsync.db import queries
+
+        with self.base.club(number) as driver:
+            queries().lock_club(driver, club=number)
+            life.new_epoch(driver, number, clock.now())
 
     def _of(self, step: Step) -> _Work:
         return self._work.setdefault(step["run"] or 0, _Work())
@@ -583,7 +631,7 @@ class Pipeline:
             kept = [row for row in decided if row["until"] > clock.now()]
             over = [row["erp_id"] for row in decided if row not in kept and row["erp_id"]]
             # another policy counts from a certified snapshot on, which shows everybody
-            other_policy = snapshot.certified and state["policy_hash"] not in (None, policy_hash)
+            other_policy = snapshot.certified and state["policy_hash"] != policy_hash
             work.scope = scope.build(
                 driver,
                 number,
@@ -715,6 +763,8 @@ class Pipeline:
             if dry_run:
                 self._dry(step, number)
                 break
+            if self._waits_for_review(step, number):
+                break
             with self.base.club(number, plan_tables=True) as driver:
                 if self._loaded(step, work, driver, number):
                     break
@@ -726,6 +776,29 @@ class Pipeline:
                 remedy="Nothing was written; the next run tries again by itself.",
             )
         self._work.pop(step["run"] or 0, None)
+
+    def _waits_for_review(self, step: Step, number: int) -> bool:
+        """R28: whether this is a first sync that a person wants to see before it loads."""
+        from clubsync.db import queries
+
+        club, work = self.config.club(step["club"]), self._of(step)
+        if club.first_sync != "review" or work.plan is None:
+            return False
+        with self.base.club(number) as driver:
+            state = queries().club_state(driver, club=number)
+            if state["reviewed"] or state["certified_snapshot"] is not None:
+                return False
+            added = step["counts"]["addition"]
+            step["hold"] = {
+                "hold": None,
+                "deactivations": 0,
+                "causes": [
+                    f"the first sync waits for a go: {added} additions; `clubsync clubs go {club.id}`"
+                ],
+            }
+            step["held"] = step["held"] or 1
+            self._end_run(driver, number, step, "held", "diff")
+        return True
 
     def _loaded(self, step: Step, work: _Work, driver: Driver, number: int) -> bool:
         """Load inside the transaction; False when the plan is of an older revision."""

@@ -13,6 +13,7 @@ import typer
 
 from clubsync.cli import show
 from clubsync.cli.acts import app_app, base_app
+from clubsync.cli.again import redo, replay, undo
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out
 from clubsync.cli.holds import approve, holds, reject
@@ -29,7 +30,12 @@ app = typer.Typer(
 )
 app.add_typer(clubs_app, name="clubs")
 app.command()(sync)
-for command in (show.customers, show.findings, show.why, show.changes, holds, approve, reject):
+COMMANDS = (
+    *(show.customers, show.findings, show.why, show.changes),
+    *(holds, approve, reject),
+    *(undo, redo, replay),
+)
+for command in COMMANDS:
     app.command()(command)
 
 db_app = typer.Typer(help="The club base's own data base.", no_args_is_help=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clubsync.cli.common import AsJson, open_base, print_json, table
+from clubsync.cli.common import AsJson, ClubId, open_base, out, print_json, table
 from clubsync.errors import SyncError
 from connectors.errors import ConnectorError
 
@@ -101,6 +102,70 @@ def clubs_check(
         )
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
+
+
+def _say(club_id: str, what: str, as_json: bool, **more: Any) -> None:
+    from clubsync import life
+    from clubsync.config import load_config
+
+    club = load_config().club(club_id)
+    with open_base() as base:
+        made = getattr(life, what)(base, club, **more)
+    if as_json:
+        print_json(made)
+    else:
+        told = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in made.items() if k != "club")
+        out.print(f"{club.name}: {told}.", highlight=False)
+
+
+@clubs_app.command("pause")
+def clubs_pause(club_id: ClubId, as_json: AsJson = False) -> None:
+    """Stop reading a club until it is resumed (kept in the data base, not in clubs.yaml)."""
+    _say(club_id, "pause", as_json, paused=True)
+
+
+@clubs_app.command("resume")
+def clubs_resume(club_id: ClubId, as_json: AsJson = False) -> None:
+    """Go on reading a club."""
+    _say(club_id, "pause", as_json, paused=False)
+
+
+@clubs_app.command("empty")
+def clubs_empty(club_id: ClubId, as_json: AsJson = False) -> None:
+    """Say that the club really has no customers any more: its next empty answer is believed, once."""
+    _say(club_id, "say_empty", as_json)
+
+
+@clubs_app.command("trust")
+def clubs_trust(club_id: ClubId, as_json: AsJson = False) -> None:
+    """Say that the next snapshot is this club's, however few of its customers were known before, once."""
+    _say(club_id, "say_same_club", as_json)
+
+
+@clubs_app.command("go")
+def clubs_go(club_id: ClubId, as_json: AsJson = False) -> None:
+    """Let the first sync of a club with `first_sync: review` load."""
+    _say(club_id, "say_reviewed", as_json)
+
+
+@clubs_app.command("move")
+def clubs_move(club_id: ClubId, as_json: AsJson = False) -> None:
+    """Say that the club is on another tenant of its ERP now: people are found by email alone, once.
+
+    Another `erp:` in clubs.yaml does this by itself.
+    """
+    _say(club_id, "move", as_json)
+
+
+@clubs_app.command("remove")
+def clubs_remove(
+    club_id: ClubId,
+    days: Annotated[int, typer.Option("--after-days", min=0, help="When all its data goes.")] = 30,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep it after all.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop reading a club, and delete all its data after that many days (by `clubsync upkeep`)."""
+    _say(club_id, "remove", as_json, after=None if keep else timedelta(days=days))
 
 
 @clubs_app.command("schema")

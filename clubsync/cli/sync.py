@@ -33,6 +33,14 @@ def sync(
         for club_id in ids:
             pipeline.config.club(club_id)
         steps = pipeline.sync(list(dict.fromkeys(ids)), "shell", full=full, dry_run=dry_run)
+    report(steps, as_json, dry_run=dry_run)
+
+
+def report(steps: list[Step], as_json: bool, *, dry_run: bool) -> None:
+    """Print what happened, and leave with the exit code that says it.
+
+    :raises typer.Exit: 1 where a club failed, else 3 where something is held.
+    """
     documents = [document(step) for step in steps]
     if as_json:
         print_json(documents)

@@ -166,8 +166,11 @@ create table sync.club_state (
     confirmed_same_club boolean not null default false,
     -- for the keyed hashes of people: ids where the source has none (R1), the erased (R20)
     hash_key uuid not null default gen_random_uuid(),
+    -- goes up when the club changes its ERP or tenant: ids are another source's then (R1)
     epoch integer not null default 1,
-    source text
+    -- R28: a person has seen the plan of the first sync; and when a removed club's data goes
+    reviewed boolean not null default false,
+    remove_at timestamptz
 );
 
 -- The ids, row hashes and due dates of all ERP records at once, packed (Arrow IPC): comparing a

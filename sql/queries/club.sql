@@ -22,6 +22,10 @@ limit 1;
 select club from base.club
 where club_id = :club_id;
 
+-- name: club_row(club)^
+select * from base.club
+where club = :club;
+
 -- name: rename_club(club, name, erp)!
 update base.club set name = :name, erp = :erp
 where club = :club and (name, erp) is distinct from (:name, :erp);
@@ -84,7 +88,7 @@ update sync.club_state set
     certified_rows = case when :newer and :certified then :rows else certified_rows end,
     content_hash = case when :newer then :content_hash else content_hash end,
     next_recheck = case when :newer then cast(:next_recheck as date) else next_recheck end,
-    policy_hash = case when :newer then :policy_hash else policy_hash end,
+    policy_hash = case when :newer then coalesce(:policy_hash, policy_hash) else policy_hash end,
     confirmed_empty = confirmed_empty and not (:newer and :certified),
     confirmed_same_club = confirmed_same_club and not (:newer and :certified)
 where club = :club;

@@ -124,7 +124,7 @@ update base.customer as c set
         when p.reason is distinct from c.reason then :at::timestamptz
         else c.reason_at
     end,
-    detached_at = case when p.detached then c.detached_at end,
+    detached_at = case when p.detached then coalesce(c.detached_at, :at) end,
     linked_user = p.linked_user,
     updated_at = :at
 from plan_customer as p

@@ -1,0 +1,89 @@
+-- R28: a club's life. R14: what a person says of a snapshot that could not be believed.
+
+-- name: pause_club(club, paused)!
+update sync.club_state set paused = :paused
+where club = :club;
+
+-- name: say_empty(club)!
+-- The club really has no customers: the next empty answer counts, once.
+update sync.club_state set confirmed_empty = true
+where club = :club;
+
+-- name: say_same_club(club)!
+-- The next snapshot is this club's, however few ids it shares, once.
+update sync.club_state set confirmed_same_club = true
+where club = :club;
+
+-- name: say_reviewed(club)!
+update sync.club_state set reviewed = true
+where club = :club;
+
+-- name: remove_club_at(club, at)!
+update sync.club_state set remove_at = :at, paused = :at is not null
+where club = :club;
+
+-- name: clubs_to_remove(now)
+select c.club, c.club_id
+from base.club as c
+inner join sync.club_state as s on c.club = s.club
+where s.remove_at <= :now;
+
+-- name: epoch_records(club, prefix, at)!
+-- Another ERP or tenant: its ids mean other people, so those of the old one are set apart.
+update sync.erp_customer set
+    erp_id = :prefix || erp_id,
+    guardian_id = :prefix || guardian_id,
+    replaced_by = :prefix || replaced_by,
+    gone_at = coalesce(gone_at, :at),
+    access = 'no'
+where club = :club and not starts_with(erp_id, '@');
+
+-- name: epoch_customers(club, prefix)!
+update base.customer set erp_id = :prefix || erp_id
+where club = :club and erp_id is not null and not starts_with(erp_id, '@');
+
+-- name: epoch_groups(club, prefix)!
+update sync.erp_group set erp_group_id = :prefix || erp_group_id, listed = false
+where club = :club and not starts_with(erp_group_id, '@');
+
+-- name: epoch_automatic_groups(club, prefix)!
+update base.customer_group set erp_group_id = :prefix || erp_group_id
+where club = :club and kind = 'automatic' and not starts_with(erp_group_id, '@');
+
+-- name: epoch_findings(club, at)!
+update sync.finding set closed_at = :at
+where club = :club and closed_at is null;
+
+-- name: epoch_vector(club)!
+delete from sync.club_vector
+where club = :club;
+
+-- name: next_epoch(club)!
+update sync.club_state set
+    epoch = epoch + 1,
+    revision = revision + 1,
+    policy_hash = null,
+    certified_as_of = null,
+    certified_snapshot = null,
+    certified_rows = null,
+    content_hash = null,
+    next_recheck = null,
+    last_snapshot = null
+where club = :club;
+
+-- name: purge_customers(club)!
+delete from base.customer
+where club = :club;
+
+-- name: purge_records(club)!
+delete from sync.erp_customer
+where club = :club;
+
+-- name: purge_changes(club)!
+delete from sync.change
+where club = :club;
+
+-- name: purge_club(club)!
+-- All other tables of the club go with it.
+delete from base.club
+where club = :club;

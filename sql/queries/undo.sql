@@ -1,0 +1,59 @@
+-- R18: a run undone from its audit.
+
+-- name: run_by_number(run)^
+select
+    r.club,
+    r.run,
+    r.started_at,
+    r.trigger,
+    c.club_id
+from sync.run as r
+inner join base.club as c on r.club = c.club
+where r.run = :run;
+
+-- name: changes_of_run(club, run)
+select customer, erp_id, kind, before, after
+from sync.change
+where club = :club and run = :run
+order by change;
+
+-- name: customers_by_number(club, customers)
+select
+    c.customer, c.erp_id, c.email, c.email_raw, c.first_name, c.last_name, c.phone,
+    c.in_customers_group, c.auto_groups, c.reason, c.detached_at is not null as detached, c.linked_user
+from base.customer as c
+where c.club = :club and c.customer = any(:customers::bigint []);
+
+-- name: who_has(club, column_emails, column_erp_ids, column_users)
+-- Who stands in the way of giving these back.
+select customer, email, erp_id, linked_user from base.customer
+where
+    club = :club
+    and (
+        email = any(:column_emails::text [])
+        or erp_id = any(:column_erp_ids::text [])
+        or linked_user = any(:column_users::bigint [])
+    );
+
+-- name: remember_undone(club, run, customers, at)!
+insert into sync.undone (club, customer, erp_id, row_hash, run, undone_at)
+select
+    c.club,
+    c.customer,
+    c.erp_id,
+    m.row_hash,
+    :run,
+    :at
+from base.customer as c
+left join sync.erp_customer as m on c.club = m.club and c.erp_id = m.erp_id
+where c.club = :club and c.customer = any(:customers::bigint [])
+on conflict (club, customer) do update set
+    erp_id = excluded.erp_id,
+    row_hash = excluded.row_hash,
+    run = excluded.run,
+    undone_at = excluded.undone_at;
+
+-- name: forget_undone(club, run)
+delete from sync.undone
+where club = :club and run = :run
+returning customer;
