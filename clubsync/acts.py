@@ -120,10 +120,15 @@ def add(
     :raises ActRefused: the email is not valid; a customer with it is in already, or is out because
         the ERP says so, which only the ERP can change.
     """
+    from clubsync import erase
+
     norm = _email(email)
     with act(base, club, "add", by) as doing:
         sql, driver = queries(), doing.driver
         found = sql.hand_customer(driver, club=doing.club, customer=None, email=norm)
+        # R20: a person adding them by hand lifts an erasure
+        key = sql.club_state(driver, club=doing.club)["hash_key"]
+        sql.lift_erasure(driver, club=doing.club, email_hash=erase.key_hash(key, norm))
         if found is None:
             user = _free_user(doing, norm)
             doing.rows += 1

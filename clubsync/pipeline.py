@@ -461,6 +461,7 @@ class Pipeline:
                 rows_read=certificate.rows,
                 content_hash=content_hash,
                 path=path,
+                epoch=state["epoch"],
                 columns=list(reading.columns),
                 column_of=json.dumps(dict(reading.column_of)),
             )
@@ -478,16 +479,22 @@ class Pipeline:
             conflicting_ids=reading.conflicting_ids,
             content_hash=content_hash,
             path=path,
+            epoch=state["epoch"],
         )
 
     def _identified(self, reading: Reading, number: int) -> Reading:
-        """R1: ids for the rows of a source that has none."""
-        from clubsync import identity
+        """R1: ids for the rows of a source that has none; R20: without who asked to be forgotten."""
+        from clubsync import erase, identity
         from clubsync.db import fetch, queries
 
+        sql = queries()
+        with self.base.club(number) as driver:
+            key = sql.club_state(driver, club=number)["hash_key"]
+            erased = {row["key_hash"] for row in sql.erased_hashes(driver, club=number)}
         ids = reading.customers["erp_id"]
         if not len(ids) or ids.null_count() < len(ids):
-            return reading
+            kept = erase.without_erased(reading.customers, key, erased)
+            return replace(reading, customers=kept)
         import polars as pl
 
         schema = {
@@ -499,14 +506,14 @@ class Pipeline:
         }
         with self.base.club(number) as driver:
             people = fetch(driver, "people_of", schema, {"club": number})
-            secret = queries().club_state(driver, club=number)["hash_key"].bytes
         known = [
             identity.Known(erp_id, keys, gone)
             for erp_id, keys, gone in zip(
                 people["erp_id"], identity.keys_of(people), people["gone"], strict=True
             )
         ]
-        customers, unclear = identity.resolve(reading.customers, known, secret)
+        customers, unclear = identity.resolve(reading.customers, known, key.bytes)
+        customers = erase.without_erased(customers, key, erased)
         return replace(reading, customers=customers, conflicting_ids=unclear)
 
     def _keep(self, path: str, customers: pl.DataFrame, reading: Reading) -> None:

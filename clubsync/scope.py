@@ -99,6 +99,8 @@ def certified_version(state: dict[str, Any]) -> tuple[datetime, int] | None:
 
 def is_old(snapshot: Snapshot, state: dict[str, Any]) -> bool:
     """R16: whether a newer certified snapshot was loaded already: then this one only fills the history."""
+    if snapshot.epoch < state["epoch"]:
+        return True
     mark = certified_version(state)
     return mark is not None and snapshot.version < mark
 
@@ -257,10 +259,10 @@ def _closure(
     seen: pl.DataFrame,
 ) -> tuple[pl.Series, pl.DataFrame, pl.DataFrame]:
     """The seeds and all whom their decision touches, until nobody is added."""
-    ids, addresses = set(seeds.to_list()) | more, set(emails_of)
+    ids, addresses = set(seeds.to_list()) | more, set[str]()
     mirror = pl.DataFrame(schema=_MIRROR)
     base = pl.DataFrame(schema=_BASE_ROW)
-    fresh_ids, fresh_emails = set(ids), set(addresses)
+    fresh_ids, fresh_emails = set(ids), set(emails_of)
     while fresh_ids or fresh_emails:
         new = list(fresh_ids)
         found = fetch(driver, "mirror_of", _MIRROR, {"club": club, "ids": new})
@@ -359,6 +361,7 @@ def _records(
         m_last_name="last_name",
         m_phone="phone",
         m_birth_date="birth_date",
+        m_guardian_id="guardian_id",
         m_groups="groups",
         m_remembered="remembered",
         m_row_hash="row_hash",

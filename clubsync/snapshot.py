@@ -52,6 +52,7 @@ class Snapshot:
     :param groups: id, name, active.
     :param number: sync.snapshot.snapshot; of two snapshots of one moment the higher was read later (R16).
     :param path: folder below the store's root.
+    :param epoch: of the club's source (R1); an earlier one's ids mean other people.
     """
 
     club: str
@@ -63,6 +64,7 @@ class Snapshot:
     conflicting_ids: tuple[str, ...]
     content_hash: str
     path: str
+    epoch: int = 1
 
     @property
     def version(self) -> tuple[datetime, int]:
@@ -164,6 +166,13 @@ class Store:
                 remedy="Sync the club again; if it lasts, check the disk or bucket of CLUBSYNC_SNAPSHOTS.",
             ) from error
 
+    def names(self, path: str, start: str) -> list[str]:
+        """The files of a folder whose names start so."""
+        if not self.fs.exists(f"{self.root.rstrip('/')}/{path}"):
+            return []
+        found = self.fs.ls(f"{self.root.rstrip('/')}/{path}", detail=False)
+        return sorted(n for f in found if (n := str(f).rsplit("/", 1)[-1]).startswith(start))
+
     def remove(self, path: str) -> None:
         """Remove a snapshot's folder with all that lies in it; harmless when it is gone already."""
         target = f"{self.root.rstrip('/')}/{path}"
@@ -195,4 +204,5 @@ def load(store: Store, club_id: str, row: Any) -> Snapshot:
         conflicting_ids=tuple(ids),
         content_hash=row["content_hash"],
         path=row["path"],
+        epoch=row["epoch"],
     )

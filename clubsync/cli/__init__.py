@@ -12,7 +12,7 @@ import logging
 import typer
 
 from clubsync.cli import show
-from clubsync.cli.acts import app_app, base_app
+from clubsync.cli.acts import app_app, base_app, erase
 from clubsync.cli.again import redo, replay, undo
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out
@@ -33,7 +33,7 @@ app.command()(sync)
 COMMANDS = (
     *(show.customers, show.findings, show.why, show.changes),
     *(holds, approve, reject),
-    *(undo, redo, replay),
+    *(undo, redo, replay, erase),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -157,6 +157,27 @@ def refuse(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> Non
         _tell(acts.refuse(base, club, request_id), as_json)
 
 
+def erase(
+    club_id: ClubId,
+    who: Annotated[str, typer.Argument(metavar="EMAIL|ERP_ID")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a person from a club, stored snapshots and audit too; the next sync does not bring them back.
+
+    It cannot be undone. A new ERP id, or adding them by hand, lifts it.
+    """
+    from clubsync.config import load_config
+    from clubsync.erase import erase as erase_person
+    from clubsync.snapshot import Store
+
+    club = load_config().club(club_id)
+    if not yes and not as_json:
+        typer.confirm(f"Erase this person from {club.name}, for good?", abort=True)
+    with open_base() as base:
+        _tell(erase_person(base, Store(), club, who), as_json)
+
+
 def _clubs(base: Any) -> dict[int, Any]:
     """The registered clubs of clubs.yaml, by number."""
     from clubsync.config import load_config

@@ -193,6 +193,7 @@ create table sync.snapshot (
     rows_read integer not null,
     content_hash text not null,
     path text not null,
+    epoch integer not null default 1,
     columns text [] not null default '{}',
     column_of jsonb not null default '{}',
     primary key (club, snapshot)
@@ -410,10 +411,12 @@ create table sync.ignored_pair (
     check (erp_id_a < erp_id_b)
 );
 
--- R20: all that stays of a person who asked to be forgotten: a keyed hash.
+-- R20: all that stays of a person who asked to be forgotten: keyed hashes of ERP id and email, so that
+-- the ERP's record does not bring them back, and a person adding them by hand does.
 create table sync.erased (
     club integer not null references base.club on delete cascade,
     key_hash text not null,
+    email_hash text,
     erased_at timestamptz not null,
     primary key (club, key_hash)
 );
@@ -440,8 +443,8 @@ $$;
 grant usage on schema base, sync to clubsync_club, clubsync_reader;
 grant select on all tables in schema base, sync to clubsync_club, clubsync_reader;
 grant insert, update on all tables in schema base, sync to clubsync_club;
-grant delete on base.membership, base.attachment_request, sync.club_vector, sync.recheck, sync.hold_rejected, sync.undone
-to clubsync_club;
+grant delete on base.membership, base.attachment_request, sync.club_vector, sync.recheck, sync.hold_rejected, sync.undone,
+sync.erased to clubsync_club;
 revoke insert, update on base.club from clubsync_club;
 grant usage on all sequences in schema base, sync to clubsync_club;
 

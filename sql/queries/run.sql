@@ -21,11 +21,12 @@ where club = :club and run = :run;
 update sync.run set snapshot = :snapshot, read = :read
 where club = :club and run = :run;
 
--- name: add_snapshot(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, columns, column_of)$
+-- name: add_snapshot(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of)$
 insert into sync.snapshot
-(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, columns, column_of)
+(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of)
 values
-(:club, :as_of, :read_at, :certified, :doubts, :customers, :rows_read, :content_hash, :path, :columns, :column_of)
+(:club, :as_of, :read_at, :certified, :doubts, :customers, :rows_read, :content_hash, :path, :epoch, :columns,
+    :column_of)
 returning snapshot;
 
 -- name: snapshot(club, snapshot)^
