@@ -58,7 +58,8 @@ def judge(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Dat
     :param groups: the ERP's groups in force: id, name, active (null: the ERP does not say).
     :returns: the records, in order, with:
         `email_norm`, `email_state`; `status_access`, `status_reason`;
-        `active_groups` (ids, sorted, today's), `group_state` ("active", "none", "former", "unknown",
+        `active_groups`, `unknown_groups` (ids, sorted, today's);
+        `group_state` ("active", "none", "former", "unknown",
         "inactive", "expired"), `group_access`, `odd_groups` (ids to name in a finding);
         `remembered` (dated groups that the ERP has stopped listing);
         `owner_id` (set: the record is that record's dependant, R8); `successor` (set: replaced by that
@@ -223,6 +224,7 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         .then("odd_inactive")
         .otherwise("odd_unknown"),
         groups_unknown=pl.col("odd_unknown").list.len(),
+        unknown_groups="odd_unknown",
         # R12 asks for the record's own doing: groups held today, whether switched on or not
         own_groups=(pl.col("has_current") & ~pl.col("g_former"))
         | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (none_gives == YES)),

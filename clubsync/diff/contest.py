@@ -16,9 +16,10 @@ FROZEN = 0  # not to be touched in this plan: keeps what it has
 HOLDS = 1  # has access (or keeps it in doubt) and holds the email already: R7 "keeps it"
 CLAIMS = 2  # would be eligible but for the email
 DOUBTFUL = 3  # has access, in doubt, and takes another email
-FOLLOWS_HOLDING = 4  # no access; its base customer has the email
-FOLLOWS = 5  # no access; its base customer follows the ERP where the email is free
-PRESENT_ONLY = 6  # no access and no base customer: a merge may lead here (R10)
+KEEPS = 4  # has access, and keeps the email that the ERP has lost until another needs it (R2)
+FOLLOWS_HOLDING = 5  # no access; its base customer has the email
+FOLLOWS = 6  # no access; its base customer follows the ERP where the email is free
+PRESENT_ONLY = 7  # no access and no base customer: a merge may lead here (R10)
 
 
 def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
@@ -34,15 +35,18 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     free = (
         ~pl.col("frozen")
         & pl.col("sight").is_in(PRESENT)
-        & (pl.col("email_state") == emails.VALID)
         & pl.col("owner_id").is_null()
         & pl.col("successor").is_null()
         & ~pl.col("placeholder")
     )
+    states = free & (pl.col("email_state") == emails.VALID)
     has_or_keeps = (pl.col("access") == YES) | ((pl.col("access") == UNKNOWN) & pl.col("c_in"))
+    keeps = free & ~states & has_or_keeps & pl.col("c_email").is_not_null()
     rank = (
         pl.when(pl.col("frozen"))
         .then(FROZEN)
+        .when(keeps)
+        .then(KEEPS)
         .when(has_or_keeps & holding)
         .then(HOLDS)
         .when(pl.col("access") == YES)
@@ -56,9 +60,9 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
         .otherwise(PRESENT_ONLY)
     )
     return (
-        records.filter(free | (pl.col("frozen") & pl.col("c_email").is_not_null()))
+        records.filter(states | keeps | (pl.col("frozen") & pl.col("c_email").is_not_null()))
         .with_columns(
-            claim=pl.when(pl.col("frozen")).then("c_email").otherwise("email_norm"),
+            claim=pl.when(pl.col("frozen") | keeps).then("c_email").otherwise("email_norm"),
             rank=rank,
         )
         .filter((pl.col("rank") < FOLLOWS_HOLDING) | ~pl.col("claim").is_in(by_hand.implode()))

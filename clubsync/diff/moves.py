@@ -16,6 +16,14 @@ MOVES = pl.Schema({"customer": pl.Int64, "to": pl.String, "how": pl.String})
 ABSORBED = pl.Schema({"customer": pl.Int64, "into": pl.String})
 
 
+_GUARDIANS = ("guardian_id", "m_guardian_id")
+
+
+def _ward_of(owner: str) -> pl.Expr:
+    """Whether the record is, or was until now, recorded as that one's ward."""
+    return pl.any_horizontal([(pl.col(g) == pl.col(owner)).fill_null(False) for g in _GUARDIANS])
+
+
 def merges(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
     """R10: records that have ended in another one: erp_id, customer, survivor.
 
@@ -30,16 +38,14 @@ def merges(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
     stated = ended.filter(pl.col("successor").is_not_null()).select(
         "erp_id", customer="c_customer", survivor="successor"
     )
-    living = records.filter(pl.col("wins") & (pl.col("sight") == SEEN)).select(
-        "claim", survivor="erp_id", survivor_guardian="guardian_id"
-    )
+    living = records.filter(
+        pl.col("wins") & (pl.col("sight") == SEEN) & (pl.col("claim") == pl.col("email_norm"))
+    ).select("claim", *_GUARDIANS, survivor="erp_id")
     vanished = (
         ended.filter((pl.col("sight") == VANISHED) & pl.col("successor").is_null())
+        .select("erp_id", "c_customer", "m_email_norm")
         .join(living, left_on="m_email_norm", right_on="claim", how="inner")
-        .filter(
-            pl.col("survivor_guardian").is_null()
-            | (pl.col("survivor_guardian") != pl.col("erp_id"))
-        )
+        .filter(~_ward_of("erp_id"))
         .select("erp_id", customer="c_customer", survivor="survivor")
     )
     return pl.concat([stated, vanished])
@@ -82,7 +88,7 @@ def decide(
         & (pl.col("sight") == SEEN)
         & pl.col("c_customer").is_null()
         & ~pl.col("erp_id").is_in(given.implode())
-    ).select("erp_id", "claim", "guardian_id")
+    ).select("erp_id", "claim", *_GUARDIANS)
     holders = base.select("customer", holder_erp="erp_id", claim="email").drop_nulls("claim")
     former = records.select(
         holder_erp="erp_id",
@@ -102,19 +108,18 @@ def decide(
         pl.col("customer").is_not_null()
         & ~pl.col("customer").is_in(taken.implode())
         & (pl.col("holder_erp").is_null() | pl.col("holder_free").fill_null(False))
-        & ~((pl.col("guardian_id") == pl.col("holder_erp")) & pl.col("holder_left")).fill_null(
-            False
-        )
+        & ~(_ward_of("holder_erp") & pl.col("holder_left").fill_null(False))
     ).fill_null(False)
     adopted = found.filter(adopts)
     added = found.filter(~adopts).select("erp_id")
 
-    # R1: a record with its own base customer takes on the email of one added by hand: swallowed.
+    # R1: a record with its own base customer, be it by a merge in this very run, takes on the email of
+    # one added by hand: swallowed.
     swallowed = (
         records.filter(
             pl.col("wins")
             & ~pl.col("frozen")
-            & pl.col("c_customer").is_not_null()
+            & (pl.col("c_customer").is_not_null() | pl.col("erp_id").is_in(given.implode()))
             & (pl.col("win_rank") <= DOUBTFUL)
             & (pl.col("c_email").is_null() | (pl.col("c_email") != pl.col("claim")))
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from clubsync import emails
 from clubsync.facts import CONFLICTING, NO, SEEN, UNKNOWN, YES
 
 FIELDS = ("first_name", "last_name", "phone")
@@ -18,6 +19,7 @@ _RECORD = (
     "access_reason",
     "own_access",
     "active_groups",
+    "unknown_groups",
     "email",
     "email_state",
     "m_known",
@@ -72,9 +74,11 @@ def outcomes(
         still=(
             pl.col("r_frozen").fill_null(True) & pl.col("into").is_null() & pl.col("to").is_null()
         ),
-        taken=pl.col("b_email").is_in(_won(records).implode()).fill_null(False),
         wins=pl.col("r_wins").fill_null(False) & pl.col("into").is_null(),
     )
+    # R2: an email is given up to who has, or gets, a base customer; nobody else needs it
+    won = rows.filter(pl.col("wins") & ~pl.col("r_frozen"))["r_claim"]
+    rows = rows.with_columns(taken=pl.col("b_email").is_in(won.implode()).fill_null(False))
     rows = rows.with_columns(
         email=pl.when(pl.col("still"))
         .then("b_email")
@@ -84,11 +88,6 @@ def outcomes(
         .then("b_email"),
     )
     return _links(_fields(_access(rows, certified)), absorbed)
-
-
-def _won(records: pl.DataFrame) -> pl.Series:
-    """Emails that somebody who is not frozen has won."""
-    return records.filter(pl.col("wins") & ~pl.col("frozen"))["claim"]
 
 
 def _access(rows: pl.DataFrame, certified: bool) -> pl.DataFrame:
@@ -130,13 +129,21 @@ def _access(rows: pl.DataFrame, certified: bool) -> pl.DataFrame:
         .otherwise("out"),
     ).with_columns(
         in_customers_group=pl.col("reason").is_null(),
-        # in doubt, what somebody has stays as it is
+        # in doubt, what somebody has stays as it is; so does the group that the ERP's list has lost
         groups=pl.when("still")
         .then("b_groups")
         .when(pl.col("reason").is_not_null())
         .then(pl.lit([], dtype=TEXTS))
         .when(unknown)
         .then(pl.coalesce("b_groups", "r_active_groups"))
+        .when(pl.col("r_unknown_groups").list.len() > 0)
+        .then(
+            pl.col("b_groups")
+            .fill_null(pl.lit([], dtype=TEXTS))
+            .list.set_intersection("r_unknown_groups")
+            .list.set_union("r_active_groups")
+            .list.sort()
+        )
         .otherwise("r_active_groups"),
     )
 
@@ -166,7 +173,7 @@ def _fields(rows: pl.DataFrame) -> pl.DataFrame:
     raw = (
         pl.when(pl.col("still") | (pl.col("r_sight") == CONFLICTING))
         .then("b_email_raw")
-        .when(pl.col("wins"))
+        .when(pl.col("wins") & (pl.col("r_email_state") == emails.VALID))
         .then("r_email")
         .when(pl.col("email").is_not_null())
         .then("b_email_raw")

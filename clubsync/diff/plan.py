@@ -108,7 +108,7 @@ def plan(
     """Decide what the base should be, and what has to change for it.
 
     :param records: facts (`clubsync.facts.judge`) of every record in question, with the mirror's side as
-        `m_known`, `m_email_norm`, `m_row_hash`, `m_access`, `m_lapsed`, `m_remembered`, `m_birth_date`
+        `m_known`, `m_email_norm`, `m_guardian_id`, `m_row_hash`, `m_access`, `m_lapsed`, `m_remembered`, `m_birth_date`
         and `m_` + each of `FIELDS`.
     :param findings: what the suites found of them (`FINDINGS`).
     :param base: `BASE`: base customers with one of these erp_ids or emails.
