@@ -1,0 +1,343 @@
+"""A club whose ERP is a list of plain records in the test; everything behind it is real.
+
+The connector is the only part that is made up: it returns what the test put into the ERP. Engine,
+PostgreSQL and snapshot store are the ones that run in production.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from clubsync import acts
+from clubsync import scope as scopes
+from clubsync.config import ClubConfig, Config, Guard
+from clubsync.db import Base, Driver, queries
+from clubsync.pipeline import Pipeline, Step
+from clubsync.snapshot import Store
+from clubsync.why import Answer, why
+from connectors import registry
+from connectors.base import Connection, Connector, Settings
+from connectors.errors import ConnectorError
+from connectors.model import Certificate, Reading, assemble, customers_frame, groups_frame
+
+ERP_NAME = "memory"
+START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+_clubs = itertools.count(1)
+
+
+class Erp:
+    """What the ERP of one club says at this moment: edit it, then sync."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict[str, Any]] = {}
+        self.groups: dict[str, dict[str, Any]] = {}
+        self.lost: set[str] = set()
+        self.conflicting: set[str] = set()
+        self.fault: ConnectorError | None = None
+        self.certified = True
+        self.as_of = START
+
+    def put(self, id: str, email: str | None = None, **fields: Any) -> None:
+        """Add a record, or replace the one of that id.
+
+        :param fields: canonical fields; `groups` takes ids, or (id, until), or (id, since, until).
+        """
+        self.records[id] = {
+            "erp_id": id,
+            "email": email,
+            "first_name": "First",
+            "last_name": "Last",
+            "status": "active",
+            **fields,
+        }
+
+    def change(self, id: str, **fields: Any) -> None:
+        """Change some fields of a record."""
+        self.records[id] |= fields
+
+    def remove(self, *ids: str) -> None:
+        for erp_id in ids:
+            del self.records[erp_id]
+
+    def group(self, id: str, *, active: bool | None = True, name: str | None = None) -> None:
+        """Put a group on the ERP's list."""
+        self.groups[id] = {"id": id, "name": name or id, "active": active}
+
+    def reading(self) -> Reading:
+        """What a connector returns now; records in `lost` are on a page that did not come."""
+        shown = [
+            {**r, "groups": [_span(g) for g in r.get("groups", ())]}
+            for r in self.records.values()
+            if r["erp_id"] not in self.lost | self.conflicting
+        ]
+        read = assemble(
+            customers_frame(shown),
+            groups_frame(list(self.groups.values())),
+            as_of=self.as_of,
+            paged=True,
+            pages=1,
+            doubts=() if self.certified else ("The last page did not come.",),
+            columns=("Id", "E-mail"),
+            column_of={"erp_id": "Id", "email": "E-mail"},
+        )
+        if not self.conflicting:
+            return read
+        doubts = (*read.certificate.doubts, "An id came twice.")
+        return Reading(
+            customers=read.customers,
+            groups=read.groups,
+            certificate=Certificate(complete=False, doubts=doubts, rows=read.certificate.rows),
+            as_of=read.as_of,
+            conflicting_ids=tuple(sorted(self.conflicting)),
+        )
+
+
+def _span(group: str | tuple[Any, ...]) -> dict[str, Any]:
+    if isinstance(group, str):
+        return {"id": group, "valid_from": None, "valid_until": None}
+    if len(group) == 2:
+        return {"id": group[0], "valid_from": None, "valid_until": group[1]}
+    return {"id": group[0], "valid_from": group[1], "valid_until": group[2]}
+
+
+class MemorySettings(Settings):
+    """No settings."""
+
+
+class MemoryConnector(Connector[MemorySettings]):
+    """Reads the `Erp` that the connection's host names."""
+
+    name: ClassVar[str] = ERP_NAME
+    title: ClassVar[str] = "Memory"
+    settings_type: ClassVar[type[Settings]] = MemorySettings
+    phone_centred: ClassVar[bool] = False
+    erps: ClassVar[dict[str, Erp]] = {}
+
+    def read(self, *, full: bool = False) -> Reading:
+        erp = self.erps[self.connection.host]
+        if erp.fault is not None:
+            raise erp.fault
+        return erp.reading()
+
+    def check(self) -> str:
+        return f"{len(self.erps[self.connection.host].records)} records"
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `erp: memory` in a club's configuration mean `MemoryConnector`: the one thing made up."""
+    known = registry.connector_class
+
+    def connector_class(name: str) -> type[Connector[Any]]:
+        return MemoryConnector if name == ERP_NAME else known(name)
+
+    monkeypatch.setattr(registry, "connector_class", connector_class)
+
+
+class Club:
+    """One club on the real engine.
+
+    :param settings: fields of `ClubConfig` (guard, former_groups, timezone, …).
+    """
+
+    def __init__(
+        self, base: Base, store: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any
+    ) -> None:
+        self.id = f"club-{next(_clubs)}"
+        self.erp = Erp()
+        MemoryConnector.erps[self.id] = self.erp
+        self._base, self._store, self._patch = base, store, monkeypatch
+        self._settings = {"guard": Guard(at_least=100_000, at_most=100_000), **settings}
+        self._at = START
+        self._patch.setenv("CLUBSYNC_NOW", START.isoformat())
+        self.last: Step | None = None
+
+    # --- running ------------------------------------------------------------------------------
+
+    def configure(self, **settings: Any) -> None:
+        """Change the club's entry in clubs.yaml."""
+        self._settings |= settings
+
+    @property
+    def config(self) -> ClubConfig:
+        return ClubConfig(
+            id=self.id, name="Club", erp=ERP_NAME, connection=self.id, **self._settings
+        )
+
+    def pipeline(self) -> Pipeline:
+        """A pipeline with no memory of earlier runs, as a new process has."""
+        return Pipeline(
+            Config(clubs=(self.config,)),
+            self._base,
+            Store(str(self._store)),
+            resolve=lambda conn_id: Connection(id=conn_id, host=conn_id),
+        )
+
+    @property
+    def now(self) -> datetime:
+        return self._at
+
+    def at(self, moment: datetime | date | str) -> None:
+        """Set the clock."""
+        if isinstance(moment, str):
+            moment = datetime.fromisoformat(moment)
+        if not isinstance(moment, datetime):
+            moment = datetime(moment.year, moment.month, moment.day, 9, tzinfo=UTC)
+        self._at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        self._patch.setenv("CLUBSYNC_NOW", self._at.isoformat())
+
+    def later(self, **delta: float) -> None:
+        """Let time pass; five minutes unless told."""
+        self.at(self._at + timedelta(**(delta or {"minutes": 5})))
+
+    def attempt(
+        self,
+        *,
+        certified: bool = True,
+        as_of: datetime | None = None,
+        lost: tuple[str, ...] = (),
+        conflicting: tuple[str, ...] = (),
+        dry_run: bool = False,
+    ) -> Step:
+        """Five minutes later, one run of all four stages; its step, whatever came of it.
+
+        :param certified: False: the reading is not complete (R14); so it is where records are `lost`.
+        :param as_of: the reading's own time; default the clock's.
+        """
+        self.later()
+        self._say(certified, as_of, lost, conflicting)
+        (step,) = self.pipeline().sync([self.id], "test", dry_run=dry_run)
+        self.last = step
+        return step
+
+    def sync(self, **how: Any) -> Step:
+        """`attempt`, which must go well."""
+        step = self.attempt(**how)
+        assert step["error"] is None, step["error"]
+        return step
+
+    def _say(
+        self,
+        certified: bool,
+        as_of: datetime | None,
+        lost: tuple[str, ...],
+        conflicting: tuple[str, ...],
+    ) -> None:
+        self.erp.certified = certified and not lost
+        self.erp.as_of = as_of or self._at
+        self.erp.lost, self.erp.conflicting = set(lost), set(conflicting)
+
+    # --- looking ------------------------------------------------------------------------------
+
+    @contextmanager
+    def driver(self) -> Iterator[Driver]:
+        """A transaction of this club."""
+        with self._base.club(self.number) as driver:
+            yield driver
+
+    @property
+    def number(self) -> int:
+        with self._base.transaction() as driver:
+            found: int = queries().find_club(driver, club_id=self.id)
+        return found
+
+    def base(self) -> dict[str, dict[str, Any]]:
+        """The club base by ERP id, else by email; the columns of `customers --json`."""
+        with self.driver() as driver:
+            rows = list(queries().customers(driver, club=self.number))
+        return {row["erp_id"] or row["email"] or f"#{row['id']}": row for row in rows}
+
+    def customer(self, customer: int) -> dict[str, Any]:
+        """The base customer of that id."""
+        return next(row for row in self.base().values() if row["id"] == customer)
+
+    def inside(self) -> set[str]:
+        """Who is in the Customers group: ERP ids, of those added by hand emails."""
+        return {key for key, row in self.base().items() if row["in_customers_group"]}
+
+    def findings(self, *, all: bool = False) -> dict[str, set[str]]:
+        """Open findings by ERP id: codes.
+
+        :param all: the informational ones too.
+        """
+        sql = (
+            "select erp_id, code, severity from sync.finding where club = %s and closed_at is null"
+        )
+        with self.driver() as driver:
+            rows = driver.execute(sql, [self.number]).fetchall()
+        found: dict[str, set[str]] = {}
+        for erp_id, code, severity in rows:
+            if all or severity != "info":
+                found.setdefault(erp_id, set()).add(code)
+        return found
+
+    def changes(self, *, run: int | None = None) -> list[dict[str, Any]]:
+        """The audit, of all runs or of one, in order."""
+        with self.driver() as driver:
+            return list(queries().changes(driver, club=self.number, run=run, since=None))
+
+    def kinds(self) -> dict[str, int]:
+        """Kinds of change of the last run that there were any of."""
+        assert self.last is not None
+        return {kind: n for kind, n in self.last["counts"].items() if n}
+
+    def why(self, who: str) -> Answer:
+        """R24."""
+        with self.driver() as driver:
+            return why(driver, self.number, "Club", who, self.config.zone)
+
+    def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Any question to the data base, as this club."""
+        with self.driver() as driver:
+            return driver.execute(statement, parameters or None).fetchall()
+
+    def unsettled(self) -> dict[str, int]:
+        """What a plan over everything would still change after the last run: nothing, if work that is
+        proportional to change sees all that it should."""
+        from clubsync import diff, facts, suites
+        from clubsync import snapshot as snapshots
+
+        pipeline = self.pipeline()
+        with self.driver() as driver:
+            state = queries().club_state(driver, club=self.number)
+            row = queries().snapshot(driver, club=self.number, snapshot=state["last_snapshot"])
+            snapshot = snapshots.load(pipeline.store, self.id, row)
+            policy = pipeline.policy(self.config, snapshot.certified)
+            whole = scopes.build(driver, self.number, snapshot, policy, state, everything=True)
+        judged = facts.judge(whole.records, whole.groups, policy)
+        found = suites.findings({self.id: (judged, policy)})[self.id]
+        plan = diff.plan(judged, found, whole.base, certified=snapshot.certified)
+        return {kind: n for kind, n in plan.counts().items() if n}
+
+    # --- what people do by hand ---------------------------------------------------------------
+
+    def add_by_hand(self, email: str, first_name: str = "Hand", last_name: str = "Made") -> int:
+        """Somebody of the club adds a customer; its id."""
+        made = acts.add(self._base, self.config, email, first_name, last_name, by="somebody")
+        return int(made["id"])
+
+    def detach(self, erp_id: str) -> None:
+        """Somebody of the club detaches a customer."""
+        acts.detach(self._base, self.config, str(self.base()[erp_id]["id"]), by="somebody")
+
+    def edit(self, erp_id: str, **fields: str) -> None:
+        """Somebody of the club edits a customer in the base."""
+        customer = str(self.base()[erp_id]["id"])
+        acts.edit(self._base, self.config, customer, by="somebody", **fields)
+
+    def register(self, email: str, *, confirmed: bool = True) -> int:
+        """A person makes an account in the app; its id."""
+        clubs = {self.number: self.config}
+        return int(acts.register(self._base, clubs, email, confirmed=confirmed)["id"])
+
+    def link(self, erp_id: str) -> int:
+        """The customer registers in the app with the email that the club has; the account's id."""
+        user = self.register(self.base()[erp_id]["email"])
+        assert self.base()[erp_id]["link"] == "linked"
+        return user

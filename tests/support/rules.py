@@ -1,0 +1,49 @@
+"""Fixtures of tests that run the engine: a base shared by the session, a fresh club for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clubsync import embedded
+from clubsync.db import Base
+from tests.support.club import Club, install
+
+NewClub = Callable[..., Club]
+
+
+@pytest.fixture(scope="session")
+def shared_base(postgres: embedded.Server) -> Iterator[Base]:
+    """A migrated base for all tests of the session: each test has clubs of its own (R21)."""
+    postgres.create_database("rules")
+    base = Base(postgres.url("rules"))
+    try:
+        yield base
+    finally:
+        base.close()
+        postgres.drop_database("rules")
+
+
+@pytest.fixture
+def new_club(shared_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewClub:
+    """Makes clubs; takes fields of their entry in clubs.yaml.
+
+    App users belong to no club: those of earlier tests go, with what hangs on them.
+    """
+    install(monkeypatch)
+    with shared_base.transaction() as driver:
+        driver.execute("truncate base.app_user cascade")
+
+    def make(**settings: Any) -> Club:
+        return Club(shared_base, tmp_path / "snapshots", monkeypatch, **settings)
+
+    return make
+
+
+@pytest.fixture
+def club(new_club: NewClub) -> Club:
+    """A club with an empty ERP and a guard that never holds."""
+    return new_club()
