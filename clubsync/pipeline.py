@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from clubsync import clock, connections
 from clubsync.config import ClubConfig, Config, load_config
@@ -50,6 +50,7 @@ class Step(TypedDict):
         `transient` (trying again soon may help) and `retry_after` (seconds the ERP asked us to wait).
     :param counts: changes by kind, after diff; after load also what was written.
     :param held: deactivations that wait for a person.
+    :param since: of a failed club: when it last began to fail.
     """
 
     club: str
@@ -71,6 +72,7 @@ class Step(TypedDict):
     runbook: str | None
     transient: bool
     retry_after: float | None
+    since: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -368,13 +370,14 @@ class Pipeline:
         try:
             with self.base.club(number) as driver:
                 self._end_run(driver, number, step, "failed", stage)
-                queries().club_failed(
+                since = queries().club_failed(
                     driver,
                     club=number,
                     at=at,
                     error=what,
                     next_read_at=at + retry_after if retry_after else None,
                 )
+            step["since"] = since.isoformat(timespec="minutes")
         except SyncError as error:
             log.error("%s: the failure could not be written down: %s", step["club"], error.what)
 

@@ -66,13 +66,14 @@ select pg_advisory_xact_lock(7252, :club);
 update sync.club_state set last_attempt_at = :at, next_read_at = :next_read_at
 where club = :club;
 
--- name: club_failed(club, at, error, next_read_at)!
+-- name: club_failed(club, at, error, next_read_at)$
 update sync.club_state set
     failing_since = coalesce(failing_since, :at),
     failures = failures + 1,
     last_error = :error,
     next_read_at = coalesce(:next_read_at, next_read_at)
-where club = :club;
+where club = :club
+returning failing_since;
 
 -- name: club_loaded(club, at, snapshot, certified, as_of, rows, content_hash, next_recheck, policy_hash, written, newer)!
 -- A snapshot was loaded; only a newer one moves the watermark (R16).
