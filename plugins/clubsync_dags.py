@@ -13,10 +13,9 @@ from typing import Any
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task, task_group
 
 from clubsync.config import ClubConfig, load_config
-from clubsync.pipeline import Step
 from plugins import sync_tasks
 from plugins.club_failures import RETRIES, ClubRetryPolicy, tell_failure, tell_retry, waits
-from plugins.sync_tasks import Batch, Loaded
+from plugins.sync_tasks import Batch, Loaded, Step
 
 OWNER = "data-engineering"
 START = datetime(2026, 1, 1, tzinfo=UTC)

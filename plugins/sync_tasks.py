@@ -19,11 +19,12 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
 from clubsync.config import load_config
-from clubsync.pipeline import Step
 from plugins.club_failures import ClubFailed, plain_words, worth_retrying
 
 if TYPE_CHECKING:
-    from clubsync.pipeline import Pipeline
+    from clubsync.pipeline import Pipeline, Step
+else:  # Dag files come by here, and the engine brings Polars with it
+    Step = dict
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,236 @@
+"""The tasks around the engine: who is due, in which batches, who is retried, and what is red."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.definitions.retry_policy import RetryAction
+from airflow.sdk.exceptions import AirflowFailException
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clubsync.pipeline import Step
+from plugins import clubsync_dags, sync_tasks
+from plugins.club_failures import ClubFailed, ClubRetryPolicy, tell_failure, waits
+
+END = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
+
+
+def step(club: str, error: str | None = None, **fields: Any) -> Step:
+    """A club's step, done or failed."""
+    made = sync_tasks._lost(club, club.title())
+    made.update({"error": error, "remedy": None, "runbook": None, "counts": {"addition": 2}})
+    made.update(fields)  # type: ignore[typeddict-item]
+    return made
+
+
+class Engine:
+    """In place of the pipeline: answers what it was given, remembers what it was asked."""
+
+    def __init__(self, *answers: Step) -> None:
+        self.answers = {answer["club"]: answer for answer in answers}
+        self.asked: list[Any] = []
+
+    def due(self, erp: str, at: datetime, clubs: Sequence[str] | None = None) -> list[str]:
+        self.asked.append((erp, at, clubs))
+        return list(clubs) if clubs else ["paris"]
+
+    def sync(self, clubs: list[str], trigger: str, full: bool, dry_run: bool) -> list[Step]:
+        self.asked.append((clubs, trigger, full, dry_run))
+        return [self.answers[club] for club in clubs]
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, clubs_yaml: Path) -> Engine:
+    fake = Engine(step("paris"), step("lyon", "It answered 500.", transient=True))
+
+    @contextlib.contextmanager
+    def pipeline() -> Iterator[Engine]:
+        yield fake
+
+    monkeypatch.setattr(sync_tasks, "pipeline", pipeline)
+    return fake
+
+
+@pytest.fixture
+def context(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    given = {
+        "params": {"clubs": [], "full": False, "dry_run": False},
+        "dag_run": SimpleNamespace(run_type="scheduled", data_interval_end=END),
+        "ti": SimpleNamespace(try_number=1),
+    }
+    monkeypatch.setattr(sync_tasks, "get_current_context", lambda: given)
+    return given
+
+
+# --- when and how many ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        (1, "*/1 * * * *"),
+        (5, "*/5 * * * *"),
+        (7, "*/6 * * * *"),
+        (45, "*/30 * * * *"),
+        (60, "0 */1 * * *"),
+        (300, "0 */4 * * *"),
+        (2000, "0 0 * * *"),
+    ],
+)
+def test_the_schedule_is_even_and_never_slower_than_the_fastest_club(
+    minutes: int, expected: str
+) -> None:
+    assert clubsync_dags.cron(timedelta(minutes=minutes)) == expected
+
+
+@given(clubs=st.integers(0, 3000), slots=st.integers(1, 64))
+def test_batches_use_the_slots_and_are_worth_a_task(clubs: int, slots: int) -> None:
+    ids = [str(number) for number in range(clubs)]
+    dealt = sync_tasks.batches(ids, slots)
+    assert [club for batch in dealt for club in batch] == ids
+    assert len(dealt) <= slots
+    if len(dealt) > 1:
+        assert min(map(len, dealt[:-1])) >= sync_tasks.SMALLEST_BATCH
+    if clubs >= slots * sync_tasks.SMALLEST_BATCH * 2:
+        assert len(dealt) >= slots - 1
+
+
+def test_an_erp_without_clubs_has_no_dag(clubs_yaml: Path) -> None:
+    assert clubsync_dags.sync_dag("tryton") is None
+    assert clubsync_dags.sync_dag("planity") is not None
+
+
+def test_a_scheduled_run_asks_who_is_due_at_the_end_of_its_interval(
+    engine: Engine, context: dict[str, Any]
+) -> None:
+    assert sync_tasks.find_due("eversports") == [["paris"]]
+    assert engine.asked == [("eversports", END, None)]
+
+
+def test_by_hand_without_a_choice_all_clubs_of_the_erp_are_read(
+    engine: Engine, context: dict[str, Any]
+) -> None:
+    context["dag_run"].run_type = "manual"
+    assert sync_tasks.find_due("eversports") == [["paris", "lyon"]]
+
+
+def test_a_club_of_another_erp_is_refused(engine: Engine, context: dict[str, Any]) -> None:
+    context["params"]["clubs"] = ["lille"]
+    with pytest.raises(AirflowFailException, match="no club lille"):
+        sync_tasks.find_due("eversports")
+
+
+def test_a_batch_bears_the_names_of_its_clubs(clubs_yaml: Path) -> None:
+    def label(given: Any) -> str:
+        return sync_tasks.instance_label(SimpleNamespace(op_args=(), op_kwargs={"clubs": given}))
+
+    assert label(["paris", "lyon"]) == "Boulder Paris, Yoga Lyon"
+    assert label([step(str(n)) for n in range(30)]) == "0 and 29 more"
+    assert label(step("paris")) == "Paris"
+
+
+# --- who is tried again -----------------------------------------------------------------------
+
+
+def test_clubs_with_an_error_and_clubs_of_a_lost_batch_are_tried_again(clubs_yaml: Path) -> None:
+    due = [["paris", "lyon"], ["lille"]]
+    found = sync_tasks.find_failed(due, [[step("paris"), step("lyon", "It answered 500.")], None])
+    assert [(s["club"], s["name"]) for s in found] == [("lyon", "Lyon"), ("lille", "Salon Lille")]
+    assert "broke off" in str(found[1]["error"])
+
+
+def test_the_list_of_an_only_batch_comes_unwrapped(clubs_yaml: Path) -> None:
+    loaded = [step("paris"), step("lyon", "It answered 500.")]
+    assert [s["club"] for s in sync_tasks.find_failed([["paris", "lyon"]], loaded)] == ["lyon"]
+
+
+def test_when_a_whole_erp_is_down_not_everybody_is_tried_again(clubs_yaml: Path) -> None:
+    clubs = [f"club-{number}" for number in range(1500)]
+    found = sync_tasks.find_failed([clubs], [[step(club, "Down.") for club in clubs]])
+    assert len(found) == sync_tasks.MOST_RETRIED
+
+
+def test_a_refused_key_is_not_tried_again_by_itself_but_is_when_cleared(
+    engine: Engine, context: dict[str, Any]
+) -> None:
+    refused = step("paris", "It refused our key.", transient=False)
+    with pytest.raises(ClubFailed, match="Paris: It refused our key"):
+        sync_tasks.sync_again(refused)
+    assert engine.asked == []
+    context["ti"].try_number = 2
+    assert sync_tasks.sync_again(refused)["error"] is None
+    assert engine.asked == [(["paris"], "scheduled", False, False)]
+
+
+def test_a_club_that_fails_again_raises(engine: Engine, context: dict[str, Any]) -> None:
+    with pytest.raises(ClubFailed, match="It answered 500"):
+        sync_tasks.sync_again(step("lyon", "It answered 500.", transient=True))
+
+
+@pytest.mark.parametrize("cadence", [timedelta(minutes=1), timedelta(minutes=5), timedelta(days=1)])
+def test_waits_stay_within_two_minutes_and_half_the_cadence(cadence: timedelta) -> None:
+    pauses = waits(cadence)
+    assert pauses == sorted(pauses)
+    assert sum(pauses, timedelta()) <= min(timedelta(minutes=2), cadence / 2)
+
+
+def test_retry_policy() -> None:
+    policy = ClubRetryPolicy(waits(timedelta(minutes=5)))
+
+    def decide(try_number: int = 1, max_tries: int = 3, **fields: Any) -> tuple[str, float | None]:
+        failure = ClubFailed(step("paris", "Why.", **fields))
+        decision = policy.evaluate(failure, try_number, max_tries)
+        delay = decision.retry_delay.total_seconds() if decision.retry_delay else None
+        return decision.action.value, delay
+
+    assert [decide(n, transient=True)[1] for n in (1, 2, 3)] == [20, 40, 60]
+    assert decide(5, 7, transient=True)[1] == 20  # cleared by hand: from the first pause again
+    assert decide(transient=False) == ("fail", None)
+    assert decide(transient=True, retry_after=3600.0) == ("fail", None)
+    assert decide(transient=True, retry_after=90.0) == ("retry", 90)
+    assert policy.evaluate(ValueError(), 1, 3).action is RetryAction.DEFAULT
+
+
+# --- what is said -----------------------------------------------------------------------------
+
+
+def test_green_when_a_retry_healed_it(clubs_yaml: Path) -> None:
+    loaded = [[step("paris"), step("lyon", "It answered 500.")]]
+    sync_tasks.report([["paris", "lyon"]], loaded, [step("lyon")])
+
+
+def test_green_when_nobody_was_due(clubs_yaml: Path) -> None:
+    sync_tasks.report([], None, None)
+
+
+@pytest.mark.parametrize("loaded", [[[step("lyon", "It answered 500.")]], [None], None])
+def test_red_when_a_club_finally_failed(loaded: Any, clubs_yaml: Path) -> None:
+    with pytest.raises(AirflowFailException, match="1 of 1 clubs were not synced"):
+        sync_tasks.report([["lyon"]], loaded, [])
+
+
+def test_red_when_nobody_knows_who_was_due(clubs_yaml: Path) -> None:
+    with pytest.raises(AirflowFailException, match="which clubs were due"):
+        sync_tasks.report(None, None, None)
+
+
+def test_the_last_lines_of_the_log_are_for_people(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    refused = step(
+        "paris", "It refused our key.", remedy="Ask for a new one.", runbook="credentials-refused"
+    )
+    tell_failure({"exception": ClubFailed(refused)})
+    assert [record.message for record in caplog.records][-4:] == [
+        "Paris (paris) was not synced; its customers stay as they were.",
+        "What happened: It refused our key.",
+        "What to do: Ask for a new one.",
+        "Runbook: docs/runbooks/credentials-refused.md",
+    ]
