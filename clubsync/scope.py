@@ -362,7 +362,6 @@ def _records(
         m_phone="phone",
         m_birth_date="birth_date",
         m_guardian_id="guardian_id",
-        m_guardian_id="guardian_id",
         m_groups="groups",
         m_remembered="remembered",
         m_row_hash="row_hash",
