@@ -98,6 +98,7 @@ class _Work:
     plan: Plan | None = None
     held: pl.DataFrame | None = None
     limit: int = 0
+    customers: int = 0
     decision: Decision | None = None
 
 
@@ -716,11 +717,12 @@ class Pipeline:
         with self.base.club(number) as driver:
             sql = queries()
             since = clock.now() - timedelta(hours=24)
+            work.customers = sql.customers_in_group(driver, club=number)
             verdict = guard.verdict(
                 club.guard,
                 deactivations=due.height,
                 last_24_hours=sql.deactivated_since(driver, club=number, since=since),
-                customers=sql.customers_in_group(driver, club=number),
+                customers=work.customers,
                 hold_is_open=sql.open_hold(driver, club=number) is not None,
             )
         while verdict.holds and due.height:
@@ -759,6 +761,8 @@ class Pipeline:
                 revision=work.scope.revision,
                 list_hash=digest.hexdigest()[:16],
                 counts=json.dumps(step["counts"]),
+                customers=work.customers,
+                held=work.held.height,
                 path=path,
             )
 

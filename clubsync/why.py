@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
 from clubsync import emails, suites
@@ -34,25 +34,28 @@ _OUT = {
 class Answer(TypedDict):
     """:param verdict: in, out, or unknown (never seen).
     :param reasons: codes: findings, or the reason of being out.
+    :param candidates: only where a name was asked for that several people have.
     """
 
     verdict: Literal["in", "out", "unknown"]
     reasons: list[str]
     sentence: str
     timeline: list[dict[str, Any]]
+    candidates: NotRequired[list[dict[str, Any]]]
 
 
 def why(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> Answer:
-    """Answer for an email or an ERP id.
+    """Answer for an email, an ERP id, or a part of a name.
 
     :param driver: inside a transaction of this club.
-    :param who: an email (any spelling) or an ERP id.
+    :param who: an email (any spelling), an ERP id, or a part of a name (its candidates, where there
+        are several).
     """
     sql = queries()
     email = emails.normalise(who) if "@" in who else None
     found = list(sql.who(driver, club=club, erp_id=who, email=email))
     if not found:
-        return _never(driver, club, club_name, who, zone)
+        return _by_name(driver, club, club_name, who, zone)
     customers = [
         sql.customer(driver, club=club, customer=f["customer"]) for f in found if f["customer"]
     ]
@@ -76,6 +79,17 @@ def why(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> 
         sentence=sentence,
         timeline=_timeline(driver, club, customer, record, erp_id),
     )
+
+
+def _by_name(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> Answer:
+    """Who is meant by a part of a name: the one, or the candidates."""
+    people = [] if "@" in who else list(queries().by_name(driver, club=club, fragment=who.strip()))
+    if not people:
+        return _never(driver, club, club_name, who, zone)
+    if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):
+        return why(driver, club, club_name, key, zone)
+    text = f"{len(people)} people of {club_name} have that in their name. Ask by email or ERP id."
+    return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[], candidates=people)
 
 
 def _never(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> Answer:

@@ -17,6 +17,7 @@ from clubsync.cli.again import redo, replay, undo
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out
 from clubsync.cli.holds import approve, holds, reject
+from clubsync.cli.keep import guard_app, upkeep
 from clubsync.cli.sync import sync
 from clubsync.errors import SyncError
 from connectors.errors import ConnectorError
@@ -33,7 +34,7 @@ app.command()(sync)
 COMMANDS = (
     *(show.customers, show.findings, show.why, show.changes),
     *(holds, approve, reject),
-    *(undo, redo, replay, erase),
+    *(undo, redo, replay, erase, upkeep),
 )
 for command in COMMANDS:
     app.command()(command)
@@ -41,6 +42,7 @@ for command in COMMANDS:
 db_app = typer.Typer(help="The club base's own data base.", no_args_is_help=True)
 app.add_typer(base_app, name="base")
 app.add_typer(app_app, name="app")
+app.add_typer(guard_app, name="guard")
 app.add_typer(db_app, name="db")
 
 

@@ -88,7 +88,7 @@ def findings(
 
 def why(
     club_id: ClubId,
-    who: Annotated[str, typer.Argument(metavar="EMAIL|ERP_ID")],
+    who: Annotated[str, typer.Argument(metavar="EMAIL|ERP_ID|NAME")],
     as_json: AsJson = False,
 ) -> None:
     """Why that person is, or is not, in the Customers group; and what to do."""
@@ -105,6 +105,9 @@ def why(
         "unknown": "[yellow]unknown[/yellow]",
     }
     out.print(f"{mark[answer['verdict']]}: {answer['sentence']}", highlight=False)
+    if answer.get("candidates"):
+        columns = ["erp_id", "first_name", "last_name", "email", "in_customers_group"]
+        table("Who may be meant", answer["candidates"], columns)
     if answer["timeline"]:
         table("What happened", answer["timeline"], ["at", "what", "run"])
 

@@ -231,6 +231,9 @@ create table sync.plan (
     revision bigint not null,
     list_hash text not null,
     counts jsonb not null,
+    -- what the guard weighed (R15): the group's size before, and how many were held
+    customers integer not null,
+    held integer not null,
     path text not null,
     loaded_at timestamptz,
     primary key (club, plan)

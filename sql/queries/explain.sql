@@ -120,6 +120,26 @@ select
 from base.customer as c
 where c.club = :club and (c.erp_id = :erp_id or c.email = :email);
 
+-- name: by_name(club, fragment)
+-- People whose name holds that fragment, records and customers alike.
+select
+    m.erp_id,
+    c.customer,
+    coalesce(c.first_name, m.first_name) as first_name,
+    coalesce(c.last_name, m.last_name) as last_name,
+    coalesce(c.email, m.email_norm) as email,
+    coalesce(c.in_customers_group, false) as in_customers_group
+from sync.erp_customer as m
+full join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
+where
+    coalesce(m.club, c.club) = :club
+    and strpos(
+        lower(concat_ws(' ', coalesce(c.first_name, m.first_name), coalesce(c.last_name, m.last_name))),
+        lower(:fragment)
+    ) > 0
+order by last_name, first_name, erp_id
+limit 50;
+
 -- name: record(club, erp_id)^
 select
     erp_id,

@@ -41,10 +41,17 @@ where
     and as_of <= coalesce(:until, 'infinity'::timestamptz)
 order by as_of, snapshot;
 
--- name: add_plan(club, run, snapshot, made_at, revision, list_hash, counts, path)$
-insert into sync.plan (club, run, snapshot, made_at, revision, list_hash, counts, path)
-values (:club, :run, :snapshot, :made_at, :revision, :list_hash, :counts, :path)
+-- name: add_plan(club, run, snapshot, made_at, revision, list_hash, counts, customers, held, path)$
+insert into sync.plan
+(club, run, snapshot, made_at, revision, list_hash, counts, customers, held, path)
+values
+(:club, :run, :snapshot, :made_at, :revision, :list_hash, :counts, :customers, :held, :path)
 returning plan;
+
+-- name: plans(club)
+select plan, run, made_at, counts, customers, held, path from sync.plan
+where club = :club
+order by plan;
 
 -- name: plan_loaded(club, plan, at)!
 update sync.plan set loaded_at = :at

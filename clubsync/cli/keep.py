@@ -1,0 +1,69 @@
+"""`clubsync guard` and `clubsync upkeep`: limits in hindsight, and what goes after a while."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from clubsync.cli.common import AsJson, ClubId, open_base, open_club, out, print_json, table
+
+guard_app = typer.Typer(help="The guard over deactivations (R15).", no_args_is_help=True)
+
+
+@guard_app.command("replay")
+def guard_replay(
+    club_id: ClubId,
+    share: Annotated[
+        str | None, typer.Option("--share", help="Of the Customers group, as 8%.")
+    ] = None,
+    at_least: Annotated[int | None, typer.Option("--at-least", min=0)] = None,
+    at_most: Annotated[int | None, typer.Option("--at-most", min=0)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What another limit would have held, from the stored plans; what is not given is the club's own."""
+    from pydantic import ValidationError
+
+    from clubsync.config import Guard
+    from clubsync.hindsight import replay
+    from clubsync.snapshot import Store
+
+    with open_club(club_id) as (driver, number, club):
+        given = {"share": share, "at_least": at_least, "at_most": at_most}
+        other = {name: value for name, value in given.items() if value is not None}
+        try:
+            guard = Guard.model_validate({**club.guard.model_dump(), **other})
+        except ValidationError as error:
+            raise typer.BadParameter(error.errors()[0]["msg"]) from None
+        rows = replay(driver, Store(), number, guard)
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        f"{club.name}: with share {guard.share:.1%}, at least {guard.at_least}, at most {guard.at_most}",
+        rows,
+        ["run", "at", "deactivations", "last_24_hours", "customers", "limit", "held", "was_held"],
+    )
+    out.print(f"{sum(row['held'] for row in rows)} of {len(rows)} would have been held.")
+
+
+def upkeep(
+    keep_days: Annotated[
+        int,
+        typer.Option("--keep-days", min=1, help="How long stored snapshots and plans are kept."),
+    ] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old snapshots, plans, idle runs and closed findings; and clubs whose time has come."""
+    from clubsync.snapshot import Store
+    from clubsync.upkeep import upkeep as run_upkeep
+
+    with open_base() as base:
+        done = run_upkeep(base, Store(), timedelta(days=keep_days))
+    if as_json:
+        print_json(done)
+    else:
+        told = ", ".join(f"{n} {what}" for what, n in done.items() if what != "clubs")
+        gone = f"; all data of {', '.join(done['clubs'])}" if done["clubs"] else ""
+        out.print(f"Removed: {told}{gone}.", highlight=False)

@@ -1,0 +1,180 @@
+-- Similar records (R23): blocking keys, pairs, and the findings that name them.
+
+-- name: similar_people(club, ids, statuses, today)
+-- Who of these takes part: in the ERP, a person, not out by the plain status; and with access, in doubt, or
+-- a customer once. Only a pair of which one stands for a customer is suggested.
+select
+    m.erp_id,
+    m.first_name,
+    m.last_name,
+    m.phone,
+    m.birth_date,
+    m.email_norm as email,
+    m.guardian_id,
+    m.replaced_by,
+    m.access = 'yes' or c.customer is not null as stands
+from sync.erp_customer as m
+left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
+where
+    m.club = :club
+    and m.erp_id = any(:ids::text [])
+    and m.gone_at is null
+    and not m.placeholder
+    and not m.is_company
+    and (m.status = any(:statuses::text []) or m.status = 'unknown')
+    and (m.valid_from is null or m.valid_from <= :today)
+    and (m.valid_until is null or m.valid_until >= :today)
+    and (m.access != 'no' or c.customer is not null);
+
+-- name: similar_upto(club)$
+select similar_upto from sync.club_state
+where club = :club;
+
+-- name: set_similar_upto(club, upto)!
+update sync.club_state set similar_upto = :upto
+where club = :club and similar_upto is distinct from :upto;
+
+-- name: similar_next(club, upto, how_many)
+-- The next records of the walk through a club's mirror.
+select erp_id from sync.erp_customer
+where club = :club and erp_id > :upto
+order by erp_id
+limit :how_many;
+
+-- name: forget_similar_keys(club, ids)!
+delete from sync.similar_key
+where club = :club and erp_id = any(:ids::text []);
+
+-- name: similar_blocks(club, keys, limit_to)
+-- Who has these keys, no more than so many of each.
+select
+    k.key,
+    s.erp_id
+from unnest(:keys::bigint []) as k (key)
+cross join lateral (
+    select erp_id from sync.similar_key
+    where club = :club and key = k.key
+    limit :limit_to
+) as s;
+
+-- name: similar_partners(club, ids)
+-- The pairs that these records are in.
+select
+    erp_id_a as a,
+    erp_id_b as b
+from sync.similar_pair
+where club = :club and erp_id_a = any(:ids::text [])
+union
+select
+    erp_id_a,
+    erp_id_b
+from sync.similar_pair
+where club = :club and erp_id_b = any(:ids::text []);
+
+-- name: ignored_pairs(club, ids)
+-- Whichever way round.
+select
+    erp_id_a as a,
+    erp_id_b as b
+from sync.ignored_pair
+where club = :club and (erp_id_a = any(:ids::text []) or erp_id_b = any(:ids::text []));
+
+-- name: forget_similar_pairs(club, lefts, rights)!
+delete from sync.similar_pair as p
+using unnest(:lefts::text [], :rights::text []) as g (a, b)
+where p.club = :club and p.erp_id_a = g.a and p.erp_id_b = g.b;
+
+-- name: write_similar_pair(club, a, b, score, reasons)*!
+insert into sync.similar_pair (club, erp_id_a, erp_id_b, score, reasons)
+values (:club, :a, :b, :score, :reasons)
+on conflict (club, erp_id_a, erp_id_b) do update set
+    score = excluded.score,
+    reasons = excluded.reasons
+where (similar_pair.score, similar_pair.reasons) is distinct from (excluded.score, excluded.reasons);
+
+-- name: open_similar_findings(club, run, at, ids)!
+-- R22: on each of these records a finding that names the others it is in a pair with. An open one keeps its time.
+insert into sync.finding (club, erp_id, code, severity, detail, since, run)
+select
+    :club,
+    s.erp_id,
+    'SIMILAR_RECORD',
+    'warning',
+    jsonb_build_object(
+        'others', jsonb_agg(distinct s.other), 'reasons', jsonb_agg(distinct s.reason)
+    ),
+    :at,
+    :run
+from (
+    select
+        p.erp_id_a as erp_id,
+        p.erp_id_b as other,
+        unnest(p.reasons) as reason
+    from sync.similar_pair as p
+    where p.club = :club and p.erp_id_a = any(:ids::text [])
+    union all
+    select
+        p.erp_id_b,
+        p.erp_id_a,
+        unnest(p.reasons)
+    from sync.similar_pair as p
+    where p.club = :club and p.erp_id_b = any(:ids::text [])
+) as s
+group by s.erp_id
+on conflict (club, erp_id, code) where closed_at is null do update set detail = excluded.detail
+where finding.detail is distinct from excluded.detail;
+
+-- name: close_similar_findings(club, run, at, ids)!
+update sync.finding as f set closed_at = :at, closed_run = :run
+where
+    f.club = :club
+    and f.erp_id = any(:ids::text [])
+    and f.code = 'SIMILAR_RECORD'
+    and f.closed_at is null
+    and not exists (
+        select 1 from sync.similar_pair as p
+        where p.club = :club and (p.erp_id_a = f.erp_id or p.erp_id_b = f.erp_id)
+    );
+
+-- name: similar_pairs(club)
+-- Both cards of every pair, side by side; the surest first.
+select
+    p.score,
+    p.reasons,
+    f.since,
+    p.erp_id_a as a_erp_id,
+    a.first_name as a_first_name,
+    a.last_name as a_last_name,
+    a.email as a_email,
+    a.phone as a_phone,
+    a.birth_date as a_birth_date,
+    a.access = 'yes' as a_access,
+    p.erp_id_b as b_erp_id,
+    b.first_name as b_first_name,
+    b.last_name as b_last_name,
+    b.email as b_email,
+    b.phone as b_phone,
+    b.birth_date as b_birth_date,
+    b.access = 'yes' as b_access
+from sync.similar_pair as p
+inner join sync.erp_customer as a on p.club = a.club and p.erp_id_a = a.erp_id
+inner join sync.erp_customer as b on p.club = b.club and p.erp_id_b = b.erp_id
+left join
+    sync.finding as f
+    on p.club = f.club and p.erp_id_a = f.erp_id and f.code = 'SIMILAR_RECORD' and f.closed_at is null
+where p.club = :club
+order by p.score desc, p.erp_id_a, p.erp_id_b;
+
+-- name: ignore_pair(club, a, b, at, actor)!
+insert into sync.ignored_pair (club, erp_id_a, erp_id_b, ignored_at, actor)
+values (:club, least(:a::text, :b::text), greatest(:a::text, :b::text), :at, :actor)
+on conflict do nothing;
+
+-- name: hand_records(club, ids)
+-- Records that a person names, and their base customers.
+select
+    m.erp_id,
+    c.customer
+from sync.erp_customer as m
+left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
+where m.club = :club and m.erp_id = any(:ids::text []);

@@ -1,0 +1,42 @@
+-- Retention: what is stored of the past goes after a while; the base and its audit stay.
+
+-- name: old_snapshots(club, before)
+-- Readings older than that, but for the one that the base stands on.
+select s.snapshot, s.path
+from sync.snapshot as s
+inner join sync.club_state as c on s.club = c.club
+where
+    s.club = :club
+    and s.as_of < :before
+    and s.snapshot is distinct from c.certified_snapshot
+    and s.snapshot is distinct from c.last_snapshot;
+
+-- name: forget_snapshots(club, snapshots)!
+delete from sync.snapshot
+where club = :club and snapshot = any(:snapshots::bigint []);
+
+-- name: paths_in_use(club, paths)
+select distinct path from sync.snapshot
+where club = :club and path = any(:paths::text []);
+
+-- name: old_plans(club, before)
+select plan, path from sync.plan
+where club = :club and made_at < :before;
+
+-- name: forget_plans(club, plans)!
+delete from sync.plan
+where club = :club and plan = any(:plans::bigint []);
+
+-- name: forget_runs(club, before)!
+-- Runs that changed nothing; those that did stay with their audit rows.
+delete from sync.run as r
+where
+    r.club = :club
+    and r.started_at < :before
+    and r.rows_written = 0
+    and not exists (select 1 from sync.change as ch where ch.club = r.club and ch.run = r.run)
+    and not exists (select 1 from sync.hold as h where h.club = r.club and h.run = r.run);
+
+-- name: forget_findings(club, before)!
+delete from sync.finding
+where club = :club and closed_at < :before;
