@@ -583,7 +583,7 @@ class Pipeline:
             access_statuses=frozenset(club.access_statuses),
             group_required=club.group_required,
             former_groups=frozenset(club.former_groups),
-            phone_centred=getattr(connector_class(club.erp), "phone_centred", False),
+            phone_centred=connector_class(club.erp).phone_centred,
         )
 
     def _policy_hash(self, policy: Policy) -> str:
@@ -849,6 +849,7 @@ class Pipeline:
                 decision=work.decision,
             )
             step["rows_written"], step["hold"] = done.rows_written, done.hold
+            step["notes"].extend(done.notes)
         step["held"] = step["hold"]["deactivations"] if step["hold"] else 0
         step["findings"] = load.open_findings(driver, number)
         if step["plan"] is not None:

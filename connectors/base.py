@@ -68,6 +68,8 @@ class Connector(ABC, Generic[S]):
     #: the ERP's name as people write it.
     title: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
+    #: the ERP lives by phone numbers: a customer without an email is no fault of the club's (R22).
+    phone_centred: ClassVar[bool] = False
 
     def __init__(
         self,

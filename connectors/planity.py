@@ -72,6 +72,7 @@ class PlanityConnector(Connector[PlanitySettings]):
     name: ClassVar[str] = "planity"
     title: ClassVar[str] = "Planity"
     settings_type: ClassVar[type[Settings]] = PlanitySettings
+    phone_centred: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
         """Read the newest export whole; there is nothing less than `full` in a file."""

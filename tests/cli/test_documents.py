@@ -1,0 +1,218 @@
+"""The shell's JSON documents, as outside programs rely on them: a csv club and a real Tryton."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.tryton import Tryton, tryton
+
+__all__ = ["tryton"]
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = [
+    "addition",
+    "deactivation",
+    "reactivation",
+    "email_change",
+    "profile_change",
+    "group_change",
+    "merge",
+    "adoption",
+]
+Shell = Callable[..., tuple[int, Any, str]]
+
+
+@pytest.fixture
+def shell(tmp_path: Path, database: str) -> Shell:
+    """`clubsync …` in a process of its own: exit code, the JSON document on stdout, stderr."""
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("CLUBSYNC", "AIRFLOW"))},
+        "PYTHONPATH": str(ROOT),
+        "CLUBSYNC_VAR": str(tmp_path / "var"),
+        "CLUBSYNC_CONFIG": str(tmp_path / "clubs.yaml"),
+        "CLUBSYNC_DATABASE": database,
+        "CLUBSYNC_SNAPSHOTS": str(tmp_path / "snapshots"),
+    }
+
+    def run(*arguments: str, **more: str) -> tuple[int, Any, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "clubsync.cli", *arguments, "--json"],
+            env={**environment, **more},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+    return run
+
+
+def _sync(shell: Shell, club: str, code: int = 0, **env: str) -> dict[str, Any]:
+    found, document, said = shell("sync", club, **env)
+    assert found == code, said
+    assert len(document) == 1
+    keys = ["club", "run", "certified", "as_of", "read", "changes", "held", "findings"]
+    expected = [*keys, "rows_written", *(["error"] if code == 1 else [])]
+    assert list(document[0]) == expected
+    assert list(document[0]["changes"]) == KINDS
+    only: dict[str, Any] = document[0]
+    return only
+
+
+CSV = """\
+id,email,first,last,phone,status,groups
+1,ana@example.com,Ana,Ruiz,06 12 34 56 78,active,gold
+2,bob@example.com,Bob,Roux,,active,gold|silver
+3,cleo@example.com,Cleo,Noir,,left,gold
+4,,Dan,Blanc,,active,silver
+5,ana@example.com,Anna,Rouge,,active,silver
+"""
+CSV_CLUB = """\
+clubs:
+  - id: rowing
+    name: Rowing Club
+    erp: csv
+    connection: rowing_drop
+    settings:
+      customers: customers.csv
+      fields: {id: id, email: email, first_name: first, last_name: last, phone: phone, status: status,
+               groups: groups, group_separator: "|"}
+      active_status: [active]
+"""
+
+
+def test_documents_of_a_csv_club(shell: Shell, tmp_path: Path) -> None:
+    """sync, customers, findings, changes and why; and R17: the second sync writes nothing."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "customers.csv").write_text(CSV)
+    (tmp_path / "clubs.yaml").write_text(CSV_CLUB)
+    env = {"AIRFLOW_CONN_ROWING_DROP": json.dumps({"conn_type": "x", "host": f"file://{drop}"})}
+
+    first = _sync(shell, "rowing", **env)
+    assert first["certified"] is True
+    assert first["read"] == 5
+    assert first["changes"]["addition"] == 2
+    assert first["held"] is None
+    assert first["findings"] == {"EMAIL_DUPLICATE": 2, "EMAIL_MISSING": 1}
+    again = _sync(shell, "rowing", **env)
+    assert again["rows_written"] == 0
+    assert set(again["changes"].values()) == {0}
+
+    _, customers, _ = shell("customers", "rowing")
+    assert customers[0] == {
+        "id": customers[0]["id"],
+        "erp_id": "1",
+        "email": "ana@example.com",
+        "first_name": "Ana",
+        "last_name": "Ruiz",
+        "phone": "+33612345678",
+        "in_customers_group": True,
+        "groups": ["gold"],
+        "manual_groups": [],
+        "reason": None,
+        "origin": "erp",
+        "detached": False,
+        "link": "not_registered",
+    }
+    assert customers[1]["groups"] == ["gold", "silver"]
+
+    _, findings, _ = shell("findings", "rowing")
+    assert [f["code"] for f in findings] == ["EMAIL_DUPLICATE", "EMAIL_DUPLICATE", "EMAIL_MISSING"]
+    assert list(findings[0]) == ["code", "erp_id", "email", "severity", "advice", "since", "run"]
+
+    _, changes, _ = shell("changes", "rowing", "--run", str(first["run"]))
+    assert [c["kind"] for c in changes] == ["addition", "addition"]
+    keys = ["run", "at", "kind", "customer", "erp_id", "before", "after", "reason"]
+    assert list(changes[0]) == keys
+    assert changes[0]["customer"] == customers[0]["id"]
+
+    for who, verdict in {
+        "1": "in",
+        " ANA@Example.com": "in",
+        "4": "out",
+        "no@example.com": "unknown",
+    }.items():
+        code, answer, _ = shell("why", "rowing", who)
+        assert code == 0
+        assert list(answer) == ["verdict", "reasons", "sentence", "timeline"]
+        assert answer["verdict"] == verdict, who
+
+
+def test_exit_codes(shell: Shell, tmp_path: Path) -> None:
+    """0 done, 3 held, 1 failed with the error in plain words on stderr and in the document (R14, R15)."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    rows = [f"{n},p{n}@example.com,F{n},L{n},,active,gold" for n in range(20)]
+    (drop / "customers.csv").write_text("\n".join([CSV.splitlines()[0], *rows]) + "\n")
+    (tmp_path / "clubs.yaml").write_text(CSV_CLUB)
+    env = {"AIRFLOW_CONN_ROWING_DROP": json.dumps({"conn_type": "x", "host": f"file://{drop}"})}
+    assert _sync(shell, "rowing", **env)["changes"]["addition"] == 20
+
+    (drop / "customers.csv").write_text("\n".join([CSV.splitlines()[0], *rows[:11]]) + "\n")
+    held = _sync(shell, "rowing", code=3, **env)
+    assert held["held"]["deactivations"] == 9
+    assert held["held"]["causes"] == ["no longer in the ERP: 9 customers"]
+    assert held["changes"]["deactivation"] == 0
+
+    (drop / "customers.csv").write_text(CSV.splitlines()[0] + "\n")
+    empty = _sync(shell, "rowing", code=1, **env)
+    assert "no customers at all" in empty["error"]
+    (drop / "customers.csv").unlink()
+    code, document, said = shell("sync", "rowing", **env)
+    assert code == 1
+    assert "customers.csv" in said
+    assert document[0]["error"]
+    code, _, said = shell("sync", "nobody")
+    assert code == 1
+    assert "nobody" in said
+
+
+def test_documents_of_a_real_tryton(shell: Shell, tmp_path: Path, tryton: Tryton) -> None:
+    """The same over JSON-RPC: additions, an email change that moves no stamp, a deactivation (R5, R9)."""
+    tryton.clear()
+    people = []
+    for name in ("Ana Ruiz", "Bob Roux", "Cleo Noir"):
+        email = f"{name.split()[0].lower()}@example.com"
+        mechanisms = [{"type": "email", "value": email}]
+        values = {"name": name, "contact_mechanisms": [["create", mechanisms]]}
+        people += tryton.client.model("party.party", "create", [values])
+    (tmp_path / "clubs.yaml").write_text(
+        "clubs: [{id: dojo, name: Dojo, erp: tryton, connection: dojo}]\n"
+    )
+    connection = {
+        "conn_type": "x",
+        "host": tryton.url,
+        "login": tryton.login,
+        "password": tryton.password,
+    }
+    env = {"AIRFLOW_CONN_DOJO": json.dumps(connection)}
+    first = _sync(shell, "dojo", **env)
+    assert first["certified"] is True
+    assert first["changes"]["addition"] == 3
+    assert _sync(shell, "dojo", **env)["rows_written"] == 0
+
+    (mail,) = tryton.search("party.contact_mechanism", [["party", "=", people[0]]], ["id"])
+    tryton.client.model(
+        "party.contact_mechanism", "write", [mail["id"]], {"value": "new@example.com"}
+    )
+    tryton.client.model("party.party", "write", [people[1]], {"active": False})
+    second = _sync(shell, "dojo", **env)
+    assert second["changes"]["email_change"] == 1
+    assert second["changes"]["deactivation"] == 1
+    assert second["rows_written"] == 4
+    _, customers, _ = shell("customers", "dojo")
+    by_id = {c["erp_id"]: c for c in customers}
+    assert by_id[str(people[0])]["email"] == "new@example.com"
+    assert by_id[str(people[1])]["reason"] == "archived"
+    _, answer, _ = shell("why", "dojo", str(people[1]))
+    assert answer["verdict"] == "out"
