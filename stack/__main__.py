@@ -45,7 +45,7 @@ def main() -> int:
             return status(place, console)
         (up if action == "up" else down)(place, console)
     except (StackError, EmbeddedPostgresError) as error:
-        console.print(str(error), markup=False, highlight=False)
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("\nInterrupted. `make down` stops what has started.")
