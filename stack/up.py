@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from dotenv import set_key
 from rich.console import Console
 
 from clubsync import embedded
@@ -48,6 +49,7 @@ def up(place: Place, console: Console) -> None:
         everything = [processes.postgres(place), *demo.processes(place), *processes.airflow()]
         supervisor.launch(everything, environment)
     people = logins(place)
+    _for_the_shell(place, environment)
     try:
         _start(place, supervisor, environment, console, fresh=fresh)
         api = AirflowApi(place.url, "admin", people["admin"])
@@ -80,6 +82,17 @@ def show_address(place: Place, console: Console) -> None:
         console.print(f"  {user} / {password}", highlight=False)
     for line in demo.addresses(place):
         console.print(line, highlight=False)
+
+
+def _for_the_shell(place: Place, environment: Mapping[str, str]) -> None:
+    """What the `clubsync` command has to know of this stack: its data base and connections. The file
+    holds passwords, so it is its owner's alone."""
+    path = place.var / "clubsync.env"
+    path.touch(mode=0o600)
+    path.write_text("")
+    for name in sorted(environment):
+        if name.startswith(("AIRFLOW_CONN_", "CLUBSYNC_")) and name != "CLUBSYNC_NOW":
+            set_key(path, name, environment[name])
 
 
 def _start(

@@ -8,8 +8,11 @@ failed; 1 comes before 3, 3 before 0.
 from __future__ import annotations
 
 import logging
+import os
+from pathlib import Path
 
 import typer
+from dotenv import load_dotenv
 
 from clubsync.cli import show
 from clubsync.cli.acts import app_app, base_app, erase
@@ -18,6 +21,7 @@ from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out
 from clubsync.cli.holds import approve, holds, reject
 from clubsync.cli.keep import guard_app, upkeep
+from clubsync.cli.similar import similar
 from clubsync.cli.sync import sync
 from clubsync.errors import SyncError
 from connectors.errors import ConnectorError
@@ -32,7 +36,7 @@ app = typer.Typer(
 app.add_typer(clubs_app, name="clubs")
 app.command()(sync)
 COMMANDS = (
-    *(show.customers, show.findings, show.why, show.changes),
+    *(show.customers, show.findings, similar, show.why, show.changes),
     *(holds, approve, reject),
     *(undo, redo, replay, erase, upkeep),
 )
@@ -56,6 +60,10 @@ def db_upgrade() -> None:
 def main() -> None:
     """The entry point: errors that people can act on are sentences, not tracebacks."""
     logging.basicConfig(level=logging.CRITICAL)
+    # what `make up` has started: its connections, so that the shell knows them as Airflow does
+    started = Path(os.environ.get("CLUBSYNC_VAR") or "var") / "clubsync.env"
+    if started.is_file():
+        load_dotenv(started, override=False)
     try:
         app()
     except (SyncError, ConnectorError) as error:
