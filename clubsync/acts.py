@@ -16,7 +16,7 @@ from typing import Any
 
 import phonenumbers
 
-from clubsync import clock, emails
+from clubsync import clock, emails, pairs
 from clubsync.config import ClubConfig
 from clubsync.db import Base, Driver, queries
 from clubsync.errors import ActRefused
@@ -374,6 +374,40 @@ def refuse(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
             at=doing.at,
         )
         return {"id": row["request_id"], "state": "refused"}
+
+
+# --- similar records --------------------------------------------------------------------------
+
+
+def ignore(
+    base: Base, club: ClubConfig, one: str, other: str, *, by: str | None = None
+) -> dict[str, Any]:
+    """R23: two records are two people: never suggest that pair again. Doing so twice changes nothing.
+
+    The pair keeps who said so and when; the base customers of the two, where they have any, get an audit row.
+
+    :param one: an ERP id; `other` too, in either order.
+    :raises ActRefused: the club has no such record, or they are one and the same.
+    """
+    if one == other:
+        raise ActRefused("Those are not two records.", remedy="Name two different ERP ids.")
+    with act(base, club, "ignore similar", by) as doing:
+        rows = list(queries().hand_records(doing.driver, club=doing.club, ids=[one, other]))
+        known = {row["erp_id"]: row["customer"] for row in rows}
+        for erp_id in (one, other):
+            if erp_id not in known:
+                raise ActRefused(
+                    f"{club.name} has no ERP record {erp_id}.",
+                    remedy=f"`clubsync similar {club.id}` lists the pairs with their ids.",
+                )
+        new = pairs.ignore(
+            doing.driver, doing.club, doing.run, one, other, at=doing.at, by=doing.by
+        )
+        for erp_id, another in ((one, other), (other, one)):
+            if new and known[erp_id] is not None:
+                after = {"not_the_same_as": another}
+                doing.change("similar_ignored", known[erp_id], erp_id, None, after, "by_hand")
+        return {"ignored": sorted([one, other]), "already": not new}
 
 
 # --- the app ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from clubsync import acts, emails, scope
+from clubsync import acts, emails, pairs, scope
 from clubsync.config import ClubConfig
 from clubsync.db import Base, queries
 from clubsync.errors import ActRefused
@@ -79,6 +79,7 @@ def erase(
         sql.erase_undone(driver, club=number, customers=customers)
         sql.erase_rechecks(driver, club=number, ids=ids, emails=sorted(addresses))
         sql.erase_pairs(driver, club=number, ids=ids)
+        pairs.renew_findings(driver, number, run, sorted(others), at)
         sql.erase_customers(driver, club=number, customers=customers)
         sql.erase_records(driver, club=number, ids=ids)
         vector = scope.read_vector(driver, number).filter(~pl.col("erp_id").is_in(ids))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from clubsync import guard
+from clubsync import guard, pairs
 from clubsync.db import Driver, copy_in, fetch, queries
 from clubsync.diff import Plan
 from clubsync.facts import VANISHED
@@ -32,6 +32,7 @@ class Loaded:
     rows_written: int
     hold: dict[str, Any] | None
     findings: dict[str, int]
+    notes: tuple[str, ...] = ()
 
 
 def load(
@@ -70,6 +71,7 @@ def load(
         written += sql.insert_changes(driver, club=club, run=run, at=at)
     _records(driver, club, scope, plan)
     _findings(driver, club, run, scope, plan, at)
+    note = pairs.follow(driver, club, run, scope, plan.records["erp_id"], at)
     hold = _hold(driver, club, run, held, at, limit)
     vector = next_vector(scope, plan)
     if not vector.equals(scope.vector):
@@ -93,7 +95,12 @@ def load(
         written=written,
         newer=True,
     )
-    return Loaded(rows_written=written, hold=hold, findings=open_findings(driver, club))
+    return Loaded(
+        rows_written=written,
+        hold=hold,
+        findings=open_findings(driver, club),
+        notes=(note,) if note else (),
+    )
 
 
 def _numbered_customers(driver: Driver, plan: Plan) -> Plan:

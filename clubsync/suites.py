@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,21 @@ def definitions() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
+def _of_the_base() -> dict[str, Any]:
+    """The findings that no suite tells, with their words."""
+    text = (EXPECTATIONS / "base.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)["findings"]
+    return found
+
+
+@lru_cache(maxsize=1)
 def wording() -> dict[tuple[str, str], dict[str, str]]:
     """(code, severity) -> language -> advice, of all codes; of several expectations the first."""
     words: dict[tuple[str, str], dict[str, str]] = {}
     for expectation in definitions()["expectations"]:
         meta = expectation["meta"]
         words.setdefault((meta["code"], meta["severity"]), meta["advice"])
-    base = json.loads((EXPECTATIONS / "base.json").read_text(encoding="utf-8"))["findings"]
-    for code, meta in base.items():
+    for code, meta in _of_the_base().items():
         words.setdefault((code, meta["severity"]), meta["advice"])
     return words
 
@@ -55,9 +62,20 @@ def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = 
         key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         for key, value in detail.items()
     }
-    for key in ("others", "groups", "owner", "successor"):
+    if "reasons" in detail:
+        named["reasons"] = ", ".join(similarity(detail["reasons"], language))
+    for key in ("others", "groups", "owner", "successor", "reasons"):
         text = text.replace("{" + key + "}", named.get(key) or "-")
     return text
+
+
+def similarity(reasons: Sequence[str], language: str = "en") -> list[str]:
+    """R23: why two records look like one person, in words.
+
+    :param reasons: codes of `clubsync.similar`.
+    """
+    words = _of_the_base()["SIMILAR_RECORD"]["reasons"]
+    return [words[code][language] for code in words if code in reasons]
 
 
 def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:

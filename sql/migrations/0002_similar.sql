@@ -15,12 +15,12 @@ create index similar_key_key on sync.similar_key (club, key);
 -- Each pair once. reasons are codes, worded in expectations/base.json.
 create table sync.similar_pair (
     club integer not null,
-    erp_id_a text collate "C" not null,
-    erp_id_b text collate "C" not null,
+    erp_id_a text not null,
+    erp_id_b text not null,
     score real not null,
     reasons text [] not null,
     primary key (club, erp_id_a, erp_id_b),
-    check (erp_id_a < erp_id_b)
+    check (erp_id_a collate "C" < erp_id_b collate "C")
 );
 
 create index similar_pair_b on sync.similar_pair (club, erp_id_b);

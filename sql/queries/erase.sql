@@ -62,6 +62,16 @@ delete from sync.recheck
 where club = :club and (erp_id = any(:ids::text []) or email = any(:emails::text []));
 
 -- name: erase_pairs(club, ids)!
+with similar_keys as (
+    delete from sync.similar_key
+    where club = :club and erp_id = any(:ids::text [])
+),
+
+similar_pairs as (
+    delete from sync.similar_pair
+    where club = :club and (erp_id_a = any(:ids::text []) or erp_id_b = any(:ids::text []))
+)
+
 delete from sync.ignored_pair
 where club = :club and (erp_id_a = any(:ids::text []) or erp_id_b = any(:ids::text []));
 

@@ -55,6 +55,16 @@ update sync.finding set closed_at = :at
 where club = :club and closed_at is null;
 
 -- name: epoch_vector(club)!
+with similar_keys as (
+    delete from sync.similar_key
+    where club = :club
+),
+
+similar_pairs as (
+    delete from sync.similar_pair
+    where club = :club
+)
+
 delete from sync.club_vector
 where club = :club;
 
@@ -76,6 +86,16 @@ delete from base.customer
 where club = :club;
 
 -- name: purge_records(club)!
+with similar_keys as (
+    delete from sync.similar_key
+    where club = :club
+),
+
+similar_pairs as (
+    delete from sync.similar_pair
+    where club = :club
+)
+
 delete from sync.erp_customer
 where club = :club;
 

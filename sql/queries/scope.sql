@@ -67,15 +67,17 @@ inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
 inner join base.customer as c on m.club = c.club and m.customer = c.customer
 where h.club = :club and h.state = 'open' and m.left_version is null;
 
+-- Open findings, but for similar records: those hang on pairs, and open and close with them (R23).
+
 -- name: open_findings_of(club, ids)
 select finding, erp_id, code, severity, detail::text as detail
 from sync.finding
-where club = :club and closed_at is null and erp_id = any(:ids::text []);
+where club = :club and closed_at is null and erp_id = any(:ids::text []) and code != 'SIMILAR_RECORD';
 
 -- name: open_findings_all(club)
 select finding, erp_id, code, severity, detail::text as detail
 from sync.finding
-where club = :club and closed_at is null;
+where club = :club and closed_at is null and code != 'SIMILAR_RECORD';
 
 -- name: people_of(club)
 -- What identifies the records of a source without ids (R1).

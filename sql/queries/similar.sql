@@ -45,6 +45,14 @@ limit :how_many;
 delete from sync.similar_key
 where club = :club and erp_id = any(:ids::text []);
 
+-- name: write_similar_keys(club, ids, keys)!
+insert into sync.similar_key (club, erp_id, key)
+select
+    :club,
+    k.erp_id,
+    k.key
+from unnest(:ids::text [], :keys::bigint []) as k (erp_id, key);
+
 -- name: similar_blocks(club, keys, limit_to)
 -- Who has these keys, no more than so many of each.
 select
