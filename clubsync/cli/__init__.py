@@ -8,8 +8,11 @@ failed; 1 comes before 3, 3 before 0.
 from __future__ import annotations
 
 import logging
+import os
+from pathlib import Path
 
 import typer
+from dotenv import load_dotenv
 
 from clubsync.cli import show
 from clubsync.cli.acts import app_app, base_app, erase
@@ -57,6 +60,10 @@ def db_upgrade() -> None:
 def main() -> None:
     """The entry point: errors that people can act on are sentences, not tracebacks."""
     logging.basicConfig(level=logging.CRITICAL)
+    # what `make up` has started: its connections, so that the shell knows them as Airflow does
+    started = Path(os.environ.get("CLUBSYNC_VAR") or "var") / "clubsync.env"
+    if started.is_file():
+        load_dotenv(started, override=False)
     try:
         app()
     except (SyncError, ConnectorError) as error:
