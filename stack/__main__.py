@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+import requests
 from rich.console import Console
 from rich.table import Table
 
@@ -46,6 +47,13 @@ def main() -> int:
         (up if action == "up" else down)(place, console)
     except (StackError, EmbeddedPostgresError) as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    except requests.RequestException as error:
+        console.print(
+            f"Airflow does not answer in time ({type(error).__name__}): the machine may be busy. What has "
+            f"started goes on; `make up` again waits for it. Logs are in {place.logs}.",
+            soft_wrap=True,
+        )
         return 1
     except KeyboardInterrupt:
         console.print("\nInterrupted. `make down` stops what has started.")

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
-TIMEOUT = 15.0
+TIMEOUT = 30.0
 """Seconds; a server that is still starting may be slow."""
+
+PATIENT = Retry(total=4, backoff_factor=1.0, status_forcelist=(502, 503, 504))
+"""Questions are asked again where the server is too busy to answer; orders (POST, PATCH) are not."""
 
 
 class AirflowApi:
@@ -19,6 +24,7 @@ class AirflowApi:
         self._login = {"username": user, "password": password}
         self._session = requests.Session()
         self._session.trust_env = False  # never through a proxy: it is this machine
+        self._session.mount("http://", HTTPAdapter(max_retries=PATIENT))
 
     def health(self) -> dict[str, str]:
         """Part of Airflow to its state; empty while the server does not answer."""
