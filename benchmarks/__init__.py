@@ -1,0 +1,1 @@
+"""How fast clubsync is: `python -m benchmarks` measures the gates, prints and keeps them."""

@@ -1,0 +1,130 @@
+"""The real pipeline over readings that the benchmark holds in memory, with every stage on the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from clubsync import suites
+from clubsync.config import ClubConfig, Config, Guard
+from clubsync.db import Base
+from clubsync.pipeline import Pipeline, Step
+from clubsync.snapshot import Store
+from connectors import registry
+from connectors.base import Connection, Connector, Settings
+from connectors.model import Reading
+
+#: club id -> what its ERP would answer, or what makes it.
+READINGS: dict[str, Reading | Callable[[], Reading]] = {}
+
+registry.CONNECTORS["held"] = "benchmarks.club:HeldConnector"
+
+
+class HeldConnector(Connector[Settings]):
+    """An ERP that answers at once."""
+
+    name: ClassVar[str] = "held"
+    title: ClassVar[str] = "Held"
+    settings_type: ClassVar[type[Settings]] = Settings
+
+    def read(self, *, full: bool = False) -> Reading:
+        held = READINGS[self.club.id]
+        return held if isinstance(held, Reading) else held()
+
+    def check(self) -> str:
+        return "Held."
+
+
+@dataclass
+class Clock:
+    """Seconds of wall time and of CPU, by name.
+
+    :param used: CPU seconds so far, of whatever counts.
+    """
+
+    used: Callable[[], float] = time.process_time
+    wall: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), self.used()
+        try:
+            yield
+        finally:
+            self.wall[name] = self.wall.get(name, 0.0) + time.perf_counter() - wall
+            self.cpu[name] = self.cpu.get(name, 0.0) + self.used() - cpu
+
+
+def long_ago() -> datetime:
+    return datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def config(clubs: list[str], erp: str = "held", **settings: Any) -> Config:
+    """Clubs whose guard lets everything pass: what is held is not loaded, and would not be measured."""
+    guard = Guard(share=1.0, at_least=1_000_000, at_most=10_000_000)
+    return Config(
+        clubs=tuple(
+            ClubConfig(
+                id=club, name=club, erp=erp, connection=erp, guard=guard, settings=dict(settings)
+            )
+            for club in clubs
+        )
+    )
+
+
+@contextmanager
+def pipeline(
+    url: str, folder: Path, config: Config, connection: Connection | None = None
+) -> Iterator[Pipeline]:
+    """A pipeline on that data base, with the snapshots in that folder."""
+    base = Base(url)
+    found = connection or Connection(id="held", host="held")
+    try:
+        yield Pipeline(config, base, Store(str(folder)), resolve=lambda _: found)
+    finally:
+        base.close()
+
+
+@contextmanager
+def expectations_on(clock: Clock) -> Iterator[None]:
+    """Great Expectations' share of `validate`, by itself."""
+    plain: Callable[..., Any] = suites.findings
+
+    def timed(clubs: Any) -> Any:
+        with clock.measure("expectations"):
+            return plain(clubs)
+
+    suites.findings = timed
+    try:
+        yield
+    finally:
+        suites.findings = plain
+
+
+def sync(
+    pipeline: Pipeline, clubs: list[str], used: Callable[[], float] = time.process_time
+) -> tuple[Clock, list[Step]]:
+    """All four stages on the clock; `validate` includes `expectations`.
+
+    :raises RuntimeError: a club failed.
+    """
+    clock = Clock(used)
+    with expectations_on(clock):
+        with clock.measure("extract"):
+            steps = pipeline.extract(clubs, "benchmark")
+        with clock.measure("validate"):
+            steps = pipeline.validate(steps)
+        with clock.measure("diff"):
+            steps = pipeline.diff(steps)
+        with clock.measure("load"):
+            steps = pipeline.load(steps)
+    wrong = [step["error"] for step in steps if step["error"]]
+    if wrong:
+        raise RuntimeError(f"{len(wrong)} clubs failed: {wrong[0]}")
+    return clock, steps

@@ -1,0 +1,100 @@
+"""One club of a million: first load, unchanged rerun, one per cent changed; each beside a raw COPY."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import polars as pl
+
+from benchmarks import club, data
+from benchmarks.gates import Book
+from benchmarks.raw import Executemany, RawCopy
+from benchmarks.server import Server
+from clubsync.pipeline import Pipeline, Step
+
+CLUB = "one"
+SHARE = 0.01
+#: Judging by Great Expectations has a gate of its own, and so has its memory; it is noted, not counted here.
+_ENGINE = ("validate", "diff", "load")
+
+
+@dataclass
+class _Taken:
+    clock: club.Clock
+    wall: float
+    cpu: float
+    step: Step
+
+
+def measure(book: Book, server: Server, rows: int, rounds: int) -> None:
+    """Interleaved rounds, each in a data base of its own: COPY, first load, rerun, changes, executemany."""
+    before = data.customers(rows)
+    after = data.changed(before, SHARE, seed=7)
+    copy = RawCopy(before)
+    for number in range(rounds):
+        name = f"engine_{number}"
+        url = server.fresh(name)
+        with club.pipeline(url, server.folder / name, club.config([CLUB])) as pipeline:
+            _round(book, server, name, pipeline, copy, before, after)
+        server.running.drop_database(name)
+
+
+def _round(
+    book: Book,
+    server: Server,
+    name: str,
+    pipeline: Pipeline,
+    copy: RawCopy,
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+) -> None:
+    def cpu() -> float:
+        return time.process_time() + server.cpu()
+
+    def sync(frame: pl.DataFrame) -> _Taken:
+        """One sync of the club; the engine's share of it is from the stored snapshot to the commit."""
+        club.READINGS[CLUB] = data.reading(frame)
+        server.settle(name)
+        clock, steps = club.sync(pipeline, [CLUB], cpu)
+        apart = clock.wall.get("expectations", 0.0), clock.cpu.get("expectations", 0.0)
+        return _Taken(
+            clock,
+            sum(clock.wall[stage] for stage in _ENGINE) - apart[0],
+            sum(clock.cpu[stage] for stage in _ENGINE) - apart[1],
+            steps[0],
+        )
+
+    pipeline.due("held", club.long_ago())  # makes the tables, and is not on the clock
+    wall, used = copy(server.conninfo(name), cpu)
+    book.note("raw COPY", seconds=wall, cpu=used)
+
+    first = sync(before)
+    book.add("first load with audit : raw COPY", first.wall / wall, first.cpu / used)
+    _stages(book, "first load", first)
+
+    again = sync(before)
+    # from the reading in memory: row hashes and the comparison are most of it
+    whole = again.wall + again.clock.wall["extract"], again.cpu + again.clock.cpu["extract"]
+    book.add("rerun of an unchanged club : raw COPY", whole[0] / wall, whole[1] / used)
+    book.add("rerun of an unchanged club: rows written", again.step["rows_written"])
+    _stages(book, "unchanged rerun", again)
+
+    moved = sync(after)
+    book.add("diff, load and audit of 1 % changed : raw COPY", moved.wall / wall, moved.cpu / used)
+    _stages(book, "1 % changed", moved)
+
+    server.settle(name)
+    many = Executemany(pipeline.base.engine.url, moved.step["run"] or 0)
+    by_hand = many()
+    book.add("load of 1 % changes : SQLAlchemy executemany", moved.clock.wall["load"] / by_hand)
+    book.note("SQLAlchemy executemany", seconds=by_hand, rows=many.rows)
+
+
+def _stages(book: Book, group: str, taken: _Taken) -> None:
+    book.note(
+        group,
+        **{f"{stage} s": value for stage, value in taken.clock.wall.items()},
+        **{f"{stage} cpu": value for stage, value in taken.clock.cpu.items()},
+        rows_written=taken.step["rows_written"],
+    )

@@ -1,0 +1,108 @@
+"""What is promised, and what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A ratio that must not be passed; lower is better.
+
+    :param bound: broken, the benchmark fails.
+    :param stretch: what we would like.
+    """
+
+    name: str
+    bound: float
+    stretch: float
+
+
+GATES = {
+    gate.name: gate
+    for gate in (
+        Gate("diff, load and audit of 1 % changed : raw COPY", 1.5, 0.6),
+        Gate("rerun of an unchanged club : raw COPY", 1.0, 0.2),
+        Gate("rerun of an unchanged club: rows written", 0, 0),
+        Gate("first load with audit : raw COPY", 5.0, 3.0),
+        Gate("load of 1 % changes : SQLAlchemy executemany", 1 / 3, 1 / 5),
+        Gate("suites over all clubs at once : a run per club, CPU", 1 / 10, 1 / 20),
+        Gate("e-mail check : email-validator alone, CPU", 1 / 15, 1 / 25),
+        Gate("e-mail check: disagreements with email-validator", 0, 0),
+        Gate("peak memory of a first load, GB per 1,000,000 rows", 1.0, 0.6),
+        Gate("peak memory of 1 % changed, GB per 1,000,000 rows", 1.0, 0.6),
+    )
+}
+
+
+@dataclass
+class Measured:
+    """All rounds of one gate.
+
+    :param cpu: the same ratio in CPU seconds of both sides, data base included, where it was taken: other
+        work on the machine moves it less.
+    """
+
+    gate: Gate
+    rounds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    @property
+    def value(self) -> float:
+        return median(self.rounds)
+
+    @property
+    def verdict(self) -> str:
+        if self.value > self.gate.bound:
+            return "broken"
+        return "stretch" if self.value <= self.gate.stretch else "kept"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **asdict(self.gate),
+            "measured": self.value,
+            "measured_cpu": median(self.cpu) if self.cpu else None,
+            "verdict": self.verdict,
+            "rounds": self.rounds,
+            "rounds_cpu": self.cpu,
+        }
+
+
+class Book:
+    """What was measured, by gate, and plain figures beside it.
+
+    :param figures: name -> value, for the record.
+    """
+
+    def __init__(self) -> None:
+        self.measured: dict[str, Measured] = {}
+        self.figures: dict[str, dict[str, Any]] = {}
+
+    def add(self, gate: str, value: float, cpu: float | None = None) -> None:
+        entry = self.measured.setdefault(gate, Measured(GATES[gate]))
+        entry.rounds.append(value)
+        if cpu is not None:
+            entry.cpu.append(cpu)
+
+    def note(self, group: str, **values: Any) -> None:
+        """Keep figures; several rounds of one figure become their median."""
+        kept = self.figures.setdefault(group, {})
+        for name, value in values.items():
+            kept.setdefault(name, []).append(value)
+
+    def broken(self) -> list[Measured]:
+        return [m for m in self.measured.values() if m.verdict == "broken"]
+
+    def settled(self) -> dict[str, dict[str, Any]]:
+        """The figures, medians of their rounds."""
+        return {
+            group: {
+                name: round(median(values), 4)
+                if all(isinstance(v, int | float) for v in values)
+                else values[-1]
+                for name, values in kept.items()
+            }
+            for group, kept in self.figures.items()
+        }

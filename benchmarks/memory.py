@@ -1,0 +1,78 @@
+"""The peak of memory while one club is synced, measured in a process of its own.
+
+The process first imports every library and syncs a club of a hundred, so that code, thread pools and
+the data base's driver are there already; what it holds then is the floor. The peak is the kernel's
+high-water mark of resident memory during the sync, less that floor. The reading itself (from a Parquet
+file, inside the sync) counts, as an ERP's answer would.
+
+`python -m benchmarks.memory URL FOLDER CLUB PARQUET` prints bytes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks import club, data
+from benchmarks.gates import Book
+from benchmarks.server import Server
+
+_STATUS = Path("/proc/self/status")
+
+
+def measure(book: Book, server: Server, rows: int) -> None:
+    """First load, and 1 % changed after it, each in a process of its own; once, for memory hardly varies."""
+    name = "memory"
+    url = server.fresh(name)
+    before = data.customers(rows)
+    files = {"first load": server.folder / "before.parquet", "1 % changed": server.folder / "after"}
+    before.write_parquet(files["first load"])
+    data.changed(before, 0.01, seed=7).write_parquet(files["1 % changed"])
+    del before
+    for what, path in files.items():
+        answer = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.memory",
+                url,
+                str(server.folder / name),
+                "one",
+                str(path),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peak, floor = (int(word) for word in answer.stdout.split()[-2:])
+        gate = f"peak memory of {'a ' if what == 'first load' else ''}{what}"
+        book.add(f"{gate}, GB per 1,000,000 rows", (peak - floor) / 1e9 * (1e6 / rows))
+        book.note(f"memory, {what}", peak_gb=peak / 1e9, floor_gb=floor / 1e9)
+    server.running.drop_database(name)
+
+
+def _status(field: str) -> int:
+    line = next(x for x in _STATUS.read_text().splitlines() if x.startswith(field + ":"))
+    return int(line.split()[1]) * 1024
+
+
+def main(url: str, folder: str, club_id: str, parquet: str) -> None:
+    """Sync the club once and print the peak and the floor in bytes."""
+    import great_expectations  # noqa: F401
+
+    config = club.config(["floor", club_id])
+    with club.pipeline(url, Path(folder), config) as pipeline:
+        club.READINGS["floor"] = data.reading(data.customers(100, seed=3))
+        club.sync(pipeline, ["floor"])
+        club.READINGS[club_id] = lambda: data.reading(pl.read_parquet(parquet))
+        floor = _status("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")
+        club.sync(pipeline, [club_id])
+        sys.stdout.write(f"{_status('VmHWM')} {floor}\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

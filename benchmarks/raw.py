@@ -1,0 +1,127 @@
+"""The yardsticks: what the same rows cost without clubsync."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import psycopg
+import sqlalchemy as sa
+
+#: The columns of base.customer, in a plain table with a primary key and nothing else.
+_MAKE = """
+create table public.plain_customer (
+    club integer not null, customer bigint not null, erp_id text, email text, email_raw text,
+    first_name text, last_name text, phone text, origin text not null,
+    in_customers_group boolean not null, auto_groups integer [] not null, reason text,
+    reason_at timestamptz, detached_at timestamptz, linked_user bigint,
+    created_at timestamptz not null, updated_at timestamptz not null,
+    primary key (club, customer)
+)
+"""
+_PIECE = 1 << 20
+
+
+class RawCopy:
+    """COPY of a club's customers, in the columns of base.customer, into a plain logged table.
+
+    The text that goes over the wire is made beforehand: it is not on the clock.
+    """
+
+    def __init__(self, customers: pl.DataFrame) -> None:
+        now = pl.lit("2026-01-01T00:00:00Z")
+        groups = pl.col("groups").list.eval(pl.element().struct.field("id").str.slice(1))
+        rows = customers.select(
+            club=pl.lit(1),
+            customer=pl.int_range(1, pl.len() + 1),
+            erp_id="erp_id",
+            email=pl.col("email").str.to_lowercase(),
+            email_raw="email",
+            first_name="first_name",
+            last_name="last_name",
+            phone="phone",
+            origin=pl.lit("erp"),
+            in_customers_group=pl.lit(True),
+            auto_groups="{" + groups.list.join(",") + "}",
+            reason=pl.lit(None, dtype=pl.String),
+            reason_at=pl.lit(None, dtype=pl.String),
+            detached_at=pl.lit(None, dtype=pl.String),
+            linked_user=pl.lit(None, dtype=pl.String),
+            created_at=now,
+            updated_at=now,
+        )
+        buffer = io.BytesIO()
+        rows.write_csv(buffer, include_header=False, null_value="")
+        self.text = buffer.getvalue()
+
+    def __call__(self, conninfo: str, cpu: Callable[[], float]) -> tuple[float, float]:
+        """Seconds of wall time and of CPU of one COPY into an empty table, committed."""
+        with psycopg.connect(conninfo, autocommit=True) as driver:
+            driver.execute("drop table if exists public.plain_customer")
+            driver.execute(_MAKE)
+            driver.execute("checkpoint")
+            wall, used = time.perf_counter(), cpu()
+            view = memoryview(self.text)
+            with (
+                driver.transaction(),
+                driver.cursor() as cursor,
+                cursor.copy("copy public.plain_customer from stdin with (format csv)") as copy,
+            ):
+                for at in range(0, len(view), _PIECE):
+                    copy.write(view[at : at + _PIECE])
+            taken = time.perf_counter() - wall, cpu() - used
+            driver.execute("drop table public.plain_customer")
+        return taken
+
+
+class Executemany:
+    """What a run has written, written once more by SQLAlchemy, a parameter set for each row.
+
+    :param url: of the data base, as clubsync takes it.
+    :param run: the run; its rows are fetched beforehand.
+    """
+
+    TABLES = (
+        ("base", "customer", "updated_at = (select at from sync.change where run = :run limit 1)"),
+        ("sync", "erp_customer", "snapshot = (select snapshot from sync.run where run = :run)"),
+    )
+
+    def __init__(self, url: sa.URL, run: int) -> None:
+        self.engine = sa.create_engine(url)
+        self.statements: list[tuple[Any, list[dict[str, Any]]]] = []
+        meta = sa.MetaData()
+        with self.engine.connect() as connection:
+            for schema, name, which in self.TABLES:
+                table = sa.Table(name, meta, schema=schema, autoload_with=connection)
+                rows = connection.execute(
+                    sa.select(table).where(sa.text(which)), {"run": run}
+                ).mappings()
+                keys = [column.name for column in table.primary_key.columns]
+                sets = [
+                    {(f"key_{k}" if k in keys else k): v for k, v in row.items()} for row in rows
+                ]
+                statement = sa.update(table).where(
+                    *(table.c[key] == sa.bindparam(f"key_{key}") for key in keys)
+                )
+                values: dict[str, Any] = {
+                    c.name: sa.bindparam(c.name) for c in table.columns if c.name not in keys
+                }
+                self.statements.append((statement.values(values), sets))
+            change = sa.Table("change", meta, schema="sync", autoload_with=connection)
+            kept = [column for column in change.columns if column.name != "change"]
+            rows = connection.execute(sa.select(*kept).where(change.c.run == run)).mappings()
+            self.statements.append((sa.insert(change), [dict(row) for row in rows]))
+        self.rows = sum(len(sets) for _, sets in self.statements)
+
+    def __call__(self) -> float:
+        """Seconds until it is committed."""
+        start = time.perf_counter()
+        with self.engine.begin() as connection:
+            for statement, sets in self.statements:
+                connection.execute(statement, sets)
+        taken = time.perf_counter() - start
+        self.engine.dispose()
+        return taken

@@ -1,0 +1,83 @@
+"""What judging records costs: the suites, and e-mail addresses."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from email_validator import EmailNotValidError, validate_email
+
+from benchmarks import data
+from benchmarks.gates import Book
+from clubsync import emails, facts, suites
+from clubsync.facts import Policy
+
+PER_CLUB = 1000
+SAMPLE_CLUBS = 10
+SAMPLE_EMAILS = 10_000
+
+#: Addresses that a pattern gets wrong: quoting, dots, dashes, case, lengths, other alphabets, special names.
+EDGES: tuple[str, ...] = tuple(
+    json.loads(Path(__file__).with_name("edges.json").read_text(encoding="utf-8"))
+)
+
+
+def measure(book: Book, rows: int, rounds: int) -> None:
+    """Interleaved rounds of both, each beside its yardstick, in CPU seconds of this process."""
+    disagreements = sum(_ours(edge) != _theirs(edge) for edge in EDGES)
+    book.add("e-mail check: disagreements with email-validator", disagreements)
+    book.note("e-mail check", edge_addresses=len(EDGES))
+    frame = data.customers(rows)
+    clubs = _judged(frame)
+    sample = dict(list(clubs.items())[:SAMPLE_CLUBS])
+    some = frame["email"].drop_nulls().sample(min(rows, SAMPLE_EMAILS), seed=1).to_list()
+    suites.findings(sample)  # importing Great Expectations is nobody's
+    for _ in range(rounds):
+        together = _cpu(suites.findings, clubs)
+        # what a run per club would take, from a sample of the clubs
+        apart = sum(_cpu(suites.findings, {c: v}) for c, v in sample.items())
+        apart *= len(clubs) / len(sample)
+        book.add("suites over all clubs at once : a run per club, CPU", together / apart)
+        book.note("suites", together_cpu=together, per_club_cpu_extrapolated=apart)
+        emails.normalise.cache_clear()
+        emails._domain.cache_clear()
+        ours = _cpu(emails.judge, frame["email"]) / rows
+        theirs = _cpu(lambda: [_theirs(email) for email in some]) / len(some)
+        book.add("e-mail check : email-validator alone, CPU", ours / theirs)
+        book.note("e-mail check", us_an_address=ours * 1e6, library_us_an_address=theirs * 1e6)
+
+
+def _cpu(work: Callable[..., Any], *args: Any) -> float:
+    start = time.process_time()
+    work(*args)
+    return time.process_time() - start
+
+
+def _judged(frame: pl.DataFrame) -> dict[str, tuple[pl.DataFrame, Policy]]:
+    """The records with their facts, in clubs of a thousand."""
+    policy = Policy(today=datetime.now(UTC).date())
+    none = pl.lit([], dtype=facts.GROUP_LIST)
+    records = frame.with_columns(
+        sight=pl.lit(facts.SEEN), m_groups=none, m_remembered=none, row_hash=pl.lit(0)
+    )
+    return {
+        f"club-{at}": (facts.judge(records.slice(at, PER_CLUB), data.groups(), policy), policy)
+        for at in range(0, frame.height, PER_CLUB)
+    }
+
+
+def _ours(email: str) -> bool:
+    return bool(emails.judge(pl.Series([email]))["email_state"][0] == emails.VALID)
+
+
+def _theirs(email: str) -> bool:
+    try:
+        validate_email(email.strip(), check_deliverability=False)
+    except EmailNotValidError:
+        return False
+    return True
