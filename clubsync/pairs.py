@@ -6,8 +6,8 @@ both records names the other, and closes when the pair is no more: a card gone, 
 edited apart, or the pair ignored. Nobody is ever merged by us.
 
 Comparing is bounded in every run. A run that writes more than `AT_ONCE` records (a first load, another
-policy) compares none of them, and starts a walk through the whole club instead: each later run that
-changes something takes `A_RUN` more records of it, and `catch_up` takes all that are left.
+policy) compares of them only those that are in a pair, and starts a walk through the whole club:
+each later run that changes something takes `A_RUN` more records of it, and `catch_up` all that are left.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from clubsync.db import Base, Driver, fetch, queries
 from clubsync.scope import Scope
 
 AT_ONCE = 5_000
-A_RUN = 2_000
+A_RUN = 1_000
 
 _PEOPLE: dict[str, Any] = {
     **similar.PEOPLE,
@@ -47,7 +47,11 @@ def follow(
     if changed.is_empty():
         return None
     sql = queries()
+    statuses, today = scope.policy.access_statuses, scope.policy.today
     if len(changed) > AT_ONCE:
+        paired = _paired(driver, club, changed)
+        if paired:
+            _compare(driver, club, run, paired, statuses=statuses, today=today, at=at)
         sql.set_similar_upto(driver, club=club, upto="")
         return (
             f"Similar records: {len(changed)} records are too many to compare in this run; later runs do, "
@@ -59,7 +63,6 @@ def follow(
         more = [] if scope.vector.is_empty() else _next(driver, club, upto, A_RUN)
         upto = more[-1] if len(more) == A_RUN else None
         ids = list(dict.fromkeys([*ids, *more]))
-    statuses, today = scope.policy.access_statuses, scope.policy.today
     _compare(driver, club, run, ids, statuses=statuses, today=today, at=at)
     sql.set_similar_upto(driver, club=club, upto=upto)
     return None if upto is None else "Similar records: not all are compared yet; later runs go on."
@@ -107,6 +110,13 @@ def ignore(driver: Driver, club: int, run: int, a: str, b: str, *, at: datetime,
     sql.forget_similar_pairs(driver, club=club, lefts=[min(a, b)], rights=[max(a, b)])
     renew_findings(driver, club, run, [a, b], at)
     return bool(new)
+
+
+def _paired(driver: Driver, club: int, changed: pl.Series) -> list[str]:
+    """Those of the records that are in a pair, which may be no more; as many as are compared at once."""
+    every = fetch(driver, "similar_pairs_of", _PAIR, {"club": club})
+    named = pl.concat([every["a"], every["b"]]).unique()
+    return named.filter(named.is_in(changed.implode())).sort().head(AT_ONCE).to_list()
 
 
 def _next(driver: Driver, club: int, upto: str, how_many: int) -> list[str]:

@@ -1,8 +1,9 @@
 """R23: similar records: two cards of one club that look like one person. Pure, vectorised, no I/O.
 
-Who is compared with whom is decided by *blocking keys*: two records are compared when they share one
-(the telephone, the birth date, the email before its @, or one whole name and the beginning of the
-other). So the work grows with the number of records, not with its square.
+Who is compared with whom is decided by *blocking keys*: two records are compared when they share one:
+the telephone, the birth date, the email before its @, or the whole name, as it is spoken and in any
+order. So the work grows with the number of records, not with its square, and of two near things one has
+to be exact: a slip in the name and another in the birth date, with no telephone, are not found.
 
 A compared pair gains *bits* for each thing that agrees and loses some for each that contradicts
 (Fellegi and Sunter's weights, set by hand): a bit doubles the odds that the two are one person. It is
@@ -52,9 +53,6 @@ PAIRS = pl.Schema(
 #: A key that more records of a club share than this says nothing of a person (the reception's own
 #: telephone, 1 January 1900): it makes no pairs, and its value counts as missing.
 CROWD = 100
-#: How much of the other name a name's key holds. More would lose those with two slips, less would
-#: compare whole families of names (the Maries of a club of 100,000).
-NAME_PREFIX = 2
 
 #: Bits from which a pair is suggested: about the odds, of those who share a key, of being one person.
 THRESHOLD = 17.0
@@ -117,11 +115,9 @@ def keys(people: pl.DataFrame, extra: Sequence[str] = ()) -> pl.DataFrame:
     """
     rows = []
     for row in _prepared(people, extra).iter_rows(named=True):
-        first, last = row["first"], row["last"]
         texts = [f"{kind} {row[kind]}" for kind in ("phone", "birth", "local") if row[kind]]
-        if first and last:
-            texts.append(f"name {first} {last[:NAME_PREFIX]}")
-            texts.append(f"name {last} {first[:NAME_PREFIX]}")
+        if row["whole"]:
+            texts.append(f"name {sound(row['whole'])}")
         texts += [f"{name} {row[name]}" for name in extra if row[name]]
         rows += [(row["erp_id"], _hash(text)) for text in dict.fromkeys(texts)]
     return pl.DataFrame(rows, schema=KEYS, orient="row")

@@ -75,7 +75,8 @@ def _show(name: str, found: list[dict[str, Any]]) -> None:
     if not found:
         out.print(f"{name}: no similar records.")
         return
-    shown = Table(title=f"{name}: {len(found)} pairs of similar records", title_justify="left")
+    title = f"{name}: {len(found)} pair{'s' * (len(found) > 1)} of similar records"
+    shown = Table(title=title, title_justify="left")
     for column in ("score", *_CARD, "why"):
         shown.add_column(column.replace("_", " "))
     for pair in found:

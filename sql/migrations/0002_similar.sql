@@ -1,8 +1,8 @@
 -- Similar records (R23): who may be compared with whom, and the pairs that are suggested.
 
 -- Blocking keys: two records of a club that share a key are compared. A key is a hash of a telephone,
--- a birth date, the local part of an email, or a name with the beginning of the other. Rows of their
--- own and no array in the record: under row-level security an index serves plain equality only.
+-- a birth date, the local part of an email, or a whole name. Rows of their own and no array in
+-- the record: under row-level security an index serves plain equality only.
 create table sync.similar_key (
     club integer not null,
     erp_id text not null,

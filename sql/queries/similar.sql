@@ -79,6 +79,13 @@ select
 from sync.similar_pair
 where club = :club and erp_id_b = any(:ids::text []);
 
+-- name: similar_pairs_of(club)
+select
+    erp_id_a as a,
+    erp_id_b as b
+from sync.similar_pair
+where club = :club;
+
 -- name: ignored_pairs(club, ids)
 -- Whichever way round.
 select

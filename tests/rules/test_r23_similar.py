@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clubsync import acts, pairs, similar, suites
+from clubsync import acts, erase, pairs, similar, suites
 from clubsync.errors import ActRefused
 from tests.support.club import Club
 
@@ -345,6 +345,38 @@ def test_r23_catching_up(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
     assert pairs.catch_up(club._base, club.number, club.config) == 3
     assert club.findings() == {"1": SIMILAR, "2": SIMILAR}
     assert pairs.catch_up(club._base, club.number, club.config) == 0
+
+
+def test_r23_a_large_change_closes_what_it_mends(
+    club: Club, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many changes to compare at once: the pairs that they undo go all the same."""
+    twice(club)
+    monkeypatch.setattr(pairs, "AT_ONCE", 1)
+    club.erp.remove("2")
+    club.erp.change("3", phone="+33639980177")
+    club.sync()
+    assert club.findings() == {}
+
+
+def test_r23_nothing_changed_nothing_compared(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work is proportional to change: a quiet run does not look at anybody."""
+    twice(club)
+    monkeypatch.setattr(pairs, "_compare", None)
+    assert club.sync()["error"] is None
+    assert club.findings() == {"1": SIMILAR, "2": SIMILAR}
+
+
+def test_r23_erased_with_the_person(club: Club) -> None:
+    """R20: keys and pairs go with the record, and the other's finding with them."""
+    twice(club)
+    erase.erase(club._base, club.pipeline().store, club.config, "2", by="Ada")
+    for table in ("similar_key", "similar_pair"):
+        left = club.rows(f"select * from sync.{table} where club = {club.number}")
+        assert "2" not in {value for row in left for value in row}
+    assert club.findings() == {}
+    club.sync()
+    assert club.findings() == {}
 
 
 def test_r23_findings_hold_ids_only(club: Club) -> None:
