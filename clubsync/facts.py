@@ -288,11 +288,10 @@ def _owners(people: pl.DataFrame) -> pl.DataFrame:
 def _successors(people: pl.DataFrame) -> pl.DataFrame:
     """R10: who replaced whom, followed to the end: erp_id, successor.
 
+    "Still listed or not": what the ERP has said of a record that is gone holds, also as a link of a chain.
     A successor that the ERP does not have, or a circle, replaces nobody.
     """
-    stated = people.filter(
-        pl.col("replaced_by").is_not_null() & pl.col("sight").is_in((*PRESENT, VANISHED))
-    )
+    stated = people.filter(pl.col("replaced_by").is_not_null())
     if stated.is_empty():
         return _frame({}, "successor")
     pairs = dict(stated.select("erp_id", "replaced_by").iter_rows())

@@ -80,7 +80,9 @@ def load(
         sql.clear_rechecks(driver, club=club, upto=scope.rechecks)
     snapshot = scope.snapshot
     sql.forget_rejected(driver, club=club, now=at)
-    settled = snapshot.certified and plan.waits.is_empty()
+    _look_again(driver, club, scope, plan)
+    # the base stands on this content only if nothing of it had to wait, or was older than what we knew
+    settled = snapshot.certified and plan.waits.is_empty() and scope.newer.is_empty()
     sql.club_loaded(
         driver,
         club=club,
@@ -92,7 +94,7 @@ def load(
         content_hash=snapshot.content_hash if settled else None,
         next_recheck=vector["next_date"].min(),
         policy_hash=policy_hash if snapshot.certified else None,
-        written=written,
+        moved=True,
         newer=True,
     )
     return Loaded(
@@ -101,6 +103,15 @@ def load(
         findings=open_findings(driver, club),
         notes=(note,) if note else (),
     )
+
+
+def _look_again(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
+    """Whose finding hangs on something that no row hash can tell: an id that came twice with different
+    content, and a record that waits and was never taken in."""
+    unknown = scope.records.filter(~pl.col("m_known"))["erp_id"]
+    waiting = plan.waits.filter(plan.waits.is_in(unknown.implode()))
+    for erp_id in {*scope.snapshot.conflicting_ids, *waiting}:
+        queries().recheck(driver, club=club, erp_id=erp_id, email=None, why="left unsettled")
 
 
 def _numbered_customers(driver: Driver, plan: Plan) -> Plan:
@@ -234,11 +245,12 @@ def _findings(driver: Driver, club: int, run: int, scope: Scope, plan: Plan, at:
         "severity": pl.String,
         "detail": pl.String,
     }
+    looked = pl.concat([plan.looked, scope.nowhere]).unique()
     if scope.everything:
         was = fetch(driver, "open_findings_all", schema, {"club": club})
-        was = was.join(plan.looked.to_frame("erp_id"), on="erp_id", how="semi")
+        was = was.join(looked.to_frame("erp_id"), on="erp_id", how="semi")
     else:
-        ids = plan.looked.to_list()
+        ids = looked.to_list()
         was = fetch(driver, "open_findings_of", schema, {"club": club, "ids": ids})
     key = ["erp_id", "code", "severity", "detail"]
     now = plan.findings.unique(["erp_id", "code"], keep="first", maintain_order=True)

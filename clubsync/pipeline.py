@@ -880,7 +880,7 @@ class Pipeline:
             content_hash=snapshot.content_hash,
             next_recheck=state["next_recheck"],
             policy_hash=state["policy_hash"],
-            written=0,
+            moved=False,
             newer=newer,
         )
 

@@ -61,7 +61,9 @@ class Scope:
     :param groups: the ERP groups in force: id, name, active.
     :param vector: as it is before the plan.
     :param revision: of the base that all this was read at.
+    :param newer: `VECTOR` rows of records that a newer partial snapshot has shown (R16): left alone.
     :param rechecks: the highest sync.recheck this scope has taken up.
+    :param nowhere: erp_ids to look at again of which nothing is known any more (of a certified snapshot).
     """
 
     snapshot: Snapshot
@@ -71,8 +73,10 @@ class Scope:
     groups: pl.DataFrame
     groups_changed: bool
     vector: pl.DataFrame
+    newer: pl.DataFrame
     revision: int
     rechecks: int
+    nowhere: pl.Series
     everything: bool
 
 
@@ -175,6 +179,7 @@ def build(
             seen=seen,
         )
     records = _records(ids, seen, mirror, snapshot, newer)
+    asked = pl.Series("erp_id", [r["erp_id"] for r in rechecks if r["erp_id"]], dtype=pl.String)
     base = _base(base_rows, stored)
     base = _kept(_kept(base, records, "keep", keep or {}), records, "undone", undone or {})
     return Scope(
@@ -185,8 +190,10 @@ def build(
         groups=groups,
         groups_changed=bool(changed_groups),
         vector=vector,
+        newer=newer,
         revision=state["revision"],
         rechecks=max((r["recheck"] for r in rechecks), default=0),
+        nowhere=asked.filter(~asked.is_in(records["erp_id"].implode()) & snapshot.certified),
         everything=everything,
     )
 

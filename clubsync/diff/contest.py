@@ -26,12 +26,13 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     """The claim of each record that makes one: erp_id, claim (the email), rank.
 
     :param records: facts, with the record's own base customer as `c_customer`, `c_email`,
-        `c_in`, and `frozen`.
+        `c_in`, and `frozen`; where it has none, the one that comes to it by a stated merge as `h_*`.
     :param by_hand: emails of base customers without an ERP id: who has no access in the ERP does not
         take them away (R11).
     """
-    attached = pl.col("c_customer").is_not_null()
-    holding = attached & (pl.col("c_email") == pl.col("email_norm"))
+    attached = pl.col("c_customer").is_not_null() | pl.col("h_customer").is_not_null()
+    email, inside = pl.coalesce("c_email", "h_email"), pl.coalesce("c_in", "h_in").fill_null(False)
+    holding = attached & (email == pl.col("email_norm")).fill_null(False)
     free = (
         ~pl.col("frozen")
         & pl.col("sight").is_in(PRESENT)
@@ -40,8 +41,8 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
         & ~pl.col("placeholder")
     )
     states = free & (pl.col("email_state") == emails.VALID)
-    has_or_keeps = (pl.col("access") == YES) | ((pl.col("access") == UNKNOWN) & pl.col("c_in"))
-    keeps = free & ~states & has_or_keeps & pl.col("c_email").is_not_null()
+    has_or_keeps = (pl.col("access") == YES) | ((pl.col("access") == UNKNOWN) & inside)
+    keeps = free & ~states & has_or_keeps & email.is_not_null()
     rank = (
         pl.when(pl.col("frozen"))
         .then(FROZEN)
@@ -62,7 +63,11 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     return (
         records.filter(states | keeps | (pl.col("frozen") & pl.col("c_email").is_not_null()))
         .with_columns(
-            claim=pl.when(pl.col("frozen") | keeps).then("c_email").otherwise("email_norm"),
+            claim=pl.when(pl.col("frozen"))
+            .then("c_email")
+            .when(keeps)
+            .then(email)
+            .otherwise("email_norm"),
             rank=rank,
         )
         .filter((pl.col("rank") < FOLLOWS_HOLDING) | ~pl.col("claim").is_in(by_hand.implode()))
@@ -104,10 +109,10 @@ def settle(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     swap whose other half is on a lost page, R14; somebody held, R15) waits, unchanged. So does
     whoever, in turn, wants what that one keeps.
 
+    :param records: with `frozen` and `waits` as they are before.
     :returns: the records with `frozen` final and `claim`, `wins` (Boolean), `winner` (erp_id of who has
         the email this record claims), `waits` (left for a later snapshot).
     """
-    records = records.with_columns(waits=pl.lit(False))
     while True:
         claimed = claims(records, by_hand)
         view = (

@@ -24,31 +24,77 @@ def _ward_of(owner: str) -> pl.Expr:
     return pl.any_horizontal([(pl.col(g) == pl.col(owner)).fill_null(False) for g in _GUARDIANS])
 
 
-def merges(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
-    """R10: records that have ended in another one: erp_id, customer, survivor.
-
-    Either the ERP says so (`successor`), or the record vanished while its email lives on under
-    another id of the same certified snapshot; then never under one of its own dependants (R8).
-    """
-    if not certified:
-        return pl.DataFrame(
-            schema={"erp_id": pl.String, "customer": pl.Int64, "survivor": pl.String}
-        )
-    ended = records.filter(pl.col("c_customer").is_not_null() & ~pl.col("frozen"))
-    stated = ended.filter(pl.col("successor").is_not_null()).select(
-        "erp_id", customer="c_customer", survivor="successor"
+def _stated(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
+    """R10: records that the ERP says have ended in another: erp_id, customer, survivor."""
+    return (
+        _ended(records)
+        .filter(pl.col("successor").is_not_null() & pl.lit(certified))
+        .select("erp_id", customer="c_customer", survivor="successor")
     )
+
+
+def _ended(records: pl.DataFrame) -> pl.DataFrame:
+    """Records whose customer may move by a merge: who has ended in another already stays there, though
+    the ERP go on listing the old record."""
+    return records.filter(
+        pl.col("c_customer").is_not_null()
+        & ~pl.col("frozen")
+        & pl.col("c_reason").ne_missing("merged")
+    )
+
+
+def _vanished(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
+    """R10: records that vanished while their email lives on under another id of the same certified
+    snapshot: erp_id, customer, survivor.
+
+    Never under one of its own dependants (R8), also where the ERP forgot the tie with the guardian.
+    """
     living = records.filter(
         pl.col("wins") & (pl.col("sight") == SEEN) & (pl.col("claim") == pl.col("email_norm"))
     ).select("claim", *_GUARDIANS, survivor="erp_id")
-    vanished = (
-        ended.filter((pl.col("sight") == VANISHED) & pl.col("successor").is_null())
+    gone = (pl.col("sight") == VANISHED) & pl.col("successor").is_null() & pl.lit(certified)
+    return (
+        _ended(records)
+        .filter(gone)
         .select("erp_id", "c_customer", "m_email_norm")
         .join(living, left_on="m_email_norm", right_on="claim", how="inner")
         .filter(~_ward_of("erp_id"))
         .select("erp_id", customer="c_customer", survivor="survivor")
     )
-    return pl.concat([stated, vanished])
+
+
+def _ranked(ended: pl.DataFrame, records: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
+    """Of several that end in one record without a base customer one moves (`first`): whom the ERP states,
+    then who has access, then who is linked, then the oldest."""
+    own = records.filter(pl.col("c_customer").is_not_null()).select(
+        survivor="erp_id", own="c_customer"
+    )
+    people = base.select("customer", "email", "in_customers_group", "linked_user")
+    return (
+        ended.join(own, on="survivor", how="left")
+        .join(people, on="customer", how="left")
+        .sort(
+            pl.col("stated"),
+            pl.col("in_customers_group"),
+            pl.col("linked_user").is_not_null(),
+            -pl.col("customer"),
+            descending=True,
+        )
+        .with_columns(first=pl.col("survivor").is_first_distinct() & pl.col("own").is_null())
+    )
+
+
+def heirs(records: pl.DataFrame, base: pl.DataFrame, certified: bool) -> pl.DataFrame:
+    """Who comes to a base customer by a stated merge, known before emails are settled: erp_id, and the
+    customer as `h_customer`, `h_email`, `h_in`."""
+    stated = _stated(records, certified).with_columns(stated=pl.lit(True))
+    return (
+        _ranked(stated, records, base)
+        .filter("first")
+        .select(
+            h_customer="customer", h_email="email", h_in="in_customers_group", erp_id="survivor"
+        )
+    )
 
 
 def decide(
@@ -61,21 +107,13 @@ def decide(
     :returns: moves (`MOVES`, how: "merge" or "adoption"), absorbed (`ABSORBED`), and the erp_ids of
         additions (one column, erp_id).
     """
-    ended = merges(records, certified)
-    own = records.filter(pl.col("c_customer").is_not_null()).select(
-        survivor="erp_id", own="c_customer"
+    ended = pl.concat(
+        [
+            _stated(records, certified).with_columns(stated=pl.lit(True)),
+            _vanished(records, certified).with_columns(stated=pl.lit(False)),
+        ]
     )
-    ended = ended.join(own, on="survivor", how="left").join(
-        base.select("customer", "in_customers_group", "linked_user"), on="customer", how="left"
-    )
-    # Of several that end in one record without a base customer, one moves: who has access first,
-    # then who is linked, then the oldest.
-    ended = ended.sort(
-        pl.col("in_customers_group"),
-        pl.col("linked_user").is_not_null(),
-        -pl.col("customer"),
-        descending=True,
-    ).with_columns(first=pl.col("survivor").is_first_distinct() & pl.col("own").is_null())
+    ended = _ranked(ended, records, base)
     moved = ended.filter("first").select("customer", to="survivor", how=pl.lit("merge"))
     absorbed = ended.filter(~pl.col("first")).select("customer", into="survivor")
 
@@ -83,7 +121,7 @@ def decide(
     newcomers = records.filter(
         (pl.col("access") == YES)
         & pl.col("wins")
-        & (pl.col("win_rank") == CLAIMS)
+        & (pl.col("win_rank") <= CLAIMS)
         & ~pl.col("frozen")
         & (pl.col("sight") == SEEN)
         & pl.col("c_customer").is_null()

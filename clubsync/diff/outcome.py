@@ -62,12 +62,15 @@ def outcomes(
         {name: f"r_{name}" for name in _RECORD if name != "erp_id"}
     )
     rows = rows.join(facts, on="erp_id", how="left")
-    # R13's third side is the record that the customer stood for until now
+    # R13's third side, and R12's memory, are those of the record that the customer stood for until now
     last = [f"r_m_{name}" for name in FIELDS] + ["r_m_known"]
     if moves.height:
+        lapsed = pl.col("r_m_lapsed").alias("was_lapsed")
         rows = rows.drop(last).join(
-            facts.select(*last, b_erp_id="erp_id"), on="b_erp_id", how="left"
+            facts.select(*last, lapsed, b_erp_id="erp_id"), on="b_erp_id", how="left"
         )
+    else:
+        rows = rows.with_columns(was_lapsed=pl.col("r_m_lapsed"))
     rows = rows.with_columns(
         how=pl.when(pl.col("into").is_not_null()).then(pl.lit("merge")).otherwise("how"),
         # a base customer whose record is not looked at, or that has none, is left as it is
@@ -92,7 +95,11 @@ def outcomes(
 
 def _access(rows: pl.DataFrame, certified: bool) -> pl.DataFrame:
     """R3 to R6: who is in the Customers group, and why not; R12: who stays detached."""
-    fresh = pl.col("b_detached") & pl.col("r_m_lapsed").fill_null(False) & (pl.lit(certified))
+    # who was not eligible and signs up anew under another id is activated afresh; a merge is none (R10)
+    lapsed = pl.col("r_m_lapsed").fill_null(False) | (
+        pl.col("was_lapsed").fill_null(False) & (pl.col("how") == "adoption").fill_null(False)
+    )
+    fresh = pl.col("b_detached") & lapsed & pl.lit(certified)
     state = (
         pl.when(pl.col("into").is_not_null())
         .then(pl.lit("merged"))

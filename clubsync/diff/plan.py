@@ -119,17 +119,22 @@ def plan(
         c_customer="customer",
         c_email="email",
         c_in="in_customers_group",
+        c_reason="reason",
         c_keep=pl.col("keep") | pl.col("undone"),
         c_undone="undone",
         c_detached="detached",
     )
     records = records.join(own, on="erp_id", how="left", maintain_order="left")
-    records = records.with_columns(reused=_reused())
+    records = records.with_columns(reused=_reused(), waits=_unsettled(certified))
     records = records.with_columns(
         frozen=pl.col("sight").is_in([UNSEEN, CONFLICTING])
         | pl.col("c_keep").fill_null(False)
         | pl.col("reused")
-        | (pl.lit(not certified) & pl.col("successor").is_not_null())
+        | pl.col("waits")
+        | (pl.lit(not certified) & pl.col("successor").is_not_null() & (pl.col("sight") == SEEN))
+    )
+    records = records.join(
+        moves.heirs(records, base, certified), on="erp_id", how="left", maintain_order="left"
     )
     by_hand = base.filter(pl.col("erp_id").is_null())["email"].drop_nulls()
     settled = contest.settle(records, by_hand)
@@ -144,9 +149,27 @@ def plan(
         changes=changes,
         findings=_findings(settled, judged, findings, after),
         looked=judged["erp_id"],
-        records=_records(settled, certified),
+        records=_records(settled, after, certified),
         waits=settled.filter(pl.col("waits") | pl.col("reused"))["erp_id"],
         due=settled.filter(pl.col("sight") == SEEN).select("erp_id", "next_date"),
+    )
+
+
+def _unsettled(certified: bool) -> pl.Expr:
+    """What only a certified snapshot may say of a customer (R14): merged (R10), or activated afresh (R12).
+
+    Left for one, unchanged, or its row hash would have nothing new to tell then.
+    """
+    fresh = (
+        pl.col("c_detached").fill_null(False)
+        & pl.col("m_lapsed").fill_null(False)
+        & (pl.col("access") == YES)
+    )
+    return (
+        pl.lit(not certified)
+        & (pl.col("sight") == SEEN)
+        & pl.col("c_customer").is_not_null()
+        & (pl.col("successor").is_not_null() | fresh)
     )
 
 
@@ -297,14 +320,18 @@ def _findings(
     )
 
 
-def _records(settled: pl.DataFrame, certified: bool) -> pl.DataFrame:
-    """The mirror rows that changed: content, judgement or memory; and who vanished."""
+def _records(settled: pl.DataFrame, after: pl.DataFrame, certified: bool) -> pl.DataFrame:
+    """The mirror rows that changed: content, judgement or memory; and who vanished.
+
+    `lapsed` (R12): not eligible by its own doing, or gone, in a certified snapshot, and not activated since.
+    """
+    detached = after.filter("detached")["erp_id"].drop_nulls()
     lapsed = (
-        pl.when(pl.lit(not certified) | (pl.col("sight") != SEEN))
+        pl.when(pl.lit(not certified) | ~pl.col("sight").is_in([SEEN, VANISHED]))
         .then("m_lapsed")
         .when(pl.col("own_access") == NO)
         .then(True)
-        .when((pl.col("own_access") == YES) & ~pl.col("c_detached").fill_null(False))
+        .when((pl.col("own_access") == YES) & ~pl.col("erp_id").is_in(detached.implode()))
         .then(False)
         .otherwise("m_lapsed")
         .fill_null(False)

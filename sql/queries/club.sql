@@ -75,14 +75,14 @@ update sync.club_state set
 where club = :club
 returning failing_since;
 
--- name: club_loaded(club, at, snapshot, certified, as_of, rows, content_hash, next_recheck, policy_hash, written, newer)!
+-- name: club_loaded(club, at, snapshot, certified, as_of, rows, content_hash, next_recheck, policy_hash, moved, newer)!
 -- A snapshot was loaded; only a newer one moves the watermark (R16).
 update sync.club_state set
     failing_since = null,
     failures = 0,
     last_error = null,
     last_success_at = :at,
-    revision = revision + (case when :written > 0 then 1 else 0 end),
+    revision = revision + (case when :moved then 1 else 0 end),
     last_snapshot = case when :newer then :snapshot else last_snapshot end,
     certified_as_of = case when :newer and :certified then :as_of else certified_as_of end,
     certified_snapshot = case when :newer and :certified then :snapshot else certified_snapshot end,

@@ -182,7 +182,8 @@ update sync.erp_customer as m set
     gone_at = :as_of,
     as_of = :as_of,
     snapshot = :snapshot,
-    access = 'no'
+    access = 'no',
+    lapsed = p.lapsed
 from plan_record as p
 where m.club = :club and m.erp_id = p.erp_id and p.vanished;
 
