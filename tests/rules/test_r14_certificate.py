@@ -1,0 +1,177 @@
+"""R14: what may be believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.errors import FileBroken
+from tests.support.club import Club
+
+
+def test_r14_absence_in_a_partial_snapshot_says_nothing(club: Club) -> None:
+    """ "deactivation by absence ... only from a certified one"; additions, changes and stated deactivations flow."""
+    for i in "123":
+        club.erp.put(i, f"p{i}@x.fr")
+    club.sync()
+    club.erp.change("2", status="archived")
+    club.erp.change("3", email="new@x.fr")
+    club.erp.put("4", "p4@x.fr")
+    step = club.sync(lost=("1",))
+    assert not step["certified"]
+    assert club.inside() == {"1", "3", "4"}
+    assert club.base()["3"]["email"] == "new@x.fr"
+    club.erp.remove("1")
+    club.sync(certified=False)
+    assert "1" in club.inside()
+    club.sync()
+    assert club.inside() == {"3", "4"}
+
+
+def test_r14_half_a_swap_waits(club: Club) -> None:
+    """ "what a partial snapshot cannot settle (half of an email swap) waits, unchanged, for a certified one"."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    before = club.base()
+    club.erp.change("1", email="b@x.fr")
+    club.erp.change("2", email="a@x.fr")
+    club.sync(lost=("2",))
+    assert club.base() == before
+    assert club.findings() == {}
+    club.sync(lost=("1",))
+    assert club.base() == before
+    club.sync()
+    assert {k: r["email"] for k, r in club.base().items()} == {"1": "b@x.fr", "2": "a@x.fr"}
+
+
+def test_r14_an_addition_on_a_lost_pages_email_waits_too(club: Club) -> None:
+    """A new record with the email of one whose page did not come: nobody can say yet whose it is."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    club.erp.put("2", "a@x.fr")
+    club.sync(lost=("1",))
+    assert set(club.base()) == {"1"}
+    assert club.findings() == {}
+    club.erp.change("1", email="b@x.fr")
+    club.sync()
+    assert club.inside() == {"1", "2"}
+
+
+def test_r14_the_group_list_of_a_partial_snapshot_is_not_believed(club: Club) -> None:
+    """ "group lists only from a certified one": a group missing, or off, on a broken reading empties nobody's club."""
+    club.erp.group("gold")
+    club.erp.put("1", "a@x.fr", groups=["gold"])
+    club.sync()
+    club.erp.group("gold", active=False)
+    club.sync(certified=False)
+    assert club.inside() == {"1"}
+    del club.erp.groups["gold"]
+    club.sync(certified=False)
+    assert club.findings() == {}
+    club.erp.group("new")
+    club.erp.put("2", "b@x.fr", groups=["new"])
+    club.sync(certified=False)
+    assert club.base()["2"]["groups"] == ["new"]
+
+
+def test_r14_a_merge_stated_in_a_partial_snapshot_is_settled_by_the_next_certified_one(
+    club: Club,
+) -> None:
+    """The record itself does not change any more between the two: it is looked at again all the same."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    club.erp.change("1", replaced_by="2")
+    club.sync(certified=False)
+    assert club.inside() == {"1", "2"}
+    club.sync()
+    assert club.inside() == {"2"}
+    assert club.base()["1"]["reason"] == "merged"
+
+
+def test_r14_an_empty_answer_is_an_outage(club: Club) -> None:
+    """ "An empty answer from a club that had customers is an outage, not a departure, until a person says the
+    club is empty"."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    before = club.base()
+    club.erp.remove("1")
+    for certified in (True, False):
+        step = club.attempt(certified=certified)
+        assert "no customers at all" in (step["error"] or "")
+        assert (step["runbook"], step["transient"]) == ("empty-answer", True)
+        assert club.base() == before
+    with club.driver() as driver:
+        driver.execute(
+            "update sync.club_state set confirmed_empty = true where club = %s", [club.number]
+        )
+    club.sync()
+    assert club.inside() == set()
+
+
+def test_r14_a_new_club_may_be_empty(club: Club) -> None:
+    """No customers yet: nothing to lose."""
+    assert club.sync()["rows_written"] == 0
+
+
+def test_r14_another_clubs_data_is_refused_whole(club: Club) -> None:
+    """ "A snapshot of a club of 20 and more that shares less than half of its ids with the last certified one is
+    taken for another club's ...: refused whole until a person says it is right"."""
+    for i in range(20):
+        club.erp.put(str(i), f"p{i}@x.fr")
+    club.sync()
+    before = club.base()
+    club.erp.remove(*[str(i) for i in range(11)])
+    for i in range(50, 61):
+        club.erp.put(str(i), f"p{i}@x.fr")
+    step = club.attempt()
+    assert "only 9 are known" in (step["error"] or "")
+    assert (step["runbook"], club.base()) == ("other-club", before)
+    club.erp.put("10", "p10@x.fr")
+    club.erp.remove("50")
+    assert club.sync()["read"] == 20
+    assert "10" in club.inside()
+
+
+def test_r14_a_small_club_may_change_altogether(club: Club) -> None:
+    """Below 20 the share of ids proves nothing."""
+    for i in range(19):
+        club.erp.put(str(i), f"p{i}@x.fr")
+    club.sync()
+    club.erp.remove(*list(club.erp.records))
+    club.erp.put("77", "p77@x.fr")
+    club.sync()
+    assert club.inside() == {"77"}
+
+
+def test_r14_an_id_that_contradicts_itself_is_unknown_this_time(club: Club) -> None:
+    """ "where they differ the record is unknown this time, finding ID_DUPLICATE, and nothing is certified"."""
+    for i in "12":
+        club.erp.put(i, f"p{i}@x.fr")
+    club.sync()
+    before = club.base()
+    club.erp.remove("2")
+    step = club.sync(conflicting=("1", "9"))
+    assert not step["certified"]
+    assert club.base() == before
+    assert club.findings() == {"1": {"ID_DUPLICATE"}, "9": {"ID_DUPLICATE"}}
+    club.sync()
+    assert club.inside() == {"1"}
+    assert club.findings() == {}
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_r14_a_broken_file_is_refused_whole(club: Club, dry_run: bool) -> None:
+    """ "nothing flows from it, the club fails with a sentence, the base stays"."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    before = club.base()
+    club.erp.fault = FileBroken("customers.csv is cut.")
+    step = club.attempt(dry_run=dry_run)
+    assert step["error"] == "customers.csv is cut."
+    assert (step["runbook"], step["remedy"]) == ("file-broken", FileBroken.default_remedy)
+    assert club.base() == before
+    club.erp.fault = None
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    assert club.inside() == {"1", "2"}

@@ -1,0 +1,101 @@
+"""R21: one club's run can never read or write another club's rows."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from clubsync.db import Base
+from tests.support.club import Club
+from tests.support.rules import NewClub
+
+#: tables whose rows belong to a club
+TABLES = (
+    "select c.relnamespace::regnamespace::text, c.relname from pg_class as c"
+    " join pg_attribute as a on a.attrelid = c.oid and a.attname = 'club'"
+    " where c.relkind = 'r' and c.relnamespace::regnamespace::text in ('base', 'sync')"
+)
+
+
+@pytest.fixture
+def two(new_club: NewClub) -> tuple[Club, Club]:
+    """Two clubs with a customer, a finding and a group each."""
+    clubs = (new_club(), new_club())
+    for club in clubs:
+        club.erp.group("gold")
+        club.erp.put("1", "a@x.fr", groups=["gold"])
+        club.erp.put("2", "nobody")
+        club.sync()
+    return clubs
+
+
+def test_r21_another_clubs_rows_cannot_be_read(two: tuple[Club, Club]) -> None:
+    """Every table, by row-level security, whatever the statement forgets to say."""
+    mine, other = two
+    with mine.driver() as driver:
+        tables = driver.execute(TABLES).fetchall()
+        assert ("base", "customer") in tables
+        assert len(tables) > 10
+        for schema, table in tables:
+            rows = driver.execute(f"select distinct club from {schema}.{table}").fetchall()
+            assert rows in ([], [(mine.number,)]), f"{schema}.{table}"
+    assert other.number != mine.number
+
+
+def test_r21_nor_written(two: tuple[Club, Club]) -> None:
+    """Neither changed, nor removed, nor added, nor given away."""
+    mine, other = two
+    before = other.base()
+    number = other.number
+    with mine.driver() as driver:
+        changed = driver.execute(
+            "update base.customer set first_name = 'x' where club = %s", [number]
+        )
+        assert changed.rowcount == 0
+        gone = driver.execute("delete from sync.recheck where club = %s", [number])
+        assert gone.rowcount == 0
+    for statement in (
+        "insert into sync.recheck (club, why) values (%s, 'x')",
+        "update base.customer set club = %s",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), mine.driver() as driver:
+            driver.execute(statement, [number])
+    assert other.base() == before
+
+
+def test_r21_the_role_cannot_bypass_it(shared_base: Base, club: Club) -> None:
+    """No superuser, no BYPASSRLS, owner of nothing; and every table with a club has a policy."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    with shared_base.transaction() as driver:
+        role = "select rolsuper, rolbypassrls, rolcanlogin from pg_roles where rolname = 'clubsync_club'"
+        assert driver.execute(role).fetchall() == [(False, False, False)]
+        owned = "select count(*) from pg_class where relowner = 'clubsync_club'::regrole"
+        assert driver.execute(owned).fetchall() == [(0,)]
+        open_to_all = (
+            "select relname from pg_class where not relrowsecurity"
+            f" and oid in (select (n || '.' || t)::regclass from ({TABLES}) as x (n, t))"
+        )
+        assert driver.execute(open_to_all).fetchall() == []
+    with club.driver() as driver:
+        assert driver.execute("select current_user").fetchall() == [("clubsync_club",)]
+
+
+def test_r21_without_a_club_there_is_nothing(shared_base: Base, two: tuple[Club, Club]) -> None:
+    """The role alone, before a club is set, sees no row."""
+    refused = (psycopg.errors.UndefinedObject, psycopg.errors.InvalidTextRepresentation)
+    with shared_base.transaction() as driver:
+        driver.execute("set local role clubsync_club")
+        with pytest.raises(refused):
+            driver.execute("select * from base.customer")
+
+
+def test_r21_the_reader_of_all_clubs_writes_nothing(
+    shared_base: Base, two: tuple[Club, Club]
+) -> None:
+    """The pages look across clubs, and only look."""
+    with shared_base.reader() as driver:
+        seen = {row[0] for row in driver.execute("select club from base.customer").fetchall()}
+        assert {club.number for club in two} <= seen
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), shared_base.reader() as driver:
+        driver.execute("update base.customer set first_name = 'x'")

@@ -1,0 +1,157 @@
+"""The club base and the mirror in memory: facts and diff without a data base, for thousands of runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+
+from clubsync import facts, scope
+from clubsync.diff import Plan, plan
+from clubsync.diff.plan import BASE, FINDINGS
+from clubsync.facts import VANISHED, Policy
+from clubsync.load import _json_lists
+from clubsync.snapshot import Snapshot, prepare
+from connectors.model import GROUP_SCHEMA, assemble, customers_frame, groups_frame
+from tests.support.model import Record
+
+FORMER_GROUP = "ex"
+_AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
+_MIRROR = scope._MIRROR
+
+
+def canonical(erp_id: str, record: Record) -> dict[str, Any]:
+    """A record of the model as a connector gives it."""
+    held: list[tuple[str, date | None]] = list(record.groups.items())
+    if record.former:
+        held.append((FORMER_GROUP, None))
+    return {
+        "erp_id": erp_id,
+        "email": record.email,
+        "first_name": "First",
+        "last_name": "Last",
+        "phone": record.phone,
+        "status": record.status,
+        "groups": [{"id": g, "valid_from": None, "valid_until": d} for g, d in held],
+        "guardian_id": record.guardian,
+        "replaced_by": record.replaced_by,
+    }
+
+
+def group_list(groups: Mapping[str, bool | None]) -> list[dict[str, Any]]:
+    """The model's groups as a connector gives them, with the group of former customers."""
+    return [{"id": g, "name": g, "active": on} for g, on in {**groups, FORMER_GROUP: True}.items()]
+
+
+class Memory:
+    """What a load leaves behind, applied from plans."""
+
+    def __init__(self) -> None:
+        self.mirror: dict[str, dict[str, Any]] = {}
+        self.base: dict[int, dict[str, Any]] = {}
+        self.groups = GROUP_SCHEMA.to_frame()
+        self._numbers = itertools.count(1)
+
+    def sync(
+        self,
+        shown: Mapping[str, Record],
+        groups: Mapping[str, bool | None],
+        whole: bool,
+        today: date,
+    ) -> Plan:
+        """One run over everything; the plan is applied."""
+        snapshot = self.snapshot(shown, groups, whole)
+        made = self.plan(snapshot, today)
+        self._apply(made, snapshot)
+        return made
+
+    def snapshot(
+        self, shown: Mapping[str, Record], groups: Mapping[str, bool | None], whole: bool
+    ) -> Snapshot:
+        rows = [canonical(i, record) for i, record in shown.items()]
+        reading = assemble(
+            customers_frame(rows),
+            groups_frame(group_list(groups)),
+            as_of=_AS_OF,
+            paged=True,
+            pages=1,
+        )
+        customers, digest = prepare(reading)
+        return Snapshot("club", 1, _AS_OF, whole, customers, reading.groups, (), digest, "")
+
+    def plan(self, snapshot: Snapshot, today: date) -> Plan:
+        """What has to change for this snapshot."""
+        policy = Policy(
+            today=today, certified=snapshot.certified, former_groups=frozenset({FORMER_GROUP})
+        )
+        stored = self.groups.with_columns(listed=True)
+        in_force, _ = scope._groups_in_force(snapshot, stored)
+        mirror = pl.DataFrame(list(self.mirror.values()), schema=_MIRROR)
+        ids = pl.concat([snapshot.customers["erp_id"], mirror["erp_id"]]).unique()
+        nobody = scope.VECTOR.to_frame()
+        records = scope._records(ids, snapshot.customers, mirror, snapshot, nobody)
+        judged = facts.judge(records, in_force, policy)
+        base = pl.DataFrame(list(self.base.values()), schema=BASE)
+        return plan(judged, FINDINGS.to_frame(), base, certified=snapshot.certified)
+
+    def _apply(self, made: Plan, snapshot: Snapshot) -> None:
+        self.groups, _ = scope._groups_in_force(snapshot, self.groups.with_columns(listed=True))
+        for row in made.customers.iter_rows(named=True):
+            number = next(self._numbers) if row["new"] else row["customer"]
+            old = self.base.get(number) or self.blank(number)
+            self.base[number] = (
+                old | {k: v for k, v in row.items() if k in BASE} | {"customer": number}
+            )
+        rows = made.records.with_columns(
+            _json_lists("groups"),
+            _json_lists("remembered"),
+            pl.col("row_hash").reinterpret(signed=True),
+        )
+        for row in rows.iter_rows(named=True):
+            vanished = row["sight"] == VANISHED
+            mirrored = self.mirror.get(row["erp_id"])
+            assert row["known"] == (mirrored is not None)
+            if vanished:
+                assert mirrored is not None
+                mirrored |= {"gone": True, "access": "no", "lapsed": row["lapsed"]}
+            else:
+                kept = {k: v for k, v in row.items() if k in _MIRROR}
+                self.mirror[row["erp_id"]] = {
+                    **dict.fromkeys(_MIRROR),
+                    **kept,
+                    "gone": False,
+                    "as_of": _AS_OF,
+                    "snapshot": 1,
+                }
+
+    def blank(self, number: int) -> dict[str, Any]:
+        """A base row that the sync has not filled yet."""
+        return {
+            **dict.fromkeys(BASE.names()),
+            "customer": number,
+            "origin": "erp",
+            "in_customers_group": True,
+            "groups": [],
+            **dict.fromkeys(("detached", "keep", "undone"), False),
+        }
+
+    # --- what people do by hand ---------------------------------------------------------------
+
+    def add_by_hand(self, email: str, phone: str | None) -> int:
+        number = next(self._numbers)
+        filled = {"email": email, "email_raw": email, "phone": phone, "origin": "manual"}
+        self.base[number] = self.blank(number) | filled
+        return number
+
+    def detach(self, number: int) -> None:
+        row = self.base[number]
+        out = {"in_customers_group": False, "groups": [], "reason": "detached", "detached": True}
+        row |= out
+        if row["erp_id"] in self.mirror:
+            self.mirror[row["erp_id"]]["lapsed"] = False
+
+    def customers(self) -> Iterable[dict[str, Any]]:
+        return self.base.values()
