@@ -730,8 +730,35 @@ class Pipeline:
             kept = pl.col("keep") | pl.col("customer").is_in(held["customer"].implode())
             plan = diff.plan(judged, findings, base.with_columns(keep=kept), certified=certified)
             due = waiting(plan)
+        held = pl.concat([held, self._unheard(number, judged, base, held, approved)])
         work.plan, work.held, work.limit = plan, held, verdict.limit
         step["counts"], step["held"] = plan.counts(), held.height
+
+    def _unheard(
+        self,
+        number: int,
+        judged: pl.DataFrame,
+        base: pl.DataFrame,
+        held: pl.DataFrame,
+        approved: Sequence[int],
+    ) -> pl.DataFrame:
+        """R15: members of the open hold of whom this snapshot says nothing: they stay held (R14)."""
+        import polars as pl
+
+        from clubsync import guard
+        from clubsync.db import fetch
+        from clubsync.facts import CONFLICTING, UNSEEN
+
+        with self.base.club(number) as driver:
+            columns = {**guard.HELD, "row_hash": pl.Int64()}
+            members = fetch(driver, "open_members", columns, {"club": number})
+        members = members.with_columns(pl.col("row_hash").reinterpret(signed=False))
+        silent = judged.filter(pl.col("sight").is_in([UNSEEN, CONFLICTING]))["erp_id"]
+        theirs = base.filter(pl.col("erp_id").is_in(silent.implode()))["customer"]
+        known = pl.concat([held["customer"], pl.Series("customer", approved, dtype=pl.Int64)])
+        return members.filter(
+            pl.col("customer").is_in(theirs.implode()) & ~pl.col("customer").is_in(known.implode())
+        )
 
     def _store_plan(self, step: Step, work: _Work) -> None:
         """Keep the plan: ids and kinds, hashed; personal values in a file of their own."""

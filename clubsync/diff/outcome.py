@@ -24,6 +24,9 @@ _RECORD = (
     "email_state",
     "m_known",
     "m_lapsed",
+    "c_keep",
+    "waits",
+    "reused",
     *FIELDS,
     *(f"m_{name}" for name in FIELDS),
 )
@@ -159,7 +162,9 @@ def _fields(rows: pl.DataFrame) -> pl.DataFrame:
     """R13: a field follows the ERP where the ERP's own value has moved; R1: adoption fills blanks only."""
     by_hand = pl.col("b_erp_id").is_null()
     moves = pl.col("to").is_not_null()
-    follows = ~pl.col("still") & (pl.col("r_sight") == SEEN) & pl.col("into").is_null()
+    # R15: of who is held access and groups stay; changes go on
+    held = pl.col("r_c_keep").fill_null(False) & ~pl.col("r_waits") & ~pl.col("r_reused")
+    follows = (~pl.col("still") | held) & (pl.col("r_sight") == SEEN) & pl.col("into").is_null()
 
     def value(name: str) -> pl.Expr:
         base, erp, last = pl.col(f"b_{name}"), pl.col(f"r_{name}"), pl.col(f"r_m_{name}")

@@ -50,6 +50,14 @@ select customer, erp_id, reason, cause from sync.hold_member
 where club = :club and hold = :hold and left_version is null
 order by customer;
 
+-- name: open_members(club)
+-- Who is held at this moment, with the reasons and the record that held them.
+select m.customer, m.erp_id, m.reason, m.cause, m.row_hash
+from sync.hold as h
+inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
+where h.club = :club and h.state = 'open' and m.left_version is null
+order by m.customer;
+
 -- name: members_at(club, hold, version)
 -- The list as it was in that version.
 select customer, erp_id, reason, cause, left_version from sync.hold_member

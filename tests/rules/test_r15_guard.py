@@ -1,0 +1,263 @@
+"""R15: too many deactivations at once are held, and only they."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from clubsync.config import Guard
+from clubsync.errors import ActRefused
+from tests.support.club import Club
+from tests.support.rules import NewClub
+
+
+@pytest.fixture
+def club(new_club: NewClub) -> Club:
+    """Twenty customers, all in Gold, and a guard that lets three go in a day."""
+    club = new_club(guard=Guard(share=0.1, at_least=3, at_most=200))
+    club.erp.group("g", name="Gold")
+    for i in range(20):
+        club.erp.put(str(i), f"p{i}@x.fr", groups=["g"])
+    club.sync()
+    return club
+
+
+def out(club: Club, *ids: int) -> None:
+    """The ERP archives these."""
+    for i in ids:
+        club.erp.change(str(i), status="archived")
+
+
+def hold(club: Club) -> dict[str, Any]:
+    """The newest hold."""
+    columns = ("hold", "state", "version", "list_hash")
+    rows = club.rows(
+        "select hold, state, version, list_hash from sync.hold where club = %s order by hold desc",
+        club.number,
+    )
+    return dict(zip(columns, rows[0], strict=True))
+
+
+def held(club: Club) -> set[str]:
+    """ERP ids of who is held now."""
+    sql = "select erp_id from sync.hold_member where club = %s and left_version is null"
+    return {row[0] for row in club.rows(sql, club.number)}
+
+
+def test_r15_as_many_as_the_limit_go(club: Club) -> None:
+    """Exactly the limit passes."""
+    out(club, 1, 2, 3)
+    assert club.sync()["hold"] is None
+    assert len(club.inside()) == 17
+
+
+def test_r15_more_are_held_and_only_they(club: Club) -> None:
+    """ "the deactivations of that club are held, and only they (a held customer keeps access and automatic
+    groups); additions and changes go on"."""
+    out(club, 1, 2, 3, 4)
+    club.erp.put("new", "new@x.fr", groups=["g"])
+    club.erp.change("9", email="nine@x.fr")
+    step = club.sync()
+    assert step["held"] == 4
+    assert step["hold"] == {
+        "hold": hold(club)["hold"],
+        "deactivations": 4,
+        "causes": ["status archived in the ERP: 4 customers"],
+    }
+    assert club.kinds() == {"addition": 1, "email_change": 1}
+    assert len(club.inside()) == 21
+    assert club.base()["1"]["groups"] == ["Gold"]
+    assert "hold" in club.why("1")["sentence"]
+
+
+def test_r15_a_group_is_named_as_the_cause(club: Club) -> None:
+    """ "A hold names its causes ("group *Gold* turned inactive: 412 customers")"."""
+    club.erp.group("g", name="Gold", active=False)
+    assert (club.sync()["hold"] or {})["causes"] == ["group *Gold* turned inactive: 20 customers"]
+    assert len(club.inside()) == 20
+
+
+def test_r15_the_last_24_hours_count(club: Club) -> None:
+    """ "together with what the sync has deactivated in that club in the last 24 hours"."""
+    out(club, 1, 2)
+    club.sync()
+    club.later(hours=20)
+    out(club, 3, 4)
+    assert club.sync()["held"] == 2
+    club.erp.change("3", status="active")
+    club.erp.change("4", status="active")
+    club.sync()
+    club.later(hours=5)
+    out(club, 3, 4)
+    assert club.sync()["held"] == 0
+    assert len(club.inside()) == 16
+
+
+def test_r15_merges_do_not_count(club: Club) -> None:
+    """ "merges do not count"."""
+    for i in range(10):
+        club.erp.remove(str(i))
+        club.erp.put(f"1{i:02}", f"p{i}@x.fr", groups=["g"])
+    club.sync()
+    assert (hold_states(club), club.kinds()) == ([], {"merge": 10})
+
+
+def hold_states(club: Club) -> list[str]:
+    """Of all holds, in order."""
+    sql = "select state from sync.hold where club = %s order by hold"
+    return [row[0] for row in club.rows(sql, club.number)]
+
+
+def test_r15_people_join_and_leave_the_open_hold(club: Club) -> None:
+    """ "While it is open, whoever else falls due in that club joins it as a new version of the list, and whoever
+    the ERP brings back drops out; when nobody is left it closes itself"."""
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    first = hold(club)
+    out(club, 5)
+    assert club.sync()["held"] == 5
+    second = hold(club)
+    assert second["hold"] == first["hold"]
+    assert second["version"] == first["version"] + 1
+    assert second["list_hash"] != first["list_hash"]
+    club.erp.change("1", status="active")
+    assert club.sync()["held"] == 4
+    assert held(club) == {"2", "3", "4", "5"}
+    for i in "2345":
+        club.erp.change(i, status="active")
+    assert club.sync()["held"] == 0
+    assert hold_states(club) == ["emptied"]
+    assert len(club.inside()) == 20
+
+
+def test_r15_nothing_new_is_no_new_version(club: Club) -> None:
+    """The same list stays the same version, run after run."""
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    before = hold(club)
+    assert club.sync()["rows_written"] == 0
+    assert hold(club) == before
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_r15_a_partial_snapshot_lets_nobody_out(club: Club, gone: bool) -> None:
+    """A page that did not come brings nobody back: the hold stays as it is."""
+    ids = ("1", "2", "3", "4")
+    if gone:
+        club.erp.remove(*ids)
+    else:
+        out(club, 1, 2, 3, 4)
+    club.sync()
+    before = hold(club)
+    assert club.sync(certified=False, lost=() if gone else ids)["held"] == 4
+    assert hold(club) == before
+    assert club.sync()["held"] == 4
+    assert (hold(club), len(club.inside())) == (before, 20)
+
+
+def test_r15_of_who_is_held_the_rest_goes_on(club: Club) -> None:
+    """Held with a new phone number: the number is taken over now, and is not lost when they come back."""
+    out(club, 1, 2, 3, 4)
+    club.erp.change("1", phone="+33600000001")
+    club.sync()
+    assert club.base()["1"]["phone"] == "+33600000001"
+    club.erp.change("1", status="active", email="one@x.fr")
+    club.sync()
+    assert (club.base()["1"]["phone"], club.base()["1"]["email"]) == ("+33600000001", "one@x.fr")
+
+
+def test_r15_who_signs_up_anew_needs_no_decision(club: Club) -> None:
+    """The old card of one of those held is archived and a new one made: that one is adopted (R1), the rest held."""
+    out(club, 1, 2, 3, 4, 5)
+    club.sync()
+    customer = club.base()["1"]["id"]
+    club.erp.put("new", "p1@x.fr", groups=["g"])
+    club.sync()
+    assert (club.base()["new"]["id"], held(club)) == (customer, {"2", "3", "4", "5"})
+    assert len(club.inside()) == 20
+
+
+def test_r15_a_dry_run_says_what_would_be_held(club: Club) -> None:
+    """And opens no hold."""
+    out(club, 1, 2, 3, 4)
+    step = club.sync(dry_run=True)
+    assert (step["hold"] or {})["deactivations"] == 4
+    assert hold_states(club) == []
+
+
+def test_r15_approve_deactivates_those_still_called_for(club: Club) -> None:
+    """ "Approve deactivates those of the seen list whom the newest snapshot still calls for, and nobody else; later
+    ones stay held"."""
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    seen = hold(club)
+    out(club, 5)
+    club.erp.change("1", status="active")
+    club.sync()
+    step = club.pipeline().approve(seen["hold"], "Ann", seen["list_hash"])
+    assert step["error"] is None
+    assert len(club.inside()) == 17
+    assert {k for k, r in club.base().items() if not r["in_customers_group"]} == {"2", "3", "4"}
+    club.sync()
+    assert "5" in club.inside()
+    assert held(club) >= {"5"}
+
+
+def test_r15_reject_keeps_them_for_30_days_or_until_the_record_changes(club: Club) -> None:
+    """ "Reject keeps the people of the seen list, says so, and does not ask about them again for 30 days or until
+    their ERP record changes"."""
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    seen = hold(club)
+    club.pipeline().reject(seen["hold"], "Ann", seen["list_hash"])
+    assert club.sync()["held"] == 0
+    assert len(club.inside()) == 20
+    club.erp.change("1", phone="+33600000001")
+    club.sync()
+    assert len(club.inside()) == 19
+    club.later(days=31)
+    assert club.sync()["error"] is None
+    assert not {"2", "3", "4"} - (held(club) | (set(club.base()) - club.inside()))
+
+
+def test_r15_one_decision_wins(club: Club) -> None:
+    """ "One decision wins"."""
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    seen = hold(club)
+    club.pipeline().reject(seen["hold"], "Ann", seen["list_hash"])
+    with pytest.raises(ActRefused, match="was rejected by Ann"):
+        club.pipeline().approve(seen["hold"], "Bob", seen["list_hash"])
+    assert len(club.inside()) == 20
+
+
+def test_r15_what_time_does_is_held_too(new_club: NewClub) -> None:
+    """Everybody's year ends on one day: the guard does not care what the cause is."""
+    club = new_club(guard=Guard(share=0.1, at_least=3, at_most=200))
+    club.erp.group("year")
+    for i in range(10):
+        club.erp.put(str(i), f"p{i}@x.fr", groups=[("year", date(2026, 3, 31))])
+    club.sync()
+    club.at("2026-04-01T12:00")
+    assert (club.sync()["hold"] or {})["causes"] == ["membership expired: 10 customers"]
+
+
+def test_r15_other_clubs_are_not_touched(club: Club, new_club: NewClub) -> None:
+    """ "other clubs are not touched"."""
+    other = new_club()
+    other.erp.put("1", "a@x.fr")
+    other.sync()
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    other.erp.change("1", status="archived")
+    assert other.sync()["hold"] is None
+
+
+@pytest.mark.parametrize(
+    ("customers", "limit"), [(0, 5), (10, 5), (59, 5), (60, 6), (1999, 199), (10_000, 200)]
+)
+def test_r15_the_default_limit(customers: int, limit: int) -> None:
+    """ "default `share: 10%` of the Customers group as it was before the run, but `at_least: 5` and `at_most: 200`"."""
+    assert Guard().limit(customers) == limit
