@@ -19,6 +19,7 @@ from clubsync import emails
 from clubsync.db import Driver, fetch, queries
 from clubsync.diff.plan import BASE, Plan
 from clubsync.facts import CONFLICTING, GONE, GROUP_LIST, SEEN, UNSEEN, VANISHED, Policy
+from clubsync.frames import Comparison, attach, compare
 from clubsync.snapshot import KEPT, Snapshot
 from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
@@ -61,6 +62,7 @@ class Scope:
     :param groups: the ERP groups in force: id, name, active.
     :param vector: as it is before the plan.
     :param revision: of the base that all this was read at.
+    :param shown: what the snapshot shows, beside the vector (`frames.Comparison.rows`), without `newer`.
     :param newer: `VECTOR` rows of records that a newer partial snapshot has shown (R16): left alone.
     :param rechecks: the highest sync.recheck this scope has taken up.
     :param nowhere: erp_ids to look at again of which nothing is known any more (of a certified snapshot).
@@ -73,6 +75,7 @@ class Scope:
     groups: pl.DataFrame
     groups_changed: bool
     vector: pl.DataFrame
+    shown: pl.DataFrame
     newer: pl.DataFrame
     revision: int
     rechecks: int
@@ -162,18 +165,20 @@ def build(
     held = list(queries().hold_members(driver, club=club))
 
     newer = _newer_than(vector, snapshot)
-    seen = snapshot.customers.join(newer.select("erp_id"), on="erp_id", how="anti")
+    seen = snapshot.customers
+    if newer.height:
+        seen = seen.join(newer.select("erp_id"), on="erp_id", how="anti", maintain_order="left")
+    compared = compare(seen, vector)
     everything = everything or vector.is_empty()
+    ids = None
     if everything:
-        ids = pl.concat([seen["erp_id"], vector["erp_id"]]).unique()
         mirror = fetch(driver, "mirror_all", _MIRROR, {"club": club})
         base_rows = fetch(driver, "base_all", _BASE_ROW, {"club": club})
-        ids = pl.concat([ids, mirror["erp_id"], base_rows["erp_id"].drop_nulls()]).unique()
     else:
         ids, mirror, base_rows = _closure(
             driver,
             club,
-            seeds=_seeds(snapshot, seen, vector, newer, policy, changed_groups),
+            seeds=_seeds(snapshot, seen, compared, newer, policy, changed_groups),
             emails_of={r["email"] for r in [*rechecks, *held] if r["email"]},
             more={r["erp_id"] for r in [*rechecks, *held] if r["erp_id"]} | set(more),
             seen=seen,
@@ -190,6 +195,7 @@ def build(
         groups=groups,
         groups_changed=bool(changed_groups),
         vector=vector,
+        shown=compared.rows,
         newer=newer,
         revision=state["revision"],
         rechecks=max((r["recheck"] for r in rechecks), default=0),
@@ -230,21 +236,17 @@ def _groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataF
 def _seeds(
     snapshot: Snapshot,
     seen: pl.DataFrame,
-    vector: pl.DataFrame,
+    compared: Comparison,
     newer: pl.DataFrame,
     policy: Policy,
     changed_groups: list[str],
 ) -> pl.Series:
     """The records that moved by themselves."""
-    hashes = seen.select("erp_id", "row_hash")
-    both = hashes.join(
-        vector.select("erp_id", "next_date", was="row_hash"), on="erp_id", how="left"
-    )
     due = (pl.col("next_date") <= policy.today).fill_null(False)
-    parts = [both.filter(pl.col("row_hash").ne_missing(pl.col("was")) | due)["erp_id"]]
+    moved = pl.col("row_hash").ne_missing(pl.col("was"))
+    parts = [compared.rows.filter(moved | due)["erp_id"]]
     if snapshot.certified:
-        absent = vector.join(hashes, on="erp_id", how="anti").join(newer, on="erp_id", how="anti")
-        parts.append(absent["erp_id"])
+        parts.append(compared.absent.filter(~compared.absent.is_in(newer["erp_id"].implode())))
     if changed_groups:
         member = (
             pl.col("groups")
@@ -318,7 +320,7 @@ def _spans(column: str) -> pl.Expr:
 
 
 def _records(
-    ids: pl.Series,
+    ids: pl.Series | None,
     seen: pl.DataFrame,
     mirror: pl.DataFrame,
     snapshot: Snapshot,
@@ -330,8 +332,9 @@ def _records(
         _spans("remembered"),
         pl.col("row_hash").reinterpret(signed=False),
     )
-    wanted = ids.to_frame("erp_id")
-    here = seen.join(wanted, on="erp_id", how="semi").with_columns(sight=pl.lit(SEEN))
+    here = seen.with_columns(sight=pl.lit(SEEN))
+    if ids is not None:
+        here = here.filter(pl.col("erp_id").is_in(ids.implode()))
     absent = VANISHED if snapshot.certified else UNSEEN
     conflicting = list(snapshot.conflicting_ids)
     others = (
@@ -376,9 +379,7 @@ def _records(
         m_access="access",
         m_lapsed="lapsed",
     )
-    return records.join(last, on="erp_id", how="left", maintain_order="left").with_columns(
-        pl.col("m_known").fill_null(False)
-    )
+    return attach(records, last, "erp_id").with_columns(pl.col("m_known").fill_null(False))
 
 
 def _kept(
@@ -429,18 +430,10 @@ def next_vector(scope: Scope, plan: Plan) -> pl.DataFrame:
     out of it.
     """
     snapshot, old = scope.snapshot, scope.vector
-    newer = _newer_than(old, snapshot)
-    waits = plan.waits.to_frame("erp_id")
-    shown = snapshot.customers.select("erp_id", "row_hash").join(newer, on="erp_id", how="anti")
-    shown = shown.join(waits, on="erp_id", how="anti")
-    if old.is_empty():
-        shown = shown.with_columns(next_date=pl.lit(None, dtype=pl.Date))
-    else:
-        shown = shown.join(old.select("erp_id", "next_date"), on="erp_id", how="left")
-    due = plan.due.select("erp_id", due="next_date", judged=pl.lit(True))
-    shown = shown.join(due, on="erp_id", how="left").with_columns(
-        next_date=pl.when(pl.col("judged").fill_null(False)).then("due").otherwise("next_date")
-    )
+    shown = scope.shown.select("erp_id", "row_hash", "next_date")
+    if plan.waits.len():
+        shown = shown.filter(~pl.col("erp_id").is_in(plan.waits.implode()))
+    shown = _due(shown, plan.due)
     mark: dict[str, Any] = {"seen_as_of": None, "seen_snapshot": None}
     if not snapshot.certified:
         mark = {"seen_as_of": snapshot.as_of, "seen_snapshot": snapshot.number}
@@ -449,11 +442,23 @@ def next_vector(scope: Scope, plan: Plan) -> pl.DataFrame:
         pl.lit(mark["seen_snapshot"], dtype=VECTOR["seen_snapshot"]).alias("seen_snapshot"),
     ).select(VECTOR.names())
     if snapshot.certified:
-        rest = old.filter(
-            pl.col("erp_id").is_in(pl.concat([newer["erp_id"], plan.waits]).implode())
-            | pl.col("erp_id").is_in(list(snapshot.conflicting_ids))
-        )
+        stay = pl.concat([scope.newer["erp_id"], plan.waits, _ids(snapshot.conflicting_ids)])
+        rest = old.filter(pl.col("erp_id").is_in(stay.implode())) if stay.len() else old.clear()
     else:
         rest = old
-    rest = rest.join(shown, on="erp_id", how="anti")
-    return pl.concat([shown, rest]).sort("erp_id")
+    if rest.height:
+        shown = pl.concat([shown, rest.join(shown, on="erp_id", how="anti")])
+    return shown if shown["erp_id"].is_sorted() else shown.sort("erp_id")
+
+
+def _ids(ids: Iterable[str]) -> pl.Series:
+    return pl.Series("erp_id", list(ids), dtype=pl.String)
+
+
+def _due(shown: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
+    """The next dates of those just judged; the others keep theirs."""
+    if due["erp_id"].equals(shown["erp_id"]):
+        return shown.with_columns(due["next_date"])
+    judged = shown["erp_id"].is_in(due["erp_id"].implode())
+    again = attach(shown.filter(judged).drop("next_date"), due, "erp_id")
+    return pl.concat([shown.filter(~judged), again])

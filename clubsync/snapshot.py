@@ -74,18 +74,37 @@ class Snapshot:
 
 def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     col = pl.col(name)
-    if isinstance(dtype, pl.List):
-        element = pl.element().struct
-        entry = pl.concat_str(
-            element.field("id").fill_null(_NULL),
-            element.field("valid_from").cast(pl.String).fill_null(""),
-            element.field("valid_until").cast(pl.String).fill_null(""),
-            separator="\x1d",
-        )
-        return col.list.eval(entry).list.sort().list.join("\x1e").fill_null("")
     if dtype == pl.Datetime("us", "UTC"):
         col = col.dt.epoch("us")
     return col.cast(pl.String).fill_null(_NULL)
+
+
+def _span(span: pl.Expr) -> pl.Expr:
+    return pl.concat_str(
+        span.struct.field("id").fill_null(_NULL),
+        span.struct.field("valid_from").cast(pl.String).fill_null(""),
+        span.struct.field("valid_until").cast(pl.String).fill_null(""),
+        separator="\x1d",
+    )
+
+
+def _groups_text(groups: pl.Series) -> pl.Series:
+    """Each list of groups as text. Most hold one or none: only the longer ones need sorting."""
+    lengths = groups.list.len()
+    first = groups.list.first().to_frame("g")
+    text = first.select(
+        pl.when(pl.lit(lengths) > 0).then(_span(pl.col("g"))).otherwise(pl.lit(""))
+    ).to_series()
+    longer = (lengths > 1).arg_true()
+    if longer.is_empty():
+        return text
+    rest = groups.gather(longer).to_frame("g")
+    return text.scatter(
+        longer,
+        rest.select(
+            pl.col("g").list.eval(_span(pl.element())).list.sort().list.join("\x1e")
+        ).to_series(),
+    )
 
 
 def row_hashes(customers: pl.DataFrame) -> pl.Series:
@@ -93,11 +112,11 @@ def row_hashes(customers: pl.DataFrame) -> pl.Series:
 
     Groups count as a set: their order in the ERP's answer does not matter.
     """
-    joined = customers.select(
-        pl.concat_str([_text(n, customers.schema[n]) for n in HASHED], separator=_UNIT)
-    ).to_series()
+    groups = _groups_text(customers["groups"])
+    parts = [pl.lit(groups) if n == "groups" else _text(n, customers.schema[n]) for n in HASHED]
+    joined = customers.select(pl.concat_str(parts, separator=_UNIT)).to_series()
     digest = xxhash.xxh3_64_intdigest
-    return pl.Series("row_hash", [digest(text) for text in joined.cast(pl.Binary)], dtype=pl.UInt64)
+    return pl.Series("row_hash", map(digest, joined.cast(pl.Binary)), dtype=pl.UInt64)
 
 
 def prepare(reading: Reading) -> tuple[pl.DataFrame, str]:
@@ -105,8 +124,9 @@ def prepare(reading: Reading) -> tuple[pl.DataFrame, str]:
 
     :returns: columns `KEPT`, and 32 hex digits over rows, groups and conflicting ids.
     """
-    customers = reading.customers.with_columns(row_hashes(reading.customers))
-    customers = customers.select(KEPT).sort("erp_id")
+    customers = reading.customers.with_columns(row_hashes(reading.customers)).select(KEPT)
+    if not customers["erp_id"].is_sorted():
+        customers = customers.sort("erp_id")
     whole = xxhash.xxh3_128()
     whole.update(customers["row_hash"].to_numpy().tobytes())
     groups = reading.groups.sort("id").select(
