@@ -78,7 +78,7 @@ LAST = {
 }
 #: Each of two names that stand in one another's place: between the two, less half a bit.
 CROSSED = {level: (FIRST[level] + LAST[level] - 1) / 2 for level in LAST}
-PHONE = {"same": 7.0, "one": 4.0, "other": -1.0}
+PHONE = {"same": 7.0, "one": 4.0, "other": -2.0}
 BIRTH = {"same": 12.0, "one": 5.0, "other": -8.0}
 LOCAL = {"same": 6.0, "one": 4.0, "other": 0.0}
 #: An email made of the person's own names says little beyond the names.
@@ -441,12 +441,14 @@ def _codes(pairs: pl.DataFrame) -> pl.Series:
     turned = x.str.slice(0, 4) + x.str.slice(6, 2) + x.str.slice(4, 2)
     longer = pl.max_horizontal(x.str.len_chars(), y.str.len_chars())
     slips = pl.col("slips")
+    # marie.dupont and marie.dupont2 are two who wanted one address
+    numbered = (column == "local") & (x.str.replace_all(r"\D", "") != y.str.replace_all(r"\D", ""))
     return pairs.with_columns(slips=_distances(pairs["x"], pairs["y"])).select(
         level=pl.when(x.is_null() | y.is_null())
         .then(None)
         .when(slips == 0)
         .then(pl.lit("same"))
-        .when((slips == 1) | ((column == "birth") & (turned == y)))
+        .when(((slips == 1) & ~numbered) | ((column == "birth") & (turned == y)))
         .then(pl.lit("one"))
         .when(~column.is_in(["phone", "birth", "local"]) & (slips * 4 <= longer))
         .then(pl.lit("few"))

@@ -102,11 +102,19 @@ def test_r23_near_names_and_one_more_thing(
         (card(first_name="Invité", last_name="1"), card(first_name="Invité", last_name="2")),
         (card(first_name="Robert"), card(first_name="Bob")),
         (card(phone=None, birth_date=BORN), card(first_name="Ana", last_name="Roy")),
+        (
+            card(email="marie.dupont@x.fr"),
+            card(phone="+33639980155", email="marie.dupont@y.fr"),
+        ),
+        (
+            card(phone=None, email="marie.dupont@x.fr"),
+            card(phone=None, email="marie.dupont2@x.fr"),
+        ),
     ],
     ids=[
         *("a name alone", "a family", "twins", "mother and daughter of one name"),
         *("a couple", "another couple", "a household without first name", "numbered guests"),
-        *("nicknames", "nothing"),
+        *("nicknames", "nothing", "an email of the name and another phone", "numbered emails"),
     ],
 )
 def test_r23_two_people(one: dict[str, Any], other: dict[str, Any]) -> None:
