@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from clubsync.errors import ConnectionMissing
@@ -58,28 +59,28 @@ def parse(conn_id: str, value: str) -> Connection:
     if not parts.scheme:
         raise ValueError("neither JSON nor an URI")
     query = dict(parse_qsl(parts.query))
-    extra = json.loads(query.pop("__extra__")) if "__extra__" in query else query
+    extra = _extra(query.pop("__extra__")) if "__extra__" in query else query
+    try:
+        port = parts.port
+    except ValueError:
+        # a password with a slash or an @ that was not percent-encoded may stand where the port is
+        raise ValueError("its port is not a number") from None
     return Connection(
         id=conn_id,
         host=unquote(parts.hostname or ""),
         login=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
-        port=parts.port,
+        port=port,
         extra=extra,
     )
 
 
 def from_fields(conn_id: str, fields: dict[str, object]) -> Connection:
     """A connection from the fields of Airflow's JSON form (extra: an object, or JSON text)."""
-    extra = fields.get("extra") or {}
-    if isinstance(extra, str):
-        try:
-            extra = json.loads(extra)
-        except json.JSONDecodeError:
-            raise ValueError("its extra is not JSON") from None
-    if not isinstance(extra, dict):
-        raise ValueError("its extra is not an object")
+    extra = _extra(fields.get("extra") or {})
     port = fields.get("port")
+    if port and not str(port).isdecimal():
+        raise ValueError("its port is not a number")
     return Connection(
         id=conn_id,
         host=str(fields.get("host") or ""),
@@ -88,6 +89,18 @@ def from_fields(conn_id: str, fields: dict[str, object]) -> Connection:
         port=int(str(port)) if port else None,
         extra=extra,
     )
+
+
+def _extra(extra: object) -> dict[str, Any]:
+    """A connection's extra: an object, or the JSON text of one."""
+    if isinstance(extra, str):
+        try:
+            extra = json.loads(extra)
+        except json.JSONDecodeError:
+            raise ValueError("its extra is not JSON") from None
+    if not isinstance(extra, dict):
+        raise ValueError("its extra is not an object")
+    return extra
 
 
 def _ask_airflow(conn_id: str) -> Connection | None:

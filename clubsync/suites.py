@@ -188,8 +188,8 @@ def _expect(rows: pl.DataFrame) -> pl.DataFrame:
     failed: list[tuple[int, int, str, str]] = []
     for place, outcome in enumerate(result.results):
         config = outcome.expectation_config
-        if config is None or outcome.exception_info.get("raised_exception", False):
-            raise RuntimeError(f"an expectation could not be judged: {outcome.exception_info}")
+        if config is None or _raised(outcome.exception_info):
+            raise RuntimeError(f"expectation {place} of the suite could not be judged")
         failed += [
             (key["combination"], place, config.meta["code"], config.meta["severity"])
             for key in outcome.result.get("unexpected_index_list") or []
@@ -201,6 +201,12 @@ def _expect(rows: pl.DataFrame) -> pl.DataFrame:
         "severity": pl.String,
     }
     return pl.DataFrame(failed, schema=schema, orient="row")
+
+
+def _raised(info: Mapping[str, Any]) -> bool:
+    """Whether an expectation broke, rather than failed: told of itself, or of each metric it is made of."""
+    parts = [info, *(part for part in info.values() if isinstance(part, Mapping))]
+    return any(part.get("raised_exception", False) for part in parts)
 
 
 def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,146 @@
+"""The suites of `expectations/`: whole, worded, and given nothing of a person (R19, R22)."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import great_expectations as gx
+import polars as pl
+import pytest
+
+from clubsync import facts, suites
+from clubsync.facts import Policy
+from clubsync.snapshot import prepare
+from connectors.model import GROUP_REF
+from tests.support.club import Erp
+
+#: R22
+CODES = set(
+    "EMAIL_MISSING EMAIL_INVALID EMAIL_DUPLICATE EMAIL_SHARED_FAMILY EMAIL_MISMATCH_APP GROUP_INACTIVE "  # noqa: SIM905
+    "GROUP_FORMER DETACHED GROUP_UNKNOWN STATUS_UNKNOWN FIELD_MISSING PLACEHOLDER_RECORD RECORD_MERGED "
+    "SIMILAR_RECORD ID_DUPLICATE ID_REUSED UNDONE".split()
+)
+POLICY = Policy(today=date(2026, 3, 2), former_groups=frozenset({"ex"}))
+
+
+def expectations() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = suites.definitions()["expectations"]
+    return found
+
+
+def metas() -> list[dict[str, Any]]:
+    """Of every expectation, and of every finding that only the base can tell."""
+    text = (suites.EXPECTATIONS / "base.json").read_text(encoding="utf-8")
+    return [e["meta"] for e in expectations()] + [
+        {"code": code, **meta} for code, meta in json.loads(text)["findings"].items()
+    ]
+
+
+@pytest.mark.parametrize("meta", metas(), ids=lambda m: f"{m['code']}-{m['severity']}")
+def test_every_meta_names_code_severity_and_advice(meta: dict[str, Any]) -> None:
+    """In both languages, as sentences, with placeholders that are filled and none that are not."""
+    assert meta["code"] in CODES
+    assert meta["severity"] in ("error", "warning", "info")
+    for language in ("en", "fr"):
+        assert len(meta["advice"][language].split()) > 5
+        detail = {name: ["7", "8"] for name in ("others", "groups", "owner", "successor")}
+        text = suites.advice(meta["code"], meta["severity"], detail, language)
+        assert "{" not in text
+        assert text[-1] == "."
+    assert ("{" in meta["advice"]["en"]) == ("{" in meta["advice"]["fr"])
+
+
+def test_every_code_of_the_rules_has_wording() -> None:
+    assert {code for code, _ in suites.wording()} == CODES
+
+
+def test_they_are_great_expectations_own() -> None:
+    """Each is an expectation that the library itself takes, none is made up."""
+    for expectation in expectations():
+        name = "".join(part.title() for part in expectation["type"].split("_"))
+        made = getattr(gx.expectations, name)(**expectation["kwargs"], meta=expectation["meta"])
+        assert made.meta["code"] in CODES
+
+
+def judged() -> pl.DataFrame:
+    """Records with everything that can be wrong with one."""
+    erp = Erp()
+    erp.group("gold")
+    erp.group("off", active=False)
+    erp.group("ex")
+    erp.put("1", "zoe@x.fr", first_name="Zoe", phone="+33600000001")
+    erp.put("2", "Zoe@x.fr", first_name="Zoe")
+    erp.put("3", None, groups=["off"])
+    erp.put("4", "zoe at x", groups=["nowhere"])
+    erp.put("5", None, guardian_id="1")
+    erp.put("6", "six@x.fr", status="unknown", first_name=None, last_name=None)
+    erp.put("7", "seven@x.fr", groups=["ex"])
+    erp.put("8", "eight@x.fr", replaced_by="1")
+    erp.put("9", "nine@x.fr", placeholder=True)
+    erp.put("10", "ten@x.fr", groups=["gold"])
+    erp.put("11", None, status="archived")
+    reading = erp.reading()
+    customers, _ = prepare(reading)
+    nothing = pl.lit(None, dtype=pl.List(GROUP_REF))
+    records = customers.with_columns(
+        sight=pl.lit(facts.SEEN), m_groups=nothing, m_remembered=nothing
+    )
+    return facts.judge(records, reading.groups, POLICY)
+
+
+def test_each_record_fails_what_is_wrong_with_it() -> None:
+    """One run for two clubs; codes by record, severity and detail as the sentences need them."""
+    found = suites.findings({"one": (judged(), POLICY), "two": (judged().head(0), POLICY)})
+    assert found["two"].is_empty()
+    rows = {
+        (r["erp_id"], r["code"]): (r["severity"], json.loads(r["detail"]))
+        for r in found["one"].to_dicts()
+    }
+    assert rows == {
+        ("1", "EMAIL_DUPLICATE"): ("error", {"others": ["2"]}),
+        ("2", "EMAIL_DUPLICATE"): ("error", {"others": ["1"]}),
+        ("3", "EMAIL_MISSING"): ("error", {}),
+        ("3", "GROUP_INACTIVE"): ("error", {"groups": ["off"]}),
+        ("4", "EMAIL_INVALID"): ("error", {}),
+        ("4", "GROUP_UNKNOWN"): ("warning", {"groups": ["nowhere"]}),
+        ("5", "EMAIL_SHARED_FAMILY"): ("info", {"owner": "1"}),
+        ("6", "STATUS_UNKNOWN"): ("warning", {}),
+        ("6", "FIELD_MISSING"): ("warning", {}),
+        ("7", "GROUP_FORMER"): ("info", {"groups": ["ex"]}),
+        ("8", "RECORD_MERGED"): ("info", {"successor": "1"}),
+        ("9", "PLACEHOLDER_RECORD"): ("info", {}),
+    }
+
+
+def test_what_comes_back_holds_no_value() -> None:
+    """Neither what goes in nor what comes out tells a name, an email or a phone."""
+    records = judged()
+    texts = [
+        suites.derived(records, POLICY).write_json(),
+        suites.findings({"one": (records, POLICY)})["one"].write_json(),
+    ]
+    for text in texts:
+        assert "erp_id" in text
+        for secret in ("zoe", "x.fr", "+336", "First", "Last"):
+            assert secret.lower() not in text.lower()
+
+
+def test_an_expectation_that_cannot_be_judged_stops_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rule that is broken must not read as a rule that nobody breaks."""
+    broken = json.loads(json.dumps(suites.definitions()))
+    broken["expectations"][0]["kwargs"]["column"] = "no_such_column"
+    monkeypatch.setattr(suites, "definitions", lambda: broken)
+    with pytest.raises(RuntimeError, match="could not be judged"):
+        suites.findings({"one": (judged(), POLICY)})
+
+
+def test_the_suites_lie_where_the_program_looks() -> None:
+    assert {p.name for p in Path(suites.EXPECTATIONS).glob("*.json")} >= {
+        "base.json",
+        "customers.json",
+    }
