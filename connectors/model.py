@@ -115,8 +115,8 @@ class Reading:
 def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
     """Rows or a frame with any of the canonical columns -> a frame of exactly `CUSTOMER_SCHEMA`.
 
-    Missing columns become null (`placeholder` and `is_company` false, `groups` empty), text is stripped and
-    blank text becomes null.
+    Missing columns become null (`placeholder` and `is_company` false, `groups` empty), text is stripped, also
+    of NUL (which no data base takes), and blank text becomes null.
     """
     frame = (
         rows
@@ -134,7 +134,7 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
         else:
             col = pl.col(name).cast(dtype)
         if dtype == pl.String:
-            col = col.str.strip_chars()
+            col = col.str.replace_all("\x00", "", literal=True).str.strip_chars()
             col = pl.when(col != "").then(col)
         elif name == "groups":
             col = col.fill_null(pl.lit([], dtype=dtype))
@@ -150,7 +150,10 @@ def groups_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows of groups -> a frame of exactly `GROUP_SCHEMA`; a repeated id counts once, the first wins."""
     if not rows:
         return GROUP_SCHEMA.to_frame()
-    return pl.DataFrame(rows, schema=GROUP_SCHEMA).unique("id", keep="first", maintain_order=True)
+    frame = pl.DataFrame(rows, schema=GROUP_SCHEMA).with_columns(
+        pl.col("name").str.replace_all("\x00", "", literal=True)
+    )
+    return frame.unique("id", keep="first", maintain_order=True)
 
 
 def assemble(
