@@ -15,6 +15,7 @@ from datetime import date
 import polars as pl
 
 from clubsync import emails
+from clubsync.frames import attach
 from connectors.model import GROUP_REF
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
@@ -73,14 +74,10 @@ def judge(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Dat
     people = records.select(
         "erp_id", "email_norm", "email_state", "sight", "guardian_id", "replaced_by"
     )
-    records = records.join(_owners(people), on="erp_id", how="left", maintain_order="left").join(
-        _successors(people), on="erp_id", how="left", maintain_order="left"
-    )
+    records = attach(attach(records, _owners(people), "erp_id"), _successors(people), "erp_id")
     records = records.with_columns(_access())
     clusters = records.filter(pl.col("access") == YES).group_by("email_norm").agg(cluster=pl.len())
-    return records.join(clusters, on="email_norm", how="left", maintain_order="left").with_columns(
-        pl.col("cluster").fill_null(0)
-    )
+    return attach(records, clusters, "email_norm").with_columns(pl.col("cluster").fill_null(0))
 
 
 def _status(policy: Policy) -> dict[str, pl.Expr]:
@@ -150,9 +147,9 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         former=pl.Series(is_former, dtype=pl.Boolean),
     )
     today = pl.lit(policy.today)
-    held = (
+    spans = (
         records.lazy()
-        .select("erp_id", "groups")
+        .select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), "groups")
         .filter(pl.col("groups").list.len() > 0)
         .explode("groups")
         .unnest("groups")
@@ -173,24 +170,33 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
             g_off=pl.col("current") & ~pl.col("former") & ~pl.col("active").fill_null(True),
             g_expired=~pl.col("current"),
         )
-        .group_by("erp_id")
-        .agg(
-            pl.col("g_former", "g_active", "g_unknown", "g_off", "g_expired").any(),
-            has_current=(pl.col("current") & ~pl.col("former")).any(),
-            active_groups=pl.col("id").filter(pl.col("g_active")).unique().sort(),
-            odd_former=pl.col("id").filter(pl.col("g_former")).unique().sort(),
-            odd_unknown=pl.col("id").filter(pl.col("g_unknown")).unique().sort(),
-            odd_inactive=pl.col("id").filter(pl.col("g_off") | pl.col("g_expired")).unique().sort(),
-            g_begins=pl.col("valid_from").filter(pl.col("valid_from") > today).min(),
-            g_ends=pl.col("valid_until").filter(pl.col("valid_until") >= today).min(),
+        .select(
+            "row",
+            "id",
+            "g_former",
+            "g_active",
+            "g_unknown",
+            "g_off",
+            "g_expired",
+            has_current=pl.col("current") & ~pl.col("former"),
+            g_begins=pl.when(pl.col("valid_from") > today).then("valid_from"),
+            g_ends=pl.when(pl.col("valid_until") >= today).then("valid_until"),
         )
         .collect()
     )
+    flags = ("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current")
+    held = spans.group_by("row").agg(pl.col(flags).any(), pl.col("g_begins", "g_ends").min())
+    records = attach(records.with_row_index("row"), held, "row")
+    for name, of in (
+        ("active_groups", pl.col("g_active")),
+        ("odd_former", pl.col("g_former")),
+        ("odd_unknown", pl.col("g_unknown")),
+        ("odd_inactive", pl.col("g_off") | pl.col("g_expired")),
+    ):
+        records = attach(records, _named(spans.filter(of), name), "row")
     late = pl.element().struct.field("valid_until")
-    records = records.join(held, on="erp_id", how="left", maintain_order="left").with_columns(
-        pl.col("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current").fill_null(
-            False
-        ),
+    records = records.drop("row").with_columns(
+        pl.col(flags).fill_null(False),
         pl.col("active_groups", "odd_former", "odd_unknown", "odd_inactive").fill_null(
             pl.lit([], dtype=pl.List(pl.String))
         ),
@@ -251,6 +257,19 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         "g_ends",
         "r_ends",
         "lapsed_unlisted",
+    )
+
+
+def _named(spans: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The ids of spans, each once, sorted, as a list for each row."""
+    if spans.is_empty():
+        return pl.DataFrame(schema={"row": pl.UInt32, name: pl.List(pl.String)})
+    return (
+        spans.select("row", "id")
+        .unique()
+        .sort("row", "id")
+        .group_by("row", maintain_order=True)
+        .agg(pl.col("id").alias(name))
     )
 
 

@@ -65,6 +65,8 @@ def held(plan: Plan, records: pl.DataFrame, group_names: pl.DataFrame) -> pl.Dat
 
     :param group_names: id, name.
     """
+    if not (plan.changes["kind"] == "deactivation").any():
+        return HELD.to_frame()
     names = dict(group_names.select("id", "name").iter_rows())
     rows = plan.changes.filter(pl.col("kind") == "deactivation").join(
         records.select("erp_id", "odd_groups", "row_hash"), on="erp_id", how="left"
