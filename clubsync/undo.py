@@ -16,6 +16,7 @@ import polars as pl
 from clubsync import acts, clock, guard
 from clubsync.config import ClubConfig, Config
 from clubsync.db import Base, Driver, copy_in, queries
+from clubsync.diff import KINDS
 from clubsync.errors import ActRefused
 
 _STATE = (
@@ -120,6 +121,11 @@ def _inverse(driver: Driver, number: int, run: int) -> Inverse:
         state = now.get(customer)
         if state is None:
             inverse.skipped.append(_skip(customer, rows, "is not in the base any more"))
+            continue
+        if strange := {row["kind"] for row in rows} - set(KINDS):
+            inverse.skipped.append(
+                _skip(customer, rows, f"cannot be undone: {', '.join(sorted(strange))}")
+            )
             continue
         differs = {
             name

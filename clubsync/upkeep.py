@@ -5,30 +5,38 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TypedDict
 
-from clubsync import clock, life
+from clubsync import clock, life, pairs
+from clubsync.config import Config
 from clubsync.db import Base, queries
 from clubsync.snapshot import Store
 
 
 class Kept(TypedDict):
-    """What an upkeep removed."""
+    """What an upkeep removed; and how many records it compared."""
 
     clubs: list[str]
     snapshots: int
     plans: int
     runs: int
     findings: int
+    compared: int
 
 
-def upkeep(base: Base, store: Store, keep: timedelta) -> Kept:
-    """Remove what is older than that; and all data of the clubs whose time has come (R28).
+def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Kept:
+    """Remove what is older than that; and all data of the clubs whose time has come (R28). Compare the
+    records of large clubs that no run has come to yet (R23).
 
     What the base stands on is never removed.
     """
     sql, before = queries(), clock.now() - keep
-    done = Kept(clubs=life.purge_removed(base, store), snapshots=0, plans=0, runs=0, findings=0)
+    done = Kept(
+        clubs=life.purge_removed(base, store), snapshots=0, plans=0, runs=0, findings=0, compared=0
+    )
     with base.transaction() as driver:
-        numbers = [row["club"] for row in sql.club_numbers(driver)]
+        rows = list(sql.club_numbers(driver))
+    numbers = [row["club"] for row in rows]
+    known = {club.id: club for club in config.clubs}
+    clubs = {row["club"]: known[row["club_id"]] for row in rows if row["club_id"] in known}
     for number in numbers:
         with base.transaction() as driver:
             sql.lock_club(driver, club=number)
@@ -45,6 +53,8 @@ def upkeep(base: Base, store: Store, keep: timedelta) -> Kept:
             paths = {row["path"] for row in old}
             used = sql.paths_in_use(driver, club=number, paths=sorted(paths))
             paths -= {row["path"] for row in used}
+        if number in clubs:
+            done["compared"] += pairs.catch_up(base, number, clubs[number])
         # files last: a row without its file would be a promise broken, a file without its row is waste
         for path in sorted(paths | {row["path"] for row in plans}):
             store.remove(path)

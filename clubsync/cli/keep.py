@@ -56,14 +56,18 @@ def upkeep(
     as_json: AsJson = False,
 ) -> None:
     """Remove old snapshots, plans, idle runs and closed findings; and clubs whose time has come."""
+    from clubsync.config import load_config
     from clubsync.snapshot import Store
     from clubsync.upkeep import upkeep as run_upkeep
 
     with open_base() as base:
-        done = run_upkeep(base, Store(), timedelta(days=keep_days))
+        done = run_upkeep(base, Store(), load_config(), timedelta(days=keep_days))
     if as_json:
         print_json(done)
     else:
-        told = ", ".join(f"{n} {what}" for what, n in done.items() if what != "clubs")
         gone = f"; all data of {', '.join(done['clubs'])}" if done["clubs"] else ""
-        out.print(f"Removed: {told}{gone}.", highlight=False)
+        out.print(
+            f"Removed: {done['snapshots']} snapshots, {done['plans']} plans, {done['runs']} runs, "
+            f"{done['findings']} findings{gone}. Compared: {done['compared']} records.",
+            highlight=False,
+        )

@@ -1,0 +1,116 @@
+"""R11: customers added by hand and requests live beside the sync; R9: links are made, kept and moved."""
+
+from __future__ import annotations
+
+import pytest
+
+from clubsync import acts
+from clubsync.errors import ActRefused
+from tests.support.club import Club
+
+
+def test_r11_the_sync_never_deactivates_who_was_added_by_hand(club: Club) -> None:
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    club.add_by_hand("hand@x.fr")
+    club.sync()
+    club.erp.change("1", first_name="Other")
+    club.sync()
+    assert club.inside() == {"1", "hand@x.fr"}
+
+
+def test_r11_a_pending_request_has_no_access_until_accepted(club: Club) -> None:
+    """ "A pending attachment request has no access; it is accepted when a person accepts it"."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    user = club.register("new@x.fr")
+    made = acts.request(club._base, club.config, str(user))
+    assert made["state"] == "pending"
+    assert club.inside() == {"1"}
+    acts.accept(club._base, club.config, str(made["id"]))
+    assert club.inside() == {"1", "new@x.fr"}
+    assert club.base()["new@x.fr"]["origin"] == "request"
+    assert club.base()["new@x.fr"]["link"] == "linked"
+    club.sync()
+    assert club.inside() == {"1", "new@x.fr"}
+
+
+def test_r11_a_request_accepts_itself_when_the_erp_lets_them_in(club: Club) -> None:
+    """ "or when its confirmed email becomes that of an eligible ERP customer"."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    user = club.register("new@x.fr")
+    acts.request(club._base, club.config, str(user))
+    club.erp.put("2", "New@x.fr")
+    club.sync()
+    assert club.base()["2"]["link"] == "linked"
+    assert club.rows("select state from base.attachment_request") == [("accepted",)]
+
+
+def test_r11_an_unconfirmed_email_accepts_nothing(club: Club) -> None:
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    user = club.register("new@x.fr", confirmed=False)
+    acts.request(club._base, club.config, str(user))
+    club.erp.put("2", "new@x.fr")
+    club.sync()
+    assert club.base()["2"]["link"] == "email_unconfirmed"
+    assert club.rows("select state from base.attachment_request") == [("pending",)]
+    acts.confirm(club._base, {club.number: club.config}, str(user))
+    assert club.base()["2"]["link"] == "linked"
+    assert club.rows("select state from base.attachment_request") == [("accepted",)]
+
+
+def test_r11_refused_stays_out(club: Club) -> None:
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    user = club.register("new@x.fr")
+    made = acts.request(club._base, club.config, str(user))
+    acts.refuse(club._base, club.config, str(made["id"]))
+    with pytest.raises(ActRefused, match="no such pending"):
+        acts.accept(club._base, club.config, str(made["id"]))
+    assert club.inside() == {"1"}
+
+
+def test_r09_a_swap_never_shows_one_persons_data_to_the_other(club: Club) -> None:
+    """ "A link, once made, stays with that base customer: ... `email_mismatch` while they do not
+    [agree], and live again, without anyone's help, when they agree again"."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    users = {erp_id: club.link(erp_id) for erp_id in ("1", "2")}
+    club.erp.change("1", email="b@x.fr")
+    club.erp.change("2", email="a@x.fr")
+    club.sync()
+    assert {row["link"] for row in club.base().values()} == {"email_mismatch"}
+    linked = dict(club.rows("select erp_id, linked_user from base.customer"))
+    assert linked == users
+    club.erp.change("1", email="a@x.fr")
+    club.erp.change("2", email="b@x.fr")
+    club.sync()
+    assert {row["link"] for row in club.base().values()} == {"linked"}
+
+
+def test_r09_only_their_own_confirmed_email_moves_a_user(club: Club) -> None:
+    """ "only the user's own newly confirmed email moves the user to another customer"."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    user = club.link("1")
+    clubs = {club.number: club.config}
+    acts.set_email(club._base, clubs, str(user), "b@x.fr", confirmed=False)
+    assert club.base()["1"]["link"] == "email_mismatch"
+    assert club.base()["2"]["link"] == "email_unconfirmed"
+    acts.confirm(club._base, clubs, str(user))
+    assert club.base()["1"]["link"] == "not_registered"
+    assert club.base()["2"]["link"] == "linked"
+
+
+def test_r11_who_is_out_because_of_the_erp_is_not_added_by_hand(club: Club) -> None:
+    """Access follows the ERP always: the sentence says where to mend it."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    club.erp.change("1", status="former")
+    club.sync()
+    with pytest.raises(ActRefused, match="out because of the ERP"):
+        club.add_by_hand("a@x.fr")

@@ -1,0 +1,148 @@
+"""R18: a run can be undone from its audit; what was undone does not come back from the same ERP state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clubsync.config import Config, Guard
+from clubsync.errors import ActRefused
+from clubsync.undo import undo
+from tests.support.club import Club
+
+
+def _undo(club: Club, run: int | None, **how: Any) -> dict[str, Any]:
+    assert run is not None
+    return undo(club._base, Config(clubs=(club.config,)), run, by="somebody", **how)
+
+
+def _busy_run(club: Club) -> int:
+    """One run with an addition, a deactivation, an email change and a group change; its number."""
+    club.erp.group("gold")
+    club.erp.group("silver")
+    for number in "1234":
+        club.erp.put(number, f"p{number}@x.fr", groups=["gold"])
+    club.sync()
+    club.erp.change("1", email="new@x.fr")
+    club.erp.change("2", status="former")
+    club.erp.change("3", groups=["silver"])
+    club.erp.put("5", "p5@x.fr")
+    step = club.sync()
+    assert step["run"] is not None
+    assert club.kinds() == {"addition": 1, "deactivation": 1, "email_change": 1, "group_change": 1}
+    return step["run"]
+
+
+def test_r18_a_run_undone_brings_back_what_was(club: Club) -> None:
+    """ "the inverse plan": everybody is as before the run; who was added is out, and keeps the id."""
+    run = _busy_run(club)
+    assert club.inside() == {"1", "3", "4", "5"}
+    made = _undo(club, run)
+    assert made["skipped"] == []
+    base = club.base()
+    assert base["1"]["email"] == "p1@x.fr"
+    assert base["2"]["in_customers_group"]
+    assert base["3"]["groups"] == ["gold"]
+    assert (base["5"]["in_customers_group"], base["5"]["reason"]) == (False, "undone")
+    assert made["rows_written"] == 8
+
+
+def test_r18_a_dry_run_writes_nothing(club: Club) -> None:
+    run = _busy_run(club)
+    before = club.base()
+    made = _undo(club, run, dry_run=True)
+    assert made["changes"] == {
+        "deactivation": 1,
+        "reactivation": 1,
+        "email_change": 1,
+        "group_change": 1,
+    }
+    assert club.base() == before
+
+
+def test_r18_what_was_undone_stays_so_until_the_record_changes(club: Club) -> None:
+    """ "does not come back from the same ERP state (finding UNDONE), only when the ERP's record changes"."""
+    run = _busy_run(club)
+    _undo(club, run)
+    undone = club.base()
+    assert club.sync()["rows_written"] == 0
+    assert club.base() == undone
+    assert {key for key, codes in club.findings().items() if "UNDONE" in codes} == {
+        "1",
+        "2",
+        "3",
+        "5",
+    }
+    club.erp.change("1", first_name="Other")
+    club.sync()
+    assert club.base()["1"]["email"] == "new@x.fr"
+    assert "UNDONE" not in club.findings().get("1", set())
+    assert club.base()["2"]["in_customers_group"]
+
+
+def test_r18_redo_lets_it_come_back(club: Club) -> None:
+    """ "or a person says redo"."""
+    run = _busy_run(club)
+    done = club.base()
+    _undo(club, run)
+    club.sync()
+    club.later()
+    step = club.pipeline().redo(run, "somebody")
+    assert step["error"] is None
+    assert club.base() == done
+    assert not any("UNDONE" in codes for codes in club.findings().values())
+
+
+def test_r18_who_changed_since_is_left_alone_and_named(club: Club) -> None:
+    """ "skipping rows that changed since, naming them"."""
+    run = _busy_run(club)
+    club.erp.change("1", email="newer@x.fr")
+    club.sync()
+    made = _undo(club, run)
+    assert [skip["erp_id"] for skip in made["skipped"]] == ["1"]
+    assert "email" in made["skipped"][0]["why"]
+    assert club.base()["1"]["email"] == "newer@x.fr"
+
+
+def test_r18_an_email_that_another_has_now_is_not_taken_back(club: Club) -> None:
+    """An undo never takes from somebody else what was given up."""
+    run = _busy_run(club)
+    club.erp.put("6", "p1@x.fr")
+    club.sync()
+    made = _undo(club, run)
+    assert [skip["erp_id"] for skip in made["skipped"]] == ["1"]
+    assert {row["email"] for row in club.base().values()} >= {"new@x.fr", "p1@x.fr"}
+
+
+def test_r18_an_undo_is_itself_guarded(club: Club) -> None:
+    """ "itself guarded": undoing a first sync would lock everybody out; the list must be approved."""
+    for number in range(10):
+        club.erp.put(str(number), f"p{number}@x.fr")
+    run = club.sync()["run"]
+    club.configure(guard=Guard())
+    made = _undo(club, run)
+    assert made["held"]["deactivations"] == 10
+    assert len(club.inside()) == 10
+    _undo(club, run, list_hash=made["held"]["list"])
+    assert club.inside() == set()
+
+
+def test_r18_unknown_runs_are_refused(club: Club) -> None:
+    club.sync()
+    with pytest.raises(ActRefused, match="no run"):
+        _undo(club, 10**9)
+
+
+def test_r18_every_undo_is_audited(club: Club) -> None:
+    """ "Every change leaves one audit row": the undo's too, with who did it."""
+    run = _busy_run(club)
+    made = _undo(club, run)
+    rows = club.rows("select kind, actor from sync.change where run = %s", made["run"])
+    assert sorted(kind for kind, _ in rows) == [
+        "deactivation",
+        "email_change",
+        "group_change",
+        "reactivation",
+    ]
+    assert {actor for _, actor in rows} == {"somebody"}

@@ -1,0 +1,127 @@
+"""R28: a club's life; R14: what a person says of a snapshot that could not be believed; R1: epochs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from clubsync import life
+from clubsync.config import Config, Guard
+from clubsync.upkeep import upkeep
+from tests.support.club import ERP_NAME, Club
+
+
+def _people(club: Club, count: int, prefix: str = "") -> None:
+    for number in range(count):
+        club.erp.put(f"{prefix}{number}", f"p{number}@x.fr")
+
+
+def _due(club: Club) -> list[str]:
+    return club.pipeline().due(ERP_NAME, club.now + timedelta(hours=1))
+
+
+def test_r28_paused_and_resumed(club: Club) -> None:
+    """ "paused and resumed (kept in the data base, not in YAML)"."""
+    _people(club, 2)
+    club.sync()
+    assert _due(club) == [club.id]
+    life.pause(club._base, club.config, True)
+    assert _due(club) == []
+    life.pause(club._base, club.config, False)
+    assert _due(club) == [club.id]
+
+
+def test_r28_a_first_sync_for_review_waits_for_a_go(club: Club) -> None:
+    """ "with `first_sync: review` waits as a plan for a person's go"."""
+    club.configure(first_sync="review")
+    _people(club, 3)
+    step = club.sync()
+    assert step["held"]
+    assert step["rows_written"] == 0
+    assert club.base() == {}
+    life.say_reviewed(club._base, club.config)
+    club.sync()
+    assert len(club.inside()) == 3
+
+
+def test_r28_confirmed_empty(club: Club) -> None:
+    """An empty answer is an outage (R14), "until a person says the club is empty"; the guard still asks."""
+    club.configure(guard=Guard())
+    _people(club, 10)
+    club.sync()
+    for erp_id in list(club.erp.records):
+        club.erp.remove(erp_id)
+    step = club.attempt()
+    assert step["error"] is not None
+    assert "no customers at all" in step["error"]
+    life.say_empty(club._base, club.config)
+    step = club.sync()
+    assert step["held"] == 10
+    assert len(club.inside()) == 10
+
+
+def test_r28_another_tenant_is_another_epoch(club: Club) -> None:
+    """R1: "a club that changes its ERP or tenant starts a new epoch, in which people are found by email
+    alone": the same ids mean other people; nobody loses id or access by the move itself."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.erp.put("3", "c@x.fr")
+    club.sync()
+    ids = {row["email"]: row["id"] for row in club.base().values()}
+    life.move(club._base, club.config)
+    assert len(club.inside()) == 3
+    club.erp.put("1", "b@x.fr")
+    club.erp.put("2", "a@x.fr")
+    club.erp.remove("3")
+    club.sync()
+    after = {row["email"]: row for row in club.base().values()}
+    assert {email: row["id"] for email, row in after.items()} == ids
+    assert (after["b@x.fr"]["erp_id"], after["a@x.fr"]["erp_id"]) == ("1", "2")
+    assert (after["c@x.fr"]["in_customers_group"], after["c@x.fr"]["reason"]) == (False, "gone")
+    assert club.kinds() == {"adoption": 2, "deactivation": 1}
+
+
+def test_r28_the_old_epochs_snapshots_change_nothing(club: Club) -> None:
+    """R16: a replay from before the move only fills the history: its ids are other people's."""
+    club.erp.put("1", "a@x.fr")
+    old = club.sync()["snapshot"]
+    life.move(club._base, club.config)
+    club.erp.put("1", "b@x.fr")
+    club.sync()
+    base = club.base()
+    assert club.pipeline()._again(club.id, "replay", old)["rows_written"] == 0
+    assert club.base() == base
+
+
+def test_r28_removed_with_all_its_data_after_a_stated_time(club: Club) -> None:
+    """ "removed with all its data after a stated time"."""
+    _people(club, 2)
+    club.sync()
+    number = club.number
+    store, config = club.pipeline().store, Config(clubs=(club.config,))
+    life.remove(club._base, club.config, timedelta(days=30))
+    assert _due(club) == []
+    club.later(days=29)
+    assert club.id not in upkeep(club._base, store, config, timedelta(days=365))["clubs"]
+    club.later(days=2)
+    assert club.id in upkeep(club._base, store, config, timedelta(days=365))["clubs"]
+    with club._base.transaction() as driver:
+        left: Any = driver.execute(
+            "select count(*) from base.customer where club = %s", [number]
+        ).fetchone()
+    assert left[0] == 0
+    assert not list(club._store.glob(f"{club.id}/**/*.parquet"))
+
+
+def test_r28_retention_keeps_what_the_base_stands_on(club: Club) -> None:
+    """Old snapshots go; the newest stays, so that a hold can be decided and a redo made from it."""
+    _people(club, 2)
+    first = club.sync()["snapshot"]
+    club.erp.change("0", first_name="Other")
+    last = club.sync()["snapshot"]
+    club.later(days=60)
+    store, config = club.pipeline().store, Config(clubs=(club.config,))
+    upkeep(club._base, store, config, timedelta(days=30))
+    left = {row[0] for row in club.rows("select snapshot from sync.snapshot")}
+    assert (first in left, last in left) == (False, True)
+    assert club.pipeline()._again(club.id, "replay", last)["error"] is None
