@@ -38,11 +38,13 @@ browser: # chromium, for the tests of the pages; without it they are skipped
 	       && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install chromium >/dev/null; } \
 	  || echo "No chromium on this machine: the tests of the pages are skipped."
 
-# Tests run also when lint complains, and say their closing line last.
+# Tests run also when lint complains, and say their closing line last. Those that start the whole stack
+# run by themselves: it wants both cores.
 test: install browser ## lint and tests
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=1; \
-	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadgroup || failed=1; \
+	$(BIN)/python -m pytest -m "not long and not airflow" -n $(WORKERS) --dist loadscope || failed=1; \
+	$(BIN)/python -m pytest -m "airflow and not long" || failed=1; \
 	exit $$failed
 
 test-long: install browser ## the tests that take minutes
