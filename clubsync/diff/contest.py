@@ -10,6 +10,7 @@ import polars as pl
 
 from clubsync import emails
 from clubsync.facts import NO, PRESENT, UNKNOWN, YES
+from clubsync.frames import attach
 
 #: Ranks of a claim, best first.
 FROZEN = 0  # not to be touched in this plan: keeps what it has
@@ -61,7 +62,8 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
         .otherwise(PRESENT_ONLY)
     )
     return (
-        records.filter(states | keeps | (pl.col("frozen") & pl.col("c_email").is_not_null()))
+        records.lazy()
+        .filter(states | keeps | (pl.col("frozen") & pl.col("c_email").is_not_null()))
         .with_columns(
             claim=pl.when(pl.col("frozen"))
             .then("c_email")
@@ -72,6 +74,7 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
         )
         .filter((pl.col("rank") < FOLLOWS_HOLDING) | ~pl.col("claim").is_in(by_hand.implode()))
         .select("erp_id", "claim", "rank", "created_at")
+        .collect()
     )
 
 
@@ -81,8 +84,10 @@ def winners(claimed: pl.DataFrame) -> pl.DataFrame:
     Rank first; then earliest created, blank last; then lowest ERP id, as numbers where all ids of
     the cluster are digits.
     """
-    alone = claimed.filter(pl.col("claim").is_unique())
-    crowd = claimed.filter(pl.col("claim").is_duplicated())
+    twice = claimed["claim"].is_duplicated()
+    alone, crowd = claimed.filter(~twice), claimed.filter(twice)
+    if crowd.is_empty():
+        return alone.select("claim", winner="erp_id", win_rank="rank")
     digits = pl.col("erp_id").str.contains(r"^[0-9]+$")
     number = pl.col("erp_id").str.strip_chars_start("0")
     crowd = (
@@ -115,13 +120,11 @@ def settle(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     """
     while True:
         claimed = claims(records, by_hand)
-        view = (
-            records.join(
-                claimed.select("erp_id", "claim"), on="erp_id", how="left", maintain_order="left"
-            )
-            .join(winners(claimed), on="claim", how="left", maintain_order="left")
-            .with_columns(wins=(pl.col("winner") == pl.col("erp_id")).fill_null(False))
-        )
+        view = attach(
+            attach(records, claimed.select("erp_id", "claim"), "erp_id"),
+            winners(claimed),
+            "claim",
+        ).with_columns(wins=(pl.col("winner") == pl.col("erp_id")).fill_null(False))
         blocked = (
             ~pl.col("frozen")
             & ~pl.col("wins")

@@ -9,6 +9,7 @@ import polars as pl
 
 from clubsync.diff.contest import CLAIMS, DOUBTFUL
 from clubsync.facts import GONE, NO, SEEN, UNKNOWN, VANISHED, YES
+from clubsync.frames import attach
 
 #: A move: base customer -> the record it stands for from now on, and why.
 MOVES = pl.Schema({"customer": pl.Int64, "to": pl.String, "how": pl.String})
@@ -36,10 +37,15 @@ def _stated(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
 def _ended(records: pl.DataFrame) -> pl.DataFrame:
     """Records whose customer may move by a merge: who has ended in another already stays there, though
     the ERP go on listing the old record."""
-    return records.filter(
-        pl.col("c_customer").is_not_null()
-        & ~pl.col("frozen")
-        & pl.col("c_reason").ne_missing("merged")
+    return (
+        records.lazy()
+        .filter(
+            pl.col("c_customer").is_not_null()
+            & ~pl.col("frozen")
+            & pl.col("c_reason").ne_missing("merged")
+        )
+        .select("erp_id", "c_customer", "sight", "successor", "m_email_norm")
+        .collect()
     )
 
 
@@ -49,17 +55,23 @@ def _vanished(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
 
     Never under one of its own dependants (R8), also where the ERP forgot the tie with the guardian.
     """
-    living = records.filter(
-        pl.col("wins") & (pl.col("sight") == SEEN) & (pl.col("claim") == pl.col("email_norm"))
-    ).select("claim", *_GUARDIANS, survivor="erp_id")
+    living = (
+        records.lazy()
+        .filter(
+            pl.col("wins") & (pl.col("sight") == SEEN) & (pl.col("claim") == pl.col("email_norm"))
+        )
+        .select("claim", *_GUARDIANS, survivor="erp_id")
+    )
     gone = (pl.col("sight") == VANISHED) & pl.col("successor").is_null() & pl.lit(certified)
     return (
         _ended(records)
         .filter(gone)
         .select("erp_id", "c_customer", "m_email_norm")
+        .lazy()
         .join(living, left_on="m_email_norm", right_on="claim", how="inner")
         .filter(~_ward_of("erp_id"))
         .select("erp_id", customer="c_customer", survivor="survivor")
+        .collect()
     )
 
 
@@ -118,17 +130,25 @@ def decide(
     absorbed = ended.filter(~pl.col("first")).select("customer", into="survivor")
 
     given = moved["to"]
-    newcomers = records.filter(
-        (pl.col("access") == YES)
-        & pl.col("wins")
-        & (pl.col("win_rank") <= CLAIMS)
-        & ~pl.col("frozen")
-        & (pl.col("sight") == SEEN)
-        & pl.col("c_customer").is_null()
-        & ~pl.col("erp_id").is_in(given.implode())
-    ).select("erp_id", "claim", *_GUARDIANS)
+    newcomers = (
+        records.lazy()
+        .filter(
+            (pl.col("access") == YES)
+            & pl.col("wins")
+            & (pl.col("win_rank") <= CLAIMS)
+            & ~pl.col("frozen")
+            & (pl.col("sight") == SEEN)
+            & pl.col("c_customer").is_null()
+            & ~pl.col("erp_id").is_in(given.implode())
+        )
+        .select("erp_id", "claim", *_GUARDIANS)
+        .collect()
+    )
     holders = base.select("customer", holder_erp="erp_id", claim="email").drop_nulls("claim")
-    former = records.select(
+    found = attach(newcomers, holders, "claim")
+    former = records.filter(
+        pl.col("erp_id").is_in(found["holder_erp"].drop_nulls().implode())
+    ).select(
         holder_erp="erp_id",
         holder_free=~pl.col("frozen")
         & (
@@ -138,9 +158,7 @@ def decide(
         ),
         holder_left=pl.col("sight").is_in([GONE, VANISHED]),
     )
-    found = newcomers.join(holders, on="claim", how="left").join(
-        former, on="holder_erp", how="left"
-    )
+    found = attach(found, former, "holder_erp")
     taken = pl.concat([moved["customer"], absorbed["customer"]])
     adopts = (
         pl.col("customer").is_not_null()
@@ -154,7 +172,8 @@ def decide(
     # R1: a record with its own base customer, be it by a merge in this very run, takes on the email of
     # one added by hand: swallowed.
     swallowed = (
-        records.filter(
+        records.lazy()
+        .filter(
             pl.col("wins")
             & ~pl.col("frozen")
             & (pl.col("c_customer").is_not_null() | pl.col("erp_id").is_in(given.implode()))
@@ -162,8 +181,9 @@ def decide(
             & (pl.col("c_email").is_null() | (pl.col("c_email") != pl.col("claim")))
         )
         .select("claim", into="erp_id")
-        .join(holders.filter(pl.col("holder_erp").is_null()), on="claim", how="inner")
+        .join(holders.filter(pl.col("holder_erp").is_null()).lazy(), on="claim", how="inner")
         .select("customer", "into")
+        .collect()
     )
     return (
         pl.concat([moved, adopted.select("customer", to="erp_id", how=pl.lit("adoption"))]).cast(

@@ -10,6 +10,7 @@ from clubsync import emails
 from clubsync.diff import contest, moves
 from clubsync.diff.outcome import FIELDS, outcomes
 from clubsync.facts import CONFLICTING, NO, SEEN, UNSEEN, VANISHED, YES
+from clubsync.frames import attach
 
 #: The kinds of change, as counted and audited (R18).
 KINDS = (
@@ -124,7 +125,7 @@ def plan(
         c_undone="undone",
         c_detached="detached",
     )
-    records = records.join(own, on="erp_id", how="left", maintain_order="left")
+    records = attach(records, own, "erp_id")
     records = records.with_columns(reused=_reused(), waits=_unsettled(certified))
     records = records.with_columns(
         frozen=pl.col("sight").is_in([UNSEEN, CONFLICTING])
@@ -133,25 +134,28 @@ def plan(
         | pl.col("waits")
         | (pl.lit(not certified) & pl.col("successor").is_not_null() & (pl.col("sight") == SEEN))
     )
-    records = records.join(
-        moves.heirs(records, base, certified), on="erp_id", how="left", maintain_order="left"
-    )
+    records = attach(records, moves.heirs(records, base, certified), "erp_id")
     by_hand = base.filter(pl.col("erp_id").is_null())["email"].drop_nulls()
     settled = contest.settle(records, by_hand)
     moved, absorbed, additions = moves.decide(settled, base, certified)
     after = outcomes(settled, base, moved, absorbed, additions, certified)
     changes = _changes(after)
-    judged = settled.filter(
-        (pl.col("sight") != UNSEEN) & ~(pl.col("waits") & pl.lit(not certified))
+    judged = (
+        settled.lazy()
+        .filter((pl.col("sight") != UNSEEN) & ~(pl.col("waits") & pl.lit(not certified)))
+        .select("erp_id", "access", "claim", "wins", "winner", "reused", "c_undone")
+        .collect()
     )
     return Plan(
         customers=_customers(after, changes),
         changes=changes,
-        findings=_findings(settled, judged, findings, after),
+        findings=_findings(judged, findings, after),
         looked=judged["erp_id"],
         records=_records(settled, after, certified),
-        waits=settled.filter(pl.col("waits") | pl.col("reused"))["erp_id"],
-        due=settled.filter(pl.col("sight") == SEEN).select("erp_id", "next_date"),
+        waits=settled["erp_id"].filter(settled["waits"] | settled["reused"]),
+        due=settled.select("erp_id", "next_date", "sight")
+        .filter(pl.col("sight") == SEEN)
+        .drop("sight"),
     )
 
 
@@ -261,10 +265,11 @@ def _customers(after: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _findings(
-    settled: pl.DataFrame, judged: pl.DataFrame, findings: pl.DataFrame, after: pl.DataFrame
-) -> pl.DataFrame:
-    """The suites' findings, plus those that only the base can tell."""
+def _findings(judged: pl.DataFrame, findings: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """The suites' findings, plus those that only the base can tell.
+
+    :param judged: of the settled records those that this plan may speak of.
+    """
     mine = findings.join(judged.select("erp_id"), on="erp_id", how="semi")
 
     def tell(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr) -> pl.DataFrame:
@@ -273,13 +278,13 @@ def _findings(
         ).cast(FINDINGS)
 
     nothing = pl.lit("{}")
-    attached = after.drop_nulls("erp_id").filter(pl.col("into").is_null())
+    attached = after.lazy().filter(pl.col("erp_id").is_not_null() & pl.col("into").is_null())
     # R7, where the holder itself is in doubt or held, so that the suites saw no cluster
     lost = judged.filter(
         (pl.col("access") == YES) & pl.col("winner").is_not_null() & ~pl.col("wins")
     )
     keepers = (
-        judged.filter(pl.col("wins"))
+        judged.filter(pl.col("wins") & pl.col("claim").is_in(lost["claim"].implode()))
         .join(lost.select("claim", loser="erp_id"), on="claim", how="inner")
         .unique("erp_id", keep="first", maintain_order=True)
     )
@@ -299,15 +304,21 @@ def _findings(
             ),
         ]
     ).join(mine, on=["erp_id", "code"], how="anti")
-    detached = judged.join(
-        attached.filter(pl.col("detached")).select("erp_id"), on="erp_id", how="semi"
-    ).filter(pl.col("access") != NO)
-    apart = attached.filter(
-        pl.col("in_customers_group")
-        & pl.col("linked_user").is_not_null()
-        & pl.col("b_user_email").ne_missing(pl.col("email"))
-        & pl.col("b_linked_user").eq_missing(pl.col("linked_user"))
-    ).join(judged.select("erp_id"), on="erp_id", how="semi")
+    off = attached.filter("detached").select("erp_id").collect()
+    detached = judged.filter(
+        (pl.col("access") != NO) & pl.col("erp_id").is_in(off["erp_id"].implode())
+    )
+    apart = (
+        attached.filter(
+            pl.col("in_customers_group")
+            & pl.col("linked_user").is_not_null()
+            & pl.col("b_user_email").ne_missing(pl.col("email"))
+            & pl.col("b_linked_user").eq_missing(pl.col("linked_user"))
+        )
+        .select("erp_id")
+        .collect()
+    )
+    apart = apart.join(judged.select("erp_id"), on="erp_id", how="semi")
     return pl.concat(
         [
             mine.select(FINDINGS.names()),
@@ -336,7 +347,7 @@ def _records(settled: pl.DataFrame, after: pl.DataFrame, certified: bool) -> pl.
         .otherwise("m_lapsed")
         .fill_null(False)
     )
-    rows = settled.with_columns(lapsed=lapsed)
+    rows = settled.lazy().with_columns(lapsed=lapsed)
     changed = (
         ~pl.col("m_known").fill_null(False)
         | pl.col("m_gone").fill_null(False)
@@ -346,7 +357,7 @@ def _records(settled: pl.DataFrame, after: pl.DataFrame, certified: bool) -> pl.
         | pl.col("m_remembered").ne_missing(pl.col("remembered"))
     )
     seen = (pl.col("sight") == SEEN) & ~pl.col("waits") & ~pl.col("reused") & changed
-    return rows.filter(seen | (pl.col("sight") == VANISHED)).select(
+    written = rows.filter(seen | (pl.col("sight") == VANISHED)).select(
         "erp_id",
         "sight",
         "email",
@@ -369,3 +380,4 @@ def _records(settled: pl.DataFrame, after: pl.DataFrame, certified: bool) -> pl.
         "lapsed",
         known=pl.col("m_known").fill_null(False),
     )
+    return written.collect()
