@@ -31,7 +31,6 @@ class Loaded:
 
     rows_written: int
     hold: dict[str, Any] | None
-    findings: dict[str, int]
     notes: tuple[str, ...] = ()
 
 
@@ -76,9 +75,10 @@ def load(
     vector = next_vector(scope, plan)
     if not vector.equals(scope.vector):
         sql.write_vector(driver, club=club, vector=pack_vector(vector))
-    if scope.rechecks:
-        sql.clear_rechecks(driver, club=club, upto=scope.rechecks)
     snapshot = scope.snapshot
+    # a partial snapshot may not have shown who was to be looked at again: they stay on the list
+    if scope.rechecks and snapshot.certified:
+        sql.clear_rechecks(driver, club=club, upto=scope.rechecks)
     sql.forget_rejected(driver, club=club, now=at)
     _look_again(driver, club, scope, plan)
     # the base stands on this content only if nothing of it had to wait, or was older than what we knew
@@ -100,7 +100,6 @@ def load(
     return Loaded(
         rows_written=written,
         hold=hold,
-        findings=open_findings(driver, club),
         notes=(note,) if note else (),
     )
 

@@ -21,7 +21,7 @@ from stack.supervision import StackError, Supervisor
 
 CODE = ("clubsync", "connectors", "plugins", "sandbox", "stack", "sql", "expectations", "config")
 
-PATIENCE = 180.0
+PATIENCE = 420.0
 """Seconds for any one thing to become ready; a loaded machine is slow."""
 
 

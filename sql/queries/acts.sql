@@ -65,7 +65,15 @@ insert into sync.change (club, run, at, kind, customer, erp_id, before, after, r
 values (:club, :run, :at, :kind, :customer, :erp_id, :before, :after, :reason, :actor);
 
 -- name: recheck(club, erp_id, email, why)!
-insert into sync.recheck (club, erp_id, email, why) values (:club, :erp_id, :email, :why);
+-- Asked for once, however often it is asked.
+insert into sync.recheck (club, erp_id, email, why)
+select :club, :erp_id::text, :email::text, :why::text
+where not exists (
+    select 1 from sync.recheck as r
+    where
+        r.club = :club
+        and (r.erp_id, r.email, r.why) is not distinct from (:erp_id::text, :email::text, :why::text)
+);
 
 -- name: end_hand_run(club, run, at, counts, rows_written)!
 update sync.run set finished_at = :at, state = 'done', counts = :counts, rows_written = :rows_written

@@ -122,3 +122,15 @@ def test_r13_access_and_email_follow_the_erp_always(club: Club) -> None:
         False,
         "Other",
     )
+
+
+def test_r12_the_finding_waits_for_a_snapshot_that_shows_the_record(club: Club) -> None:
+    """R22: who was detached by hand gets the finding, also when the next reading lost their page."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    club.detach("1")
+    club.sync(lost=("1",))
+    assert club.findings() == {}
+    club.sync()
+    assert club.findings() == {"1": {"DETACHED"}}
