@@ -64,6 +64,8 @@ def install() -> None:
                 return
     # Some shells set this; then nothing compiled is kept, and every start costs seconds more.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    # A company's own certificates are in the system's store, where pip looks and uv must be told to.
+    environment.setdefault("UV_SYSTEM_CERTS", "true")
 
     def run(*command: str) -> None:
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
@@ -75,12 +77,15 @@ def install() -> None:
         make_venv(run)
     if not os.path.exists(uv):
         run(python, "-m", "pip", "install", "--quiet", "uv==" + locked()["uv"])
-    run(uv, "pip", "sync", "--quiet", "--python", python, LOCK)
     # "compat": the project's folder on the path, plainly, which every tool understands.
-    run(
-        *(uv, "pip", "install", "--quiet", "--python", python, "--no-deps"),
-        *("--config-settings", "editable_mode=compat", "--editable", ROOT),
-    )
+    ours = ("--no-deps", "--config-settings", "editable_mode=compat", "--editable", ROOT)
+    try:
+        run(uv, "pip", "sync", "--quiet", "--python", python, LOCK)
+        run(uv, "pip", "install", "--quiet", "--python", python, *ours)
+    except subprocess.CalledProcessError:
+        say("uv could not; once more by pip, which knows its own settings and takes minutes")
+        run(python, "-m", "pip", "install", "--quiet", "--requirement", LOCK)
+        run(python, "-m", "pip", "install", "--quiet", *ours)
     with open(STAMP, "w") as stamp:
         stamp.write(wanted)
 
