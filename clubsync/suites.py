@@ -83,33 +83,43 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
 
     Records are left out that are not in the ERP, or out by their plain status (R22).
     """
-    ordinary = (
+    sight, group_state = pl.col("sight"), pl.col("group_state")
+    person = (
         ~pl.col("placeholder")
         & pl.col("successor").is_null()
         & pl.col("owner_id").is_null()
-        & (pl.col("sight") != CONFLICTING)
+        & (sight != CONFLICTING)
     )
+    email_state = (
+        pl.when((pl.col("email_state") == "missing") & policy.phone_centred)
+        .then(pl.lit("not_kept"))
+        .otherwise("email_state")
+    )
+    lacking = (
+        pl.when((group_state == "none") & policy.group_required)
+        .then(pl.lit("lacking"))
+        .otherwise(group_state)
+    )
+
+    def of_persons(value: pl.Expr, among: pl.Expr = person) -> pl.Expr:
+        """Empty where the rule does not ask: Great Expectations passes over what is null."""
+        return pl.when(among).then(value)
+
     return records.filter(
-        ~pl.col("sight").is_in([UNSEEN, VANISHED, GONE])
-        & ((pl.col("status_access") != NO) | (pl.col("sight") == CONFLICTING))
+        ~sight.is_in([UNSEEN, VANISHED, GONE])
+        & ((pl.col("status_access") != NO) | (sight == CONFLICTING))
     ).select(
         "erp_id",
-        "email_state",
-        "group_state",
-        person=ordinary,
-        conflicting=pl.col("sight") == CONFLICTING,
+        conflicting=sight == CONFLICTING,
         placeholder=pl.col("placeholder"),
         replaced=pl.col("successor").is_not_null(),
-        dependant=pl.col("owner_id").is_not_null() & (pl.col("sight") != CONFLICTING),
-        status_known=pl.col("status_access") != UNKNOWN,
-        wants_email=pl.col("group_state") != "former",
-        shared=(pl.col("cluster") > 1) & (pl.col("access") == YES),
-        groups_unknown=pl.when(pl.col("group_state") != "former")
-        .then("groups_unknown")
-        .otherwise(0),
-        named=pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null(),
-        group_required=pl.lit(policy.group_required),
-        phone_centred=pl.lit(policy.phone_centred),
+        dependant=pl.col("owner_id").is_not_null() & (sight != CONFLICTING),
+        status_known=of_persons(pl.col("status_access") != UNKNOWN),
+        email_state=of_persons(email_state, person & (group_state != "former")),
+        shared=of_persons((pl.col("cluster") > 1) & (pl.col("access") == YES)),
+        group_state=of_persons(lacking),
+        groups_unknown=of_persons(pl.col("groups_unknown"), person & (group_state != "former")),
+        named=of_persons(pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null()),
     )
 
 
@@ -146,7 +156,7 @@ def _validate(rows: pl.DataFrame) -> pl.DataFrame:
         combinations.with_row_index("combination")
         .join(failed, on="combination", how="inner")
         .lazy()
-        .join(rows.lazy(), on=facts, how="inner", maintain_order="right")
+        .join(rows.lazy(), on=facts, how="inner", nulls_equal=True, maintain_order="right")
         .sort("expectation", maintain_order=True)
         .select("club", "erp_id", "code", "severity")
         .collect()
