@@ -116,7 +116,7 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
     """Rows or a frame with any of the canonical columns -> a frame of exactly `CUSTOMER_SCHEMA`.
 
     Missing columns become null (`placeholder` and `is_company` false, `groups` empty), text is stripped, also
-    of NUL (which no data base takes), and blank text becomes null.
+    of NUL (which no data base takes; in the ids of groups too), and blank text becomes null.
     """
     frame = (
         rows
@@ -134,9 +134,11 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
         else:
             col = pl.col(name).cast(dtype)
         if dtype == pl.String:
-            col = col.str.replace_all("\x00", "", literal=True).str.strip_chars()
+            col = _without_nul(col).str.strip_chars()
             col = pl.when(col != "").then(col)
         elif name == "groups":
+            if name in frame.columns and _nul_within(frame[name]):
+                col = col.list.eval(_GROUP_WITHOUT_NUL)
             col = col.fill_null(pl.lit([], dtype=dtype))
         elif dtype == pl.Boolean:
             col = col.fill_null(False)
@@ -146,12 +148,28 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
     return frame.select(out)
 
 
+def _without_nul(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all("\x00", "", literal=True)
+
+
+_GROUP_WITHOUT_NUL = pl.element().struct.with_fields(_without_nul(pl.field("id")))
+
+
+def _nul_within(groups: pl.Series) -> bool:
+    """Whether any id in a column of `groups` holds a NUL: looked for flat, because taking every list
+    apart costs seconds on a large club, and hardly ever is there one."""
+    if groups.dtype == pl.Null or not isinstance(groups.dtype, pl.List):
+        return False
+    ids = groups.explode().cast(GROUP_REF).struct.field("id")
+    return bool(ids.str.contains("\x00", literal=True).any())
+
+
 def groups_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows of groups -> a frame of exactly `GROUP_SCHEMA`; a repeated id counts once, the first wins."""
     if not rows:
         return GROUP_SCHEMA.to_frame()
     frame = pl.DataFrame(rows, schema=GROUP_SCHEMA).with_columns(
-        pl.col("name").str.replace_all("\x00", "", literal=True)
+        _without_nul(pl.col("id", "name"))
     )
     return frame.unique("id", keep="first", maintain_order=True)
 
@@ -211,6 +229,6 @@ def assemble(
         ),
         as_of=as_of,
         conflicting_ids=conflicting,
-        columns=tuple(columns),
-        column_of=dict(column_of or {}),
+        columns=tuple(name.replace("\x00", "") for name in columns),
+        column_of={k: name.replace("\x00", "") for k, name in (column_of or {}).items()},
     )

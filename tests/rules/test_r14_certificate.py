@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from connectors.errors import FileBroken
@@ -205,4 +207,17 @@ def test_r14_any_name_an_erp_may_have_is_loaded(club: Club, name: str) -> None:
     assert (row["first_name"], row["last_name"], row["phone"]) == (kept, kept, kept)
     assert club.base()["2"]["groups"] == [name.replace("\x00", "")]
     assert club.changes()[0]["kind"] == "addition"
+    assert club.sync()["rows_written"] == 0
+
+
+def test_r14_an_id_that_no_data_base_takes_is_cleaned_at_the_door(club: Club) -> None:
+    """A NUL inside the id of a record or of a group: taken out wherever it stands, so that the two still meet."""
+    club.erp.group("go\x00ld", name="Gold")
+    club.erp.put("1\x00", "a@x.fr", groups=["go\x00ld"])
+    club.erp.put("2", "b@x.fr", groups=[("gold\x00", date(2026, 3, 31))])
+    club.sync()
+    assert {key: row["groups"] for key, row in club.base().items()} == {
+        "1": ["Gold"],
+        "2": ["Gold"],
+    }
     assert club.sync()["rows_written"] == 0
