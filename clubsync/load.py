@@ -15,7 +15,7 @@ import polars as pl
 from clubsync import guard, pairs
 from clubsync.db import Driver, copy_in, fetch, queries
 from clubsync.diff import Plan
-from clubsync.facts import VANISHED
+from clubsync.facts import UNSEEN, VANISHED
 from clubsync.scope import Scope, next_vector, pack_vector
 
 if TYPE_CHECKING:
@@ -105,10 +105,15 @@ def load(
 
 
 def _look_again(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
-    """Whose finding hangs on something that no row hash can tell: an id that came twice with different
-    content, and a record that waits and was never taken in."""
+    """Whose case hangs on something that no row hash can tell: an id that came twice with different content,
+    a record that waits and was never taken in, and who was in question and not shown."""
     unknown = scope.records.filter(~pl.col("m_known"))["erp_id"]
     waiting = plan.waits.filter(plan.waits.is_in(unknown.implode()))
+    # R14: what moved around somebody on a page that did not come may have changed their case too, which their
+    # own row will not say
+    unseen = scope.records.filter(pl.col("sight") == UNSEEN)["erp_id"].to_list()
+    if unseen:
+        queries().recheck_records(driver, club=club, ids=unseen, why="not shown")
     for erp_id in {*scope.snapshot.conflicting_ids, *waiting}:
         queries().recheck(driver, club=club, erp_id=erp_id, email=None, why="left unsettled")
 

@@ -75,6 +75,15 @@ where not exists (
         and (r.erp_id, r.email, r.why) is not distinct from (:erp_id::text, :email::text, :why::text)
 );
 
+-- name: recheck_records(club, ids, why)!
+insert into sync.recheck (club, erp_id, why)
+select :club, i.erp_id, :why::text
+from unnest(:ids::text []) as i (erp_id)
+where not exists (
+    select 1 from sync.recheck as r
+    where r.club = :club and r.erp_id = i.erp_id and r.email is null and r.why = :why::text
+);
+
 -- name: end_hand_run(club, run, at, counts, rows_written)!
 update sync.run set finished_at = :at, state = 'done', counts = :counts, rows_written = :rows_written
 where club = :club and run = :run;

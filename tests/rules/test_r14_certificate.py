@@ -221,3 +221,17 @@ def test_r14_an_id_that_no_data_base_takes_is_cleaned_at_the_door(club: Club) ->
         "2": ["Gold"],
     }
     assert club.sync()["rows_written"] == 0
+
+
+def test_r14_what_was_released_while_a_page_was_lost_is_not_forgotten(club: Club) -> None:
+    """Two records shared an email; the one mends it, on the page that came; the other, on the page that did
+    not, is loaded by the next complete reading, though nothing of it has changed (R7)."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "a@x.fr")
+    club.sync()
+    assert club.inside() == {"1"}
+    club.erp.change("1", email="b@x.fr")
+    club.sync(lost=("2",))
+    assert club.inside() == {"1"}
+    club.sync()
+    assert club.inside() == {"1", "2"}
