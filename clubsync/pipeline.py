@@ -647,7 +647,7 @@ class Pipeline:
                 work.unchanged = True
                 return
             decided = list(sql.rejected(driver, club=number))
-            undone = {row["customer"]: row["row_hash"] for row in sql.undone(driver, club=number)}
+            undone = list(sql.undone(driver, club=number))
             kept = [row for row in decided if row["until"] > clock.now()]
             over = [row["erp_id"] for row in decided if row not in kept and row["erp_id"]]
             # another policy counts from a certified snapshot on, which shows everybody
@@ -659,8 +659,8 @@ class Pipeline:
                 policy,
                 state,
                 everything=other_policy,
-                keep={row["customer"]: row["row_hash"] for row in kept},
-                undone=undone,
+                keep={row["customer"]: (row["erp_id"], row["row_hash"]) for row in kept},
+                undone={row["customer"]: (row["erp_id"], row["row_hash"]) for row in undone},
                 more=over,
             )
         work.judged = facts.judge(work.scope.records, work.scope.groups, policy)

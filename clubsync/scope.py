@@ -53,6 +53,10 @@ _BASE_ROW: dict[str, Any] = {
 _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
 
 
+#: Base customer -> the ERP record that a person decided about, and its hash then (signed; null: gone).
+Decided = Mapping[int, tuple[str | None, int | None]]
+
+
 @dataclass(frozen=True)
 class Scope:
     """Everything a plan is made from.
@@ -140,16 +144,16 @@ def build(
     state: dict[str, Any],
     *,
     everything: bool = False,
-    keep: Mapping[int, int | None] | None = None,
-    undone: Mapping[int, int | None] | None = None,
+    keep: Decided | None = None,
+    undone: Decided | None = None,
     more: Iterable[str] = (),
 ) -> Scope:
     """Read what a plan for this snapshot needs.
 
     :param driver: inside a transaction of this club.
     :param everything: look at every record, whatever its hash (another policy, a full review).
-    :param keep: base customers that must stay as they are while their record's hash (signed) is this
-        one: whom a person decided to keep (R15).
+    :param keep: base customers that must stay as they are while their record is the one it was decided
+        about: whom a person decided to keep (R15).
     :param undone: the same, of changes that a person undid (R18).
     :param more: erp_ids to look at besides.
     """
@@ -186,7 +190,10 @@ def build(
     records = _records(ids, seen, mirror, snapshot, newer)
     asked = pl.Series("erp_id", [r["erp_id"] for r in rechecks if r["erp_id"]], dtype=pl.String)
     base = _base(base_rows, stored)
-    base = _kept(_kept(base, records, "keep", keep or {}), records, "undone", undone or {})
+    base = base.with_columns(
+        keep=_still(base, records, keep or {}).is_not_null(),
+        undone=_still(base, records, undone or {}),
+    )
     return Scope(
         snapshot=snapshot,
         policy=policy,
@@ -382,22 +389,25 @@ def _records(
     return attach(records, last, "erp_id").with_columns(pl.col("m_known").fill_null(False))
 
 
-def _kept(
-    base: pl.DataFrame, records: pl.DataFrame, flag: str, hashes: Mapping[int, int | None]
-) -> pl.DataFrame:
-    """Mark the base customers whose record is still the one that a person decided about."""
-    if not hashes:
-        return base
-    decided = pl.DataFrame(
-        {"customer": list(hashes), "then": list(hashes.values()), "asked": True},
-        schema={"customer": pl.Int64, "then": pl.Int64, "asked": pl.Boolean},
+def _still(base: pl.DataFrame, records: pl.DataFrame, decided: Decided) -> pl.Series:
+    """For each base customer the record that a person decided about, where it is still the same; else null."""
+    if not decided:
+        return pl.Series([None] * base.height, dtype=pl.String)
+    asked = pl.DataFrame(
+        [(customer, *about) for customer, about in decided.items()],
+        schema={"customer": pl.Int64, "about": pl.String, "then": pl.Int64},
+        orient="row",
     )
-    now = records.select("erp_id", now=pl.col("row_hash").reinterpret(signed=True))
-    marked = base.join(decided, on="customer", how="left", maintain_order="left").join(
-        now, on="erp_id", how="left", maintain_order="left"
+    present = ~pl.col("sight").is_in([VANISHED, GONE])
+    now = records.filter(present).select(
+        about="erp_id", now=pl.col("row_hash").reinterpret(signed=True)
     )
-    same = pl.col("asked").fill_null(False) & pl.col("then").eq_missing(pl.col("now"))
-    return marked.with_columns(same.alias(flag)).select(base.columns)
+    marked = base.join(asked, on="customer", how="left", maintain_order="left").join(
+        now, on="about", how="left", maintain_order="left"
+    )
+    moved = (pl.col("erp_id") != pl.col("about")).fill_null(False)
+    same = pl.col("then").eq_missing(pl.col("now")) & ~moved
+    return marked.select(pl.when(same).then("about")).to_series()
 
 
 def _base(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
@@ -416,7 +426,7 @@ def _base(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             pl.col("groups").fill_null(pl.lit([], dtype=pl.List(pl.String))),
             keep=False,
-            undone=False,
+            undone=pl.lit(None, dtype=pl.String),
         )
         .select(BASE.names())
         .cast(BASE)

@@ -141,6 +141,10 @@ def _inverse(driver: Driver, number: int, run: int) -> Inverse:
         back = dict(state)
         for row in reversed(rows):
             back.update(_ADDED if row["before"] is None else row["before"])
+        if back["in_customers_group"] and back["email"] is None:
+            why = "has lost the email since, without which nobody has access"
+            inverse.skipped.append(_skip(customer, rows, why))
+            continue
         inverse.rows[customer] = back
         if state["in_customers_group"]:
             inverse.was_in.add(customer)
@@ -183,14 +187,17 @@ def _leave_taken(
         )
         taken: dict[tuple[str, Any], int] = {}
         for holder in holders:
-            if holder["customer"] not in rows:
-                for name in ("email", "erp_id", "linked_user"):
+            for name in ("email", "erp_id", "linked_user"):
+                # who gives it back in this very undo is not in the way
+                back = rows.get(holder["customer"], holder)
+                if back[name] == holder[name]:
                     taken[(name, holder[name])] = holder["customer"]
         blocked = {
             customer: other
             for customer, row in rows.items()
             for name in ("email", "erp_id", "linked_user")
-            if row[name] is not None and (other := taken.get((name, row[name]))) is not None
+            if row[name] is not None
+            and (other := taken.get((name, row[name]), customer)) != customer
         }
         if not blocked:
             return
@@ -263,7 +270,15 @@ def _write(doing: Any, run: int, inverse: Inverse) -> None:
     doing.rows += sql.insert_changes(driver, club=number, run=doing.run, at=doing.at)
     doing.kinds = dict(audit.group_by("kind").len().iter_rows())
     customers = list(inverse.rows)
-    sql.remember_undone(driver, club=number, run=run, customers=customers, at=doing.at)
+    adopters = {c["customer"]: c["erp_id"] for c in inverse.changes if c["kind"] == "adoption"}
+    sql.remember_undone(
+        driver,
+        club=number,
+        run=run,
+        customers=customers,
+        erp_ids=[adopters.get(customer) for customer in customers],
+        at=doing.at,
+    )
     sql.recheck_members(driver, club=number, customers=customers, why=f"run {run} undone")
 
 

@@ -27,7 +27,8 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     """The claim of each record that makes one: erp_id, claim (the email), rank.
 
     :param records: facts, with the record's own base customer as `c_customer`, `c_email`,
-        `c_in`, and `frozen`; where it has none, the one that comes to it by a stated merge as `h_*`.
+        `c_in`, and `frozen`; where it has none, the one that comes to it by a stated merge as `h_*`;
+        `refused` marks who may not claim at all.
     :param by_hand: emails of base customers without an ERP id: who has no access in the ERP does not
         take them away (R11).
     """
@@ -40,6 +41,7 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
         & pl.col("owner_id").is_null()
         & pl.col("successor").is_null()
         & ~pl.col("placeholder")
+        & ~pl.col("refused")
     )
     states = free & (pl.col("email_state") == emails.VALID)
     has_or_keeps = (pl.col("access") == YES) | ((pl.col("access") == UNKNOWN) & inside)

@@ -25,8 +25,8 @@ KINDS = (
 )
 
 #: Columns of `base`, the base customers in question. `groups` are ERP group ids, sorted; `keep` marks
-#: who must stay as they are (a hold, R15; a rejected one), `undone` whom a person put back so (R18);
-#: `user_email` is the linked user's.
+#: who must stay as they are (a hold, R15; a rejected one); `undone` is the record from whose present state
+#: a person put them back (R18), else null; `user_email` is the linked user's.
 BASE = pl.Schema(
     {
         "customer": pl.Int64(),
@@ -44,7 +44,7 @@ BASE = pl.Schema(
         "linked_user": pl.Int64(),
         "user_email": pl.String(),
         "keep": pl.Boolean(),
-        "undone": pl.Boolean(),
+        "undone": pl.String(),
     }
 )
 FINDINGS = pl.Schema(
@@ -121,8 +121,8 @@ def plan(
         c_email="email",
         c_in="in_customers_group",
         c_reason="reason",
-        c_keep=pl.col("keep") | pl.col("undone"),
-        c_undone="undone",
+        c_keep=pl.col("keep") | pl.col("undone").is_not_null(),
+        c_undone=pl.col("undone").is_not_null(),
         c_detached="detached",
     )
     records = attach(records, own, "erp_id")
@@ -135,6 +135,13 @@ def plan(
         | (pl.lit(not certified) & pl.col("successor").is_not_null() & (pl.col("sight") == SEEN))
     )
     records = attach(records, moves.heirs(records, base, certified), "erp_id")
+    # R18: an adoption that was undone does not come back from the same state of the record that adopted
+    parted = base.filter(pl.col("erp_id").is_null())["undone"].drop_nulls()
+    records = records.with_columns(
+        refused=pl.col("erp_id").is_in(parted.implode())
+        & pl.col("c_customer").is_null()
+        & pl.col("h_customer").is_null()
+    )
     by_hand = base.filter(pl.col("erp_id").is_null())["email"].drop_nulls()
     settled = contest.settle(records, by_hand)
     moved, absorbed, additions = moves.decide(settled, base, certified)
@@ -143,7 +150,8 @@ def plan(
     judged = (
         settled.lazy()
         .filter((pl.col("sight") != UNSEEN) & ~(pl.col("waits") & pl.lit(not certified)))
-        .select("erp_id", "access", "claim", "wins", "winner", "reused", "c_undone")
+        .with_columns(undone=pl.col("c_undone").fill_null(False) | pl.col("refused"))
+        .select("erp_id", "access", "claim", "wins", "winner", "reused", "undone")
         .collect()
     )
     return Plan(
@@ -325,7 +333,7 @@ def _findings(judged: pl.DataFrame, findings: pl.DataFrame, after: pl.DataFrame)
             duplicates,
             tell(detached, "DETACHED", "warning", nothing),
             tell(judged.filter("reused"), "ID_REUSED", "error", nothing),
-            tell(judged.filter(pl.col("c_undone")), "UNDONE", "warning", nothing),
+            tell(judged.filter("undone"), "UNDONE", "warning", nothing),
             tell(apart, "EMAIL_MISMATCH_APP", "warning", nothing),
         ]
     )

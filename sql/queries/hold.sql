@@ -75,13 +75,13 @@ update sync.hold_member set left_version = :version
 where club = :club and hold = :hold and customer = any(:customers::bigint []) and left_version is null;
 
 -- name: reject_members(club, customers, until)!
--- R15: these are not asked about again until then, or until their ERP record changes.
+-- R15: these are not asked about again until then, or until their ERP record changes (no hash: it is gone).
 insert into sync.hold_rejected (club, customer, erp_id, row_hash, until)
 select
     c.club,
     c.customer,
     c.erp_id,
-    m.row_hash,
+    case when m.gone_at is null then m.row_hash end,
     :until
 from base.customer as c
 left join sync.erp_customer as m on c.club = m.club and c.erp_id = m.erp_id
@@ -96,8 +96,51 @@ select customer, erp_id, row_hash, until from sync.hold_rejected
 where club = :club;
 
 -- name: forget_rejected(club, now)!
-delete from sync.hold_rejected
-where club = :club and until <= :now;
+-- R15, R18: what a person decided of somebody is over when its time is, or when their record is another
+-- than the one that was decided about: should it become that one again, it is judged like any other.
+with present as (
+    select
+        d.customer,
+        d.erp_id,
+        d.row_hash,
+        c.erp_id as stands_for,
+        case when m.gone_at is null then m.row_hash end as hash_now
+    from (
+        select club, customer, erp_id, row_hash from sync.undone
+        union all
+        select club, customer, erp_id, row_hash from sync.hold_rejected
+    ) as d
+    inner join base.customer as c on d.club = c.club and d.customer = c.customer
+    left join sync.erp_customer as m on d.club = m.club and d.erp_id = m.erp_id
+    where d.club = :club
+),
+
+spent as (
+    select customer, erp_id, row_hash from present
+    where
+        row_hash is distinct from hash_now
+        or (stands_for is not null and stands_for is distinct from erp_id)
+),
+
+redone as (
+    delete from sync.undone as u using spent as s
+    where
+        u.club = :club and u.customer = s.customer
+        and (u.erp_id, u.row_hash) is not distinct from (s.erp_id, s.row_hash)
+)
+
+delete from sync.hold_rejected as r
+where
+    r.club = :club
+    and (
+        r.until <= :now
+        or exists (
+            select 1 from spent as s
+            where
+                s.customer = r.customer
+                and (s.erp_id, s.row_hash) is not distinct from (r.erp_id, r.row_hash)
+        )
+    );
 
 -- name: undone(club)
 select customer, erp_id, row_hash, run from sync.undone

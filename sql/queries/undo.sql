@@ -35,18 +35,20 @@ where
         or linked_user = any(:column_users::bigint [])
     );
 
--- name: remember_undone(club, run, customers, at)!
+-- name: remember_undone(club, run, customers, erp_ids, at)!
+-- The record whose state was undone, and that state: no hash is a record that is gone. Of who has no ERP
+-- id again it is the record that had adopted them (erp_ids).
 insert into sync.undone (club, customer, erp_id, row_hash, run, undone_at)
 select
     c.club,
     c.customer,
-    c.erp_id,
-    m.row_hash,
+    coalesce(c.erp_id, u.erp_id),
+    case when m.gone_at is null then m.row_hash end,
     :run,
     :at
-from base.customer as c
-left join sync.erp_customer as m on c.club = m.club and c.erp_id = m.erp_id
-where c.club = :club and c.customer = any(:customers::bigint [])
+from unnest(:customers::bigint [], :erp_ids::text []) as u (customer, erp_id)
+inner join base.customer as c on c.club = :club and u.customer = c.customer
+left join sync.erp_customer as m on c.club = m.club and coalesce(c.erp_id, u.erp_id) = m.erp_id
 on conflict (club, customer) do update set
     erp_id = excluded.erp_id,
     row_hash = excluded.row_hash,

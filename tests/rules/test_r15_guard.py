@@ -222,6 +222,32 @@ def test_r15_reject_keeps_them_for_30_days_or_until_the_record_changes(club: Clu
     assert not {"2", "3", "4"} - (held(club) | (set(club.base()) - club.inside()))
 
 
+def test_r15_who_was_rejected_and_vanishes_is_asked_about_again(club: Club) -> None:
+    """To vanish is a change of the record; and who was kept while gone is not asked about for being gone."""
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    club.pipeline().reject(hold(club)["hold"], "Ann")
+    assert club.sync()["held"] == 0
+    club.erp.remove("1", "2", "3", "4")
+    assert club.sync()["held"] == 4
+    club.pipeline().reject(hold(club)["hold"], "Ann")
+    assert club.sync()["held"] == 0
+    assert len(club.inside()) == 20
+
+
+def test_r15_a_rejection_is_over_once_the_record_has_changed(club: Club) -> None:
+    """Kept while archived, active again, archived again: that is another time, and is asked about anew."""
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    club.pipeline().reject(hold(club)["hold"], "Ann")
+    club.sync()
+    for i in "1234":
+        club.erp.change(i, status="active")
+    club.sync()
+    out(club, 1, 2, 3, 4)
+    assert club.sync()["held"] == 4
+
+
 def test_r15_one_decision_wins(club: Club) -> None:
     """ "One decision wins"."""
     out(club, 1, 2, 3, 4)

@@ -146,3 +146,74 @@ def test_r18_every_undo_is_audited(club: Club) -> None:
         "reactivation",
     ]
     assert {actor for _, actor in rows} == {"somebody"}
+
+
+def test_r18_an_undone_adoption_does_not_come_back_from_the_same_record(club: Club) -> None:
+    """The ERP's record took over one added by hand; a person says it is somebody else. So it stays, with a
+    finding on the record, until that record changes."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    hand = club.add_by_hand("b@x.fr")
+    club.erp.put("2", "b@x.fr")
+    run = club.sync()["run"]
+    assert club.kinds() == {"adoption": 1}
+    _undo(club, run)
+    assert (club.customer(hand)["erp_id"], club.inside()) == (None, {"1", "b@x.fr"})
+    club.sync()
+    assert club.sync()["rows_written"] == 0
+    assert (club.customer(hand)["erp_id"], club.inside()) == (None, {"1", "b@x.fr"})
+    assert club.findings() == {"2": {"UNDONE"}}
+    club.erp.change("2", phone="+33600000001")
+    club.sync()
+    assert club.customer(hand)["erp_id"] == "2"
+    assert club.findings() == {}
+
+
+def test_r18_who_vanishes_after_an_undo_leaves(club: Club) -> None:
+    """To vanish is a change of the record: an undone email change keeps nobody in for ever."""
+    run = _busy_run(club)
+    _undo(club, run)
+    club.sync()
+    club.erp.remove("1")
+    club.sync()
+    assert "1" not in club.inside()
+
+
+def test_r18_a_state_that_was_undone_once_counts_when_it_comes_again(club: Club) -> None:
+    """Undone while former, then active again: the undo has had its time, and "former" counts the next time."""
+    run = _busy_run(club)
+    _undo(club, run)
+    assert "2" in club.inside()
+    club.erp.change("2", status="active")
+    club.sync()
+    club.erp.change("2", status="former")
+    club.sync()
+    assert "2" not in club.inside()
+
+
+def test_r18_who_has_lost_the_email_since_is_left_alone(club: Club) -> None:
+    """Nobody has access without an email: a deactivation stays whose email has gone to another since."""
+    run = _busy_run(club)
+    club.erp.change("3", email="p2@x.fr")
+    club.sync()
+    assert club.base()["2"]["email"] is None
+    made = _undo(club, run)
+    assert "2" in {skip["erp_id"] for skip in made["skipped"]}
+    assert "2" not in club.inside()
+
+
+def test_r18_two_of_one_run_do_not_get_the_same_email_back(club: Club) -> None:
+    """One gave an email up in that run, and another of the same run has taken it since."""
+    club.erp.group("gold")
+    club.erp.put("1", "a@x.fr", groups=["gold"])
+    club.erp.put("2", "b@x.fr", groups=["gold"])
+    club.sync()
+    club.erp.change("1", email="c@x.fr")
+    club.erp.change("2", groups=[])
+    run = club.sync()["run"]
+    club.erp.change("2", email="a@x.fr")
+    club.sync()
+    made = _undo(club, run)
+    assert [skip["erp_id"] for skip in made["skipped"]] == ["1"]
+    assert {key: row["email"] for key, row in club.base().items()} == {"1": "c@x.fr", "2": "a@x.fr"}
+    assert club.base()["2"]["groups"] == ["gold"]

@@ -135,7 +135,7 @@ class Memory:
             "origin": "erp",
             "in_customers_group": True,
             "groups": [],
-            **dict.fromkeys(("detached", "keep", "undone"), False),
+            **dict.fromkeys(("detached", "keep"), False),
         }
 
     # --- what people do by hand ---------------------------------------------------------------
