@@ -91,6 +91,8 @@ def act(
         run = sql.start_run(driver, club=number, trigger=f"by hand: {what}", at=at)
         doing = _Act(driver, number, config, run, at, by or actor())
         yield doing
+        # R11: whoever asked to be let in, and is a customer by this act, needs no further decision
+        doing.rows += sql.accept_matching_requests(driver, club=number, at=at)
         sql.touch_revision(driver, club=number)
         sql.end_hand_run(
             driver,
@@ -231,6 +233,9 @@ def edit(
                 "by_hand",
             )
             doing.look_again(None, norm, "edited by hand")
+            user = _free_user(doing, norm)
+            if user is not None:
+                _link(doing, row["customer"], user)
         return {"id": row["customer"], "email": norm}
 
 
@@ -279,12 +284,8 @@ def request(base: Base, club: ClubConfig, who: str, *, by: str | None = None) ->
                 f"User {user['user_id']} is linked to a customer of {club.name} already.",
                 remedy="Nothing needs doing.",
             )
-        waiting = sql.request_by(
-            doing.driver, club=doing.club, request_id=None, email=user["email"]
-        )
-        if waiting and waiting["state"] == "pending" and waiting["user_id"] == user["user_id"]:
-            number = waiting["request_id"]
-        else:
+        number = sql.pending_request(doing.driver, club=doing.club, user_id=user["user_id"])
+        if number is None:
             number = sql.add_request(
                 doing.driver, club=doing.club, user_id=user["user_id"], at=doing.at
             )
@@ -309,7 +310,7 @@ def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
                 f"User {row['user_id']} has no email yet, so they cannot be a customer of {club.name}.",
                 remedy="Ask them to confirm an email in the app, then accept.",
             )
-        user = row["user_id"] if row["confirmed"] else None
+        user = _free_user(doing, row["email"]) if row["confirmed"] else None
         found = sql.hand_customer(doing.driver, club=doing.club, customer=None, email=row["email"])
         if found is None:
             doing.rows += 1
@@ -504,7 +505,6 @@ def relink(base: Base, clubs: dict[int, ClubConfig], user_id: int) -> None:
                     _link(doing, linked["customer"], None)
                 _link(doing, target["customer"], user_id)
                 doing.look_again(target["erp_id"], target["email"], "app link")
-            doing.rows += sql.accept_matching_requests(doing.driver, club=number, at=doing.at)
 
 
 # --- parts ------------------------------------------------------------------------------------
@@ -514,6 +514,8 @@ def _link(doing: _Act, customer: int, user_id: int | None) -> None:
     sql = queries()
     row = sql.hand_customer(doing.driver, club=doing.club, customer=customer, email=None)
     if row["linked_user"] == user_id or (user_id is not None and row["linked_user"] is not None):
+        return
+    if user_id and sql.link_of_user(doing.driver, club=doing.club, user_id=user_id):
         return
     doing.rows += sql.hand_link(
         doing.driver, club=doing.club, customer=customer, user_id=user_id, at=doing.at

@@ -152,6 +152,10 @@ where
 order by r.request_id = :request_id desc, r.state = 'pending' desc, r.request_id desc
 limit 1;
 
+-- name: pending_request(club, user_id)$
+select request_id from base.attachment_request
+where club = :club and user_id = :user_id and state = 'pending';
+
 -- name: decide_request(club, request_id, state, customer, at)!
 update base.attachment_request set state = :state, customer = :customer, decided_at = :at
 where club = :club and request_id = :request_id and state = 'pending';

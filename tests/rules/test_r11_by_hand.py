@@ -72,6 +72,50 @@ def test_r11_refused_stays_out(club: Club) -> None:
     assert club.inside() == {"1"}
 
 
+def test_r11_adding_somebody_by_hand_accepts_what_they_asked_for(club: Club) -> None:
+    """A person let them in: nothing of theirs waits for a decision any more."""
+    user = club.register("new@x.fr")
+    acts.request(club._base, club.config, str(user))
+    club.add_by_hand("new@x.fr")
+    assert club.base()["new@x.fr"]["link"] == "linked"
+    assert club.rows("select state from base.attachment_request") == [("accepted",)]
+
+
+def test_r11_a_request_of_somebody_linked_meanwhile(club: Club) -> None:
+    """They asked, confirmed the email of a customer who is out, and that customer's email moved on: accepted,
+    they are a customer of their own; the link stays where it was made (R9)."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    club.erp.change("1", status="former")
+    club.sync()
+    user = club.register("new@x.fr")
+    made = acts.request(club._base, club.config, str(user))
+    acts.set_email(club._base, {club.number: club.config}, str(user), "a@x.fr")
+    club.erp.change("1", email="z@x.fr")
+    club.sync()
+    acts.accept(club._base, club.config, str(made["id"]))
+    links = {key: row["link"] for key, row in club.base().items()}
+    assert links == {"1": "email_mismatch", "2": "not_registered", "a@x.fr": "not_registered"}
+
+
+def test_r11_two_accounts_with_one_email_ask_twice(club: Club) -> None:
+    """Whoever asks again has the request they made, not another's of the same email."""
+    one = club.register("new@x.fr", confirmed=False)
+    other = club.register("new@x.fr")
+    asked = [acts.request(club._base, club.config, str(user))["id"] for user in (one, other) * 2]
+    assert asked[:2] == asked[2:]
+
+
+def test_r09_an_email_corrected_by_hand_links_whose_it_is(club: Club) -> None:
+    """ "it is linked to a base customer when its confirmed email equals the customer's email"."""
+    club.register("right@x.fr")
+    club.add_by_hand("wrong@x.fr")
+    customer = str(club.base()["wrong@x.fr"]["id"])
+    acts.edit(club._base, club.config, customer, email="right@x.fr")
+    assert club.base()["right@x.fr"]["link"] == "linked"
+
+
 def test_r09_a_swap_never_shows_one_persons_data_to_the_other(club: Club) -> None:
     """ "A link, once made, stays with that base customer: ... `email_mismatch` while they do not
     [agree], and live again, without anyone's help, when they agree again"."""
