@@ -80,6 +80,23 @@ def test_r05_deactivation_and_r06_reactivation(
     assert club.kinds() == {"reactivation": 1}
 
 
+def test_r06_the_same_customer_rejoins_as_often_as_it_takes(club: Club) -> None:
+    """ "eligible again: the same base customer rejoins": with its id, its groups and its link."""
+    club.erp.group("g", name="Gold")
+    club.erp.put("1", "a@x.fr", groups=["g"])
+    club.sync()
+    club.link("1")
+    before = club.base()["1"]
+    for status in ("former", "paused", "archived"):
+        club.erp.change("1", status=status)
+        club.sync()
+        assert club.inside() == set()
+        club.erp.change("1", status="active")
+        club.sync()
+        assert club.kinds() == {"reactivation": 1}
+        assert club.base()["1"] == before
+
+
 def test_r05_gone_from_the_erp(club: Club) -> None:
     """Missing from a complete reading: deactivated, never deleted; back again: the same customer."""
     club.erp.put("1", "a@x.fr")
