@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -182,17 +183,30 @@ def copy_in(driver: Driver, table: str, frame: pl.DataFrame) -> None:
     statement = psycopg.sql.SQL("copy {} ({}) from stdin with (format csv)").format(
         psycopg.sql.Identifier(*table.split(".")), columns
     )
+
+    def text(part: pl.DataFrame) -> bytes:
+        buffer = io.BytesIO()
+        part.with_columns(arrays).write_csv(
+            buffer,
+            include_header=False,
+            datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ",
+            quote_style="necessary",
+            null_value="",
+        )
+        return buffer.getvalue()
+
+    parts = frame.iter_slices(COPY_ROWS)
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for part in frame.iter_slices(COPY_ROWS):
-            buffer = io.BytesIO()
-            part.with_columns(arrays).write_csv(
-                buffer,
-                include_header=False,
-                datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ",
-                quote_style="necessary",
-                null_value="",
-            )
-            copy.write(buffer.getvalue())
+        if frame.height <= COPY_ROWS:
+            copy.write(text(frame))
+            return
+        # the next part is written out while the server takes the last one in
+        with ThreadPoolExecutor(max_workers=1) as writer:
+            coming = writer.submit(text, next(parts))
+            for part in parts:
+                ready, coming = coming, writer.submit(text, part)
+                copy.write(ready.result())
+            copy.write(coming.result())
 
 
 def fetch(

@@ -41,6 +41,7 @@ HASHED = (
     "placeholder",
 )
 KEPT = (*HASHED, "row_hash")
+_PART = 50_000
 _UNIT, _NULL = "\x1f", "\x00"
 
 
@@ -110,8 +111,14 @@ def _groups_text(groups: pl.Series) -> pl.Series:
 def row_hashes(customers: pl.DataFrame) -> pl.Series:
     """xxh3 (64 bits) of the joined canonical fields, one per row; UInt64.
 
-    Groups count as a set: their order in the ERP's answer does not matter.
+    Groups count as a set: their order in the ERP's answer does not matter. Part by part: the texts of a
+    million records at once would be the largest thing of a whole sync.
     """
+    parts = [_hashes(part) for part in customers.iter_slices(_PART)]
+    return pl.concat(parts) if parts else pl.Series("row_hash", dtype=pl.UInt64)
+
+
+def _hashes(customers: pl.DataFrame) -> pl.Series:
     groups = _groups_text(customers["groups"])
     parts = [pl.lit(groups) if n == "groups" else _text(n, customers.schema[n]) for n in HASHED]
     joined = customers.select(pl.concat_str(parts, separator=_UNIT)).to_series()
@@ -165,7 +172,13 @@ class Store:
     def write(self, path: str, name: str, frame: pl.DataFrame) -> None:
         """Write a frame as Parquet (zstd): whole or not at all."""
         buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
+        frame.write_parquet(
+            buffer,
+            compression="zstd",
+            compression_level=1,
+            statistics=False,
+            row_group_size=_PART,
+        )
         target = self._at(path, name)
         if path not in self._made:
             self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
