@@ -96,6 +96,24 @@ class Guard(BaseModel):
         return min(max(int(customers * self.share), self.at_least), self.at_most)
 
 
+class Promise(BaseModel):
+    """How old a club's base may be before somebody is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    read: Duration | None = Field(
+        default=None, description="since the last reading; left out: three times `every`"
+    )
+    complete: Duration | None = Field(
+        default=None,
+        description="since the last complete reading; left out: three times `every` or `full_read`",
+    )
+    data: Duration | None = Field(
+        default=None,
+        description="age of the data itself, say of a nightly export; left out: not watched",
+    )
+
+
 class _Common(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -112,6 +130,7 @@ class _Common(BaseModel):
         description="ISO 3166 alpha-2; phones without a prefix are read as this country's",
     )
     guard: Guard = Guard()
+    promise: Promise = Field(default=Promise(), description="when somebody is told of old data")
     first_sync: Literal["load", "review"] = Field(
         default="load", description="R28: a new club's first sync loads, or waits for a person's go"
     )
@@ -139,6 +158,15 @@ class ClubConfig(_Common):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def promised(self) -> Promise:
+        """The promise with its defaults filled in; `data` stays None where it is not watched."""
+        return Promise(
+            read=self.promise.read or 3 * self.every,
+            complete=self.promise.complete or 3 * max(self.every, self.full_read),
+            data=self.promise.data,
+        )
 
 
 class Config(BaseModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 #: How long a rejected person is not asked about again, while their ERP record stays as it is.
 REST = timedelta(days=30)
+#: Customers that a question lists; `clubsync holds CLUB` lists all.
+LISTED = 50
 
 
 def seen(
@@ -36,13 +40,157 @@ def seen(
         wanted = list_hash or row["list_hash"]
         version = sql.hold_version(driver, club=row["club"], hold=hold, list_hash=wanted)
         if version is None:
-            raise ActRefused(
-                f"Hold {hold} never had a list {list_hash}.",
-                remedy=f"`clubsync holds {row['club_id']}` shows the list there is, and its hash.",
-            )
+            raise _no_list(row, list_hash)
         members = sql.members_at(driver, club=row["club"], hold=hold, version=version["version"])
         customers = [member["customer"] for member in members]
     return row["club_id"], Decision(hold, wanted, customers, by, comment)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One list of a hold, as it is put to a person: ids, counts and causes, never names (R19).
+
+    :param members: customer, erp_id, reason, cause of each on the list.
+    :param joined: how many of them were not on the list before it; None: there was none.
+    """
+
+    club_id: str
+    club: int
+    club_name: str
+    hold: int
+    version: int
+    list_hash: str
+    newest: str
+    state: str
+    decided_by: str | None
+    opened_at: datetime
+    made_at: datetime
+    customers: int
+    limit: int
+    members: Sequence[Mapping[str, Any]]
+    joined: int | None
+
+    @property
+    def subject(self) -> str:
+        return f"{self.club_name}: {len(self.members)} customers would lose access"
+
+    @property
+    def ended(self) -> str | None:
+        """Why this list needs no decision any more, in a sentence; None while it does."""
+        if self.state == "emptied":
+            return f"Hold {self.hold} closed itself: the ERP brought everybody back."
+        if self.state != "open":
+            return f"Hold {self.hold} was {self.state} by {self.decided_by}."
+        if self.list_hash != self.newest:
+            return f"The list of hold {self.hold} has changed since: it is asked about anew."
+        return None
+
+    def markdown(self) -> str:
+        """What a person needs to decide, with at most 50 customers by ERP id."""
+        from collections import Counter
+
+        causes = Counter(member["cause"] for member in self.members)
+        lines = [
+            f"The sync of **{self.club_name}** (`{self.club_id}`) would deactivate "
+            f"**{len(self.members)} of {self.customers}** customers. Within a day {self.limit} pass by "
+            "themselves; these wait, with their access, and everything else was synced.",
+            "",
+            *(f"* {cause}: {n}" for cause, n in causes.most_common()),
+            "",
+        ]
+        if self.joined is not None:
+            lines += [
+                f"**The list has changed** since it was first asked about: {self.joined} joined.",
+                "",
+            ]
+        lines += [
+            "**Approve** deactivates those of this list whom the newest reading still calls for, and "
+            "nobody else. **Reject** keeps them, and does not ask again for 30 days or until their ERP "
+            "record changes. What to look at first: `docs/runbooks/held-deactivations.md`.",
+            "",
+            "| ERP id | customer | why |",
+            "|---|---|---|",
+            *(
+                f"| {_cell(m['erp_id'])} | {m['customer']} | {_cell(m['cause'])} |"
+                for m in self.members[:LISTED]
+            ),
+        ]
+        if len(self.members) > LISTED:
+            lines.append(
+                f"\nAnd {len(self.members) - LISTED} more: `clubsync holds {self.club_id}`."
+            )
+        lines += [
+            "",
+            f"Hold {self.hold}, list {self.version} of {self.made_at:%d %B, %H:%M} UTC, "
+            f"`{self.list_hash}`; open since {self.opened_at:%d %B, %H:%M} UTC.",
+        ]
+        return "\n".join(lines)
+
+    def asked(self, base: Base) -> None:
+        """Write down that this list is before a person."""
+        with base.club(self.club) as driver:
+            queries().hold_asked(
+                driver, club=self.club, hold=self.hold, version=self.version, at=clock.now()
+            )
+
+
+def _cell(text: str | None) -> str:
+    """Text in a cell of a Markdown table: what the ERP named may hold anything."""
+    return (
+        (text or "")
+        .replace("\\", "\\\\")
+        .replace("|", "\\|")
+        .replace("\n", " ")
+        .replace("<", "&lt;")
+    )
+
+
+def question(base: Base, hold: int, list_hash: str | None = None) -> Question:
+    """A hold's list as a question.
+
+    :param list_hash: None: the list as it is.
+    :raises ActRefused: there is no such hold, or it never had that list.
+    """
+    sql = queries()
+    with base.transaction() as driver:
+        row = sql.find_hold(driver, hold=hold)
+        if row is None:
+            raise ActRefused(f"There is no hold {hold}.", remedy="`clubsync holds` lists them.")
+        club = row["club"]
+        version = sql.hold_version(
+            driver, club=club, hold=hold, list_hash=list_hash or row["list_hash"]
+        )
+        if version is None:
+            raise _no_list(row, list_hash)
+        members = list(sql.members_at(driver, club=club, hold=hold, version=version["version"]))
+        before = list(sql.members_at(driver, club=club, hold=hold, version=version["version"] - 1))
+        name = sql.club_row(driver, club=club)["name"]
+        customers = sql.customers_in_group(driver, club=club)
+    known = {member["customer"] for member in before}
+    return Question(
+        club_id=row["club_id"],
+        club=club,
+        club_name=name,
+        hold=hold,
+        version=version["version"],
+        list_hash=version["list_hash"],
+        newest=row["list_hash"],
+        state=row["state"],
+        decided_by=row["decided_by"],
+        opened_at=row["opened_at"],
+        made_at=version["made_at"],
+        customers=customers,
+        limit=row["limit_was"],
+        members=members,
+        joined=sum(m["customer"] not in known for m in members) if before else None,
+    )
+
+
+def _no_list(row: Mapping[str, Any], list_hash: str | None) -> ActRefused:
+    return ActRefused(
+        f"Hold {row['hold']} never had a list {list_hash}.",
+        remedy=f"`clubsync holds {row['club_id']}` shows the list there is, and its hash.",
+    )
 
 
 def _decided(row: dict[str, Any]) -> ActRefused:

@@ -46,12 +46,14 @@ def load(
     limit: int,
     policy_hash: str,
     decision: Decision | None = None,
+    read: bool = True,
 ) -> Loaded:
     """Write a plan.
 
     :param driver: inside the club's transaction, which holds the club's lock, and in which the
         revision was found to be the scope's.
     :param held: `guard.HELD`: deactivations that wait for a person; not in the plan.
+    :param read: the snapshot was read just now, and is no stored one taken up again.
     """
     sql = queries()
     plan = _numbered_customers(driver, plan)
@@ -96,6 +98,7 @@ def load(
         policy_hash=policy_hash if snapshot.certified else None,
         moved=True,
         newer=True,
+        read=read,
     )
     return Loaded(
         rows_written=written,

@@ -42,6 +42,11 @@ READERS = 16
 RULES_VERSION = 1
 OTHER_CLUB_FROM = 20
 ATTEMPTS = 3
+#: A nudge starts a run of its own at once; one that still waits after this long has lost it.
+NUDGE_PATIENCE = timedelta(seconds=30)
+#: R26: what a backfill fills an interval from: a snapshot stored then, the ERP's own past, a later complete
+#: reading that covers it, or a reading made now.
+STORED, FROM_ERP, COVERED, READ_NOW = PAST = ("stored", "from the ERP", "covered", "read now")
 
 
 class Step(TypedDict):
@@ -51,7 +56,10 @@ class Step(TypedDict):
         `transient` (trying again soon may help) and `retry_after` (seconds the ERP asked us to wait).
     :param counts: changes by kind, after diff; after load also what was written.
     :param held: deactivations that wait for a person.
+    :param again: a stored snapshot is planned anew; nothing is read.
+    :param past: of a backfill: what its interval was filled from, one of `PAST`.
     :param since: of a failed club: when it last began to fail.
+    :param until: of a failed club: in quarantine until then.
     """
 
     club: str
@@ -73,7 +81,10 @@ class Step(TypedDict):
     runbook: str | None
     transient: bool
     retry_after: float | None
+    again: NotRequired[bool]
+    past: NotRequired[str]
     since: NotRequired[str]
+    until: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -154,6 +165,9 @@ class Pipeline:
 
         with self.base.reader() as driver:
             states = {row["club_id"]: row for row in queries().club_states(driver)}
+            # R27: a nudge whose own run has not come is not lost
+            late = clock.now() - NUDGE_PATIENCE
+            nudged = {row["club_id"] for row in queries().nudged_clubs(driver, before=late)}
         never = datetime.min.replace(tzinfo=UTC)
 
         def last(club: ClubConfig) -> datetime:
@@ -165,7 +179,8 @@ class Pipeline:
                 return True
             if state["paused"]:
                 return False
-            return state["next_read_at"] is None or state["next_read_at"] <= at
+            due = state["next_read_at"] is None or state["next_read_at"] <= at
+            return due or club.id in nudged
 
         return [c.id for c in sorted(of_erp, key=last) if is_due(c)]
 
@@ -210,6 +225,36 @@ class Pipeline:
     ) -> list[Step]:
         """All four stages."""
         steps = self.extract(club_ids, trigger, full)
+        return self.load(self.diff(self.validate(steps)), dry_run)
+
+    def refill(
+        self, club_ids: Sequence[str], start: datetime, end: datetime, trigger: str = "backfill"
+    ) -> list[Step]:
+        """R26: the first stage of a backfill: take up what the ERP said in an interval of the past.
+
+        From the snapshot stored then, else from the ERP where it keeps its past, else the interval is
+        covered by a later reading; only where there is none is the club read, once, however many
+        intervals are filled at a time. The other stages follow as ever, and newest wins (R16).
+
+        :param start, end: the interval, its end not included, UTC.
+        """
+        steps = [self._start(club_id, trigger, attempt=False) for club_id in club_ids]
+        with ThreadPoolExecutor(max_workers=min(READERS, max(1, len(steps)))) as pool:
+            return list(
+                pool.map(lambda step: self._stage("extract", step, self._refill, start, end), steps)
+            )
+
+    def backfill(
+        self,
+        club_ids: Sequence[str],
+        start: datetime,
+        end: datetime,
+        *,
+        trigger: str = "backfill",
+        dry_run: bool = False,
+    ) -> list[Step]:
+        """R26: one interval of the past through all four stages; harmless in any order (R16)."""
+        steps = self.refill(club_ids, start, end, trigger)
         return self.load(self.diff(self.validate(steps)), dry_run)
 
     # --- what a person decides ------------------------------------------------------------------
@@ -311,18 +356,20 @@ class Pipeline:
             step["name"] = club.name
             number = self._number(club)
             at = clock.now()
-            every = club.every.total_seconds()
-            slot = datetime.fromtimestamp((at.timestamp() // every + 1) * every, UTC)
             with self.base.club(number) as driver:
                 step["run"] = queries().start_run(driver, club=number, trigger=trigger, at=at)
                 if attempt:
+                    slot = self._slot(club, at)
                     queries().attempt_club(driver, club=number, at=at, next_read_at=slot)
+                    queries().take_nudges(driver, club=number, run=step["run"], at=at)
+                else:
+                    step["again"] = True
 
         return self._stage("extract", step, begin)
 
     def _stage(self, stage: str, step: Step, work: Callable[..., None], *args: Any) -> Step:
         """Run one stage for one club; whatever goes wrong becomes the step's error."""
-        if step["error"] is not None:
+        if step["error"] is not None or step.get("past") == COVERED:
             return step
         try:
             work(step, *args)
@@ -367,11 +414,14 @@ class Pipeline:
         if step["run"] is None or step["club"] not in self._numbers:
             return
         from clubsync.db import queries
+        from clubsync.freshness import pause
 
         number, at = self._numbers[step["club"]], clock.now()
         try:
             with self.base.club(number) as driver:
                 self._end_run(driver, number, step, "failed", stage)
+                if step.get("again"):
+                    return  # not the ERP's fault, and no reading that failed
                 since = queries().club_failed(
                     driver,
                     club=number,
@@ -379,6 +429,11 @@ class Pipeline:
                     error=what,
                     next_read_at=at + retry_after if retry_after else None,
                 )
+                wait = pause(since, at, self.config.club(step["club"]).every)
+                if wait is not None:
+                    until = at + max(wait, retry_after or timedelta(0))
+                    queries().quarantine_club(driver, club=number, until=until, next_read_at=until)
+                    step["until"] = until.isoformat(timespec="minutes")
             step["since"] = since.isoformat(timespec="minutes")
         except SyncError as error:
             log.error("%s: the failure could not be written down: %s", step["club"], error.what)
@@ -434,17 +489,80 @@ class Pipeline:
     # --- extract ------------------------------------------------------------------------------
 
     def _extract(self, step: Step, full: bool) -> None:
+        club = self.config.club(step["club"])
+        self._take(step, self._connector(club).read(full=full))
+
+    def _connector(self, club: ClubConfig, until: datetime | None = None) -> Connector[Any]:
+        def progress(rows: int, total: int | None) -> None:
+            self.progress(club.id, "extract", rows, total)
+
+        return connector_of(club, self.resolve, progress, until)
+
+    def _refill(self, step: Step, start: datetime, end: datetime) -> None:
+        from clubsync.db import queries
+        from connectors.errors import FileMissing
+
+        club, sql = self.config.club(step["club"]), queries()
+        number = self._number(club)
+        interval = f"{start:%d %B, %H:%M} to {end:%H:%M} UTC"
+        with self.base.club(number) as driver:
+            # of several the newest: the others are older, and would only be history
+            stored = sql.newest_snapshot_in(driver, club=number, start=start, until=end)
+        if stored is not None:
+            step["snapshot"], step["past"] = stored["snapshot"], STORED
+            step["certified"], step["read"] = stored["certified"], stored["customers"]
+            step["as_of"] = stored["as_of"].isoformat()
+            step["notes"].append(f"{interval}: from the snapshot stored then.")
+            return
+        connector = self._connector(club, end - timedelta(microseconds=1))
+        if connector.answers_past:
+            try:
+                reading = connector.read()
+            except FileMissing:
+                reading = None
+            if reading is not None and reading.as_of >= start:
+                step["past"] = FROM_ERP
+                step["notes"].append(f"{interval}: from what the ERP had written by then.")
+                self._take(step, reading)
+                return
+        at = clock.now()
+        with self.base.club(number) as driver:
+            # several intervals are filled at a time: the first of them reads, for all
+            sql.lock_club(driver, club=number)
+            state = sql.club_state(driver, club=number)
+            last = state["last_success_at"]
+            begun = state["failing_since"] is None and state["last_attempt_at"]
+            covered = max(filter(None, (last, begun or None)), default=None)
+            if covered is not None and covered >= end:
+                step["past"] = COVERED
+                step["notes"].append(
+                    f"{interval}: nothing was stored then and {connector.title} answers for the present "
+                    f"only; the reading of {covered:%d %B, %H:%M} UTC covers it (R26)."
+                )
+                self._end_run(driver, number, step, "done", "extract")
+                return
+            sql.attempt_club(driver, club=number, at=at, next_read_at=self._slot(club, at))
+            sql.take_nudges(driver, club=number, run=step["run"], at=at)
+        step["past"], step["again"] = READ_NOW, False
+        step["notes"].append(
+            f"{interval}: nothing was stored then; one reading now stands for all that was missed (R26)."
+        )
+        self._extract(step, full=True)
+
+    @staticmethod
+    def _slot(club: ClubConfig, at: datetime) -> datetime:
+        """When the club is due next, by its cadence."""
+        every = club.every.total_seconds()
+        return datetime.fromtimestamp((at.timestamp() // every + 1) * every, UTC)
+
+    def _take(self, step: Step, read: Reading) -> None:
+        """Store a reading as a snapshot, unless it cannot be believed (R14)."""
         from clubsync import snapshot as snapshots
         from clubsync.db import queries
 
         club = self.config.club(step["club"])
         number = self._number(club)
-        connector = connector_of(
-            club,
-            self.resolve,
-            lambda rows, total: self.progress(club.id, "extract", rows, total),
-        )
-        reading = self._identified(connector.read(full=full), number)
+        reading = self._identified(read, number)
         customers, content_hash = snapshots.prepare(reading)
         certificate = reading.certificate
         step["certified"], step["as_of"] = certificate.complete, reading.as_of.isoformat()
@@ -698,6 +816,7 @@ class Pipeline:
         if work.unchanged or work.scope is None:
             return
         self._plan(step, work)
+        work.judged = work.findings = None  # the plan says it all, and a large club's facts are large
         self._store_plan(step, work)
 
     def _plan(self, step: Step, work: _Work) -> None:
@@ -864,7 +983,9 @@ class Pipeline:
             old = scope.is_old(snapshot, state)
             if not old and state["content_hash"] != snapshot.content_hash:
                 return False
-            self._watermark(driver, number, snapshot, state, at, newer=not old)
+            self._watermark(
+                driver, number, snapshot, state, at, newer=not old, read=not step.get("again")
+            )
         else:
             assert work.scope is not None
             assert work.plan is not None
@@ -884,6 +1005,7 @@ class Pipeline:
                 limit=work.limit,
                 policy_hash=self._policy_hash(work.scope.policy),
                 decision=work.decision,
+                read=not step.get("again"),
             )
             step["rows_written"], step["hold"] = done.rows_written, done.hold
             step["notes"].extend(done.notes)
@@ -902,6 +1024,7 @@ class Pipeline:
         state: dict[str, Any],
         at: datetime,
         newer: bool,
+        read: bool,
     ) -> None:
         """Nothing to write but that the club was read."""
         from clubsync.db import queries
@@ -919,6 +1042,7 @@ class Pipeline:
             policy_hash=state["policy_hash"],
             moved=False,
             newer=newer,
+            read=read,
         )
 
     def _dry(self, step: Step, number: int) -> None:
@@ -947,9 +1071,11 @@ def connector_of(
     club: ClubConfig,
     resolve: Callable[[str], Connection],
     progress: Callable[[int, int | None], None] = lambda rows, total: None,
+    until: datetime | None = None,
 ) -> Connector[Any]:
     """A club's connector, ready to read.
 
+    :param until: as the ERP stood then, of a connector that `answers_past`; None: now.
     :raises ConfigError, ConnectionMissing, ConnectorError: with what to do.
     """
     from pydantic import ValidationError
@@ -975,6 +1101,7 @@ def connector_of(
         Club(id=club.id, timezone=club.zone, country=club.country),
         now=clock.now,
         progress=progress,
+        until=until,
     )
 
 

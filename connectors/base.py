@@ -60,6 +60,7 @@ class Connector(ABC, Generic[S]):
     """Reads one club from one ERP.
 
     :param now: the clock, UTC; `as_of` of a paged reading is its value before the first request.
+    :param until: read what the ERP would have answered then, where it can (`answers_past`); None: now.
     :param progress: called with (rows read so far, total where known) now and then on long readings.
     """
 
@@ -70,6 +71,8 @@ class Connector(ABC, Generic[S]):
     settings_type: ClassVar[type[Settings]]
     #: the ERP lives by phone numbers: a customer without an email is no fault of the club's (R22).
     phone_centred: ClassVar[bool] = False
+    #: the source keeps what it said before (dated exports in a folder), and can be asked for it (R26).
+    answers_past: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -79,12 +82,14 @@ class Connector(ABC, Generic[S]):
         *,
         now: Callable[[], datetime],
         progress: Callable[[int, int | None], None] = lambda rows, total: None,
+        until: datetime | None = None,
     ) -> None:
         self.connection = connection
         self.settings = settings
         self.club = club
         self.now = now
         self.progress = progress
+        self.until = until
 
     @abstractmethod
     def read(self, *, full: bool = False) -> Reading:

@@ -121,12 +121,13 @@ class CsvConnector(Connector[CsvSettings]):
     name: ClassVar[str] = "csv"
     title: ClassVar[str] = "CSV or Excel export"
     settings_type: ClassVar[type[Settings]] = CsvSettings
+    answers_past: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
         """Read the newest export whole; there is nothing less than `full` in a file."""
         settings = self.settings
         column_of = settings.fields.columns()
-        with open_drop(self.connection, settings) as drop:
+        with open_drop(self.connection, settings, until=self.until) as drop:
             table, content = table_of(
                 drop, settings.customers, settings, but_not=self._groups_pattern
             )

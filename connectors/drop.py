@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import Field
 
 from connectors.base import Connection, Settings
@@ -28,9 +30,19 @@ class DropSettings(Settings):
     max_megabytes: int = Field(default=512, gt=0)
 
 
-def open_drop(connection: Connection, settings: DropSettings) -> FileDrop:
-    """The connection's folder, with the settings' limits."""
-    return FileDrop(connection, timeout=settings.timeout, max_bytes=settings.max_megabytes * 2**20)
+def open_drop(
+    connection: Connection, settings: DropSettings, *, until: datetime | None = None
+) -> FileDrop:
+    """The connection's folder, with the settings' limits.
+
+    :param until: as it was then: files written later are not there (R26); None: now.
+    """
+    return FileDrop(
+        connection,
+        timeout=settings.timeout,
+        max_bytes=settings.max_megabytes * 2**20,
+        until=until,
+    )
 
 
 def table_of(

@@ -104,11 +104,12 @@ class EversportsConnector(Connector[EversportsSettings]):
     name: ClassVar[str] = "eversports"
     title: ClassVar[str] = "Eversports Manager"
     settings_type: ClassVar[type[Settings]] = EversportsSettings
+    answers_past: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
         """Read the newest export whole; there is nothing less than `full` in a file."""
         settings = self.settings
-        with open_drop(self.connection, settings) as drop:
+        with open_drop(self.connection, settings, until=self.until) as drop:
             table, content = table_of(
                 drop, settings.customers, settings, but_not=settings.memberships
             )

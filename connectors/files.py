@@ -83,14 +83,21 @@ class FileDrop:
 
     :param timeout: seconds that any one step may take: to connect, to list, to read a file.
     :param max_bytes: a larger file is refused.
+    :param until: what was written later is not found.
     """
 
     def __init__(
-        self, connection: Connection, *, timeout: float = 120.0, max_bytes: int = 512 * 2**20
+        self,
+        connection: Connection,
+        *,
+        timeout: float = 120.0,
+        max_bytes: int = 512 * 2**20,
+        until: datetime | None = None,
     ) -> None:
         self.connection = connection
         self.timeout = timeout
         self.max_bytes = max_bytes
+        self.until = until
         self.scheme, self.where, self.root = _address(connection)
         self._fs: Any = None
 
@@ -148,6 +155,8 @@ class FileDrop:
                 ]
         if but_not is not None:
             found = [f for f in found if not _fits(f.name, but_not)]
+        if self.until is not None:
+            found = [f for f in found if f.modified <= self.until]
         return sorted(found, key=lambda f: (f.modified, f.name), reverse=True)
 
     def read_newest(self, pattern: str, *, but_not: str | None = None) -> Content:

@@ -73,11 +73,12 @@ class PlanityConnector(Connector[PlanitySettings]):
     title: ClassVar[str] = "Planity"
     settings_type: ClassVar[type[Settings]] = PlanitySettings
     phone_centred: ClassVar[bool] = True
+    answers_past: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
         """Read the newest export whole; there is nothing less than `full` in a file."""
         settings = self.settings
-        with open_drop(self.connection, settings) as drop:
+        with open_drop(self.connection, settings, until=self.until) as drop:
             table, content = table_of(drop, settings.customers, settings)
         column_of = self._column_of(table)
         customers = self._customers(table)

@@ -16,7 +16,7 @@ from dotenv import load_dotenv
 
 from clubsync.cli import show
 from clubsync.cli.acts import app_app, base_app, erase
-from clubsync.cli.again import redo, replay, undo
+from clubsync.cli.again import backfill, redo, replay, undo
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out
 from clubsync.cli.holds import approve, holds, reject
@@ -38,7 +38,7 @@ app.command()(sync)
 COMMANDS = (
     *(show.customers, show.findings, similar, show.why, show.changes),
     *(holds, approve, reject),
-    *(undo, redo, replay, erase, upkeep),
+    *(undo, redo, replay, backfill, erase, upkeep),
 )
 for command in COMMANDS:
     app.command()(command)

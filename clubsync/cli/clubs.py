@@ -21,25 +21,32 @@ clubs_app = typer.Typer(
 
 @clubs_app.callback()
 def clubs(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the clubs: ERP, cadence, last complete reading, customers, open findings, holds."""
+    """List the clubs: ERP, cadence, state, last reading, data of the last complete one, customers, findings, holds."""
     if context.invoked_subcommand:
         return
+    from clubsync import freshness
     from clubsync.config import load_config
     from clubsync.db import queries
 
     config = load_config()
-    with open_base() as base, base.reader() as driver:
-        states = {row["club_id"]: row for row in queries().club_overview(driver)}
+    with open_base() as base:
+        fresh = {one.club.id: one for one in freshness.of_all(base, config)}
+        with base.reader() as driver:
+            states = {row["club_id"]: row for row in queries().club_overview(driver)}
     rows = []
     for club in config.clubs:
         state = states.get(club.id, {})
+        broken = [
+            kind for kind in freshness.KINDS if club.id in fresh and kind in fresh[club.id].broken
+        ]
         rows.append(
             {
                 "club": club.id,
                 "name": club.name,
                 "erp": club.erp,
                 "every": f"{int(club.every.total_seconds() // 60)}m",
-                "state": _state(state),
+                "state": _state(state, broken),
+                "read": state.get("last_success_at"),
                 "certified": state.get("certified_as_of"),
                 "customers": state.get("customers", 0),
                 "findings": state.get("findings", 0),
@@ -53,14 +60,19 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
         table(str(config.path), rows, list(rows[0]) if rows else [])
 
 
-def _state(state: dict[str, Any]) -> str:
+def _state(state: dict[str, Any], broken: list[str]) -> str:
+    """In words, the first that holds; `broken`: promises of freshness."""
     if not state:
         return "never read"
     if state["paused"]:
         return "paused"
+    if state["quarantined_until"]:
+        return f"quarantined until {state['quarantined_until']:%H:%M} UTC"
     if state["failing_since"]:
         return "failing"
-    return "held" if state["held"] else "ok"
+    if state["held"]:
+        return "held"
+    return broken[0] if broken else "ok"
 
 
 @clubs_app.command("check")
@@ -126,7 +138,7 @@ def clubs_pause(club_id: ClubId, as_json: AsJson = False) -> None:
 
 @clubs_app.command("resume")
 def clubs_resume(club_id: ClubId, as_json: AsJson = False) -> None:
-    """Go on reading a club."""
+    """Go on reading a club; one in quarantine is due at once."""
     _say(club_id, "pause", as_json, paused=False)
 
 

@@ -75,13 +75,15 @@ update sync.club_state set
 where club = :club
 returning failing_since;
 
--- name: club_loaded(club, at, snapshot, certified, as_of, rows, content_hash, next_recheck, policy_hash, moved, newer)!
--- A snapshot was loaded; only a newer one moves the watermark (R16).
+-- name: club_loaded(club, at, snapshot, certified, as_of, rows, content_hash, next_recheck, policy_hash, moved, newer, read)!
+-- A snapshot was loaded; only a newer one moves the watermark (R16), and only one that was read just now
+-- says that the ERP answers.
 update sync.club_state set
-    failing_since = null,
-    failures = 0,
-    last_error = null,
-    last_success_at = :at,
+    failing_since = case when :read then null else failing_since end,
+    quarantined_until = case when :read then null else quarantined_until end,
+    failures = case when :read then 0 else failures end,
+    last_error = case when :read then null else last_error end,
+    last_success_at = case when :read then :at else last_success_at end,
     revision = revision + (case when :moved then 1 else 0 end),
     last_snapshot = case when :newer then :snapshot else last_snapshot end,
     certified_as_of = case when :newer and :certified then :as_of else certified_as_of end,

@@ -67,6 +67,7 @@ select
     s.last_success_at,
     s.certified_as_of,
     s.failing_since,
+    s.quarantined_until,
     s.last_error,
     s.paused,
     (
@@ -147,8 +148,8 @@ select
     email_norm,
     status,
     status_raw,
-    groups,
-    remembered,
+    groups::jsonb as groups,
+    remembered::jsonb as remembered,
     valid_from,
     valid_until,
     guardian_id,
@@ -260,7 +261,7 @@ select
     m.valid_until,
     coalesce((
         select string_agg(coalesce(g.name, h.value ->> 'id'), '|' order by h.value ->> 'id')
-        from jsonb_array_elements(m.groups) as h
+        from jsonb_array_elements(m.groups::jsonb) as h
         left join sync.erp_group as g on g.club = m.club and g.erp_group_id = h.value ->> 'id'
     ), '') as groups,
     (

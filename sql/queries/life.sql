@@ -1,7 +1,11 @@
 -- R28: a club's life. R14: what a person says of a snapshot that could not be believed.
 
 -- name: pause_club(club, paused)!
-update sync.club_state set paused = :paused
+-- Either way a quarantine ends: who resumes a club wants it read.
+update sync.club_state set
+    paused = :paused,
+    next_read_at = case when quarantined_until is null then next_read_at end,
+    quarantined_until = null
 where club = :club;
 
 -- name: say_empty(club)!

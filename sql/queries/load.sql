@@ -13,8 +13,8 @@ create temp table if not exists plan_change (
 
 create temp table if not exists plan_record (
     known boolean, vanished boolean, erp_id text, email text, email_norm text, first_name text,
-    last_name text, phone text, birth_date date, status text, status_raw text, groups jsonb,
-    remembered jsonb, valid_from date, valid_until date, guardian_id text, replaced_by text,
+    last_name text, phone text, birth_date date, status text, status_raw text, groups text,
+    remembered text, valid_from date, valid_until date, guardian_id text, replaced_by text,
     created_at timestamptz, is_company boolean, placeholder boolean, row_hash bigint, access text,
     lapsed boolean
 ) on commit delete rows;

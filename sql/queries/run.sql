@@ -41,6 +41,12 @@ where
     and as_of <= coalesce(:until, 'infinity'::timestamptz)
 order by as_of, snapshot;
 
+-- name: newest_snapshot_in(club, start, until)^
+select * from sync.snapshot
+where club = :club and as_of >= :start and as_of < :until
+order by as_of desc, snapshot desc
+limit 1;
+
 -- name: add_plan(club, run, snapshot, made_at, revision, list_hash, counts, customers, held, path)$
 insert into sync.plan
 (club, run, snapshot, made_at, revision, list_hash, counts, customers, held, path)

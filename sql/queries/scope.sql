@@ -4,7 +4,7 @@
 -- name: mirror_of(club, ids)
 select
     erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
-    groups::text as groups, remembered::text as remembered, valid_from, valid_until, guardian_id,
+    groups, remembered, valid_from, valid_until, guardian_id,
     replaced_by, created_at, is_company, placeholder, row_hash, as_of, snapshot,
     gone_at is not null as gone, access, lapsed
 from sync.erp_customer
@@ -13,7 +13,7 @@ where club = :club and erp_id = any(:ids::text []);
 -- name: mirror_all(club)
 select
     erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
-    groups::text as groups, remembered::text as remembered, valid_from, valid_until, guardian_id,
+    groups, remembered, valid_from, valid_until, guardian_id,
     replaced_by, created_at, is_company, placeholder, row_hash, as_of, snapshot,
     gone_at is not null as gone, access, lapsed
 from sync.erp_customer
@@ -23,7 +23,11 @@ where club = :club;
 -- Records that share an email with these, guard them, are guarded by them, replaced them or were
 -- replaced by them, or have a base customer with one of these emails.
 select erp_id from sync.erp_customer
-where club = :club and email_norm = any(:emails::text [])
+where
+    club = :club
+    and hashtextextended(email_norm, 0)
+    = any(array(select hashtextextended(e.email, 0) from unnest(:emails::text []) as e (email)))
+    and email_norm = any(:emails::text [])
 union
 select erp_id from sync.erp_customer
 where club = :club and guardian_id = any(:ids::text [])

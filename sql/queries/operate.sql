@@ -1,0 +1,119 @@
+-- Freshness and its incidents (R25), nudges (R27), holds as questions (R15).
+
+-- name: club_freshness()
+select
+    c.club_id,
+    c.created_at,
+    s.last_success_at,
+    s.certified_as_of,
+    s.paused,
+    s.failing_since,
+    s.quarantined_until,
+    n.read_at as certified_at
+from base.club as c
+inner join sync.club_state as s on c.club = s.club
+left join sync.snapshot as n on s.club = n.club and s.certified_snapshot = n.snapshot;
+
+-- name: open_incidents()
+select
+    club,
+    kind
+from sync.incident
+where mended_at is null;
+
+-- name: open_incident(club, kind, since, at)!
+insert into sync.incident (club, kind, since, opened_at)
+values (:club, :kind, :since, :at)
+on conflict (club, kind) where mended_at is null do nothing;
+
+-- name: mend_incident(club, kind, at)!
+update sync.incident set mended_at = :at
+where club = :club and kind = :kind and mended_at is null;
+
+-- name: untold_incidents()
+-- What nobody has been told yet. What ended before anybody was told of it is not worth telling.
+select
+    c.club_id,
+    i.club,
+    i.incident,
+    i.kind,
+    i.since,
+    i.opened_at,
+    i.mended_at,
+    s.last_error
+from sync.incident as i
+inner join base.club as c on i.club = c.club
+inner join sync.club_state as s on i.club = s.club
+where
+    (i.mended_at is null and i.told_at is null)
+    or (i.mended_at is not null and i.told_at is not null and i.mended_told_at is null)
+order by i.opened_at, c.club_id;
+
+-- name: told_incident(club, incident, mended, at)!
+update sync.incident set
+    told_at = case when :mended then told_at else :at end,
+    mended_told_at = case when :mended then :at else mended_told_at end
+where club = :club and incident = :incident;
+
+-- name: quarantine_club(club, until, next_read_at)!
+update sync.club_state set quarantined_until = :until, next_read_at = :next_read_at
+where club = :club;
+
+-- name: add_nudge(club, source, message_id, at)$
+-- R27: the same message twice is one nudge.
+insert into sync.nudge (club, source, message_id, received_at)
+values (:club, :source, :message_id, :at)
+on conflict (club, source, message_id) do nothing
+returning nudge;
+
+-- name: first_waiting_nudge(club)$
+select min(nudge) from sync.nudge
+where club = :club and taken_at is null;
+
+-- name: take_nudges(club, run, at)!
+-- The reading that begins now comes after them.
+update sync.nudge set taken_at = :at, run = :run
+where club = :club and taken_at is null;
+
+-- name: nudged_clubs(before)
+-- Clubs that a nudge of before that time still waits for.
+select
+    c.club_id,
+    min(n.nudge) as nudge
+from sync.nudge as n
+inner join base.club as c on n.club = c.club
+inner join sync.club_state as s on n.club = s.club
+where n.taken_at is null and n.received_at <= :before and not s.paused and s.quarantined_until is null
+group by c.club_id;
+
+-- name: forget_nudges(club, before)!
+delete from sync.nudge
+where club = :club and taken_at < :before;
+
+-- name: unasked_holds()
+-- Lists of open holds that are no question to a person yet.
+select
+    c.club_id,
+    h.hold,
+    h.version,
+    h.list_hash
+from sync.hold as h
+inner join base.club as c on h.club = c.club
+inner join sync.hold_version as v on h.club = v.club and h.hold = v.hold and h.version = v.version
+where h.state = 'open' and v.asked_at is null
+order by h.hold;
+
+-- name: hold_asked(club, hold, version, at)!
+update sync.hold_version set asked_at = :at
+where club = :club and hold = :hold and version = :version;
+
+-- name: operation_counts()
+-- For the gauges: how many clubs, and in what state.
+select
+    count(*) filter (where s.paused) as paused,
+    count(*) filter (where s.failing_since is not null and not s.paused) as failing,
+    count(*) filter (where s.quarantined_until is not null and not s.paused) as quarantined,
+    count(*) filter (
+        where exists (select 1 from sync.hold as h where h.club = s.club and h.state = 'open')
+    ) as held
+from sync.club_state as s;
