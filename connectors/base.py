@@ -10,11 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from connectors.errors import SettingsWrong
 from connectors.model import Reading
 
 
@@ -109,3 +110,22 @@ class Connector(ABC, Generic[S]):
         :returns: a plain sentence of what was found ("3 files, newest customers.csv of 10:05").
         :raises ConnectorError: what is wrong, with its remedy.
         """
+
+    @classmethod
+    def reach(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
+        """Test of a connection what needs none of a club's settings: the log-in, the folder.
+
+        Where a connector has nothing of its own for this, it is `check` with its default settings.
+
+        :returns: a plain sentence of what was found.
+        :raises ConnectorError: what is wrong, with its remedy.
+        """
+        try:
+            settings = cls.settings_type()
+        except ValidationError:
+            raise SettingsWrong(
+                f"Nothing of a connection to {cls.title} can be tested without a club's settings.",
+                remedy="Name the connection in a club of clubs.yaml and test again.",
+            ) from None
+        nobody = Club(id="nobody", timezone=ZoneInfo("UTC"), country="FR")
+        return cls(connection, cast("S", settings), nobody, now=now).check()

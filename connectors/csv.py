@@ -26,8 +26,8 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from connectors import fields
-from connectors.base import Connector, Settings
-from connectors.drop import DropSettings, open_drop, table_of
+from connectors.base import Settings
+from connectors.drop import DropConnector, DropSettings, open_drop, table_of
 from connectors.errors import ContractChanged, FileBroken
 from connectors.fields import ACTIVE_WORDS, TRUE_WORDS
 from connectors.files import FileDrop
@@ -115,7 +115,7 @@ class CsvSettings(DropSettings):
         return _words_of(values)
 
 
-class CsvConnector(Connector[CsvSettings]):
+class CsvConnector(DropConnector[CsvSettings]):
     """Reads a club's customers, and groups where configured, from its newest export."""
 
     name: ClassVar[str] = "csv"

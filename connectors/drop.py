@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from pydantic import Field
 
-from connectors.base import Connection, Settings
+from connectors.base import Connection, Connector, Settings
 from connectors.files import Content, FileDrop
 from connectors.tabular import Table, parse
 
@@ -28,6 +30,34 @@ class DropSettings(Settings):
     sheet: int = Field(default=0, ge=0)
     timeout: float = Field(default=120.0, gt=0, le=3600)
     max_megabytes: int = Field(default=512, gt=0)
+
+
+D = TypeVar("D", bound=DropSettings)
+
+#: seconds that a folder may take to show itself to a person who waits.
+PATIENCE = 20.0
+
+
+class DropConnector(Connector[D]):
+    """Base of the connectors that read a folder and nothing else."""
+
+    @classmethod
+    def reach(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
+        """Open the folder and count what lies in it."""
+        return reach(connection)
+
+
+def reach(connection: Connection) -> str:
+    """Open a connection's folder: a sentence of what lies directly in it.
+
+    :raises ConnectorError: it cannot be opened.
+    """
+    with FileDrop(connection, timeout=PATIENCE) as drop:
+        found = drop.find("*")
+    if not found:
+        return "The folder opens; no file lies directly in it."
+    files = "1 file" if len(found) == 1 else f"{len(found)} files"
+    return f"The folder opens: {files}, newest {found[0].modified:%Y-%m-%d %H:%M} UTC."
 
 
 def open_drop(

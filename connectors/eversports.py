@@ -41,8 +41,8 @@ import polars as pl
 from pydantic import Field
 
 from connectors import fields
-from connectors.base import Connector, Settings
-from connectors.drop import DropSettings, open_drop, table_of
+from connectors.base import Settings
+from connectors.drop import DropConnector, DropSettings, open_drop, table_of
 from connectors.errors import ContractChanged, SettingsWrong
 from connectors.files import FileDrop
 from connectors.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
@@ -98,7 +98,7 @@ class EversportsSettings(DropSettings):
     placeholder_names: tuple[str, ...] = ("Customer Deleted",)
 
 
-class EversportsConnector(Connector[EversportsSettings]):
+class EversportsConnector(DropConnector[EversportsSettings]):
     """Reads a club's customers from its newest Eversports export."""
 
     name: ClassVar[str] = "eversports"

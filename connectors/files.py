@@ -356,7 +356,14 @@ def _open_sftp(drop: FileDrop) -> Any:
     known = connection.extra.get("known_hosts")
     if known is not None:
         lines = str(known)
-        known = lines if "\n" not in lines and Path(lines).is_file() else lines.encode()
+        try:
+            if "\n" not in lines and Path(lines).is_file():
+                lines = Path(lines).read_text()
+            known = asyncssh.import_known_hosts(lines)
+        except (ValueError, OSError) as e:
+            raise SettingsWrong(
+                f"known_hosts of connection {connection.id} holds no lines of a known_hosts file."
+            ) from e
     return SSHFileSystem(
         parts.hostname,
         port=parts.port or connection.port or 22,

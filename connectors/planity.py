@@ -32,8 +32,8 @@ import polars as pl
 from pydantic import Field
 
 from connectors import fields
-from connectors.base import Connector, Settings
-from connectors.drop import DropSettings, open_drop, table_of
+from connectors.base import Settings
+from connectors.drop import DropConnector, DropSettings, open_drop, table_of
 from connectors.errors import ContractChanged
 from connectors.model import Reading, assemble, customers_frame, groups_frame
 from connectors.tabular import Table
@@ -66,7 +66,7 @@ class PlanitySettings(DropSettings):
     blocked: Literal["active", "suspended"] = "active"
 
 
-class PlanityConnector(Connector[PlanitySettings]):
+class PlanityConnector(DropConnector[PlanitySettings]):
     """Reads a salon's customers from its newest Planity export."""
 
     name: ClassVar[str] = "planity"

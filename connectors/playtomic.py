@@ -30,7 +30,7 @@ Inferred, therefore settable or loud:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -40,8 +40,8 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors import fields, playtomic_csv
-from connectors.base import Connector, Settings
+from connectors import drop, fields, playtomic_csv
+from connectors.base import Connection, Connector, Settings
 from connectors.drop import DropSettings
 from connectors.errors import ConnectorError, ContractChanged, SettingsWrong
 from connectors.http import Http, HttpLimits, base_address
@@ -121,44 +121,41 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
 
         :raises ConnectorError: before the first whole page, or the file is not whole.
         """
-        if self._is_drop():
+        if _is_drop(self.connection):
             return playtomic_csv.read(self.connection, self.club, self.settings)
         as_of = self.now()
         with self._http() as http:
             return self._walk(http, as_of)
 
+    @classmethod
+    def reach(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
+        """Log in, or open the folder; which venue is the club's is in its settings."""
+        if _is_drop(connection):
+            return drop.reach(connection)
+        with Http(_address(connection), cls.title, HttpLimits(), now=now) as http:
+            _log_in(http, connection)
+        return "Log-in works."
+
     def check(self) -> str:
         """Log in and ask for one player, or look for the file."""
-        if self._is_drop():
+        if _is_drop(self.connection):
             return playtomic_csv.check(self.connection, self.settings)
         with self._http() as http:
             page = self._page(http, None, limit=1)
         found = "has players" if page.data else "has no players"
         return f"Log-in works: the venue {found}."
 
-    def _is_drop(self) -> bool:
-        host = self.connection.host.strip()
-        return host.startswith(("file:", "sftp:", "s3:", "/"))
-
     def _http(self) -> Http:
-        base = base_address(self.connection)
+        base = _address(self.connection)
         if not self.settings.venue_id:
             raise SettingsWrong("No venue is named.", remedy="Put it into settings: venue_id.")
-        if not self.connection.login or not self.connection.password:
-            raise SettingsWrong(
-                f"The connection {self.connection.id} lacks the client id (login) or the secret (password)."
-            )
-        return Http(base, self.title, self.settings.http, now=self.now, login=self._log_in)
-
-    def _log_in(self, http: Http) -> str:
-        token = http.json(
-            "POST",
-            "/api/v1/oauth/token",
-            _Token,
-            body={"client_id": self.connection.login, "secret": self.connection.password},
-            login=False,
+        return Http(
+            base,
+            self.title,
+            self.settings.http,
+            now=self.now,
+            login=lambda http: _log_in(http, self.connection),
         )
-        return f"Bearer {token.token}"
 
     def _page(self, http: Http, cursor: str | None, *, limit: int) -> _Page:
         params: dict[str, Any] = {"limit": limit, "include": "BENEFITS"}
@@ -265,6 +262,35 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
                 *fields.split_names(raw["name"]).get_columns(),
             )
         )
+
+
+def _is_drop(connection: Connection) -> bool:
+    return connection.host.strip().startswith(("file:", "sftp:", "s3:", "/"))
+
+
+def _address(connection: Connection) -> str:
+    """The API's address, of a connection that has all it takes to log in.
+
+    :raises SettingsWrong: it has not.
+    """
+    base = base_address(connection)
+    if not connection.login or not connection.password:
+        raise SettingsWrong(
+            f"The connection {connection.id} lacks the client id (login) or the secret (password)."
+        )
+    return base
+
+
+def _log_in(http: Http, connection: Connection) -> str:
+    """The Authorization header's value, good for an hour."""
+    token = http.json(
+        "POST",
+        "/api/v1/oauth/token",
+        _Token,
+        body={"client_id": connection.login, "secret": connection.password},
+        login=False,
+    )
+    return f"Bearer {token.token}"
 
 
 def last_day(expires: Any, zone: ZoneInfo) -> date | None:

@@ -122,6 +122,13 @@ def test_a_key_that_is_none(connection: Connection) -> None:
         read(replace(connection, extra={"private_key": "rubbish"}))
 
 
+def test_known_hosts_that_are_none_are_told_before_anybody_is_asked() -> None:
+    """A form's field: whatever was pasted."""
+    at = Connection("club", "sftp://127.0.0.1:9/x", "club", "pw", extra={"known_hosts": "rubbish"})
+    with pytest.raises(SettingsWrong, match="known_hosts of connection club"):
+        FileDrop(at, timeout=5).find("*")
+
+
 def test_a_file_that_grows_while_it_is_read(connection: Connection, folder: Path) -> None:
     put(folder, "club/growing.csv", "id\n")
     with pytest.raises(FileBroken, match="being written"):
