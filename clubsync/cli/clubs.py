@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from clubsync.cli.common import AsJson, ClubId, open_base, out, print_json, table
-from clubsync.errors import SyncError
-from connectors.errors import ConnectorError
-
-if TYPE_CHECKING:
-    from clubsync.config import ClubConfig
 
 clubs_app = typer.Typer(
     help="The clubs of clubs.yaml, and how they are.", invoke_without_command=True
@@ -81,29 +76,23 @@ def clubs_check(
     as_json: AsJson = False,
 ) -> None:
     """Check clubs.yaml and test every club's connection; stores nothing."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from clubsync import connections
+    from clubsync.check import check_all
     from clubsync.config import load_config
-    from clubsync.pipeline import connector_of
 
     config = load_config()
     wanted = [config.club(c) for c in club_ids] if club_ids else list(config.clubs)
-
-    def look(club: ClubConfig) -> dict[str, Any]:
-        row = {"club": club.id, "erp": club.erp, "connection": club.connection}
-        try:
-            return {
-                **row,
-                "ok": True,
-                "found": connector_of(club, connections.resolve).check(),
-                "remedy": None,
-            }
-        except (SyncError, ConnectorError) as error:
-            return {**row, "ok": False, "found": error.what, "remedy": error.remedy}
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        rows = list(pool.map(look, wanted))
+    rows = [
+        {
+            "club": one.club.id,
+            "erp": one.club.erp,
+            "connection": one.club.connection,
+            "ok": one.ok,
+            "found": one.found,
+            "remedy": one.remedy,
+        }
+        for one in check_all(wanted, connections.resolve)
+    ]
     if as_json:
         print_json(rows)
     else:
