@@ -92,7 +92,7 @@ def from_fields(conn_id: str, fields: dict[str, object]) -> Connection:
 
 
 def _extra(extra: object) -> dict[str, Any]:
-    """A connection's extra: an object, or the JSON text of one."""
+    """A connection's extra: an object, or the JSON text of one. What a form leaves empty is not there."""
     if isinstance(extra, str):
         try:
             extra = json.loads(extra)
@@ -100,7 +100,7 @@ def _extra(extra: object) -> dict[str, Any]:
             raise ValueError("its extra is not JSON") from None
     if not isinstance(extra, dict):
         raise ValueError("its extra is not an object")
-    return extra
+    return {key: value for key, value in extra.items() if value is not None and value != ""}
 
 
 def _ask_airflow(conn_id: str) -> Connection | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from connectors.base import Connector
+if TYPE_CHECKING:
+    from connectors.base import Connector
 
 #: name in clubs.yaml -> module:class
 CONNECTORS = {

@@ -27,6 +27,8 @@ SHARED: Mapping[str, str] = {
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{u}:{r}" for u, r in USERS.items()),
     "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
+    # Whoever may edit connections may also test them; a test runs in the api-server.
+    "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
     "AIRFLOW__API__INSTANCE_NAME": "clubsync",
     "AIRFLOW__API__EXPOSE_CONFIG": "False",
     # A sync is a chain of short tasks, and a second's pause before each is most of its time.

@@ -1,0 +1,127 @@
+"""What is asked of a person who makes a connection to an ERP: one form per connector.
+
+It stands beside the connectors and not in them, because Airflow reads it at the start of every process,
+also of those that never read an ERP: this module imports nothing. What the fields mean to a connector is
+said in its own module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A field of the connection's extra.
+
+    :param name: its key there.
+    :param help: one or two sentences below the field.
+    :param secret: hidden as it is typed, and masked ever after.
+    :param lines: holds several lines, which a one-line field would run together. Such a field cannot be
+        hidden as it is typed; it is masked afterwards where Airflow knows its name for a secret's.
+    :param section: heading of the part of the form in which it stands, of its own; None: the first.
+    """
+
+    name: str
+    label: str
+    help: str
+    secret: bool = False
+    lines: bool = False
+    section: str | None = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """A connection's form. `login` and `password` are labels; None: the ERP has no such thing.
+
+    :param title: the ERP's name, the connector's `title`.
+    :param address: label of the host.
+    :param example: an address, shown while the field is empty.
+    """
+
+    title: str
+    address: str = "Address"
+    example: str = "https://erp.example.com"
+    login: str | None = "Log-in"
+    password: str | None = "Password"  # noqa: S105
+    login_hint: str = ""
+    password_hint: str = ""
+    extras: tuple[Extra, ...] = ()
+
+    @property
+    def fields(self) -> tuple[Extra, ...]:
+        """The fields of the extra: what all have, and the ERP's own."""
+        return (WEBHOOK_SECRET, *self.extras)
+
+
+WEBHOOK_SECRET = Extra(
+    "webhook_secret",
+    "Webhook secret",
+    "Secret of the ERP's webhooks, whsec_…; leave it empty where the ERP sends none.",
+    secret=True,
+)
+
+_FOLDER = (
+    Extra(
+        "known_hosts",
+        "Server keys",
+        "Lines of a known_hosts file, or the path of one. Without it the server's key is not checked, and "
+        "whoever can pose as the server gets the password.",
+        lines=True,
+        section="SFTP",
+    ),
+    Extra(
+        "private_key",
+        "Private key",
+        "The whole PEM text of a key without a passphrase, used instead of or beside the password.",
+        lines=True,
+        section="SFTP",
+    ),
+    Extra(
+        "endpoint_url",
+        "Endpoint",
+        "Address of the S3 server, where it is not Amazon's.",
+        section="S3",
+    ),
+    Extra("region_name", "Region", "The bucket's region, such as eu-west-3.", section="S3"),
+)
+
+
+def _folder(title: str) -> Form:
+    return Form(
+        title=title,
+        address="Folder",
+        example="file:///data/drop, sftp://files.example.com:22/export or s3://bucket/prefix",
+        login_hint="User (SFTP) or access key id (S3); empty for file:///",
+        password_hint="Password (SFTP) or secret access key (S3)",  # noqa: S106
+        extras=_FOLDER,
+    )
+
+
+#: connector's name -> form; a connector without one here has the plain form (`form_of`).
+FORMS = {
+    "csv": _folder("CSV or Excel export"),
+    "eversports": _folder("Eversports Manager"),
+    "planity": _folder("Planity"),
+    "playtomic": Form(
+        title="Playtomic",
+        address="Address or folder",
+        example="https://thirdparty.playtomic.io, or the Manager's files in sftp://host/folder",
+        login="Client id",
+        password="Secret",  # noqa: S106
+        login_hint="Of the API; of a folder, its user",
+        password_hint="Of the API; of a folder, its password",  # noqa: S106
+        extras=_FOLDER,
+    ),
+    "tryton": Form(
+        title="Tryton",
+        address="Address and database",
+        example="https://tryton.example.com/database",
+        login="User",
+    ),
+}
+
+
+def form_of(name: str) -> Form:
+    """The form of that connector's connections."""
+    return FORMS.get(name) or Form(title=name.replace("_", " ").capitalize())

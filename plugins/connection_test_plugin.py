@@ -1,0 +1,99 @@
+"""Makes Test in Airflow's list of connections work for ours.
+
+Airflow tests a connection under an id made up for it, so that its hook cannot know which clubs are meant:
+the id that was asked for is kept beside. And the list of Airflow 3.3.2 sends port 0 for a connection
+without a port, which the server takes for another port than the stored one, and refuses to test: 0 is
+made nothing again. (Later versions of Airflow do that themselves.)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from plugins.airflow_connections import tested_id
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+PATH = "/api/v2/connections/test"
+LONGEST = 2**20
+"""Bytes; no connection is longer, and what is goes on unread."""
+
+
+class ConnectionTests:
+    """ASGI middleware; every other request passes through untouched."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] != "http"
+            or scope["method"] != "POST"
+            or not scope["path"].endswith(PATH)
+            or (length := _length(scope)) is None
+        ):
+            await self.app(scope, receive, send)
+            return
+        body = b""
+        while len(body) < length:
+            message = await receive()
+            if message["type"] != "http.request":
+                return  # the browser has gone
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        conn_id, body = understood(body)
+        scope["headers"] = [
+            (name, str(len(body)).encode() if name == b"content-length" else value)
+            for name, value in scope["headers"]
+        ]
+        sent = False
+
+        async def again() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        token = tested_id.set(conn_id)
+        try:
+            await self.app(scope, again, send)
+        finally:
+            tested_id.reset(token)
+
+
+def understood(body: bytes) -> tuple[str | None, bytes]:
+    """The id of the connection that is to be tested, and the request with no port in the place of 0."""
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return None, body
+    if not isinstance(asked, dict):
+        return None, body
+    conn_id = asked.get("connection_id")
+    if asked.get("port") == 0:
+        body = json.dumps({**asked, "port": None}).encode()
+    return conn_id if isinstance(conn_id, str) else None, body
+
+
+def _length(scope: Scope) -> int | None:
+    """The request's length; None where it is not said, or too long."""
+    said = dict(scope["headers"]).get(b"content-length", b"")
+    return int(said) if said.isdigit() and int(said) <= LONGEST else None
+
+
+class ConnectionTestPlugin(AirflowPlugin):
+    """Airflow looks for this class."""
+
+    name = "clubsync_connection_test"
+    fastapi_root_middlewares = [  # noqa: RUF012
+        {"name": "Tests of clubsync's connections", "middleware": ConnectionTests}
+    ]
