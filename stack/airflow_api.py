@@ -91,6 +91,14 @@ class AirflowApi:
         }
         self._call("POST", f"/api/v2/dags/{dag}/clearTaskInstances", json=body)
 
+    def add_connection(self, connection: dict[str, Any]) -> None:
+        """Store a connection, in the fields of Airflow's API."""
+        self._call("POST", "/api/v2/connections", json=connection)
+
+    def test_connection(self, connection: dict[str, Any]) -> dict[str, Any]:
+        """What a test of it says: status and message."""
+        return self._call("POST", "/api/v2/connections/test", json=connection)
+
     def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
         offset = 0
         while True:

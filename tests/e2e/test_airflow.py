@@ -44,9 +44,12 @@ class Stack:
 
     @property
     def api(self) -> AirflowApi:
+        return self.api_as("support")
+
+    def api_as(self, user: str) -> AirflowApi:
         passwords = json.loads((self.var / "airflow" / "passwords.json").read_text())
         url = f"http://127.0.0.1:{self.environment['CLUBSYNC_PORT']}"
-        return AirflowApi(url, "support", passwords["support"])
+        return AirflowApi(url, user, passwords[user])
 
     def fault(self, club: str, kind: str | None) -> None:
         """Switch a fault of a club's simulated ERP on, or off."""
@@ -201,3 +204,37 @@ def test_up_a_second_time_is_harmless(stack: Stack) -> None:
     assert again.returncode == 0, again.stdout + again.stderr
     assert "stopping" not in again.stdout
     assert before
+
+
+def test_a_test_of_a_connection_tells_good_from_bad(stack: Stack) -> None:
+    """As the list of connections asks for it: without a port, which it sends as 0."""
+    sandbox = f"http://127.0.0.1:{stack.environment['CLUBSYNC_SANDBOX_PORT']}/playtomic"
+    wanted = {
+        "connection_id": "padel_lyon",
+        "conn_type": "clubsync_playtomic",
+        "host": sandbox,
+        "login": "padel-bordeaux",
+        "password": "sandbox-demo",
+        "extra": json.dumps({"webhook_secret": "whsec_of-a-test", "known_hosts": None}),
+    }
+    admin = stack.api_as("admin")
+    admin.add_connection(wanted)
+    listed = {**wanted, "password": "***", "port": 0, "schema": "", "description": ""}
+
+    good = admin.test_connection(listed)
+    assert (good["status"], good["message"].startswith("Log-in works.")) == (True, True)
+    assert "No club in clubs.yaml names this connection yet" in good["message"]
+
+    bad = admin.test_connection({**wanted, "password": "an old one"})
+    assert bad["status"] is False
+    assert "put it into the Airflow connection" in bad["message"]
+    assert "an old one" not in bad["message"]
+
+    # The club that names it is found although Airflow tests under an id of its own.
+    named = {**listed, "connection_id": "padel_bordeaux"}
+    message = "Padel Bordeaux Lac (padel-bordeaux): Log-in works: the venue has players."
+    assert admin.test_connection(named) == {"status": True, "message": message}
+
+    with pytest.raises(requests.HTTPError) as refused:
+        stack.api.test_connection(wanted)
+    assert refused.value.response.status_code == requests.codes.forbidden
