@@ -168,9 +168,7 @@ def groups_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows of groups -> a frame of exactly `GROUP_SCHEMA`; a repeated id counts once, the first wins."""
     if not rows:
         return GROUP_SCHEMA.to_frame()
-    frame = pl.DataFrame(rows, schema=GROUP_SCHEMA).with_columns(
-        _without_nul(pl.col("id", "name"))
-    )
+    frame = pl.DataFrame(rows, schema=GROUP_SCHEMA).with_columns(_without_nul(pl.col("id", "name")))
     return frame.unique("id", keep="first", maintain_order=True)
 
 

@@ -1,31 +1,39 @@
 """The diff against the model: small ERP worlds in which everything collides, run after run.
 
 Two ways: hundreds of worlds side by side in one plan, by seed, for the numbers; and a state machine on
-one world, which shrinks what it finds to a few steps. `CLUBSYNC_LONG=1` runs both deep.
+one world, which shrinks what it finds to a few steps. Both run deep where tests marked long do.
 """
 
 from __future__ import annotations
 
-import os
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
+from tests.support.erp_rules import ErpMachine, ids, letters, phones
 from tests.support.memory import Memory
-from tests.support.model import Record
-from tests.support.world import GROUPS, IDS, LETTERS, PHONES, STATUSES, World, check, found
+from tests.support.words import Record, Snapshot
+from tests.support.world import World, check, found
 
-LONG = bool(os.environ.get("CLUBSYNC_LONG"))
 TODAY = date(2026, 3, 2)
 WORLDS = 300
 RUNS = 25
 
 
-@pytest.mark.parametrize("seed", range(40 if LONG else 2))
+def seen(
+    shown: dict[str, Record], groups: dict[str, bool | None], whole: bool, today: date
+) -> Snapshot:
+    """The reading as the model takes it."""
+    return Snapshot(dict(shown), dict(groups), whole, datetime.combine(today, time(12), UTC))
+
+
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(n, marks=pytest.mark.long) for n in range(2, 40))]
+)
 def test_many_worlds_at_once(seed: int) -> None:
     """Every run, every world has the base that the rules ask for; and the same snapshot again changes nothing."""
     dice, today, engine = Random(seed), TODAY, Memory()
@@ -51,7 +59,7 @@ def test_many_worlds_at_once(seed: int) -> None:
         base = found(engine)
         expected = {}
         for world in worlds:
-            world.model.sync(mine[world.number], dict(world.groups), whole, today)
+            world.model.sync(seen(mine[world.number], world.groups, whole, today))
             world.name_the_new(numbers)
             now = world.expected()
             mine_too = {n for n, row in base.items() if row[0] in world.model.now}
@@ -67,13 +75,7 @@ def test_many_worlds_at_once(seed: int) -> None:
         assert again.customers.is_empty()
 
 
-ids = st.sampled_from(IDS)
-letters = st.sampled_from(LETTERS)
-raw = st.sampled_from([*LETTERS, *LETTERS, None, "not an address"])
-phones = st.sampled_from(PHONES)
-
-
-class Machine(RuleBasedStateMachine):
+class Machine(ErpMachine):
     """One world, step by step."""
 
     def __init__(self) -> None:
@@ -81,52 +83,6 @@ class Machine(RuleBasedStateMachine):
         self.engine = Memory()
         self.world = World(0, self.engine)
         self.today = TODAY
-
-    @rule(i=ids, letter=raw, status=st.sampled_from(STATUSES))
-    def put(self, i: str, letter: str | None, status: str) -> None:
-        self.world.put(i, letter, status)
-
-    @rule(i=ids)
-    def vanish(self, i: str) -> None:
-        self.world.vanish(i)
-
-    @rule(i=ids)
-    def bereave(self, i: str) -> None:
-        self.world.bereave(i)
-
-    @rule(i=ids, j=ids)
-    def swap(self, i: str, j: str) -> None:
-        self.world.swap(i, j)
-
-    @rule(i=ids, j=ids)
-    def merge(self, i: str, j: str) -> None:
-        self.world.merge(i, j)
-
-    @rule(i=ids, j=ids)
-    def adopt(self, i: str, j: str) -> None:
-        self.world.adopt(i, j)
-
-    @rule(i=ids, j=st.none() | ids)
-    def state_merge(self, i: str, j: str | None) -> None:
-        self.world.change(i, replaced_by=j)
-
-    @rule(i=ids, phone=phones, former=st.booleans())
-    def edit_record(self, i: str, phone: str | None, former: bool) -> None:
-        self.world.change(i, phone=phone, former=former)
-
-    @rule(
-        i=ids,
-        held=st.dictionaries(
-            st.sampled_from([*GROUPS, "nowhere"]), st.sampled_from([None, 0, 1, 3]), max_size=2
-        ),
-    )
-    def join(self, i: str, held: dict[str, int | None]) -> None:
-        days = {g: None if d is None else self.today + timedelta(d) for g, d in held.items()}
-        self.world.join(i, days)
-
-    @rule(name=st.sampled_from(GROUPS), active=st.sampled_from([True, False, None, "unlisted"]))
-    def switch(self, name: str, active: bool | str | None) -> None:
-        self.world.switch(name, active)
 
     @rule(letter=letters, phone=phones)
     def add_by_hand(self, letter: str, phone: str | None) -> None:
@@ -161,7 +117,7 @@ class Machine(RuleBasedStateMachine):
     def run_over(self, shown: dict[str, Record], *, whole: bool) -> None:
         before, groups = set(self.engine.base), dict(self.world.groups)
         self.engine.sync(shown, groups, whole, self.today)
-        self.world.model.sync(shown, groups, whole, self.today)
+        self.world.model.sync(seen(shown, groups, whole, self.today))
         rows = self.engine.base.items()
         self.world.name_the_new({row["erp_id"]: n for n, row in rows if row["erp_id"]})
         assert found(self.engine) == self.world.expected()
@@ -171,10 +127,24 @@ class Machine(RuleBasedStateMachine):
         assert again.records.is_empty(), again.records
 
 
-Machine.TestCase.settings = settings(
-    max_examples=2000 if LONG else 15,
-    stateful_step_count=50 if LONG else 25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-TestDiffAgainstTheModel = Machine.TestCase
+def run_machine(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+
+
+def test_step_by_step() -> None:
+    run_machine(examples=15, steps=25)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_step_by_step_deep() -> None:
+    run_machine(examples=2000, steps=50)

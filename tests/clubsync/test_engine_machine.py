@@ -1,145 +1,394 @@
-"""The whole engine on PostgreSQL against the model: what the plan over a few records must not miss.
+"""The whole engine on PostgreSQL against the model, step by step, as a hypothesis state machine.
 
-After every run the base is the model's, and a plan over everything would change nothing more: the work in
-proportion to change (`scope`) saw all that it should. Old snapshots are replayed in between and change
-nothing (R16). `CLUBSYNC_LONG=1` runs it deep.
+Random ERP histories, what people do by hand and in the app, lost pages, replays, holds and their decisions,
+undo and redo. After each step the base equals the model, every id there was is there, and a run's rows
+written are the rows changed.
 """
 
 from __future__ import annotations
 
-import os
-from datetime import timedelta
-from random import Random
-from typing import Any
+import itertools
+import json
+from collections.abc import Callable
+from datetime import date
+from typing import Any, ClassVar
 
 import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from clubsync import acts
+from clubsync.config import Config, Guard
+from clubsync.errors import ActRefused
+from clubsync.undo import undo
 from tests.support.club import Club
+from tests.support.erp_rules import ErpMachine, ids, letters, phones
+from tests.support.hands import Hands
 from tests.support.memory import FORMER_GROUP, canonical, group_list
-from tests.support.model import Customer, Model, Record
 from tests.support.rules import NewClub
+from tests.support.words import Customer, Record, Snapshot
 from tests.support.world import World
 
-LONG = bool(os.environ.get("CLUBSYNC_LONG"))
-RUNS = 60 if LONG else 8
-WORLDS = 6
+TABLES = {
+    "customer": "customer",
+    "customer_group": "group_id",
+    "membership": "customer || ' ' || group_id",
+    "attachment_request": "request_id",
+}
+picks = st.integers(0, 5)
+_numbers = itertools.count(100)
 
 
-class Hands:
-    """The base of a real club, as `World` changes it by hand."""
+class EngineMachine(ErpMachine):
+    """One club; the ERP always has one customer who never changes, so that it is never empty."""
 
-    def __init__(self, club: Club) -> None:
-        self.club = club
-        self.base: dict[int, Any] = {}
+    new_club: ClassVar[NewClub]
 
-    def add_by_hand(self, email: str, phone: str | None) -> int:
-        return self.club.add_by_hand(email)
+    @initialize(limit=st.sampled_from([1, 2, 1000]))
+    def found(self, limit: int) -> None:
+        guard = Guard(share=0, at_least=limit, at_most=limit)
+        self.club: Club = self.new_club(former_groups=(FORMER_GROUP,), timezone="UTC", guard=guard)
+        self.club.pipeline()._number(self.club.config)  # known to the base before its first sync
+        self.model = Hands(limit)
+        self.world = World(next(_numbers), None, self.model)  # type: ignore[arg-type]
+        self.anchor = {self.world.id("9"): Record(f"anchor{self.world.number}@x.fr")}
+        self.snapshots: list[tuple[int, bool]] = []
+        self.ever: set[int] = set()
+        self.sync()
 
-    def detach(self, number: int) -> None:
-        self.club.detach(self.club.customer(number)["erp_id"])
+    @property
+    def today(self) -> date:  # type: ignore[override]
+        return self.club.now.date()
 
+    # --- syncs --------------------------------------------------------------------------------
 
-class EngineWorld(World):
-    """A `World` whose hands work on a real club: no phones, and links by real accounts are not played."""
+    @rule()
+    def sync(self) -> None:
+        self.read(set())
 
-    def edit_base(self, i: str, phone: str | None) -> None:
-        """Not played here."""
+    @rule()
+    def sync_twice(self) -> None:
+        """R17: what is read again unchanged writes nothing."""
+        self.read(set())
+        assert self.read(set()) == 0
 
-    def link(self, i: str) -> None:
-        """Not played here."""
+    @rule(lost=st.sets(ids, min_size=1, max_size=3))
+    def sync_in_part(self, lost: set[str]) -> None:
+        self.read({self.world.id(i) for i in lost})
 
-    def add_by_hand(self, letter: str, phone: str | None) -> None:
-        super().add_by_hand(letter, None)
-
-
-def show(club: Club, worlds: list[World], lost: set[str]) -> None:
-    """Put the worlds' records into the club's ERP."""
-    club.erp.records = {}
-    club.erp.groups = {}
-    for world in worlds:
-        for i, record in world.erp.items():
+    def read(self, lost: set[str]) -> int:
+        """One run; rows written."""
+        erp = {**self.world.erp, **self.anchor}
+        self.club.erp.records = {}
+        for i, record in erp.items():
             row = canonical(i, record)
             row["groups"] = [(g["id"], g["valid_until"]) for g in row["groups"]]
-            club.erp.records[i] = row
-        for group in group_list(world.groups):
-            club.erp.groups[group["id"]] = group
-    club.erp.lost = lost
+            self.club.erp.records[i] = row
+        self.club.erp.groups = {g["id"]: g for g in group_list(self.world.groups)}
+        lost &= set(erp)
+        shown = {i: r for i, r in erp.items() if i not in lost}
 
+        def run() -> dict[str, Any]:
+            step = self.club.sync(lost=tuple(lost))
+            at = self.club.now
+            self.model.run(step["run"], Snapshot(shown, dict(self.world.groups), not lost, at))
+            self.snapshots.append((step["snapshot"], not lost))
+            return dict(step)
 
-def said(customers: list[Customer]) -> dict[Any, tuple[Any, ...]]:
-    """The model's base in comparable words."""
-    return {
-        c.number: (c.erp_id, c.email, c.inside, sorted(c.groups), c.detached) for c in customers
-    }
+        return self.counted(run)
 
+    def counted(self, run: Callable[[], dict[str, Any]]) -> int:
+        """R17, R18: rows written are rows changed, and one audit row for each customer and kind."""
+        before, audit = self.rows(), self.audit()
+        step = run()
+        assert step.get("error") is None, step
+        after, now = self.rows(), self.audit()
+        changed = {key for key in before | after if before.get(key) != after.get(key)}
+        assert step["rows_written"] == len(changed) + len(now) - len(audit), (step, changed)
+        assert len(set(now)) == len(now)
+        if step["run"] in self.model.runs:
+            self.model.name(step["run"], self.numbers())
+        return int(step["rows_written"])
 
-@pytest.mark.parametrize("seed", range(20 if LONG else 2))
-def test_the_engine_against_the_model(new_club: NewClub, seed: int) -> None:
-    """Several worlds in one club, run after run, in whole and in part."""
-    dice = Random(1000 + seed)
-    club = new_club(former_groups=(FORMER_GROUP,), timezone="UTC")
-    club.erp.put("0", "first@x.fr")
-    club.sync()
-    club.erp.remove("0")
-    club.erp.put("9", "anchor@x.fr")
-    club.sync()
-    anchor = club.erp.records["9"]
-    worlds: list[World] = [EngineWorld(n, Hands(club)) for n in range(100, 100 + WORLDS)]  # type: ignore[arg-type]
-    for run in range(RUNS):
-        if dice.random() < 0.3:
-            club.later(days=dice.choice([1, 2]))
-        for world in worlds:
-            for _ in range(dice.randint(0, 4)):
-                world.mutate(dice, club.now.date())
-        whole = dice.random() < 0.75
-        ids = sorted(i for world in worlds for i in world.erp)
-        lost = set() if whole else set(dice.sample(ids, len(ids) // 2))
-        show(club, worlds, lost)
-        club.erp.records["9"] = anchor
-        club.sync(certified=whole, lost=tuple(lost))
-        compare(club, worlds, lost, whole)
-        assert club.unsettled() == {}, "\n".join(line for world in worlds for line in world.log)
-        if dice.random() < 0.3:
-            before = club.base()
-            show(club, worlds[: WORLDS // 2], set())
-            club.erp.records["9"] = anchor
-            old = club.now - timedelta(hours=dice.randint(1, 5), days=run)
-            certified = club.rows(
-                "select certified_as_of from sync.club_state where club = %s", club.number
-            )
-            if old < certified[0][0]:
-                club.sync(as_of=old)
-                assert club.base() == before
+    @precondition(lambda self: any(whole for _, whole in self.snapshots[1:]))
+    @rule(pick=st.integers(0, 50))
+    def replay(self, pick: int) -> None:
+        """R16: an older snapshot than the last certified one changes nothing."""
+        last = max(k for k, (_, whole) in enumerate(self.snapshots) if whole)
+        number, _ = self.snapshots[pick % last]
+        before = self.rows()
+        step = self.club.pipeline()._again(self.club.id, "replay", number)
+        assert (step["error"], step["rows_written"]) == (None, 0)
+        assert self.rows() == before
 
+    @rule(days=st.sampled_from([1, 1, 2, 31]))
+    def pass_time(self, days: int) -> None:
+        self.club.later(days=days)
 
-def compare(club: Club, worlds: list[World], lost: set[str], whole: bool) -> None:
-    """The base is the model's, every email stands once, and who is out has a reason or a finding (R22)."""
-    rows = [row for row in club.base().values() if row["erp_id"] not in ("0", "9")]
-    numbers = {row["erp_id"]: row["id"] for row in rows if row["erp_id"]}
-    expected: dict[Any, tuple[Any, ...]] = {}
-    for world in worlds:
-        shown = {i: r for i, r in world.erp.items() if i not in lost}
-        world.model.sync(shown, dict(world.groups), whole, club.now.date())
-        world.name_the_new(numbers)
-        expected |= said(world.model.base)
-    base = {
-        r["id"]: (
-            r["erp_id"],
-            r["email"],
-            r["in_customers_group"],
-            sorted(r["groups"]),
-            r["detached"],
+    # --- decisions ----------------------------------------------------------------------------
+
+    def hold(self) -> int | None:
+        found = self.club.rows(
+            "select hold from sync.hold where club = %s and state = 'open'", self.me
         )
-        for r in rows
-    }
-    assert base == expected, "\n".join(line for world in worlds for line in world.log)
-    if whole:
-        findings, inside = club.findings(all=True), club.inside()
-        for world in worlds:
-            for i, record in world.erp.items():
-                assert i in inside or plain(record, world.model) or i in findings, (i, record)
+        return found[0][0] if found else None
+
+    @precondition(lambda self: self.model.hold)
+    @rule()
+    def approve(self) -> None:
+        def run() -> dict[str, Any]:
+            step = self.club.pipeline().approve(self.hold() or 0, "Ann")
+            if step["run"]:
+                self.model.approve(step["run"], self.club.now)
+            return dict(step)
+
+        self.counted(run)
+
+    @precondition(lambda self: self.model.hold)
+    @rule()
+    def reject(self) -> None:
+        self.club.pipeline().reject(self.hold() or 0, "Ann")
+        self.model.reject(self.club.now)
+
+    @precondition(lambda self: len(self.snapshots) > 2)
+    @rule(pick=st.integers(0, 3))
+    def undo(self, pick: int) -> None:
+        """R18: one of the last runs; too many who would lose access is what the person saw and approved."""
+        run = sorted(self.model.runs)[-1 - pick % len(self.model.runs)]
+        config = Config(clubs=(self.club.config,))
+        held = undo(self.base, config, run, dry_run=True)["held"]
+        seen = held["list"] if held else None
+
+        def back() -> dict[str, Any]:
+            report = undo(self.base, config, run, list_hash=seen, by="Ann")
+            assert {skip["customer"] for skip in report["skipped"]} == self.model.undo(run)
+            return report
+
+        self.counted(back)
+        self.model.answer()
+
+    @precondition(lambda self: self.model.runs)
+    @rule(pick=st.integers(0, 3))
+    def redo(self, pick: int) -> None:
+        runs = [c.undone.run for c in self.model.base if c.undone]
+        run = runs[pick % len(runs)] if runs else min(self.model.runs)
+
+        def again() -> dict[str, Any]:
+            step = self.club.pipeline().redo(run, "Ann")
+            assert self.model.redo(run, step["run"], self.club.now)
+            return dict(step)
+
+        if runs:
+            self.counted(again)
+        else:
+            with pytest.raises(ActRefused):
+                self.club.pipeline().redo(run, "Ann")
+
+    # --- by hand ------------------------------------------------------------------------------
+
+    @property
+    def me(self) -> int:
+        return self.club.number
+
+    @property
+    def base(self) -> Any:
+        return self.club._base
+
+    def done(self, act: Callable[..., dict[str, Any]], *arguments: Any, **how: Any) -> int | None:
+        """Do it; the id of what it made, or None where it was refused."""
+        try:
+            return int(act(self.base, self.club.config, *arguments, **how)["id"])
+        except ActRefused as refusal:
+            note(refusal.what)
+            return None
+
+    def somebody(self, pick: int) -> Customer | None:
+        return self.model.base[pick % len(self.model.base)] if self.model.base else None
+
+    @rule(letter=letters, phone=phones)
+    def add_by_hand(self, letter: str, phone: str | None) -> None:
+        email = self.world.email(letter)
+        made = self.done(acts.add, email, "Hand", "Made", phone)
+        assert (made is not None) == self.model.add(email, phone)
+        if made is not None:
+            self.model.of(email).number = made  # type: ignore[union-attr]
+
+    @rule(pick=picks)
+    def detach(self, pick: int) -> None:
+        if c := self.somebody(pick):
+            assert (self.done(acts.detach, str(c.number)) is not None) == self.model.detach(c)
+
+    @rule(pick=picks, phone=phones)
+    def edit_phone(self, pick: int, phone: str | None) -> None:
+        if c := self.somebody(pick):
+            assert self.done(acts.edit, str(c.number), phone=phone or "") is not None
+            c.phone = phone
+
+    @rule(pick=picks, letter=letters)
+    def edit_email(self, pick: int, letter: str) -> None:
+        if c := self.somebody(pick):
+            email = self.world.email(letter)
+            done = self.done(acts.edit, str(c.number), email=email) is not None
+            assert done == self.model.edit_email(c, email)
+            self.model.answer()
+
+    # --- the app ------------------------------------------------------------------------------
+
+    def in_app(self, act: Callable[..., dict[str, Any]], *arguments: Any, **how: Any) -> int | None:
+        try:
+            return int(act(self.base, {self.me: self.club.config}, *arguments, **how)["id"])
+        except ActRefused as refusal:
+            note(refusal.what)
+            return None
+
+    def user(self, pick: int) -> int:
+        return sorted(self.model.users)[pick % len(self.model.users)]
+
+    @rule(letter=letters, sure=st.booleans())
+    def register(self, letter: str, sure: bool) -> None:
+        email = self.world.email(letter)
+        made = self.in_app(acts.register, email, confirmed=sure)
+        assert (made is not None) == self.model.register(made, email, sure)
+        self.model.answer()
+
+    @precondition(lambda self: self.model.users)
+    @rule(pick=picks)
+    def confirm(self, pick: int) -> None:
+        user = self.user(pick)
+        done = self.in_app(acts.confirm, str(user)) is not None
+        assert done == self.model.set_email(user, self.model.users[user][0], True)
+        self.model.answer()
+
+    @precondition(lambda self: self.model.users)
+    @rule(pick=picks, letter=letters, sure=st.booleans())
+    def set_email(self, pick: int, letter: str, sure: bool) -> None:
+        user, email = self.user(pick), self.world.email(letter)
+        done = self.in_app(acts.set_email, str(user), email, confirmed=sure) is not None
+        assert done == self.model.set_email(user, email, sure)
+        self.model.answer()
+
+    @precondition(lambda self: self.model.users)
+    @rule(pick=picks)
+    def request(self, pick: int) -> None:
+        user = self.user(pick)
+        made = self.done(acts.request, str(user))
+        assert (made is not None) == self.model.request(made, user)
+
+    def pending(self) -> list[int]:
+        return sorted(n for n, (_, state) in self.model.requests.items() if state == "pending")
+
+    @precondition(lambda self: self.pending())
+    @rule(pick=picks)
+    def accept(self, pick: int) -> None:
+        number = self.pending()[pick % len(self.pending())]
+        email = self.model.users[self.model.requests[number][0]][0]
+        done = self.done(acts.accept, str(number)) is not None
+        assert done == self.model.accept(number)
+        if done:
+            c = self.model.of(email)
+            assert c is not None
+            rows = self.club.rows("select customer from base.customer where email = %s", email)
+            c.number = rows[0][0]
+            self.model.answer()
+
+    @precondition(lambda self: self.pending())
+    @rule(pick=picks)
+    def refuse(self, pick: int) -> None:
+        number = self.pending()[pick % len(self.pending())]
+        assert self.done(acts.refuse, str(number)) == number
+        user, _ = self.model.requests[number]
+        self.model.requests[number] = (user, "refused")
+
+    # --- what must hold -----------------------------------------------------------------------
+
+    def rows(self) -> dict[tuple[str, str], str]:
+        """Every row of the club in schema base, but for the time it was touched."""
+        found = {}
+        for table, key in TABLES.items():
+            sql = f"select ({key})::text, to_jsonb(t) - 'updated_at' from base.{table} as t where club = %s"
+            for name, row in self.club.rows(sql, self.me):
+                found[(table, name)] = json.dumps(row, sort_keys=True)
+        return found
+
+    def audit(self) -> list[tuple[Any, ...]]:
+        return self.club.rows(
+            "select run, customer, kind from sync.change where club = %s", self.me
+        )
+
+    def numbers(self) -> dict[str, int]:
+        sql = "select erp_id, customer from base.customer where club = %s and erp_id is not null"
+        return {row[0]: row[1] for row in self.club.rows(sql, self.me)}
+
+    @invariant()
+    def the_base_is_the_models(self) -> None:
+        base = {
+            row["id"]: (
+                row["erp_id"],
+                row["email"],
+                row["in_customers_group"],
+                set(row["groups"]),
+                row["phone"],
+                row["detached"],
+                row["link"],
+            )
+            for row in self.club.base().values()
+        }
+        model = self.model
+        assert base == {
+            c.number: (
+                c.erp_id,
+                c.email,
+                c.inside,
+                set(c.groups),
+                c.phone,
+                c.detached,
+                model.link_of(c),
+            )
+            for c in model.base
+        }
+        users = self.club.rows(
+            "select customer, linked_user from base.customer where club = %s", self.me
+        )
+        assert dict(users) == {c.number: c.user for c in model.base}
+        assert self.ever <= set(base), "ids are for ever"
+        self.ever = set(base)
+
+    @invariant()
+    def holds_and_requests_are_the_models(self) -> None:
+        held = self.club.rows(
+            "select m.customer from sync.hold as h join sync.hold_member as m using (club, hold)"
+            " where club = %s and h.state = 'open' and m.left_version is null",
+            self.me,
+        )
+        assert {row[0] for row in held} == self.model.hold
+        requests = self.club.rows(
+            "select request_id, user_id, state from base.attachment_request where club = %s",
+            self.me,
+        )
+        assert {n: (user, state) for n, user, state in requests} == self.model.requests
 
 
-def plain(record: Record, model: Model) -> bool:
-    """Out by its plain status: needs no finding."""
-    return record.status not in ("active", "unknown")
+def run_machine(new_club: NewClub, examples: int, steps: int) -> None:
+    machine = type("Machine", (EngineMachine,), {"new_club": staticmethod(new_club)})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+
+
+def test_the_engine_against_the_model(new_club: NewClub) -> None:
+    """The state machine; hypothesis shrinks what it finds to a few steps."""
+    run_machine(new_club, examples=10, steps=30)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_the_engine_against_the_model_deep(new_club: NewClub) -> None:
+    run_machine(new_club, examples=300, steps=60)

@@ -16,7 +16,7 @@ from clubsync.facts import VANISHED, Policy
 from clubsync.load import _json_lists
 from clubsync.snapshot import Snapshot, prepare
 from connectors.model import GROUP_SCHEMA, assemble, customers_frame, groups_frame
-from tests.support.model import Record
+from tests.support.words import Record
 
 FORMER_GROUP = "ex"
 _AS_OF = datetime(2026, 3, 2, tzinfo=UTC)

@@ -8,7 +8,8 @@ from random import Random
 from typing import Any
 
 from tests.support.memory import Memory
-from tests.support.model import Customer, Model, Record
+from tests.support.model import Model
+from tests.support.words import Customer, Record
 
 IDS = [str(i) for i in range(1, 6)]
 LETTERS = ["a", "b", "c"]

@@ -1,0 +1,85 @@
+"""The words in which world, engine and model speak of a club: an ERP record, a base customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+
+@dataclass(frozen=True)
+class Record:
+    """An ERP record; `groups`: id -> last day, or None; `former`: in a group of former customers."""
+
+    email: str | None
+    status: str = "active"
+    groups: Mapping[str, date | None] = field(default_factory=dict)
+    guardian: str | None = None
+    replaced_by: str | None = None
+    phone: str | None = None
+    former: bool = False
+
+
+Groups = Mapping[str, bool | None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One reading of the ERP: records, groups (id -> active), whether certified, when."""
+
+    shown: Mapping[str, Record]
+    groups: Groups
+    whole: bool
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided of a customer while its record was this one (None: gone): it holds until the
+    record is another, or until then."""
+
+    about: str | None
+    record: Record | None
+    until: datetime | None = None
+    run: int | None = None
+
+
+@dataclass
+class Customer:
+    """A base customer; `number` is None until the engine has named a new one."""
+
+    number: int | None
+    erp_id: str | None
+    email: str | None
+    inside: bool
+    groups: frozenset[str] = frozenset()
+    phone: str | None = None
+    detached: bool = False
+    user: int | None = None
+    over: bool = False  # ended in another by a merge, and not back since
+    kept: Decision | None = None  # R15: a person rejected a hold
+    undone: Decision | None = None  # R18: a person undid a run
+    # what one sync does to it
+    was: str | None = None  # whose record it was before it moved; "" for one added by hand
+    merged: bool = False  # moved by a merge, or ended in one
+    into: str | None = None  # the record whose customer it ended in
+
+    @property
+    def precedence(self) -> tuple[bool, bool, int]:
+        """Who moves first where several end in one."""
+        return (not self.inside, not self.user, self.number or 0)
+
+
+def valid(email: str | None) -> bool:
+    """Enough of R2 for the addresses of these tests."""
+    return email is not None and "@" in email
+
+
+def walk(pairs: Mapping[str, str | None], start: str) -> list[str]:
+    """Where following the pairs leads: each step once."""
+    path: list[str] = []
+    at = pairs.get(start)
+    while at is not None and at not in path:
+        path.append(at)
+        at = pairs.get(at)
+    return path
