@@ -184,6 +184,17 @@ class Pipeline:
 
         return [c.id for c in sorted(of_erp, key=last) if is_due(c)]
 
+    def alive(self, erp: str, clubs: Sequence[str] | None = None) -> list[str]:
+        """Ids of the clubs of that ERP that are not paused, or those asked for: whom a backfill is about."""
+        of_erp = self.config.of_erp(erp)
+        if clubs:
+            return [c.id for c in of_erp if c.id in set(clubs)]
+        from clubsync.db import queries
+
+        with self.base.reader() as driver:
+            paused = {row["club_id"] for row in queries().club_states(driver) if row["paused"]}
+        return [c.id for c in of_erp if c.id not in paused]
+
     # --- the stages ---------------------------------------------------------------------------
 
     def extract(self, club_ids: Sequence[str], trigger: str, full: bool = False) -> list[Step]:
@@ -579,7 +590,7 @@ class Pipeline:
                 driver,
                 club=number,
                 as_of=reading.as_of,
-                read_at=datetime.now(UTC),
+                read_at=clock.now(),
                 certified=certificate.complete,
                 doubts=list(certificate.doubts),
                 customers=customers.height,
@@ -816,7 +827,9 @@ class Pipeline:
         if work.unchanged or work.scope is None:
             return
         self._plan(step, work)
-        work.judged = work.findings = None  # the plan says it all, and a large club's facts are large
+        work.judged = work.findings = (
+            None  # the plan says it all, and a large club's facts are large
+        )
         self._store_plan(step, work)
 
     def _plan(self, step: Step, work: _Work) -> None:

@@ -39,6 +39,8 @@ def waits(cadence: timedelta) -> list[timedelta]:
 def worth_retrying(step: Mapping[str, Any]) -> bool:
     """Whether the same club may well be read within the two minutes."""
     retry_after = step.get("retry_after") or 0.0
+    if step.get("until"):  # in quarantine: one look is enough
+        return False
     return bool(step["transient"]) and retry_after <= LONGEST_WAIT.total_seconds()
 
 
@@ -60,6 +62,8 @@ class ClubRetryPolicy(RetryPolicy):
         step = exception.step
         if not step["transient"]:
             return RetryDecision.fail("Trying again would not help.")
+        if step.get("until"):
+            return RetryDecision.fail("The club is in quarantine: its next look comes by itself.")
         if not worth_retrying(step):
             return RetryDecision.fail(
                 f"The ERP asks for a pause of {step['retry_after']:.0f} s: the club is read then."
@@ -76,6 +80,11 @@ def plain_words(step: Mapping[str, Any]) -> Iterator[str]:
     yield f"What happened: {step['error']}"
     if step.get("since"):
         yield f"Since: {step['since']}"
+    if step.get("until"):
+        yield (
+            f"Quarantine: it has failed for so long that it is looked at again only at {step['until']}, "
+            f"or at once with the Dag sync_one or `clubsync clubs resume {step['club']}`."
+        )
     if step.get("remedy") and step["remedy"] not in step["error"]:
         yield f"What to do: {step['remedy']}"
     if step.get("runbook"):

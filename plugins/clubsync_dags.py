@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task, task_group
 
 from clubsync.config import ClubConfig, load_config
-from plugins import sync_tasks
+from plugins import sync_tasks, upkeep_tasks
 from plugins.club_failures import RETRIES, ClubRetryPolicy, tell_failure, tell_retry, waits
 from plugins.sync_tasks import Batch, Loaded, Step
 
@@ -57,6 +57,40 @@ ONE_DOC = """\
 All four stages for one club, beside the scheduled runs: started by a webhook, by the "sync now"
 button, or by hand. A lock per club keeps it and the scheduled runs apart. With the run id that
 those use, a burst of wishes for one club becomes one run.
+"""
+
+HELD_DOC = """\
+### Deactivations that wait for a person
+
+A sync that would deactivate more of a club's customers than its limit holds them: they keep their
+access, and everything else goes on. Each list of people becomes a run of this Dag, named after the
+club, and waits under *Required Actions*: club, causes, at most fifty of the customers by ERP id, and
+the list's hash.
+
+**Approve** deactivates those of the list whom the newest reading still calls for, and nobody else;
+**Reject** keeps them and does not ask again for 30 days. One decision wins, wherever it is made (here,
+on the Clubs pages, by `clubsync approve`). A run whose hold has emptied, was decided elsewhere, or has
+another list by now ends by itself within a minute.
+
+Started by `upkeep`; there is nothing to trigger here by hand.
+"""
+
+UPKEEP_DOC = """\
+### Every minute
+
+* compares each club's last reading, and its last *complete* one, with what was promised, and tells
+  through the connection `clubsync_alerts` (Apprise: mail, Slack, Teams, …) what broke and what is kept
+  again, once each way;
+* starts a run of `held_changes` for every list of a hold that nobody was asked about yet;
+* starts a run of `sync_one` for every nudge that lost its own.
+"""
+
+RETENTION_DOC = """\
+### Every night
+
+What `clubsync upkeep` does: removes snapshots, plans, idle runs and closed findings older than that
+many days, all data of clubs whose time to be removed has come, and compares the records of large clubs
+that no run has come to yet. The base and its audit stay.
 """
 
 
@@ -181,6 +215,81 @@ def sync_one_dag() -> DAG:
 
         sync_club()
     return dag
+
+
+def held_changes_dag() -> DAG:
+    """The Dag ``held_changes``: each run asks a person about one list of a hold (R15)."""
+    from plugins.hold_approval import COMMENT, HoldApproval
+
+    with DAG(
+        dag_id="held_changes",
+        dag_display_name="Held deactivations",
+        description="Deactivations that wait for a person's decision, one run for each list.",
+        doc_md=HELD_DOC,
+        schedule=None,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1000,
+        default_args={"owner": OWNER},
+        tags={"clubsync", "holds"},
+        params={
+            "club": Param("", type="string", title="Club"),
+            "hold": Param(0, type="integer", title="Hold"),
+            "list_hash": Param("", type="string", title="List"),
+        },
+    ) as dag:
+        HoldApproval(task_id="decide", params={"comment": COMMENT})
+    return dag
+
+
+def upkeep_dags() -> tuple[DAG, DAG]:
+    """The Dags ``upkeep`` (every minute) and ``retention`` (every night)."""
+    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+    common: dict[str, Any] = {
+        "start_date": START,
+        "catchup": False,
+        "max_active_runs": 1,
+        "default_args": {"owner": OWNER, "execution_timeout": LONGEST_TASK},
+        "tags": {"clubsync", "upkeep"},
+    }
+    with DAG(
+        dag_id="upkeep",
+        dag_display_name="Upkeep",
+        description="Freshness and its alerts, holds to be asked about, nudges that lost their run.",
+        doc_md=UPKEEP_DOC,
+        schedule="* * * * *",
+        **common,
+    ) as upkeep:
+
+        @task
+        def look() -> list[dict[str, Any]]:
+            return upkeep_tasks.look()
+
+        TriggerDagRunOperator.partial(
+            task_id="start",
+            skip_when_already_exists=True,
+            map_index_template="{{ task.trigger_run_id }}",
+        ).expand_kwargs(look())
+
+    with DAG(
+        dag_id="retention",
+        dag_display_name="Retention",
+        description="Old snapshots, plans and closed findings go; so does what is left of removed clubs.",
+        doc_md=RETENTION_DOC,
+        schedule="17 3 * * *",
+        params={
+            "keep_days": Param(30, type="integer", minimum=1, title="Days that are kept"),
+        },
+        **common,
+    ) as retention:
+
+        @task(**HICCUP)
+        def tidy() -> dict[str, Any]:
+            return upkeep_tasks.tidy()
+
+        tidy()
+    return upkeep, retention
 
 
 def _club_retries(pauses: list[timedelta]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
+from clubsync import telemetry
 from clubsync.config import load_config
 from plugins.club_failures import ClubFailed, plain_words, worth_retrying
 
@@ -45,6 +46,14 @@ def pipeline() -> AbstractContextManager[Pipeline]:
     from plugins import airflow_connections
 
     return Pipeline.from_environment(connections=airflow_connections.resolve)
+
+
+@contextmanager
+def _stage(name: str) -> Iterator[Pipeline]:
+    """The engine for a stage over a batch, with the stage on the clock."""
+    with pipeline() as engine, telemetry.stage(name):
+        yield engine
+    telemetry.flush()
 
 
 def slots() -> int:
@@ -93,35 +102,47 @@ def find_due(erp: str) -> list[Batch]:
     if chosen is None and run.run_type == "manual":
         chosen = list(ours)
     with pipeline() as engine:
-        due = engine.due(erp, _moment(context), chosen)
+        if _trigger(context) == "backfill":
+            due = engine.alive(erp, chosen)
+        else:
+            due = engine.due(erp, _moment(context), chosen)
     log.info("%d of %d clubs are due.", len(due), len(ours))
-    if not due and run.run_type == "backfill":
-        log.info("Every club has been read since then, and that reading covers this interval too.")
     return batches(due, slots())
 
 
 def extract(clubs: Batch) -> list[Step]:
-    """Read the clubs from their ERP into snapshots."""
+    """Read the clubs from their ERP into snapshots; in a backfill, take up what they were then."""
     context = get_current_context()
-    with pipeline() as engine:
+    with _stage("extract") as engine:
+        if _trigger(context) == "backfill":
+            start, end = (
+                context["dag_run"].data_interval_start,
+                context["dag_run"].data_interval_end,
+            )
+            if start is None or end is None:
+                raise AirflowFailException("A backfill run without an interval fills nothing.")
+            steps = engine.refill(clubs, start, end)
+            for step in steps:
+                log.info("%s: %s", step["name"], " ".join(step["notes"]) or step["error"])
+            return _told(steps)
         return _told(engine.extract(clubs, _trigger(context), full=context["params"]["full"]))
 
 
 def validate(steps: list[Step]) -> list[Step]:
     """Judge the snapshots by the suites in ``expectations/``."""
-    with pipeline() as engine:
+    with _stage("validate") as engine:
         return _told(engine.validate(steps))
 
 
 def diff(steps: list[Step]) -> list[Step]:
     """Plan what has to change in the club base."""
-    with pipeline() as engine:
+    with _stage("diff") as engine:
         return _told(engine.diff(steps))
 
 
 def load(steps: list[Step]) -> list[Step]:
     """Apply the plans, one transaction per club."""
-    with pipeline() as engine:
+    with _stage("load") as engine:
         return _told(engine.load(steps, dry_run=get_current_context()["params"]["dry_run"]))
 
 
@@ -178,11 +199,13 @@ def report(
     last.update({step["club"]: step for step in retried or [] if step})
     failed = [step for step in last.values() if step["error"]]
     done = [step for step in last.values() if not step["error"]]
+    telemetry.of_steps(last.values(), load_config())
     log.info("%d of %d clubs synced%s", len(done), len(last), _in_words(_total(done)))
     for step in done:
         if step["held"]:
             log.warning(
-                "%s: %d deactivations wait for a person: docs/runbooks/held-deactivations.md",
+                "%s: %d deactivations wait for a person, under Required Actions of held_changes in a"
+                " minute: docs/runbooks/held-deactivations.md",
                 step["name"],
                 step["held"],
             )
@@ -206,6 +229,8 @@ def _sync(club: str, context: Any) -> Step:
         (step,) = engine.sync(
             [club], _trigger(context), full=params["full"], dry_run=params["dry_run"]
         )
+        if context["ti"].dag_id == "sync_one":  # others are counted by `outcome`
+            telemetry.of_steps([step], engine.config)
     if step["error"]:
         raise ClubFailed(step)
     _told([step])

@@ -26,6 +26,8 @@ PREFIX = "CLUBSYNC_SANDBOX_"
 
 #: the one password of everything that is simulated; it protects nothing.
 PASSWORD = "sandbox-demo"
+#: what webhooks of simulated ERPs are signed with (Standard Webhooks); it protects as little.
+WEBHOOK_SECRET = "whsec_c2FuZGJveC1kZW1vLXdlYmhvb2tzLTIwMjY="
 SFTP_USER = "clubsync"
 
 
@@ -214,6 +216,7 @@ def connections(sandbox: Sandbox) -> dict[str, str]:
                     "login": SFTP_USER,
                     "extra": {"known_hosts": known_hosts},
                 }
+        value["extra"] = {**value.get("extra", {}), "webhook_secret": WEBHOOK_SECRET}
         out[f"AIRFLOW_CONN_{c.connection.upper()}"] = json.dumps(value)
     return out
 

@@ -107,7 +107,7 @@ order by h.hold;
 update sync.hold_version set asked_at = :at
 where club = :club and hold = :hold and version = :version;
 
--- name: operation_counts()
+-- name: operation_counts()^
 -- For the gauges: how many clubs, and in what state.
 select
     count(*) filter (where s.paused) as paused,

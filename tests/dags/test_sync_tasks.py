@@ -64,7 +64,7 @@ def context(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     given = {
         "params": {"clubs": [], "full": False, "dry_run": False},
         "dag_run": SimpleNamespace(run_type="scheduled", data_interval_end=END),
-        "ti": SimpleNamespace(try_number=1),
+        "ti": SimpleNamespace(try_number=1, dag_id="sync_csv"),
     }
     monkeypatch.setattr(sync_tasks, "get_current_context", lambda: given)
     return given

@@ -1,0 +1,136 @@
+"""From a nudge to a run (R27), inside Airflow's server: check, put into the inbox, start `sync_one`.
+
+The inbox is what counts: a run that is lost is started again by `upkeep`, and the run's id is the
+first nudge that it answers, so that a burst makes one run.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import uuid
+from typing import Any
+
+from cachetools import TTLCache, cached
+
+from clubsync import nudges
+from clubsync.clock import now
+from clubsync.config import load_config
+from clubsync.db import Base
+from clubsync.errors import SyncError
+
+log = logging.getLogger(__name__)
+
+ONE = "sync_one"
+REMEMBERED = 60.0
+"""Seconds for which a club's secret, or that it has none, is not asked for again."""
+
+
+class Refused(Exception):
+    """A nudge that is not taken; the message says why, and nothing that a stranger may not know."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+
+
+@functools.cache
+def _base() -> Base:
+    return Base()
+
+
+def by_webhook(club_id: str, headers: dict[str, str], body: bytes) -> str | None:
+    """Take a webhook in: signature and age by Standard Webhooks, doubles by its id.
+
+    :returns: the run that answers it; None where the club was never read, or has paused.
+    :raises Refused: with the HTTP status that says why.
+    """
+    from standardwebhooks.webhooks import (
+        EmptyWebhookSecretError,
+        Webhook,
+        WebhookVerificationError,
+    )
+
+    secret = _secret(club_id)
+    if secret is None:
+        raise Refused(404, "No such webhook", f"No club {club_id} takes webhooks here.")
+    try:
+        verifier = Webhook(secret)
+    except (ValueError, EmptyWebhookSecretError):
+        log.error("%s: the webhook_secret of its connection is no base64 (whsec_…).", club_id)
+        raise Refused(503, "Not taken", "The secret kept here cannot be used.") from None
+    try:
+        verifier.verify(body, headers, json_parse=False)
+    except WebhookVerificationError as error:
+        raise Refused(401, "Not verified", f"{error}.") from None
+    except ValueError:  # no text, or a signature that is none
+        raise Refused(401, "Not verified", "The signature or the body is malformed.") from None
+    return _take(club_id, "webhook", headers["webhook-id"])
+
+
+def by_person(club_id: str, user: str) -> str | None:
+    """Take a wish in: "sync now".
+
+    :raises Refused: there is no such club.
+    """
+    if club_id not in _clubs():
+        raise Refused(404, "No such club", f"There is no club {club_id} in clubs.yaml.")
+    log.info("%s is to be read now, says %s.", club_id, user)
+    return _take(club_id, f"by {user}", uuid.uuid4().hex)
+
+
+def _take(club_id: str, source: str, message_id: str) -> str | None:
+    try:
+        received = nudges.receive(_base(), club_id, source, message_id)
+    except SyncError as error:
+        log.error("A nudge of %s was lost: %s", club_id, error)
+        raise Refused(503, "Not taken", "The club base does not answer. Send it again.") from None
+    if received is None or received.run_id is None:
+        return None
+    _start(received.run_id, club_id)
+    return received.run_id
+
+
+def _start(run_id: str, club_id: str) -> None:
+    """Start the run, unless it is there. Should that fail, `upkeep` finds the nudge in the inbox."""
+    from airflow.api.common.trigger_dag import trigger_dag
+    from airflow.exceptions import DagRunAlreadyExists
+    from airflow.utils.types import DagRunTriggeredByType
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        trigger_dag(
+            ONE,
+            triggered_by=DagRunTriggeredByType.REST_API,
+            run_id=run_id,
+            run_after=now(),
+            conf={"club": club_id},
+        )
+    except DagRunAlreadyExists:
+        pass
+    except (SQLAlchemyError, ValueError, LookupError) as error:
+        log.warning("%s was not started (%s); upkeep will.", run_id, type(error).__name__)
+
+
+@cached(TTLCache(maxsize=1, ttl=REMEMBERED), lock=threading.Lock())
+def _clubs() -> dict[str, Any]:
+    return {club.id: club for club in load_config().clubs}
+
+
+@cached(TTLCache(maxsize=100_000, ttl=REMEMBERED), lock=threading.Lock())
+def _secret(club_id: str) -> str | None:
+    """What the club's ERP signs with, from the extra of its connection; None: it sends no webhooks."""
+    from plugins import airflow_connections
+
+    club = _clubs().get(club_id)
+    if club is None:
+        return None
+    try:
+        connection = airflow_connections.resolve(club.connection)
+    except SyncError as error:
+        log.warning("%s: %s", club_id, error)
+        return None
+    secret = connection.extra.get("webhook_secret")
+    return secret if isinstance(secret, str) and secret else None

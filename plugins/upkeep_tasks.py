@@ -1,0 +1,101 @@
+"""What `upkeep` does every minute, and `retention` every night."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import get_current_context
+
+if TYPE_CHECKING:
+    from clubsync.db import Base
+    from clubsync.freshness import Message
+
+log = logging.getLogger(__name__)
+
+ALERTS = "clubsync_alerts"
+"""The Apprise connection that alerts go to; without it they are in this task's log alone."""
+
+
+def look() -> list[dict[str, Any]]:
+    """Alert of broken promises, and find the runs that ought to be started.
+
+    :returns: arguments of `TriggerDagRunOperator`, one set per run.
+    """
+    from clubsync import freshness, nudges, telemetry
+    from clubsync.config import load_config
+    from clubsync.db import Base, queries
+    from clubsync.pipeline import NUDGE_PATIENCE
+    from plugins import hold_approval
+    from plugins.nudging import ONE
+
+    config, base = load_config(), Base(pool_size=2)
+    try:
+        _alert(base, freshness.watch(base, config))
+        telemetry.of_clubs(base, config)
+        known = {club.id for club in config.clubs}
+        with base.reader() as driver:
+            holds = [r for r in queries().unasked_holds(driver) if r["club_id"] in known]
+        lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
+    finally:
+        base.close()
+    return [
+        *(
+            {
+                "trigger_dag_id": "held_changes",
+                "trigger_run_id": hold_approval.run_id_of(row),
+                "conf": hold_approval.conf_of(row),
+            }
+            for row in holds
+        ),
+        *(
+            {"trigger_dag_id": ONE, "trigger_run_id": run, "conf": {"club": club}}
+            for club, run in lost.items()
+        ),
+    ]
+
+
+def tidy() -> dict[str, Any]:
+    """Retention, as `clubsync upkeep` does it."""
+    from clubsync.upkeep import upkeep
+    from plugins.sync_tasks import pipeline
+
+    keep = timedelta(days=get_current_context()["params"]["keep_days"])
+    with pipeline() as engine:
+        done = dict(upkeep(engine.base, engine.store, engine.config, keep))
+    log.info("%s", ", ".join(f"{name} {what}" for name, what in done.items()))
+    return done
+
+
+def _alert(base: Base, messages: list[Message]) -> None:
+    """Send what nobody was told yet. What could not be sent is tried again in a minute."""
+    from clubsync import freshness
+
+    for message in messages:
+        log.warning("%s\n%s", message.title, message.body)
+        if _send(message):
+            freshness.told(base, message)
+
+
+def _send(message: Message) -> bool:
+    """Whether it is on its way, or there is nowhere to send it."""
+    from airflow.providers.apprise.hooks.apprise import AppriseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+    from apprise import Apprise, NotifyType
+
+    hook = AppriseHook(ALERTS)
+    try:
+        connection = hook.get_connection(ALERTS)
+    except AirflowNotFoundException:
+        log.info("There is no connection %s: this is told here alone.", ALERTS)
+        return True
+    services = Apprise()
+    hook.set_config_from_conn(connection, services)
+    kind = NotifyType.SUCCESS if message.mended else NotifyType.WARNING
+    sent = bool(
+        services.notify(title=message.title, body=message.body, notify_type=kind, tag="all")
+    )
+    if not sent:
+        log.error("%s: not everybody could be told; tried again in a minute.", ALERTS)
+    return sent

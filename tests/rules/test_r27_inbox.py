@@ -1,0 +1,62 @@
+"""R27: nudges in the inbox: bursts, losses, doubles and disorder are harmless."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from clubsync import nudges
+from tests.support.club import ERP_NAME, Club
+
+PATIENCE = timedelta(seconds=30)
+
+
+def _nudge(club: Club, message: str) -> nudges.Received:
+    received = nudges.receive(club._base, club.id, "webhook", message)
+    assert received is not None
+    return received
+
+
+def _stranded(club: Club) -> list[str]:
+    return [c for c in nudges.stranded(club._base, PATIENCE) if c == club.id]
+
+
+def test_r27_a_burst_is_answered_by_one_run(club: Club) -> None:
+    """However many come in before a reading begins, doubled and out of order: one run's id."""
+    club.sync()
+    runs = {_nudge(club, f"m{n % 50}").run_id for n in reversed(range(100))}
+    assert len(runs) == 1
+    waiting = club.rows("select count(*) from sync.nudge where club = %s", club.number)
+    assert waiting == [(50,)], "a double is the same nudge"
+    club.sync()
+    assert nudges.stranded(club._base, timedelta(0)).get(club.id) is None
+
+
+def test_r27_a_nudge_during_a_reading_asks_for_another(club: Club) -> None:
+    """What the ERP says of may have come after the page that was read: it is read once more."""
+    club.sync()
+    first = _nudge(club, "before").run_id
+    club.sync()
+    assert _nudge(club, "after").run_id not in (None, first)
+
+
+def test_r27_a_nudge_whose_run_was_lost_is_swept(club: Club) -> None:
+    club.sync()
+    lost = _nudge(club, "lost")
+    assert club.pipeline().due(ERP_NAME, club.now) == [], "its own run is on its way"
+    club.later(minutes=1)
+    assert nudges.stranded(club._base, PATIENCE)[club.id] == lost.run_id
+    assert club.pipeline().due(ERP_NAME, club.now) == [club.id]
+    club.sync()
+    assert _stranded(club) == []
+
+
+def test_r27_a_message_that_was_answered_starts_nothing_when_it_comes_again(club: Club) -> None:
+    club.sync()
+    _nudge(club, "once")
+    club.sync()
+    again = _nudge(club, "once")
+    assert (again.fresh, again.run_id) == (False, None)
+
+
+def test_r27_a_club_that_was_never_read_waits_for_its_schedule(club: Club) -> None:
+    assert nudges.receive(club._base, "nobody-knows", "webhook", "1") is None
