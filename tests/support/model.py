@@ -1,7 +1,7 @@
 """What the rules say a sync must make of the base, in plain Python: the measure of the engine (tests only).
 
-Written from the rules, one record at a time; what people do by hand is in `hands`. Where the rules leave
-room, this is how they are read:
+Written from the rules, one record at a time. What each ERP record amounts to by itself is in `records`, what
+people do by hand in `hands`. Where the rules leave room, this is how they are read:
 
 - An email belongs to whom the ERP states it for. Who has access and holds it keeps it; then come those
   who would be eligible (R7); then who has access in doubt and states it; then who has access in doubt
