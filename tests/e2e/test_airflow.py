@@ -3,152 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 import requests
 
-from stack.airflow_api import AirflowApi
-
-ROOT = Path(__file__).resolve().parents[2]
-PORTS = (
-    "CLUBSYNC_PORT",
-    "CLUBSYNC_SANDBOX_PORT",
-    "CLUBSYNC_SANDBOX_SFTP_PORT",
-    "CLUBSYNC_SANDBOX_TRYTON_PORT",
-)
+from tests.e2e.running import ROOT, Stack, processes_of, until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(1500)]
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A running stack of the test's own."""
-
-    var: Path
-    environment: dict[str, str]
-    said: str
-    """What `make up` printed."""
-
-    @property
-    def api(self) -> AirflowApi:
-        return self.api_as("support")
-
-    def api_as(self, user: str) -> AirflowApi:
-        passwords = json.loads((self.var / "airflow" / "passwords.json").read_text())
-        url = f"http://127.0.0.1:{self.environment['CLUBSYNC_PORT']}"
-        return AirflowApi(url, user, passwords[user])
-
-    def fault(self, club: str, kind: str | None) -> None:
-        """Switch a fault of a club's simulated ERP on, or off."""
-        url = f"http://127.0.0.1:{self.environment['CLUBSYNC_SANDBOX_PORT']}/_faults/{club}"
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.post(url, json={"kind": kind}) if kind else session.delete(url)
-        answer.raise_for_status()
-
-    def run(self, dag: str, conf: dict[str, Any]) -> dict[str, Any]:
-        """Start a run by hand and wait for its end."""
-        started = self.api.trigger(dag, conf)
-
-        def ended() -> dict[str, Any] | None:
-            runs = {run["dag_run_id"]: run for run in self.api.runs(dag)}
-            run = runs[started["dag_run_id"]]
-            return run if run["state"] in ("success", "failed") else None
-
-        return _until(ended)
-
-    def steps(self, run: dict[str, Any], task: str) -> dict[str, Any]:
-        """Club id to what a task returned of it."""
-        found = {}
-        for index in range(len(self.instances(run, task))):
-            value = self.api.xcom(run["dag_id"], run["dag_run_id"], task, index)
-            found |= {step["club"]: step for step in value or []}
-        return found
-
-    def instances(self, run: dict[str, Any], task: str) -> list[dict[str, Any]]:
-        return [
-            one
-            for one in self.api.task_instances(run["dag_id"], run["dag_run_id"])
-            if one["task_id"] == task
-        ]
-
-
-def _until(ready: Callable[[], Any], patience: float = 300.0) -> Any:
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if found := ready():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"not after {patience:.0f} s")
-
-
-def _free_ports(names: tuple[str, ...]) -> dict[str, str]:
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in names]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return {n: str(p.getsockname()[1]) for n, p in zip(names, probes, strict=True)}
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    var = Path(tempfile.mkdtemp(prefix="cs-up-"))
-    var.chmod(0o755)  # PostgreSQL may run as another user
-    own = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "CLUBSYNC"))}
-    environment = {**own, **_free_ports(PORTS), "CLUBSYNC_VAR": str(var), "COLUMNS": "160"}
-
-    def command(action: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "stack", action],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    try:
-        started = command("up")
-        assert started.returncode == 0, started.stdout + started.stderr
-        yield Stack(var, environment, started.stdout)
-    finally:
-        stopped = command("down")
-        left = _processes_of(var)
-        shutil.rmtree(var, ignore_errors=True)
-        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
-        assert left == []
-
-
-def _processes_of(var: Path) -> list[str]:
-    """Command lines of processes that still run for this folder."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            command = " ".join(process.cmdline())
-            if str(var) in command or process.environ().get("CLUBSYNC_STACK") == str(var):
-                found.append(command)
-        except (psutil.Error, OSError):
-            continue
-    return found
 
 
 def test_every_club_is_synced_at_the_start(stack: Stack) -> None:
     assert "failed" not in stack.said, stack.said
     assert "not yet" not in stack.said, stack.said
-    assert stack.said.count("done") == 7, stack.said
+    assert stack.said.count("done") == 8, stack.said
 
 
 def test_one_club_fails_by_name_the_others_are_loaded_and_it_heals(stack: Stack) -> None:
@@ -183,7 +52,7 @@ def test_a_refused_key_fails_at_once_and_is_healed_by_clearing_that_row(stack: S
         runs = {one["dag_run_id"]: one["state"] for one in stack.api.runs("sync_playtomic")}
         return bool(runs[run["dag_run_id"]] == "success")
 
-    assert _until(healed)
+    assert until(healed)
 
 
 def test_one_club_by_itself_does_not_wait_for_the_others(stack: Stack) -> None:
@@ -192,7 +61,7 @@ def test_one_club_by_itself_does_not_wait_for_the_others(stack: Stack) -> None:
 
 
 def test_up_a_second_time_is_harmless(stack: Stack) -> None:
-    before = {p for p in _processes_of(stack.var) if "airflow" in p}
+    before = {p for p in processes_of(stack.var) if "airflow" in p}
     again = subprocess.run(
         [sys.executable, "-m", "stack", "up"],
         cwd=ROOT,

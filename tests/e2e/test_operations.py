@@ -1,0 +1,254 @@
+"""Holds, backfills and nudges in a running Airflow, as its users meet them."""
+
+from __future__ import annotations
+
+import json
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from standardwebhooks.webhooks import Webhook
+
+from sandbox.demo import CLUBS, WEBHOOK_SECRET
+from tests.e2e.running import OURS, Stack, until, write_ours
+
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(1500)]
+
+FIVE = timedelta(minutes=5)
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # never through a proxy: it is this machine
+    return session
+
+
+def _call(stack: Stack, user: str, method: str, path: str, **kwargs: Any) -> requests.Response:
+    """Any request to Airflow's server, logged in as that user."""
+    url = f"http://127.0.0.1:{stack.environment['CLUBSYNC_PORT']}"
+    passwords = json.loads((stack.var / "airflow" / "passwords.json").read_text())
+    with _session() as session:
+        login = {"username": user, "password": passwords[user]}
+        token = session.post(f"{url}/auth/token", json=login, timeout=60).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        return session.request(method, url + path, headers=headers, timeout=120, **kwargs)
+
+
+# --- R15: a hold is a question -----------------------------------------------------------------
+
+
+def _sync_ours(stack: Stack, people: range) -> dict[str, Any]:
+    """The club's ERP says these people; the club is synced; what came of it."""
+    write_ours(stack.var, people)
+    run = stack.run("sync_csv", {"clubs": [OURS]})
+    assert run["state"] == "success"
+    step: dict[str, Any] = stack.steps(run, "load")[OURS]
+    assert step["error"] is None
+    return step
+
+
+def _asked(stack: Stack, held: int) -> dict[str, Any]:
+    """The open question about that many people, once it is there."""
+
+    def there() -> dict[str, Any] | None:
+        answer = _call(
+            stack, "support", "GET", "/api/v2/dags/held_changes/dagRuns/~/hitlDetails?limit=100"
+        )
+        for detail in answer.json()["hitl_details"]:
+            waits = detail["task_instance"]["state"] == "awaiting_input"
+            if waits and f"Our Own: {held} customers" in detail["subject"]:
+                return dict(detail)
+        return None
+
+    found: dict[str, Any] = until(there)
+    return found
+
+
+def _answer(stack: Stack, user: str, question: dict[str, Any], option: str) -> requests.Response:
+    instance = question["task_instance"]
+    path = (
+        f"/api/v2/dags/held_changes/dagRuns/{instance['dag_run_id']}"
+        f"/taskInstances/decide/{instance['map_index']}/hitlDetails"
+    )
+    body = {"chosen_options": [option], "params_input": {"comment": "They have left."}}
+    return _call(stack, user, "PATCH", path, json=body)
+
+
+def _state_of(stack: Stack, question: dict[str, Any]) -> str:
+    """How the question's run ended."""
+    run_id = question["task_instance"]["dag_run_id"]
+
+    def ended() -> str | None:
+        state = {r["dag_run_id"]: r["state"] for r in stack.api.runs("held_changes")}[run_id]
+        return state if state in ("success", "failed") else None
+
+    found: str = until(ended)
+    return found
+
+
+def _inside(stack: Stack) -> int:
+    ((count,),) = stack.query(
+        "select count(*) from base.customer join base.club using (club)"
+        " where club_id = %s and in_customers_group",
+        OURS,
+    )
+    return int(count)
+
+
+def test_a_hold_grows_is_approved_by_support_and_refused_to_a_viewer(stack: Stack) -> None:
+    assert _sync_ours(stack, range(80))["held"] == 20
+    first = _asked(stack, 20)
+    assert "no longer in the ERP: 20" in first["body"]
+    assert "| 80 |" in first["body"]
+
+    assert _sync_ours(stack, range(70))["held"] == 30
+    grown = _asked(stack, 30)
+    assert "10 joined" in grown["body"]
+    assert _state_of(stack, first) == "success", "the question about the old list ends by itself"
+
+    assert _answer(stack, "viewer", grown, "Approve").status_code == requests.codes.forbidden
+    assert _inside(stack) == 100
+    assert _answer(stack, "support", grown, "Approve").status_code == requests.codes.ok
+    assert _state_of(stack, grown) == "success"
+    assert _inside(stack) == 70
+    assert _answer(stack, "support", grown, "Reject").status_code == requests.codes.conflict
+    decided = stack.query("select decided_by, comment from sync.hold where state = 'approved'")
+    assert ("support", "They have left.") in decided
+
+
+def test_a_hold_that_empties_ends_its_run_by_itself(stack: Stack) -> None:
+    _sync_ours(stack, range(100))
+    assert _sync_ours(stack, range(85))["held"] == 15
+    question = _asked(stack, 15)
+    assert _sync_ours(stack, range(100))["held"] == 0
+    assert _state_of(stack, question) == "success"
+    assert _inside(stack) == 100
+
+
+# --- R26: backfill ------------------------------------------------------------------------------
+
+
+def _backfill(stack: Stack, first: datetime, last: datetime, *, backwards: bool) -> None:
+    """Airflow's own backfill, four runs at a time, until all are through."""
+    body = {
+        "dag_id": "sync_eversports",
+        "from_date": first.isoformat(),
+        "to_date": last.isoformat(),
+        "run_backwards": backwards,
+        "reprocess_behavior": "completed",
+        "max_active_runs": 4,
+        "dag_run_conf": {},
+    }
+    answer = _call(stack, "support", "POST", "/api/v2/backfills", json=body)
+    assert answer.ok, answer.text
+    number = answer.json()["id"]
+
+    def through() -> bool:
+        found = _call(stack, "support", "GET", f"/api/v2/backfills/{number}").json()
+        return found["completed_at"] is not None
+
+    until(through, patience=900)
+
+
+def test_a_backfill_in_either_direction_beside_live_runs_moves_nothing(stack: Stack) -> None:
+    """Two hours of five-minute runs before the stack was there, and since: four at a time."""
+    now = datetime.now(UTC)
+    last = datetime.fromtimestamp(now.timestamp() // 300 * 300, UTC) - FIVE
+    ((was,),) = stack.query("select max(run) from sync.run")
+    _backfill(stack, last - 11 * FIVE, last, backwards=False)
+    _backfill(stack, last - 23 * FIVE, last, backwards=True)
+    runs = stack.query(
+        "select state, rows_written from sync.run where run > %s and trigger = 'backfill'", was
+    )
+    assert len(runs) >= 2 * (12 + 24), "two clubs, each in every interval"
+    assert {state for state, _ in runs} == {"done"}
+    assert sum(written for _, written in runs) == 0
+    assert {
+        run["state"] for run in stack.api.runs("sync_eversports") if run["run_type"] == "backfill"
+    } == {"success"}
+
+
+# --- R27: nudges --------------------------------------------------------------------------------
+
+
+def test_a_burst_of_webhooks_reads_every_club_in_a_handful_of_runs(stack: Stack) -> None:
+    """Two hundred in a moment, each twice and in any order."""
+    clubs = [club.id for club in CLUBS[:5]]
+    messages = [(club, f"{club}-{n}") for club in clubs for n in range(20)] * 2
+    random.Random(7).shuffle(messages)
+    url = f"http://127.0.0.1:{stack.environment['CLUBSYNC_PORT']}/clubsync/webhooks"
+    signer = Webhook(WEBHOOK_SECRET)
+    before = {run["dag_run_id"] for run in stack.api.runs("sync_one")}
+
+    def send(message: tuple[str, str]) -> int:
+        club, message_id = message
+        now, body = datetime.now(UTC), json.dumps({"type": "customer.changed"})
+        headers = {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signer.sign(message_id, now, body),
+        }
+        with _session() as session:
+            return session.post(
+                f"{url}/{club}", data=body, headers=headers, timeout=120
+            ).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(send, messages)) == {requests.codes.accepted}
+
+    def answered() -> bool:
+        waiting = stack.query("select count(*) from sync.nudge where taken_at is null")
+        return waiting == [(0,)]
+
+    assert until(answered)
+    ((taken,),) = stack.query("select count(*) from sync.nudge where source = 'webhook'")
+    assert taken == len(messages) // 2, "a double is the same nudge"
+    after = {run["dag_run_id"] for run in stack.api.runs("sync_one")} - before
+    assert len(clubs) <= len(after) <= 3 * len(clubs), after
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({}, b"{}", 401),
+        ({"webhook-signature": "nonsense"}, b"{}", 401),
+        ({"webhook-signature": "v1,AAAA"}, b"{}", 401),
+        ({"webhook-timestamp": "1700000000"}, b"{}", 401),
+        ({}, b"\xff\xfe", 401),
+        ({}, b"x" * 300_000, 413),
+    ],
+    ids=["unsigned", "malformed", "wrong", "old", "no text", "too large"],
+)
+def test_a_webhook_that_is_not_the_erps_is_refused(
+    stack: Stack, headers: dict[str, str], body: bytes, status: int
+) -> None:
+    now = datetime.now(UTC)
+    known = {"webhook-id": "forged", "webhook-timestamp": str(int(now.timestamp()))}
+    url = f"http://127.0.0.1:{stack.environment['CLUBSYNC_PORT']}/clubsync/webhooks/{CLUBS[0].id}"
+    with _session() as session:
+        answer = session.post(url, data=body, headers={**known, **headers}, timeout=60)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert stack.query("select 1 from sync.nudge where message_id = 'forged'") == []
+
+
+def test_sync_now_is_for_those_who_may_start_runs(stack: Stack) -> None:
+    path = f"/clubsync/clubs/{OURS}/sync"
+    url = f"http://127.0.0.1:{stack.environment['CLUBSYNC_PORT']}"
+    with _session() as session:
+        assert session.post(url + path, timeout=60).status_code == requests.codes.unauthorized
+    assert _call(stack, "viewer", "POST", path).status_code == requests.codes.forbidden
+    answer = _call(stack, "support", "POST", path)
+    assert answer.status_code == requests.codes.accepted
+    run_id = answer.json()["run"]
+
+    def done() -> bool:
+        states = {run["dag_run_id"]: run["state"] for run in stack.api.runs("sync_one")}
+        return states.get(run_id) == "success"
+
+    assert until(done)
+    nobody = _call(stack, "support", "POST", "/clubsync/clubs/nobody/sync")
+    assert nobody.status_code == requests.codes.not_found
