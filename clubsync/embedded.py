@@ -49,7 +49,7 @@ LONGEST_SOCKET_PATH = 107
 """In bytes: what the kernel's ``sockaddr_un`` holds."""
 
 SETTINGS: Mapping[str, str] = {
-    "shared_buffers": "256MB",
+    "shared_buffers": "512MB",
     "effective_cache_size": "4GB",
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,34 @@ clubs:
                groups: groups, group_separator: "|"}
       active_status: [active]
 """
+
+
+def test_backfill_fills_what_the_folder_remembers(shell: Shell, tmp_path: Path) -> None:
+    """R26: interval by interval, from the exports of those days; the base stays as it is."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (tmp_path / "clubs.yaml").write_text(CSV_CLUB.replace("customers.csv", "customers-*.csv"))
+    env = {
+        "AIRFLOW_CONN_ROWING_DROP": json.dumps({"conn_type": "x", "host": f"file://{drop}"}),
+        "CLUBSYNC_NOW": "2026-03-03T09:00:00Z",
+    }
+    for hour, lines in ((6, 2), (7, 3), (8, 6)):
+        file = drop / f"customers-{hour}.csv"
+        file.write_text("\n".join(CSV.splitlines()[:lines]) + "\n")
+        at = datetime(2026, 3, 3, hour, 30, tzinfo=UTC).timestamp()
+        os.utime(file, (at, at))
+    _sync(shell, "rowing", **env)
+    before = shell("customers", "rowing", **env)[1]
+
+    times = ["--from", "2026-03-03T06:00:00Z", "--to", "2026-03-03T09:00:00Z", "--every", "60"]
+    code, rows, said = shell("backfill", "rowing", *times, **env)
+    assert code == 0, said
+    assert [row["filled"] for row in rows] == ["from the ERP", "from the ERP", "stored"]
+    assert [row["rows_written"] for row in rows] == [0, 0, 0]
+    assert shell("customers", "rowing", **env)[1] == before
+    assert [row["filled"] for row in shell("backfill", "rowing", *times, **env)[1]] == [
+        "stored"
+    ] * 3
 
 
 def test_documents_of_a_csv_club(shell: Shell, tmp_path: Path) -> None:
