@@ -259,16 +259,16 @@ def _findings(driver: Driver, club: int, run: int, scope: Scope, plan: Plan, at:
     else:
         ids = looked.to_list()
         was = fetch(driver, "open_findings_of", schema, {"club": club, "ids": ids})
-    key = ["erp_id", "code", "severity", "detail"]
-    now = plan.findings.unique(["erp_id", "code"], keep="first", maintain_order=True)
-    was = was.with_columns(detail=_canonical(was["detail"]))
-    now = now.with_columns(detail=_canonical(now["detail"]))
-    gone = was.join(now, on=["erp_id", "code"], how="anti")["finding"].to_list()
+    key = ["erp_id", "code"]
+    now = plan.findings.unique(key, keep="first", maintain_order=True)
+    gone = was.join(now, on=key, how="anti")["finding"].to_list()
     if gone:
         sql.close_findings(driver, club=club, run=run, at=at, findings=gone)
-    fresh = now.join(was, on=key, how="anti")
+    both = now.join(was, on=[*key, "severity"], suffix="_was")
+    same = both.filter(_canonical(both["detail"]) == _canonical(both["detail_was"]))
+    fresh = now.join(same, on=key, how="anti", maintain_order="left")
     if fresh.height:
-        copy_in(driver, "plan_finding", fresh.select(key))
+        copy_in(driver, "plan_finding", fresh.select(*key, "severity", "detail"))
         sql.open_findings(driver, club=club, run=run, at=at)
 
 
