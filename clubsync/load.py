@@ -109,9 +109,9 @@ def load(
 
 def _look_again(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
     """Whose case hangs on something that no row hash can tell: an id that came twice with different content,
-    a record that waits and was never taken in, and who was in question and not shown."""
-    unknown = scope.records.filter(~pl.col("m_known"))["erp_id"]
-    waiting = plan.waits.filter(plan.waits.is_in(unknown.implode()))
+    a record that waits and was never taken in or was gone when last it was, and who was in question and not
+    shown."""
+    waiting = plan.waits.filter(~plan.waits.is_in(scope.vector["erp_id"].implode()))
     # R14: what moved around somebody on a page that did not come may have changed their case too, which their
     # own row will not say
     unseen = scope.records.filter(pl.col("sight") == UNSEEN)["erp_id"].to_list()

@@ -287,3 +287,20 @@ def test_r15_other_clubs_are_not_touched(club: Club, new_club: NewClub) -> None:
 def test_r15_the_default_limit(customers: int, limit: int) -> None:
     """ "default `share: 10%` of the Customers group as it was before the run, but `at_least: 5` and `at_most: 200`"."""
     assert Guard().limit(customers) == limit
+
+
+def test_r15_who_came_back_without_a_settled_email_and_left_again_is_held_again(
+    new_club: NewClub,
+) -> None:
+    """The record that came back claims the email of somebody who is held, so it waits; gone again, its
+    customer falls due again, and joins."""
+    club = new_club(guard=Guard(share=0, at_least=1, at_most=1))
+    for i, letter in zip("1239", "abcz", strict=True):
+        club.erp.put(i, f"{letter}@x.fr")
+    club.sync()
+    club.erp.remove("1", "2")
+    assert club.sync()["held"] == 2
+    club.erp.put("2", "a@x.fr", status="unknown")
+    assert club.sync()["held"] == 1, "what is unknown changes nothing"
+    club.erp.remove("2")
+    assert club.sync()["held"] == 2
