@@ -58,7 +58,8 @@ def load(
     sql = queries()
     plan = _numbered_customers(driver, plan)
     written = _groups(driver, club, scope, at)
-    written += _customers(driver, club, plan, at)
+    wrote, linked = _customers(driver, club, plan, at)
+    written += wrote
     changes = plan.changes
     if changes.height:
         decided = pl.lit(None, dtype=pl.String)
@@ -69,6 +70,8 @@ def load(
             )
             decided = pl.when(theirs).then(pl.lit(decision.by))
         copy_in(driver, "plan_change", changes.with_columns(actor=decided))
+        if linked:
+            sql.note_links(driver)
         written += sql.insert_changes(driver, club=club, run=run, at=at)
     _records(driver, club, scope, plan)
     _findings(driver, club, run, scope, plan, at)
@@ -166,10 +169,11 @@ def _groups(driver: Driver, club: int, scope: Scope, at: datetime) -> int:
     return written
 
 
-def _customers(driver: Driver, club: int, plan: Plan, at: datetime) -> int:
+def _customers(driver: Driver, club: int, plan: Plan, at: datetime) -> tuple[int, int]:
+    """Rows written, and how many customers were linked to a user by their new email (R9)."""
     rows = plan.customers
     if rows.is_empty():
-        return 0
+        return 0, 0
     sql = queries()
     numbers = fetch(
         driver, "group_numbers", {"id": pl.String, "group_id": pl.Int64}, {"club": club}
@@ -184,12 +188,12 @@ def _customers(driver: Driver, club: int, plan: Plan, at: datetime) -> int:
         .drop("groups", "was_in", "was_email")
         .rename({"new": "is_new"}),
     )
-    sql.link_users(driver, club=club)
+    linked: int = sql.link_users(driver, club=club)
     inserted: int = sql.insert_customers(driver, club=club, at=at) if rows["new"].any() else 0
     updated: int = sql.update_customers(driver, club=club, at=at) if not rows["new"].all() else 0
     # R11: who asked to be let in, and is now somebody whom the ERP lets in
     accepted: int = sql.accept_matching_requests(driver, club=club, at=at)
-    return inserted + updated + accepted
+    return inserted + updated + accepted, linked
 
 
 def _numbered(groups: pl.Series, numbers: pl.DataFrame) -> pl.Series:

@@ -8,7 +8,7 @@ answered by that reading, and the same message twice is one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from clubsync import clock
 from clubsync.db import Base, queries
@@ -17,7 +17,8 @@ from clubsync.db import Base, queries
 @dataclass(frozen=True)
 class Received:
     """:param fresh: whether this message was not in the inbox yet.
-    :param waiting: the first nudge of the club that no reading has answered; None: all are.
+    :param waiting: the first nudge of the club that no reading has answered; None: nothing is to be read
+        now, because all are, or because the club is paused or in quarantine.
     """
 
     club_id: str
@@ -36,15 +37,16 @@ def run_id(club_id: str, nudge: int) -> str:
 
 
 def receive(
-    base: Base, club_id: str, source: str, message_id: str, at: datetime | None = None
+    base: Base, club_id: str, source: str, message_id: str, *, wish: bool = False
 ) -> Received | None:
     """Put a message into the inbox.
 
     :param source: who sent it, in a word.
     :param message_id: the sender's; the same again is the same nudge.
+    :param wish: a person's, for whom a club is read although it is paused or in quarantine.
     :returns: None where the club was never synced: its first run comes by the schedule.
     """
-    sql, at = queries(), at or clock.now()
+    sql, at = queries(), clock.now()
     with base.transaction() as driver:
         number = sql.find_club(driver, club_id=club_id)
     if number is None:
@@ -54,7 +56,9 @@ def receive(
             driver, club=number, source=source, message_id=message_id[:200], at=at
         )
         waiting = sql.first_waiting_nudge(driver, club=number)
-    return Received(club_id, added is not None, waiting)
+        state = sql.club_state(driver, club=number)
+    rests = state["paused"] or (state["quarantined_until"] or at) > at
+    return Received(club_id, added is not None, None if rests and not wish else waiting)
 
 
 def stranded(base: Base, patience: timedelta) -> dict[str, str]:

@@ -44,7 +44,8 @@ def _base() -> Base:
 def by_webhook(club_id: str, headers: dict[str, str], body: bytes) -> str | None:
     """Take a webhook in: signature and age by Standard Webhooks, doubles by its id.
 
-    :returns: the run that answers it; None where the club was never read, or has paused.
+    :returns: the run that answers it; None where the club was never read, is paused or in quarantine: the
+        nudge waits for its next reading.
     :raises Refused: with the HTTP status that says why.
     """
     from standardwebhooks.webhooks import (
@@ -78,12 +79,12 @@ def by_person(club_id: str, user: str) -> str | None:
     if club_id not in _clubs():
         raise Refused(404, "No such club", f"There is no club {club_id} in clubs.yaml.")
     log.info("%s is to be read now, says %s.", club_id, user)
-    return _take(club_id, f"by {user}", uuid.uuid4().hex)
+    return _take(club_id, f"by {user}", uuid.uuid4().hex, wish=True)
 
 
-def _take(club_id: str, source: str, message_id: str) -> str | None:
+def _take(club_id: str, source: str, message_id: str, *, wish: bool = False) -> str | None:
     try:
-        received = nudges.receive(_base(), club_id, source, message_id)
+        received = nudges.receive(_base(), club_id, source, message_id, wish=wish)
     except SyncError as error:
         log.error("A nudge of %s was lost: %s", club_id, error)
         raise Refused(503, "Not taken", "The club base does not answer. Send it again.") from None

@@ -4,7 +4,7 @@
 create temp table if not exists plan_customer (
     is_new boolean, customer bigint, erp_id text, email text, email_raw text, first_name text,
     last_name text, phone text, in_customers_group boolean, auto_groups integer [], reason text,
-    detached boolean, linked_user bigint, relink boolean
+    detached boolean, linked_user bigint, relink boolean, linked_now boolean
 ) on commit delete rows;
 
 create temp table if not exists plan_change (
@@ -83,7 +83,7 @@ where club = :club and kind = 'automatic';
 -- name: link_users(club)!
 -- A new email that is a person's own confirmed one links that person, unless they are linked in this
 -- club already: only their own newly confirmed email moves them (R9).
-update plan_customer as p set linked_user = u.user_id
+update plan_customer as p set linked_user = u.user_id, linked_now = true
 from base.app_user as u
 where
     p.relink
@@ -94,6 +94,14 @@ where
         select 1 from base.customer as c
         where c.club = :club and c.linked_user = u.user_id
     );
+
+-- name: note_links()!
+-- R18: a link that a new email made is part of that change, so that undoing the one undoes the other.
+update plan_change as p set
+    before = p.before || '{"linked_user": null}',
+    after = p.after || jsonb_build_object('linked_user', c.linked_user)
+from plan_customer as c
+where c.linked_now and c.customer = p.customer and p.before is not null and p.after ? 'email';
 
 -- name: insert_customers(club, at)!
 insert into base.customer

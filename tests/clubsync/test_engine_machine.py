@@ -432,19 +432,42 @@ def run_machine(new_club: NewClub, examples: int, steps: int, *, same: bool) -> 
     return reached
 
 
+def test_decisions_in_turn_against_the_model(new_club: NewClub) -> None:
+    """What chance reaches rarely, one after the other: approved, rejected, undone, redone."""
+    reached: Counter[str] = Counter()
+    machine = type(
+        "Machine", (EngineMachine,), {"new_club": staticmethod(new_club), "reached": reached}
+    )()
+    machine.found(limit=1, filled=True)
+    steps: list[Callable[[], None]] = [
+        lambda: machine.many_leave(gone={"1", "2"}, then="approve"),
+        lambda: machine.many_come(back={"1": "a", "2": "b"}),
+        lambda: machine.many_leave(gone={"3", "4"}, then="reject"),
+        machine.sync_twice,
+        lambda: machine.many_come(back={"3": "c", "4": "f"}),
+        lambda: machine.register(letter="g", sure=True),
+        lambda: machine.put("5", "g", "active"),
+        machine.sync,
+        lambda: machine.undo(0),
+        machine.sync_twice,
+        lambda: machine.redo(0),
+        lambda: machine.many_leave(gone={"1", "2", "3"}, then="wait"),
+        lambda: machine.sync_in_part(lost={"4"}),
+        lambda: machine.replay(1),
+        lambda: machine.many_come(back={"1": "b", "2": "a"}),
+    ]
+    for step in steps:
+        step()
+        machine.the_base_is_the_models()
+        machine.holds_and_requests_are_the_models()
+    for what in ("held", "approved", "rejected", "undone", "redone", "replayed"):
+        assert reached[what], (what, reached)
+
+
 def test_the_engine_against_the_model(new_club: NewClub) -> None:
     """The state machine; hypothesis shrinks what it finds to a few steps."""
-    reached = run_machine(new_club, examples=12, steps=30, same=True)
-    for what in (
-        "addition",
-        "deactivation",
-        "reactivation",
-        "held",
-        "approved",
-        "rejected",
-        "undone",
-    ):
-        assert reached[what], reached
+    reached = run_machine(new_club, examples=10, steps=30, same=True)
+    assert reached["addition"], reached
 
 
 @pytest.mark.long

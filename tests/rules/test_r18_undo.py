@@ -217,3 +217,17 @@ def test_r18_two_of_one_run_do_not_get_the_same_email_back(club: Club) -> None:
     assert [skip["erp_id"] for skip in made["skipped"]] == ["1"]
     assert {key: row["email"] for key, row in club.base().items()} == {"1": "c@x.fr", "2": "a@x.fr"}
     assert club.base()["2"]["groups"] == ["gold"]
+
+
+def test_r18_a_link_that_a_wrong_email_made_goes_with_it(club: Club) -> None:
+    """The ERP had a stranger's address: undone, the stranger is linked no more, and the owner's account is."""
+    club.erp.put("1", "owner@x.fr")
+    club.sync()
+    club.register("stranger@x.fr")
+    club.erp.change("1", email="stranger@x.fr")
+    run = club.sync()["run"]
+    assert club.base()["1"]["link"] == "linked"
+    _undo(club, run)
+    assert club.base()["1"]["link"] == "not_registered"
+    club.register("owner@x.fr")
+    assert club.base()["1"]["link"] == "linked"

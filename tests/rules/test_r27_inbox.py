@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from clubsync import nudges
+from connectors.errors import ErpUnreachable
 from tests.support.club import ERP_NAME, Club
 
 PATIENCE = timedelta(seconds=30)
@@ -60,3 +61,16 @@ def test_r27_a_message_that_was_answered_starts_nothing_when_it_comes_again(club
 
 def test_r27_a_club_that_was_never_read_waits_for_its_schedule(club: Club) -> None:
     assert nudges.receive(club._base, "nobody-knows", "webhook", "1") is None
+
+
+def test_r27_a_club_in_quarantine_is_not_read_more_often_by_nudges(club: Club) -> None:
+    """Its ERP is asked rarely until it answers (R25); a person's wish is heard all the same."""
+    club.sync()
+    club.erp.fault = ErpUnreachable("The ERP did not answer.")
+    for _ in range(8):
+        club.attempt()
+    nudged = _nudge(club, "while it is down")
+    assert (nudged.fresh, nudged.run_id) == (True, None)
+    wish = nudges.receive(club._base, club.id, "by Ann", "1", wish=True)
+    assert wish is not None
+    assert wish.run_id is not None
