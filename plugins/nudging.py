@@ -19,6 +19,7 @@ from clubsync.clock import now
 from clubsync.config import load_config
 from clubsync.db import Base
 from clubsync.errors import SyncError
+from connectors import webhooks
 
 log = logging.getLogger(__name__)
 
@@ -42,33 +43,23 @@ def _base() -> Base:
 
 
 def by_webhook(club_id: str, headers: dict[str, str], body: bytes) -> str | None:
-    """Take a webhook in: signature and age by Standard Webhooks, doubles by its id.
+    """Take a webhook in, signed as its ERP does; doubles are known by their id.
 
     :returns: the run that answers it; None where the club was never read, is paused or in quarantine: the
         nudge waits for its next reading.
     :raises Refused: with the HTTP status that says why.
     """
-    from standardwebhooks.webhooks import (
-        EmptyWebhookSecretError,
-        Webhook,
-        WebhookVerificationError,
-    )
-
-    secret = _secret(club_id)
-    if secret is None:
+    club, secret = _clubs().get(club_id), _secret(club_id)
+    if club is None or secret is None:
         raise Refused(404, "No such webhook", f"No club {club_id} takes webhooks here.")
     try:
-        verifier = Webhook(secret)
-    except (ValueError, EmptyWebhookSecretError):
-        log.error("%s: the webhook_secret of its connection is no base64 (whsec_…).", club_id)
+        message_id = webhooks.verify(club.erp, secret, headers, body)
+    except webhooks.BadSecret as error:
+        log.error("%s: the webhook_secret of its connection cannot be used. %s", club_id, error)
         raise Refused(503, "Not taken", "The secret kept here cannot be used.") from None
-    try:
-        verifier.verify(body, headers, json_parse=False)
-    except WebhookVerificationError as error:
-        raise Refused(401, "Not verified", f"{error}.") from None
-    except ValueError:  # no text, or a signature that is none
-        raise Refused(401, "Not verified", "The signature or the body is malformed.") from None
-    return _take(club_id, "webhook", headers["webhook-id"])
+    except webhooks.NotVerified as error:
+        raise Refused(401, "Not verified", str(error)) from None
+    return _take(club_id, "webhook", message_id)
 
 
 def by_person(club_id: str, user: str) -> str | None:

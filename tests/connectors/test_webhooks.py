@@ -1,0 +1,82 @@
+"""A webhook is the ERP's, whole and fresh, or it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from connectors import webhooks
+from connectors.webhooks import BadSecret, NotVerified, verify
+
+SECRET = "whsec_c2VjcmV0LW9mLWEtdGVzdC1vZi13ZWJob29rcw=="
+BODY = b'{"type": "customer.changed"}'
+
+
+def _signed(body: bytes = BODY, age: timedelta = timedelta(0)) -> dict[str, str]:
+    at = datetime.now(UTC) - age
+    return {
+        "webhook-id": "m1",
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(SECRET).sign("m1", at, body.decode()),
+    }
+
+
+def test_a_message_of_the_erp_gives_its_id() -> None:
+    assert verify("playtomic", SECRET, _signed(), BODY) == "m1"
+
+
+def test_several_signatures_while_a_secret_is_replaced() -> None:
+    headers = _signed()
+    headers["webhook-signature"] = "v1,b2xk v2,bmV3 " + headers["webhook-signature"]
+    assert verify("playtomic", SECRET, headers, BODY) == "m1"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"webhook-signature": "v1,AAAA"},
+        {"webhook-signature": "v1"},
+        {"webhook-signature": ""},
+        {"webhook-signature": "v1,***"},
+        {"webhook-id": "m2"},
+        {"webhook-id": ""},
+        {"webhook-timestamp": "yesterday"},
+        {"webhook-timestamp": "1"},
+    ],
+)
+def test_anything_that_was_changed_is_refused(changed: dict[str, str]) -> None:
+    with pytest.raises(NotVerified):
+        verify("playtomic", SECRET, {**_signed(), **changed}, BODY)
+
+
+@pytest.mark.parametrize("body", [b"", BODY + b" ", b"\xff\xfe"])
+def test_another_body_is_refused(body: bytes) -> None:
+    with pytest.raises(NotVerified):
+        verify("playtomic", SECRET, _signed(), body)
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=6), timedelta(minutes=-6)])
+def test_a_replay_and_a_clock_that_is_wrong_are_refused(age: timedelta) -> None:
+    with pytest.raises(NotVerified):
+        verify("playtomic", SECRET, _signed(age=age), BODY)
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_x"])
+def test_a_secret_that_is_none_takes_nothing(secret: str) -> None:
+    with pytest.raises((BadSecret, NotVerified)):
+        verify("playtomic", secret, _signed(), BODY)
+
+
+def test_an_erp_may_sign_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def theirs(secret: str, headers: Mapping[str, str], body: bytes) -> str:
+        if headers.get("x-key") != secret:
+            raise NotVerified("Wrong key.")
+        return headers["x-message"]
+
+    monkeypatch.setitem(webhooks.SCHEMES, "own", theirs)
+    assert verify("own", "k", {"x-key": "k", "x-message": "7"}, b"") == "7"
+    with pytest.raises(NotVerified, match="Wrong key"):
+        verify("own", "k", {"x-key": "other", "x-message": "7"}, b"")
