@@ -60,9 +60,12 @@ def _provider() -> MeterProvider:
     from opentelemetry.sdk.resources import Resource
 
     # a task's process lives for seconds: it tells what it counted, and the collector adds up
-    delta = dict.fromkeys((Counter, Histogram, ObservableCounter), AggregationTemporality.DELTA)
+    delta: dict[type, AggregationTemporality] = dict.fromkeys(
+        (Counter, Histogram, ObservableCounter), AggregationTemporality.DELTA
+    )
+    exporter = OTLPMetricExporter(preferred_temporality=delta)
     reader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(preferred_temporality=delta),  # type: ignore[arg-type]
+        exporter,
         export_interval_millis=float("inf"),
     )
     resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "clubsync")})

@@ -43,7 +43,7 @@ class Form:
     address: str = "Address"
     example: str = "https://erp.example.com"
     login: str | None = "Log-in"
-    password: str | None = "Password"  # noqa: S105
+    password: str | None = "Password"
     login_hint: str = ""
     password_hint: str = ""
     extras: tuple[Extra, ...] = ()
@@ -93,7 +93,7 @@ def _folder(title: str) -> Form:
         address="Folder",
         example="file:///data/drop, sftp://files.example.com:22/export or s3://bucket/prefix",
         login_hint="User (SFTP) or access key id (S3); empty for file:///",
-        password_hint="Password (SFTP) or secret access key (S3)",  # noqa: S106
+        password_hint="Password (SFTP) or secret access key (S3)",
         extras=_FOLDER,
     )
 
@@ -108,9 +108,9 @@ FORMS = {
         address="Address or folder",
         example="https://thirdparty.playtomic.io, or the Manager's files in sftp://host/folder",
         login="Client id",
-        password="Secret",  # noqa: S106
+        password="Secret",
         login_hint="Of the API; of a folder, its user",
-        password_hint="Of the API; of a folder, its password",  # noqa: S106
+        password_hint="Of the API; of a folder, its password",
         extras=_FOLDER,
     ),
     "tryton": Form(

@@ -29,4 +29,5 @@ class WhenAsked:
 
 class ClubsyncPlugin(AirflowPlugin):
     name = "clubsync"
+    # Airflow declares it as an attribute of instances, and mypy takes no ClassVar in its place.
     fastapi_apps = [{"name": "clubsync", "app": WhenAsked(), "url_prefix": PREFIX}]  # noqa: RUF012

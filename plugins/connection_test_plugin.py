@@ -94,6 +94,7 @@ class ConnectionTestPlugin(AirflowPlugin):
     """Airflow looks for this class."""
 
     name = "clubsync_connection_test"
+    # Airflow declares it as an attribute of instances, and mypy takes no ClassVar in its place.
     fastapi_root_middlewares = [  # noqa: RUF012
         {"name": "Tests of clubsync's connections", "middleware": ConnectionTests}
     ]

@@ -9,8 +9,8 @@ anew by the run of that list.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 if TYPE_CHECKING:
     from clubsync.db import Base
     from clubsync.holds import Question
+    from clubsync.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +89,8 @@ class HoldApproval(ApprovalOperator):
 
 
 def _approve(question: Question, by: str, comment: str | None) -> dict[str, Any]:
-    from clubsync.errors import ActRefused
-    from plugins.sync_tasks import pipeline
-
-    with pipeline() as engine:
-        try:
-            step = engine.approve(question.hold, by, question.list_hash, comment)
-        except ActRefused as refused:
-            raise _too_late(refused) from None
+    with _deciding() as engine:
+        step = engine.approve(question.hold, by, question.list_hash, comment)
     if step["error"]:
         raise AirflowFailException(
             f"{step['error']} {step['remedy']} The hold is open still: clear this task to decide again."
@@ -106,21 +101,25 @@ def _approve(question: Question, by: str, comment: str | None) -> dict[str, Any]
 
 
 def _reject(question: Question, by: str, comment: str | None) -> dict[str, Any]:
+    with _deciding() as engine:
+        made = engine.reject(question.hold, by, question.list_hash, comment)
+    log.info("Rejected by %s: %d customers keep their access.", by, made["kept"])
+    return dict(made)
+
+
+@contextmanager
+def _deciding() -> Iterator[Pipeline]:
+    """The engine; one decision wins, and one that came second turns its run red and says who was first."""
     from clubsync.errors import ActRefused
     from plugins.sync_tasks import pipeline
 
     with pipeline() as engine:
         try:
-            made = engine.reject(question.hold, by, question.list_hash, comment)
+            yield engine
         except ActRefused as refused:
-            raise _too_late(refused) from None
-    log.info("Rejected by %s: %d customers keep their access.", by, made["kept"])
-    return dict(made)
-
-
-def _too_late(refused: Any) -> AirflowFailException:
-    """One decision wins: this one was not carried out, and its run says so by being red."""
-    return AirflowFailException(f"Not carried out. {refused.what} {refused.remedy}")
+            raise AirflowFailException(
+                f"Not carried out. {refused.what} {refused.remedy}"
+            ) from None
 
 
 def _base() -> AbstractContextManager[Base]:

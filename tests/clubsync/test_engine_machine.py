@@ -54,6 +54,7 @@ class EngineMachine(ErpMachine):
         self.club: Club = self.new_club(former_groups=(FORMER_GROUP,), timezone="UTC", guard=guard)
         self.club.pipeline()._number(self.club.config)  # known to the base before its first sync
         self.model = Hands(limit)
+        # the engine is this machine itself: the world only keeps the ERP
         self.world = World(next(_numbers), None, self.model)  # type: ignore[arg-type]
         self.anchor = {self.world.id("9"): Record(f"anchor{self.world.number}@x.fr")}
         self.snapshots: list[tuple[int, bool]] = []
@@ -64,7 +65,7 @@ class EngineMachine(ErpMachine):
                 self.world.put(i, letter, "active")
         self.sync()
 
-    @property
+    @property  # a plain attribute where time stands still; here the club's clock says it
     def today(self) -> date:  # type: ignore[override]
         return self.club.now.date()
 
@@ -252,7 +253,9 @@ class EngineMachine(ErpMachine):
         made = self.done(acts.add, email, "Hand", "Made", phone)
         assert (made is not None) == self.model.add(email, phone)
         if made is not None:
-            self.model.of(email).number = made  # type: ignore[union-attr]
+            added = self.model.of(email)
+            assert added is not None
+            added.number = made
 
     @rule(pick=picks)
     def detach(self, pick: int) -> None:
