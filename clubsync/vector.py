@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from datetime import date
-from typing import Any
 
 import polars as pl
 import xxhash
@@ -74,9 +73,12 @@ def patched(vector: pl.DataFrame, patch: pl.DataFrame) -> pl.DataFrame:
 
 def earliest(vector: pl.DataFrame, patch: pl.DataFrame) -> date | None:
     """The first day that will change some record by itself (R3), once the patch is in."""
-    kept = _without(vector, patch)
-    days: Any = pl.concat([kept["next_date"], patch["next_date"]]).min()
-    return days if isinstance(days, date) else None
+    dated = vector.select("erp_id", "next_date").drop_nulls()
+    # mostly somebody of the first day stays as they are, and nobody else has to be looked at
+    first = _without(dated.filter(pl.col("next_date") == pl.col("next_date").min()), patch)
+    kept = first if first.height else _without(dated, patch)
+    day = pl.concat([kept["next_date"], patch["next_date"]]).min()
+    return day if isinstance(day, date) else None
 
 
 def _without(vector: pl.DataFrame, patch: pl.DataFrame) -> pl.DataFrame:

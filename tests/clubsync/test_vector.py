@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import date
 
 import polars as pl
 import pytest
@@ -25,7 +26,9 @@ def _frame(rows: dict[str, int | None]) -> pl.DataFrame:
 
 
 @given(_rows, st.lists(_rows, max_size=4))
-def test_patches_end_where_a_dictionary_would(whole: dict[str, int], patches: list) -> None:
+def test_patches_end_where_a_dictionary_would(
+    whole: dict[str, int | None], patches: list[dict[str, int | None]]
+) -> None:
     kept = {k: v for k, v in whole.items() if v is not None}
     packed = _frame(dict(sorted(kept.items())))
     for patch in patches:
@@ -83,3 +86,19 @@ def test_the_vector_stays_what_the_mirror_says(
         keys = vector.email_keys(pl.Series([row[2] for row in mirror], dtype=pl.String))
         assert known["email_key"].to_list() == keys.to_list()
     assert {0, 3} <= patches  # it was patched, and written anew
+
+
+@given(_rows, _rows)
+def test_the_earliest_day_is_of_the_patched_vector(
+    whole: dict[str, int | None], patch: dict[str, int | None]
+) -> None:
+    """`_rows` give the day, or none, instead of the row hash."""
+
+    def dated(rows: dict[str, int | None]) -> pl.DataFrame:
+        days = [None if n is None else date(2026, 3, 1 + n) for n in rows.values()]
+        frame = _frame(dict.fromkeys(rows, 1))
+        return frame.with_columns(pl.Series("next_date", days, dtype=pl.Date))
+
+    known, news = dated(dict(sorted(whole.items()))), dated(patch)
+    expected = vector.patched(known, news)["next_date"].min()
+    assert vector.earliest(known, news) == expected
