@@ -277,10 +277,11 @@ create table sync.erp_customer (
     primary key (club, erp_id)
 ) with (fillfactor = 90);
 
--- Who is in the ERP is found by email in the club's vector; an index over all would be most of the cost of
--- writing a large club's records. Those who are gone are few, and not in the vector.
-create index erp_customer_gone_email on sync.erp_customer (club, hashtextextended(email_norm, 0))
-where gone_at is not null and email_norm is not null;
+-- Whose record has access has, or shares its email with, a base customer, and is found by it in the club's
+-- vector too: an index over all emails would be most of the cost of writing a large club's records. Over the
+-- text itself: for a role that row-level security binds, an index over a hash of it is not looked into.
+create index erp_customer_outside_email on sync.erp_customer (club, email_norm)
+where access != 'yes' and email_norm is not null;
 create index erp_customer_guardian on sync.erp_customer (club, guardian_id) where guardian_id is not null;
 create index erp_customer_replaced on sync.erp_customer (club, replaced_by) where replaced_by is not null;
 

@@ -108,24 +108,25 @@ order by h.hold;
 
 -- name: who(club, erp_id, email, candidates)
 -- The records and base customers that an ERP id or an email means.
--- candidates: those who have the email by the club's vector, which knows who is in the ERP.
+-- candidates: those who have the email by the club's vector, which knows who is in the ERP; who is gone has
+-- no access.
 with records as (
     select erp_id from sync.erp_customer
-    where
-        club = :club
-        and (erp_id = :erp_id or (erp_id = any(:candidates::text []) and email_norm = :email))
+    where club = :club and erp_id = :erp_id
     union
     select erp_id from sync.erp_customer
-    where
-        club = :club
-        and gone_at is not null
-        and hashtextextended(email_norm, 0) = hashtextextended(:email, 0)
-        and email_norm = :email
+    where club = :club and erp_id = any(:candidates::text []) and email_norm = :email
+    union
+    select erp_id from sync.erp_customer
+    where club = :club and access != 'yes' and email_norm = :email
 ),
 
 customers as (
     select erp_id, customer from base.customer
-    where club = :club and (email = :email or erp_id = :erp_id)
+    where club = :club and email = :email
+    union
+    select erp_id, customer from base.customer
+    where club = :club and erp_id = :erp_id
     union
     select c.erp_id, c.customer
     from base.customer as c
