@@ -25,7 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every check meets every connector that has not said why it does not apply."""
     if "case" in metafunc.fixturenames:
         check = metafunc.function.__name__.removeprefix("test_")
-        cases = [c for c in CASES if check not in c.not_applicable]
+        cases = [c for c in CASES if check not in c.reasons()]
         metafunc.parametrize("case", cases, ids=[c.name for c in cases])
 
 
