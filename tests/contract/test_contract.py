@@ -27,6 +27,7 @@ from connectors.registry import CONNECTORS
 from sandbox.faults import HostileFault
 from tests.contract.case import CANARY, KINDS, ConnectorCase, Erp, Held, Kind, Someone, crowd
 from tests.contract.cases import CASES
+from tests.contract.table import is_check
 
 #: a clock that is not the ERP's.
 AHEAD = datetime(2031, 1, 1, 12, tzinfo=UTC)
@@ -596,7 +597,7 @@ def test_reasons_are_given() -> None:
     checks = {
         name.removeprefix("test_")
         for name, check in globals().items()
-        if name.startswith("test_") and "case" in check.__code__.co_varnames
+        if name.startswith("test_") and is_check(check)
     }
     for case in CASES:
         assert set(case.reasons()) <= checks, case.name
