@@ -85,6 +85,7 @@ def bad_line(to: str, *, share: float, seed: int) -> Iterator[BadLine]:
 class _Handler(BaseHTTPRequestHandler):
     line: ClassVar[BadLine]
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

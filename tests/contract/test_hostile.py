@@ -36,7 +36,7 @@ def erp(server: Hostile) -> Hostile:
     return server
 
 
-def connector(erp: Hostile, path: str, **listing: Any) -> RestConnector:
+def connector(erp: Hostile, path: str, seconds: float = 60, **listing: Any) -> RestConnector:
     settings = {
         "customers": {
             "path": f"/{path}",
@@ -50,7 +50,7 @@ def connector(erp: Hostile, path: str, **listing: Any) -> RestConnector:
             "attempts": 2,
             "backoff": 0.01,
             "longest_wait": 0.1,
-            "max_seconds": 1.0,
+            "max_seconds": seconds,
             "max_bytes": MEGABYTE,
             "max_pages": 20,
         },
@@ -67,7 +67,7 @@ def connector(erp: Hostile, path: str, **listing: Any) -> RestConnector:
 def test_a_drip_is_cut_at_the_deadline(erp: Hostile, path: str) -> None:
     """Each byte comes in time, and the answer never: timeouts alone would wait for days."""
     with pytest.raises(ErpUnreachable) as told:
-        connector(erp, path).read()
+        connector(erp, path, seconds=1).read()
     assert "longer than 1 s" in told.value.what
     assert erp.asked[path] <= 2
 
