@@ -500,13 +500,32 @@ class Pipeline:
 
     def _extract(self, step: Step, full: bool) -> None:
         club = self.config.club(step["club"])
-        self._take(step, self._connector(club).read(full=full))
+        since = None if full else self._since(club)
+        self._take(step, self._connector(club, since=since).read(full=full))
 
-    def _connector(self, club: ClubConfig, until: datetime | None = None) -> Connector[Any]:
+    def _since(self, club: ClubConfig) -> datetime | None:
+        """From when on changes are enough, of an ERP that can be asked for them: the last certified reading.
+
+        None, and everything is read: there is none, it is older than the club's `full_read`, or a person
+        has said something of the next whole answer.
+        """
+        from clubsync.db import queries
+
+        number = self._number(club)
+        with self.base.club(number) as driver:
+            state = queries().club_state(driver, club=number)
+        last: datetime | None = state["certified_as_of"]
+        if last is None or clock.now() - last >= club.full_read:
+            return None
+        return None if state["confirmed_empty"] or state["confirmed_same_club"] else last
+
+    def _connector(
+        self, club: ClubConfig, until: datetime | None = None, since: datetime | None = None
+    ) -> Connector[Any]:
         def progress(rows: int, total: int | None) -> None:
             self.progress(club.id, "extract", rows, total)
 
-        return connector_of(club, self.resolve, progress, until)
+        return connector_of(club, self.resolve, progress, until, since)
 
     def _refill(self, step: Step, start: datetime, end: datetime) -> None:
         from clubsync.db import queries
@@ -580,9 +599,11 @@ class Pipeline:
         step["notes"].extend(certificate.doubts)
         with self.base.club(number) as driver:
             state = queries().club_state(driver, club=number)
-            self._believe(
-                club, customers, reading.conflicting_ids, content_hash, state, driver, number
-            )
+            # that little or nothing changed says nothing of an outage, nor of another club
+            if reading.since is None:
+                self._believe(
+                    club, customers, reading.conflicting_ids, content_hash, state, driver, number
+                )
             path = snapshots.path_of(club.id, content_hash)
             self._keep(path, customers, reading)
             taken: int = queries().add_snapshot(
@@ -710,17 +731,7 @@ class Pipeline:
 
     def policy(self, club: ClubConfig, certified: bool) -> Policy:
         """The club's own rules, on its own calendar day."""
-        from clubsync.facts import Policy
-        from connectors.registry import connector_class
-
-        return Policy(
-            today=clock.today(club.zone),
-            certified=certified,
-            access_statuses=frozenset(club.access_statuses),
-            group_required=club.group_required,
-            former_groups=frozenset(club.former_groups),
-            phone_centred=connector_class(club.erp).phone_centred,
-        )
+        return policy_of(club, certified)
 
     def _policy_hash(self, policy: Policy) -> str:
         parts = [
@@ -1089,10 +1100,12 @@ def connector_of(
     resolve: Callable[[str], Connection],
     progress: Callable[[int, int | None], None] = lambda rows, total: None,
     until: datetime | None = None,
+    since: datetime | None = None,
 ) -> Connector[Any]:
     """A club's connector, ready to read.
 
     :param until: as the ERP stood then, of a connector that `answers_past`; None: now.
+    :param since: what changed since then is enough, where the ERP can be asked for it.
     :raises ConfigError, ConnectionMissing, ConnectorError: with what to do.
     """
     from pydantic import ValidationError
@@ -1119,6 +1132,22 @@ def connector_of(
         now=clock.now,
         progress=progress,
         until=until,
+        since=since,
+    )
+
+
+def policy_of(club: ClubConfig, certified: bool) -> Policy:
+    """The club's own rules, on its own calendar day."""
+    from clubsync.facts import Policy
+    from connectors.registry import connector_class
+
+    return Policy(
+        today=clock.today(club.zone),
+        certified=certified,
+        access_statuses=frozenset(club.access_statuses),
+        group_required=club.group_required,
+        former_groups=frozenset(club.former_groups),
+        phone_centred=connector_class(club.erp).phone_centred,
     )
 
 

@@ -62,6 +62,8 @@ class Connector(ABC, Generic[S]):
 
     :param now: the clock, UTC; `as_of` of a paged reading is its value before the first request.
     :param until: read what the ERP would have answered then, where it can (`answers_past`); None: now.
+    :param since: what changed since then is enough, where the ERP can be asked for it; such a reading is not
+        certified (R14). None: everything.
     :param progress: called with (rows read so far, total where known) now and then on long readings.
     """
 
@@ -84,6 +86,7 @@ class Connector(ABC, Generic[S]):
         now: Callable[[], datetime],
         progress: Callable[[int, int | None], None] = lambda rows, total: None,
         until: datetime | None = None,
+        since: datetime | None = None,
     ) -> None:
         self.connection = connection
         self.settings = settings
@@ -91,6 +94,7 @@ class Connector(ABC, Generic[S]):
         self.now = now
         self.progress = progress
         self.until = until
+        self.since = since
 
     @abstractmethod
     def read(self, *, full: bool = False) -> Reading:

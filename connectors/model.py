@@ -101,6 +101,7 @@ class Reading:
         this time (finding ID_DUPLICATE); they are not in `customers`.
     :param columns: the ERP's own column or field names, in its own order, for exports (R22).
     :param column_of: canonical field -> the ERP's own column that it was read from.
+    :param since: only what changed since then was asked for (never certified); None: everything.
     """
 
     customers: pl.DataFrame
@@ -110,6 +111,7 @@ class Reading:
     conflicting_ids: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     column_of: Mapping[str, str] = field(default_factory=dict)
+    since: datetime | None = None
 
 
 def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
@@ -183,6 +185,7 @@ def assemble(
     doubts: Sequence[str] = (),
     columns: Sequence[str] = (),
     column_of: Mapping[str, str] | None = None,
+    since: datetime | None = None,
 ) -> Reading:
     """Fold repeated ids and write the certificate: the same judgement for every connector (R14).
 
@@ -192,8 +195,11 @@ def assemble(
 
     :param customers: `CUSTOMER_SCHEMA`, all rows received, in order.
     :param doubts: what the connector itself could not prove (last page not seen, a page twice, …).
+    :param since: only what changed since then was asked for: who is not there has not changed.
     """
     why = list(doubts)
+    if since is not None:
+        why.append(f"Only what changed since {since:%Y-%m-%d %H:%M} UTC was asked for.")
     rows = customers.height
     if total is not None and total != rows:
         why.append(f"The ERP says {total} customers, {rows} were received.")
@@ -229,4 +235,5 @@ def assemble(
         conflicting_ids=conflicting,
         columns=tuple(name.replace("\x00", "") for name in columns),
         column_of={k: name.replace("\x00", "") for k, name in (column_of or {}).items()},
+        since=since,
     )

@@ -14,6 +14,7 @@ CONNECTORS = {
     "eversports": "connectors.eversports:EversportsConnector",
     "planity": "connectors.planity:PlanityConnector",
     "playtomic": "connectors.playtomic:PlaytomicConnector",
+    "rest": "connectors.rest:RestConnector",
     "tryton": "connectors.tryton:TrytonConnector",
 }
 

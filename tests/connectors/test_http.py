@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import gzip
 import logging
+import ssl
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Event, Lock, Thread
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from connectors.base import Connection
 from connectors.errors import (
@@ -347,3 +356,161 @@ def test_base_address_refused(host: str) -> None:
     with pytest.raises(SettingsWrong) as told:
         base_address(Connection("c", host))
     assert "s3cret" not in str(told.value)
+
+
+def test_connections_at_a_time(server: Server) -> None:
+    """As many to one host as the ERP allows, of all clubs that this process reads there."""
+    busy, most, lock, go_on = 0, 0, Lock(), Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the name that http.server asks for
+            nonlocal busy, most
+            with lock:
+                busy += 1
+                most = max(most, busy)
+                if busy == 2:
+                    go_on.set()
+            go_on.wait(10)
+            with lock:
+                busy -= 1
+            self.send_response(200)
+            self.send_header("Content-Length", "8")
+            self.end_headers()
+            self.wfile.write(b'{"n": 1}')
+
+        def log_message(self, *_: Any) -> None:
+            """Keep quiet."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
+    told = Server(port=httpd.server_address[1])
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            clubs = [http(told, connections=2, attempts=1) for _ in range(8)]
+            found = list(pool.map(lambda club: club.json("GET", "/x", Found).n, clubs))
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+    assert found == [1] * 8
+    assert most == 2
+
+
+def test_no_turn_in_time(server: Server) -> None:
+    """Who waits for a turn does not wait longer than a reading may take."""
+    first = http(server, connections=1, max_seconds=0.2)
+    with (
+        first._gate.passing(HttpLimits(connections=1), 1, lambda _: None),
+        pytest.raises(ErpUnreachable, match="took longer"),
+    ):
+        first.json("GET", "/x", Found)
+    assert server.asked == []
+
+
+def test_requests_a_second(server: Server) -> None:
+    """Asked more often than the ERP likes, the pauses are made before, not after a 429."""
+    sleep = Sleeper()
+    conversation = http(server, sleep, per_second=0.01)
+    for _ in range(3):
+        conversation.json("GET", "/x", Found)
+    assert len(sleep.slept) == 2
+    assert sleep.slept[0] == pytest.approx(100, abs=5)
+    assert sleep.slept[1] == pytest.approx(200, abs=5)
+
+
+def test_a_form_headers_and_what_is_absent(server: Server) -> None:
+    """What `ask` can do beyond `json`."""
+    server.answers = [Answer(404, headers={"X-Total": "0"})]
+    reply = http(server).ask(
+        "POST", "/x", Found, form={"a": "b c"}, headers={"X-Y": "z"}, absent=frozenset({404})
+    )
+    assert (reply.value, reply.status, reply.headers["x-total"]) == (None, 404, "0")
+    _, _, headers, body = server.asked[0]
+    assert (headers["X-Y"], body) == ("z", b"a=b+c")
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+def test_a_judge_is_heard_like_a_status(server: Server) -> None:
+    """Errors inside a 200: what passes is tried again, what waits long is handed on."""
+    server.answers = [Answer(body=b'{"n": 0}'), Answer()]
+
+    def judge(found: Any) -> None:
+        if found.n == 0:
+            raise ErpUnreachable("Not now.")
+        if found.n == 2:
+            raise RateLimited("Later.", retry_after=timedelta(hours=1))
+
+    assert http(server).ask("GET", "/x", Found, judge=judge).value == Found(1)
+    server.answers = [Answer(body=b'{"n": 2}')]
+    with pytest.raises(RateLimited):
+        http(server).ask("GET", "/x", Found, judge=judge)
+    assert len(server.asked) == 3
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Iterator[tuple[int, Path, Event]]:
+    """A server with a certificate of its own making: its port, the certificate, and when it may stop.
+
+    `/drip` sends a byte now and then, for ever.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(here, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "tls.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
+    over = Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while self.path == "/drip" and not over.is_set():
+                    self.wfile.write(b" ")
+                    over.wait(0.02)
+                self.wfile.write(b'{"n": 1}')
+
+        def log_message(self, *_: Any) -> None:
+            """Keep quiet."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.daemon_threads = True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+    Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
+    yield httpd.server_address[1], file, over
+    over.set()
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def test_over_tls(tls: tuple[int, Path, Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who the server is, is checked; and a drip is cut there too."""
+    port, file, _ = tls
+
+    def reader(**limits: Any) -> Http:
+        return Http(f"https://127.0.0.1:{port}", "Testerp", HttpLimits(**limits), now=lambda: NOW)
+
+    with reader() as conversation, pytest.raises(ErpUnreachable, match="certificate"):
+        conversation.json("GET", "/x", Found)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+    with reader() as conversation:
+        assert conversation.json("GET", "/x", Found).n == 1
+    with (
+        reader(max_seconds=0.5) as conversation,
+        pytest.raises(ErpUnreachable, match="took longer"),
+    ):
+        conversation.json("GET", "/drip", Found)

@@ -70,6 +70,9 @@ OLD = Kind("old", "Ancien tarif", active=False)
 KINDS = (GOLD, KIDS, OLD)
 
 
+NO_MISCOUNT = "the ERP states no total, or its simulator cannot be made to state a wrong one."
+
+
 def crowd(n: int) -> list[Someone]:
     """So many people who have nothing in common."""
     return [
@@ -128,6 +131,8 @@ class ConnectorCase(ABC):
 
     #: the connector's name.
     name: str
+    #: what sets this case apart from another one of the same connector ("JSON-RPC"); usually nothing.
+    variant: str = ""
     #: rows per page of `Erp.connector`; where all comes in one file, a number of rows that suits it.
     page: int = 3
     #: whether an answer comes in pages.
@@ -139,11 +144,27 @@ class ConnectorCase(ABC):
 
     #: whether the ERP has groups.
     groups: bool = True
+    #: whether its simulator can be made to state a wrong total (`total-wrong` of `sandbox.faults`).
+    miscounts: bool = False
+    #: what the checks are made against, for docs/connectors.md.
+    against: str = "a simulator, made after the vendor's pages"
+    #: name of a check -> what of it rests on our inference only; the connector's module says more ([inf]).
+    inferred: ClassVar[Mapping[str, str]] = {}
     #: faults of the first page, one of each sort, for the check of what errors say.
     failures: tuple[str, ...] = (
         *("forbidden", "throttled-seconds", "server-error"),
         *("html", "truncated", "error-in-200"),
     )
+
+    @property
+    def label(self) -> str:
+        """Its name in reports and tables."""
+        return f"{self.name} {self.variant}".rstrip()
+
+    def reasons(self) -> dict[str, str]:
+        """Check -> why it means nothing here: those declared, and those that follow from the rest."""
+        follows = {} if self.miscounts else {"total_wrong": NO_MISCOUNT}
+        return {**follows, **self.not_applicable}
 
     @abstractmethod
     def erp(self, request: pytest.FixtureRequest) -> Erp:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import playtomic, proxy, sftp
+from sandbox import courtside, playtomic, proxy, sftp
 from sandbox.faults import Faults
 from tests.contract import file_cases
 from tests.contract.case import ConnectorCase, Erp
 from tests.contract.cases import CASES
 from tests.contract.file_cases import Drop
 from tests.contract.playtomic_case import SECRET, PlaytomicErp
+from tests.contract.rest_case import CourtsideErp
 from tests.contract.tryton_case import TrytonErp
 from tests.support.servers import Recorder, serving
 from tests.support.tryton import Tryton, tryton
@@ -20,12 +21,35 @@ from tests.support.tryton import Tryton, tryton
 __all__ = ["tryton"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-connectors",
+        action="store_true",
+        help="write docs/connectors.md, if all is green (`make connectors`)",
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the page: only of a run of the whole suite in which nothing failed and nothing was left out."""
+    if not session.config.getoption("write_connectors", False):
+        return
+    from tests.contract import table, test_contract
+
+    checked = [item for item in session.items if item.name.startswith("test_")]
+    there = {getattr(item, "originalname", item.name) for item in checked}
+    whole = {
+        f"test_{name}" for _, names in table.sections(test_contract) for name in names
+    } <= there
+    if exitstatus == 0 and whole and not session.config.getoption("keyword"):
+        table.PAGE.write_text(table.page(CASES, test_contract), encoding="utf-8")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every check meets every connector that has not said why it does not apply."""
     if "case" in metafunc.fixturenames:
         check = metafunc.function.__name__.removeprefix("test_")
-        cases = [c for c in CASES if check not in c.not_applicable]
-        metafunc.parametrize("case", cases, ids=[c.name for c in cases])
+        cases = [c for c in CASES if check not in c.reasons()]
+        metafunc.parametrize("case", cases, ids=[c.label for c in cases])
 
 
 @pytest.fixture
@@ -49,6 +73,15 @@ def playtomic_erp() -> Iterator[PlaytomicErp]:
     erp.recorder = Recorder(playtomic.create_app({"venue": venue}, erp.faults))
     with serving(erp.recorder) as url:
         erp.url = url
+        yield erp
+
+
+@pytest.fixture(scope="session")
+def courtside_erp() -> Iterator[CourtsideErp]:
+    erp = CourtsideErp()
+    erp.recorder = Recorder(courtside.create_app({"club": erp.place}, erp.faults))
+    with serving(erp.recorder) as url:
+        erp.url = f"{url}/club"
         yield erp
 
 
