@@ -111,6 +111,7 @@ class _Question:
     path: str
     params: Any
     body: Any
+    form: Any
     attempts: int
 
 
@@ -145,6 +146,7 @@ class Http:
     :param base: from `base_address`.
     :param erp: the ERP's name, for sentences.
     :param now: UTC clock; only used where a server dates a wait and sends no Date of its own.
+    :param headers: sent with every request: a key that stands for the log-in, a tenant.
     :param login: fetches the Authorization header's value; called before the first request that needs
         it, and once more when a request is answered with 401 (a token that ran out in mid-walk).
     """
@@ -156,6 +158,7 @@ class Http:
         limits: HttpLimits,
         *,
         now: Callable[[], datetime],
+        headers: Mapping[str, str] | None = None,
         login: Callable[[Http], str] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -169,6 +172,7 @@ class Http:
         self._deadline = time.monotonic() + limits.max_seconds
         self._session = requests.Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "clubsync"})
+        self._session.headers.update(headers or {})
 
     def __enter__(self) -> Self:
         return self
@@ -184,6 +188,7 @@ class Http:
         *,
         params: Mapping[str, Any] | list[tuple[str, Any]] | None = None,
         body: Any = None,
+        form: Mapping[str, str] | None = None,
         login: bool = True,
         once: bool = False,
     ) -> T:
@@ -193,6 +198,8 @@ class Http:
 
         :param path: below the base address.
         :param into: a type that msgspec can decode to.
+        :param body: sent as JSON.
+        :param form: sent as a form, in place of a body: how OAuth 2 asks for a token.
         :param login: whether the request needs the log-in.
         :param once: do not try again, whatever happens.
         :raises ErpUnreachable: no connection, timeouts, 5xx, cut answers, until no attempt was left.
@@ -201,7 +208,8 @@ class Http:
         :raises SettingsWrong: 404, a redirect, or no valid address.
         :raises ContractChanged: any other answer that is not the JSON we know.
         """
-        question = _Question(method, path, params, body, 1 if once else self._limits.attempts)
+        attempts = 1 if once else self._limits.attempts
+        question = _Question(method, path, params, body, form, attempts)
         if not login or self._login is None:
             return self._retried(question, into, None)
         if self._authorization is None:
@@ -265,6 +273,7 @@ class Http:
                 f"{self._base}{question.path}",
                 params=question.params,
                 json=question.body,
+                data=question.form,
                 auth=_Authorization(authorization),
                 timeout=(
                     min(self._limits.connect_timeout, left),
@@ -287,7 +296,7 @@ class Http:
             raise _Again(ErpUnreachable(f"{where}: no connection, or it was cut.")) from None
         except (requests.RequestException, ValueError):
             raise SettingsWrong(
-                f"{where}: the connection's host is not a usable address."
+                f"{where}: the connection's host is not a usable address, or its key cannot be sent."
             ) from None
         self._judge(response, where)
         return _parsed(content, into, where)
