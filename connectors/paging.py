@@ -1,0 +1,111 @@
+"""Walking an ERP's pages, and what the walk by itself proves or leaves in doubt (R14).
+
+How a page is asked for, and what in its answer leads to the next one, is each connector's own; that no page
+comes twice, that a walk ends, that a total stays what it was, and what becomes of a walk that breaks off is the
+same for all, and stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from connectors.errors import ConnectorError, ContractChanged
+from connectors.http import HttpLimits
+
+T = TypeVar("T")
+At = TypeVar("At", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Page(Generic[T, At]):
+    """One answer.
+
+    :param rows: what it says, in the ERP's order.
+    :param ids: of its records, by which a page that comes twice is known.
+    :param next: what the next page is asked for with; None after the last one.
+    :param total: how many records the ERP says there are, where it says.
+    """
+
+    rows: Sequence[T]
+    ids: Collection[str]
+    next: At | None
+    total: int | None = None
+
+
+@dataclass
+class Walk(Generic[T]):
+    """All pages that came: `doubts` as `connectors.model.assemble` takes them."""
+
+    rows: list[T] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    pages: int = 0
+    total: int | None = None
+
+
+def walk(
+    ask: Callable[[At | None], Page[T, At]],
+    limits: HttpLimits,
+    progress: Callable[[int, int | None], None] = lambda rows, total: None,
+) -> Walk[T]:
+    """Ask for page after page, the first one with None.
+
+    A page that cannot be read ends the walk with a doubt; what came before it is kept.
+
+    :raises ConnectorError: the first page could not be read.
+    """
+    done: Walk[T] = Walk()
+    known: set[str] = set()
+    asked: set[At] = set()
+    at: At | None = None
+    while True:
+        try:
+            page = ask(at)
+        except ConnectorError as error:
+            if not done.pages:
+                raise
+            done.doubts.append(f"Page {done.pages + 1} could not be read: {error.what}")
+            break
+        done.pages += 1
+        if page.ids and known.issuperset(page.ids):
+            done.doubts.append("A page came twice: the walk went in a circle and was ended.")
+            break
+        known.update(page.ids)
+        done.rows += page.rows
+        if page.total is not None:
+            if done.total is not None and page.total != done.total:
+                done.doubts.append(
+                    f"The ERP's number of customers went from {done.total} to {page.total} "
+                    "while they were read."
+                )
+            done.total = page.total
+        progress(len(done.rows), done.total)
+        at = page.next
+        if at is None:
+            break
+        if at in asked:
+            done.doubts.append("The ERP named a next page that was read before: a circle, ended.")
+            break
+        asked.add(at)
+        if done.pages >= limits.max_pages:
+            done.doubts.append(f"Reading was ended after {done.pages} pages.")
+            break
+    return done
+
+
+def next_offset(offset: int, rows: int, total: int) -> int | None:
+    """Where the next page begins of a list that is asked for by offset and says its total.
+
+    It follows the rows that came, not those that were asked for: an ERP may give fewer to a page.
+    """
+    return offset + rows if rows and offset + rows < total else None
+
+
+def in_order(ids: Sequence[int], after: int, last: int) -> None:
+    """Check a page of a walk by id: rising, beyond the last id seen, none above the highest of all.
+
+    :raises ContractChanged: it is not the page that was asked for.
+    """
+    if ids and (list(ids) != sorted(ids) or ids[0] <= after or ids[-1] > last):
+        raise ContractChanged("It is not the page that was asked for.")
