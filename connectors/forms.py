@@ -57,7 +57,7 @@ class Form:
 WEBHOOK_SECRET = Extra(
     "webhook_secret",
     "Webhook secret",
-    "Secret of the ERP's webhooks, whsec_…; leave it empty where the ERP sends none.",
+    "Secret or key of the ERP's webhooks (whsec_… of Standard Webhooks); leave it empty where the ERP sends none.",
     secret=True,
 )
 
@@ -103,6 +103,13 @@ FORMS = {
     "csv": _folder("CSV or Excel export"),
     "eversports": _folder("Eversports Manager"),
     "planity": _folder("Planity"),
+    "magicline": Form(
+        title="Magicline / PerfectGym Next",
+        example="https://TENANT.open-api.magicline.com or https://TENANT.open-api.perfectgym.com",
+        login=None,
+        password="API key",
+        password_hint="Of this studio; each studio has its own",
+    ),
     "playtomic": Form(
         title="Playtomic",
         address="Address or folder",

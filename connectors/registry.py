@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 CONNECTORS = {
     "csv": "connectors.csv:CsvConnector",
     "eversports": "connectors.eversports:EversportsConnector",
+    "magicline": "connectors.magicline:MagiclineConnector",
     "planity": "connectors.planity:PlanityConnector",
     "playtomic": "connectors.playtomic:PlaytomicConnector",
     "tryton": "connectors.tryton:TrytonConnector",

@@ -80,3 +80,33 @@ def test_an_erp_may_sign_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None
     assert verify("own", "k", {"x-key": "k", "x-message": "7"}, b"") == "7"
     with pytest.raises(NotVerified, match="Wrong key"):
         verify("own", "k", {"x-key": "other", "x-message": "7"}, b"")
+
+
+# Magicline ---------------------------------------------------------------------------------------
+
+EVENT = b'{"entityId": 7, "uuid": "095be615", "payload": [{"timestamp": 1, "type": "CUSTOMER_CREATED"}]}'
+
+
+def test_magicline_sends_its_key_and_the_event_s_id() -> None:
+    """erps.md 6."""
+    assert verify("magicline", "k\u00e9y", {"x-api-key": "k\u00e9y"}, EVENT) == "095be615"
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": ""}, {"x-api-key": "other"}, _signed(EVENT)])
+def test_magicline_with_another_key(headers: dict[str, str]) -> None:
+    with pytest.raises(NotVerified):
+        verify("magicline", "key", headers, EVENT)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"7", b"\xff", b'{"uuid": 7}', b'{"uuid": ""}', b'{"uuid"', b"[" * 100_000]
+)
+def test_magicline_with_a_body_that_is_none_of_its(body: bytes) -> None:
+    with pytest.raises(NotVerified):
+        verify("magicline", "key", {"x-api-key": "key"}, body)
+
+
+def test_a_key_that_is_empty_takes_nothing() -> None:
+    """Not even an empty one."""
+    with pytest.raises(BadSecret):
+        verify("magicline", "", {"x-api-key": ""}, EVENT)

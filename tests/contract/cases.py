@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.contract.case import ConnectorCase
 from tests.contract.file_cases import CsvCase, EversportsCase, PlanityCase
+from tests.contract.magicline_case import MagiclineCase
 from tests.contract.playtomic_case import PlaytomicCase
 from tests.contract.tryton_case import TrytonCase
 
@@ -13,4 +14,5 @@ CASES: tuple[ConnectorCase, ...] = (
     CsvCase(),
     EversportsCase(),
     PlanityCase(),
+    MagiclineCase(),
 )
