@@ -501,13 +501,33 @@ class Pipeline:
 
     def _extract(self, step: Step, full: bool) -> None:
         club = self.config.club(step["club"])
-        self._take(step, self._connector(club).read(full=full))
+        since = None if full else self._changes_since(club)
+        self._take(step, self._connector(club, since=since).read(full=full))
 
-    def _connector(self, club: ClubConfig, until: datetime | None = None) -> Connector[Any]:
+    def _connector(
+        self, club: ClubConfig, until: datetime | None = None, since: datetime | None = None
+    ) -> Connector[Any]:
         def progress(rows: int, total: int | None) -> None:
             self.progress(club.id, "extract", rows, total)
 
-        return connector_of(club, self.resolve, progress, until)
+        return connector_of(club, self.resolve, progress, until, since)
+
+    def _changes_since(self, club: ClubConfig) -> datetime | None:
+        """From when on changes are enough for this reading; None: everything is to be read."""
+        from clubsync import deltas
+        from clubsync.db import queries
+        from connectors.model import ONLY_CHANGES
+        from connectors.registry import connector_class
+
+        if not connector_class(club.erp).answers_changes:
+            return None
+        sql, number = queries(), self._number(club)
+        with self.base.club(number) as driver:
+            state = sql.club_state(driver, club=number)
+            tried = sql.last_full_reading(
+                driver, club=number, epoch=state["epoch"], only_changes=ONLY_CHANGES
+            )
+        return deltas.since(club, state, tried, clock.now())
 
     def _refill(self, step: Step, start: datetime, end: datetime) -> None:
         from clubsync.db import queries
@@ -581,9 +601,10 @@ class Pipeline:
         step["notes"].extend(certificate.doubts)
         with self.base.club(number) as driver:
             state = queries().club_state(driver, club=number)
-            self._believe(
-                club, customers, reading.conflicting_ids, content_hash, state, driver, number
-            )
+            if reading.since is None:  # that little has changed, or only newcomers, is no outage
+                self._believe(
+                    club, customers, reading.conflicting_ids, content_hash, state, driver, number
+                )
             path = snapshots.path_of(club.id, content_hash)
             self._keep(path, customers, reading)
             taken: int = queries().add_snapshot(
@@ -1085,10 +1106,12 @@ def connector_of(
     resolve: Callable[[str], Connection],
     progress: Callable[[int, int | None], None] = lambda rows, total: None,
     until: datetime | None = None,
+    since: datetime | None = None,
 ) -> Connector[Any]:
     """A club's connector, ready to read.
 
     :param until: as the ERP stood then, of a connector that `answers_past`; None: now.
+    :param since: changes since then are enough, of a connector that `answers_changes`; None: everything.
     :raises ConfigError, ConnectionMissing, ConnectorError: with what to do.
     """
     from pydantic import ValidationError
@@ -1115,6 +1138,7 @@ def connector_of(
         now=clock.now,
         progress=progress,
         until=until,
+        since=since,
     )
 
 

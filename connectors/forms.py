@@ -110,6 +110,16 @@ FORMS = {
         password="API key",
         password_hint="Of this studio; each studio has its own",
     ),
+    "mindbody": Form(
+        title="Mindbody",
+        example="https://api.mindbodyonline.com",
+        login="Staff user",
+        extras=(
+            Extra(
+                "api_key", "API key", "Of the developer account that reads the site.", secret=True
+            ),
+        ),
+    ),
     "playtomic": Form(
         title="Playtomic",
         address="Address or folder",

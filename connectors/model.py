@@ -70,6 +70,9 @@ CUSTOMER_SCHEMA = pl.Schema(
 #: A connector whose ERP has no such list derives one from the customers' rows (all active).
 GROUP_SCHEMA = pl.Schema({"id": pl.String, "name": pl.String, "active": pl.Boolean})
 
+#: The doubt that every reading of changes bears: absence from it says nothing (R14).
+ONLY_CHANGES = "Only what has changed since the last complete reading was asked for."
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -101,6 +104,8 @@ class Reading:
         this time (finding ID_DUPLICATE); they are not in `customers`.
     :param columns: the ERP's own column or field names, in its own order, for exports (R22).
     :param column_of: canonical field -> the ERP's own column that it was read from.
+    :param since: the ERP was asked only for what changed since then (never certified, doubt `ONLY_CHANGES`);
+        None: for everything.
     """
 
     customers: pl.DataFrame
@@ -110,6 +115,7 @@ class Reading:
     conflicting_ids: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     column_of: Mapping[str, str] = field(default_factory=dict)
+    since: datetime | None = None
 
 
 def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
@@ -183,6 +189,7 @@ def assemble(
     doubts: Sequence[str] = (),
     columns: Sequence[str] = (),
     column_of: Mapping[str, str] | None = None,
+    since: datetime | None = None,
 ) -> Reading:
     """Fold repeated ids and write the certificate: the same judgement for every connector (R14).
 
@@ -192,8 +199,9 @@ def assemble(
 
     :param customers: `CUSTOMER_SCHEMA`, all rows received, in order.
     :param doubts: what the connector itself could not prove (last page not seen, a page twice, …).
+    :param since: of a reading of changes.
     """
-    why = list(doubts)
+    why = [ONLY_CHANGES, *doubts] if since is not None else list(doubts)
     rows = customers.height
     if total is not None and total != rows:
         why.append(f"The ERP says {total} customers, {rows} were received.")
@@ -229,4 +237,5 @@ def assemble(
         conflicting_ids=conflicting,
         columns=tuple(name.replace("\x00", "") for name in columns),
         column_of={k: name.replace("\x00", "") for k, name in (column_of or {}).items()},
+        since=since,
     )

@@ -13,6 +13,7 @@ CONNECTORS = {
     "csv": "connectors.csv:CsvConnector",
     "eversports": "connectors.eversports:EversportsConnector",
     "magicline": "connectors.magicline:MagiclineConnector",
+    "mindbody": "connectors.mindbody:MindbodyConnector",
     "planity": "connectors.planity:PlanityConnector",
     "playtomic": "connectors.playtomic:PlaytomicConnector",
     "tryton": "connectors.tryton:TrytonConnector",

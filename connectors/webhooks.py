@@ -7,6 +7,8 @@ all others are asked to sign by Standard Webhooks (https://www.standardwebhooks.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
@@ -57,6 +59,27 @@ def magicline(secret: str, headers: Mapping[str, str], body: bytes) -> str:
     return _member(body, "uuid")
 
 
+def mindbody(secret: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Mindbody's: `X-Mindbody-Signature: sha256=` and the base64 of the body's HMAC-SHA256 [doc] (erps.md 7).
+
+    Neither id nor time is signed beside the body, and an undelivered message is sent again for three hours, so
+    there is no age to check; a double is known by the body's `messageId`.
+    """
+    signed = base64.b64encode(_hmac(secret, body)).decode()
+    _same(f"sha256={signed}", headers.get("x-mindbody-signature", ""))
+    return _member(body, "messageId")
+
+
+def _hmac(secret: str, content: bytes) -> bytes:
+    """HMAC-SHA256 with a secret that is a plain text.
+
+    :raises BadSecret: it is empty.
+    """
+    if not secret:
+        raise BadSecret("It is empty.")
+    return hmac.new(secret.encode(), content, hashlib.sha256).digest()
+
+
 def _same(known: str, told: str) -> None:
     """Compare secrets in a time that says nothing of them.
 
@@ -83,7 +106,7 @@ def _member(body: bytes, name: str) -> str:
 
 
 #: connector name -> how that ERP signs, where it does so in a way of its own.
-SCHEMES: dict[str, Scheme] = {"magicline": magicline}
+SCHEMES: dict[str, Scheme] = {"magicline": magicline, "mindbody": mindbody}
 
 
 def verify(erp: str, secret: str, headers: Mapping[str, str], body: bytes) -> str:

@@ -33,6 +33,11 @@ returning snapshot;
 select * from sync.snapshot
 where club = :club and snapshot = :snapshot;
 
+-- name: last_full_reading(club, epoch, only_changes)$
+-- When everything was last asked for, whether it then came whole or not.
+select max(as_of) from sync.snapshot
+where club = :club and epoch = :epoch and :only_changes != all(doubts);
+
 -- name: snapshots_between(club, start, until)
 select * from sync.snapshot
 where

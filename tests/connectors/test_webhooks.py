@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -110,3 +113,39 @@ def test_a_key_that_is_empty_takes_nothing() -> None:
     """Not even an empty one."""
     with pytest.raises(BadSecret):
         verify("magicline", "", {"x-api-key": ""}, EVENT)
+
+
+# Mindbody ----------------------------------------------------------------------------------------
+
+MESSAGE = b'{"messageId": "ASwFMoA2Q5UKw69g3RDbvU", "eventId": "client.updated"}'
+
+
+def _signature(secret: str, body: bytes) -> dict[str, str]:
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
+    return {"x-mindbody-signature": "sha256=" + base64.b64encode(digest).decode()}
+
+
+def test_mindbody_signs_the_body() -> None:
+    """erps.md 7."""
+    headers = _signature("subscription-key", MESSAGE)
+    assert verify("mindbody", "subscription-key", headers, MESSAGE) == "ASwFMoA2Q5UKw69g3RDbvU"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        _signature("other-key", MESSAGE),
+        _signature("subscription-key", MESSAGE + b" "),
+        {"x-mindbody-signature": "sha256="},
+        {"x-mindbody-signature": _signature("k", MESSAGE)["x-mindbody-signature"][7:]},
+    ],
+)
+def test_mindbody_with_another_signature(headers: dict[str, str]) -> None:
+    with pytest.raises(NotVerified):
+        verify("mindbody", "subscription-key", headers, MESSAGE)
+
+
+def test_mindbody_without_a_key_here() -> None:
+    with pytest.raises(BadSecret):
+        verify("mindbody", "", _signature("", MESSAGE), MESSAGE)

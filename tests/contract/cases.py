@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.contract.case import ConnectorCase
 from tests.contract.file_cases import CsvCase, EversportsCase, PlanityCase
 from tests.contract.magicline_case import MagiclineCase
+from tests.contract.mindbody_case import MindbodyCase
 from tests.contract.playtomic_case import PlaytomicCase
 from tests.contract.tryton_case import TrytonCase
 
@@ -15,4 +16,5 @@ CASES: tuple[ConnectorCase, ...] = (
     EversportsCase(),
     PlanityCase(),
     MagiclineCase(),
+    MindbodyCase(),
 )
