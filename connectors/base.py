@@ -61,9 +61,9 @@ class Connector(ABC, Generic[S]):
     """Reads one club from one ERP.
 
     :param now: the clock, UTC; `as_of` of a paged reading is its value before the first request.
-    :param since: a reading of changes is enough, from then on (one that `answers_changes`); None: read
-        everything. What comes again does no harm, so a connector may ask from earlier on.
     :param until: read what the ERP would have answered then, where it can (`answers_past`); None: now.
+    :param since: what changed since then is enough, where the ERP can be asked for it (`answers_changes`); such
+        a reading is not certified (R14), and may ask from earlier on. None: everything.
     :param progress: called with (rows read so far, total where known) now and then on long readings.
     """
 
@@ -76,8 +76,8 @@ class Connector(ABC, Generic[S]):
     phone_centred: ClassVar[bool] = False
     #: the source keeps what it said before (dated exports in a folder), and can be asked for it (R26).
     answers_past: ClassVar[bool] = False
-    #: the ERP can be asked for changes only, and its quota makes that worth while: most readings are then
-    #: of changes, and everything is read as often as the club's `full_read` says, and as each of its days begins.
+    #: the ERP can, or by a club's settings may, be asked for changes only: most readings are then of changes,
+    #: and everything is read as often as the club's `full_read` says, and as each of its days begins.
     answers_changes: ClassVar[bool] = False
 
     def __init__(

@@ -29,7 +29,7 @@ from connectors import fields
 from connectors.base import Settings
 from connectors.drop import DropConnector, DropSettings, open_drop, table_of
 from connectors.errors import ContractChanged, FileBroken
-from connectors.fields import ACTIVE_WORDS, TRUE_WORDS
+from connectors.fields import ACTIVE_WORDS, TRUE_WORDS, words_of
 from connectors.files import FileDrop
 from connectors.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
 from connectors.tabular import Table
@@ -96,7 +96,7 @@ class GroupsFile(Settings):
     @classmethod
     def _as_words(cls, values: object) -> object:
         # YAML reads yes, true and 1 as what they are: here they are words.
-        return _words_of(values)
+        return words_of(values)
 
 
 class CsvSettings(DropSettings):
@@ -112,7 +112,7 @@ class CsvSettings(DropSettings):
     @field_validator("active_status", "paused_status", "inactive_status", mode="before")
     @classmethod
     def _as_words(cls, values: object) -> object:
-        return _words_of(values)
+        return words_of(values)
 
 
 class CsvConnector(DropConnector[CsvSettings]):
@@ -284,25 +284,6 @@ def _canonical(column_of: dict[str, str]) -> dict[str, str]:
     if "name" in column_of:
         out = {"first_name": column_of["name"], "last_name": column_of["name"], **out}
     return out
-
-
-def _words_of(values: object) -> object:
-    """A word or a list of words from YAML; booleans and numbers are the words they were written as."""
-    if values is None:
-        return None
-    if isinstance(values, str | int | float):
-        values = [values]
-    if not isinstance(values, list | tuple):
-        return values
-    out: list[str] = []
-    for value in values:
-        if value is True:
-            out += ["true", "yes", "on"]
-        elif value is False:
-            out += ["false", "no", "off"]
-        else:
-            out.append(str(value))
-    return tuple(out)
 
 
 def _group_refs(cells: pl.Series, separator: str | None, listed: pl.DataFrame | None) -> pl.Series:

@@ -99,6 +99,25 @@ def words(values: Iterable[str]) -> list[str]:
     return sorted({v.strip().lower() for v in values if v.strip()})
 
 
+def words_of(values: object) -> object:
+    """A word or a list of words from YAML; booleans and numbers are the words they were written as."""
+    if values is None:
+        return None
+    if isinstance(values, str | int | float):
+        values = [values]
+    if not isinstance(values, list | tuple):
+        return values
+    out: list[str] = []
+    for value in values:
+        if value is True:
+            out += ["true", "yes", "on"]
+        elif value is False:
+            out += ["false", "no", "off"]
+        else:
+            out.append(str(value))
+    return tuple(out)
+
+
 def truth(column: pl.Expr, true: Iterable[str] = TRUE_WORDS) -> pl.Expr:
     """Yes or no: one of `true` is true, any other word is false, blank is null."""
     word = key(column)

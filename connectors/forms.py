@@ -130,6 +130,20 @@ FORMS = {
         password_hint="Of the API; of a folder, its password",
         extras=_FOLDER,
     ),
+    "rest": Form(
+        title="JSON API",
+        example="https://api.example.com",
+        login_hint="User or client id: {login} in the club's settings",
+        password_hint="Password, key or client secret: {password} in the club's settings",
+        extras=(
+            Extra(
+                "tenant",
+                "Tenant",
+                "What else the API wants of us, such as a site or tenant: {extra.tenant} in the club's "
+                "settings. More such values may be added as JSON.",
+            ),
+        ),
+    ),
     "tryton": Form(
         title="Tryton",
         address="Address and database",

@@ -13,21 +13,26 @@ traceback or a log line: no query string, no body, no header (R19). That is why 
 from __future__ import annotations
 
 import logging
+import socket
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
 import requests
 from pydantic import Field
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from connectors.base import Connection, Settings
 from connectors.errors import (
@@ -60,6 +65,10 @@ class HttpLimits(Settings):
     :param max_bytes: of one answer, unpacked.
     :param max_seconds: of one reading, all requests and waits together.
     :param max_pages: of one reading; more is taken for a walk in a circle.
+    :param connections: requests at a time to one host, of all clubs that this process reads there; None: one
+        for each club.
+    :param per_second: requests a second to one host, of all clubs that this process reads there; None: as
+        many as it answers.
     """
 
     connect_timeout: float = Field(default=5.0, gt=0)
@@ -70,6 +79,8 @@ class HttpLimits(Settings):
     max_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
     max_seconds: float = Field(default=300.0, gt=0)
     max_pages: int = Field(default=10_000, ge=1)
+    connections: int | None = Field(default=None, ge=1)
+    per_second: float | None = Field(default=None, gt=0)
 
 
 def base_address(connection: Connection) -> str:
@@ -106,13 +117,33 @@ class Unauthorized(CredentialsRefused):
 
 
 @dataclass(frozen=True)
+class Reply(Generic[T]):
+    """An answer.
+
+    :param value: what was parsed; None only for a status that the caller named in `absent`.
+    :param headers: by name, whatever its case.
+    """
+
+    value: T | None
+    headers: Mapping[str, str] = field(repr=False)
+    status: int = 200
+
+
+#: Says of a parsed answer of status 200 what is wrong with it, by raising it.
+Judge = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
 class _Question:
     method: str
     path: str
     params: Any
     body: Any
-    form: Any
     attempts: int
+    form: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[int] = frozenset()
+    judge: Judge | None = None
 
 
 class _Again(Exception):
@@ -129,15 +160,101 @@ class _Again(Exception):
 
 
 class _Authorization(AuthBase):
-    """Sets the header itself, so that `requests` never takes a log-in out of a .netrc file."""
+    """Sets the headers itself, so that `requests` never takes a log-in out of a .netrc file."""
 
-    def __init__(self, value: str | None) -> None:
-        self._value = value
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._value is not None:
-            request.headers["Authorization"] = self._value
+        request.headers.update(self._headers)
         return request
+
+
+class _Gate:
+    """The way of this process to one host: so many requests at a time, so many a second."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._next = 0.0
+
+    @contextmanager
+    def passing(
+        self, limits: HttpLimits, left: float, sleep: Callable[[float], None]
+    ) -> Iterator[None]:
+        """Wait for one's turn, and hold it while the block runs.
+
+        :param left: seconds that there are to wait.
+        :raises TimeoutError: there was no turn by then.
+        """
+        with self._changed:
+            allowed = limits.connections
+            if allowed is not None and not self._changed.wait_for(
+                lambda: self._busy < allowed, left
+            ):
+                raise TimeoutError
+            self._busy += 1
+            pause = 0.0
+            if limits.per_second is not None:
+                now = time.monotonic()
+                begin = max(now, self._next)
+                self._next, pause = begin + 1 / limits.per_second, begin - now
+        try:
+            if pause:
+                sleep(pause)
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+
+_GATES: dict[str, _Gate] = {}
+
+
+class _Sockets(HTTPAdapter):
+    """Knows the sockets of its connections, to cut them when a reading's time is up.
+
+    Timeouts alone do not: each counts from the last byte, and a server that sends a byte every few seconds
+    would hold a reading for days.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._over = False
+        for scheme, pool in (("http", HTTPConnectionPool), ("https", HTTPSConnectionPool)):
+            watched = type(
+                "Watched", (pool.ConnectionCls,), {"connect": self._connect(pool.ConnectionCls)}
+            )
+            self.poolmanager.pool_classes_by_scheme = {
+                **self.poolmanager.pool_classes_by_scheme,
+                scheme: type("WatchedPool", (pool,), {"ConnectionCls": watched}),
+            }
+
+    def _connect(self, cls: type[Any]) -> Callable[[Any], None]:
+        def connect(connection: Any) -> None:
+            cls.connect(connection)
+            with self._lock:
+                self._open = {s for s in self._open if s.fileno() != -1} | {connection.sock}
+                if self._over:
+                    _shut(connection.sock)
+
+        return connect
+
+    def cut(self) -> None:
+        """End what is being read, and whatever is opened from now on."""
+        with self._lock:
+            self._over = True
+            for one in self._open:
+                _shut(one)
+
+
+def _shut(one: socket.socket) -> None:
+    with suppress(OSError):
+        # the plain socket's own, also of a TLS one, whose reader is busy in another thread
+        socket.socket.shutdown(one, socket.SHUT_RDWR)
 
 
 class Http:
@@ -146,9 +263,10 @@ class Http:
     :param base: from `base_address`.
     :param erp: the ERP's name, for sentences.
     :param now: UTC clock; only used where a server dates a wait and sends no Date of its own.
-    :param headers: sent with every request: a key that stands for the log-in, a tenant.
-    :param login: fetches the Authorization header's value; called before the first request that needs
-        it, and once more when a request is answered with 401 (a token that ran out in mid-walk).
+    :param login: fetches the Authorization header's value, or several headers; called before the first
+        request that needs it, and once more when a request is answered with 401 (a token that ran out in
+        mid-walk).
+    :param headers: sent with every request, the log-in too.
     """
 
     def __init__(
@@ -158,9 +276,9 @@ class Http:
         limits: HttpLimits,
         *,
         now: Callable[[], datetime],
-        headers: Mapping[str, str] | None = None,
-        login: Callable[[Http], str] | None = None,
+        login: Callable[[Http], str | Mapping[str, str]] | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._base = base
         self._erp = erp
@@ -168,16 +286,28 @@ class Http:
         self._now = now
         self._login = login
         self._sleep = sleep
-        self._authorization: str | None = None
+        self._authorization: Mapping[str, str] | None = None
         self._deadline = time.monotonic() + limits.max_seconds
+        # setdefault is one step also between threads
+        self._gate = _GATES.setdefault(urlsplit(base).netloc, _Gate())
         self._session = requests.Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "clubsync"})
         self._session.headers.update(headers or {})
+        self._sockets = _Sockets()
+        self._session.mount("http://", self._sockets)
+        self._session.mount("https://", self._sockets)
+        self._watchdog: threading.Timer | None = None
 
     def __enter__(self) -> Self:
+        left = max(0.0, self._deadline - time.monotonic())
+        self._watchdog = threading.Timer(left, self._sockets.cut)
+        self._watchdog.daemon = True
+        self._watchdog.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
         self._session.close()
 
     def json(
@@ -188,7 +318,6 @@ class Http:
         *,
         params: Mapping[str, Any] | list[tuple[str, Any]] | None = None,
         body: Any = None,
-        form: Mapping[str, str] | None = None,
         login: bool = True,
         once: bool = False,
     ) -> T:
@@ -198,8 +327,6 @@ class Http:
 
         :param path: below the base address.
         :param into: a type that msgspec can decode to.
-        :param body: sent as JSON.
-        :param form: sent as a form, in place of a body: how OAuth 2 asks for a token.
         :param login: whether the request needs the log-in.
         :param once: do not try again, whatever happens.
         :raises ErpUnreachable: no connection, timeouts, 5xx, cut answers, until no attempt was left.
@@ -208,22 +335,63 @@ class Http:
         :raises SettingsWrong: 404, a redirect, or no valid address.
         :raises ContractChanged: any other answer that is not the JSON we know.
         """
-        attempts = 1 if once else self._limits.attempts
-        question = _Question(method, path, params, body, form, attempts)
+        reply = self.ask(method, path, into, params=params, body=body, login=login, once=once)
+        return cast("T", reply.value)  # only the statuses of `absent` have none
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        into: type[T],
+        *,
+        params: Mapping[str, Any] | list[tuple[str, Any]] | None = None,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        login: bool = True,
+        once: bool = False,
+        absent: frozenset[int] = frozenset(),
+        judge: Judge | None = None,
+    ) -> Reply[T]:
+        """`json`, for who needs more: the answer's headers too, a form, headers of one's own.
+
+        :param form: sent in place of a JSON body.
+        :param absent: statuses that say "there is nothing" here, such as 404 past the last page.
+        :param judge: errors that an ERP puts into answers of status 200. What it raises is treated like the
+            status that says the same: `Unauthorized` gets a new log-in, `RateLimited` and
+            `ErpUnreachable` another attempt.
+        """
+        question = _Question(
+            method,
+            path,
+            params,
+            body,
+            1 if once else self._limits.attempts,
+            form,
+            headers or {},
+            absent,
+            judge,
+        )
         if not login or self._login is None:
-            return self._retried(question, into, None)
+            return self._retried(question, into, {})
         if self._authorization is None:
-            self._authorization = self._login(self)
+            self._authorization = self._logged_in(self._login)
         try:
             return self._retried(question, into, self._authorization)
         except Unauthorized:
             if once:
                 raise
             log.info("%s: log-in has run out, logging in again", self._erp)
-            self._authorization = self._login(self)
+            self._authorization = self._logged_in(self._login)
             return self._retried(question, into, self._authorization)
 
-    def _retried(self, question: _Question, into: type[T], authorization: str | None) -> T:
+    def _logged_in(self, login: Callable[[Http], str | Mapping[str, str]]) -> Mapping[str, str]:
+        got = login(self)
+        return {"Authorization": got} if isinstance(got, str) else got
+
+    def _retried(
+        self, question: _Question, into: type[T], authorization: Mapping[str, str]
+    ) -> Reply[T]:
         limits = self._limits
         backoff = wait_exponential_jitter(
             multiplier=limits.backoff, max=limits.longest_wait, jitter=limits.backoff
@@ -260,13 +428,54 @@ class Http:
             raise error.final from None
         raise AssertionError("tenacity returns or raises")
 
-    def _once(self, question: _Question, into: type[T], authorization: str | None) -> T:
+    def _once(
+        self, question: _Question, into: type[T], authorization: Mapping[str, str]
+    ) -> Reply[T]:
         where = f"{self._erp} ({question.method} {question.path})"
+        try:
+            with self._gate.passing(self._limits, self._left(where), self._sleep):
+                response, content = self._sent(question, authorization, where)
+        except TimeoutError:
+            raise self._too_long(where) from None
+        if response.status_code in question.absent:
+            return Reply(None, response.headers, response.status_code)
+        self._judge(response, where)
+        reply = Reply(_parsed(content, into, where), response.headers, response.status_code)
+        if question.judge is not None:
+            self._look(question.judge, reply.value)
+        return reply
+
+    def _look(self, judge: Judge, value: Any) -> None:
+        """What the ERP's own way of saying "error" means."""
+        try:
+            judge(value)
+        except RateLimited as error:
+            wait = error.retry_after.total_seconds() if error.retry_after else None
+            if wait is not None and wait > self._limits.longest_wait:
+                raise
+            raise _Again(error, wait or None) from None
+        except ErpUnreachable as error:
+            raise _Again(error) from None
+
+    def _left(self, where: str) -> float:
+        """Seconds of this reading's time that are left.
+
+        :raises ErpUnreachable: none.
+        """
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise ErpUnreachable(
-                f"{where}: reading took longer than {self._limits.max_seconds:.0f} s and was ended."
-            )
+            raise self._too_long(where)
+        return left
+
+    def _too_long(self, where: str) -> ErpUnreachable:
+        return ErpUnreachable(
+            f"{where}: reading took longer than {self._limits.max_seconds:.0f} s and was ended."
+        )
+
+    def _sent(
+        self, question: _Question, authorization: Mapping[str, str], where: str
+    ) -> tuple[requests.Response, bytes]:
+        left = self._left(where)
         try:
             response = self._session.request(
                 question.method,
@@ -274,6 +483,7 @@ class Http:
                 params=question.params,
                 json=question.body,
                 data=question.form,
+                headers=dict(question.headers),
                 auth=_Authorization(authorization),
                 timeout=(
                     min(self._limits.connect_timeout, left),
@@ -298,11 +508,10 @@ class Http:
             raise SettingsWrong(
                 f"{where}: the connection's host is not a usable address, or its key cannot be sent."
             ) from None
-        self._judge(response, where)
-        return _parsed(content, into, where)
+        return response, content
 
     def _content(self, response: requests.Response, where: str) -> bytes:
-        """The whole body, unpacked, within the caps; a slow trickle is cut at the deadline."""
+        """The whole body, unpacked, within the caps; the watchdog cuts a slow trickle."""
         content = bytearray()
         for chunk in response.iter_content(64 * 1024):
             content += chunk
@@ -311,9 +520,7 @@ class Http:
                     f"{where} sent more than {self._limits.max_bytes / 1e6:.0f} MB in one answer."
                 )
             if time.monotonic() > self._deadline:
-                raise ErpUnreachable(
-                    f"{where}: reading took longer than {self._limits.max_seconds:.0f} s and was ended."
-                )
+                raise self._too_long(where)
         return bytes(content)
 
     def _judge(self, response: requests.Response, where: str) -> None:
@@ -410,6 +617,8 @@ def _parsed(content: bytes, into: type[T], where: str) -> T:
     except msgspec.ValidationError as error:
         # msgspec names types and the place, never a value.
         raise ContractChanged(f"{where} answered in another form: {error}.") from None
+    except RecursionError:
+        raise ContractChanged(f"{where} answered with JSON nested too deep to be data.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if head in b"{[" and "truncated" in str(error):
             raise _Again(ErpUnreachable(f"{where}: the answer was cut off.")) from None

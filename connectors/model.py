@@ -70,8 +70,8 @@ CUSTOMER_SCHEMA = pl.Schema(
 #: A connector whose ERP has no such list derives one from the customers' rows (all active).
 GROUP_SCHEMA = pl.Schema({"id": pl.String, "name": pl.String, "active": pl.Boolean})
 
-#: The doubt that every reading of changes bears: absence from it says nothing (R14).
-ONLY_CHANGES = "Only what has changed since the last complete reading was asked for."
+#: How the doubt begins that every reading of changes bears: absence from it says nothing (R14).
+ONLY_CHANGES = "Only what changed since"
 
 
 @dataclass(frozen=True)
@@ -199,9 +199,11 @@ def assemble(
 
     :param customers: `CUSTOMER_SCHEMA`, all rows received, in order.
     :param doubts: what the connector itself could not prove (last page not seen, a page twice, …).
-    :param since: of a reading of changes.
+    :param since: only what changed since then was asked for: who is not there has not changed.
     """
-    why = [ONLY_CHANGES, *doubts] if since is not None else list(doubts)
+    why = list(doubts)
+    if since is not None:
+        why.append(f"{ONLY_CHANGES} {since:%Y-%m-%d %H:%M} UTC was asked for.")
     rows = customers.height
     if total is not None and total != rows:
         why.append(f"The ERP says {total} customers, {rows} were received.")

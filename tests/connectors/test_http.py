@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import msgspec
@@ -140,14 +141,6 @@ def test_a_key_that_no_header_can_hold_is_said_without_it(server: Server) -> Non
             http(server, headers={"x-api-key": key}).json("GET", "/x", Found)
         assert key not in f"{told.value!r}"
         assert told.value.__suppress_context__
-
-
-def test_a_form(server: Server) -> None:
-    """Sent as OAuth 2 wants it."""
-    http(server).json("POST", "/token", Found, form={"client_id": "a+b", "client_secret": "x&y"})
-    (_, _, headers, body) = server.asked[0]
-    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert body == b"client_id=a%2Bb&client_secret=x%26y"
 
 
 def test_gzip(server: Server) -> None:
@@ -377,3 +370,91 @@ def test_base_address_refused(host: str) -> None:
     with pytest.raises(SettingsWrong) as told:
         base_address(Connection("c", host))
     assert "s3cret" not in str(told.value)
+
+
+def test_connections_at_a_time(server: Server) -> None:
+    """As many to one host as the ERP allows, of all clubs that this process reads there."""
+    busy, most, lock, go_on = 0, 0, Lock(), Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the name that http.server asks for
+            nonlocal busy, most
+            with lock:
+                busy += 1
+                most = max(most, busy)
+                if busy == 2:
+                    go_on.set()
+            go_on.wait(10)
+            with lock:
+                busy -= 1
+            self.send_response(200)
+            self.send_header("Content-Length", "8")
+            self.end_headers()
+            self.wfile.write(b'{"n": 1}')
+
+        def log_message(self, *_: Any) -> None:
+            """Keep quiet."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
+    told = Server(port=httpd.server_address[1])
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            clubs = [http(told, connections=2, attempts=1) for _ in range(8)]
+            found = list(pool.map(lambda club: club.json("GET", "/x", Found).n, clubs))
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+    assert found == [1] * 8
+    assert most == 2
+
+
+def test_no_turn_in_time(server: Server) -> None:
+    """Who waits for a turn does not wait longer than a reading may take."""
+    first = http(server, connections=1, max_seconds=0.2)
+    with (
+        first._gate.passing(HttpLimits(connections=1), 1, lambda _: None),
+        pytest.raises(ErpUnreachable, match="took longer"),
+    ):
+        first.json("GET", "/x", Found)
+    assert server.asked == []
+
+
+def test_requests_a_second(server: Server) -> None:
+    """Asked more often than the ERP likes, the pauses are made before, not after a 429."""
+    sleep = Sleeper()
+    conversation = http(server, sleep, per_second=0.01)
+    for _ in range(3):
+        conversation.json("GET", "/x", Found)
+    assert len(sleep.slept) == 2
+    assert sleep.slept[0] == pytest.approx(100, abs=5)
+    assert sleep.slept[1] == pytest.approx(200, abs=5)
+
+
+def test_a_form_headers_and_what_is_absent(server: Server) -> None:
+    """What `ask` can do beyond `json`."""
+    server.answers = [Answer(404, headers={"X-Total": "0"})]
+    reply = http(server).ask(
+        "POST", "/x", Found, form={"a": "b c"}, headers={"X-Y": "z"}, absent=frozenset({404})
+    )
+    assert (reply.value, reply.status, reply.headers["x-total"]) == (None, 404, "0")
+    _, _, headers, body = server.asked[0]
+    assert (headers["X-Y"], body) == ("z", b"a=b+c")
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+def test_a_judge_is_heard_like_a_status(server: Server) -> None:
+    """Errors inside a 200: what passes is tried again, what waits long is handed on."""
+    server.answers = [Answer(body=b'{"n": 0}'), Answer()]
+
+    def judge(found: Any) -> None:
+        if found.n == 0:
+            raise ErpUnreachable("Not now.")
+        if found.n == 2:
+            raise RateLimited("Later.", retry_after=timedelta(hours=1))
+
+    assert http(server).ask("GET", "/x", Found, judge=judge).value == Found(1)
+    server.answers = [Answer(body=b'{"n": 2}')]
+    with pytest.raises(RateLimited):
+        http(server).ask("GET", "/x", Found, judge=judge)
+    assert len(server.asked) == 3

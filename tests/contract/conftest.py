@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from sandbox import playtomic, proxy, sftp
+from sandbox import courtside, playtomic, proxy, sftp
 from sandbox.faults import Faults
 from tests.contract import file_cases
 from tests.contract.api_case import Apis
@@ -15,6 +15,7 @@ from tests.contract.case import ConnectorCase, Erp
 from tests.contract.cases import CASES
 from tests.contract.file_cases import Drop
 from tests.contract.playtomic_case import SECRET, PlaytomicErp
+from tests.contract.rest_case import CourtsideErp
 from tests.contract.tryton_case import TrytonErp
 from tests.support.servers import Recorder, serving
 from tests.support.tryton import Tryton, tryton
@@ -51,6 +52,15 @@ def playtomic_erp() -> Iterator[PlaytomicErp]:
     erp.recorder = Recorder(playtomic.create_app({"venue": venue}, erp.faults))
     with serving(erp.recorder) as url:
         erp.url = url
+        yield erp
+
+
+@pytest.fixture(scope="session")
+def courtside_erp() -> Iterator[CourtsideErp]:
+    erp = CourtsideErp()
+    erp.recorder = Recorder(courtside.create_app({"club": erp.place}, erp.faults))
+    with serving(erp.recorder) as url:
+        erp.url = f"{url}/club"
         yield erp
 
 

@@ -43,6 +43,8 @@ class Erp:
         self.fault: ConnectorError | None = None
         self.certified = True
         self.as_of = START
+        #: who changed of late, of an ERP that can be asked for changes only; None: it cannot.
+        self.changed: set[str] | None = None
 
     def put(self, id: str, email: str | None = None, **fields: Any) -> None:
         """Add a record, or replace the one of that id.
@@ -70,12 +72,14 @@ class Erp:
         """Put a group on the ERP's list."""
         self.groups[id] = {"id": id, "name": name or id, "active": active}
 
-    def reading(self) -> Reading:
+    def reading(self, since: datetime | None = None) -> Reading:
         """What a connector returns now; records in `lost` are on a page that did not come."""
+        since = None if self.changed is None else since
         shown = [
             {**r, "groups": [_span(g) for g in r.get("groups", ())]}
             for r in self.records.values()
             if r["erp_id"] not in self.lost | self.conflicting
+            and (since is None or r["erp_id"] in (self.changed or ()))
         ]
         read = assemble(
             customers_frame(shown),
@@ -86,6 +90,7 @@ class Erp:
             doubts=() if self.certified else ("The last page did not come.",),
             columns=("Id", "E-mail"),
             column_of={"erp_id": "Id", "email": "E-mail"},
+            since=since,
         )
         if not self.conflicting:
             return read
@@ -118,13 +123,14 @@ class MemoryConnector(Connector[MemorySettings]):
     title: ClassVar[str] = "Memory"
     settings_type: ClassVar[type[Settings]] = MemorySettings
     phone_centred: ClassVar[bool] = False
+    answers_changes: ClassVar[bool] = True
     erps: ClassVar[dict[str, Erp]] = {}
 
     def read(self, *, full: bool = False) -> Reading:
         erp = self.erps[self.connection.host]
         if erp.fault is not None:
             raise erp.fault
-        return erp.reading()
+        return erp.reading(None if full else self.since)
 
     def check(self) -> str:
         return f"{len(self.erps[self.connection.host].records)} records"

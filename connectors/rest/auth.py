@@ -1,0 +1,188 @@
+"""The authenticator: from a connection and `auth:` to headers, parameters or a log-in.
+
+OAuth 2 client credentials are RFC 6749, 4.4. A token is asked for once a reading and once more when it runs
+out (`connectors.http`); it is kept in memory only.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from connectors.base import Connection
+from connectors.errors import ContractChanged, CredentialsRefused, SettingsWrong
+from connectors.http import Http, HttpLimits
+from connectors.rest.paths import getter, text
+from connectors.rest.settings import (
+    PART,
+    BasicAuth,
+    BearerAuth,
+    HeaderAuth,
+    OAuth2,
+    QueryAuth,
+    RestSettings,
+    SessionAuth,
+)
+
+Login = Callable[[Http], Mapping[str, str]]
+
+
+def filled(template: str, connection: Connection, setting: str) -> str:
+    """A template with the parts of the connection in their places.
+
+    :raises SettingsWrong: the connection lacks one.
+    """
+
+    def part(found: Any) -> str:
+        name = found[1]
+        value: Any = connection.extra.get(name.removeprefix("extra."))
+        if name in ("login", "password"):
+            value = getattr(connection, name)
+        if value is None or value == "":
+            raise SettingsWrong(
+                f"settings: {setting} asks for {{{name}}}, which the connection {connection.id} lacks.",
+                remedy="Fill it in in the connection, or correct the setting.",
+            )
+        return str(value)
+
+    return PART.sub(part, template)
+
+
+def filled_params(
+    params: Mapping[str, Any], connection: Connection, setting: str
+) -> dict[str, Any]:
+    """Parameters with the parts of the connection in their places."""
+    return {
+        name: filled(value, connection, f"{setting}.{name}") if isinstance(value, str) else value
+        for name, value in params.items()
+    }
+
+
+def headers_of(settings: RestSettings, connection: Connection) -> dict[str, str]:
+    """The headers that every request carries from the beginning."""
+    out = {
+        name: filled(value, connection, f"headers.{name}")
+        for name, value in settings.headers.items()
+    }
+    auth = settings.auth
+    match auth:
+        case HeaderAuth():
+            out |= {
+                name: filled(value, connection, f"auth.headers.{name}")
+                for name, value in auth.headers.items()
+            }
+        case BasicAuth():
+            out["Authorization"] = _basic(connection)
+        case BearerAuth():
+            out["Authorization"] = f"Bearer {filled(auth.token, connection, 'auth.token')}"
+    for name, value in out.items():
+        if not name.isascii() or not value.isascii() or "\n" in value or "\r" in value:
+            raise SettingsWrong(f"settings: the header {name} cannot hold what it is given.")
+    return out
+
+
+def params_of(settings: RestSettings, connection: Connection) -> dict[str, Any]:
+    """The parameters that every request for a list carries."""
+    out = filled_params(settings.params, connection, "params")
+    if isinstance(settings.auth, QueryAuth):
+        out |= filled_params(settings.auth.params, connection, "auth.params")
+    return out
+
+
+def login_of(
+    settings: RestSettings, connection: Connection, now: Callable[[], Any]
+) -> Login | None:
+    """The log-in that comes before the first request for data; None where there is none."""
+    auth = settings.auth
+    if isinstance(auth, OAuth2):
+        return lambda http: _token(http, auth, settings, connection, now)
+    if isinstance(auth, SessionAuth):
+        return lambda http: _session(http, auth, settings, connection)
+    return None
+
+
+def _basic(connection: Connection) -> str:
+    pair = f"{_part(connection, 'login')}:{_part(connection, 'password')}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+def _part(connection: Connection, name: str) -> str:
+    return filled(f"{{{name}}}", connection, "auth")
+
+
+def _token(
+    http: Http, auth: OAuth2, settings: RestSettings, connection: Connection, now: Callable[[], Any]
+) -> dict[str, str]:
+    form = {"grant_type": "client_credentials", **auth.params}
+    headers = {}
+    if auth.scope:
+        form["scope"] = auth.scope
+    client, secret = _part(connection, "login"), _part(connection, "password")
+    if auth.client == "form":
+        form |= {"client_id": client, "client_secret": secret}
+    else:
+        pair = f"{quote(client, safe='')}:{quote(secret, safe='')}"
+        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+
+    def ask(server: Http, path: str) -> Any:
+        return server.ask(
+            "POST", path, dict[str, Any], form=form, headers=headers, login=False
+        ).value
+
+    try:
+        if auth.url.startswith("/"):
+            answer = ask(http, auth.url)
+        else:
+            parts = urlsplit(auth.url)
+            base = f"{parts.scheme}://{parts.netloc}"
+            limits: HttpLimits = settings.http
+            with Http(base, settings.name, limits, now=now) as server:
+                answer = ask(server, parts.path or "/")
+    except ContractChanged as error:
+        # RFC 6749, 5.2: a client that is not known may be told so with 400
+        if "(400)" in error.what:
+            raise CredentialsRefused(
+                f"{settings.name} gave no token for our log-in (400)."
+            ) from None
+        raise
+    return {"Authorization": f"Bearer {_found(answer, auth.token, 'auth.token')}"}
+
+
+def _session(
+    http: Http, auth: SessionAuth, settings: RestSettings, connection: Connection
+) -> dict[str, str]:
+    from connectors.rest.errors import judge_of
+
+    sent = {
+        name: filled(value, connection, f"auth.send.{name}") for name, value in auth.send.items()
+    }
+    try:
+        answer = http.ask(
+            "POST",
+            auth.path,
+            object,
+            body=None if auth.form else sent,
+            form=sent if auth.form else None,
+            login=False,
+            judge=judge_of(settings),
+        ).value
+    except ContractChanged as error:
+        if "(400)" in error.what or "(422)" in error.what:
+            raise CredentialsRefused(f"{settings.name} did not accept our log-in.") from None
+        raise
+    if auth.token is None:
+        return {}
+    token = _found(answer, auth.token, "auth.token")
+    return {name: value.replace("{token}", token) for name, value in auth.headers.items()}
+
+
+def _found(answer: Any, path: str, setting: str) -> str:
+    token = text(getter(path)(answer), setting)
+    if not token:
+        raise ContractChanged(
+            f"The answer to the log-in has no token at {path}.",
+            remedy=f"Correct settings: {setting}.",
+        )
+    return token

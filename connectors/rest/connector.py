@@ -1,0 +1,299 @@
+"""The connector: lists of groups and memberships first, then the customers, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import polars as pl
+
+from connectors import fields
+from connectors.base import Connection, Connector, Settings
+from connectors.errors import ContractChanged, ErpUnreachable, SettingsWrong
+from connectors.http import Http, base_address
+from connectors.model import GROUP_SCHEMA, Reading, assemble, groups_frame
+from connectors.rest.auth import headers_of, login_of
+from connectors.rest.paging import Api, Page, Walk, pager_of
+from connectors.rest.paths import MISSING, columns, getter, names, text
+from connectors.rest.records import Customers, Days, Memberships, Spans
+from connectors.rest.settings import GroupList, Held, Listing, RestSettings
+
+CUSTOMERS, KNOWN, HELD = "customers", "groups.known.list", "groups.held.list"
+
+
+class RestConnector(Connector[RestSettings]):
+    """Reads a club's customers, and groups where configured, from any JSON API."""
+
+    name: ClassVar[str] = "rest"
+    title: ClassVar[str] = "JSON API"
+    settings_type: ClassVar[type[Settings]] = RestSettings
+    answers_changes: ClassVar[bool] = True
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read everything; or, asked to (`since`) and able to (`customers.changes`), what changed since.
+
+        :raises ConnectorError: before the first whole page of customers, or where a list that they are joined
+            with is not whole: half of the memberships would take groups away from the other half.
+        """
+        as_of = self.now()
+        with self._http() as http:
+            return self._read(self._api(http), as_of, None if full else self.since)
+
+    @classmethod
+    def reach(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
+        """How to log in is in a club's settings: without one only the address can be judged."""
+        base_address(connection)
+        return super().reach(connection, now=now)
+
+    def check(self) -> str:
+        """Log in and look at the first page of every list, held against the settings."""
+        with self._http() as http:
+            api = self._api(http)
+            known = self._first_groups(api)
+            self._first_memberships(api)
+            return self._first_customers(api, known)
+
+    def _http(self) -> Http:
+        settings = self.settings
+        return Http(
+            base_address(self.connection),
+            settings.name,
+            settings.http,
+            now=self.now,
+            login=login_of(settings, self.connection, self.now),
+            headers=headers_of(settings, self.connection),
+        )
+
+    def _api(self, http: Http) -> Api:
+        return Api(http, base_address(self.connection), self.settings, self.connection)
+
+    # reading
+
+    def _read(self, api: Api, as_of: datetime, since: datetime | None) -> Reading:
+        settings = self.settings
+        groups = settings.groups
+        listed = self._known(api, groups.known) if groups and groups.known else None
+        days = Days(settings, self.club)
+        memberships = Memberships(groups.held, days) if groups else None
+        joined = None
+        if groups and memberships and groups.held.list is not None:
+            joined = self._joined(api, groups.held, memberships)
+        changes = settings.customers.changes
+        asked = since - changes.earlier if changes and since else None
+        more = {changes.param: _written(asked, changes.format)} if changes and asked else None
+        customers = Customers(settings, self.club, days, memberships, joined)
+        walk = Walk(api, settings.customers, CUSTOMERS, key=settings.fields.id, more=more)
+        seen: list[str] = []
+        for records in walk:
+            customers.add(records)
+            if not seen:
+                seen = columns(records)
+            self.progress(walk.rows, walk.total)
+        frame = customers.frame()
+        if joined and not walk.doubts and asked is None and frame.height:
+            self._belongs(joined, frame)
+        column_of = self._column_of()
+        return assemble(
+            frame,
+            listed if listed is not None else _made(memberships),
+            as_of=as_of,
+            paged=True,
+            pages=walk.pages,
+            total=walk.total,
+            doubts=walk.doubts,
+            columns=tuple(dict.fromkeys((*seen, *column_of.values()))),
+            column_of=column_of,
+            since=asked,
+        )
+
+    def _known(self, api: Api, known: GroupList) -> pl.DataFrame:
+        rows = self._whole(api, known.list, KNOWN)
+        return groups_frame([self._group(row, known) for row in rows])
+
+    def _group(self, row: Any, known: GroupList) -> dict[str, Any]:
+        key = text(getter(known.id)(row), "groups.known.id")
+        if not key:
+            raise ContractChanged(
+                f"A group has no id at {known.id}; it has {', '.join(names(row)) or 'no fields'}.",
+                remedy="Correct settings: groups.known.id.",
+            )
+        active: bool | None = True
+        if known.active is not None:
+            found = getter(known.active)(row)
+            if found is MISSING and not self.settings.omits_empty:
+                raise ContractChanged(
+                    f"A group has nothing at {known.active}; it has {', '.join(names(row))}.",
+                    remedy="Correct settings: groups.known.active.",
+                )
+            word = text(found, "groups.known.active")
+            blank = word is None or not word.strip()
+            active = (
+                None if blank else str(word).strip().lower() in fields.words(known.active_values)
+            )
+        name = text(getter(known.name)(row), "groups.known.name")
+        return {"id": key, "name": name or key, "active": active}
+
+    def _joined(self, api: Api, held: Held, memberships: Memberships) -> Spans:
+        """The second list, by customer."""
+        assert held.list is not None
+        assert held.customer is not None
+        take = getter(held.customer)
+        out: Spans = {}
+        for row in self._whole(api, held.list, HELD):
+            customer = text(take(row), "groups.held.customer")
+            if not customer:
+                raise ContractChanged(
+                    f"A membership has no customer at {held.customer}; "
+                    f"it has {', '.join(names(row)) or 'no fields'}.",
+                    remedy="Correct settings: groups.held.customer.",
+                )
+            out.setdefault(customer.strip(), []).extend(memberships.spans([row]))
+        return out
+
+    def _whole(self, api: Api, listing: Listing, setting: str) -> list[Any]:
+        """All rows of a list that customers are joined with.
+
+        :raises ErpUnreachable: it cannot be proved to be whole.
+        """
+        walk = Walk(api, listing, setting)
+        rows = [row for page in walk for row in page]
+        doubts = list(walk.doubts)
+        if walk.total is not None and walk.total != len(rows):
+            doubts.append(f"The ERP says {walk.total} rows, {len(rows)} were received.")
+        if doubts:
+            raise ErpUnreachable(
+                f"The list at {listing.path} could not be read whole: {doubts[0]}",
+                remedy="Nothing was changed. Where it lasts, name its total or another paging in "
+                f"settings: {setting}.",
+            )
+        return rows
+
+    def _belongs(self, joined: Spans, frame: pl.DataFrame) -> None:
+        ids = set(frame["erp_id"])
+        if joined and not any(customer in ids for customer in joined):
+            raise ContractChanged(
+                f"Not one of {len(joined)} holders of a group is a customer.",
+                remedy="Correct settings: groups.held.customer or fields.id: they name different ids.",
+            )
+
+    def _column_of(self) -> dict[str, str]:
+        """Canonical field -> the path it was read from."""
+        settings = self.settings
+        paths = settings.fields.paths()
+        out = {"erp_id" if f == "id" else f: path for f, path in paths.items() if f != "name"}
+        if "name" in paths:
+            out = {"first_name": paths["name"], "last_name": paths["name"], **out}
+        if settings.status.at:
+            out["status"] = settings.status.at
+        if settings.groups and settings.groups.held.at:
+            out["groups"] = settings.groups.held.at
+        return out
+
+    # checking
+
+    def _first(self, api: Api, listing: Listing, setting: str) -> Page:
+        """The first page of a list, which must say how the next one is asked for."""
+        pager = pager_of(listing, api, setting)
+        page = api.page(listing, setting, pager.first())
+        pager.next(page, len(page.records))
+        return page
+
+    def _first_groups(self, api: Api) -> set[str] | None:
+        """Ids of the groups on the first page, if that is all of them."""
+        known = self.settings.groups.known if self.settings.groups else None
+        if known is None:
+            return None
+        page = self._first(api, known.list, KNOWN)
+        ids = {self._group(row, known)["id"] for row in page.records}
+        pager = pager_of(known.list, api, KNOWN)
+        pager.first()
+        return ids if pager.next(page, len(page.records)) is None else None
+
+    def _first_memberships(self, api: Api) -> None:
+        groups = self.settings.groups
+        if groups is None or groups.held.list is None:
+            return
+        page = self._first(api, groups.held.list, HELD)
+        take = getter(groups.held.customer or "@")
+        memberships = Memberships(groups.held, Days(self.settings, self.club))
+        memberships.spans(page.records)
+        if page.records and not all(text(take(r), "groups.held.customer") for r in page.records):
+            raise ContractChanged(
+                f"A membership has no customer at {groups.held.customer}; "
+                f"it has {', '.join(names(page.records[0]))}.",
+                remedy="Correct settings: groups.held.customer.",
+            )
+
+    def _first_customers(self, api: Api, known: set[str] | None) -> str:
+        settings = self.settings
+        page = self._first(api, settings.customers, CUSTOMERS)
+        count = f"{page.total} customers" if page.total is not None else "customers without a total"
+        if not page.records:
+            return (
+                "Log-in works, and the list of customers is empty: the fields could not be tried."
+            )
+        days = Days(settings, self.club)
+        held = settings.groups.held if settings.groups else None
+        memberships = Memberships(held, days) if held else None
+        customers = Customers(
+            settings, self.club, days, memberships, {} if held and held.list else None
+        )
+        customers.add(page.records)
+        frame = customers.frame()
+        self._tried(frame, memberships, known)
+        unknown = int((frame["status"] == "unknown").sum())
+        said = f"Log-in works: {count}, {frame.height} on the first page"
+        return said + (f"; {unknown} have a status that is not understood." if unknown else ".")
+
+    def _tried(
+        self, frame: pl.DataFrame, memberships: Memberships | None, known: set[str] | None
+    ) -> None:
+        """Settings that lead somewhere, but to something else than they are called after.
+
+        :raises SettingsWrong: with the setting's name.
+        """
+        emails = frame["email"].drop_nulls()
+        if emails.len() and not emails.str.contains("@", literal=True).any():
+            raise SettingsWrong(
+                f"Not one of {emails.len()} values at {self.settings.fields.email} is an email.",
+                remedy="Correct settings: fields.email.",
+            )
+        if frame["erp_id"].drop_nulls().n_unique() < frame["erp_id"].drop_nulls().len():
+            raise SettingsWrong(
+                f"Several records have the same {self.settings.fields.id}.",
+                remedy="Correct settings: fields.id: it must be each customer's own.",
+            )
+        if self.settings.status.at and (frame["status"] == "unknown").all():
+            raise SettingsWrong(
+                f"None of {frame.height} records has a status that the settings know.",
+                remedy=f"Correct settings: status.at ({self.settings.status.at}) or its lists of words.",
+            )
+        held = set(memberships.names) if memberships else set()
+        if known is not None and held and not held & known:
+            raise SettingsWrong(
+                f"Not one of {len(held)} groups that are held stands in the list of groups.",
+                remedy="Correct settings: groups.held.id or groups.known.id: they name different ids.",
+            )
+
+
+def _written(moment: datetime, how: str) -> str | int:
+    """A moment as the incremental cursor wants it."""
+    utc = moment.astimezone(UTC)
+    match how:
+        case "iso":
+            return utc.strftime("%Y-%m-%dT%H:%M:%SZ")
+        case "epoch":
+            return int(utc.timestamp())
+        case "epoch_ms":
+            return int(utc.timestamp() * 1000)
+    return utc.strftime(how)
+
+
+def _made(memberships: Memberships | None) -> pl.DataFrame:
+    """The groups that are held, all active: what an ERP has without a list of its own."""
+    if memberships is None:
+        return GROUP_SCHEMA.to_frame()
+    return groups_frame(
+        [{"id": k, "name": name, "active": True} for k, name in memberships.names.items()]
+    )

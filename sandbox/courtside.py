@@ -1,0 +1,138 @@
+"""Courtside: a made-up ERP with habits that no connector here was written for; the guide's example.
+
+`docs/adding-an-erp.md` reads it with the settings in `docs/examples/rest-courtside.yaml` and nothing else.
+
+- `POST /session` with `user` and `secret` gives a session, which every request carries as `X-Session`.
+- `GET /v2/people?after=NO&count=N`: people by number, those behind `after` (keyset). Behind the last one
+  comes an empty page. Who has left is not listed unless `state=any`; `touched_after` (seconds since 1970)
+  lists those whose stamp is later. `of` says how many there are in all.
+- `GET /v2/passes?after=ID&count=N`: who holds which plan, in a list of its own.
+- `GET /v2/plans`: all plans in one answer; those no longer sold too.
+- Errors come with status 200: `{"ok": false, "error": {"code", "text", "retry_in"}}`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.faults import Fault, Faults, answer, truncated
+
+MOST = 200
+
+
+@dataclass
+class Place:
+    """One club's Courtside.
+
+    :param people: each with `no` and `state`, besides what the API shows of them.
+    :param passes: each with `id`, `person` and `plan`.
+    """
+
+    user: str
+    secret: str
+    people: list[dict[str, Any]] = field(default_factory=list)
+    passes: list[dict[str, Any]] = field(default_factory=list)
+    plans: list[dict[str, Any]] = field(default_factory=list)
+    sessions: set[str] = field(default_factory=set)
+
+
+def create_app(places: Mapping[str, Place], faults: Faults | None = None) -> Starlette:
+    """The API of these clubs, each below `/{club}`."""
+    api = _Api(places, faults or Faults())
+    return Starlette(
+        routes=[
+            Route("/{club}/session", api.session, methods=["POST"]),
+            Route("/{club}/v2/people", api.people),
+            Route("/{club}/v2/passes", api.passes),
+            Route("/{club}/v2/plans", api.plans),
+        ]
+    )
+
+
+@dataclass
+class _Api:
+    places: Mapping[str, Place]
+    faults: Faults
+
+    async def session(self, request: Request) -> Response:
+        place = self.places[request.path_params["club"]]
+        body = await request.json()
+        if (body.get("user"), body.get("secret")) != (place.user, place.secret):
+            return _refused("BAD_LOGIN", "Unknown user or wrong secret.")
+        session = secrets.token_urlsafe(12)
+        place.sessions.add(session)
+        return JSONResponse({"ok": True, "session": session})
+
+    async def people(self, request: Request) -> Response:
+        place = self._known(request)
+        if place is None:
+            return _refused("NO_SESSION", "Log in first.")
+        query, club = request.query_params, request.path_params["club"]
+        listed = [p for p in place.people if query.get("state") == "any" or p["state"] == "member"]
+        if "touched_after" in query:
+            listed = [p for p in listed if p["touched"] > int(query["touched_after"])]
+        listed.sort(key=lambda p: p["no"])
+        after, count = int(query.get("after", 0)), min(int(query.get("count", 50)), MOST)
+        before = sum(p["no"] <= after for p in listed)
+        fault = self.faults.take(club, -(-before // count) + 1)
+        if fault is not None and (instead := await answer(fault)) is not None:
+            return instead
+        shown = _page(listed, before, count, fault)
+        response = JSONResponse({"ok": True, "of": len(listed), "people": shown})
+        if fault is not None and fault.kind == "truncated":
+            return truncated(bytes(response.body))
+        return response
+
+    async def passes(self, request: Request) -> Response:
+        return self._plain(request, "passes", lambda place: place.passes)
+
+    async def plans(self, request: Request) -> Response:
+        place = self._known(request)
+        if place is None:
+            return _refused("NO_SESSION", "Log in first.")
+        return JSONResponse({"ok": True, "plans": place.plans})
+
+    def _plain(
+        self, request: Request, name: str, rows: Callable[[Place], Sequence[dict[str, Any]]]
+    ) -> Response:
+        place = self._known(request)
+        if place is None:
+            return _refused("NO_SESSION", "Log in first.")
+        query = request.query_params
+        after, count = int(query.get("after", 0)), min(int(query.get("count", 50)), MOST)
+        behind = sorted((r for r in rows(place) if r["id"] > after), key=lambda r: r["id"])
+        return JSONResponse({"ok": True, name: behind[:count]})
+
+    def _known(self, request: Request) -> Place | None:
+        place = self.places.get(request.path_params["club"])
+        session = request.headers.get("X-Session")
+        return place if place is not None and session in place.sessions else None
+
+
+def _refused(code: str, text: str, **more: Any) -> Response:
+    return JSONResponse({"ok": False, "error": {"code": code, "text": text, **more}})
+
+
+def _page(
+    listed: list[dict[str, Any]], before: int, count: int, fault: Fault | None
+) -> list[dict[str, Any]]:
+    """One page, as a fault may have it."""
+    kind = fault.kind if fault else None
+    if kind == "empty":
+        return []
+    if kind == "half":
+        listed = listed[: len(listed) // 2]
+    start = before
+    if kind == "page-repeated":
+        start = max(0, before - count)
+    if kind == "row-moved":
+        start = max(0, before - 1)
+    return listed[start : start + count]
