@@ -130,6 +130,21 @@ FORMS = {
         password_hint="Of the API; of a folder, its password",
         extras=_FOLDER,
     ),
+    "resamania": Form(
+        title="Resamania",
+        address="Gateway and environment",
+        example="https://gateway.prod.gravitee.stadline.tech/resa2-prod",
+        login="Client id",
+        password="Client secret",
+        extras=(
+            Extra(
+                "api_key",
+                "Gateway key",
+                "Of the developer portal, x-gravitee-api-key.",
+                secret=True,
+            ),
+        ),
+    ),
     "rest": Form(
         title="JSON API",
         example="https://api.example.com",

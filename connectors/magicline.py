@@ -24,8 +24,8 @@ speaks what these say:
 Inferred, therefore settable or harmless:
 
 - [inf] the list without a filter has former members too. If it had not, they would merely be gone from it.
-- [inf] where the legal representative stands in a record: setting `guardian`, a JMESPath expression. Only one who
-  is a customer of the studio makes somebody a dependant (R8); EXTERNAL_PERSON has no id.
+- [inf] where the legal representative stands in a record: setting `guardian`, a path. Only one who is a
+  customer of the studio makes somebody a dependant (R8); EXTERNAL_PERSON has no id.
 - [inf] a contract that is not cancelled goes on past its `endDate`, by its extension term.
 - [inf] without contracts, an idle period that covers today pauses the whole member; with them, it pauses the
   one contract it names.
@@ -38,11 +38,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-import jmespath
 import msgspec
 import polars as pl
-from jmespath.exceptions import JMESPathError
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from connectors import fields
 from connectors.base import Connector, Settings
@@ -50,6 +48,8 @@ from connectors.errors import ContractChanged, SettingsWrong
 from connectors.http import Http, HttpLimits, base_address
 from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
 from connectors.paging import Page, walk
+from connectors.records import typed
+from connectors.rest.paths import Path, getter, text
 
 STATUS = {"MEMBER": "active", "PROSPECT": "prospect", "FORMER_MEMBER": "former"}
 
@@ -80,25 +80,16 @@ class MagiclineSettings(Settings):
 
     :param page: customers per request.
     :param contracts: read every member's contracts, a request each: they become groups, by the rate's name.
-    :param guardian: JMESPath of the legal representative's customer id in a record.
+    :param guardian: path of the legal representative's customer id in a record.
     :param offset_parameter, size_parameter: names of the two parameters of a slice.
     """
 
     page: int = Field(default=200, ge=1, le=1000)
     contracts: bool = False
-    guardian: str = "legalRepresentative.customerId"
+    guardian: Path = "legalRepresentative.customerId"
     offset_parameter: str = "offset"
     size_parameter: str = "sliceSize"
     http: HttpLimits = HttpLimits()
-
-    @field_validator("guardian")
-    @classmethod
-    def _is_an_expression(cls, value: str) -> str:
-        try:
-            jmespath.compile(value)
-        except JMESPathError:
-            raise ValueError("it is no JMESPath expression") from None
-        return value
 
 
 class _Contract(msgspec.Struct, rename="camel"):
@@ -214,11 +205,9 @@ class MagiclineConnector(Connector[MagiclineSettings]):
 
     def _rows(self, http: Http, result: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         today = self.now().astimezone(self.club.timezone).date()
+        guardian_of = getter(self.settings.guardian)
         for record in result:
-            try:
-                customer = msgspec.convert(record, _Customer)
-            except msgspec.ValidationError as error:
-                raise ContractChanged(f"A customer came in another form: {error}.") from None
+            customer = typed(record, _Customer)
             idle = customer.idle_periods or []
             status = STATUS.get(customer.status, "unknown")
             if self.settings.contracts:
@@ -227,7 +216,6 @@ class MagiclineConnector(Connector[MagiclineSettings]):
                 held = []
                 if status == "active" and any(a <= today <= b for a, b in (i.span for i in idle)):
                     status = "paused"
-            guardian = jmespath.search(self.settings.guardian, record)
             yield {
                 "erp_id": str(customer.id),
                 "email": customer.email,
@@ -245,7 +233,7 @@ class MagiclineConnector(Connector[MagiclineSettings]):
                 "status": status,
                 "status_raw": customer.status if status == "unknown" else None,
                 "groups": held,
-                "guardian_id": str(guardian) if isinstance(guardian, int | str) else None,
+                "guardian_id": text(guardian_of(record), "guardian"),
                 "created_at": customer.created_date_time,
             }
 

@@ -16,6 +16,7 @@ CONNECTORS = {
     "mindbody": "connectors.mindbody:MindbodyConnector",
     "planity": "connectors.planity:PlanityConnector",
     "playtomic": "connectors.playtomic:PlaytomicConnector",
+    "resamania": "connectors.resamania:ResamaniaConnector",
     "rest": "connectors.rest:RestConnector",
     "tryton": "connectors.tryton:TrytonConnector",
 }

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
+import uuid
 from collections.abc import Callable, Mapping
 
 Scheme = Callable[[str, Mapping[str, str], bytes], str]
@@ -70,6 +71,22 @@ def mindbody(secret: str, headers: Mapping[str, str], body: bytes) -> str:
     return _member(body, "messageId")
 
 
+def resamania(secret: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Resamania's: nothing is signed, and a message has no id [doc] (erps.md 5).
+
+    So the address that Stadline is given holds the secret as its password (`https://resamania:SECRET@host/…`),
+    which senders turn into Basic authentication [inf]. Two messages that say the same are two events.
+    """
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    try:
+        login = base64.b64decode(given, validate=True).decode() if kind.lower() == "basic" else ""
+    except ValueError:
+        login = ""
+    _same(secret, login.partition(":")[2])
+    _member(body, "event")
+    return uuid.uuid4().hex
+
+
 def _hmac(secret: str, content: bytes) -> bytes:
     """HMAC-SHA256 with a secret that is a plain text.
 
@@ -106,7 +123,7 @@ def _member(body: bytes, name: str) -> str:
 
 
 #: connector name -> how that ERP signs, where it does so in a way of its own.
-SCHEMES: dict[str, Scheme] = {"magicline": magicline, "mindbody": mindbody}
+SCHEMES: dict[str, Scheme] = {"magicline": magicline, "mindbody": mindbody, "resamania": resamania}
 
 
 def verify(erp: str, secret: str, headers: Mapping[str, str], body: bytes) -> str:

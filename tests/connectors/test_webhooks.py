@@ -149,3 +149,43 @@ def test_mindbody_with_another_signature(headers: dict[str, str]) -> None:
 def test_mindbody_without_a_key_here() -> None:
     with pytest.raises(BadSecret):
         verify("mindbody", "", _signature("", MESSAGE), MESSAGE)
+
+
+# Resamania ---------------------------------------------------------------------------------------
+
+CONTACT = b'{"event": "contact.updated", "data": {"object": {"contactId": "/s/contacts/2"}}}'
+
+
+def _basic(login: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(login.encode()).decode()}
+
+
+def test_resamania_bears_the_secret_in_its_address() -> None:
+    """erps.md 5; two messages that say the same are two events."""
+    one = verify("resamania", "s:cr€t", _basic("resamania:s:cr€t"), CONTACT)
+    assert one != verify("resamania", "s:cr€t", _basic("anybody:s:cr€t"), CONTACT)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        _basic("resamania:other"),
+        _basic("resamania"),
+        _basic(":"),
+        {"authorization": "Basic secret"},
+        {"authorization": "Basic ****"},
+        {"authorization": "Bearer c2VjcmV0OnNlY3JldA=="},
+        {"authorization": "Basic /////w=="},
+    ],
+)
+def test_resamania_with_another_log_in(headers: dict[str, str]) -> None:
+    with pytest.raises(NotVerified):
+        verify("resamania", "secret", headers, CONTACT)
+
+
+def test_resamania_with_a_body_that_is_none_of_its() -> None:
+    with pytest.raises(NotVerified):
+        verify("resamania", "secret", _basic("r:secret"), b'{"data": {}}')
+    with pytest.raises(BadSecret):
+        verify("resamania", "", _basic("r:"), CONTACT)

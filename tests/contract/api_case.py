@@ -76,11 +76,15 @@ class ApiErp(Erp):
         assert self.recorder is not None
         self.recorder.forget()
         keys = dict(zip((p.key for p in people), self.records, strict=True))
-        return {key: str(record[self.id_key]) for key, record in keys.items()}
+        return {key: self.id_of(record) for key, record in keys.items()}
+
+    def id_of(self, record: dict[str, Any]) -> str:
+        """The ERP's id of a record, as the connector gives it."""
+        return str(record[self.id_key])
 
     def set_email(self, erp_id: str, email: str) -> None:
         for record in self.records:
-            if str(record[self.id_key]) == erp_id:
+            if self.id_of(record) == erp_id:
                 record[self.email_key] = email
 
     def connector(self, *, secret: str | None = None, **settings: Any) -> Connector[Any]:

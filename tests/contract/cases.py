@@ -7,6 +7,7 @@ from tests.contract.file_cases import CsvCase, EversportsCase, PlanityCase
 from tests.contract.magicline_case import MagiclineCase
 from tests.contract.mindbody_case import MindbodyCase
 from tests.contract.playtomic_case import PlaytomicCase
+from tests.contract.resamania_case import ResamaniaCase
 from tests.contract.rest_case import RestCase
 from tests.contract.tryton_case import TrytonCase
 
@@ -18,5 +19,6 @@ CASES: tuple[ConnectorCase, ...] = (
     PlanityCase(),
     MagiclineCase(),
     MindbodyCase(),
+    ResamaniaCase(),
     RestCase(),
 )
