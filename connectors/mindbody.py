@@ -89,7 +89,7 @@ ROW_SCHEMA = {
 class MindbodySettings(Settings):
     """`settings:` of a club on Mindbody.
 
-    :param site_id: the business, as Mindbody numbers it.
+    :param site_id: the business, as Mindbody numbers it (in quotes: YAML would make it a number).
     :param page: clients per request.
     :param statuses: Mindbody's word -> ours, where it means something else for this club.
     :param guardian_relation: name of the relationship that leads from a dependant to who pays; none is read
@@ -97,7 +97,7 @@ class MindbodySettings(Settings):
     :param overlap: how much earlier than needed changes are asked for.
     """
 
-    site_id: str | None = None
+    site_id: str = Field(min_length=1)
     page: int = Field(default=200, ge=1, le=200)
     statuses: dict[str, Status] = Field(default_factory=dict)
     guardian_relation: str | None = None
@@ -206,10 +206,6 @@ class MindbodyConnector(Connector[MindbodySettings]):
     def _http(self) -> Http:
         base = base_address(self.connection).removesuffix(ROOT)
         key = self.connection.extra.get("api_key")
-        if not self.settings.site_id:
-            raise SettingsWrong(
-                "No site is named.", remedy="Put its number into settings: site_id."
-            )
         if not isinstance(key, str) or not key:
             raise SettingsWrong(f"The connection {self.connection.id} lacks the API key.")
         if not self.connection.login or not self.connection.password:

@@ -34,7 +34,6 @@ Inferred, therefore settable or loud:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -84,8 +83,6 @@ ROW_SCHEMA = {
     "groups": CUSTOMER_SCHEMA["groups"],
 }
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
-
 
 class ResamaniaSettings(Settings):
     """`settings:` of a club on Resamania 2.
@@ -100,8 +97,8 @@ class ResamaniaSettings(Settings):
     :param changed_after: name of the filter by which changed contacts are asked for; none: everything is read.
     """
 
-    client_token: str | None = None
-    club: str | int | None = None
+    client_token: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    club: str | int
     network_node: str | int | None = None
     page: int = Field(default=100, ge=1, le=1000)
     state: Path = "state"
@@ -212,13 +209,6 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
     def _http(self) -> Http:
         base, settings, connection = base_address(self.connection), self.settings, self.connection
         key = connection.extra.get("api_key")
-        if not settings.client_token or not _TOKEN.fullmatch(settings.client_token):
-            raise SettingsWrong(
-                "No client token is named, or it is none.",
-                remedy="Put it into settings: client_token, as it stands in Resamania's addresses.",
-            )
-        if settings.club is None:
-            raise SettingsWrong("No club is named.", remedy="Put its number into settings: club.")
         if not isinstance(key, str) or not key:
             raise SettingsWrong(f"The connection {connection.id} lacks the gateway's API key.")
         if not connection.login or not connection.password:

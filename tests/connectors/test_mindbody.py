@@ -267,22 +267,21 @@ def test_a_day_of_readings_stays_below_the_quota() -> None:
 
 
 @pytest.mark.parametrize(
-    ("login", "password", "extra", "site"),
+    ("login", "password", "extra"),
     [
-        (None, "p", {"api_key": "k"}, "7"),
-        ("staff", None, {"api_key": "k"}, "7"),
-        ("staff", "p", {}, "7"),
-        ("staff", "p", {"api_key": 7}, "7"),
-        ("staff", "p", {"api_key": "k"}, None),
+        (None, "p", {"api_key": "k"}),
+        ("staff", None, {"api_key": "k"}),
+        ("staff", "p", {}),
+        ("staff", "p", {"api_key": 7}),
     ],
 )
-def test_settings_that_cannot_work(
-    login: str | None, password: str | None, extra: dict[str, Any], site: str | None
+def test_connections_that_cannot_work(
+    login: str | None, password: str | None, extra: dict[str, Any]
 ) -> None:
     """Said before anything is asked."""
     nowhere = Connection("c", "http://127.0.0.1:9", login, password, extra=extra)
     with pytest.raises(SettingsWrong):
-        connector("", connection=nowhere, site_id=site).read()
+        connector("", connection=nowhere).read()
 
 
 def test_the_demo_s_people_come_through() -> None:

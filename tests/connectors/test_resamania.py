@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
 from connectors.base import Club, Connection
@@ -243,13 +244,9 @@ def test_what_to_do_is_said(written: Api) -> None:
     assert "network_node" in wrong.value.remedy
 
 
-@pytest.mark.parametrize(
-    "settings", [{"client_token": None}, {"client_token": "a/../b"}, {"club": None}]
-)
-def test_settings_that_cannot_work(settings: dict[str, Any]) -> None:
-    """Said before anything is asked."""
-    with pytest.raises(SettingsWrong):
-        connector("http://127.0.0.1:9", **settings).read()
+def test_a_client_token_is_no_path() -> None:
+    with pytest.raises(ValidationError):
+        ResamaniaSettings(client_token="a/../b", club=7)
 
 
 @pytest.mark.parametrize(
