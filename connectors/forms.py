@@ -120,6 +120,14 @@ FORMS = {
             ),
         ),
     ),
+    "odoo": Form(
+        title="Odoo",
+        example="https://club.odoo.com",
+        login="User",
+        password="API key",
+        login_hint="Of JSON-RPC only (before Odoo 19)",
+        password_hint="Preferences, Account Security, New API Key",
+    ),
     "playtomic": Form(
         title="Playtomic",
         address="Address or folder",

@@ -102,10 +102,28 @@ def next_offset(offset: int, rows: int, total: int) -> int | None:
     return offset + rows if rows and offset + rows < total else None
 
 
-def in_order(ids: Sequence[int], after: int, last: int) -> None:
-    """Check a page of a walk by id: rising, beyond the last id seen, none above the highest of all.
+def walk_by_id(
+    ask: Callable[[int], tuple[Sequence[T], Sequence[int]]],
+    last: int,
+    total: int,
+    limits: HttpLimits,
+    progress: Callable[[int, int | None], None] = lambda rows, total: None,
+) -> Walk[T]:
+    """Ask for what lies behind the last id seen, up to the highest there was at the beginning: rows that come
+    or go meanwhile move nothing.
 
-    :raises ContractChanged: it is not the page that was asked for.
+    :param ask: given an id, the rows of a page behind it, none above `last`, and their ids, rising.
+    :param last: the highest id; 0: there is nothing.
+    :param total: how many records the ERP says there are up to it.
     """
-    if ids and (list(ids) != sorted(ids) or ids[0] <= after or ids[-1] > last):
-        raise ContractChanged("It is not the page that was asked for.")
+    if not last:
+        return Walk(total=total)
+
+    def page(after: int | None) -> Page[T, int]:
+        rows, ids = ask(after or 0)
+        if ids and (list(ids) != sorted(ids) or ids[0] <= (after or 0) or ids[-1] > last):
+            raise ContractChanged("It is not the page that was asked for.")
+        more = ids and ids[-1] < last
+        return Page(rows, {str(i) for i in ids}, ids[-1] if more else None, total)
+
+    return walk(page, limits, progress)

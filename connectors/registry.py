@@ -14,6 +14,7 @@ CONNECTORS = {
     "eversports": "connectors.eversports:EversportsConnector",
     "magicline": "connectors.magicline:MagiclineConnector",
     "mindbody": "connectors.mindbody:MindbodyConnector",
+    "odoo": "connectors.odoo:OdooConnector",
     "planity": "connectors.planity:PlanityConnector",
     "playtomic": "connectors.playtomic:PlaytomicConnector",
     "resamania": "connectors.resamania:ResamaniaConnector",

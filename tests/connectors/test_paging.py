@@ -6,7 +6,7 @@ import pytest
 
 from connectors.errors import ContractChanged, ErpUnreachable
 from connectors.http import HttpLimits
-from connectors.paging import Page, Walk, in_order, next_offset, walk
+from connectors.paging import Page, Walk, next_offset, walk, walk_by_id
 
 Asked = list[int | None]
 
@@ -91,12 +91,39 @@ def test_next_offset_follows_what_came(offset: int, rows: int, total: int, then:
     assert next_offset(offset, rows, total) == then
 
 
-@pytest.mark.parametrize("ids", [[], [4], [4, 5, 9]])
-def test_a_page_in_order(ids: list[int]) -> None:
-    in_order(ids, after=3, last=9)
+def by_id(*pages: list[int], last: int, total: int) -> tuple[Walk[str], list[int]]:
+    """A walk by id over these answers in turn, and the ids that were asked from."""
+    asked: list[int] = []
+
+    def ask(after: int) -> tuple[list[str], list[int]]:
+        asked.append(after)
+        ids = pages[len(asked) - 1]
+        return [f"r{i}" for i in ids], ids
+
+    return walk_by_id(ask, last, total, HttpLimits()), asked
 
 
-@pytest.mark.parametrize("ids", [[3, 4], [5, 4], [4, 10]])
-def test_a_page_out_of_order(ids: list[int]) -> None:
+def test_by_id_up_to_the_highest() -> None:
+    walked, asked = by_id([1, 4], [6, 9], last=9, total=4)
+    assert (walked.rows, asked, walked.doubts) == (["r1", "r4", "r6", "r9"], [0, 4], [])
+    assert walked.total == 4
+
+
+def test_by_id_when_the_highest_is_gone_meanwhile() -> None:
+    """An empty page ends the walk; the total says that somebody is missing."""
+    walked, asked = by_id([1, 4], [], last=9, total=3)
+    assert (walked.rows, asked, walked.total) == (["r1", "r4"], [0, 4], 3)
+
+
+def test_by_id_of_nothing_asks_nothing() -> None:
+    walked, asked = by_id(last=0, total=0)
+    assert (walked.rows, walked.pages, walked.total, asked) == ([], 0, 0, [])
+
+
+@pytest.mark.parametrize("ids", [[4, 5], [7, 6], [6, 10]])
+def test_by_id_with_a_page_that_was_not_asked_for(ids: list[int]) -> None:
+    walked, _ = by_id([1, 4], ids, last=9, total=4)
+    assert walked.rows == ["r1", "r4"]
+    assert walked.doubts == ["Page 2 could not be read: It is not the page that was asked for."]
     with pytest.raises(ContractChanged):
-        in_order(ids, after=3, last=9)
+        by_id([2, 1], last=9, total=4)

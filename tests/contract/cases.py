@@ -6,6 +6,7 @@ from tests.contract.case import ConnectorCase
 from tests.contract.file_cases import CsvCase, EversportsCase, PlanityCase
 from tests.contract.magicline_case import MagiclineCase
 from tests.contract.mindbody_case import MindbodyCase
+from tests.contract.odoo_case import OdooCase, OdooRpcCase
 from tests.contract.playtomic_case import PlaytomicCase
 from tests.contract.resamania_case import ResamaniaCase
 from tests.contract.rest_case import RestCase
@@ -20,5 +21,7 @@ CASES: tuple[ConnectorCase, ...] = (
     MagiclineCase(),
     MindbodyCase(),
     ResamaniaCase(),
+    OdooCase(),
+    OdooRpcCase(),
     RestCase(),
 )
