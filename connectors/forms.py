@@ -167,6 +167,13 @@ FORMS = {
             ),
         ),
     ),
+    "square": Form(
+        title="Square",
+        example="https://connect.squareup.com",
+        login=None,
+        password="Access token",
+        password_hint="Of an application that may read customers",
+    ),
     "tryton": Form(
         title="Tryton",
         address="Address and database",

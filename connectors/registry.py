@@ -19,6 +19,7 @@ CONNECTORS = {
     "playtomic": "connectors.playtomic:PlaytomicConnector",
     "resamania": "connectors.resamania:ResamaniaConnector",
     "rest": "connectors.rest:RestConnector",
+    "square": "connectors.square:SquareConnector",
     "tryton": "connectors.tryton:TrytonConnector",
 }
 

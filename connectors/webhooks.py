@@ -87,6 +87,20 @@ def resamania(secret: str, headers: Mapping[str, str], body: bytes) -> str:
     return uuid.uuid4().hex
 
 
+def square(secret: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Square's: `x-square-hmacsha256-signature`, base64 of the HMAC-SHA256 of our address and the body [doc].
+
+    Our address as Square knows it cannot be told from the request (there may be a proxy in between), so the
+    secret that is kept holds both: the signature key, a blank, the address.
+    """
+    key, _, address = secret.strip().partition(" ")
+    if not address.strip():
+        raise BadSecret("Of Square it is the signature key, a blank, and the address it was given.")
+    signed = base64.b64encode(_hmac(key, address.strip().encode() + body)).decode()
+    _same(signed, headers.get("x-square-hmacsha256-signature", ""))
+    return _member(body, "event_id")
+
+
 def _hmac(secret: str, content: bytes) -> bytes:
     """HMAC-SHA256 with a secret that is a plain text.
 
@@ -123,7 +137,12 @@ def _member(body: bytes, name: str) -> str:
 
 
 #: connector name -> how that ERP signs, where it does so in a way of its own.
-SCHEMES: dict[str, Scheme] = {"magicline": magicline, "mindbody": mindbody, "resamania": resamania}
+SCHEMES: dict[str, Scheme] = {
+    "magicline": magicline,
+    "mindbody": mindbody,
+    "resamania": resamania,
+    "square": square,
+}
 
 
 def verify(erp: str, secret: str, headers: Mapping[str, str], body: bytes) -> str:

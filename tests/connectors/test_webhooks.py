@@ -189,3 +189,41 @@ def test_resamania_with_a_body_that_is_none_of_its() -> None:
         verify("resamania", "secret", _basic("r:secret"), b'{"data": {}}')
     with pytest.raises(BadSecret):
         verify("resamania", "", _basic("r:"), CONTACT)
+
+
+# Square ------------------------------------------------------------------------------------------
+
+ADDRESS = "https://clubs.example.com/clubsync/webhooks/shop"
+CREATED = b'{"event_id": "9a8f5b", "type": "customer.created"}'
+
+
+def _square(key: str, address: str, body: bytes) -> dict[str, str]:
+    digest = hmac.new(key.encode(), address.encode() + body, hashlib.sha256).digest()
+    return {"x-square-hmacsha256-signature": base64.b64encode(digest).decode()}
+
+
+def test_square_signs_our_address_and_the_body() -> None:
+    """So the secret that is kept holds both."""
+    headers = _square("key", ADDRESS, CREATED)
+    assert verify("square", f"key {ADDRESS}", headers, CREATED) == "9a8f5b"
+    assert verify("square", f" key  {ADDRESS} ", headers, CREATED) == "9a8f5b"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        _square("other", ADDRESS, CREATED),
+        _square("key", ADDRESS + "/", CREATED),
+        _square("key", ADDRESS, CREATED + b" "),
+    ],
+)
+def test_square_with_another_signature(headers: dict[str, str]) -> None:
+    with pytest.raises(NotVerified):
+        verify("square", f"key {ADDRESS}", headers, CREATED)
+
+
+@pytest.mark.parametrize("secret", ["", "key", "key ", " "])
+def test_square_without_an_address_here(secret: str) -> None:
+    with pytest.raises(BadSecret):
+        verify("square", secret, _square("key", "", CREATED), CREATED)

@@ -10,6 +10,7 @@ from tests.contract.odoo_case import OdooCase, OdooRpcCase
 from tests.contract.playtomic_case import PlaytomicCase
 from tests.contract.resamania_case import ResamaniaCase
 from tests.contract.rest_case import RestCase
+from tests.contract.square_case import SquareCase
 from tests.contract.tryton_case import TrytonCase
 
 CASES: tuple[ConnectorCase, ...] = (
@@ -23,5 +24,6 @@ CASES: tuple[ConnectorCase, ...] = (
     ResamaniaCase(),
     OdooCase(),
     OdooRpcCase(),
+    SquareCase(),
     RestCase(),
 )
