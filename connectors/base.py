@@ -127,6 +127,8 @@ class Connector(ABC, Generic[S]):
         :returns: a plain sentence of what was found.
         :raises ConnectorError: what is wrong, with its remedy.
         """
+        if not connection.host.strip():
+            raise SettingsWrong(f"The connection {connection.id} has no host.")
         try:
             settings = cls.settings_type()
         except ValidationError:
