@@ -5,7 +5,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status lint format test test-long bench browser lock
+.PHONY: help install up down status lint format test test-long connectors bench browser lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ test: install browser ## lint and tests
 
 test-long: install browser ## the tests that take minutes
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadgroup
+
+connectors: install ## docs/connectors.md anew, if the contract suite is green
+	$(BIN)/python -m pytest tests/contract -q --write-connectors
 
 bench: install ## the gates on speed, with their numbers
 	$(BIN)/python -m benchmarks

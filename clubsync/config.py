@@ -245,6 +245,32 @@ def load_config(path: Path | None = None) -> Config:
     return Config(defaults=defaults, clubs=tuple(clubs), path=path)
 
 
+def load_club(path: Path, club_id: str | None = None) -> ClubConfig:
+    """One club of a file: a clubs.yaml, or the entry of a single club that is being written.
+
+    Of a single entry `id`, `name` and `connection` may be missing still: they are the file's name then.
+
+    :param club_id: which, of a clubs.yaml with several.
+    :raises ConfigError, UnknownClub: with what is wrong.
+    """
+    raw = _read(path)
+    if "clubs" in raw:
+        config = load_config(path)
+        if club_id is None and len(config.clubs) != 1:
+            raise ConfigError(
+                f"{path} has {len(config.clubs)} clubs.", remedy="Say which one with --club."
+            )
+        return config.club(club_id) if club_id is not None else config.clubs[0]
+    stem = re.sub("[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "club"
+    problems: list[str] = []
+    for key, value in (("id", stem), ("name", stem), ("connection", stem.replace("-", "_"))):
+        raw.setdefault(key, value)
+    club = _club(path, raw, {}, "the club", problems)
+    if club is None:
+        raise ConfigError("; ".join(problems) + ".", remedy="Correct it and try again.")
+    return club
+
+
 def _read(path: Path) -> Any:
     """The file as ruamel's mapping, which knows its line numbers."""
     from ruamel.yaml import YAML

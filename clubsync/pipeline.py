@@ -733,17 +733,7 @@ class Pipeline:
 
     def policy(self, club: ClubConfig, certified: bool) -> Policy:
         """The club's own rules, on its own calendar day."""
-        from clubsync.facts import Policy
-        from connectors.registry import connector_class
-
-        return Policy(
-            today=clock.today(club.zone),
-            certified=certified,
-            access_statuses=frozenset(club.access_statuses),
-            group_required=club.group_required,
-            former_groups=frozenset(club.former_groups),
-            phone_centred=connector_class(club.erp).phone_centred,
-        )
+        return policy_of(club, certified)
 
     def _policy_hash(self, policy: Policy) -> str:
         parts = [
@@ -1139,6 +1129,21 @@ def connector_of(
         progress=progress,
         until=until,
         since=since,
+    )
+
+
+def policy_of(club: ClubConfig, certified: bool) -> Policy:
+    """The club's own rules, on its own calendar day."""
+    from clubsync.facts import Policy
+    from connectors.registry import connector_class
+
+    return Policy(
+        today=clock.today(club.zone),
+        certified=certified,
+        access_statuses=frozenset(club.access_statuses),
+        group_required=club.group_required,
+        former_groups=frozenset(club.former_groups),
+        phone_centred=connector_class(club.erp).phone_centred,
     )
 
 

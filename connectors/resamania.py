@@ -60,6 +60,9 @@ from connectors.rest.paths import MISSING, Path, getter, text
 
 Status = Literal["active", "prospect", "paused", "suspended", "former", "archived", "unknown"]
 
+#: subscriptions per request, where the ERP lets us choose: they are small.
+HELD_PAGE = 500
+
 STATES: dict[str, Status] = {"client": "active", "prospect": "prospect", "former": "former"}
 
 #: canonical field -> the contact's key that it is read from.
@@ -281,7 +284,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         held: dict[str, list[dict[str, Any]]] = {}
 
         def ask(address: str | None) -> Page[str, str]:
-            page = self._page(http, "subscriptions", address, {"itemsPerPage": self.settings.page})
+            page = self._page(http, "subscriptions", address, {"itemsPerPage": HELD_PAGE})
             ids = []
             for record in page.members:
                 contact = typed(record, _Subscription).contact

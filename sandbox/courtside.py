@@ -86,7 +86,8 @@ class _Api:
         if fault is not None and (instead := await answer(fault)) is not None:
             return instead
         shown = _page(listed, before, count, fault)
-        response = JSONResponse({"ok": True, "of": len(listed), "people": shown})
+        wrong = fault is not None and fault.kind == "total-wrong"
+        response = JSONResponse({"ok": True, "of": len(listed) + wrong, "people": shown})
         if fault is not None and fault.kind == "truncated":
             return truncated(bytes(response.body))
         return response

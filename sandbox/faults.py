@@ -35,13 +35,17 @@ AnswerFault = Literal[
     "truncated",
     "error-in-200",
 ]
-#: made by each simulated ERP.
-ListFault = Literal["empty", "page-repeated", "cursor-invalid", "row-moved", "half"]
+#: made here too: what no ERP should answer, and some server between us and it does.
+HostileFault = Literal[
+    "redirect", "nested", "not-a-number", "surrogate", "not-text", "null", "picture", "blank"
+]
+#: made by each simulated ERP; `total-wrong` by those that state a total and can be made to lie.
+ListFault = Literal["empty", "page-repeated", "cursor-invalid", "row-moved", "half", "total-wrong"]
 
 #: made of an export, together with `html`, `truncated`, `half` and `empty`.
 FileFault = Literal["missing", "wrong-columns"]
 
-FaultKind = AnswerFault | ListFault | FileFault
+FaultKind = AnswerFault | HostileFault | ListFault | FileFault
 
 
 class Fault(BaseModel):
@@ -52,6 +56,7 @@ class Fault(BaseModel):
     - `cursor-invalid`: the ERP no longer knows how far we were.
     - `row-moved`: the last row of a page stands first on the next one, too.
     - `half`: half of the rows are missing.
+    - `total-wrong`: all rows are there, and the total says one more.
 
     :param from_page: the first page that it hits, from 1.
     :param times: how many requests it hits; None until it is switched off.
@@ -141,7 +146,27 @@ async def answer(fault: Fault) -> Response | None:
             return HTMLResponse("<!doctype html><html><title>Maintenance</title></html>")
         case "error-in-200":
             return JSONResponse({"id": 0, "error": ["UserError", ["No.", "", None]]})
-    return None
+    return _hostile(fault.kind)
+
+
+#: JSON of HTTP status 200 that is none, or is not what it says.
+_NO_JSON = {
+    "nested": b"[" * 100_000 + b"]" * 100_000,
+    "not-a-number": b'{"data": NaN, "result": NaN}',
+    "surrogate": b'{"data": "\\ud83d", "result": "\\ud83d"}',
+    "not-text": b'{"data": "\xff\xfe", "result": "\xff\xfe"}',
+    "null": b"null",
+    "blank": b"",
+}
+
+
+def _hostile(kind: str) -> Response | None:
+    if kind == "redirect":
+        return Response(status_code=302, headers={"Location": "http://127.0.0.2:9/elsewhere"})
+    if kind == "picture":
+        return Response(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", media_type="image/png")
+    body = _NO_JSON.get(kind)
+    return None if body is None else Response(body, media_type="application/json")
 
 
 def truncated(body: bytes) -> Response:

@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Faults
-from sandbox.paged import answered, listed
+from sandbox.paged import answered, listed, total
 from sandbox.world import ClubState, Membership, Person
 
 MOST = 200
@@ -126,8 +126,8 @@ class _Api:
 
         def say(fault: str | None) -> Any:
             rows, _ = listed(found, offset, limit, fault)
-            total = 0 if fault == "empty" else len(found)
-            return {"PaginationResponse": _pages(limit, offset, len(rows), total), "Clients": rows}
+            pages = _pages(limit, offset, len(rows), total(found, fault))
+            return {"PaginationResponse": pages, "Clients": rows}
 
         return await answered(self.faults, request.headers["SiteId"], offset // limit + 1, say)
 
@@ -168,12 +168,12 @@ def _window(request: Request) -> tuple[int, int]:
     return limit, offset
 
 
-def _pages(limit: int, offset: int, size: int, total: int) -> Record:
+def _pages(limit: int, offset: int, size: int, results: int) -> Record:
     return {
         "RequestedLimit": limit,
         "RequestedOffset": offset,
         "PageSize": size,
-        "TotalResults": total,
+        "TotalResults": results,
     }
 
 

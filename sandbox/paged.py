@@ -29,6 +29,13 @@ async def answered(
     return response
 
 
+def total(rows: Sequence[Any], fault: str | None) -> int:
+    """How many there are, as a fault may have it."""
+    if fault == "empty":
+        return 0
+    return len(rows) + (fault == "total-wrong")
+
+
 def listed(rows: Sequence[T], start: int, limit: int, fault: str | None) -> tuple[list[T], bool]:
     """The page that begins at that row, as a fault may have it, and whether others follow it."""
     if fault == "empty":

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Faults
-from sandbox.paged import answered, listed
+from sandbox.paged import answered, listed, total
 from sandbox.world import ClubState, Person
 
 MOST = 100
@@ -104,7 +104,7 @@ class _Api:
             rows, more = listed(customers, start, limit, fault)
             said: Record = {"customers": rows} if rows else {}
             if body.get("count"):
-                said["count"] = 0 if fault == "empty" else len(customers)
+                said["count"] = total(customers, fault)
             if more:
                 said["cursor"] = _cursor(page + 1, _key(rows[-1]))
             return said

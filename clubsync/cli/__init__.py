@@ -19,6 +19,7 @@ from clubsync.cli.acts import app_app, base_app, erase
 from clubsync.cli.again import backfill, redo, replay, undo
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out
+from clubsync.cli.connector import connector_app
 from clubsync.cli.holds import approve, holds, reject
 from clubsync.cli.keep import guard_app, upkeep
 from clubsync.cli.similar import similar
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(clubs_app, name="clubs")
+app.add_typer(connector_app, name="connector")
 app.command()(sync)
 COMMANDS = (
     *(show.customers, show.findings, similar, show.why, show.changes),

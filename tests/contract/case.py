@@ -70,6 +70,9 @@ OLD = Kind("old", "Ancien tarif", active=False)
 KINDS = (GOLD, KIDS, OLD)
 
 
+NO_MISCOUNT = "the ERP states no total, or its simulator cannot be made to state a wrong one."
+
+
 def crowd(n: int) -> list[Someone]:
     """So many people who have nothing in common."""
     return [
@@ -139,11 +142,22 @@ class ConnectorCase(ABC):
 
     #: whether the ERP has groups.
     groups: bool = True
+    #: whether its simulator can be made to state a wrong total (`total-wrong` of `sandbox.faults`).
+    miscounts: bool = False
+    #: what the checks are made against, for docs/connectors.md.
+    against: str = "a simulator, made after the vendor's pages"
+    #: name of a check -> what of it rests on our inference only; the connector's module says more ([inf]).
+    inferred: ClassVar[Mapping[str, str]] = {}
     #: faults of the first page, one of each sort, for the check of what errors say.
     failures: tuple[str, ...] = (
         *("forbidden", "throttled-seconds", "server-error"),
         *("html", "truncated", "error-in-200"),
     )
+
+    def reasons(self) -> dict[str, str]:
+        """Check -> why it means nothing here: those declared, and those that follow from the rest."""
+        follows = {} if self.miscounts else {"total_wrong": NO_MISCOUNT}
+        return {**follows, **self.not_applicable}
 
     @abstractmethod
     def erp(self, request: pytest.FixtureRequest) -> Erp:

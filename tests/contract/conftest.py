@@ -23,11 +23,34 @@ from tests.support.tryton import Tryton, tryton
 __all__ = ["tryton"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-connectors",
+        action="store_true",
+        help="write docs/connectors.md, if all is green (`make connectors`)",
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the page: only of a run of the whole suite in which nothing failed and nothing was left out."""
+    if not session.config.getoption("write_connectors", False):
+        return
+    from tests.contract import table, test_contract
+
+    checked = [item for item in session.items if item.name.startswith("test_")]
+    there = {getattr(item, "originalname", item.name) for item in checked}
+    whole = {
+        f"test_{name}" for _, names in table.sections(test_contract) for name in names
+    } <= there
+    if exitstatus == 0 and whole and not session.config.getoption("keyword"):
+        table.PAGE.write_text(table.page(CASES, test_contract), encoding="utf-8")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every check meets every connector that has not said why it does not apply."""
     if "case" in metafunc.fixturenames:
         check = metafunc.function.__name__.removeprefix("test_")
-        cases = [c for c in CASES if check not in c.not_applicable]
+        cases = [c for c in CASES if check not in c.reasons()]
         metafunc.parametrize("case", cases, ids=[c.name for c in cases])
 
 

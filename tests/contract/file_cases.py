@@ -39,6 +39,10 @@ NOT_FOR_FILES = {
     "server_error_for_good": NO_HTTP,
     "timeout": NO_HTTP,
     "error_in_200": NO_HTTP,
+    **dict.fromkeys(("too_many_pages", "hostile_page_later"), NO_PAGES),
+    **dict.fromkeys(
+        ("hostile_answer", "answer_too_large", "time_is_up", "throttled_by_their_clock"), NO_HTTP
+    ),
 }
 
 
@@ -109,6 +113,8 @@ class FileErp(Erp):
                 file_faults.cut(path)
             case "half":
                 file_faults.cut_between_rows(path)
+            case "total-wrong":
+                file_faults.wrong_rows(path, int(rows.read_text()) + 1)
             case "missing":
                 file_faults.missing(path)
             case "empty":
@@ -254,6 +260,8 @@ class FileCase(ConnectorCase):
     """What the three have in common."""
 
     paged = False
+    miscounts = True
+    against = "made-up exports in a folder and on a real SFTP server"
     errors: ClassVar[Mapping[str, type[ConnectorError]]] = {
         "html": FileBroken,
         "truncated": FileBroken,
@@ -281,6 +289,11 @@ class EversportsCase(FileCase):
 
     name = "eversports"
     kind = EversportsErp
+    inferred: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("one_page", "known_status", "guardian"), "the columns' names; settable."),
+        "archived": "the word for archived; settable.",
+        "group_until": "the form of a membership's period.",
+    }
     not_applicable: ClassVar[Mapping[str, str]] = {
         **NOT_FOR_FILES,
         "inactive_group": "memberships have an end and no switch.",
@@ -293,6 +306,10 @@ class PlanityCase(FileCase):
 
     name = "planity"
     kind = PlanityErp
+    inferred: ClassVar[Mapping[str, str]] = {
+        "one_page": "the columns' names, separator and encoding; settable.",
+        "known_status": "whoever has a card is a customer.",
+    }
     groups = False
     not_applicable: ClassVar[Mapping[str, str]] = {
         **NOT_FOR_FILES,

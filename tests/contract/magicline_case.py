@@ -67,6 +67,11 @@ class MagiclineCase(ConnectorCase):
     """The Open API."""
 
     name = "magicline"
+    inferred: ClassVar[Mapping[str, str]] = {
+        "guardian": "where the legal representative stands in a record; settable.",
+        "archived": "the list without a filter has former members too.",
+        "group_until": "a contract ends at its end date only where it is cancelled.",
+    }
     not_applicable: ClassVar[Mapping[str, str]] = {
         "rows_missing": "Magicline states no total and no end but `hasNext`: slices that end early are whole "
         "by all it says. The share of known ids (R14) and the guard (R15) stand behind it.",

@@ -94,6 +94,12 @@ class MindbodyCase(ConnectorCase):
     """The Public API v6."""
 
     name = "mindbody"
+    miscounts = True
+    inferred: ClassVar[Mapping[str, str]] = {
+        "known_status": "what a status means for access; settable.",
+        "guardian": "the name of the relationship; settable.",
+        "group_until": "the expiry names the last day.",
+    }
     not_applicable: ClassVar[Mapping[str, str]] = {
         "merge_stated": "merges are not told; the client that was merged is gone.",
         "file_missing": NO_FILES,

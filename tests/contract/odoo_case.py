@@ -77,6 +77,11 @@ class OdooCase(ConnectorCase):
 
     name = "odoo"
     kind: ClassVar[type[OdooErp]] = OdooErp
+    against = "a simulator, made after the vendor's documentation and source, over JSON-2"
+    miscounts = True
+    inferred: ClassVar[Mapping[str, str]] = {
+        "guardian": "which field leads to the guardian; settable.",
+    }
     not_applicable: ClassVar[Mapping[str, str]] = {
         "log_in_runs_out": STATIC_KEY,
         "unknown_status": "a partner is active or archived; there are no other words.",
@@ -96,4 +101,5 @@ class OdooRpcCase(OdooCase):
     """JSON-RPC."""
 
     kind = OdooRpcErp
+    against = "a simulator, made after the vendor's documentation and source, over JSON-RPC"
     errors: ClassVar[Mapping[str, type[ConnectorError]]] = {"error-in-200": ErpUnreachable}

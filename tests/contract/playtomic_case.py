@@ -100,6 +100,12 @@ class PlaytomicCase(ConnectorCase):
     """The API; the Manager's file is tested in tests/connectors/test_playtomic.py."""
 
     name = "playtomic"
+    inferred: ClassVar[Mapping[str, str]] = {
+        "many_pages": "`next_cursor_id` stands at the top of the answer.",
+        "full_last_page": "the last page names no next cursor.",
+        "group_until": "the keys of a benefit; settable.",
+        "group_list": "the keys of a benefit; settable.",
+    }
     not_applicable: ClassVar[Mapping[str, str]] = {
         "rows_missing": "Playtomic states no total and no end but the missing cursor: a walk that ends "
         "early is a whole one by all it says. The share of known ids (R14) and the guard (R15) stand "

@@ -77,6 +77,12 @@ class ResamaniaCase(ConnectorCase):
     """The gateway."""
 
     name = "resamania"
+    miscounts = True
+    inferred: ClassVar[Mapping[str, str]] = {
+        "archived": "a contact's state and its words; settable.",
+        "unknown_status": "a contact's state and its words; settable.",
+        "group_until": "the keys of a subscription; settable.",
+    }
     not_applicable: ClassVar[Mapping[str, str]] = {
         "inactive_group": "subscriptions have an end and no switch.",
         "unknown_group": "there is no list of products: it is made from the subscriptions.",

@@ -112,6 +112,10 @@ class RestCase(ConnectorCase):
     """Courtside: keyset paging, memberships in a second list, errors in 200."""
 
     name = "rest"
+    miscounts = True
+    against = (
+        "Courtside, a made-up ERP (sandbox/courtside.py), read by docs/examples/rest-courtside.yaml"
+    )
     not_applicable: ClassVar[Mapping[str, str]] = {"file_missing": "no files."}
 
     def erp(self, request: pytest.FixtureRequest) -> CourtsideErp:

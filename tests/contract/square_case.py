@@ -58,6 +58,10 @@ class SquareCase(ConnectorCase):
     """The Customers API."""
 
     name = "square"
+    miscounts = True
+    inferred: ClassVar[Mapping[str, str]] = {
+        "empty": "the count is there also when it is 0.",
+    }
     not_applicable: ClassVar[Mapping[str, str]] = {
         "log_in_runs_out": STATIC_KEY,
         "archived": NO_STATUS,

@@ -118,6 +118,8 @@ class TrytonCase(ConnectorCase):
     """Tryton 8.2.1."""
 
     name = "tryton"
+    miscounts = True
+    against = "a real Tryton 8.2.1, behind a door through which faults come"
     not_applicable: ClassVar[Mapping[str, str]] = {
         "unknown_status": "a party is active or not; there are no other words.",
         "unknown_group": "the database does not allow a category that is not there.",

@@ -1,0 +1,110 @@
+"""`clubsync connector`: what there is to read ERPs with, and trying settings before anything is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clubsync.cli.common import AsJson, out, print_json, table
+
+connector_app = typer.Typer(
+    help="The connectors, and trying one's settings before a club is synced.", no_args_is_help=True
+)
+
+
+@connector_app.command("list")
+def connector_list(as_json: AsJson = False) -> None:
+    """List the connectors, and which settings each takes (those marked * are needed)."""
+    from connectors.registry import CONNECTORS, connector_class
+
+    rows: list[dict[str, Any]] = []
+    for name in sorted(CONNECTORS):
+        cls = connector_class(name)
+        fields = cls.settings_type.model_fields
+        rows.append(
+            {
+                "connector": name,
+                "erp": cls.title,
+                "answers_past": cls.answers_past,
+                "settings": [f"{n}*" if f.is_required() else n for n, f in fields.items()],
+            }
+        )
+    if as_json:
+        print_json(rows)
+    else:
+        table("Connectors", rows, ["connector", "erp", "answers_past", "settings"])
+
+
+@connector_app.command("try")
+def connector_try(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="One club's entry as YAML (erp, connection, settings), or a clubs.yaml."
+        ),
+    ],
+    club_id: Annotated[
+        str | None, typer.Option("--club", help="Which club of a clubs.yaml.")
+    ] = None,
+    first: Annotated[int, typer.Option("--first", min=0, help="So many records.")] = 10,
+    show: Annotated[
+        bool, typer.Option("--show", help="With names, emails and phones, not masked.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read a club by its settings, show what the sync would make of it, and store nothing."""
+    from clubsync import connections
+    from clubsync.config import load_club
+    from clubsync.tryout import try_out
+
+    club = load_club(file, club_id)
+    tried = try_out(club, connections.resolve, first=first, show=show)
+    certificate = tried.reading.certificate
+    document = {
+        "club": club.id,
+        "erp": club.erp,
+        "certified": certificate.complete,
+        "doubts": list(certificate.doubts),
+        "rows": certificate.rows,
+        "total": certificate.total,
+        "pages": certificate.pages,
+        "records": tried.records,
+        "statuses": tried.statuses,
+        "access": tried.access,
+        "groups": tried.groups,
+        "unused": tried.unused,
+    }
+    if as_json:
+        print_json(document)
+        return
+    _print(document)
+
+
+def _print(tried: dict[str, Any]) -> None:
+    def say(text: str) -> None:
+        out.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    if tried["records"]:
+        title = f"{tried['club']}: the first {len(tried['records'])} of {tried['rows']} records"
+        table(title, tried["records"], list(tried["records"][0]))
+    table("Groups", tried["groups"], ["id", "name", "active", "held_by"])
+    of = f" of {tried['total']}" if tried["total"] is not None else ", without a total"
+    pages = "1 page" if tried["pages"] == 1 else f"{tried['pages']} pages"
+    say(f"Read: {tried['rows']} rows{of}, in {pages}.")
+    if tried["certified"]:
+        say("Certified: who is not in it is not in the ERP.")
+    else:
+        say("Not certified, so that nobody would lose access for not being in it:")
+        for doubt in tried["doubts"]:
+            say(f"  {doubt}")
+    say(f"Status: {_counted(tried['statuses'])}.")
+    say(f"Access: {_counted(tried['access'])}.")
+    if tried["unused"]:
+        say(f"Not used of the answer: {', '.join(tried['unused'])}.")
+    say("Nothing was stored.")
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "nobody"

@@ -1,0 +1,215 @@
+"""An ERP that means harm: each path misbehaves in a way of its own, for as long as it is let.
+
+Raw on purpose, below what a web framework would let pass: answers that come byte by byte, heads that never
+end, bodies that unpack to gigabytes, pages without an end. `Hostile` counts what it was asked and how much
+was taken off it, so that tests can say that a cap held without looking at a clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+#: bytes that a drip sends before it rests, and for how long it rests (seconds).
+DRIP, REST = b" ", 0.02
+PIECE = 64 * 1024
+#: what the gzip bomb unpacks to.
+BOMB = 2 * 1024**3
+
+
+@dataclass
+class Hostile:
+    """A running one. :param asked: requests by path; :param sent: bytes of bodies by path."""
+
+    url: str = ""
+    asked: Counter[str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Hostile]:
+    """The ERP on a port of 127.0.0.1, while the block runs."""
+    it = Hostile()
+    handler = type("Handler", (_Handler,), {"hostile": it})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    it.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield it
+    finally:
+        it.over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def _people(start: int, count: int = 3) -> list[dict[str, Any]]:
+    return [{"id": n, "mail": f"p{n}@x.fr"} for n in range(start, start + count)]
+
+
+def _bomb() -> Iterator[bytes]:
+    """gzip of a list that does not end before two gigabytes."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    yield packer.compress(b"[")
+    blank = b" " * (1024 * 1024)
+    for _ in range(BOMB // len(blank)):
+        yield packer.compress(blank)
+    yield packer.compress(b"]") + packer.flush()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hostile: ClassVar[Hostile]
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query))
+        name = parts.path.strip("/")
+        self.hostile.asked[name] += 1
+        with contextlib.suppress(OSError):
+            getattr(self, f"_{name.replace('-', '_')}", self._nothing)(query)
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet."""
+
+    # answers that do not end
+
+    def _drip_body(self, _: dict[str, str]) -> None:
+        self._head(length=10**9)
+        self._for_ever(lambda: DRIP, REST)
+
+    def _drip_chunks(self, _: dict[str, str]) -> None:
+        self._head(chunked=True)
+        self._for_ever(lambda: b"1\r\n \r\n", REST)
+
+    def _drip_head(self, _: dict[str, str]) -> None:
+        self.wfile.write(b"HTTP/1.1 200 O")
+        self._for_ever(lambda: b"K", REST)
+
+    def _endless_headers(self, _: dict[str, str]) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        self._for_ever(lambda: b"X-More: and more\r\n")
+
+    def _continue(self, _: dict[str, str]) -> None:
+        self._for_ever(lambda: b"HTTP/1.1 100 Continue\r\n\r\n", REST)
+
+    def _endless_body(self, _: dict[str, str]) -> None:
+        self._head(chunked=True)
+        piece = b" " * PIECE
+        self._for_ever(lambda: b"%x\r\n%s\r\n" % (PIECE, piece))
+
+    def _bomb(self, _: dict[str, str]) -> None:
+        self._head(chunked=True, more={"Content-Encoding": "gzip"})
+        for piece in _bomb():
+            if piece:
+                self._put(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self._put(b"0\r\n\r\n")
+
+    # pages that do not end
+
+    def _endless_pages(self, query: dict[str, str]) -> None:
+        at = int(query.get("cursor", 0))
+        self._json({"data": _people(at), "next": str(at + 3)})
+
+    def _same_cursor(self, query: dict[str, str]) -> None:
+        at = self.hostile.asked["same-cursor"]
+        self._json({"data": _people(10 * at), "next": "again"})
+
+    def _same_page(self, query: dict[str, str]) -> None:
+        self._json({"data": _people(1), "next": str(self.hostile.asked["same-page"])})
+
+    def _empty_pages(self, query: dict[str, str]) -> None:
+        self._json({"data": [], "next": str(self.hostile.asked["empty-pages"])})
+
+    def _growing_total(self, query: dict[str, str]) -> None:
+        at = int(query.get("cursor", 0))
+        more = {"next": str(at + 3)} if at < 6 else {"next": None}
+        self._json({"data": _people(at), "total": at + 3, **more})
+
+    # elsewhere
+
+    def _redirect(self, _: dict[str, str]) -> None:
+        self._head(302, length=0, more={"Location": f"{self.hostile.url}/stolen"})
+
+    def _next_elsewhere(self, _: dict[str, str]) -> None:
+        other = self.hostile.url.replace("127.0.0.1", "localhost")
+        self._json({"data": _people(1), "next": f"{other}/stolen"})
+
+    # what is not what it says
+
+    def _page_as_json(self, _: dict[str, str]) -> None:
+        self._body(b"<!doctype html><title>Log in</title>", "application/json")
+
+    def _json_as_page(self, _: dict[str, str]) -> None:
+        self._body(json.dumps({"data": _people(1), "next": None}).encode(), "text/html")
+
+    def _two_documents(self, _: dict[str, str]) -> None:
+        one = json.dumps({"data": _people(1), "next": None}).encode()
+        self._body(one + one, "application/json")
+
+    def _one_id_two_types(self, _: dict[str, str]) -> None:
+        rows = [{"id": 1, "mail": "a@x.fr"}, {"id": "1", "mail": "b@x.fr"}, {"id": 1.0, "mail": ""}]
+        self._json({"data": rows, "next": None})
+
+    def _ids_of_all_sorts(self, _: dict[str, str]) -> None:
+        self._json({"data": [{"id": {"a": 1}, "mail": "a@x.fr"}], "next": None})
+
+    def _large_values(self, _: dict[str, str]) -> None:
+        rows = [
+            {"id": 10**40, "mail": "x" * 100_000 + "@x.fr", "name": "\0A\u202e\u200b" * 1000},
+            {"id": 2, "mail": "b@x.fr", "name": "B", **{f"k{n}": n for n in range(5000)}},
+        ]
+        self._json({"data": rows, "next": None})
+
+    # how things are said
+
+    def _nothing(self, _: dict[str, str]) -> None:
+        self._head(404, length=0)
+
+    def _json(self, thing: Any) -> None:
+        self._body(json.dumps(thing).encode(), "application/json")
+
+    def _body(self, body: bytes, kind: str) -> None:
+        self._head(length=len(body), more={"Content-Type": kind})
+        self._put(body)
+
+    def _head(
+        self,
+        status: int = 200,
+        *,
+        length: int | None = None,
+        chunked: bool = False,
+        more: dict[str, str] | None = None,
+    ) -> None:
+        self.send_response(status)
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _put(self, piece: bytes) -> None:
+        self.wfile.write(piece)
+        self.wfile.flush()
+        self.hostile.sent[urlsplit(self.path).path.strip("/")] += len(piece)
+
+    def _for_ever(self, piece: Callable[[], bytes], rest: float = 0.0) -> None:
+        """Until whoever reads has had enough."""
+        self.close_connection = True
+        while not self.hostile.over.is_set():
+            self._put(piece())
+            if rest:
+                self.hostile.over.wait(rest)

@@ -1,0 +1,152 @@
+"""`clubsync connector`: settings are tried, nothing is stored, and nobody's data is shown unasked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from clubsync.cli import app
+from clubsync.errors import ConfigError
+from clubsync.tryout import masked
+from connectors.errors import ConnectorError
+from connectors.registry import CONNECTORS
+from sandbox.courtside import Place, create_app
+from tests.support.servers import serving
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "rest-courtside.yaml"
+
+
+def person(no: int, **more: Any) -> dict[str, Any]:
+    return {
+        "no": no,
+        "names": {"given": "Ana", "family": f"Ruiz{no}"},
+        "mail": f"ana{no}@example.com",
+        "mobile": "+33612345678",
+        "state": "member",
+        "head_of_family": None,
+        "merged_into": None,
+        "joined": 1_790_000_000,
+        "touched": 1_790_000_000,
+        "bank": {"iban": "FR76"},
+        **more,
+    }
+
+
+@pytest.fixture
+def squash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A Courtside of five people, and the guide's example as a file."""
+    place = Place(
+        "me",
+        "s3cret",
+        people=[
+            person(1),
+            person(2, state="left"),
+            person(3, state="hibernating"),
+            person(4, mail=None),
+            person(5, mail="ana1@example.com"),
+        ],
+        passes=[
+            {"id": 1, "person": 1, "plan": "g", "first_day": None, "last_day": "2099-01-01"},
+            {"id": 2, "person": 5, "plan": "x", "first_day": None, "last_day": None},
+        ],
+        plans=[{"code": "g", "title": "Gold", "sold": True}],
+    )
+    with serving(create_app({"lyon": place})) as url:
+        connection = {"conn_type": "x", "host": f"{url}/lyon", "login": "me", "password": "s3cret"}
+        monkeypatch.setenv("AIRFLOW_CONN_SQUASH_LYON", json.dumps(connection))
+        monkeypatch.setenv("CLUBSYNC_DATABASE", "postgresql://nobody:nothing@127.0.0.1:1/none")
+        monkeypatch.setenv("CLUBSYNC_SNAPSHOTS", str(tmp_path / "snapshots"))
+        file = tmp_path / "squash-lyon.yaml"
+        shutil.copy(EXAMPLE, file)
+        yield file
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["connector", *map(str, arguments)])
+
+
+def test_try_shows_what_the_sync_would_make_of_it(squash: Path, tmp_path: Path) -> None:
+    """Status, groups, access and why; what was not used; and no data base is needed for it."""
+    done = run("try", squash, "--json")
+    assert done.exit_code == 0, done.output
+    tried = json.loads(done.stdout)
+    assert (tried["certified"], tried["rows"], tried["total"]) == (True, 5, 5)
+    assert {r["erp_id"]: (r["access"], r["why"]) for r in tried["records"]} == {
+        "1": ("yes", None),
+        "2": ("no", "former"),
+        "3": ("unknown", "status not understood"),
+        "4": ("unknown", "email missing"),
+        "5": ("unknown", "group not understood"),
+    }
+    assert tried["records"][0]["groups"] == ["Gold until 2099-01-01"]
+    assert tried["records"][4]["groups"] == ["x (not in the ERP's list)"]
+    assert tried["groups"] == [{"id": "g", "name": "Gold", "active": True, "held_by": 1}]
+    assert tried["statuses"] == {"active": 3, "former": 1, "unknown": 1}
+    assert tried["unused"] == ["bank.iban"]
+    assert list(tmp_path.iterdir()) == [squash]
+
+
+def test_people_are_masked_unless_asked_for(squash: Path) -> None:
+    said = run("try", squash).output + run("try", squash, "--json").output
+    for hidden in ("Ruiz", "ana1@", "example.com", "612345678", "hibernating"):
+        assert hidden not in said
+    assert "Not used of the answer: bank.iban." in said
+    assert "Nothing was stored." in said
+    shown = run("try", squash, "--show", "--json").output
+    assert "ana1@example.com" in shown
+    assert "hibernating" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ("ana@example.com", "a…@e….com"),
+        ("Ana Ruiz", "A… R…"),
+        ("+33612345678", "+33…"),
+        ("0612345678", "0…"),
+        (None, None),
+    ],
+)
+def test_masked(value: str | None, form: str | None) -> None:
+    assert masked(value) == form
+
+
+def test_first_says_how_many(squash: Path) -> None:
+    assert len(json.loads(run("try", squash, "--json", "--first", "2").stdout)["records"]) == 2
+
+
+def test_a_club_of_a_clubs_yaml(squash: Path, tmp_path: Path) -> None:
+    """The entry stands in a clubs.yaml already: which club is asked for, where there are several."""
+    entry = "".join(f"    {line}\n" for line in squash.read_text().splitlines())
+    both = tmp_path / "clubs.yaml"
+    both.write_text(f"clubs:\n  -\n{entry}  - {{id: b, name: B, erp: csv, connection: b}}\n")
+    assert json.loads(run("try", both, "--club", "squash-lyon", "--json").stdout)["rows"] == 5
+    undecided = run("try", both)
+    assert isinstance(undecided.exception, ConfigError)
+    assert "2 clubs" in str(undecided.exception)
+
+
+def test_what_is_wrong_is_said(squash: Path) -> None:
+    """A setting that does not exist by its line; one that does not fit by its name."""
+    text = squash.read_text()
+    squash.write_text(text + "emial: x\n")
+    assert "squash-lyon.yaml, line 70, the club: emial" in str(run("try", squash).exception)
+    squash.write_text(text.replace("email: mail", "email: e_mail"))
+    failed = run("try", squash)
+    assert isinstance(failed.exception, ConnectorError)
+    assert "settings: fields.email" in str(failed.exception)
+
+
+def test_list() -> None:
+    """Every connector, with the settings it needs."""
+    rows = json.loads(run("list", "--json").stdout)
+    assert [row["connector"] for row in rows] == sorted(CONNECTORS)
+    rest = next(row for row in rows if row["connector"] == "rest")
+    assert {"customers*", "fields*", "auth"} <= set(rest["settings"])
+    assert "JSON API" in run("list").output
