@@ -180,6 +180,14 @@ FORMS = {
         example="https://tryton.example.com/database",
         login="User",
     ),
+    "virtuagym": Form(
+        title="Virtuagym",
+        example="https://api.virtuagym.com",
+        login=None,
+        password="Club key",
+        password_hint="System settings, Business info, Advanced",
+        extras=(Extra("api_key", "API key", "Of the same page.", secret=True),),
+    ),
 }
 
 

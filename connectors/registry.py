@@ -21,6 +21,7 @@ CONNECTORS = {
     "rest": "connectors.rest:RestConnector",
     "square": "connectors.square:SquareConnector",
     "tryton": "connectors.tryton:TrytonConnector",
+    "virtuagym": "connectors.virtuagym:VirtuagymConnector",
 }
 
 

@@ -12,6 +12,7 @@ from tests.contract.resamania_case import ResamaniaCase
 from tests.contract.rest_case import RestCase
 from tests.contract.square_case import SquareCase
 from tests.contract.tryton_case import TrytonCase
+from tests.contract.virtuagym_case import VirtuagymCase
 
 CASES: tuple[ConnectorCase, ...] = (
     PlaytomicCase(),
@@ -25,5 +26,6 @@ CASES: tuple[ConnectorCase, ...] = (
     OdooCase(),
     OdooRpcCase(),
     SquareCase(),
+    VirtuagymCase(),
     RestCase(),
 )
