@@ -101,6 +101,13 @@ def _folder(title: str) -> Form:
 #: connector's name -> form; a connector without one here has the plain form (`form_of`).
 FORMS = {
     "csv": _folder("CSV or Excel export"),
+    "dolibarr": Form(
+        title="Dolibarr",
+        example="https://erp.example.com",
+        login=None,
+        password="API key",
+        password_hint="Of a user who may read members",
+    ),
     "eversports": _folder("Eversports Manager"),
     "planity": _folder("Planity"),
     "magicline": Form(

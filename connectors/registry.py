@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 #: name in clubs.yaml -> module:class
 CONNECTORS = {
     "csv": "connectors.csv:CsvConnector",
+    "dolibarr": "connectors.dolibarr:DolibarrConnector",
     "eversports": "connectors.eversports:EversportsConnector",
     "magicline": "connectors.magicline:MagiclineConnector",
     "mindbody": "connectors.mindbody:MindbodyConnector",

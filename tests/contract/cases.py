@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.case import ConnectorCase
+from tests.contract.dolibarr_case import DolibarrCase
 from tests.contract.file_cases import CsvCase, EversportsCase, PlanityCase
 from tests.contract.magicline_case import MagiclineCase
 from tests.contract.mindbody_case import MindbodyCase
@@ -27,5 +28,6 @@ CASES: tuple[ConnectorCase, ...] = (
     OdooRpcCase(),
     SquareCase(),
     VirtuagymCase(),
+    DolibarrCase(),
     RestCase(),
 )
