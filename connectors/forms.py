@@ -186,6 +186,8 @@ FORMS = {
         address="Address and database",
         example="https://tryton.example.com/database",
         login="User",
+        login_hint="Of JSON-RPC only",
+        password_hint="Of the user; of REST, the key of a user application that was validated",
     ),
     "virtuagym": Form(
         title="Virtuagym",

@@ -12,12 +12,13 @@ from tests.contract.playtomic_case import PlaytomicCase
 from tests.contract.resamania_case import ResamaniaCase
 from tests.contract.rest_case import RestCase
 from tests.contract.square_case import SquareCase
-from tests.contract.tryton_case import TrytonCase
+from tests.contract.tryton_case import TrytonCase, TrytonRestCase
 from tests.contract.virtuagym_case import VirtuagymCase
 
 CASES: tuple[ConnectorCase, ...] = (
     PlaytomicCase(),
     TrytonCase(),
+    TrytonRestCase(),
     CsvCase(),
     EversportsCase(),
     PlanityCase(),
