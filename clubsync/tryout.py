@@ -7,6 +7,7 @@ unless asked for: the answer may end in a terminal's log or a ticket (R19).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,8 @@ from clubsync.pipeline import connector_of, policy_of
 from clubsync.snapshot import KEPT, prepare
 from connectors.base import Connection
 from connectors.model import Reading
+
+_ORDINAL = re.compile(r"\.\d+(?=\.|$)")
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,9 @@ def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
 def _is_used(column: str, used: set[str]) -> bool:
     """Whether something was read from that path, from above it or from below it."""
     plain = column.replace("[]", "")
-    return any(
-        plain == path or plain.startswith(f"{path}.") or path.startswith(f"{column}.")
-        for path in used
-    )
+    for path in used:
+        # of JMESPath what comes before its first bracket; of `phones.0` the list
+        start = _ORDINAL.sub("", path.partition("[")[0])
+        if plain == start or plain.startswith(f"{start}.") or start.startswith(f"{plain}."):
+            return True
+    return False

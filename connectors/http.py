@@ -224,14 +224,18 @@ class _Sockets(HTTPAdapter):
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._over = False
+        self._pools: dict[str, Any] = {}
         for scheme, pool in (("http", HTTPConnectionPool), ("https", HTTPSConnectionPool)):
-            watched = type(
-                "Watched", (pool.ConnectionCls,), {"connect": self._connect(pool.ConnectionCls)}
-            )
-            self.poolmanager.pool_classes_by_scheme = {
-                **self.poolmanager.pool_classes_by_scheme,
-                scheme: type("WatchedPool", (pool,), {"ConnectionCls": watched}),
-            }
+            made = pool.ConnectionCls
+            watched = type("Watched", (made,), {"connect": self._connect(made)})
+            self._pools[scheme] = type("WatchedPool", (pool,), {"ConnectionCls": watched})
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **how: Any) -> Any:
+        """The way through a proxy of the environment's, watched too."""
+        manager = super().proxy_manager_for(proxy, **how)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
 
     def _connect(self, cls: type[Any]) -> Callable[[Any], None]:
         def connect(connection: Any) -> None:

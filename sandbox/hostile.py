@@ -71,6 +71,7 @@ def _bomb() -> Iterator[bytes]:
 class _Handler(BaseHTTPRequestHandler):
     hostile: ClassVar[Hostile]
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)

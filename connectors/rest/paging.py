@@ -236,6 +236,7 @@ class _Sized:
         self.more = paging.more
         self.api = api
         self.setting = setting
+        self._longest = 0
 
     def first(self) -> Ask:
         return Ask(dict(self.size))
@@ -256,11 +257,17 @@ class _Sized:
         return bool(said)
 
     def over(self, page: Page, rows: int) -> bool:
-        """The end of a list that is asked for by numbers: as it says, at its total, or an empty page."""
+        """The end of a list that is asked for by numbers: as it says, an empty page, or its total.
+
+        A total alone may count less than the list has (the active ones): it is believed when the page that
+        reaches it is shorter than others were; else one more page is asked for.
+        """
         more = self.says_more(page)
         if more is not None:
             return not more
-        return not page.records or (page.total is not None and rows >= page.total)
+        shorter = len(page.records) < self._longest
+        self._longest = max(self._longest, len(page.records))
+        return not page.records or (page.total is not None and rows >= page.total and shorter)
 
     def sure(self, page: Page) -> bool:
         return True
@@ -367,7 +374,9 @@ class _Range(_Sized):
                 "The ERP does not answer our Range with a Content-Range.",
                 remedy=f"Correct settings: {self.setting}: it pages in another way, or in none.",
             )
-        return None if self.over(page, rows) else self._ask(rows)
+        # this total is the list's own
+        there = page.total is not None and rows >= page.total
+        return None if there or self.over(page, rows) else self._ask(rows)
 
 
 class _Pointed(_Sized):
@@ -501,6 +510,7 @@ class Walk:
         self._setting = setting
         self._key = key
         self._more = dict(more or {})
+        #: pages with rows, or the first one.
         self.pages = 0
         self.rows = 0
         #: what each page said that there are in all.
@@ -526,14 +536,14 @@ class Walk:
                 self.doubts.append(f"Page {self.pages + 1} could not be read: {error.what}")
                 return
             keys = self._keys(page.records)
-            self.pages += 1
+            self.pages += bool(page.records) or not self.pages
             self.rows += len(page.records)
             self.totals.append(page.total)
             yield page.records
             try:
                 ask = pager.next(page, self.rows)
             except ConnectorError as error:
-                if self.pages == 1:
+                if len(self.totals) == 1:
                     raise
                 self.doubts.append(f"After page {self.pages} the walk was ended: {error.what}")
                 return
@@ -543,7 +553,7 @@ class Walk:
             known |= keys
             empty = 0 if page.records else empty + 1
             if ask is not None and (self.pages >= self._api.max_pages or empty >= _EMPTY_PAGES):
-                self.doubts.append(f"Reading was ended after {self.pages} pages.")
+                self.doubts.append(f"Reading was ended after {len(self.totals)} pages.")
                 return
         self._judge(pager, page)
 
@@ -563,7 +573,7 @@ class Walk:
             self.doubts.append("The ERP's total changed while its pages were read.")
         if None not in said:
             return
-        if pager.slips and self.rows and self.pages > 1 + (not page.records):
+        if pager.slips and self.pages > 1:
             self.doubts.append(
                 "There is no total: with pages by number a row may slip from one to the next unseen."
             )

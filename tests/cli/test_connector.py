@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from clubsync.cli import app
 from clubsync.errors import ConfigError
-from clubsync.tryout import masked
+from clubsync.tryout import _is_used, masked
 from connectors.errors import ConnectorError
 from connectors.registry import CONNECTORS
 from sandbox.courtside import Place, create_app
@@ -141,6 +141,23 @@ def test_what_is_wrong_is_said(squash: Path) -> None:
     failed = run("try", squash)
     assert isinstance(failed.exception, ConnectorError)
     assert "settings: fields.email" in str(failed.exception)
+
+
+@pytest.mark.parametrize(
+    ("column", "path", "used"),
+    [
+        ("mail", "mail", True),
+        ("mail", "email", False),
+        ("contact.mail", "contact", True),
+        ("contact.mail", "contact.phone", False),
+        ("phones", "phones.0", True),
+        ("emails[].value", "emails.0.value", True),
+        ("emails[].value", "emails[?main].value | [0]", True),
+        ("emails_old", "emails[0]", False),
+    ],
+)
+def test_what_is_used(column: str, path: str, used: bool) -> None:
+    assert _is_used(column, {path}) is used
 
 
 def test_list() -> None:

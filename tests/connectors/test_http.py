@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import gzip
 import logging
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from connectors.base import Connection
 from connectors.errors import (
@@ -458,3 +466,73 @@ def test_a_judge_is_heard_like_a_status(server: Server) -> None:
     with pytest.raises(RateLimited):
         http(server).ask("GET", "/x", Found, judge=judge)
     assert len(server.asked) == 3
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Iterator[tuple[int, Path, Event]]:
+    """A server with a certificate of its own making: its port, the certificate, and when it may stop.
+
+    `/drip` sends a byte now and then, for ever.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(here, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "tls.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
+    over = Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while self.path == "/drip" and not over.is_set():
+                    self.wfile.write(b" ")
+                    over.wait(0.02)
+                self.wfile.write(b'{"n": 1}')
+
+        def log_message(self, *_: Any) -> None:
+            """Keep quiet."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.daemon_threads = True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+    Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
+    yield httpd.server_address[1], file, over
+    over.set()
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def test_over_tls(tls: tuple[int, Path, Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who the server is, is checked; and a drip is cut there too."""
+    port, file, _ = tls
+
+    def reader(**limits: Any) -> Http:
+        return Http(f"https://127.0.0.1:{port}", "Testerp", HttpLimits(**limits), now=lambda: NOW)
+
+    with reader() as conversation, pytest.raises(ErpUnreachable, match="certificate"):
+        conversation.json("GET", "/x", Found)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+    with reader() as conversation:
+        assert conversation.json("GET", "/x", Found).n == 1
+    with (
+        reader(max_seconds=0.5) as conversation,
+        pytest.raises(ErpUnreachable, match="took longer"),
+    ):
+        conversation.json("GET", "/drip", Found)

@@ -359,6 +359,17 @@ def test_somebody_leaves_while_we_read(api: Api) -> None:
     assert "total changed" in doubts(api, **listing)
 
 
+def test_a_total_that_counts_less_than_the_list_has(api: Api) -> None:
+    """It counts the active ones, and is reached on a page's last row: what follows is looked at all the same."""
+
+    def answer(request: Request) -> Any:
+        return {"data": PEOPLE[query(request, "after") :][:3], "active": 6}
+
+    api.answer = answer
+    listing = {"records": "data", "total": "active", "paging": {"kind": "keyset"}}
+    assert "6 customers, 7 were received" in doubts(api, **listing)
+
+
 def test_a_cursor_that_never_shows_is_not_understood(api: Api) -> None:
     """A full page and no cursor: a page of one, asked for to make sure, tells whether there would be one."""
     paging = {"kind": "cursor", "param": "after", "at": "nxt", "size": 3, "size_param": "n"}
@@ -740,6 +751,35 @@ def test_a_moments_wait_in_a_200_is_waited(api: Api) -> None:
     customers = {"path": "/m", "records": "rows"}
     reading = connector(api, customers=customers, errors=ERRORS, http=settings).read()
     assert reading.certificate.complete
+
+
+def test_a_session_that_ran_out_in_a_200(api: Api) -> None:
+    """One new log-in, and the walk goes on where it was."""
+    given = iter("abc")
+    old: set[str] = set()
+
+    def answer(request: Request) -> Any:
+        if request.url.path == "/login":
+            return {"session": next(given)}
+        session = request.headers["x-session"]
+        if query(request, "after") == 3 and not old:
+            old.add(session)
+        if session in old:
+            return {"error": {"code": "OLD"}}
+        return {"rows": PEOPLE[query(request, "after") :][:3]}
+
+    api.answer = answer
+    auth = {
+        "kind": "session",
+        "path": "/login",
+        "send": {"key": "{password}"},
+        "token": "session",
+        "headers": {"X-Session": "{token}"},
+    }
+    customers = {"path": "/m", "records": "rows", "paging": {"kind": "keyset"}}
+    reading = connector(api, auth=auth, customers=customers, errors=ERRORS).read()
+    assert (ids(reading), reading.certificate.complete) == (list(range(1, 8)), True)
+    assert [r.url.path for r in api.asked].count("/login") == 2
 
 
 # Incremental cursor -------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clubsync.config import Guard
 from tests.support.club import Club
 
 
@@ -64,3 +65,24 @@ def test_r14_half_a_swap_among_changes_waits(club: Club) -> None:
     club.later(minutes=60)
     club.sync()
     assert (club.base()["1"]["email"], club.base()["2"]["email"]) == ("p2@x.fr", "p1@x.fr")
+
+
+def test_r14_changes_leave_a_hold_open(club: Club) -> None:
+    """Who is held for being gone is not brought back by an answer that only tells changes; whoever is, drops out."""
+    club.configure(guard=Guard(share=0.1, at_least=3, at_most=200))
+    club.erp.remove("1", "2", "3", "4")
+    club.erp.change("5", status="archived")
+    club.later(minutes=60)
+    held = club.sync()["hold"]
+    assert held is not None
+    assert held["deactivations"] == 5
+    assert [club.sync()["held"] for _ in range(3)] == [5, 5, 5]
+    club.erp.change("5", status="active")
+    club.erp.changed = {"5"}
+    step = club.sync()
+    assert (step["certified"], step["held"]) == (False, 4)
+    ((seen,),) = club.rows(
+        "select list_hash from sync.hold where club = %s and state = 'open'", club.number
+    )
+    club.pipeline().approve(held["hold"], "Ann", seen)
+    assert club.inside() == {str(n) for n in range(5, 25)} | {"0"}
