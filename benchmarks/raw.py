@@ -87,6 +87,7 @@ class Executemany:
     TABLES = (
         ("base", "customer", "updated_at = (select at from sync.change where run = :run limit 1)"),
         ("sync", "erp_customer", "snapshot = (select snapshot from sync.run where run = :run)"),
+        ("sync", "finding", ":run in (run, closed_run)"),
     )
 
     def __init__(self, url: sa.URL, run: int) -> None:

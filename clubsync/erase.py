@@ -12,11 +12,12 @@ from typing import Any
 
 import polars as pl
 
-from clubsync import acts, emails, pairs, scope
+from clubsync import acts, pairs, scope, vector
 from clubsync.config import ClubConfig
 from clubsync.db import Base, queries
 from clubsync.errors import ActRefused
 from clubsync.snapshot import Store
+from clubsync.why import meant
 
 
 def key_hash(key: uuid.UUID, text: str) -> str:
@@ -40,10 +41,9 @@ def erase(
     :param who: an email (any spelling) or an ERP id.
     :raises ActRefused: nobody of that club is meant by it.
     """
-    email = emails.normalise(who) if "@" in who else None
     sql = queries()
     with acts.act(base, club, "erasure", by) as doing:
-        found = list(sql.who(doing.driver, club=doing.club, erp_id=who, email=email))
+        email, found = meant(doing.driver, doing.club, who)
         number, run, at, name = doing.club, doing.run, doing.at, doing.by
     if not found:
         raise ActRefused(
@@ -60,8 +60,8 @@ def erase(
             addresses |= {row["email"]} - {None}
         key = sql.club_state(driver, club=number)["hash_key"]
         others = {r["erp_id"] for r in sql.named_in_findings(driver, club=number, ids=ids)}
-        related = sql.related_ids(driver, club=number, ids=ids, emails=sorted(addresses))
-        others |= {r["erp_id"] for r in related}
+        known = vector.read(driver, number)
+        others |= set(scope.related_ids(driver, number, known, ids, sorted(addresses)))
         for erp_id in ids:
             sql.remember_erased(
                 driver,
@@ -82,8 +82,7 @@ def erase(
         pairs.renew_findings(driver, number, run, sorted(others), at)
         sql.erase_customers(driver, club=number, customers=customers)
         sql.erase_records(driver, club=number, ids=ids)
-        vector = scope.read_vector(driver, number).filter(~pl.col("erp_id").is_in(ids))
-        sql.write_vector(driver, club=number, vector=scope.pack_vector(vector))
+        vector.write(driver, number, known.filter(~pl.col("erp_id").is_in(ids)))
         sql.forget_content(driver, club=number)
         for erp_id in sorted(others - set(ids)):
             sql.recheck(

@@ -76,7 +76,8 @@ def judge(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Dat
     )
     records = attach(attach(records, _owners(people), "erp_id"), _successors(people), "erp_id")
     records = records.with_columns(_access())
-    clusters = records.filter(pl.col("access") == YES).group_by("email_norm").agg(cluster=pl.len())
+    inside = records.select("email_norm", "access").filter(pl.col("access") == YES)
+    clusters = inside.group_by("email_norm").agg(cluster=pl.len())
     return attach(records, clusters, "email_norm").with_columns(pl.col("cluster").fill_null(0))
 
 

@@ -16,7 +16,9 @@ def attach(left: pl.DataFrame, right: pl.DataFrame, on: str) -> pl.DataFrame:
         return left.with_columns(
             [pl.lit(None, dtype=t).alias(n) for n, t in right.schema.items() if n != on]
         )
-    return left.join(right, on=on, how="left", maintain_order="left")
+    # only the keys are joined: all else of the left side stays where it lies
+    joined = left.select(on).join(right, on=on, how="left", maintain_order="left")
+    return left.hstack(joined.drop(on))
 
 
 @dataclass(frozen=True)

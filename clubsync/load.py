@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from clubsync import guard, pairs
+from clubsync import guard, pairs, vector
 from clubsync.db import Driver, copy_in, fetch, queries
 from clubsync.diff import Plan
 from clubsync.facts import UNSEEN, VANISHED
-from clubsync.scope import Scope, next_vector, pack_vector
+from clubsync.scope import Scope, vector_patch
 
 if TYPE_CHECKING:
     from clubsync.pipeline import Decision
@@ -77,9 +77,8 @@ def load(
     _findings(driver, club, run, scope, plan, at)
     note = pairs.follow(driver, club, run, scope, plan.records["erp_id"], at)
     hold = _hold(driver, club, run, held, at, limit)
-    vector = next_vector(scope, plan)
-    if not vector.equals(scope.vector):
-        sql.write_vector(driver, club=club, vector=pack_vector(vector))
+    patch = vector_patch(scope, plan)
+    vector.write_patch(driver, club, scope.vector, patch)
     snapshot = scope.snapshot
     # a partial snapshot may not have shown who was to be looked at again: they stay on the list
     if scope.rechecks and snapshot.certified:
@@ -97,7 +96,7 @@ def load(
         as_of=snapshot.as_of,
         rows=snapshot.customers.height,
         content_hash=snapshot.content_hash if settled else None,
-        next_recheck=vector["next_date"].min(),
+        next_recheck=vector.earliest(scope.vector, patch),
         policy_hash=policy_hash if snapshot.certified else None,
         moved=True,
         newer=True,
@@ -114,7 +113,9 @@ def _look_again(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
     """Whose case hangs on something that no row hash can tell: an id that came twice with different content,
     a record that waits and was never taken in or was gone when last it was, and who was in question and not
     shown."""
-    waiting = plan.waits.filter(~plan.waits.is_in(scope.vector["erp_id"].implode()))
+    waiting = plan.waits
+    if waiting.len():
+        waiting = waiting.filter(~waiting.is_in(scope.vector["erp_id"].implode()))
     # R14: what moved around somebody on a page that did not come may have changed their case too, which their
     # own row will not say
     unseen = scope.records.filter(pl.col("sight") == UNSEEN)["erp_id"].to_list()
@@ -256,12 +257,13 @@ def _findings(driver: Driver, club: int, run: int, scope: Scope, plan: Plan, at:
         "severity": pl.String,
         "detail": pl.String,
     }
-    looked = pl.concat([plan.looked, scope.nowhere]).unique()
+    looked = pl.concat([plan.looked, scope.nowhere])
     if scope.everything:
         was = fetch(driver, "open_findings_all", schema, {"club": club})
-        was = was.join(looked.to_frame("erp_id"), on="erp_id", how="semi")
+        theirs = looked.filter(looked.is_in(was["erp_id"].implode()))
+        was = was.filter(pl.col("erp_id").is_in(theirs.implode()))
     else:
-        ids = looked.to_list()
+        ids = looked.unique().to_list()
         was = fetch(driver, "open_findings_of", schema, {"club": club, "ids": ids})
     key = ["erp_id", "code"]
     now = plan.findings.unique(key, keep="first", maintain_order=True)

@@ -8,7 +8,6 @@ that fails in a stage passes through the rest with its error and leaves the othe
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import traceback
@@ -699,15 +698,14 @@ class Pipeline:
         number: int,
     ) -> None:
         """R14: what cannot be believed, whatever its certificate says."""
-        from clubsync import scope
+        from clubsync import vector
 
         if customers.height and state["content_hash"] == content_hash:
             return
         had = state["certified_rows"] or 0
         if customers.is_empty() and not conflicting and not state["confirmed_empty"]:
             if had == 0:
-                vector = scope.read_vector(driver, number)
-                had = vector.height
+                had = vector.read(driver, number).height
             if had:
                 raise EmptyAnswer(
                     f"{club.name}: the ERP answered with no customers at all, where there were {had}.",
@@ -716,7 +714,7 @@ class Pipeline:
                 )
         if had < OTHER_CLUB_FROM or customers.is_empty() or state["confirmed_same_club"]:
             return
-        known = scope.read_vector(driver, number)
+        known = vector.read(driver, number)
         # whose row hash is known, is known: numbers are compared faster than names
         shared = customers["row_hash"].is_in(known["row_hash"].implode()).sum()
         if shared * 2 < customers.height:
@@ -929,8 +927,6 @@ class Pipeline:
         self.store.write(path, "changes.parquet", listed)
         self.store.write(path, "values.parquet", plan.changes.select("erp_id", "before", "after"))
         self.store.write(path, "held.parquet", work.held)
-        text = io.BytesIO()
-        listed.sort("kind", "customer", "erp_id").write_ndjson(text)
         with self.base.club(number) as driver:
             step["plan"] = queries().add_plan(
                 driver,
@@ -939,7 +935,7 @@ class Pipeline:
                 snapshot=step["snapshot"],
                 made_at=clock.now(),
                 revision=work.scope.revision,
-                list_hash=hashlib.sha256(text.getbuffer()).hexdigest()[:16],
+                list_hash=_list_hash(listed),
                 counts=json.dumps(step["counts"]),
                 customers=work.customers,
                 held=work.held.height,
@@ -1083,6 +1079,14 @@ class Pipeline:
         with self.base.club(number) as driver:
             step["findings"] = load.open_findings(driver, number)
             self._end_run(driver, number, step, "dry", "diff")
+
+
+def _list_hash(listed: pl.DataFrame) -> str:
+    """16 hex digits over ids and kinds; part by part, for the text of a million is large."""
+    digest = hashlib.sha256()
+    for part in listed.sort("kind", "customer", "erp_id").iter_slices(100_000):
+        digest.update(part.write_ndjson().encode())
+    return digest.hexdigest()[:16]
 
 
 def _no_counts() -> dict[str, int]:

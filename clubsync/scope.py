@@ -7,7 +7,6 @@ predecessors and successors (R10), and base customers with one of their emails (
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,25 +14,15 @@ from typing import Any
 
 import polars as pl
 
-from clubsync import emails
+from clubsync import emails, vector
 from clubsync.db import Driver, fetch, queries
 from clubsync.diff.plan import BASE, Plan
 from clubsync.facts import CONFLICTING, GONE, GROUP_LIST, SEEN, UNSEEN, VANISHED, Policy
 from clubsync.frames import Comparison, attach, compare
 from clubsync.snapshot import KEPT, Snapshot
+from clubsync.vector import VECTOR
 from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
-#: One row for each record the ERP is known to have. `seen_as_of`, `seen_snapshot`: set where a partial
-#: snapshot newer than the last certified one has shown the record (R16), else null.
-VECTOR = pl.Schema(
-    {
-        "erp_id": pl.String(),
-        "row_hash": pl.UInt64(),
-        "next_date": pl.Date(),
-        "seen_as_of": pl.Datetime("us", "UTC"),
-        "seen_snapshot": pl.Int64(),
-    }
-)
 _MIRROR: dict[str, Any] = {
     **{name: CUSTOMER_SCHEMA[name] for name in KEPT if name not in ("row_hash", "groups")},
     "groups": pl.String,
@@ -64,9 +53,10 @@ class Scope:
     :param records: snapshot or mirror rows with `sight` and the mirror's side as `m_*`; not judged yet.
     :param base: `BASE`.
     :param groups: the ERP groups in force: id, name, active.
-    :param vector: as it is before the plan.
+    :param vector: `VECTOR`, as it is before the plan.
     :param revision: of the base that all this was read at.
     :param shown: what the snapshot shows, beside the vector (`frames.Comparison.rows`), without `newer`.
+    :param absent: erp_ids of the vector that the snapshot does not show, `newer` among them.
     :param newer: `VECTOR` rows of records that a newer partial snapshot has shown (R16): left alone.
     :param rechecks: the highest sync.recheck this scope has taken up.
     :param nowhere: erp_ids to look at again of which nothing is known any more (of a certified snapshot).
@@ -80,25 +70,12 @@ class Scope:
     groups_changed: bool
     vector: pl.DataFrame
     shown: pl.DataFrame
+    absent: pl.Series
     newer: pl.DataFrame
     revision: int
     rechecks: int
     nowhere: pl.Series
     everything: bool
-
-
-def read_vector(driver: Driver, club: int) -> pl.DataFrame:
-    """The club's packed vector; empty for a club that was never loaded."""
-    packed = queries().club_vector(driver, club=club)
-    if packed is None:
-        return VECTOR.to_frame()
-    return pl.read_ipc(io.BytesIO(packed))
-
-
-def pack_vector(vector: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    vector.select(VECTOR.names()).write_ipc(buffer, compression="lz4")
-    return buffer.getvalue()
 
 
 def certified_version(state: dict[str, Any]) -> tuple[datetime, int] | None:
@@ -157,7 +134,7 @@ def build(
     :param undone: the same, of changes that a person undid (R18).
     :param more: erp_ids to look at besides.
     """
-    vector = read_vector(driver, club)
+    known = vector.read(driver, club)
     stored = fetch(
         driver,
         "erp_groups",
@@ -168,12 +145,12 @@ def build(
     rechecks = list(queries().rechecks(driver, club=club))
     held = list(queries().hold_members(driver, club=club))
 
-    newer = _newer_than(vector, snapshot)
+    newer = _newer_than(known, snapshot)
     seen = snapshot.customers
     if newer.height:
         seen = seen.join(newer.select("erp_id"), on="erp_id", how="anti", maintain_order="left")
-    compared = compare(seen, vector)
-    everything = everything or vector.is_empty()
+    compared = compare(seen, known)
+    everything = everything or known.is_empty()
     ids = None
     if everything:
         mirror = fetch(driver, "mirror_all", _MIRROR, {"club": club})
@@ -186,6 +163,7 @@ def build(
             emails_of={r["email"] for r in [*rechecks, *held] if r["email"]},
             more={r["erp_id"] for r in [*rechecks, *held] if r["erp_id"]} | set(more),
             seen=seen,
+            known=known,
         )
     records = _records(ids, seen, mirror, snapshot, newer)
     asked = pl.Series("erp_id", [r["erp_id"] for r in rechecks if r["erp_id"]], dtype=pl.String)
@@ -201,8 +179,9 @@ def build(
         base=base,
         groups=groups,
         groups_changed=bool(changed_groups),
-        vector=vector,
+        vector=known,
         shown=compared.rows,
+        absent=compared.absent,
         newer=newer,
         revision=state["revision"],
         rechecks=max((r["recheck"] for r in rechecks), default=0),
@@ -211,13 +190,13 @@ def build(
     )
 
 
-def _newer_than(vector: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
+def _newer_than(known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     """R16: records that a newer partial snapshot has shown; this one does not change them."""
     as_of, number = pl.lit(snapshot.as_of).cast(VECTOR["seen_as_of"]), snapshot.number
     later = (pl.col("seen_as_of") > as_of) | (
         (pl.col("seen_as_of") == as_of) & (pl.col("seen_snapshot") > number)
     )
-    return vector.filter(later.fill_null(False))
+    return known.filter(later.fill_null(False))
 
 
 def _groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
@@ -273,6 +252,7 @@ def _closure(
     emails_of: set[str],
     more: set[str],
     seen: pl.DataFrame,
+    known: pl.DataFrame,
 ) -> tuple[pl.Series, pl.DataFrame, pl.DataFrame]:
     """The seeds and all whom their decision touches, until nobody is added."""
     ids, addresses = set(seeds.to_list()) | more, set[str]()
@@ -298,16 +278,28 @@ def _closure(
         base = pl.concat([base, rows]).unique("customer", keep="first", maintain_order=True)
         also = set(rows["email"].drop_nulls()) - addresses - fresh_emails
         addresses |= fresh_emails
-        related = {
-            row["erp_id"]
-            for row in queries().related_ids(
-                driver, club=club, ids=new, emails=[*fresh_emails, *also]
-            )
-        }
+        related = set(related_ids(driver, club, known, new, [*fresh_emails, *also]))
         fresh_emails = also
         fresh_ids = (related | linked | set(rows["erp_id"].drop_nulls())) - ids
         ids |= fresh_ids
     return pl.Series("erp_id", sorted(ids), dtype=pl.String), mirror, base
+
+
+def related_ids(
+    driver: Driver, club: int, known: pl.DataFrame, ids: list[str], addresses: list[str]
+) -> list[str]:
+    """Records that share one of these emails, or hang together with one of these ids.
+
+    :param known: the club's vector.
+    """
+    found = queries().related_ids(
+        driver,
+        club=club,
+        ids=ids,
+        emails=addresses,
+        candidates=vector.by_email(known, addresses),
+    )
+    return [row["erp_id"] for row in found]
 
 
 def _spans(column: str) -> pl.Expr:
@@ -433,32 +425,33 @@ def _base(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def next_vector(scope: Scope, plan: Plan) -> pl.DataFrame:
-    """The vector after the plan is loaded.
+def vector_patch(scope: Scope, plan: Plan) -> pl.DataFrame:
+    """What the club's vector has to learn from the plan once it is loaded (`vector.patched`).
 
-    Who waits keeps the old hash, so that the next snapshot looks again; who is new and waits stays
-    out of it.
+    Who waits keeps the old row, so that the next snapshot looks again; who is new and waits stays out of it.
     """
-    snapshot, old = scope.snapshot, scope.vector
-    shown = scope.shown.select("erp_id", "row_hash", "next_date")
+    snapshot, old, judged = scope.snapshot, scope.vector, plan.due["erp_id"]
+    mark: dict[str, Any] = {"seen_as_of": None, "seen_snapshot": None}
+    if snapshot.certified:
+        marked = old.filter(pl.col("seen_as_of").is_not_null())["erp_id"]
+        news = pl.col("row_hash").ne_missing(pl.col("was")) | pl.col("erp_id").is_in(
+            pl.concat([judged, marked]).implode()
+        )
+        shown = scope.shown.filter(news)
+    else:
+        shown = scope.shown
+        mark = {"seen_as_of": snapshot.as_of, "seen_snapshot": snapshot.number}
     if plan.waits.len():
         shown = shown.filter(~pl.col("erp_id").is_in(plan.waits.implode()))
-    shown = _due(shown, plan.due)
-    mark: dict[str, Any] = {"seen_as_of": None, "seen_snapshot": None}
-    if not snapshot.certified:
-        mark = {"seen_as_of": snapshot.as_of, "seen_snapshot": snapshot.number}
-    shown = shown.with_columns(
-        pl.lit(mark["seen_as_of"], dtype=VECTOR["seen_as_of"]).alias("seen_as_of"),
-        pl.lit(mark["seen_snapshot"], dtype=VECTOR["seen_snapshot"]).alias("seen_snapshot"),
-    ).select(VECTOR.names())
+    rows = _emails(_due(shown.select("erp_id", "row_hash", "next_date"), plan.due), old, plan)
+    rows = rows.with_columns(
+        pl.lit(value, dtype=VECTOR[name]).alias(name) for name, value in mark.items()
+    )
+    gone = scope.absent.clear()
     if snapshot.certified:
         stay = pl.concat([scope.newer["erp_id"], plan.waits, _ids(snapshot.conflicting_ids)])
-        rest = old.filter(pl.col("erp_id").is_in(stay.implode())) if stay.len() else old.clear()
-    else:
-        rest = old
-    if rest.height:
-        shown = pl.concat([shown, rest.join(shown, on="erp_id", how="anti")])
-    return shown if shown["erp_id"].is_sorted() else shown.sort("erp_id")
+        gone = scope.absent.filter(~scope.absent.is_in(stay.implode()))
+    return pl.concat([rows, gone.to_frame("erp_id")], how="diagonal").select(VECTOR.names())
 
 
 def _ids(ids: Iterable[str]) -> pl.Series:
@@ -472,3 +465,16 @@ def _due(shown: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
     judged = shown["erp_id"].is_in(due["erp_id"].implode())
     again = attach(shown.filter(judged).drop("next_date"), due, "erp_id")
     return pl.concat([shown.filter(~judged), again])
+
+
+def _emails(rows: pl.DataFrame, old: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """The keys of the mirror's emails: of what the plan writes there, else as they were."""
+    written = plan.records.select("erp_id", written=vector.email_keys(plan.records["email_norm"]))
+    if written["erp_id"].equals(rows["erp_id"]):
+        return rows.with_columns(written["written"].alias("email_key"))
+    was = old.select("erp_id", "email_key").filter(pl.col("erp_id").is_in(rows["erp_id"].implode()))
+    rows = attach(attach(rows, was, "erp_id"), written, "erp_id")
+    anew = pl.col("erp_id").is_in(written["erp_id"].implode())
+    return rows.with_columns(email_key=pl.when(anew).then("written").otherwise("email_key")).drop(
+        "written"
+    )

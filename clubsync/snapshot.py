@@ -171,20 +171,19 @@ class Store:
 
     def write(self, path: str, name: str, frame: pl.DataFrame) -> None:
         """Write a frame as Parquet (zstd): whole or not at all."""
-        buffer = io.BytesIO()
-        frame.write_parquet(
-            buffer,
-            compression="zstd",
-            compression_level=1,
-            statistics=False,
-            row_group_size=_PART,
-        )
         target = self._at(path, name)
         if path not in self._made:
             self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
             self._made.add(path)
         part = f"{target}.{os.getpid()}.part"
-        self.fs.pipe_file(part, buffer.getvalue())
+        with self.fs.open(part, "wb") as file:
+            frame.write_parquet(
+                file,
+                compression="zstd",
+                compression_level=1,
+                statistics=False,
+                row_group_size=_PART,
+            )
         self.fs.mv(part, target)
 
     def read(self, path: str, name: str) -> pl.DataFrame:

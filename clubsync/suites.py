@@ -105,10 +105,12 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         """Empty where the rule does not ask: Great Expectations passes over what is null."""
         return pl.when(among).then(value)
 
-    return records.filter(
+    seen = records.lazy().filter(
         ~sight.is_in([UNSEEN, VANISHED, GONE])
         & ((pl.col("status_access") != NO) | (sight == CONFLICTING))
-    ).select(
+    )
+    # lazily: only the columns that are asked for are copied
+    return seen.select(
         "erp_id",
         conflicting=sight == CONFLICTING,
         placeholder=pl.col("placeholder"),
@@ -120,7 +122,7 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         group_state=of_persons(lacking),
         groups_unknown=of_persons(pl.col("groups_unknown"), person & (group_state != "former")),
         named=of_persons(pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null()),
-    )
+    ).collect()
 
 
 def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.DataFrame]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
-from clubsync import emails, suites
+from clubsync import emails, suites, vector
 from clubsync.db import Driver, queries
 
 #: reason of a base customer -> why they are out, and what to do.
@@ -44,6 +44,18 @@ class Answer(TypedDict):
     candidates: NotRequired[list[dict[str, Any]]]
 
 
+def meant(driver: Driver, club: int, who: str) -> tuple[str | None, list[dict[str, Any]]]:
+    """Whom an email (any spelling) or an ERP id means.
+
+    :returns: the normalised email where it is one, and their `erp_id` and `customer`, either of which may
+        be null.
+    """
+    email = emails.normalise(who) if "@" in who else None
+    candidates = vector.by_email(vector.read(driver, club), [email]) if email else []
+    found = queries().who(driver, club=club, erp_id=who, email=email, candidates=candidates)
+    return email, list(found)
+
+
 def why(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> Answer:
     """Answer for an email, an ERP id, or a part of a name.
 
@@ -52,8 +64,7 @@ def why(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> 
         are several).
     """
     sql = queries()
-    email = emails.normalise(who) if "@" in who else None
-    found = list(sql.who(driver, club=club, erp_id=who, email=email))
+    email, found = meant(driver, club, who)
     if not found:
         return _by_name(driver, club, club_name, who, zone)
     customers = [

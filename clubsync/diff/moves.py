@@ -127,8 +127,6 @@ def decide(
     )
     ended = _ranked(ended, records, base)
     moved = ended.filter("first").select("customer", to="survivor", how=pl.lit("merge"))
-    absorbed = ended.filter(~pl.col("first")).select("customer", into="survivor")
-
     given = moved["to"]
     newcomers = (
         records.lazy()
@@ -159,7 +157,7 @@ def decide(
         holder_left=pl.col("sight").is_in([GONE, VANISHED]),
     )
     found = attach(found, former, "holder_erp")
-    taken = pl.concat([moved["customer"], absorbed["customer"]])
+    taken = ended["customer"]
     adopts = (
         pl.col("customer").is_not_null()
         & ~pl.col("customer").is_in(taken.implode())
@@ -168,6 +166,16 @@ def decide(
     ).fill_null(False)
     adopted = found.filter(adopts)
     added = found.filter(~adopts).select("erp_id")
+
+    # R10: a survivor whose own customer goes elsewhere in this very run is without one: the best of those
+    # that end there moves to it
+    left = pl.concat([adopted["holder_erp"].drop_nulls(), ended.filter("first")["erp_id"]])
+    rest = ended.filter(~pl.col("first"))
+    follows = pl.col("survivor").is_in(left.implode()) & pl.col("survivor").is_first_distinct()
+    after = rest.filter(follows).select("customer", to="survivor", how=pl.lit("merge"))
+    moved = pl.concat([moved, after])
+    absorbed = rest.filter(~follows).select("customer", into="survivor")
+    given = moved["to"]
 
     # R1: a record with its own base customer, be it by a merge in this very run, takes on the email of
     # one added by hand: swallowed.

@@ -247,30 +247,31 @@ def _changes(after: pl.DataFrame) -> pl.DataFrame:
     ]
     parts = []
     for kind, when, names, reason in kinds:
-        rows = after.filter(when)
-        if rows.height:
-            parts.append(
-                rows.select(
-                    "customer",
-                    "erp_id",
-                    kind=pl.lit(kind),
-                    before=pl.lit(None, dtype=pl.String)
-                    if kind == "addition"
-                    else _json("b_", *names),
-                    after=_json("", *names),
-                    reason=reason,
-                )
+        before = pl.lit(None, dtype=pl.String) if kind == "addition" else _json("b_", *names)
+        rows = after.lazy().filter(when)
+        parts.append(
+            rows.select(
+                "customer",
+                "erp_id",
+                kind=pl.lit(kind),
+                before=before,
+                after=_json("", *names),
+                reason=reason,
             )
-    return pl.concat(parts).cast(CHANGES) if parts else CHANGES.to_frame()
+            .cast(CHANGES)
+            .collect()
+        )
+    return pl.concat(parts)
 
 
 def _customers(after: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     """The base rows that the changes write, whole."""
     new = pl.col("customer").is_null()
     touched = new | pl.col("customer").is_in(changes["customer"].drop_nulls().unique().implode())
-    return after.filter(touched).select(
+    rows = after.lazy().filter(touched)
+    return rows.select(
         "customer", *_STATE, new=new, was_in="b_in_customers_group", was_email="b_email"
-    )
+    ).collect()
 
 
 def _findings(judged: pl.DataFrame, findings: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
@@ -278,7 +279,7 @@ def _findings(judged: pl.DataFrame, findings: pl.DataFrame, after: pl.DataFrame)
 
     :param judged: of the settled records those that this plan may speak of.
     """
-    mine = findings.join(judged.select("erp_id"), on="erp_id", how="semi")
+    mine = _of(findings, judged)
 
     def tell(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr) -> pl.DataFrame:
         return rows.select(
@@ -326,7 +327,6 @@ def _findings(judged: pl.DataFrame, findings: pl.DataFrame, after: pl.DataFrame)
         .select("erp_id")
         .collect()
     )
-    apart = apart.join(judged.select("erp_id"), on="erp_id", how="semi")
     return pl.concat(
         [
             mine.select(FINDINGS.names()),
@@ -334,9 +334,15 @@ def _findings(judged: pl.DataFrame, findings: pl.DataFrame, after: pl.DataFrame)
             tell(detached, "DETACHED", "warning", nothing),
             tell(judged.filter("reused"), "ID_REUSED", "error", nothing),
             tell(judged.filter("undone"), "UNDONE", "warning", nothing),
-            tell(apart, "EMAIL_MISMATCH_APP", "warning", nothing),
+            tell(_of(apart, judged), "EMAIL_MISMATCH_APP", "warning", nothing),
         ]
     )
+
+
+def _of(few: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+    """Those of few rows whose record is among many; a table of the many would be the largest thing here."""
+    theirs = judged["erp_id"].filter(judged["erp_id"].is_in(few["erp_id"].implode()))
+    return few.filter(pl.col("erp_id").is_in(theirs.implode()))
 
 
 def _records(settled: pl.DataFrame, after: pl.DataFrame, certified: bool) -> pl.DataFrame:

@@ -175,11 +175,14 @@ create table sync.club_state (
     remove_at timestamptz
 );
 
--- The ids, row hashes and due dates of all ERP records at once, packed (Arrow IPC): comparing a
--- snapshot with it costs less than asking for a million rows. Written in the load's transaction.
+-- The ids, row hashes, keys of emails and due dates of all ERP records at once, packed (Arrow IPC):
+-- comparing a snapshot with it costs less than asking for a million rows. Written in the load's
+-- transaction. Part 0 is the whole as it once was, the others are patches of it, oldest first.
 create table sync.club_vector (
-    club integer primary key references base.club on delete cascade,
-    vector bytea not null
+    club integer not null references base.club on delete cascade,
+    part integer not null,
+    vector bytea not null,
+    primary key (club, part)
 );
 
 alter table sync.club_vector alter column vector set storage external;
@@ -274,8 +277,10 @@ create table sync.erp_customer (
     primary key (club, erp_id)
 ) with (fillfactor = 90);
 
--- A number for an email: an index over the text itself takes twice as long to fill.
-create index erp_customer_email on sync.erp_customer (club, hashtextextended(email_norm, 0)) where email_norm is not null;
+-- Who is in the ERP is found by email in the club's vector; an index over all would be most of the cost of
+-- writing a large club's records. Those who are gone are few, and not in the vector.
+create index erp_customer_gone_email on sync.erp_customer (club, hashtextextended(email_norm, 0))
+where gone_at is not null and email_norm is not null;
 create index erp_customer_guardian on sync.erp_customer (club, guardian_id) where guardian_id is not null;
 create index erp_customer_replaced on sync.erp_customer (club, replaced_by) where replaced_by is not null;
 

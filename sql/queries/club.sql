@@ -54,9 +54,10 @@ inner join sync.club_state as s using (club);
 select * from sync.club_state
 where club = :club;
 
--- name: club_vector(club)$
+-- name: club_vector(club)
 select vector from sync.club_vector
-where club = :club;
+where club = :club
+order by part;
 
 -- name: lock_club(club)$
 -- One writer per club, for the length of the transaction.
@@ -102,5 +103,28 @@ update sync.club_state set revision = revision + 1
 where club = :club;
 
 -- name: write_vector(club, vector)!
-insert into sync.club_vector (club, vector) values (:club, :vector)
-on conflict (club) do update set vector = excluded.vector;
+-- The whole; patches of what was before are in it.
+with patches as (
+    delete from sync.club_vector
+    where club = :club and part > 0
+)
+
+insert into sync.club_vector (club, part, vector) values (:club, 0, :vector)
+on conflict (club, part) do update set vector = excluded.vector;
+
+-- name: vector_patches(club)^
+select
+    count(*) filter (where part > 0) as patches,
+    coalesce(sum(octet_length(vector)) filter (where part > 0), 0)::bigint as patch_bytes,
+    coalesce(sum(octet_length(vector)) filter (where part = 0), 0)::bigint as whole_bytes
+from sync.club_vector
+where club = :club;
+
+-- name: add_vector_patch(club, vector)!
+insert into sync.club_vector (club, part, vector)
+select
+    :club,
+    max(part) + 1,
+    :vector
+from sync.club_vector
+where club = :club;

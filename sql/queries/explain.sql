@@ -106,20 +106,38 @@ from sync.hold as h
 where h.club = :club
 order by h.hold;
 
--- name: who(club, erp_id, email)
+-- name: who(club, erp_id, email, candidates)
 -- The records and base customers that an ERP id or an email means.
-select
-    m.erp_id,
-    c.customer
-from sync.erp_customer as m
-left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
-where m.club = :club and (m.erp_id = :erp_id or m.email_norm = :email or c.email = :email)
+-- candidates: those who have the email by the club's vector, which knows who is in the ERP.
+with records as (
+    select erp_id from sync.erp_customer
+    where
+        club = :club
+        and (erp_id = :erp_id or (erp_id = any(:candidates::text []) and email_norm = :email))
+    union
+    select erp_id from sync.erp_customer
+    where
+        club = :club
+        and gone_at is not null
+        and hashtextextended(email_norm, 0) = hashtextextended(:email, 0)
+        and email_norm = :email
+),
+
+customers as (
+    select erp_id, customer from base.customer
+    where club = :club and (email = :email or erp_id = :erp_id)
+    union
+    select c.erp_id, c.customer
+    from base.customer as c
+    inner join records as r on c.erp_id = r.erp_id
+    where c.club = :club
+)
+
+select erp_id, customer from customers
 union
-select
-    c.erp_id,
-    c.customer
-from base.customer as c
-where c.club = :club and (c.erp_id = :erp_id or c.email = :email);
+select r.erp_id, null
+from records as r
+where not exists (select 1 from customers as c where c.erp_id = r.erp_id);
 
 -- name: by_name(club, fragment)
 -- People whose name holds that fragment, records and customers alike.

@@ -19,12 +19,20 @@ select
 from sync.erp_customer
 where club = :club;
 
--- name: related_ids(club, ids, emails)
+-- name: related_ids(club, ids, emails, candidates)
 -- Records that share an email with these, guard them, are guarded by them, replaced them or were
 -- replaced by them, or have a base customer with one of these emails.
+-- candidates: those who have one of the emails by the club's vector, which knows who is in the ERP.
 select erp_id from sync.erp_customer
 where
     club = :club
+    and erp_id = any(:candidates::text [])
+    and email_norm = any(:emails::text [])
+union
+select erp_id from sync.erp_customer
+where
+    club = :club
+    and gone_at is not null
     and hashtextextended(email_norm, 0)
     = any(array(select hashtextextended(e.email, 0) from unnest(:emails::text []) as e (email)))
     and email_norm = any(:emails::text [])

@@ -194,3 +194,26 @@ def test_r10_who_was_detached_stays_detached(club: Club) -> None:
     club.sync()
     assert (club.inside(), club.base()["2"]["detached"]) == (set(), True)
     assert club.findings() == {"2": {"DETACHED"}}
+
+
+def test_r10_a_survivor_whose_own_customer_goes_elsewhere_takes_the_merged_one_in(
+    club: Club,
+) -> None:
+    """ "the base customer moves to the surviving id": also when the survivor's customer leaves it by an adoption
+    (R1) in the same run; nobody ends as merged into a record that stands for nobody."""
+    club.erp.put("1", "c@x.fr", status="archived")
+    club.erp.put("2", "a@x.fr")
+    club.sync()
+    club.erp.change("1", status="active")
+    club.sync()
+    club.erp.change("1", status="archived")
+    club.sync()
+    one, two = club.base()["1"]["id"], club.base()["2"]["id"]
+    club.erp.remove("2")
+    club.erp.change("1", email="a@x.fr", status="odd")
+    club.erp.put("3", "c@x.fr")
+    club.sync()
+    base = club.base()
+    assert base["3"]["id"] == one  # R1: its own record is no longer eligible
+    assert base["1"]["id"] == two
+    assert base["1"]["reason"] != "merged"

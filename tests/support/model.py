@@ -147,7 +147,8 @@ class Model(Records):
         by_email = {c.email: c for c in self.base if c.email}
         ended = [(c, to) for i, c in self.own.items() if (to := self.survivor(i))]
         stands = dict(self.own)
-        for c, to in sorted(ended, key=lambda e: (e[0].erp_id not in self.heir, *e[0].precedence)):
+        order = sorted(ended, key=lambda e: (e[0].erp_id not in self.heir, *e[0].precedence))
+        for c, to in order:
             c.merged = True
             if to in stands:
                 c.into = to
@@ -165,6 +166,10 @@ class Model(Records):
             else:
                 stands[i] = Customer(None, i, None, inside=False)
                 self.base.append(stands[i])
+        free = {c.was for c in self.base if c.was}
+        for c, to in order:  # the survivor's own customer went elsewhere in this very run
+            if c.into in free and to not in {b.erp_id for b in self.base if not b.into}:
+                c.was, c.erp_id, c.into = c.erp_id, to, None
         self.stands = {c.erp_id: c for c in self.base if c.erp_id and not c.into}
 
     def adoptable(self, c: Customer, by: str) -> bool:
