@@ -43,7 +43,7 @@ from connectors.base import Connector, Settings
 from connectors.changes import ChangesSettings
 from connectors.errors import ContractChanged, ErpUnreachable, SettingsWrong
 from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.paging import Page, walk
 
 ROOT = "/api/index.php"
@@ -257,15 +257,10 @@ class DolibarrConnector(Connector[DolibarrSettings]):
             }
             for t in types
         ]
-        return assemble(
+        return walked.reading(
             self._customers(walked.rows),
             groups_frame(groups),
             as_of=as_of,
-            paged=True,
-            pages=walked.pages,
-            total=walked.total,
-            doubts=walked.doubts,
-            columns=tuple(COLUMN_OF.values()),
             column_of=COLUMN_OF,
             since=since,
         )

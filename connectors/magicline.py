@@ -46,7 +46,7 @@ from connectors import fields
 from connectors.base import Connector, Settings
 from connectors.errors import ContractChanged, SettingsWrong
 from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.paging import Page, walk
 from connectors.records import typed
 from connectors.rest.paths import Path, getter, text
@@ -192,14 +192,10 @@ class MagiclineConnector(Connector[MagiclineSettings]):
             return Page(rows, {row["erp_id"] for row in rows}, _next(page))
 
         walked = walk(ask, self.settings.http, self.progress)
-        return assemble(
+        return walked.reading(
             self._customers(walked.rows),
             groups_frame([{"id": k, "name": v, "active": True} for k, v in groups.items()]),
             as_of=as_of,
-            paged=True,
-            pages=walked.pages,
-            doubts=walked.doubts,
-            columns=tuple(COLUMN_OF.values()),
             column_of=COLUMN_OF,
         )
 

@@ -45,7 +45,7 @@ from connectors import fields
 from connectors.base import Connector, Settings
 from connectors.errors import ContractChanged, SettingsWrong
 from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.paging import Page, next_offset, walk
 
 ROOT = "/public/v6"
@@ -268,15 +268,10 @@ class MindbodyConnector(Connector[MindbodySettings]):
             )
 
         walked = walk(ask, self.settings.http, self.progress)
-        return assemble(
+        return walked.reading(
             self._customers(walked.rows),
             groups_frame([{"id": k, "name": n, "active": a} for k, (n, a) in groups.items()]),
             as_of=as_of,
-            paged=True,
-            pages=walked.pages,
-            total=walked.total,
-            doubts=walked.doubts,
-            columns=tuple(COLUMN_OF.values()),
             column_of=COLUMN_OF,
             since=since,
         )

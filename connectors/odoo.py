@@ -46,7 +46,7 @@ from connectors.errors import (
     SettingsWrong,
 )
 from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.paging import walk_by_id
 from connectors.records import typed
 
@@ -225,15 +225,10 @@ class OdooConnector(Connector[OdooSettings]):
             return rows, [int(row["erp_id"]) for row in rows]
 
         walked = walk_by_id(ask, last, total, settings.http, self.progress)
-        return assemble(
+        return walked.reading(
             self._customers(walked.rows),
             groups,
             as_of=as_of,
-            paged=True,
-            pages=walked.pages,
-            total=walked.total,
-            doubts=walked.doubts,
-            columns=tuple(dict.fromkeys(COLUMN_OF.values())),
             column_of=COLUMN_OF,
             since=since,
         )

@@ -7,12 +7,16 @@ same for all, and stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
+
+import polars as pl
 
 from connectors.errors import ConnectorError, ContractChanged
 from connectors.http import HttpLimits
+from connectors.model import Reading, assemble
 
 T = TypeVar("T")
 At = TypeVar("At", bound=Hashable)
@@ -42,6 +46,34 @@ class Walk(Generic[T]):
     doubts: list[str] = field(default_factory=list)
     pages: int = 0
     total: int | None = None
+
+    def reading(
+        self,
+        customers: pl.DataFrame,
+        groups: pl.DataFrame,
+        *,
+        as_of: datetime,
+        column_of: Mapping[str, str],
+        since: datetime | None = None,
+    ) -> Reading:
+        """The reading that came of it.
+
+        :param customers: `CUSTOMER_SCHEMA`, all of `rows`, in their order.
+        :param column_of: canonical field -> the ERP's own name, in the ERP's order.
+        :param since: of a walk through changes only.
+        """
+        return assemble(
+            customers,
+            groups,
+            as_of=as_of,
+            paged=True,
+            pages=self.pages,
+            total=self.total,
+            doubts=self.doubts,
+            columns=tuple(dict.fromkeys(column_of.values())),
+            column_of=column_of,
+            since=since,
+        )
 
 
 def walk(

@@ -45,7 +45,7 @@ from connectors.base import Connection, Connector, Settings
 from connectors.drop import DropSettings
 from connectors.errors import ContractChanged, SettingsWrong
 from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.paging import Page, walk
 
 #: canonical field -> the player's key that it is read from.
@@ -182,14 +182,11 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
             )
 
         walked = walk(ask, self.settings.http, self.progress)
-        return assemble(
+        walked.doubts[:0] = doubts
+        return walked.reading(
             self._customers(walked.rows),
             groups_frame([{"id": k, "name": v, "active": True} for k, v in groups.items()]),
             as_of=as_of,
-            paged=True,
-            pages=walked.pages,
-            doubts=[*doubts, *walked.doubts],
-            columns=tuple(dict.fromkeys(COLUMN_OF.values())),
             column_of=COLUMN_OF,
         )
 

@@ -53,7 +53,7 @@ from connectors.errors import (
     SettingsWrong,
 )
 from connectors.http import Http, HttpLimits, Unauthorized, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.paging import Page, walk
 from connectors.records import day, typed
 from connectors.rest.paths import MISSING, Path, getter, text
@@ -326,15 +326,10 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
 
         walked = walk(ask, self.settings.http, self.progress)
         names = dict.fromkeys(g["id"] for spans in held.values() for g in spans)
-        return assemble(
+        return walked.reading(
             self._customers(walked.rows),
             groups_frame([{"id": name, "name": name, "active": True} for name in names]),
             as_of=as_of,
-            paged=True,
-            pages=walked.pages,
-            total=walked.total,
-            doubts=walked.doubts,
-            columns=tuple(COLUMN_OF.values()),
             column_of=COLUMN_OF,
             since=since,
         )

@@ -37,7 +37,7 @@ from connectors.base import Connector, Settings
 from connectors.changes import ChangesSettings
 from connectors.errors import ErpUnreachable, SettingsWrong
 from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.paging import Page, walk
 
 #: canonical field -> the customer's key that it is read from.
@@ -177,15 +177,10 @@ class SquareConnector(Connector[SquareSettings]):
             return Page(rows, {row["erp_id"] for row in rows}, found.cursor or None, found.count)
 
         walked = walk(ask, self.settings.http, self.progress)
-        return assemble(
+        return walked.reading(
             self._customers(walked.rows),
             groups_frame([{"id": g.id, "name": g.name, "active": True} for g in groups]),
             as_of=as_of,
-            paged=True,
-            pages=walked.pages,
-            total=walked.total,
-            doubts=walked.doubts,
-            columns=tuple(COLUMN_OF.values()),
             column_of=COLUMN_OF,
             since=since,
         )

@@ -62,7 +62,7 @@ from connectors.errors import (
     SettingsWrong,
 )
 from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.paging import walk_by_id
 
 T = TypeVar("T")
@@ -302,15 +302,10 @@ class TrytonConnector(Connector[TrytonSettings]):
             return list(self._rows(page)), [p.id for p in page.parties]
 
         walked = walk_by_id(ask, last, total, settings.http, self.progress)
-        return assemble(
+        return walked.reading(
             self._customers(walked.rows),
             groups,
             as_of=as_of,
-            paged=True,
-            pages=walked.pages,
-            total=walked.total,
-            doubts=walked.doubts,
-            columns=tuple(dict.fromkeys(COLUMN_OF.values())),
             column_of=COLUMN_OF,
             since=since,
         )

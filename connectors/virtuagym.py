@@ -47,7 +47,7 @@ from connectors.errors import (
     SettingsWrong,
 )
 from connectors.http import THROTTLED, Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.paging import Page, walk
 from connectors.records import day
 
@@ -220,15 +220,10 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
             )
 
         walked = walk(ask, self.settings.http, self.progress)
-        return assemble(
+        return walked.reading(
             self._customers(walked.rows),
             groups_frame([{"id": k, "name": v, "active": True} for k, v in groups.items()]),
             as_of=as_of,
-            paged=True,
-            pages=walked.pages,
-            total=walked.total,
-            doubts=walked.doubts,
-            columns=tuple(COLUMN_OF.values()),
             column_of=COLUMN_OF,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -48,3 +50,22 @@ def listed(rows: Sequence[T], start: int, limit: int, fault: str | None) -> tupl
     if fault == "row-moved":
         rest = [*rows[max(0, start - 1) : start], *rest]
     return rest[:limit], len(rest) > limit
+
+
+def cursor_of(page: int, after: tuple[str, str]) -> str:
+    """A cursor that holds the page's number and the last row before it."""
+    return base64.urlsafe_b64encode(json.dumps([page, *after]).encode()).decode()
+
+
+def read_cursor(cursor: str | None) -> tuple[int, tuple[str, str] | None]:
+    """(page number, the last row before it).
+
+    :raises ValueError: it is none of ours.
+    """
+    if cursor is None:
+        return 1, None
+    try:
+        page, first, second = json.loads(base64.urlsafe_b64decode(cursor))
+        return int(page), (str(first), str(second))
+    except (UnicodeDecodeError, TypeError) as error:
+        raise ValueError("bad cursor") from error

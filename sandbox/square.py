@@ -9,8 +9,6 @@ Inferred [inf], as in the connector: `count` also when it is 0, and on every pag
 
 from __future__ import annotations
 
-import base64
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Faults
-from sandbox.paged import answered, listed, total
+from sandbox.paged import answered, cursor_of, listed, read_cursor, total
 from sandbox.world import ClubState, Person
 
 MOST = 100
@@ -93,7 +91,7 @@ class _Api:
             key=_key,
         )
         try:
-            page, last = _read_cursor(body.get("cursor"))
+            page, last = read_cursor(body.get("cursor"))
         except ValueError:
             return _error(400, "INVALID_CURSOR")
         start = sum(last is not None and _key(c) <= last for c in customers)
@@ -106,7 +104,7 @@ class _Api:
             if body.get("count"):
                 said["count"] = total(customers, fault)
             if more:
-                said["cursor"] = _cursor(page + 1, _key(rows[-1]))
+                said["cursor"] = cursor_of(page + 1, _key(rows[-1]))
             return said
 
         return await answered(self.faults, name, page, say)
@@ -144,24 +142,6 @@ def _public(record: Record) -> bool:
 
 def _key(record: Record) -> tuple[str, str]:
     return record["created_at"], record["id"]
-
-
-def _cursor(page: int, after: tuple[str, str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([page, *after]).encode()).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[int, tuple[str, str] | None]:
-    """(page number, the last customer before it).
-
-    :raises ValueError: it is none of ours.
-    """
-    if cursor is None:
-        return 1, None
-    try:
-        page, created, key = json.loads(base64.urlsafe_b64decode(cursor))
-        return int(page), (str(created), str(key))
-    except (UnicodeDecodeError, TypeError) as error:
-        raise ValueError("bad cursor") from error
 
 
 def _error(status: int, code: str) -> Response:
