@@ -122,7 +122,7 @@ class _Common(BaseModel):
     )
     full_read: Duration = Field(
         default=timedelta(hours=1),
-        description="how often everything is read, where the ERP has deltas",
+        description="how often everything is read, where the ERP is asked for changes in between",
     )
     timezone: Zone = Field(default="Europe/Paris", description="the club's own calendar (R3)")
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = Field(

@@ -500,24 +500,8 @@ class Pipeline:
 
     def _extract(self, step: Step, full: bool) -> None:
         club = self.config.club(step["club"])
-        since = None if full else self._since(club)
+        since = None if full else self._changes_since(club)
         self._take(step, self._connector(club, since=since).read(full=full))
-
-    def _since(self, club: ClubConfig) -> datetime | None:
-        """From when on changes are enough, of an ERP that can be asked for them: the last certified reading.
-
-        None, and everything is read: there is none, it is older than the club's `full_read`, or a person
-        has said something of the next whole answer.
-        """
-        from clubsync.db import queries
-
-        number = self._number(club)
-        with self.base.club(number) as driver:
-            state = queries().club_state(driver, club=number)
-        last: datetime | None = state["certified_as_of"]
-        if last is None or clock.now() - last >= club.full_read:
-            return None
-        return None if state["confirmed_empty"] or state["confirmed_same_club"] else last
 
     def _connector(
         self, club: ClubConfig, until: datetime | None = None, since: datetime | None = None
@@ -526,6 +510,23 @@ class Pipeline:
             self.progress(club.id, "extract", rows, total)
 
         return connector_of(club, self.resolve, progress, until, since)
+
+    def _changes_since(self, club: ClubConfig) -> datetime | None:
+        """From when on changes are enough for this reading; None: everything is to be read."""
+        from clubsync import deltas
+        from clubsync.db import queries
+        from connectors.model import ONLY_CHANGES
+        from connectors.registry import connector_class
+
+        if not connector_class(club.erp).answers_changes:
+            return None
+        sql, number = queries(), self._number(club)
+        with self.base.club(number) as driver:
+            state = sql.club_state(driver, club=number)
+            tried = sql.last_full_reading(
+                driver, club=number, epoch=state["epoch"], only_changes=ONLY_CHANGES
+            )
+        return deltas.since(club, state, tried, clock.now())
 
     def _refill(self, step: Step, start: datetime, end: datetime) -> None:
         from clubsync.db import queries
@@ -599,8 +600,7 @@ class Pipeline:
         step["notes"].extend(certificate.doubts)
         with self.base.club(number) as driver:
             state = queries().club_state(driver, club=number)
-            # that little or nothing changed says nothing of an outage, nor of another club
-            if reading.since is None:
+            if reading.since is None:  # that little has changed, or only newcomers, is no outage
                 self._believe(
                     club, customers, reading.conflicting_ids, content_hash, state, driver, number
                 )
@@ -1105,7 +1105,7 @@ def connector_of(
     """A club's connector, ready to read.
 
     :param until: as the ERP stood then, of a connector that `answers_past`; None: now.
-    :param since: what changed since then is enough, where the ERP can be asked for it.
+    :param since: changes since then are enough, of a connector that `answers_changes`; None: everything.
     :raises ConfigError, ConnectionMissing, ConnectorError: with what to do.
     """
     from pydantic import ValidationError

@@ -62,8 +62,8 @@ class Connector(ABC, Generic[S]):
 
     :param now: the clock, UTC; `as_of` of a paged reading is its value before the first request.
     :param until: read what the ERP would have answered then, where it can (`answers_past`); None: now.
-    :param since: what changed since then is enough, where the ERP can be asked for it; such a reading is not
-        certified (R14). None: everything.
+    :param since: what changed since then is enough, where the ERP can be asked for it (`answers_changes`); such
+        a reading is not certified (R14), and may ask from earlier on. None: everything.
     :param progress: called with (rows read so far, total where known) now and then on long readings.
     """
 
@@ -76,6 +76,9 @@ class Connector(ABC, Generic[S]):
     phone_centred: ClassVar[bool] = False
     #: the source keeps what it said before (dated exports in a folder), and can be asked for it (R26).
     answers_past: ClassVar[bool] = False
+    #: the ERP can, or by a club's settings may, be asked for changes only: most readings are then of changes,
+    #: and everything is read as often as the club's `full_read` says, and as each of its days begins.
+    answers_changes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -124,6 +127,8 @@ class Connector(ABC, Generic[S]):
         :returns: a plain sentence of what was found.
         :raises ConnectorError: what is wrong, with its remedy.
         """
+        if not connection.host.strip():
+            raise SettingsWrong(f"The connection {connection.id} has no host.")
         try:
             settings = cls.settings_type()
         except ValidationError:

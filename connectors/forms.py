@@ -57,7 +57,7 @@ class Form:
 WEBHOOK_SECRET = Extra(
     "webhook_secret",
     "Webhook secret",
-    "Secret of the ERP's webhooks, whsec_…; leave it empty where the ERP sends none.",
+    "Secret or key of the ERP's webhooks (whsec_… of Standard Webhooks); leave it empty where the ERP sends none.",
     secret=True,
 )
 
@@ -101,8 +101,40 @@ def _folder(title: str) -> Form:
 #: connector's name -> form; a connector without one here has the plain form (`form_of`).
 FORMS = {
     "csv": _folder("CSV or Excel export"),
+    "dolibarr": Form(
+        title="Dolibarr",
+        example="https://erp.example.com",
+        login=None,
+        password="API key",
+        password_hint="Of a user who may read members",
+    ),
     "eversports": _folder("Eversports Manager"),
     "planity": _folder("Planity"),
+    "magicline": Form(
+        title="Magicline / PerfectGym Next",
+        example="https://TENANT.open-api.magicline.com or https://TENANT.open-api.perfectgym.com",
+        login=None,
+        password="API key",
+        password_hint="Of this studio; each studio has its own",
+    ),
+    "mindbody": Form(
+        title="Mindbody",
+        example="https://api.mindbodyonline.com",
+        login="Staff user",
+        extras=(
+            Extra(
+                "api_key", "API key", "Of the developer account that reads the site.", secret=True
+            ),
+        ),
+    ),
+    "odoo": Form(
+        title="Odoo",
+        example="https://club.odoo.com",
+        login="User",
+        password="API key",
+        login_hint="Of JSON-RPC only (before Odoo 19)",
+        password_hint="Preferences, Account Security, New API Key",
+    ),
     "playtomic": Form(
         title="Playtomic",
         address="Address or folder",
@@ -112,6 +144,21 @@ FORMS = {
         login_hint="Of the API; of a folder, its user",
         password_hint="Of the API; of a folder, its password",
         extras=_FOLDER,
+    ),
+    "resamania": Form(
+        title="Resamania",
+        address="Gateway and environment",
+        example="https://gateway.prod.gravitee.stadline.tech/resa2-prod",
+        login="Client id",
+        password="Client secret",
+        extras=(
+            Extra(
+                "api_key",
+                "Gateway key",
+                "Of the developer portal, x-gravitee-api-key.",
+                secret=True,
+            ),
+        ),
     ),
     "rest": Form(
         title="JSON API",
@@ -127,11 +174,28 @@ FORMS = {
             ),
         ),
     ),
+    "square": Form(
+        title="Square",
+        example="https://connect.squareup.com",
+        login=None,
+        password="Access token",
+        password_hint="Of an application that may read customers",
+    ),
     "tryton": Form(
         title="Tryton",
         address="Address and database",
         example="https://tryton.example.com/database",
         login="User",
+        login_hint="Of JSON-RPC only",
+        password_hint="Of the user; of REST, the key of a user application that was validated",
+    ),
+    "virtuagym": Form(
+        title="Virtuagym",
+        example="https://api.virtuagym.com",
+        login=None,
+        password="Club key",
+        password_hint="System settings, Business info, Advanced",
+        extras=(Extra("api_key", "API key", "Of the same page.", secret=True),),
     ),
 }
 

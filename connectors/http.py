@@ -510,7 +510,7 @@ class Http:
             raise _Again(ErpUnreachable(f"{where}: no connection, or it was cut.")) from None
         except (requests.RequestException, ValueError):
             raise SettingsWrong(
-                f"{where}: the connection's host is not a usable address."
+                f"{where}: the connection's host is not a usable address, or its key cannot be sent."
             ) from None
         return response, content
 

@@ -70,6 +70,9 @@ CUSTOMER_SCHEMA = pl.Schema(
 #: A connector whose ERP has no such list derives one from the customers' rows (all active).
 GROUP_SCHEMA = pl.Schema({"id": pl.String, "name": pl.String, "active": pl.Boolean})
 
+#: How the doubt begins that every reading of changes bears: absence from it says nothing (R14).
+ONLY_CHANGES = "Only what changed since"
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -101,7 +104,8 @@ class Reading:
         this time (finding ID_DUPLICATE); they are not in `customers`.
     :param columns: the ERP's own column or field names, in its own order, for exports (R22).
     :param column_of: canonical field -> the ERP's own column that it was read from.
-    :param since: only what changed since then was asked for (never certified); None: everything.
+    :param since: the ERP was asked only for what changed since then (never certified, doubt `ONLY_CHANGES`);
+        None: for everything.
     """
 
     customers: pl.DataFrame
@@ -199,7 +203,7 @@ def assemble(
     """
     why = list(doubts)
     if since is not None:
-        why.append(f"Only what changed since {since:%Y-%m-%d %H:%M} UTC was asked for.")
+        why.append(f"{ONLY_CHANGES} {since:%Y-%m-%d %H:%M} UTC was asked for.")
     rows = customers.height
     if total is not None and total != rows:
         why.append(f"The ERP says {total} customers, {rows} were received.")

@@ -43,9 +43,10 @@ from pydantic import Field
 from connectors import drop, fields, playtomic_csv
 from connectors.base import Connection, Connector, Settings
 from connectors.drop import DropSettings
-from connectors.errors import ConnectorError, ContractChanged, SettingsWrong
+from connectors.errors import ContractChanged, SettingsWrong
 from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.paging import Page, walk
 
 #: canonical field -> the player's key that it is read from.
 COLUMN_OF = {
@@ -167,46 +168,25 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
     def _walk(self, http: Http, as_of: datetime) -> Reading:
         limit = self.settings.page
         groups: dict[str, str] = {}
-        rows: list[dict[str, Any]] = []
         doubts: list[str] = []
-        cursors: set[str] = set()
-        known: set[str] = set()
-        cursor: str | None = None
-        pages = 0
-        while True:
-            try:
-                page = self._page(http, cursor, limit=limit)
-                rows += list(self._rows(page, groups))
-                pages += 1
-                full_and_last = page.next_cursor_id is None and len(page.data) >= limit > 1
-                if full_and_last and pages == 1 and not self._names_next(http):
-                    doubts.append("A full page named no next one: cursors are not understood.")
-            except ConnectorError as error:
-                if not pages:
-                    raise
-                doubts.append(f"Page {pages + 1} could not be read: {error.what}")
-                break
-            self.progress(len(rows), None)
-            cursor = page.next_cursor_id
-            if cursor is None:
-                break
-            ids = {player.player_id for player in page.data}
-            if cursor in cursors or (ids and ids <= known):
-                doubts.append("A page came twice: the walk went in a circle and was ended.")
-                break
-            cursors.add(cursor)
-            known |= ids
-            if pages >= self.settings.http.max_pages:
-                doubts.append(f"Reading was ended after {pages} pages.")
-                break
-        return assemble(
-            self._customers(rows),
+
+        def ask(cursor: str | None) -> Page[dict[str, Any], str]:
+            page = self._page(http, cursor, limit=limit)
+            full_and_last = page.next_cursor_id is None and len(page.data) >= limit > 1
+            if full_and_last and cursor is None and not self._names_next(http):
+                doubts.append("A full page named no next one: cursors are not understood.")
+            return Page(
+                rows=list(self._rows(page, groups)),
+                ids={player.player_id for player in page.data},
+                next=page.next_cursor_id,
+            )
+
+        walked = walk(ask, self.settings.http, self.progress)
+        walked.doubts[:0] = doubts
+        return walked.reading(
+            self._customers(walked.rows),
             groups_frame([{"id": k, "name": v, "active": True} for k, v in groups.items()]),
             as_of=as_of,
-            paged=True,
-            pages=pages,
-            doubts=doubts,
-            columns=tuple(dict.fromkeys(COLUMN_OF.values())),
             column_of=COLUMN_OF,
         )
 

@@ -11,11 +11,18 @@ if TYPE_CHECKING:
 #: name in clubs.yaml -> module:class
 CONNECTORS = {
     "csv": "connectors.csv:CsvConnector",
+    "dolibarr": "connectors.dolibarr:DolibarrConnector",
     "eversports": "connectors.eversports:EversportsConnector",
+    "magicline": "connectors.magicline:MagiclineConnector",
+    "mindbody": "connectors.mindbody:MindbodyConnector",
+    "odoo": "connectors.odoo:OdooConnector",
     "planity": "connectors.planity:PlanityConnector",
     "playtomic": "connectors.playtomic:PlaytomicConnector",
+    "resamania": "connectors.resamania:ResamaniaConnector",
     "rest": "connectors.rest:RestConnector",
+    "square": "connectors.square:SquareConnector",
     "tryton": "connectors.tryton:TrytonConnector",
+    "virtuagym": "connectors.virtuagym:VirtuagymConnector",
 }
 
 

@@ -1,4 +1,4 @@
-"""Tryton: the open ERP, over its JSON-RPC.
+"""Tryton: the open ERP, over its JSON-RPC or, from 8 on, its REST protocol.
 
 Rests on Tryton 8.2.1 with modules party and party_relationship, its source read [src] and a real server
 asked [ran] (tests/connectors/test_tryton.py asks it again):
@@ -9,10 +9,18 @@ asked [ran] (tests/connectors/test_tryton.py asks it again):
   that answers come slower and slower. An unknown database: 404 [ran].
 - Errors of a call come with HTTP 200 as `{"id", "error": [...]}`; their text may name people and is
   never passed on [ran]. A model without RPC rights: 403 [ran].
-- Searches hide inactive records unless the domain names `active`; booleans are 0 and 1 on SQLite [ran].
+- Searches hide inactive records unless the context says `active_test: false`. A domain that names `active` shows
+  them too, but not those that only a part of it in brackets finds: each such part hides them anew [src, ran].
+  Booleans are 0 and 1 on SQLite [ran].
 - A party's `categories` list inactive categories too [ran].
-- A new email moves the stamp of its contact mechanism and not the party's [ran]. This connector reads
-  everything every time, so nothing is missed; `modified_at` is the latest of both.
+- REST: `GET <database>/rest/model/<model>` with domain and order as base64 of JSON, the same records, and
+  `Authorization: Bearer` with the key of a user application that an administrator has validated (401 until then). Of
+  a request by `Range: records=0-n` the total stands in `Content-Range`, up to ten times n, beyond that `*` [src, ran].
+- A new email moves the stamp of its contact mechanism and not the party's [ran]; `modified_at` is the latest of
+  both, and changes (setting `changes`) are asked for by the stamps of both, also of mechanisms that were switched off.
+  Stamps are set when a transaction begins and show when it is committed, hence the `overlap`. A mechanism that is
+  deleted, a category renamed or given from its own side, and a relation move no stamp that is looked at: they wait
+  for the next reading of everything.
 - The party's own email is its first mechanism of that type: by sequence, without one first, then by id
   [src, ran].
 - `party.replace` (merge): the replaced party is inactive, names the other in `replaced_by`, and has lost its
@@ -28,16 +36,15 @@ come or go meanwhile move nothing. `search_count` over the same parties is the t
 
 [inf] An inactive party without name and without mechanisms is taken for erased (`deleted`).
 [inf] In a club's Tryton every party is a customer unless `domain` says otherwise.
-
-Tryton's REST protocol (8.x) is not spoken.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -46,6 +53,7 @@ from pydantic import Field
 
 from connectors import fields
 from connectors.base import Connector, Settings
+from connectors.changes import ChangesSettings
 from connectors.errors import (
     ConnectorError,
     ContractChanged,
@@ -54,15 +62,20 @@ from connectors.errors import (
     SettingsWrong,
 )
 from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.paging import walk_by_id
 
 T = TypeVar("T")
 
 Domain = list[Any]
 
-#: in a domain: inactive records too.
-ANY = ["active", "in", [True, False]]
+#: models that are asked for with their inactive records, and the context that says so.
+WITH_INACTIVE = frozenset({"party.party", "party.category"})
+EVERYBODY = {"active_test": False}
 BY_ID = [["id", "ASC"]]
+HIGHEST_FIRST = [["id", "DESC"]]
+#: ids in one question of the REST protocol, which puts them into the address.
+IDS_IN_ADDRESS = 200
 
 #: canonical field -> what it is read from.
 COLUMN_OF = {
@@ -92,9 +105,10 @@ ROW_SCHEMA = {
 }
 
 
-class TrytonSettings(Settings):
+class TrytonSettings(ChangesSettings):
     """`settings:` of a club on Tryton.
 
+    :param protocol: `rest` of Tryton 8 and later, whose password is a user application's key.
     :param database: the database's name, unless the connection's host ends with it.
     :param domain: Tryton search domain that says which parties are customers, e.g.
         `[["categories.name", "=", "Customer"]]`; all of them where empty.
@@ -106,6 +120,7 @@ class TrytonSettings(Settings):
         ("Child of"), in the language of the connection's user; none is read where empty.
     """
 
+    protocol: Literal["jsonrpc", "rest"] = "jsonrpc"
     database: str | None = None
     domain: list[Any] = Field(default_factory=list)
     page: int = Field(default=500, ge=1, le=5000)
@@ -145,6 +160,10 @@ class _Stamp(msgspec.Struct):
 
     def day_of(self) -> date:
         return date(self.year, self.month, self.day)
+
+
+class _Id(msgspec.Struct):
+    id: int
 
 
 class _Party(msgspec.Struct):
@@ -193,28 +212,31 @@ class TrytonConnector(Connector[TrytonSettings]):
     name: ClassVar[str] = "tryton"
     title: ClassVar[str] = "Tryton"
     settings_type: ClassVar[type[Settings]] = TrytonSettings
+    answers_changes: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read everything; Tryton is never asked for changes only, so `full` makes no difference.
+        """Read every party; or, where the club has chosen so, those that changed.
 
         :raises ConnectorError: before the first whole page of parties.
         """
         as_of = self.now()
+        since = self.settings.since(self.since, full=full)
         with self._http() as http:
-            reading = self._walk(_Rpc(http), as_of)
-            _log_out(http)
+            asking = self._asking(http)
+            reading = self._walk(asking, as_of, since)
+            asking.leave()
             return reading
 
     def check(self) -> str:
         """Log in and count."""
         with self._http() as http:
-            rpc = _Rpc(http)
-            parties = rpc.count("party.party", [*self.settings.domain, ANY])
-            categories = rpc.count("party.category", [ANY])
-            rpc.count("party.contact_mechanism", [])
+            asking = self._asking(http)
+            parties = asking.count("party.party", self.settings.domain)
+            categories = asking.count("party.category", [])
+            asking.count("party.contact_mechanism", [])
             if self.settings.guardian_relation:
-                self._relation_type(rpc)
-            _log_out(http)
+                self._relation_type(asking)
+            asking.leave()
         return f"Log-in works: {parties} parties and {categories} categories."
 
     def _http(self) -> Http:
@@ -226,9 +248,20 @@ class TrytonConnector(Connector[TrytonSettings]):
                 "No Tryton database is named.",
                 remedy="Put its name at the end of the connection's host, or into settings: database.",
             )
-        if not self.connection.login or not self.connection.password:
+        key = self.connection.password
+        if self.settings.protocol == "rest":
+            if not key:
+                raise SettingsWrong(
+                    f"The connection {self.connection.id} lacks the application's key (password)."
+                )
+            headers = {"Authorization": f"Bearer {key}"}
+            return Http(base, self.title, self.settings.http, now=self.now, headers=headers)
+        if not self.connection.login or not key:
             raise SettingsWrong(f"The connection {self.connection.id} lacks login or password.")
         return Http(base, self.title, self.settings.http, now=self.now, login=self._log_in)
+
+    def _asking(self, http: Http) -> _Asking:
+        return _Rest(http) if self.settings.protocol == "rest" else _Rpc(http)
 
     def _log_in(self, http: Http) -> str:
         login = self.connection.login
@@ -246,102 +279,73 @@ class TrytonConnector(Connector[TrytonSettings]):
             ) from None
         return "Session " + base64.b64encode(f"{login}:{user}:{session}".encode()).decode()
 
-    def _walk(self, rpc: _Rpc, as_of: datetime) -> Reading:
+    def _walk(self, asking: _Asking, as_of: datetime, since: datetime | None) -> Reading:
         settings = self.settings
         groups = groups_frame(
             [
                 {"id": str(c.id), "name": c.rec_name, "active": bool(c.active)}
-                for c in rpc.search(
-                    "party.category", [ANY], ["rec_name", "active"], list[_Category]
+                for c in asking.search(
+                    "party.category", [], ["rec_name", "active"], list[_Category]
                 )
             ]
         )
-        relation = self._relation_type(rpc) if settings.guardian_relation else None
-        highest = rpc.call(
-            "model.party.party.search",
-            [[*settings.domain, ANY], 0, 1, [["id", "DESC"]], {}],
-            list[int],
-        )
-        last = highest[0] if highest else 0
-        domain = [*settings.domain, ANY, ["id", "<=", last]]
-        total = rpc.count("party.party", domain)
+        relation = self._relation_type(asking) if settings.guardian_relation else None
+        domain = list(settings.domain)
+        if since is not None:
+            domain.append(_changed_since(since - settings.overlap))
+        last = asking.highest("party.party", domain)
+        domain.append(["id", "<=", last])
+        total = asking.count("party.party", domain)
 
-        rows: list[dict[str, Any]] = []
-        doubts: list[str] = []
-        seen = pages = 0
-        while seen < last:
-            if pages >= settings.http.max_pages:
-                doubts.append(f"Reading was ended after {pages} pages.")
-                break
-            try:
-                page = self._page(rpc, [*domain, ["id", ">", seen]], relation)
-            except ConnectorError as error:
-                if not pages:
-                    raise
-                doubts.append(f"Page {pages + 1} could not be read: {error.what}")
-                break
-            pages += 1
-            ids = [p.id for p in page.parties]
-            if not ids:
-                break
-            if ids != sorted(ids) or ids[0] <= seen or ids[-1] > last:
-                doubts.append(f"Page {pages} is not the page that was asked for.")
-                break
-            seen = ids[-1]
-            rows += self._rows(page)
-            self.progress(len(rows), total)
-        return assemble(
-            self._customers(rows),
+        def ask(after: int) -> tuple[list[dict[str, Any]], list[int]]:
+            page = self._page(asking, [*domain, ["id", ">", after]], relation)
+            return list(self._rows(page)), [p.id for p in page.parties]
+
+        walked = walk_by_id(ask, last, total, settings.http, self.progress)
+        return walked.reading(
+            self._customers(walked.rows),
             groups,
             as_of=as_of,
-            paged=True,
-            pages=pages,
-            total=total,
-            doubts=doubts,
-            columns=tuple(dict.fromkeys(COLUMN_OF.values())),
             column_of=COLUMN_OF,
+            since=since,
         )
 
-    def _relation_type(self, rpc: _Rpc) -> int:
+    def _relation_type(self, asking: _Asking) -> int:
         name = self.settings.guardian_relation
-        found = rpc.call(
-            "model.party.relation.type.search",
-            [[["name", "=", name]], 0, 2, BY_ID, {}],
-            list[int],
-        )
+        found = asking.search("party.relation.type", [["name", "=", name]], [], list[_Id], limit=2)
         if len(found) != 1:
             raise SettingsWrong(
                 f"Tryton has {'no' if not found else 'more than one'} relation type "
                 f"of the name in settings: guardian_relation."
             )
-        return found[0]
+        return found[0].id
 
-    def _page(self, rpc: _Rpc, domain: Domain, relation: int | None) -> _Page:
+    def _page(self, asking: _Asking, domain: Domain, relation: int | None) -> _Page:
         """One whole page: parties and what hangs on them, or an error."""
-        parties = rpc.search(
+        parties = asking.search(
             "party.party",
             domain,
             ["name", "active", "categories", "replaced_by", "create_date", "write_date"],
             list[_Party],
             limit=self.settings.page,
         )
-        ids = [p.id for p in parties]
-        if not ids:
-            return _Page([], [], [])
-        mechanisms = rpc.search(
-            "party.contact_mechanism",
-            [["party", "in", ids], ["type", "in", ["email", *self.settings.phone_types]]],
-            ["party", "type", "value", "name", "sequence", "write_date"],
-            list[_Mechanism],
-        )
+        types = ["email", *self.settings.phone_types]
+        mechanisms: list[_Mechanism] = []
         relations: list[_Relation] = []
-        if relation is not None:
-            relations = rpc.search(
-                "party.relation.all",
-                [["from_", "in", ids], ["type", "=", relation]],
-                ["from_", "to", "start_date", "end_date"],
-                list[_Relation],
+        for ids in _parts([p.id for p in parties], asking.most_ids):
+            mechanisms += asking.search(
+                "party.contact_mechanism",
+                [["party", "in", ids], ["type", "in", types]],
+                ["party", "type", "value", "name", "sequence", "write_date"],
+                list[_Mechanism],
             )
+            if relation is not None:
+                relations += asking.search(
+                    "party.relation.all",
+                    [["from_", "in", ids], ["type", "=", relation]],
+                    ["from_", "to", "start_date", "end_date"],
+                    list[_Relation],
+                )
         return _Page(parties, mechanisms, relations)
 
     def _rows(self, page: _Page) -> Iterable[dict[str, Any]]:
@@ -398,8 +402,40 @@ class TrytonConnector(Connector[TrytonSettings]):
         return None
 
 
+class _Asking(Protocol):
+    """Tryton's questions, in either protocol."""
+
+    #: ids that fit into one domain.
+    most_ids: int
+
+    def search(
+        self,
+        model: str,
+        domain: Domain,
+        names: Sequence[str],
+        into: type[T],
+        *,
+        limit: int | None = None,
+    ) -> T:
+        """Records of the domain, by id, with their id and these fields.
+
+        :raises ConnectorError: no answer, or one that is not understood.
+        """
+
+    def highest(self, model: str, domain: Domain) -> int:
+        """The highest id of the domain; 0: there is none."""
+
+    def count(self, model: str, domain: Domain) -> int:
+        """How many records are in the domain."""
+
+    def leave(self) -> None:
+        """Be done."""
+
+
 class _Rpc:
     """Tryton's calls over one conversation."""
+
+    most_ids = 5000
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -432,13 +468,117 @@ class _Rpc:
         *,
         limit: int | None = None,
     ) -> T:
-        """Records of the domain by id, with these fields."""
+        """`model.<model>.search_read`."""
         return self.call(
-            f"model.{model}.search_read", [domain, 0, limit, BY_ID, list(names), {}], into
+            f"model.{model}.search_read",
+            [domain, 0, limit, BY_ID, ["id", *names], _context(model)],
+            into,
         )
 
+    def highest(self, model: str, domain: Domain) -> int:
+        """`model.<model>.search`."""
+        found = self.call(
+            f"model.{model}.search", [domain, 0, 1, HIGHEST_FIRST, _context(model)], list[int]
+        )
+        return found[0] if found else 0
+
     def count(self, model: str, domain: Domain) -> int:
-        return self.call(f"model.{model}.search_count", [domain, 0, None, {}], int)
+        """`model.<model>.search_count`."""
+        return self.call(f"model.{model}.search_count", [domain, 0, None, _context(model)], int)
+
+    def leave(self) -> None:
+        """End the session."""
+        _log_out(self._http)
+
+
+class _Rest:
+    """The same questions over REST."""
+
+    most_ids = IDS_IN_ADDRESS
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def search(
+        self,
+        model: str,
+        domain: Domain,
+        names: Sequence[str],
+        into: type[T],
+        *,
+        limit: int | None = None,
+    ) -> T:
+        """`GET /rest/model/<model>`."""
+        return self._records(model, domain, names, into, limit, BY_ID)
+
+    def _records(
+        self,
+        model: str,
+        domain: Domain,
+        names: Sequence[str],
+        into: type[T],
+        limit: int | None,
+        order: Domain,
+    ) -> T:
+        params = [("d", _packed(domain)), ("o", _packed(order))]
+        params += [("f", name) for name in ("id", *names)]
+        if limit is not None:
+            params.append(("s", str(limit)))
+        headers = _context_header(model)
+        found = self._http.ask("GET", f"/rest/model/{model}", into, params=params, headers=headers)
+        return cast("T", found.value)
+
+    def highest(self, model: str, domain: Domain) -> int:
+        """The first of one, sorted the other way."""
+        found = self._records(model, domain, [], list[_Id], 1, HIGHEST_FIRST)
+        return found[0].id if found else 0
+
+    def count(self, model: str, domain: Domain) -> int:
+        """From `Content-Range`, which counts up to ten times what is asked for."""
+        for size in (100, 1000, 10_000, 100_000):
+            reply = self._http.ask(
+                "GET",
+                f"/rest/model/{model}",
+                list[_Id],
+                params=[("d", _packed(domain)), ("o", _packed(BY_ID)), ("f", "id")],
+                headers={"Range": f"records=0-{size}", **_context_header(model)},
+            )
+            counted = reply.headers.get("Content-Range", "").rpartition("/")[2]
+            if counted.isdecimal():
+                return int(counted)
+            if counted != "*":
+                break
+        raise ContractChanged(f"Tryton does not say how many records {model} has.")
+
+    def leave(self) -> None:
+        """A key has no session."""
+
+
+def _context(model: str) -> dict[str, Any]:
+    return EVERYBODY if model in WITH_INACTIVE else {}
+
+
+def _context_header(model: str) -> dict[str, str]:
+    context = _context(model)
+    return {"X-Tryton-Context": _packed(context)} if context else {}
+
+
+def _packed(value: Domain | dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+
+
+def _parts(ids: Sequence[int], size: int) -> Iterator[list[int]]:
+    for at in range(0, len(ids), size):
+        yield list(ids[at : at + size])
+
+
+def _changed_since(moment: datetime) -> Domain:
+    """Parties of which they or a mechanism of theirs bear a later stamp; what is new has no `write_date`."""
+    utc = moment.astimezone(UTC)
+    parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+    stamp = {"__class__": "datetime", **{part: getattr(utc, part) for part in parts}}
+    own = [["create_date", ">=", stamp], ["write_date", ">=", stamp]]
+    return ["OR", *own, ["contact_mechanisms", "where", [["OR", *own]]]]
 
 
 def _refusal(method: str, error: list[Any]) -> ConnectorError:

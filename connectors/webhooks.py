@@ -7,6 +7,11 @@ all others are asked to sign by Standard Webhooks (https://www.standardwebhooks.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+import json
+import uuid
 from collections.abc import Callable, Mapping
 
 Scheme = Callable[[str, Mapping[str, str], bytes], str]
@@ -45,8 +50,99 @@ def standard(secret: str, headers: Mapping[str, str], body: bytes) -> str:
     return headers["webhook-id"]
 
 
+def magicline(secret: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Magicline's: the studio's webhook key as it is, in `x-api-key`; nothing is signed [doc] (erps.md 6).
+
+    The key says only who calls, so there is no age to check: whoever has it can say anything, and all that
+    comes of it is a reading. The message's id is the event's `uuid`.
+    """
+    _same(secret, headers.get("x-api-key", ""))
+    return _member(body, "uuid")
+
+
+def mindbody(secret: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Mindbody's: `X-Mindbody-Signature: sha256=` and the base64 of the body's HMAC-SHA256 [doc] (erps.md 7).
+
+    Neither id nor time is signed beside the body, and an undelivered message is sent again for three hours, so
+    there is no age to check; a double is known by the body's `messageId`.
+    """
+    signed = base64.b64encode(_hmac(secret, body)).decode()
+    _same(f"sha256={signed}", headers.get("x-mindbody-signature", ""))
+    return _member(body, "messageId")
+
+
+def resamania(secret: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Resamania's: nothing is signed, and a message has no id [doc] (erps.md 5).
+
+    So the address that Stadline is given holds the secret as its password (`https://resamania:SECRET@host/…`),
+    which senders turn into Basic authentication [inf]. Two messages that say the same are two events.
+    """
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    try:
+        login = base64.b64decode(given, validate=True).decode() if kind.lower() == "basic" else ""
+    except ValueError:
+        login = ""
+    _same(secret, login.partition(":")[2])
+    _member(body, "event")
+    return uuid.uuid4().hex
+
+
+def square(secret: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Square's: `x-square-hmacsha256-signature`, base64 of the HMAC-SHA256 of our address and the body [doc].
+
+    Our address as Square knows it cannot be told from the request (there may be a proxy in between), so the
+    secret that is kept holds both: the signature key, a blank, the address.
+    """
+    key, _, address = secret.strip().partition(" ")
+    if not address.strip():
+        raise BadSecret("Of Square it is the signature key, a blank, and the address it was given.")
+    signed = base64.b64encode(_hmac(key, address.strip().encode() + body)).decode()
+    _same(signed, headers.get("x-square-hmacsha256-signature", ""))
+    return _member(body, "event_id")
+
+
+def _hmac(secret: str, content: bytes) -> bytes:
+    """HMAC-SHA256 with a secret that is a plain text.
+
+    :raises BadSecret: it is empty.
+    """
+    if not secret:
+        raise BadSecret("It is empty.")
+    return hmac.new(secret.encode(), content, hashlib.sha256).digest()
+
+
+def _same(known: str, told: str) -> None:
+    """Compare secrets in a time that says nothing of them.
+
+    :raises NotVerified, BadSecret:
+    """
+    if not known:
+        raise BadSecret("It is empty.")
+    if not hmac.compare_digest(known.encode(), told.encode()):
+        raise NotVerified("The key or signature is wrong.")
+
+
+def _member(body: bytes, name: str) -> str:
+    """A text of a JSON object, by which the message is known.
+
+    :raises NotVerified: there is none.
+    """
+    try:
+        found = json.loads(body)[name]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        found = None
+    if not isinstance(found, str) or not found:
+        raise NotVerified("The body is not that of a webhook.")
+    return found
+
+
 #: connector name -> how that ERP signs, where it does so in a way of its own.
-SCHEMES: dict[str, Scheme] = {}
+SCHEMES: dict[str, Scheme] = {
+    "magicline": magicline,
+    "mindbody": mindbody,
+    "resamania": resamania,
+    "square": square,
+}
 
 
 def verify(erp: str, secret: str, headers: Mapping[str, str], body: bytes) -> str:

@@ -8,9 +8,6 @@ and 404 for an unknown venue.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Faults, answer, truncated
+from sandbox.paged import cursor_of, read_cursor
 from sandbox.world import ClubState, Person
 
 TOKEN_LASTS = timedelta(hours=1)
@@ -143,7 +141,7 @@ class _Api:
         query = request.query_params
         try:
             limit = int(query.get("limit", 20))
-            page, after = _read_cursor(query.get("cursor_id"))
+            page, after = read_cursor(query.get("cursor_id"))
         except ValueError:
             return JSONResponse({"error": "BAD_REQUEST"}, 400)
         if not 1 <= limit <= MOST:
@@ -158,7 +156,7 @@ class _Api:
             "data": [_shown(p, query.getlist("include")) for p in listed[:limit]]
         }
         if len(listed) > limit:
-            body["next_cursor_id"] = _cursor(page + 1, _key(listed[limit - 1]))
+            body["next_cursor_id"] = cursor_of(page + 1, _key(listed[limit - 1]))
         response = JSONResponse(body)
         if fault is not None and fault.kind == "truncated":
             return truncated(bytes(response.body))
@@ -241,21 +239,3 @@ def _shown(player: Player, include: Sequence[str]) -> dict[str, Any]:
     if "WALLETS" in include:
         shown["wallets"] = []
     return shown
-
-
-def _cursor(page: int, after: tuple[str, str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([page, *after]).encode()).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[int, tuple[str, str] | None]:
-    """(page number, the last player before it).
-
-    :raises ValueError: it is none of ours.
-    """
-    if cursor is None:
-        return 1, None
-    try:
-        page, stamp, player = json.loads(base64.urlsafe_b64decode(cursor))
-        return int(page), (str(stamp), str(player))
-    except (binascii.Error, UnicodeDecodeError, TypeError) as error:
-        raise ValueError("bad cursor") from error

@@ -28,6 +28,7 @@ class RestConnector(Connector[RestSettings]):
     name: ClassVar[str] = "rest"
     title: ClassVar[str] = "JSON API"
     settings_type: ClassVar[type[Settings]] = RestSettings
+    answers_changes: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
         """Read everything; or, asked to (`since`) and able to (`customers.changes`), what changed since.

@@ -33,6 +33,14 @@ returning snapshot;
 select * from sync.snapshot
 where club = :club and snapshot = :snapshot;
 
+-- name: last_full_reading(club, epoch, only_changes)$
+-- When everything was last asked for, whether it then came whole or not.
+select max(s.as_of) from sync.snapshot as s
+where
+    s.club = :club
+    and s.epoch = :epoch
+    and not exists (select from unnest(s.doubts) as d (doubt) where starts_with(d.doubt, :only_changes));
+
 -- name: snapshots_between(club, start, until)
 select * from sync.snapshot
 where

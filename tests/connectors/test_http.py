@@ -105,6 +105,7 @@ def http(
     server: Server,
     sleep: Callable[[float], None] = lambda _: None,
     login: Callable[[Http], str] | None = None,
+    headers: dict[str, str] | None = None,
     **limits: Any,
 ) -> Http:
     return Http(
@@ -112,6 +113,7 @@ def http(
         "Testerp",
         HttpLimits(**limits),
         now=lambda: NOW,
+        headers=headers,
         login=login,
         sleep=sleep,
     )
@@ -127,6 +129,26 @@ def test_parses_and_drops_what_is_not_named(server: Server) -> None:
     found = http(server).json("GET", "/x", Found, params={"q": "a+b@c"})
     assert found == Found(1)
     assert server.asked[0][1] == "/x?q=a%2Bb%40c"
+
+
+def test_a_key_in_a_header_goes_with_every_request(server: Server) -> None:
+    """Also with those that log in."""
+    asking = http(
+        server,
+        login=lambda h: f"t{h.json('POST', '/t', Found, login=False).n}",
+        headers={"x-api-key": "k"},
+    )
+    asking.json("GET", "/x", Found)
+    assert [(a[1], a[2]["x-api-key"]) for a in server.asked] == [("/t", "k"), ("/x", "k")]
+
+
+def test_a_key_that_no_header_can_hold_is_said_without_it(server: Server) -> None:
+    """R19: neither in the sentence nor in what it came from."""
+    for key in ("se\ncret", "secr€t"):
+        with pytest.raises(SettingsWrong) as told:
+            http(server, headers={"x-api-key": key}).json("GET", "/x", Found)
+        assert key not in f"{told.value!r}"
+        assert told.value.__suppress_context__
 
 
 def test_gzip(server: Server) -> None:

@@ -7,13 +7,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from starlette.responses import JSONResponse
 
 from connectors.base import Club, Connection
-from connectors.errors import CredentialsRefused, ErpUnreachable, SettingsWrong
-from connectors.http import HttpLimits
-from connectors.tryton import TrytonConnector, TrytonSettings
+from connectors.errors import (
+    ContractChanged,
+    CredentialsRefused,
+    ErpUnreachable,
+    SettingsWrong,
+)
+from connectors.http import Http, HttpLimits
+from connectors.tryton import TrytonConnector, TrytonSettings, _Rest
 from sandbox.tryton import Feeder, TrytonError
 from sandbox.world import ClubSpec, World
+from tests.support.api import Api, Asked
 from tests.support.tryton import ANYONE, Tryton, tryton
 
 __all__ = ["tryton"]
@@ -29,13 +36,22 @@ def erp(tryton: Tryton) -> Tryton:
     return tryton
 
 
-def connector(erp: Tryton, url: str | None = None, **settings: Any) -> TrytonConnector:
+def connector(
+    erp: Tryton, url: str | None = None, since: datetime | None = None, **settings: Any
+) -> TrytonConnector:
     return TrytonConnector(
         Connection("c", url or erp.url, erp.login, erp.password),
         TrytonSettings(**{"http": HttpLimits(attempts=1), **settings}),
         CLUB,
         now=lambda: NOW,
+        since=since,
     )
+
+
+def over_rest(erp: Tryton, key: str, url: str | None = None, **settings: Any) -> TrytonConnector:
+    made = connector(erp, url, protocol="rest", **settings)
+    made.connection = Connection("c", url or erp.url, None, key)
+    return made
 
 
 def party(erp: Tryton, name: str | None, *emails: str, **values: Any) -> int:
@@ -314,3 +330,160 @@ def test_the_demo_s_club_comes_through(erp: Tryton) -> None:
             assert row["status"] == ("archived" if person.status == "archived" else "active")
         else:
             assert codes[row["replaced_by"]] == person.replaced_by
+
+
+def test_a_domain_with_brackets_hides_nobody(erp: Tryton) -> None:
+    """Tryton hides inactive records anew in each part of a domain: the context is what keeps it from that."""
+    gone = party(erp, "Ana", "ana@example.com")
+    erp.client.model("party.party", "write", [gone], {"active": False})
+    domain = ["OR", [["name", "=", "Ana"]], [["name", "=", "Bob"]]]
+    assert erp.search("party.party", [domain, *ANYONE], []) == []
+    reading = connector(erp, domain=[domain]).read()
+    assert rows(reading)[str(gone)]["status"] == "archived"
+    assert reading.certificate.complete
+
+
+# Changes -----------------------------------------------------------------------------------------
+
+
+def stamp(erp: Tryton, *ids: int) -> datetime:
+    """A moment after everything that these parties and their mechanisms bear a stamp of."""
+    seen = rows(connector(erp).read())
+    latest = [row["modified_at"] or row["created_at"] for row in seen.values()]
+    assert len(seen) >= len(ids)
+    return max(latest) + timedelta(microseconds=1)
+
+
+def changed(erp: Tryton, since: datetime, **settings: Any) -> set[str]:
+    """Who is among the changes."""
+    reading = connector(erp, since=since, changes=True, **{"overlap": 0, **settings}).read()
+    assert reading.since == since
+    assert not reading.certificate.complete
+    return set(reading.customers["erp_id"])
+
+
+def test_changes_of_a_party_or_of_its_mechanisms(erp: Tryton) -> None:
+    """Both bear stamps of their own: a new email moves its mechanism's alone."""
+    write = erp.client.model
+    ana, bob, zoe = (party(erp, n, f"{n}@example.com") for n in ("ana", "bob", "zoe"))
+    since = stamp(erp, ana, bob, zoe)
+    assert changed(erp, since) == set()
+    (email,) = erp.search("party.contact_mechanism", [["party", "=", ana]], [])
+    write("party.contact_mechanism", "write", [email["id"]], {"value": "new@example.com"})
+    assert changed(erp, since) == {str(ana)}
+    write("party.party", "write", [bob], {"active": False})
+    assert changed(erp, since) == {str(ana), str(bob)}
+    (email,) = erp.search("party.contact_mechanism", [["party", "=", zoe]], [])
+    write("party.contact_mechanism", "write", [email["id"]], {"active": False})
+    assert changed(erp, since) == {str(ana), str(bob), str(zoe)}
+
+
+def test_changes_are_new_parties_and_given_categories_too(erp: Tryton) -> None:
+    """What is new bears no stamp of writing; a category that a party is given moves the party's."""
+    (gold,) = erp.client.model("party.category", "create", [{"name": "Gold"}])
+    ana, bob = party(erp, "Ana", "ana@example.com"), party(erp, "Bob", "bob@example.com")
+    since = stamp(erp, ana, bob)
+    new = party(erp, "Zoe", "zoe@example.com")
+    erp.client.model("party.party", "write", [bob], {"categories": [["add", [gold]]]})
+    assert changed(erp, since) == {str(new), str(bob)}
+
+
+def test_changes_of_a_merge(erp: Tryton) -> None:
+    """Stated by the party that is replaced, as soon as it is (R10)."""
+    stays, goes = party(erp, "Ana", "ana@example.com"), party(erp, "Ana", "ana.old@example.com")
+    since = stamp(erp, stays, goes)
+    erp.client.wizard("party.replace", {"source": goes, "destination": stays}, "replace")
+    reading = connector(erp, since=since, changes=True, overlap=0).read()
+    assert rows(reading)[str(goes)]["replaced_by"] == str(stays)
+
+
+def test_changes_that_were_committed_late(erp: Tryton) -> None:
+    """A stamp is the time at which its transaction began: changes are asked for from earlier on."""
+    ana = party(erp, "Ana", "ana@example.com")
+    began = rows(connector(erp).read())[str(ana)]["modified_at"]
+    read_meanwhile = began + timedelta(minutes=5)
+    assert changed(erp, read_meanwhile) == set()
+    assert changed(erp, read_meanwhile, overlap=600) == {str(ana)}
+
+
+def test_changes_only_where_the_club_has_chosen_so(erp: Tryton) -> None:
+    party(erp, "Ana")
+    assert connector(erp, since=NOW).read().certificate.complete
+    assert connector(erp, since=NOW, changes=True).read(full=True).certificate.complete
+
+
+# REST --------------------------------------------------------------------------------------------
+
+
+def test_rest_reads_what_json_rpc_reads(erp: Tryton) -> None:
+    """Parties, categories, guardians, merges and erasures; also what changed; in several pages."""
+    make = erp.client.model
+    (gold,) = make("party.category", "create", [{"name": "Gold"}])
+    (child_of,) = make("party.relation.type", "create", [{"name": "Child of"}])
+    owner = party(erp, "Ana Ruiz", "ana@example.com", categories=[["add", [gold]]])
+    child, goes, erased = (
+        party(erp, "Zoé Ruiz"),
+        party(erp, "Ana Ruiz"),
+        party(erp, "Bob", "b@example.com"),
+    )
+    make("party.relation.all", "create", [{"from_": child, "to": owner, "type": child_of}])
+    erp.client.wizard("party.replace", {"source": goes, "destination": owner}, "replace")
+    make("party.party", "write", [erased], {"active": False})
+    erp.client.wizard("party.erase", {"party": erased}, "erase")
+    options: dict[str, Any] = {"page": 2, "guardian_relation": "Child of"}
+    key = erp.application_key()
+    one = connector(erp, **options).read()
+    other = over_rest(erp, key, **options).read()
+    assert one.certificate.complete
+    assert other.certificate == one.certificate
+    assert other.customers.equals(one.customers)
+    assert other.groups.equals(one.groups)
+    assert rows(other)[str(child)]["guardian_id"] == str(owner)
+    assert over_rest(erp, key, **options).check() == connector(erp, **options).check()
+    later = stamp(erp, owner, child)
+    make("party.party", "write", [child], {"name": "Zoé R."})
+    delta = over_rest(erp, key, since=later, changes=True, overlap=0).read()
+    shown = set(delta.customers["erp_id"])
+    assert str(child) in shown
+    assert str(owner) not in shown
+
+
+def test_a_key_that_nobody_has_validated_is_refused(erp: Tryton) -> None:
+    """As Tryton gives it: requested, until an administrator says yes."""
+    key = erp.application_key(validated=False)
+    with pytest.raises(CredentialsRefused):
+        over_rest(erp, key).read()
+    with pytest.raises(SettingsWrong, match="key"):
+        over_rest(erp, "").read()
+
+
+def test_rest_with_more_ids_than_an_address_takes(
+    erp: Tryton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What hangs on a page of parties is asked for in parts."""
+    for n in range(5):
+        party(erp, f"P{n}", f"p{n}@example.com")
+    monkeypatch.setattr("connectors.tryton._Rest.most_ids", 2)
+    reading = over_rest(erp, erp.application_key()).read()
+    assert sorted(reading.customers["email"]) == [f"p{n}@example.com" for n in range(5)]
+
+
+def test_rest_counts_on_where_the_server_stops(erp: Tryton, written: Api) -> None:
+    """Beyond ten times what was asked for it says `*`."""
+
+    def records(asked: Asked) -> Any:
+        wanted = asked.headers.get("range")
+        if wanted is None:
+            return [{"id": 3}]
+        return JSONResponse([{"id": 3}], headers={"Content-Range": totals.pop(0)})
+
+    written.answers["/club/rest/model/party.party"] = records
+    asking = _Rest(Http(f"{written.url}/club", "Tryton", HttpLimits(), now=lambda: NOW))
+    totals = ["records 0-100/*", "records 0-1000/*", "records 0-10000/23456"]
+    assert asking.count("party.party", []) == 23456
+    ranges = [a.headers["range"] for a in written.asked]
+    assert ranges == ["records=0-100", "records=0-1000", "records=0-10000"]
+    for said in ("", "records 0-1/x"):
+        totals = [said]
+        with pytest.raises(ContractChanged, match="how many"):
+            asking.count("party.party", [])

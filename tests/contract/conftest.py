@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from sandbox import courtside, playtomic, proxy, sftp
 from sandbox.faults import Faults
 from tests.contract import file_cases
+from tests.contract.api_case import Apis
 from tests.contract.case import ConnectorCase, Erp
 from tests.contract.cases import CASES
 from tests.contract.file_cases import Drop
@@ -91,3 +93,9 @@ def tryton_erp(tryton: Tryton) -> Iterator[TrytonErp]:
     recorder = Recorder(proxy.create_app({"club": tryton.url}, faults))
     with serving(recorder) as url:
         yield TrytonErp(tryton, f"{url}/club", faults, recorder)
+
+
+@pytest.fixture(scope="session")
+def apis() -> Iterator[Apis]:
+    with ExitStack() as stack:
+        yield Apis(stack)

@@ -13,6 +13,7 @@ from connectors.base import Connection
 from connectors.http import HttpLimits
 from connectors.tryton import TrytonConnector, TrytonSettings
 from sandbox.faults import Fault, Faults
+from tests.contract.api_case import STATIC_KEY
 from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone
 from tests.support.servers import Recorder
 from tests.support.tryton import Tryton
@@ -114,6 +115,25 @@ class TrytonErp(Erp):
         self.faults.set("club", Fault(kind=kind, **how))
 
 
+@dataclass
+class TrytonRestErp(TrytonErp):
+    """The same database, read over REST."""
+
+    key: str = ""
+
+    @property
+    def secret(self) -> str:
+        if not self.key:
+            self.key = self.tryton.application_key()
+        return self.key
+
+    def connector(self, *, secret: str | None = None, **settings: Any) -> TrytonConnector:
+        made = super().connector(protocol="rest", **settings)
+        key = self.secret if secret is None else secret
+        made.connection = Connection("c", self.url, None, key)
+        return made
+
+
 class TrytonCase(ConnectorCase):
     """Tryton 8.2.1."""
 
@@ -133,3 +153,20 @@ class TrytonCase(ConnectorCase):
         erp: TrytonErp = request.getfixturevalue("tryton_erp")
         erp.faults.clear()
         return erp
+
+
+class TrytonRestCase(TrytonCase):
+    """The same over REST."""
+
+    rest: TrytonRestErp | None = None
+    against = "a real Tryton 8.2.1, behind the same door, over REST"
+    not_applicable: ClassVar[Mapping[str, str]] = {
+        **TrytonCase.not_applicable,
+        "log_in_runs_out": STATIC_KEY,
+    }
+
+    def erp(self, request: pytest.FixtureRequest) -> TrytonErp:
+        here = super().erp(request)
+        if self.rest is None:
+            self.rest = TrytonRestErp(here.tryton, here.url, here.faults, here.recorder)
+        return self.rest

@@ -22,6 +22,22 @@ def test_r10_by_vanishing(club: Club) -> None:
     assert len(club.base()) == 1
 
 
+def test_r10_two_records_become_a_third(club: Club) -> None:
+    """As Square merges: both ids vanish, and the email of one lives on under a third. Its customer moves there;
+    the other's leaves with its record."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    customer = club.base()["1"]["id"]
+    club.link("1")
+    club.erp.remove("1", "2")
+    club.erp.put("3", "a@x.fr")
+    club.sync()
+    assert (club.base()["3"]["id"], club.base()["3"]["link"]) == (customer, "linked")
+    assert club.kinds() == {"merge": 1, "deactivation": 1}
+    assert club.inside() == {"3"}
+
+
 def test_r10_the_customer_has_access_as_the_survivor_has(club: Club) -> None:
     """ "and has access as the survivor has"."""
     club.erp.put("1", "a@x.fr")

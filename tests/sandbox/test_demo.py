@@ -28,10 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_registry_is_the_demo_s() -> None:
-    """`config/clubs.yaml` is what the demo says; it loads, and every connector takes its settings."""
+    """`config/clubs.yaml` is what the demo says; it loads, and each connector takes its settings."""
     assert (ROOT / "config" / "clubs.yaml").read_text(encoding="utf-8") == clubs_yaml()
     clubs = load_config(ROOT / "config" / "clubs.yaml").clubs
-    assert {c.erp for c in clubs} == set(CONNECTORS)
+    assert {c.erp for c in clubs} <= set(CONNECTORS)
     for club in clubs:
         connector_class(club.erp).settings_type(**club.settings)
 

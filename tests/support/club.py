@@ -123,6 +123,7 @@ class MemoryConnector(Connector[MemorySettings]):
     title: ClassVar[str] = "Memory"
     settings_type: ClassVar[type[Settings]] = MemorySettings
     phone_centred: ClassVar[bool] = False
+    answers_changes: ClassVar[bool] = True
     erps: ClassVar[dict[str, Erp]] = {}
 
     def read(self, *, full: bool = False) -> Reading:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+import requests
 
 from sandbox.tryton import LOGIN, Client, copy_database, create_database, serve
 
@@ -31,6 +32,25 @@ class Tryton:
     client: Client
     login: str = LOGIN
     password: str = PASSWORD
+
+    def application_key(self, *, validated: bool = True) -> str:
+        """The key of a user application for REST, asked for as a program does, and validated as a person does."""
+        model = "res.user.application"
+        old = self.client.model(model, "search", [["application", "=", "rest"]], 0, None, None)
+        if old:
+            self.client.model(model, "delete", old)
+        answer = requests.post(
+            f"{self.url}/r/user/application/",
+            json={"user": self.login, "application": "rest"},
+            timeout=60,
+        )
+        answer.raise_for_status()
+        if validated:
+            (made,) = self.client.model(
+                model, "search", [["application", "=", "rest"]], 0, None, None
+            )
+            self.client.model(model, "validate_", [made])
+        return str(answer.json())
 
     def clear(self) -> None:
         """No parties, no categories, no relation types."""

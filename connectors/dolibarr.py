@@ -1,0 +1,336 @@
+"""Dolibarr: associations and clubs that keep their members in Dolibarr, over its REST API.
+
+The connection's host is the installation (`https://erp.example.com`), its password the API key of a user who may read
+members. From Dolibarr's own source [src] (`htdocs/adherents/class/api_members.class.php`, erps.md 8.4); no server was
+within reach, the sandbox speaks what it says:
+
+- `GET /api/index.php/members` with `DOLAPIKEY`; sorted and filtered by what it is asked for, so the walk is by id
+  (`sqlfilters=(t.rowid:>:…)`), and rows that come or go move nothing. `properties` names the fields: nothing else is
+  sent.
+- `pagination_data=true` gives the total of what the filter finds; with those before it is the total of the certificate.
+  Older versions do not know it and answer with the bare list; there the walk ends with a page that has nobody in it.
+- Older versions answer an empty list with 404, newer ones with `[]`: on a list 404 is its end. On the first list, that
+  of member types, it is a wrong address or a module that is switched off: who has members has a type.
+- `statut`: -1 draft, 1 validated, 0 resiliated (left), -2 excluded.
+- A member has one type, which may be closed; that is its group. `datefin` is the last day of the subscription, where
+  the type needs one (`need_subscription`).
+- Dates are Unix times of midnight on the server, or empty.
+- A record that the server fails to load is left out of its answer without a word; the total tells.
+- No rate limit, no webhooks of this sort; merges are those of third parties, not of members.
+
+Categories of members, and third parties as customers, are not read; the setting `category` narrows the members to one
+category.
+
+Inferred, therefore settable or harmless:
+
+- [inf] a validated member whose type needs a subscription, and who has none yet, is a `prospect`: setting `unpaid`.
+- [inf] the server's midnight falls on the same day in the club's calendar.
+- [inf] `t.tms` is the server's own time, so changes (setting `changes`) are asked for from the day before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+import msgspec
+import polars as pl
+from pydantic import Field
+
+from connectors import fields
+from connectors.base import Connector, Settings
+from connectors.changes import ChangesSettings
+from connectors.errors import ContractChanged, ErpUnreachable, SettingsWrong
+from connectors.http import Http, HttpLimits, base_address
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.paging import Page, walk
+
+ROOT = "/api/index.php"
+TYPES_PAGE = 100
+#: "nothing there", in older versions.
+NOTHING = frozenset({404})
+
+STATUS = {"1": "active", "-1": "prospect", "0": "former", "-2": "former"}
+
+#: canonical field -> the member's key that it is read from.
+COLUMN_OF = {
+    "erp_id": "id",
+    "first_name": "firstname",
+    "last_name": "lastname",
+    "email": "email",
+    "phone": "phone_mobile",
+    "birth_date": "birth",
+    "gender": "gender",
+    "country": "country_code",
+    "status": "statut",
+    "groups": "typeid",
+    "created_at": "date_creation",
+    "modified_at": "date_modification",
+    "is_company": "morphy",
+}
+
+ROW_SCHEMA = {
+    **dict.fromkeys((*COLUMN_OF, "status_raw"), pl.String()),
+    **{
+        c: CUSTOMER_SCHEMA[c]
+        for c in ("groups", "birth_date", "created_at", "modified_at", "is_company")
+    },
+}
+
+
+class DolibarrSettings(ChangesSettings):
+    """`settings:` of a club on Dolibarr.
+
+    :param page: members per request.
+    :param category: only members of this category are customers.
+    :param unpaid: what a validated member is who never paid a subscription that the type needs.
+    """
+
+    page: int = Field(default=100, ge=1, le=1000)
+    category: int | None = Field(default=None, gt=0)
+    unpaid: Literal["active", "prospect", "paused", "suspended", "unknown"] = "prospect"
+    overlap: timedelta = Field(default=timedelta(days=1), ge=timedelta(0))
+    http: HttpLimits = HttpLimits()
+
+
+#: numbers come as numbers, as texts, or as an empty text; which, differs by field and version.
+Number = int | float | str | None
+
+
+class _Member(msgspec.Struct):
+    id: int | str
+    statut: Number = None
+    status: Number = None
+    typeid: Number = None
+    need_subscription: Number = None
+    datefin: Number = None
+    morphy: str | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    company: str | None = None
+    societe: str | None = None
+    email: str | None = None
+    phone_mobile: str | None = None
+    phone_perso: str | None = None
+    phone: str | None = None
+    birth: Number = None
+    gender: str | None = None
+    country_code: str | None = None
+    date_creation: Number = None
+    date_modification: Number = None
+
+
+class _Pagination(msgspec.Struct):
+    total: int
+
+
+class _Page(msgspec.Struct):
+    data: list[_Member]
+    pagination: _Pagination
+
+
+class _Type(msgspec.Struct):
+    id: int | str
+    label: str | None = None
+    status: Number = None
+    statut: Number = None
+
+
+class DolibarrConnector(Connector[DolibarrSettings]):
+    """Reads members and their types."""
+
+    name: ClassVar[str] = "dolibarr"
+    title: ClassVar[str] = "Dolibarr"
+    settings_type: ClassVar[type[Settings]] = DolibarrSettings
+    answers_changes: ClassVar[bool] = True
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read every member; or, where the club has chosen so, those that changed.
+
+        :raises ConnectorError: before the first whole page, or where the list of types is not whole.
+        """
+        as_of = self.now()
+        since = self.settings.since(self.since, full=full)
+        with self._http() as http:
+            types = self._types(http)
+            return self._walk(http, as_of, types, since)
+
+    def check(self) -> str:
+        """Ask for the types and one member."""
+        with self._http() as http:
+            types = self._types(http)
+            members, total = self._members(http, 0, None, limit=1)
+        found = f"{total} members" if total is not None else "members" if members else "no members"
+        return f"The key works: {found} of {len(types)} types."
+
+    def _http(self) -> Http:
+        base, key = base_address(self.connection).removesuffix(ROOT), self.connection.password
+        if not key:
+            raise SettingsWrong(
+                f"The connection {self.connection.id} lacks the API key (password)."
+            )
+        headers = {"DOLAPIKEY": key}
+        return Http(base, self.title, self.settings.http, now=self.now, headers=headers)
+
+    def _types(self, http: Http) -> list[_Type]:
+        """The whole list.
+
+        :raises SettingsWrong: there is none.
+        :raises ErpUnreachable: it did not come whole.
+        """
+
+        def ask(page: int | None) -> Page[_Type, int]:
+            number = page or 0
+            params = {"sortfield": "t.rowid", "limit": TYPES_PAGE, "page": number}
+            found = http.ask(
+                "GET",
+                f"{ROOT}/memberstypes",
+                list[_Type],
+                params={**params, "properties": "id,label,status,statut"},
+                absent=NOTHING if number else frozenset(),
+            ).value
+            types = found or []
+            more = len(types) >= TYPES_PAGE
+            return Page(types, {str(t.id) for t in types}, number + 1 if more else None)
+
+        walked = walk(ask, self.settings.http)
+        if walked.doubts:
+            raise ErpUnreachable(f"The member types did not come whole. {walked.doubts[0]}")
+        return walked.rows
+
+    def _members(
+        self, http: Http, after: int, since: datetime | None, *, limit: int
+    ) -> tuple[list[_Member], int | None]:
+        """(members beyond that id, how many there are of them; None: an older version, which does not say)."""
+        filters = f"(t.rowid:>:{after})"
+        if since is not None:
+            earlier = (since - self.settings.overlap).astimezone(UTC)
+            filters += f" and (t.tms:>=:'{earlier:%Y%m%d}')"
+        params: dict[str, Any] = {
+            "sortfield": "t.rowid",
+            "sortorder": "ASC",
+            "limit": limit,
+            "page": 0,
+            "sqlfilters": filters,
+            "properties": ",".join(_Member.__struct_fields__),
+            "pagination_data": "true",
+        }
+        if self.settings.category is not None:
+            params["category"] = self.settings.category
+        found = http.ask(
+            "GET",
+            f"{ROOT}/members",
+            list[_Member] | _Page,  # type: ignore[arg-type]  # a union, which msgspec takes for a type
+            params=params,
+            absent=NOTHING,
+        ).value
+        if found is None:
+            return [], None
+        if isinstance(found, _Page):
+            return found.data, found.pagination.total
+        return found, None
+
+    def _walk(
+        self, http: Http, as_of: datetime, types: list[_Type], since: datetime | None
+    ) -> Reading:
+        seen = 0
+
+        def ask(after: int | None) -> Page[dict[str, Any], int]:
+            nonlocal seen
+            members, left = self._members(http, after or 0, since, limit=self.settings.page)
+            ids = [_whole(m.id) for m in members]
+            if ids != sorted(ids) or (ids and ids[0] <= (after or 0)):
+                raise ContractChanged("It is not the page that was asked for.")
+            total = None if left is None else seen + left
+            seen += len(members)
+            more = bool(ids) and (total is None or seen < total)
+            rows = list(self._rows(members))
+            return Page(rows, {str(i) for i in ids}, ids[-1] if more else None, total)
+
+        walked = walk(ask, self.settings.http, self.progress)
+        groups = [
+            {
+                "id": str(t.id),
+                "name": t.label or str(t.id),
+                "active": _text(t.status if t.status is not None else t.statut) != "0",
+            }
+            for t in types
+        ]
+        return walked.reading(
+            self._customers(walked.rows),
+            groups_frame(groups),
+            as_of=as_of,
+            column_of=COLUMN_OF,
+            since=since,
+        )
+
+    def _rows(self, members: list[_Member]) -> Iterator[dict[str, Any]]:
+        for m in members:
+            word = _text(m.statut if m.statut is not None else m.status) or ""
+            status = STATUS.get(word, "unknown")
+            subscribes = _text(m.need_subscription) != "0"
+            ends = self._day(m.datefin) if subscribes else None
+            if status == "active" and subscribes and ends is None:
+                status = self.settings.unpaid
+            kind = _text(m.typeid)
+            company = m.morphy == "mor"
+            yield {
+                "erp_id": str(m.id),
+                "email": m.email,
+                "first_name": None if company else m.firstname,
+                "last_name": (m.company or m.societe or m.lastname) if company else m.lastname,
+                "phone": m.phone_mobile or m.phone_perso or m.phone,
+                "birth_date": self._day(m.birth),
+                "gender": m.gender,
+                "country": m.country_code,
+                "status": status,
+                "status_raw": word if word and status == "unknown" else None,
+                "groups": [{"id": kind, "valid_from": None, "valid_until": ends}] if kind else [],
+                "created_at": _moment(m.date_creation),
+                "modified_at": _moment(m.date_modification),
+                "is_company": company,
+            }
+
+    def _day(self, value: Number) -> date | None:
+        """The club's day of a Unix time."""
+        moment = _moment(value)
+        return None if moment is None else moment.astimezone(self.club.timezone).date()
+
+    def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
+        return customers_frame(
+            raw.with_columns(
+                fields.gender(pl.col("gender")),
+                fields.country(pl.col("country")),
+                fields.phones(raw["phone"], self.club.country),
+            )
+        )
+
+
+def _text(value: Number) -> str | None:
+    """A number or text as text; nothing and the empty text are None."""
+    if value is None or value == "":
+        return None
+    return str(int(value)) if isinstance(value, float) else str(value)
+
+
+def _whole(value: int | str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ContractChanged("Dolibarr gives an id that is no number.") from None
+
+
+def _moment(value: Number) -> datetime | None:
+    """A Unix time.
+
+    :raises ContractChanged: something else; taken for "no end" it would give access for ever.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        return datetime.fromtimestamp(int(value), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ContractChanged("Dolibarr states a time that is none.") from None

@@ -1,0 +1,390 @@
+"""Odoo: the generic ERP, over JSON-2 (19 and later) or its older JSON-RPC.
+
+The connection's host is the server, its password an API key (of JSON-RPC: or a password, with the user's log-in); the
+club's settings name the database. From the vendor's documentation [doc] and Odoo's own source [src] (erps.md 8.2); no
+server was within reach, the sandbox speaks what these say:
+
+- JSON-2: `POST /json/2/<model>/<method>` with named arguments in the body, `Authorization: bearer <key>`, and
+  `X-Odoo-Database`; errors by status: 401 the key, 403 rights, 404 model or route, 422 arguments [doc, src].
+- JSON-RPC: `POST /jsonrpc`, `common.login` gives the user's number or false, every call bears it and the password;
+  errors come with HTTP 200, their text may name people and is never passed on [src]. Deprecated in 19; newer
+  servers answer 404 unless `rpc.use_deprecated_services` is set [src].
+- Searches hide archived records unless the context says `active_test: false` [doc].
+- What is empty is `false`, whatever its type [src].
+- Categories (`res.partner.category`, "tags") are held without dates, and may be archived themselves [src].
+- `write_date` is UTC and moves with the partner's own email, but not when a category is given to it from the
+  category's side. A reading of changes (setting `changes`) leaves that to the next one of everything.
+- Emails are not unique. Merging partners deletes all but one and does not say so (R10 finds it by the email).
+- Odoo 19 has no field `mobile` any more [src]: `fields_get` says which there are.
+
+The walk is by id up to the highest there was at its beginning; `search_count` over the same partners is the total of
+the certificate.
+
+[inf] Every partner is a customer unless the setting `domain` says otherwise; the server's own users and companies are
+partners too, so it should. [inf] Who is whose guardian is a field of the club's choice: setting `guardian_field`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+import polars as pl
+from pydantic import Field
+
+from connectors import fields
+from connectors.base import Connector, Settings
+from connectors.changes import ChangesSettings
+from connectors.errors import (
+    ConnectorError,
+    ContractChanged,
+    CredentialsRefused,
+    ErpUnreachable,
+    SettingsWrong,
+)
+from connectors.http import Http, HttpLimits, base_address
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.paging import walk_by_id
+from connectors.records import typed
+
+T = TypeVar("T")
+
+PARTNER, CATEGORY = "res.partner", "res.partner.category"
+#: archived records too.
+EVERYBODY = {"active_test": False}
+#: fields of a partner that are phones, the best first; not every version has both.
+PHONES = ("mobile", "phone")
+
+#: canonical field -> the partner's field that it is read from.
+COLUMN_OF = {
+    "erp_id": "id",
+    "first_name": "name",
+    "last_name": "name",
+    "email": "email",
+    "phone": "phone",
+    "country": "country_code",
+    "status": "active",
+    "groups": "category_id",
+    "guardian_id": "parent_id",
+    "created_at": "create_date",
+    "modified_at": "write_date",
+    "is_company": "is_company",
+}
+
+ROW_SCHEMA = {
+    **dict.fromkeys(
+        ("erp_id", "name", "email", "phone", "country", "status", "guardian_id"), pl.String()
+    ),
+    **dict.fromkeys(("created_at", "modified_at"), pl.String()),
+    "groups": CUSTOMER_SCHEMA["groups"],
+    "is_company": pl.Boolean(),
+}
+
+
+class OdooSettings(ChangesSettings):
+    """`settings:` of a club on Odoo.
+
+    :param database: its name; JSON-2 can do without where the server has only one.
+    :param protocol: `json2` of Odoo 19 and later, `jsonrpc` of those before.
+    :param domain: Odoo search domain that says which partners are customers, e.g. `[["customer_rank", ">", 0]]`.
+    :param page: partners per request.
+    :param guardian_field: field of a partner that leads to its guardian (`parent_id`); none is read where empty.
+    """
+
+    database: str | None = None
+    protocol: Literal["json2", "jsonrpc"] = "json2"
+    domain: list[Any] = Field(default_factory=list)
+    page: int = Field(default=500, ge=1, le=5000)
+    guardian_field: str | None = None
+    http: HttpLimits = HttpLimits()
+
+
+class _Partner(msgspec.Struct):
+    """A partner; `false` stands for nothing."""
+
+    id: int
+    active: bool
+    category_id: list[int]
+    name: str | bool | None = None
+    email: str | bool | None = None
+    mobile: str | bool | None = None
+    phone: str | bool | None = None
+    country_code: str | bool | None = None
+    create_date: str | bool | None = None
+    write_date: str | bool | None = None
+    is_company: bool = False
+
+
+class _Category(msgspec.Struct):
+    id: int
+    display_name: str | bool
+    active: bool
+
+
+class _Id(msgspec.Struct):
+    id: int
+
+
+class OdooConnector(Connector[OdooSettings]):
+    """Reads partners and their categories."""
+
+    name: ClassVar[str] = "odoo"
+    title: ClassVar[str] = "Odoo"
+    settings_type: ClassVar[type[Settings]] = OdooSettings
+    answers_changes: ClassVar[bool] = True
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read every partner; or, where the club has chosen so, those that changed.
+
+        :raises ConnectorError: before the first whole page.
+        """
+        as_of = self.now()
+        since = self.settings.since(self.since, full=full)
+        with self._http() as http:
+            return self._walk(self._caller(http), as_of, since)
+
+    def check(self) -> str:
+        """Log in and count."""
+        with self._http() as http:
+            call = self._caller(http)
+            partners = call(PARTNER, "search_count", int, domain=self.settings.domain)
+            categories = call(CATEGORY, "search_count", int, domain=[])
+        return f"Log-in works: {partners} partners and {categories} categories."
+
+    def _http(self) -> Http:
+        base, settings, key = base_address(self.connection), self.settings, self.connection.password
+        if not key:
+            raise SettingsWrong(
+                f"The connection {self.connection.id} lacks the API key (password)."
+            )
+        headers = {}
+        if settings.protocol == "json2":
+            headers["Authorization"] = f"bearer {key}"
+            if settings.database:
+                headers["X-Odoo-Database"] = settings.database
+        elif not self.connection.login or not settings.database:
+            raise SettingsWrong(
+                "JSON-RPC needs the user's log-in in the connection and settings: database."
+            )
+        return Http(base, self.title, settings.http, now=self.now, headers=headers)
+
+    def _caller(self, http: Http) -> _Json2 | _JsonRpc:
+        if self.settings.protocol == "json2":
+            return _Json2(http)
+        connection = self.connection
+        database = self.settings.database or ""
+        return _JsonRpc(http, database, connection.login or "", connection.password or "")
+
+    def _walk(self, call: _Json2 | _JsonRpc, as_of: datetime, since: datetime | None) -> Reading:
+        settings = self.settings
+        groups = groups_frame(
+            [
+                {"id": str(c.id), "name": _text(c.display_name), "active": c.active}
+                for c in call(
+                    CATEGORY,
+                    "search_read",
+                    list[_Category],
+                    domain=[],
+                    fields=["display_name", "active"],
+                    order="id asc",
+                )
+            ]
+        )
+        wanted = self._fields(call)
+        domain = list(settings.domain)
+        if since is not None:
+            earlier = (since - settings.overlap).astimezone(UTC)
+            domain.append(["write_date", ">=", f"{earlier:%Y-%m-%d %H:%M:%S}"])
+        highest = call(
+            PARTNER,
+            "search_read",
+            list[_Id],
+            domain=domain,
+            fields=["id"],
+            order="id desc",
+            limit=1,
+        )
+        last = highest[0].id if highest else 0
+        domain.append(["id", "<=", last])
+        total = call(PARTNER, "search_count", int, domain=domain)
+
+        def ask(after: int) -> tuple[list[dict[str, Any]], list[int]]:
+            records = call(
+                PARTNER,
+                "search_read",
+                list[dict[str, Any]],
+                domain=[*domain, ["id", ">", after]],
+                fields=wanted,
+                order="id asc",
+                limit=settings.page,
+            )
+            rows = list(self._rows(records))
+            return rows, [int(row["erp_id"]) for row in rows]
+
+        walked = walk_by_id(ask, last, total, settings.http, self.progress)
+        return walked.reading(
+            self._customers(walked.rows),
+            groups,
+            as_of=as_of,
+            column_of=COLUMN_OF,
+            since=since,
+        )
+
+    def _fields(self, call: _Json2 | _JsonRpc) -> list[str]:
+        """The fields to read: those that every version has, and of the others those that this one has."""
+        optional = [*PHONES, "country_code"]
+        chosen = self.settings.guardian_field
+        there = call(
+            PARTNER,
+            "fields_get",
+            dict[str, Any],
+            allfields=[*optional, *([chosen] if chosen else [])],
+            attributes=["type"],
+        )
+        if chosen and chosen not in there:
+            raise SettingsWrong(
+                "Odoo's partners have no field of the name in settings: guardian_field."
+            )
+        always = ["name", "active", "email", "category_id", "is_company"]
+        dates = ["create_date", "write_date"]
+        return [
+            *always,
+            *dates,
+            *(f for f in optional if f in there),
+            *([chosen] if chosen else []),
+        ]
+
+    def _rows(self, records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for record in records:
+            p = typed(record, _Partner)
+            guardian = record.get(self.settings.guardian_field or "") or None
+            # a many2one comes as [id, name]
+            if isinstance(guardian, list):
+                guardian = guardian[0] if guardian else None
+            yield {
+                "erp_id": str(p.id),
+                "name": _text(p.name),
+                "email": _text(p.email),
+                "phone": _text(p.mobile) or _text(p.phone),
+                "country": _text(p.country_code),
+                "status": "active" if p.active else "archived",
+                "groups": [
+                    {"id": str(c), "valid_from": None, "valid_until": None} for c in p.category_id
+                ],
+                "guardian_id": str(guardian) if guardian is not None else None,
+                "created_at": _text(p.create_date),
+                "modified_at": _text(p.write_date),
+                "is_company": p.is_company,
+            }
+
+    def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`; a company's name is not taken apart."""
+        raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
+        first, last = fields.split_names(raw["name"]).get_columns()
+        person = ~pl.col("is_company")
+        return customers_frame(
+            raw.with_columns(
+                fields.country(pl.col("country")),
+                fields.moments(raw["created_at"], ZoneInfo("UTC")),
+                fields.moments(raw["modified_at"], ZoneInfo("UTC")),
+                fields.phones(raw["phone"], self.club.country),
+                first_name=pl.when(person).then(pl.lit(first)),
+                last_name=pl.when(person).then(pl.lit(last)).otherwise(pl.col("name")),
+            )
+        )
+
+
+class _Json2:
+    """Odoo's methods over JSON-2."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def __call__(self, model: str, method: str, into: type[T], **arguments: Any) -> T:
+        """One call.
+
+        :param into: the type of its result.
+        :raises ConnectorError: as `Http.json`.
+        """
+        body = {"context": EVERYBODY, **arguments}
+        return self._http.json("POST", f"/json/2/{model}/{method}", into, body=body)
+
+
+class _Answer(msgspec.Struct, Generic[T]):
+    result: T | None = None
+    error: dict[str, Any] | None = None
+
+
+class _JsonRpc:
+    """Odoo's methods over the older JSON-RPC; logs in before the first one."""
+
+    def __init__(self, http: Http, database: str, login: str, password: str) -> None:
+        self._http, self._database, self._login, self._password = http, database, login, password
+        self._user: int | None = None
+
+    def __call__(self, model: str, method: str, into: type[T], **arguments: Any) -> T:
+        """One call.
+
+        :param into: the type of its result.
+        :raises ConnectorError: as `Http.json`, and for errors in answers of status 200.
+        """
+        if self._user is None:
+            user = self._ask(
+                "common", "login", [self._database, self._login, self._password], int | bool
+            )
+            # True is no number of a user either
+            if isinstance(user, bool) or not user:
+                raise CredentialsRefused("Odoo refused our log-in.")
+            self._user = user
+        keywords = {"context": EVERYBODY, **arguments}
+        who: list[Any] = [self._database, self._user, self._password]
+        found: T = self._ask("object", "execute_kw", [*who, model, method, [], keywords], into)
+        return found
+
+    def _ask(self, service: str, method: str, arguments: list[Any], into: Any) -> Any:
+        answer = self._http.ask(
+            "POST",
+            "/jsonrpc",
+            _Answer[into],
+            body={
+                "jsonrpc": "2.0",
+                "method": "call",
+                "id": 0,
+                "params": {"service": service, "method": method, "args": arguments},
+            },
+            judge=_judged,
+        ).value
+        assert answer is not None
+        if answer.result is None:
+            raise ContractChanged(f"Odoo answered {method} with nothing.")
+        return answer.result
+
+
+def _judged(answer: _Answer[Any]) -> None:
+    """What an error in a 200 means. Its own text may name people and is left out (R19)."""
+    if answer.error is not None:
+        raise _refusal(answer.error)
+
+
+def _refusal(error: Mapping[str, Any]) -> ConnectorError:
+    data = error.get("data")
+    kind = str(data.get("name", "")).rpartition(".")[2] if isinstance(data, dict) else ""
+    if kind == "AccessDenied":
+        return CredentialsRefused("Odoo refused our log-in.")
+    if kind == "AccessError":
+        return CredentialsRefused(
+            "Odoo forbids what we ask.",
+            remedy="The connection's user needs the right to read contacts and their categories.",
+        )
+    return ErpUnreachable(
+        "Odoo failed at our question.",
+        remedy="Its own log names the cause. Where it lasts, settings: database or domain is wrong.",
+    )
+
+
+def _text(value: str | bool | None) -> str | None:
+    """A text; `false` is Odoo's word for none."""
+    return value if isinstance(value, str) else None

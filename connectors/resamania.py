@@ -1,0 +1,380 @@
+"""Resamania 2 (Stadline): French clubs, over JSON-LD collections behind a gateway.
+
+The connection's host is the gateway with its environment (`https://gateway.prod.gravitee.stadline.tech/resa2-prod`),
+log-in and password are the client id and secret, the extra holds `api_key`; the club's settings name the
+client token and the club. From the vendor's pages [doc] (erps.md 5) and the vendor's own collection of example
+requests on GitHub (stadline/resamania2-partners) [ex]; no server of theirs was within reach, the sandbox speaks
+what these say:
+
+- `POST /{client_token}/oauth/v2/token`, a form with `grant_type=client_credentials`; the gateway's key goes
+  with every request, this one too (`x-gravitee-api-key`, else 401) [doc].
+- The club and, for chains, the network node are named by IRI in `x-user-club-id` and `x-user-network-node-id`; without
+  them a list is answered with 404 "Item not found", outside of our scope with 403 [doc].
+- `GET /{client_token}/contacts`: members of a Hydra collection, 30 a page [doc] or as many as `itemsPerPage` asks for
+  [ex], with a total. Newer API Platforms write the same without the prefix `hydra:`; both are read. The next
+  page is the one that the answer names; pages are never counted.
+- `GET /{client_token}/subscriptions`, each with its `contact` [ex]. Never one request per contact: the gateway
+  has special limits on those [doc].
+- Limits a second, a minute and a day, with resets in epoch milliseconds (`connectors.http` reads them) [doc].
+- Every value in a query is encoded, so that a plus sign in an email or a date arrives as one (`%2B`) [doc].
+- An email is unique per client token [doc]. Merges are not told, nor who belongs to whose family.
+- Webhooks are thin and do not say which environment they come from: each environment gets an address of its
+  own, which is a club's here [doc]. They are not signed: see `connectors.webhooks.resamania`.
+
+Inferred, therefore settable or loud:
+
+- [inf] a contact's state and its words: settings `state`, `states`. A word that is not understood, or none at
+  all, changes nothing (R3).
+- [inf] keys of a subscription: settings `product`, `valid_from`, `valid_through`. One in which they are not found is
+  `ContractChanged`, never a lost group. `engagedThrough` [ex] is the end of a commitment, not of the subscription.
+- [inf] the addresses of next pages lack the gateway's part; both forms are read.
+- [inf] a filter for changes: setting `changed_after` (`updatedAt[after]`, say); without it every reading is a full
+  one. An API Platform that does not know a filter ignores it, which costs pages and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+import polars as pl
+from pydantic import Field
+
+from connectors import fields
+from connectors.base import Connector, Settings
+from connectors.errors import (
+    ContractChanged,
+    CredentialsRefused,
+    ErpUnreachable,
+    SettingsWrong,
+)
+from connectors.http import Http, HttpLimits, Unauthorized, base_address
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.paging import Page, walk
+from connectors.records import day, typed
+from connectors.rest.paths import MISSING, Path, getter, text
+
+Status = Literal["active", "prospect", "paused", "suspended", "former", "archived", "unknown"]
+
+#: subscriptions per request, where the ERP lets us choose: they are small.
+HELD_PAGE = 500
+
+STATES: dict[str, Status] = {"client": "active", "prospect": "prospect", "former": "former"}
+
+#: canonical field -> the contact's key that it is read from.
+COLUMN_OF = {
+    "erp_id": "@id",
+    "first_name": "givenName",
+    "last_name": "familyName",
+    "email": "email",
+    "phone": "mobile",
+    "birth_date": "birthDate",
+    "gender": "gender",
+    "country": "address",
+    "status": "state",
+    "groups": "subscriptions",
+    "created_at": "createdAt",
+    "modified_at": "updatedAt",
+}
+
+ROW_SCHEMA = {
+    **dict.fromkeys((*COLUMN_OF, "status_raw"), pl.String()),
+    "groups": CUSTOMER_SCHEMA["groups"],
+}
+
+
+class ResamaniaSettings(Settings):
+    """`settings:` of a club on Resamania 2.
+
+    :param client_token: the customer of Stadline's, as it stands in addresses.
+    :param club, network_node: numbers, or IRIs (`/demoapi/clubs/1210`).
+    :param page: contacts per request, where the ERP lets us choose.
+    :param state: path of a contact's state.
+    :param states: the ERP's word -> ours, beside `STATES`.
+    :param subscriptions: read them; they become groups. Without them there are none.
+    :param product, valid_from, valid_through: paths in a subscription.
+    :param changed_after: name of the filter by which changed contacts are asked for; none: everything is read.
+    """
+
+    client_token: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    club: str | int
+    network_node: str | int | None = None
+    page: int = Field(default=100, ge=1, le=1000)
+    state: Path = "state"
+    states: dict[str, Status] = Field(default_factory=dict)
+    subscriptions: bool = True
+    product: Path = "product"
+    valid_from: Path = "validFrom"
+    valid_through: Path = "validThrough"
+    changed_after: str | None = None
+    http: HttpLimits = HttpLimits(per_second=20)
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+
+
+class _View(msgspec.Struct):
+    prefixed: str | None = msgspec.field(name="hydra:next", default=None)
+    plain: str | None = msgspec.field(name="next", default=None)
+
+
+class _Collection(msgspec.Struct):
+    """A Hydra collection, with and without prefix."""
+
+    prefixed: list[dict[str, Any]] | None = msgspec.field(name="hydra:member", default=None)
+    plain: list[dict[str, Any]] | None = msgspec.field(name="member", default=None)
+    prefixed_total: int | None = msgspec.field(name="hydra:totalItems", default=None)
+    plain_total: int | None = msgspec.field(name="totalItems", default=None)
+    prefixed_view: _View | None = msgspec.field(name="hydra:view", default=None)
+    plain_view: _View | None = msgspec.field(name="view", default=None)
+
+    @property
+    def members(self) -> list[dict[str, Any]]:
+        members = self.plain if self.prefixed is None else self.prefixed
+        if members is None:
+            raise ContractChanged("Resamania answered without a list of members.")
+        return members
+
+    @property
+    def total(self) -> int:
+        """How many there are; without it nothing would prove that all came (R14)."""
+        total = self.plain_total if self.prefixed_total is None else self.prefixed_total
+        if total is None:
+            raise ContractChanged("Resamania does not say how many members a list has.")
+        return total
+
+    @property
+    def next(self) -> str | None:
+        view = self.prefixed_view or self.plain_view
+        return (view.prefixed or view.plain) if view is not None else None
+
+
+class _Address(msgspec.Struct, rename="camel"):
+    address_country_iso: str | None = None
+
+
+class _Contact(msgspec.Struct, rename="camel"):
+    iri: str = msgspec.field(name="@id")
+    given_name: str | None = None
+    family_name: str | None = None
+    email: str | None = None
+    mobile: str | None = None
+    phone: str | None = None
+    birth_date: str | None = None
+    gender: str | None = None
+    address: _Address | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class _Linked(msgspec.Struct):
+    iri: str = msgspec.field(name="@id")
+
+
+class _Subscription(msgspec.Struct):
+    contact: _Linked | str
+
+
+Held = Mapping[str, list[dict[str, Any]]]
+
+
+class ResamaniaConnector(Connector[ResamaniaSettings]):
+    """Reads a club's contacts and their subscriptions."""
+
+    name: ClassVar[str] = "resamania"
+    title: ClassVar[str] = "Resamania"
+    settings_type: ClassVar[type[Settings]] = ResamaniaSettings
+    answers_changes: ClassVar[bool] = True
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read every contact; or, where the ERP has a filter for it (`changed_after`), those that changed.
+
+        :raises ConnectorError: before the first whole page of contacts, or where the subscriptions are not
+            whole: half of them would take groups away from the other half.
+        """
+        as_of = self.now()
+        since = None if full or self.settings.changed_after is None else self.since
+        with self._http() as http:
+            held = self._subscriptions(http) if self.settings.subscriptions else {}
+            return self._contacts(http, as_of, held, since)
+
+    def check(self) -> str:
+        """Log in and ask for a page of contacts."""
+        with self._http() as http:
+            total = self._page(http, "contacts", None, {"itemsPerPage": 1}).total
+        return f"Log-in works: the club has {total} contacts."
+
+    def _http(self) -> Http:
+        base, settings, connection = base_address(self.connection), self.settings, self.connection
+        key = connection.extra.get("api_key")
+        if not isinstance(key, str) or not key:
+            raise SettingsWrong(f"The connection {connection.id} lacks the gateway's API key.")
+        if not connection.login or not connection.password:
+            raise SettingsWrong(
+                f"The connection {connection.id} lacks the client id (login) or the secret (password)."
+            )
+        headers = {
+            "Accept": "application/ld+json",
+            "x-gravitee-api-key": key,
+            "x-user-club-id": self._iri("clubs", settings.club),
+        }
+        if settings.network_node is not None:
+            headers["x-user-network-node-id"] = self._iri("network_nodes", settings.network_node)
+        return Http(
+            base, self.title, settings.http, now=self.now, headers=headers, login=self._log_in
+        )
+
+    def _iri(self, kind: str, name: str | int) -> str:
+        """An IRI of a number, or as it is given."""
+        given = str(name)
+        return given if given.startswith("/") else f"/{self.settings.client_token}/{kind}/{given}"
+
+    def _log_in(self, http: Http) -> str:
+        token = http.ask(
+            "POST",
+            f"/{self.settings.client_token}/oauth/v2/token",
+            _Token,
+            form={
+                "grant_type": "client_credentials",
+                "client_id": self.connection.login or "",
+                "client_secret": self.connection.password or "",
+            },
+            login=False,
+        ).value
+        assert token is not None
+        return f"Bearer {token.access_token}"
+
+    def _page(
+        self, http: Http, kind: str, address: str | None, params: Mapping[str, Any]
+    ) -> _Collection:
+        """A page of a collection.
+
+        :param address: of a page that another one named; of it only the query is used, so that no answer
+            can send our token elsewhere.
+        """
+        asked = list(params.items()) if address is None else parse_qsl(urlsplit(address).query)
+        try:
+            return http.json(
+                "GET", f"/{self.settings.client_token}/{kind}", _Collection, params=asked
+            )
+        except SettingsWrong as error:
+            raise SettingsWrong(
+                error.what,
+                remedy="Correct client_token, club and network_node in the club's settings, and the "
+                "environment at the end of the connection's host.",
+            ) from None
+        except Unauthorized:
+            raise
+        except CredentialsRefused as error:
+            raise CredentialsRefused(
+                error.what,
+                remedy=f"Ask Stadline to let our client read /{kind}: it is not in our scope.",
+            ) from None
+
+    def _subscriptions(self, http: Http) -> Held:
+        """Everything that is held, by contact.
+
+        :raises ErpUnreachable: it did not come whole.
+        """
+        held: dict[str, list[dict[str, Any]]] = {}
+
+        def ask(address: str | None) -> Page[str, str]:
+            page = self._page(http, "subscriptions", address, {"itemsPerPage": HELD_PAGE})
+            ids = []
+            for record in page.members:
+                contact = typed(record, _Subscription).contact
+                key = _number(contact if isinstance(contact, str) else contact.iri)
+                held.setdefault(key, []).append(self._span(record))
+                ids.append(typed(record, _Linked).iri)
+            return Page(ids, set(ids), page.next, page.total)
+
+        walked = walk(ask, self.settings.http)
+        if walked.doubts or len(set(walked.rows)) != walked.total:
+            why = next(iter(walked.doubts), "Rows moved while they were read.")
+            raise ErpUnreachable(f"The subscriptions did not come whole. {why}")
+        return held
+
+    def _span(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A subscription as a group that is held.
+
+        :raises ContractChanged: it names no product, or lacks the keys of its dates.
+        """
+        settings, zone = self.settings, self.club.timezone
+        product = text(getter(settings.product)(record), "product")
+        first, last = getter(settings.valid_from)(record), getter(settings.valid_through)(record)
+        if not product or first is MISSING or last is MISSING:
+            raise ContractChanged(
+                "Resamania names the keys of a subscription otherwise than the settings say.",
+                remedy="Correct product, valid_from and valid_through in the club's settings.",
+            )
+        return {"id": product, "valid_from": day(first, zone), "valid_until": day(last, zone)}
+
+    def _contacts(self, http: Http, as_of: datetime, held: Held, since: datetime | None) -> Reading:
+        params: dict[str, Any] = {"itemsPerPage": self.settings.page}
+        if since is not None and self.settings.changed_after:
+            params[self.settings.changed_after] = since.isoformat(timespec="seconds")
+
+        def ask(address: str | None) -> Page[dict[str, Any], str]:
+            page = self._page(http, "contacts", address, params)
+            rows = list(self._rows(page.members, held))
+            return Page(rows, {row["erp_id"] for row in rows}, page.next, page.total)
+
+        walked = walk(ask, self.settings.http, self.progress)
+        names = dict.fromkeys(g["id"] for spans in held.values() for g in spans)
+        return walked.reading(
+            self._customers(walked.rows),
+            groups_frame([{"id": name, "name": name, "active": True} for name in names]),
+            as_of=as_of,
+            column_of=COLUMN_OF,
+            since=since,
+        )
+
+    def _rows(self, members: list[dict[str, Any]], held: Held) -> Iterator[dict[str, Any]]:
+        state_of = getter(self.settings.state)
+        for record in members:
+            contact = typed(record, _Contact)
+            key = _number(contact.iri)
+            word = text(state_of(record), "state") or ""
+            status = self.settings.states.get(word) or STATES.get(word, "unknown")
+            yield {
+                "erp_id": key,
+                "email": contact.email,
+                "first_name": contact.given_name,
+                "last_name": contact.family_name,
+                "phone": contact.mobile or contact.phone,
+                "birth_date": contact.birth_date,
+                "gender": contact.gender,
+                "country": contact.address.address_country_iso if contact.address else None,
+                "status": status,
+                "status_raw": word if status == "unknown" else None,
+                "groups": held.get(key, []),
+                "created_at": contact.created_at,
+                "modified_at": contact.updated_at,
+            }
+
+    def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
+        return customers_frame(
+            raw.with_columns(
+                fields.gender(pl.col("gender")),
+                fields.country(pl.col("country")),
+                fields.dates(raw["birth_date"]),
+                fields.moments(raw["created_at"], ZoneInfo("UTC")),
+                fields.moments(raw["modified_at"], ZoneInfo("UTC")),
+                fields.phones(raw["phone"], self.club.country),
+            )
+        )
+
+
+def _number(iri: str) -> str:
+    """`/demoapi/contacts/2974221` -> `2974221`."""
+    _, slash, number = iri.rpartition("/")
+    if not slash or not number:
+        raise ContractChanged("Resamania names a contact by something that is no IRI.")
+    return number

@@ -1,0 +1,219 @@
+"""Square: shops and studios that keep their customers in Square's directory.
+
+The connection's host is `https://connect.squareup.com`, its password an access token with `CUSTOMERS_READ`. From the
+vendor's reference and guides [doc] (erps.md 9); no server of theirs was within reach, the sandbox speaks what these
+say:
+
+- `POST /v2/customers/search`, at most 100 a page (the limit is advisory: a page may have more or fewer), the next page
+  by `cursor`, which the last one lacks; `count: true` gives the total; sorted by creation, so that newcomers come last
+  and move nobody. Profiles without name, company, email and phone are neither listed nor counted.
+- No status: who is listed is a customer, and deleting is final. The directory may hold everybody who ever paid by
+  card, so a club on Square will want `group_required: true`.
+- `GET /v2/customers/groups`: groups by id and name, held without dates and without a switch. Segments, which Square
+  makes by rules of its own, are not read.
+- A merge gives the person a third id: both profiles are deleted and a new one is created, whose source is `MERGE`. It
+  names neither of the old ones (webhooks do), so R10 finds it by the email.
+- What changes shows after 30 seconds, at times after more than a minute; `updated_at` may be asked for (setting
+  `changes`), with an `overlap` well above that. Deletions and merges wait for the next reading of everything.
+- A birthday without a year has the year 0000, which is none.
+- Emails are not unique, and Square says to expect doubles.
+
+[inf] `count` is there also when it is 0; an answer without it is `ContractChanged`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+import polars as pl
+from pydantic import Field
+
+from connectors import fields
+from connectors.base import Connector, Settings
+from connectors.changes import ChangesSettings
+from connectors.errors import ErpUnreachable, SettingsWrong
+from connectors.http import Http, HttpLimits, base_address
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.paging import Page, walk
+
+#: canonical field -> the customer's key that it is read from.
+COLUMN_OF = {
+    "erp_id": "id",
+    "first_name": "given_name",
+    "last_name": "family_name",
+    "email": "email_address",
+    "phone": "phone_number",
+    "birth_date": "birthday",
+    "country": "address",
+    "groups": "group_ids",
+    "created_at": "created_at",
+    "modified_at": "updated_at",
+}
+
+ROW_SCHEMA = {
+    **dict.fromkeys((*COLUMN_OF, "status"), pl.String()),
+    "groups": CUSTOMER_SCHEMA["groups"],
+}
+
+
+class SquareSettings(ChangesSettings):
+    """`settings:` of a club on Square.
+
+    :param page: customers per request.
+    :param version: the API's version, a date; Square keeps old ones.
+    """
+
+    page: int = Field(default=100, ge=1, le=100)
+    version: str = Field(default="2023-12-13", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    http: HttpLimits = HttpLimits()
+
+
+class _Address(msgspec.Struct):
+    country: str | None = None
+
+
+class _Customer(msgspec.Struct):
+    id: str
+    given_name: str | None = None
+    family_name: str | None = None
+    company_name: str | None = None
+    email_address: str | None = None
+    phone_number: str | None = None
+    birthday: str | None = None
+    address: _Address | None = None
+    group_ids: list[str] | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class _Found(msgspec.Struct):
+    count: int
+    customers: list[_Customer] | None = None
+    cursor: str | None = None
+
+
+class _Group(msgspec.Struct):
+    id: str
+    name: str
+
+
+class _Groups(msgspec.Struct):
+    groups: list[_Group] | None = None
+    cursor: str | None = None
+
+
+class SquareConnector(Connector[SquareSettings]):
+    """Reads a seller's customer directory and its groups."""
+
+    name: ClassVar[str] = "square"
+    title: ClassVar[str] = "Square"
+    settings_type: ClassVar[type[Settings]] = SquareSettings
+    answers_changes: ClassVar[bool] = True
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read every customer; or, where the club has chosen so, those that changed.
+
+        :raises ConnectorError: before the first whole page, or where the list of groups is not whole.
+        """
+        as_of = self.now()
+        since = self.settings.since(self.since, full=full)
+        with self._http() as http:
+            groups = self._groups(http)
+            return self._walk(http, as_of, groups, since)
+
+    def check(self) -> str:
+        """Ask for one customer."""
+        with self._http() as http:
+            count = self._found(http, None, None, limit=1).count
+        return f"The token works: the directory has {count} customers."
+
+    def _http(self) -> Http:
+        token = self.connection.password
+        base = base_address(self.connection).removesuffix("/v2")
+        if not token:
+            raise SettingsWrong(f"The connection {self.connection.id} lacks the access token.")
+        headers = {"Authorization": f"Bearer {token}", "Square-Version": self.settings.version}
+        return Http(base, self.title, self.settings.http, now=self.now, headers=headers)
+
+    def _groups(self, http: Http) -> list[_Group]:
+        """The whole list.
+
+        :raises ErpUnreachable: it did not come whole; groups that are missing would be unknown ones.
+        """
+
+        def ask(cursor: str | None) -> Page[_Group, str]:
+            params = {"limit": 50} if cursor is None else {"limit": 50, "cursor": cursor}
+            page = http.json("GET", "/v2/customers/groups", _Groups, params=params)
+            groups = page.groups or []
+            return Page(groups, {g.id for g in groups}, page.cursor or None)
+
+        walked = walk(ask, self.settings.http)
+        if walked.doubts:
+            raise ErpUnreachable(f"The groups did not come whole. {walked.doubts[0]}")
+        return walked.rows
+
+    def _found(
+        self, http: Http, cursor: str | None, since: datetime | None, *, limit: int
+    ) -> _Found:
+        query: dict[str, Any] = {"sort": {"field": "CREATED_AT", "order": "ASC"}}
+        if since is not None:
+            earlier = (since - self.settings.overlap).astimezone(UTC)
+            query["filter"] = {"updated_at": {"start_at": f"{earlier:%Y-%m-%dT%H:%M:%SZ}"}}
+        body = {"limit": limit, "count": True, "query": query}
+        if cursor is not None:
+            body["cursor"] = cursor
+        return http.json("POST", "/v2/customers/search", _Found, body=body)
+
+    def _walk(
+        self, http: Http, as_of: datetime, groups: list[_Group], since: datetime | None
+    ) -> Reading:
+        def ask(cursor: str | None) -> Page[dict[str, Any], str]:
+            found = self._found(http, cursor, since, limit=self.settings.page)
+            rows = list(_rows(found.customers or []))
+            return Page(rows, {row["erp_id"] for row in rows}, found.cursor or None, found.count)
+
+        walked = walk(ask, self.settings.http, self.progress)
+        return walked.reading(
+            self._customers(walked.rows),
+            groups_frame([{"id": g.id, "name": g.name, "active": True} for g in groups]),
+            as_of=as_of,
+            column_of=COLUMN_OF,
+            since=since,
+        )
+
+    def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
+        return customers_frame(
+            raw.with_columns(
+                fields.country(pl.col("country")),
+                fields.dates(raw["birth_date"]),
+                fields.moments(raw["created_at"], ZoneInfo("UTC")),
+                fields.moments(raw["modified_at"], ZoneInfo("UTC")),
+                fields.phones(raw["phone"], self.club.country),
+            )
+        )
+
+
+def _rows(customers: list[_Customer]) -> Iterator[dict[str, Any]]:
+    for c in customers:
+        nameless = not (c.given_name or c.family_name)
+        yield {
+            "erp_id": c.id,
+            "email": c.email_address,
+            "first_name": c.given_name,
+            "last_name": c.company_name if nameless else c.family_name,
+            "phone": c.phone_number,
+            "birth_date": c.birthday,
+            "country": c.address.country if c.address else None,
+            "status": "active",
+            "groups": [
+                {"id": g, "valid_from": None, "valid_until": None} for g in c.group_ids or ()
+            ],
+            "created_at": c.created_at,
+            "modified_at": c.updated_at,
+        }

@@ -1,0 +1,311 @@
+"""Virtuagym: gyms, over the Public API v1.
+
+The connection's host is `https://api.virtuagym.com`, its password the club key ("club secret"), the extra holds
+`api_key`; the club's settings name its `club_id`. From a copy of the vendor's own documentation [doc] (erps.md 9); no
+server of theirs was within reach, the sandbox speaks what it says:
+
+- Both keys stand in the query of every request. (No query ever reaches a log line or an error, see
+  `connectors.http`.)
+- `GET /api/v1/club/{id}/member?from_id=…&max_results=…` gives members of rising id, at most 500, and in
+  `results_remaining` how many follow; with those before that is the total of the certificate. `sync_from` asks for
+  changes, but any number of rows may share one timestamp, so the vendor says to walk by id: every reading is full.
+- `with=memberships` brings what each member holds, running or not, with flags: `active`, `paused`, `cancelled` (it will
+  end), `stopped` (it has), `completed`.
+- The envelope comes flat (`{"statuscode", …, "result"}`) or nested (`{"status": {"statuscode", …}, "result"}`), and its
+  status counts beside that of HTTP: 420 "no member found" on a list is an empty one.
+- Times come in seconds, in milliseconds, or as a date, also in one answer.
+- 500 requests an hour; beyond that status 421, not 429, without saying for how long.
+- No webhooks, and nothing of merges and families.
+
+Inferred, therefore settable or harmless:
+
+- [inf] `from_id` is the last id that was seen, not the first to come: the page behind it begins above.
+- [inf] a member whose only memberships are paused is `paused`; one without any is what `active` says. A club that
+  wants a running membership says `group_required: true`.
+- [inf] a membership that is not cancelled goes on past its `contract_end_date`.
+- [inf] without `results_remaining` (older answers) the walk ends with a page that has nobody in it.
+- [inf] `unsubscribe_date` is the last day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+
+import msgspec
+import polars as pl
+from pydantic import Field
+
+from connectors import fields
+from connectors.base import Connector, Settings
+from connectors.errors import (
+    ContractChanged,
+    CredentialsRefused,
+    ErpUnreachable,
+    RateLimited,
+    SettingsWrong,
+)
+from connectors.http import THROTTLED, Http, HttpLimits, base_address
+from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.paging import Page, walk
+from connectors.records import day
+
+#: canonical field -> the member's key that it is read from.
+COLUMN_OF = {
+    "erp_id": "member_id",
+    "first_name": "firstname",
+    "last_name": "lastname",
+    "email": "email",
+    "phone": "mobile",
+    "birth_date": "birthday",
+    "gender": "gender",
+    "country": "country",
+    "status": "active",
+    "groups": "memberships",
+    "valid_until": "unsubscribe_date",
+    "created_at": "member_since",
+    "modified_at": "timestamp_edit",
+}
+
+ROW_SCHEMA = {
+    **dict.fromkeys(COLUMN_OF, pl.String()),
+    **{c: CUSTOMER_SCHEMA[c] for c in ("groups", "valid_until", "created_at", "modified_at")},
+}
+
+#: beyond it a number of seconds would lie in the year 5138.
+MILLISECONDS_FROM = 1e11
+NOBODY = 420
+
+
+class VirtuagymSettings(Settings):
+    """`settings:` of a club on Virtuagym.
+
+    :param club_id: the club's number, in addresses.
+    :param page: members per request.
+    """
+
+    club_id: int = Field(gt=0)
+    page: int = Field(default=500, ge=1, le=500)
+    http: HttpLimits = HttpLimits()
+
+
+class _Membership(msgspec.Struct):
+    membership_id: int
+    membership_name: str | None = None
+    active: bool | int = False
+    paused: bool | int = False
+    cancelled: bool | int = False
+    stopped: bool | int = False
+    completed: bool | int = False
+    start_date: str | None = None
+    contract_end_date: str | None = None
+
+    @property
+    def over(self) -> bool:
+        return bool(self.stopped or self.completed)
+
+
+class _Member(msgspec.Struct):
+    member_id: int
+    active: bool | int | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    email: str | None = None
+    mobile: str | None = None
+    phone: str | None = None
+    birthday: str | None = None
+    gender: str | None = None
+    country: str | None = None
+    member_since: int | str | None = None
+    timestamp_edit: int | str | None = None
+    unsubscribe_date: str | None = None
+    memberships: list[_Membership] | None = None
+
+
+class _Status(msgspec.Struct):
+    statuscode: int | None = None
+    results_remaining: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    """Both forms of the envelope."""
+
+    result: list[_Member] | None = None
+    status: _Status | None = None
+    statuscode: int | None = None
+    results_remaining: int | None = None
+
+    @property
+    def code(self) -> int | None:
+        return self.status.statuscode if self.status else self.statuscode
+
+    @property
+    def remaining(self) -> int | None:
+        return self.status.results_remaining if self.status else self.results_remaining
+
+
+class VirtuagymConnector(Connector[VirtuagymSettings]):
+    """Reads a club's members and their memberships."""
+
+    name: ClassVar[str] = "virtuagym"
+    title: ClassVar[str] = "Virtuagym"
+    settings_type: ClassVar[type[Settings]] = VirtuagymSettings
+
+    def read(self, *, full: bool = False) -> Reading:
+        """Read every member; changes cannot be walked reliably, so `full` makes no difference.
+
+        :raises ConnectorError: before the first whole page.
+        """
+        as_of = self.now()
+        with self._http() as http:
+            return self._walk(http, as_of)
+
+    def check(self) -> str:
+        """Ask for one member."""
+        with self._http() as http:
+            found = self._page(http, 0, limit=1)
+        there = "members" if found.result else "no members"
+        return f"The keys work: the club has {there}."
+
+    def _http(self) -> Http:
+        base, connection = base_address(self.connection), self.connection
+        if not connection.password or not self._api_key:
+            raise SettingsWrong(
+                f"The connection {connection.id} lacks the club key (password) or the API key."
+            )
+        return Http(base, self.title, self.settings.http, now=self.now)
+
+    @property
+    def _api_key(self) -> str | None:
+        key = self.connection.extra.get("api_key")
+        return key if isinstance(key, str) else None
+
+    def _page(self, http: Http, after: int, *, limit: int) -> _Answer:
+        answer = http.ask(
+            "GET",
+            f"/api/v1/club/{self.settings.club_id}/member",
+            _Answer,
+            params={
+                "api_key": self._api_key,
+                "club_secret": self.connection.password,
+                "from_id": after,
+                "max_results": limit,
+                "with": "memberships",
+            },
+            absent=frozenset({NOBODY}),
+            judge=_judged,
+        ).value
+        return answer or _Answer(result=[], results_remaining=0)
+
+    def _walk(self, http: Http, as_of: datetime) -> Reading:
+        groups: dict[str, str] = {}
+        seen = 0
+
+        def ask(after: int | None) -> Page[dict[str, Any], int]:
+            nonlocal seen
+            page = self._page(http, after or 0, limit=self.settings.page)
+            members = page.result or []
+            ids = [m.member_id for m in members]
+            if ids != sorted(ids) or (ids and ids[0] <= (after or 0)):
+                raise ContractChanged("It is not the page that was asked for.")
+            rows = list(self._rows(members, groups))
+            seen += len(rows)
+            more = bool(ids) if page.remaining is None else page.remaining > 0
+            return Page(
+                rows,
+                {str(i) for i in ids},
+                ids[-1] if ids and more else None,
+                None if page.remaining is None else seen + page.remaining,
+            )
+
+        walked = walk(ask, self.settings.http, self.progress)
+        return walked.reading(
+            self._customers(walked.rows),
+            groups_frame([{"id": k, "name": v, "active": True} for k, v in groups.items()]),
+            as_of=as_of,
+            column_of=COLUMN_OF,
+        )
+
+    def _rows(self, members: list[_Member], groups: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """Members of one page; `groups` (id -> name) grows by those not seen before."""
+        for m in members:
+            memberships = m.memberships or []
+            for held in memberships:
+                key = str(held.membership_id)
+                groups.setdefault(key, held.membership_name or key)
+            yield {
+                "erp_id": str(m.member_id),
+                "email": m.email,
+                "first_name": m.firstname,
+                "last_name": m.lastname,
+                "phone": m.mobile or m.phone,
+                "birth_date": m.birthday,
+                "gender": m.gender,
+                "country": m.country,
+                "status": _status(m),
+                "groups": [self._span(h) for h in memberships if not h.over and not h.paused],
+                "valid_until": day(m.unsubscribe_date, self.club.timezone),
+                "created_at": self._moment(m.member_since),
+                "modified_at": self._moment(m.timestamp_edit),
+            }
+
+    def _span(self, held: _Membership) -> dict[str, Any]:
+        zone = self.club.timezone
+        return {
+            "id": str(held.membership_id),
+            "valid_from": day(held.start_date, zone),
+            "valid_until": day(held.contract_end_date, zone) if held.cancelled else None,
+        }
+
+    def _moment(self, value: int | str | None) -> datetime | None:
+        """Seconds, milliseconds, or a date (its beginning in the club's calendar)."""
+        if not value:
+            return None
+        try:
+            if isinstance(value, int):
+                seconds = value / 1000 if value >= MILLISECONDS_FROM else float(value)
+                return datetime.fromtimestamp(seconds, UTC)
+            whole = datetime.combine(date.fromisoformat(value[:10]), datetime.min.time())
+            return whole.replace(tzinfo=self.club.timezone).astimezone(UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
+        return customers_frame(
+            raw.with_columns(
+                fields.gender(pl.col("gender")),
+                fields.country(pl.col("country")),
+                fields.dates(raw["birth_date"]),
+                fields.phones(raw["phone"], self.club.country),
+            )
+        )
+
+
+def _status(member: _Member) -> str:
+    if member.active is None:
+        return "unknown"
+    if not member.active:
+        return "former"
+    held = [m for m in member.memberships or () if not m.over]
+    return "paused" if held and all(m.paused for m in held) else "active"
+
+
+def _judged(answer: _Answer) -> None:
+    """What the envelope's own status means; its message may quote our question and is left out (R19)."""
+    code = answer.code
+    if code == NOBODY and not answer.result:
+        return
+    if code is None or (code < 300 and answer.result is None):
+        raise ContractChanged("Virtuagym answered without a status or a result.")
+    if code < 300:
+        return
+    if code in THROTTLED:
+        raise RateLimited(f"Virtuagym has had too many requests ({code}).")
+    if code in (401, 403):
+        raise CredentialsRefused(f"Virtuagym refused our keys ({code}).")
+    if code >= 500:
+        raise ErpUnreachable(f"Virtuagym answers with an error ({code}).")
+    raise ContractChanged(f"Virtuagym did not understand our question ({code}).")
