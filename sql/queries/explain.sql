@@ -107,19 +107,35 @@ where h.club = :club
 order by h.hold;
 
 -- name: who(club, erp_id, email)
--- The records and base customers that an ERP id or an email means.
+-- The records and base customers that an ERP id or an email means; each part has an index of its own.
+with ids as (
+    select erp_id from sync.erp_customer
+    where club = :club and erp_id = :erp_id
+    union
+    select erp_id from sync.erp_customer
+    where
+        club = :club
+        and hashtextextended(email_norm, 0) = hashtextextended(:email, 0)
+        and email_norm = :email
+)
+
 select
     m.erp_id,
     c.customer
-from sync.erp_customer as m
-left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
-where m.club = :club and (m.erp_id = :erp_id or m.email_norm = :email or c.email = :email)
+from ids as m
+left join base.customer as c on c.club = :club and m.erp_id = c.erp_id
 union
 select
-    c.erp_id,
-    c.customer
-from base.customer as c
-where c.club = :club and (c.erp_id = :erp_id or c.email = :email);
+    erp_id,
+    customer
+from base.customer
+where club = :club and erp_id = :erp_id
+union
+select
+    erp_id,
+    customer
+from base.customer
+where club = :club and email = :email;
 
 -- name: by_name(club, fragment)
 -- People whose name holds that fragment, records and customers alike.
