@@ -81,11 +81,11 @@ def _take(club_id: str, source: str, message_id: str, *, wish: bool = False) -> 
         raise Refused(503, "Not taken", "The club base does not answer. Send it again.") from None
     if received is None or received.run_id is None:
         return None
-    _start(received.run_id, club_id)
+    start(received.run_id, club_id)
     return received.run_id
 
 
-def _start(run_id: str, club_id: str) -> None:
+def start(run_id: str, club_id: str, **conf: Any) -> None:
     """Start the run, unless it is there. Should that fail, `upkeep` finds the nudge in the inbox."""
     from airflow.api.common.trigger_dag import trigger_dag
     from airflow.exceptions import DagRunAlreadyExists
@@ -98,7 +98,7 @@ def _start(run_id: str, club_id: str) -> None:
             triggered_by=DagRunTriggeredByType.REST_API,
             run_id=run_id,
             run_after=now(),
-            conf={"club": club_id},
+            conf={"club": club_id, **conf},
         )
     except DagRunAlreadyExists:
         pass
