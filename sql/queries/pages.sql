@@ -254,7 +254,7 @@ left join sync.snapshot as n on r.club = n.club and r.snapshot = n.snapshot
 where
     r.club = :club
     and r.started_at >= :since
-    and r.trigger not like 'by hand:%'
+    and not starts_with(r.trigger, 'by hand:')
     and r.state != 'running'
 group by 1
 order by 1;
