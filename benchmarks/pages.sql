@@ -126,8 +126,8 @@ select
     'load',
     n.snapshot,
     500,
-    case when mod(n.snapshot, 5) = 0 then '{"addition": 2, "deactivation": 1, "profile_change": 3}' else '{}' end::jsonb,
-    case when mod(n.snapshot, 5) = 0 then 12 else 0 end,
+    case when mod(n.snapshot * 31 / 7, 5) = 0 then '{"addition": 2, "deactivation": 1, "profile_change": 3}' else '{}' end::jsonb,
+    case when mod(n.snapshot * 31 / 7, 5) = 0 then 12 else 0 end,
     'sync_' || c.erp,
     'scheduled__' || to_char(n.read_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
     'batch.extract',
@@ -142,8 +142,8 @@ select
     r.run,
     r.finished_at,
     k.kind,
-    r.club::bigint * 1000000 + 1 + mod(r.run * 13 + k.n, 500),
-    (1 + mod(r.run * 13 + k.n, 500))::text,
+    r.club::bigint * 1000000 + 1 + mod(r.run * 13 + k.n, 50),
+    (1 + mod(r.run * 13 + k.n, 50))::text,
     '{"first_name": "An", "phone": null}'::jsonb,
     '{"first_name": "Ana", "phone": "+33612345678"}'::jsonb,
     'erp'
@@ -156,7 +156,7 @@ where r.rows_written > 0;
 
 -- name: fill_change_hours()!
 insert into sync.change_hour (club, hour, kind, changes)
-select club, date_trunc('hour', at, 'UTC'), kind, count(*) from sync.change
+select club, date_trunc('hour', at, 'UTC'), kind, count(*) * (1 + mod(min(run) * 7, 9)) from sync.change
 group by 1, 2, 3;
 
 -- name: fill_findings(each, now)!
@@ -203,7 +203,7 @@ select club, hold, 1, list_hash, 60, :now from sync.hold;
 insert into sync.hold_member (club, hold, customer, erp_id, reason, cause, joined_version)
 select h.club, h.hold, h.club::bigint * 1000000 + i, i::text, 'group_inactive', 'group Ten entries turned inactive', 1
 from sync.hold as h
-cross join generate_series(101, 160) as i;
+cross join generate_series(1, 60) as i;
 
 -- name: fill_summaries(now)!
 insert into sync.club_summary (club, customers, findings, at)

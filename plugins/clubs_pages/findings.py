@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from plugins.clubs_pages.surroundings import Club, base, strangers
 
 PAGE_SIZE = 50
 Sort = Literal["age", "findings", "name"]
+_BRACKETS = re.compile(r" \((…|-)\)")
 #: What a sentence about a whole group says in the place of ids.
 _SOME = {
     "en": {
@@ -124,7 +126,10 @@ def todo(club: Club, language: str) -> list[Todo]:
         return [
             Todo(
                 **row,
-                advice=suites.advice(row["code"], row["severity"], _SOME[language], language),
+                # what stands in brackets are the ids of one record
+                advice=_BRACKETS.sub(
+                    "", suites.advice(row["code"], row["severity"], _SOME[language], language)
+                ),
             )
             for row in queries().finding_groups(driver, club=club.number)
         ]

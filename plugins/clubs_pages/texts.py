@@ -173,7 +173,11 @@ class Voice:
             return self.gettext("just now") if delta <= timedelta(0) else self.gettext("now")
         return str(
             dates.format_timedelta(
-                delta, threshold=1.5, add_direction=True, locale=self.locale, format="long"
+                delta,
+                granularity="minute",
+                threshold=1.5,
+                add_direction=True,
+                locale=self.locale,
             )
         )
 
@@ -202,3 +206,19 @@ class Voice:
 
     def percent(self, share: float) -> str:
         return str(numbers.format_percent(share, locale=self.locale))
+
+
+ERRORS = (
+    _("Not found"),
+    _("Unauthorized"),
+    _("Not allowed"),
+    _("Not from this page"),
+    _("Not understood"),
+    _("No such club"),
+    _("Never read"),
+    _("No such act"),
+    _("No such hold"),
+    _("No such list"),
+    _("No such run"),
+)
+"""Titles of problems, as `problems` says them."""

@@ -102,6 +102,7 @@ def render(
             person=person,
             club=club,
             now=clock.now(),
+            status=status,
             act=None if club is None else _act_told(request, club),
             **context,
         )
@@ -132,6 +133,7 @@ def _with_query(request: Request) -> Callable[..., str]:
 
 
 def error_page(request: Request, status: int, title: str, detail: str) -> HTMLResponse:
+    title = texts.Voice(texts.language_of(request)).gettext(title)
     return render(request, "error.html", None, status=status, title=title, detail=detail)
 
 
