@@ -86,6 +86,8 @@ def ask(
     :param customer: a base customer's id, in its place.
     """
     sql = queries()
+    if words is not None and "@" in words:
+        words = _record_of(club, words) or words
     with club.driver() as driver:
         if words is None:
             row = sql.person(driver, club=club.number, customer=customer, erp_id=None)
@@ -96,6 +98,16 @@ def ask(
             zone = club.config.zone
             answer = why(driver, club.number, club.config.name, words, zone, language)
         return _told(driver, club, answer, language, shown)
+
+
+def _record_of(club: Club, words: str) -> str | None:
+    """The ERP id that an email stands for, where it is one alone: found by index, however large the club."""
+    with base().reader() as driver:
+        email = emails.normalise(words)
+        rows = list(queries().records_of_email(driver, club=club.number, email=email))
+    holders = [row for row in rows if row["holds"]] or rows
+    found: str | None = holders[0]["erp_id"] if len(holders) == 1 else None
+    return found
 
 
 def _is_name(driver: Driver, club: Club, words: str) -> bool:

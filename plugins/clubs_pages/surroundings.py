@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import functools
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Path
 
-from clubsync.config import ClubConfig, Config, Promise, config_path, load_config
+from clubsync.config import ClubConfig
 from clubsync.db import Base, Driver, queries
 from clubsync.pipeline import Pipeline
 from plugins.clubs_pages.problems import Refused
+from plugins.known_clubs import registry
+
+__all__ = ["Club", "TheClub", "base", "engine", "find_club", "numbers", "registry", "strangers"]
 
 REMEMBERED = 10.0
 """Seconds for which a club that is missing from the base, or from clubs.yaml, is not looked for again."""
@@ -25,54 +26,6 @@ REMEMBERED = 10.0
 @functools.cache
 def base() -> Base:
     return Base(pool_size=10)
-
-
-@dataclass(frozen=True)
-class Registry:
-    """clubs.yaml as the pages need it.
-
-    :param promise: what most clubs are promised (R25).
-    :param others: what the other clubs are promised, by id.
-    """
-
-    config: Config
-    clubs: Mapping[str, ClubConfig]
-    promise: Promise
-    others: Mapping[str, Promise]
-
-
-_lock = threading.Lock()
-_read: tuple[Any, Registry] | None = None
-
-
-def registry() -> Registry:
-    """clubs.yaml, read again when the file has changed.
-
-    :raises ConfigError: it cannot be read, and never was.
-    """
-    global _read  # one file, read once for all requests of the process
-    path = config_path()
-    state = path.stat() if path.exists() else None
-    mark = (str(path), state and (state.st_mtime_ns, state.st_size, state.st_ino))
-    with _lock:
-        if _read is None or _read[0] != mark:
-            _read = (mark, _registry(load_config()))
-        return _read[1]
-
-
-def _registry(config: Config) -> Registry:
-    promises = {club.id: club.promised for club in config.clubs}
-    told = Counter((p.read, p.complete, p.data) for p in promises.values())
-    common = Promise()
-    if told:
-        read, complete, data = told.most_common(1)[0][0]
-        common = Promise(read=read, complete=complete, data=data)
-    return Registry(
-        config=config,
-        clubs={club.id: club for club in config.clubs},
-        promise=common,
-        others={club_id: p for club_id, p in promises.items() if p != common},
-    )
 
 
 _known: tuple[float, dict[str, int]] = (0.0, {})
@@ -92,12 +45,13 @@ def numbers(*, at_once: bool = False) -> dict[str, int]:
     return found
 
 
-@dataclass(frozen=True)
+@dataclass
 class Club:
     """A club of clubs.yaml that the base has."""
 
     number: int
     config: ClubConfig
+    _open: Driver | None = None
 
     @property
     def id(self) -> str:
@@ -105,9 +59,22 @@ class Club:
 
     @contextmanager
     def driver(self) -> Iterator[Driver]:
-        """A transaction that is bound to this club (R21)."""
+        """A transaction that is bound to this club (R21): that of the page, where it is read as a whole."""
+        if self._open is not None:
+            yield self._open
+            return
         with base().club(self.number) as driver:
             yield driver
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """All that is read of the club in the meantime is read in one transaction."""
+        with base().club(self.number) as driver:
+            self._open = driver
+            try:
+                yield
+            finally:
+                self._open = None
 
 
 def find_club(

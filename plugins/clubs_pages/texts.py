@@ -145,6 +145,30 @@ TRIGGERS = {
 GROUP_KINDS = {"automatic": _("automatic"), "manual": _("manual"), "team": _("team")}
 
 
+@functools.lru_cache(maxsize=10_000)
+def _ago(minutes: int, language: str) -> str:
+    """A list of clubs says the same few ages again and again."""
+    return str(
+        dates.format_timedelta(
+            timedelta(minutes=minutes),
+            granularity="minute",
+            threshold=1.5,
+            add_direction=True,
+            locale=language,
+        )
+    )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _number(value: float, language: str) -> str:
+    return str(numbers.format_decimal(value, locale=language))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _moment(moment: datetime, pattern: str, zone: ZoneInfo, language: str) -> str:
+    return str(dates.format_datetime(moment, pattern, tzinfo=zone, locale=language))
+
+
 class Voice:
     """How a page in a language says things.
 
@@ -171,15 +195,7 @@ class Voice:
         delta = moment - clock.now()
         if abs(delta) < timedelta(minutes=1):
             return self.gettext("just now") if delta <= timedelta(0) else self.gettext("now")
-        return str(
-            dates.format_timedelta(
-                delta,
-                granularity="minute",
-                threshold=1.5,
-                add_direction=True,
-                locale=self.locale,
-            )
-        )
+        return _ago(round(delta.total_seconds() / 60), self.language)
 
     def length(self, seconds: float) -> str:
         return str(
@@ -190,19 +206,18 @@ class Voice:
         """A day and a time on the club's own clock."""
         if moment is None:
             return "–"
-        return str(
-            dates.format_datetime(moment, "d MMM y, HH:mm", tzinfo=self.zone, locale=self.locale)
+        return _moment(
+            moment.replace(second=0, microsecond=0), "d MMM y, HH:mm", self.zone, self.language
         )
 
     def day(self, moment: datetime) -> str:
-        return str(dates.format_datetime(moment, "EEE d", tzinfo=self.zone, locale=self.locale))
+        return _moment(moment, "EEE d", self.zone, self.language)
 
     def hour(self, moment: datetime) -> str:
-        pattern = "EEE d MMM, HH:mm"
-        return str(dates.format_datetime(moment, pattern, tzinfo=self.zone, locale=self.locale))
+        return _moment(moment, "EEE d MMM, HH:mm", self.zone, self.language)
 
     def number(self, value: float) -> str:
-        return str(numbers.format_decimal(value, locale=self.locale))
+        return _number(value, self.language)
 
     def percent(self, share: float) -> str:
         return str(numbers.format_percent(share, locale=self.locale))

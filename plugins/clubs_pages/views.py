@@ -295,9 +295,13 @@ def why(
 
 @router.get("/clubs/{club}")
 def one_club(request: Request, person: Reader, club: TheClub) -> HTMLResponse:
+    with club.at_once():
+        return _club(request, person, club)
+
+
+def _club(request: Request, person: Person, club: Club) -> HTMLResponse:
     language, now = texts.language_of(request), clock.now()
-    hours = clubs.readings(club)
-    rows = clubs.changes(club)
+    hours, rows = clubs.readings(club), clubs.changes(club)
     bars, top = charts.stacked(rows, now)
     totals: dict[str, int] = {}
     for row in rows:

@@ -107,7 +107,7 @@ where h.club = :club
 order by h.hold;
 
 -- name: who(club, erp_id, email)
--- The records and base customers that an ERP id or an email means; each part has an index of its own.
+-- The records and base customers that an ERP id or an email means: apart, so that each can use an index.
 with ids as (
     select erp_id from sync.erp_customer
     where club = :club and erp_id = :erp_id

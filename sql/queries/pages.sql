@@ -91,32 +91,32 @@ where club = :club and people && :people::text [];
 -- name: club_board(at, clubs, reads, completes, datas, read, complete, data, strangers, words, erp, state, sort, down, how_many, skip)
 -- Clubs with their state, a page of them; and beside every row how many clubs are in each state, and of
 -- each ERP. Promises (R25): those of most clubs, and of each club that has others. strangers: clubs that
--- clubs.yaml has no more.
+-- clubs.yaml has no more. All clubs pass through narrow; what only the page shows is fetched for the page.
 with promised as (
     select p.*
     from unnest(:clubs::integer [], :reads::interval [], :completes::interval [], :datas::interval [])
         as p (club, read, complete, data)
 ),
 
-seen as (
+waiting as (
+    select h.club from sync.hold as h
+    where h.state = 'open'
+),
+
+board as materialized (
     select
         c.club,
-        c.club_id,
-        c.name,
         c.erp,
-        s.last_success_at,
-        s.failing_since,
-        s.quarantined_until,
-        s.last_error,
-        coalesce(s.certified_at, s.certified_as_of) as certified_at,
+        lower(c.name) as name,
         coalesce(y.customers, 0) as customers,
         coalesce(y.findings, 0) as findings,
+        coalesce(s.certified_at, s.certified_as_of) as certified_at,
         case
             when c.club = any(:strangers::integer []) then 'gone'
             when s.paused then 'paused'
             when s.quarantined_until is not null then 'quarantined'
             when s.failing_since is not null then 'failing'
-            when h.hold is not null then 'held'
+            when w.club is not null then 'held'
             when
                 s.last_success_at is null
                 then coalesce((
@@ -140,16 +140,21 @@ seen as (
     from base.club as c
     inner join sync.club_state as s on c.club = s.club
     left join sync.club_summary as y on c.club = y.club
-    left join sync.hold as h on c.club = h.club and h.state = 'open'
+    left join waiting as w on c.club = w.club
     left join promised as p on c.club = p.club
-),
-
-board as materialized (
-    select * from seen
     where
         :words::text is null
-        or strpos(lower(name), lower(:words)) > 0
-        or strpos(club_id, lower(:words)) > 0
+        or strpos(lower(c.name), lower(:words)) > 0
+        or strpos(c.club_id, lower(:words)) > 0
+),
+
+counted as materialized (
+    select
+        erp,
+        state,
+        count(*) as n
+    from board
+    group by erp, state
 ),
 
 counts as (
@@ -157,7 +162,10 @@ counts as (
         coalesce((
             select jsonb_object_agg(b.state, b.n)
             from (
-                select state, count(*) as n from board
+                select
+                    state,
+                    sum(n) as n
+                from counted
                 where :erp::text is null or erp = :erp
                 group by state
             ) as b
@@ -165,7 +173,10 @@ counts as (
         coalesce((
             select jsonb_object_agg(b.erp, b.n)
             from (
-                select erp, count(*) as n from board
+                select
+                    erp,
+                    sum(n) as n
+                from counted
                 group by erp
             ) as b
         ), '{}') as erps
@@ -173,31 +184,54 @@ counts as (
 
 page as (
     select
-        b.*,
-        row_number() over (
-            order by
-                case
-                    when :sort = 'state'
-                        then array_position(
-                            array['failing', 'quarantined', 'held', 'late', 'new', 'fresh', 'paused', 'gone'], b.state
-                        )
-                    when :sort = 'customers' then b.customers
-                    when :sort = 'findings' then b.findings
-                    when :sort = 'age' then - extract(epoch from b.certified_at)
-                end * case when :down then -1 else 1 end nulls last,
-                case when :sort = 'name' and :down then lower(b.name) end desc,
-                lower(b.name),
-                b.club
-        ) as place
-    from board as b
-    where (:erp::text is null or b.erp = :erp) and (:state::text is null or b.state = :state)
-    order by place
-    limit :how_many offset :skip
+        o.*,
+        row_number() over () as place
+    from (
+        select * from board as b
+        where (:erp::text is null or b.erp = :erp) and (:state::text is null or b.state = :state)
+        order by
+            case
+                when :sort = 'state'
+                    then case b.state
+                        when 'failing' then 1
+                        when 'quarantined' then 2
+                        when 'held' then 3
+                        when 'late' then 4
+                        when 'new' then 5
+                        when 'fresh' then 6
+                        when 'paused' then 7
+                        else 8
+                    end
+                when :sort = 'customers' then b.customers
+                when :sort = 'findings' then b.findings
+                when :sort = 'age' then - extract(epoch from b.certified_at)::double precision
+            end * case when :down then -1 else 1 end nulls last,
+            case when :sort = 'name' and :down then b.name end collate "C" desc,
+            b.name collate "C",
+            b.club
+        limit :how_many offset :skip
+    ) as o
 )
 
-select *
+select
+    n.states,
+    n.erps,
+    g.club,
+    g.state,
+    g.customers,
+    g.findings,
+    g.certified_at,
+    c.club_id,
+    c.name,
+    c.erp,
+    s.last_success_at,
+    s.failing_since,
+    s.quarantined_until,
+    s.last_error
 from counts as n
 left join page as g on true
+left join base.club as c on g.club = c.club
+left join sync.club_state as s on g.club = s.club
 order by g.place;
 
 -- name: changes_by_part_of_day(clubs, since)
@@ -422,20 +456,21 @@ counts as (
 
 page as (
     select
-        b.*,
-        row_number() over (
-            order by
-                case
-                    when :sort = 'findings' then b.findings
-                    when :sort = 'age' then extract(epoch from b.oldest)
-                end * case when :down then -1 else 1 end,
-                lower(b.name),
-                b.code
-        ) as place
-    from board as b
-    where :code::text is null or b.code = :code
-    order by place
-    limit :how_many offset :skip
+        o.*,
+        row_number() over () as place
+    from (
+        select * from board as b
+        where :code::text is null or b.code = :code
+        order by
+            case
+                when :sort = 'findings' then b.findings
+                when :sort = 'age' then extract(epoch from b.oldest)::double precision
+            end * case when :down then -1 else 1 end,
+            case when :sort = 'name' and :down then lower(b.name) end collate "C" desc,
+            lower(b.name) collate "C",
+            b.code
+        limit :how_many offset :skip
+    ) as o
 )
 
 select *
@@ -646,12 +681,45 @@ select
     m.gone_at
 from (
     select
-        :customer::bigint as customer,
-        :erp_id::text as erp_id
+        c.customer,
+        c.erp_id
+    from base.customer as c
+    where c.club = :club and c.customer = :customer::bigint
+    union all
+    select
+        c.customer,
+        c.erp_id
+    from base.customer as c
+    where c.club = :club and c.erp_id = :erp_id and :customer::bigint is null
+    union all
+    select
+        null,
+        r.erp_id
+    from sync.erp_customer as r
+    where r.club = :club and r.erp_id = :erp_id and :customer::bigint is null
+    limit 1
 ) as w
-left join base.customer as b
-    on b.club = :club and (b.customer = w.customer or (w.customer is null and b.erp_id = w.erp_id))
-left join sync.erp_customer as m on m.club = :club and m.erp_id = coalesce(b.erp_id, w.erp_id);
+left join base.customer as b on b.club = :club and w.customer = b.customer
+left join sync.erp_customer as m on m.club = :club and w.erp_id = m.erp_id;
+
+-- name: records_of_email(club, email)
+-- Who holds an email in the base, and the ERP's records that have it. For clubsync_reader: for a role that
+-- row-level security binds, PostgreSQL does not look into an index over a function that is not leakproof.
+select
+    b.erp_id,
+    true as holds
+from base.customer as b
+where b.club = :club and b.email = :email
+union all
+select
+    m.erp_id,
+    false
+from sync.erp_customer as m
+where
+    m.club = :club
+    and hashtextextended(m.email_norm, 0) = hashtextextended(:email, 0)
+    and m.email_norm = :email
+limit 3;
 
 -- name: pairs_of_a_person(club, erp_id)
 select

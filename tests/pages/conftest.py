@@ -122,7 +122,6 @@ def site(
     surroundings.base.cache_clear()
     surroundings.numbers(at_once=True)
     nudging._base.cache_clear()
-    nudging._clubs.cache_clear()  # type: ignore[attr-defined]  # given by cachetools
     create_auth_manager()
     app = application()
     app.dependency_overrides[get_user] = asked_by_role
