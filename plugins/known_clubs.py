@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +23,14 @@ class Registry:
     """clubs.yaml as the api-server needs it.
 
     :param promise: what most clubs are promised (R25).
-    :param others: what the other clubs are promised, by id.
+    :param promises: what other clubs are promised; others: which of these a club is, by its id, from 1.
     """
 
     config: Config
     clubs: Mapping[str, ClubConfig]
     promise: Promise
-    others: Mapping[str, Promise]
+    promises: Sequence[Promise]
+    others: Mapping[str, int]
 
 
 class _File:
@@ -79,15 +80,14 @@ def registry() -> Registry:
 
 
 def _registry(config: Config) -> Registry:
-    promises = {club.id: club.promised for club in config.clubs}
-    told = Counter((p.read, p.complete, p.data) for p in promises.values())
-    common = Promise()
-    if told:
-        read, complete, data = told.most_common(1)[0][0]
-        common = Promise(read=read, complete=complete, data=data)
+    told = {c.id: (c.promised.read, c.promised.complete, c.promised.data) for c in config.clubs}
+    kinds = [kind for kind, _ in Counter(told.values()).most_common()] or [(None, None, None)]
+    number = {kind: n for n, kind in enumerate(kinds)}
+    common, *others = [Promise(read=r, complete=c, data=d) for r, c, d in kinds]
     return Registry(
         config=config,
         clubs={club.id: club for club in config.clubs},
         promise=common,
-        others={club_id: p for club_id, p in promises.items() if p != common},
+        promises=others,
+        others={club_id: number[kind] for club_id, kind in told.items() if number[kind]},
     )

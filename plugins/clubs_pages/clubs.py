@@ -72,16 +72,17 @@ def board(
     """
     at, known = clock.now(), registry()
     ids = numbers()
-    others = [(ids[club_id], p) for club_id, p in known.others.items() if club_id in ids]
+    others = {ids[club_id]: n for club_id, n in known.others.items() if club_id in ids}
     with base().reader() as driver:
         rows = list(
             queries().club_board(
                 driver,
                 at=at,
-                clubs=[number for number, _ in others],
-                reads=[p.read for _, p in others],
-                completes=[p.complete for _, p in others],
-                datas=[p.data for _, p in others],
+                clubs=list(others),
+                of=list(others.values()),
+                reads=[_seconds(p.read) for p in known.promises],
+                completes=[_seconds(p.complete) for p in known.promises],
+                datas=[_seconds(p.data) for p in known.promises],
                 read=known.promise.read,
                 complete=known.promise.complete,
                 data=known.promise.data,
@@ -126,15 +127,19 @@ def board(
     )
 
 
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()
+
+
 def _sparks(driver: Any, clubs: list[int], at: datetime) -> dict[int, list[int]]:
     """Changes of the last week of each club, the oldest part first."""
     whole = at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     start = whole - PARTS * PART
     sparks = {club: [0] * PARTS for club in clubs}
     for row in queries().changes_by_part_of_day(driver, clubs=clubs, since=start):
-        place = (row["part"] - start) // PART
-        if 0 <= place < PARTS:
-            sparks[row["club"]][place] += row["changes"]
+        for place, changes in zip(row["parts"], row["changes"], strict=True):
+            if place < PARTS:
+                sparks[row["club"]][place] = changes
     return sparks
 
 

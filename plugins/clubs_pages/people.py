@@ -199,7 +199,8 @@ def find(words: str, language: str) -> Why | list[Candidate]:
     words, sql, known = words.strip(), queries(), registry().clubs
     email = emails.normalise(words) if "@" in words else None
     with base().reader() as driver:
-        rows = list(sql.clubs_that_know(driver, erp_id=words, email=email, how_many=FOUND))
+        erp_id = None if "@" in words else words
+        rows = list(sql.clubs_that_know(driver, erp_id=erp_id, email=email, how_many=FOUND))
         if not rows and "@" not in words and sql.people_in_all(driver) <= SEARCHED:
             rows = list(sql.people_by_name(driver, fragment=words, how_many=FOUND))
     rows = [row for row in rows if row["club_id"] in known]

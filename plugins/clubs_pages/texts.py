@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError, dates, numbers
+from babel import Locale, UnknownLocaleError, dates, numbers, units
 from babel.core import negotiate_locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -198,9 +198,11 @@ class Voice:
         return _ago(round(delta.total_seconds() / 60), self.language)
 
     def length(self, seconds: float) -> str:
-        return str(
-            dates.format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self.locale)
-        )
+        """A promised length of time, in the largest unit that it is whole in."""
+        per = {"day": 86_400, "hour": 3_600, "minute": 60}
+        unit = next((name for name, size in per.items() if seconds % size == 0), "minute")
+        n = round(seconds / per[unit])
+        return str(units.format_unit(n, f"duration-{unit}", locale=self.locale))
 
     def moment(self, moment: datetime | None) -> str:
         """A day and a time on the club's own clock."""

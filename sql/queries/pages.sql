@@ -88,14 +88,29 @@ update sync.act set
     detail = detail - 'erp_id' - 'one' - 'other'
 where club = :club and people && :people::text [];
 
--- name: club_board(at, clubs, reads, completes, datas, read, complete, data, strangers, words, erp, state, sort, down, how_many, skip)
+-- name: club_board(at, clubs, of, reads, completes, datas, read, complete, data, strangers, words, erp, state, sort, down, how_many, skip)
 -- Clubs with their state, a page of them; and beside every row how many clubs are in each state, and of
--- each ERP. Promises (R25): those of most clubs, and of each club that has others. strangers: clubs that
+-- each ERP. Promises (R25): those of most clubs; other ones, in seconds; and which of these (of, from 1) which
+-- clubs have. strangers: clubs that
 -- clubs.yaml has no more. All clubs pass through narrow; what only the page shows is fetched for the page.
-with promised as (
-    select p.*
-    from unnest(:clubs::integer [], :reads::interval [], :completes::interval [], :datas::interval [])
-        as p (club, read, complete, data)
+with other as (
+    select
+        o.number,
+        make_interval(secs => o.read) as read,
+        make_interval(secs => o.complete) as complete,
+        make_interval(secs => o.data) as data
+    from unnest(:reads::double precision [], :completes::double precision [], :datas::double precision [])
+        with ordinality as o (read, complete, data, number)
+),
+
+promised as (
+    select
+        p.club,
+        o.read,
+        o.complete,
+        o.data
+    from unnest(:clubs::integer [], :of::integer []) as p (club, number)
+    inner join other as o on p.number = o.number
 ),
 
 waiting as (
@@ -237,12 +252,25 @@ order by g.place;
 -- name: changes_by_part_of_day(clubs, since)
 -- For the sparklines of a page of clubs.
 select
-    club,
-    date_bin('6 hours', hour, :since::timestamptz) as part,
-    sum(changes)::integer as changes
-from sync.change_hour
-where club = any(:clubs::integer []) and hour >= :since
-group by 1, 2;
+    p.club,
+    array_agg(p.part) as parts,
+    array_agg(p.changes) as changes
+from (
+    select
+        h.club,
+        (extract(epoch from h.hour - :since::timestamptz) / 21600)::integer as part,
+        sum(h.changes)::integer as changes
+    from (
+        select
+            club,
+            date_bin('6 hours', hour, :since::timestamptz) as hour,
+            changes
+        from sync.change_hour
+        where club = any(:clubs::integer []) and hour >= :since
+    ) as h
+    group by 1, 2
+) as p
+group by p.club;
 
 -- name: club_facts(club)^
 select

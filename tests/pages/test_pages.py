@@ -430,3 +430,10 @@ def test_ages_and_lengths_are_in_words() -> None:
     assert voice.age(clock.now() - timedelta(hours=3)) == "il y a 3 heures"
     assert Voice("en").age(clock.now() + timedelta(minutes=30, seconds=5)) == "in 30 minutes"
     assert voice.age(None) == "–"
+    assert [voice.length(s) for s in (60, 900, 7200, 93_600, 604_800)] == [
+        "1 minute",
+        "15 minutes",
+        "2 heures",
+        "26 heures",
+        "7 jours",
+    ]
