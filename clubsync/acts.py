@@ -94,14 +94,17 @@ def act(
         # R11: whoever asked to be let in, and is a customer by this act, needs no further decision
         doing.rows += sql.accept_matching_requests(driver, club=number, at=at)
         sql.touch_revision(driver, club=number)
+        counts = json.dumps(doing.kinds or {})
         sql.end_hand_run(
             driver,
             club=number,
             run=run,
             at=clock.now(),
-            counts=json.dumps(doing.kinds or {}),
+            counts=counts,
             rows_written=doing.rows,
         )
+        sql.summarise_club(driver, club=number, customers=None, at=at)
+        sql.count_changes(driver, club=number, at=at, counts=counts)
 
 
 # --- a club's own customers -------------------------------------------------------------------

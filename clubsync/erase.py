@@ -102,6 +102,8 @@ def erase(
                 reason="on request",
                 actor=name,
             )
+        sql.erase_acts(driver, club=number, people=[*ids, *(f"#{c}" for c in customers)])
+        sql.summarise_club(driver, club=number, customers=None, at=at)
         paths = [row["path"] for row in sql.snapshot_paths(driver, club=number)]
     files = sum(_clean(store, path, ids, customers) for path in paths)
     return {"club": club.id, "customers": len(customers), "records": len(ids), "files": files}

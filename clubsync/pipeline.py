@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
@@ -87,6 +87,19 @@ class Step(TypedDict):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The task of Airflow that runs are part of.
+
+    :param index: of a mapped task; -1: it is not mapped.
+    """
+
+    dag: str
+    run: str
+    task: str
+    index: int
+
+
+@dataclass(frozen=True)
 class Decision:
     """R15: what a person decided of a hold: on the exact list they saw, known by its hash."""
 
@@ -117,6 +130,7 @@ class _Work:
 class Pipeline:
     """:param resolve: connection id -> Connection.
     :param progress: called with (club id, stage, rows so far, total where known) on long work.
+    :param origin: the task of Airflow that the runs are part of; None: none.
     """
 
     config: Config
@@ -124,6 +138,7 @@ class Pipeline:
     store: Store
     resolve: Callable[[str], Connection] = connections.resolve
     progress: Callable[[str, str, int, int | None], None] = lambda *_: None
+    origin: Origin | None = None
     _work: dict[int, _Work] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
 
@@ -368,6 +383,10 @@ class Pipeline:
             at = clock.now()
             with self.base.club(number) as driver:
                 step["run"] = queries().start_run(driver, club=number, trigger=trigger, at=at)
+                if self.origin is not None:
+                    queries().run_of_airflow(
+                        driver, club=number, number=step["run"], **asdict(self.origin)
+                    )
                 if attempt:
                     slot = self._slot(club, at)
                     queries().attempt_club(driver, club=number, at=at, next_read_at=slot)
@@ -992,6 +1011,8 @@ class Pipeline:
 
     def _loaded(self, step: Step, work: _Work, driver: Driver, number: int) -> bool:
         """Load inside the transaction; False when the plan is of an older revision."""
+        import polars as pl
+
         from clubsync import holds, load, scope
         from clubsync.db import queries
 
@@ -1028,6 +1049,14 @@ class Pipeline:
                 read=not step.get("again"),
             )
             step["rows_written"], step["hold"] = done.rows_written, done.hold
+            # the revision says that nobody has come or gone since they were counted
+            moved = work.plan.customers.select(
+                pl.col("in_customers_group").cast(int) - pl.col("was_in").fill_null(False).cast(int)
+            )
+            sql.summarise_club(
+                driver, club=number, customers=work.customers + moved.sum().item(), at=at
+            )
+            sql.count_changes(driver, club=number, at=at, counts=json.dumps(step["counts"]))
             step["notes"].extend(done.notes)
         step["held"] = step["hold"]["deactivations"] if step["hold"] else 0
         step["findings"] = load.open_findings(driver, number)

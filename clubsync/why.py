@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
 from clubsync import emails, suites, vector
 from clubsync.db import Driver, queries
-
-#: reason of a base customer -> why they are out, and what to do.
-_OUT = {
-    "gone": "the ERP does not have this customer any more. If that is wrong, look in the ERP whether "
-    "the record was deleted or archived",
-    "group_inactive": "all of their groups in the ERP are inactive. Make the group active, or move the "
-    "customer to an active one",
-    "former_group": "the ERP has them in a group of former customers",
-    "expired": "their membership in the ERP has expired. Renew it there if they are still a customer",
-    "not_begun": "their membership in the ERP begins later",
-    "no_group": "they are in no group in the ERP, and this club asks for one",
-    "dependant": "the ERP has them as a family member without an email of their own. Enter their own email in the ERP",
-    "email_duplicate": "their email stands on another customer in the ERP too. Keep it on one of them",
-    "email_given_up": "their email now belongs to another customer of the ERP, and the ERP has no other for them",
-    "placeholder": "the ERP's record is not a person",
-    "replaced": "the ERP merged this record into another one",
-    "merged": "they were merged into another customer",
-    "detached": "the club detached them by hand. They come back when the ERP activates them anew, or "
-    "when the club adds them again",
-    "inactive": "the ERP says that they are not active",
-}
+from clubsync.why_words import MONTHS, OUT, WORDS
 
 
 class Answer(TypedDict):
     """:param verdict: in, out, or unknown (never seen).
     :param reasons: codes: findings, or the reason of being out.
     :param candidates: only where a name was asked for that several people have.
+    :param customer: who is meant, where somebody is: the base customer; erp_id: the ERP's record.
     """
 
     verdict: Literal["in", "out", "unknown"]
@@ -42,6 +24,8 @@ class Answer(TypedDict):
     sentence: str
     timeline: list[dict[str, Any]]
     candidates: NotRequired[list[dict[str, Any]]]
+    customer: NotRequired[int | None]
+    erp_id: NotRequired[str | None]
 
 
 def meant(driver: Driver, club: int, who: str) -> tuple[str | None, list[dict[str, Any]]]:
@@ -56,17 +40,20 @@ def meant(driver: Driver, club: int, who: str) -> tuple[str | None, list[dict[st
     return email, list(found)
 
 
-def why(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> Answer:
+def why(
+    driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo, language: str = "en"
+) -> Answer:
     """Answer for an email, an ERP id, or a part of a name.
 
     :param driver: inside a transaction of this club.
     :param who: an email (any spelling), an ERP id, or a part of a name (its candidates, where there
         are several).
+    :param language: of the sentence and the timeline; en or fr.
     """
-    sql = queries()
+    sql, words = queries(), _Words(club_name, zone, language)
     email, found = meant(driver, club, who)
     if not found:
-        return _by_name(driver, club, club_name, who, zone)
+        return _by_name(driver, club, who, words)
     customers = [
         sql.customer(driver, club=club, customer=f["customer"]) for f in found if f["customer"]
     ]
@@ -83,94 +70,110 @@ def why(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> 
         reasons = [customer["reason"]]
     if not customer and not reasons and record:
         reasons = [record["status"]]
-    sentence = _sentence(club_name, erp_id, customer, record, findings, hold, zone)
     return Answer(
         verdict="in" if inside else "out",
         reasons=reasons,
-        sentence=sentence,
-        timeline=_timeline(driver, club, customer, record, erp_id),
+        sentence=_sentence(words, erp_id, customer, record, findings, hold),
+        timeline=_timeline(driver, club, words, customer, record, erp_id),
+        customer=customer["customer"] if customer else None,
+        erp_id=erp_id,
     )
 
 
-def _by_name(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> Answer:
+@dataclass(frozen=True)
+class _Words:
+    """The sentences of `why_words` in a language, for a club."""
+
+    club: str
+    zone: ZoneInfo
+    language: str
+
+    def say(self, key: str, **values: Any) -> str:
+        return WORDS[self.language][key].format(club=self.club, **values)
+
+    def kind(self, kind: str) -> str:
+        """A kind of change; what has no word is told as it is."""
+        return WORDS[self.language].get(f"kind_{kind}") or kind.replace("_", " ")
+
+    def when(self, moment: datetime) -> str:
+        local = moment.astimezone(self.zone)
+        return f"{local:%d} {MONTHS[self.language][local.month - 1]} {local:%Y, %H:%M}"
+
+
+def _by_name(driver: Driver, club: int, who: str, words: _Words) -> Answer:
     """Who is meant by a part of a name: the one, or the candidates."""
     people = [] if "@" in who else list(queries().by_name(driver, club=club, fragment=who.strip()))
     if not people:
-        return _never(driver, club, club_name, who, zone)
+        return _never(driver, club, who, words)
     if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):
-        return why(driver, club, club_name, key, zone)
-    text = f"{len(people)} people of {club_name} have that in their name. Ask by email or ERP id."
+        return why(driver, club, words.club, key, words.zone, words.language)
+    text = words.say("several", n=len(people))
     return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[], candidates=people)
 
 
-def _never(driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo) -> Answer:
+def _never(driver: Driver, club: int, who: str, words: _Words) -> Answer:
     sql = queries()
     certified, last = sql.last_certified(driver, club=club), sql.last_reading(driver, club=club)
-    what = "This email" if "@" in who else "This ERP id"
+    what = words.say("this_email" if "@" in who else "this_id")
     if last is None:
-        text = f"{club_name} has never been read. Sync the club first."
+        text = words.say("never_read")
     elif certified is None:
-        text = (
-            f"{what} was not in the ERP's answer of {_when(last['as_of'], zone)}, which was not complete. "
-            "Wait for a complete reading, or look in the ERP."
-        )
+        text = words.say("not_complete", what=what, when=words.when(last["as_of"]))
     else:
-        text = (
-            f"{what} was not in the ERP's answer of {_when(certified['as_of'], zone)}, which was complete "
-            f"({certified['customers']} customers). Check the spelling, and whether the customer was added "
-            "to the ERP since."
+        text = words.say(
+            "not_there",
+            what=what,
+            when=words.when(certified["as_of"]),
+            customers=certified["customers"],
         )
     return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[])
 
 
 def _sentence(
-    club_name: str,
+    words: _Words,
     erp_id: str | None,
     customer: dict[str, Any] | None,
     record: dict[str, Any] | None,
     findings: list[dict[str, Any]],
     hold: dict[str, Any] | None,
-    zone: ZoneInfo,
 ) -> str:
-    name = f"ERP id {erp_id}" if erp_id else "This customer, who has no ERP id,"
+    name = words.say("named", erp_id=erp_id) if erp_id else words.say("nameless")
     seen = ""
-    if record:
-        if record["gone_at"]:
-            seen = f" The ERP has not had the record since {_when(record['gone_at'], zone)}."
-        else:
-            seen = (
-                f" The ERP's record last changed, as we saw it, on {_when(record['as_of'], zone)}: "
-                f"status {record['status']}."
-            )
-    advice = " ".join(suites.advice(f["code"], f["severity"], f["detail"]) for f in findings)
+    if record and record["gone_at"]:
+        seen = " " + words.say("gone_since", when=words.when(record["gone_at"]))
+    elif record:
+        seen = " " + words.say(
+            "last_change", when=words.when(record["as_of"]), status=record["status"]
+        )
+    advice = " ".join(
+        suites.advice(f["code"], f["severity"], f["detail"], words.language) for f in findings
+    )
     if customer and customer["in_customers_group"]:
-        text = f"{name} is in the Customers group of {club_name}."
+        text = words.say("in", name=name)
         if hold:
-            text += (
-                f" A person has to decide whether they stay: hold {hold['hold']} ({hold['cause']}), open since "
-                f"{_when(hold['opened_at'], zone)}."
-            )
-        text += {
-            "linked": " The app account is linked.",
-            "not_registered": " Nobody has registered in the app with this email yet.",
-            "email_unconfirmed": " Somebody registered in the app with this email and has not confirmed it yet.",
-            "email_mismatch": " Their app account has another email than the ERP.",
-        }[customer["link"]]
-        return f"{text}{seen} {advice}".strip()
+            since = words.when(hold["opened_at"])
+            text += " " + words.say("held", hold=hold["hold"], cause=hold["cause"], when=since)
+        return f"{text} {words.say(customer['link'])}{seen} {advice}".strip()
     if customer:
         reason = customer["reason"]
-        text = _OUT.get(reason, f"the ERP gives them the status {reason}")
-        since = f" since {_when(customer['reason_at'], zone)}" if customer["reason_at"] else ""
-        return f"{name} is not in the Customers group of {club_name}{since}: {text}.{seen} {advice}".strip()
-    text = f"{name} has never been in the Customers group of {club_name}"
+        text = OUT[words.language].get(reason) or words.say("status", status=reason)
+        since = (
+            words.say("since", when=words.when(customer["reason_at"]))
+            if customer["reason_at"]
+            else ""
+        )
+        return f"{words.say('out', name=name)}{since}{words.say('because')} {text}.{seen} {advice}".strip()
+    text = words.say("never", name=name)
     if advice:
         return f"{text}. {advice}{seen}"
-    return f"{text}: the ERP gives the status {record['status'] if record else 'unknown'}.{seen}"
+    status = record["status"] if record else "unknown"
+    return f"{text}{words.say('because')} {words.say('plain_status', status=status)}.{seen}"
 
 
 def _timeline(
     driver: Driver,
     club: int,
+    words: _Words,
     customer: dict[str, Any] | None,
     record: dict[str, Any] | None,
     erp_id: str | None,
@@ -178,12 +181,12 @@ def _timeline(
     """What happened, the oldest first: first sight, every change, every finding opened and closed."""
     sql, events = queries(), []
     if record:
-        events.append({"at": record["first_seen"], "what": "first seen in the ERP", "run": None})
+        events.append({"at": record["first_seen"], "what": words.say("first_seen"), "run": None})
         if record["gone_at"]:
-            events.append({"at": record["gone_at"], "what": "not in the ERP any more", "run": None})
+            events.append({"at": record["gone_at"], "what": words.say("not_any_more"), "run": None})
     if customer:
         for row in sql.changes_of(driver, club=club, customer=customer["customer"]):
-            what = row["kind"].replace("_", " ")
+            what = words.kind(row["kind"])
             events.append(
                 {
                     "at": row["at"],
@@ -194,17 +197,17 @@ def _timeline(
     if erp_id:
         for row in sql.all_findings_for(driver, club=club, erp_id=erp_id):
             events.append(
-                {"at": row["since"], "what": f"finding {row['code']} opened", "run": row["run"]}
+                {
+                    "at": row["since"],
+                    "what": words.say("opened", code=row["code"]),
+                    "run": row["run"],
+                }
             )
             if row["closed_at"]:
                 closed = {
                     "at": row["closed_at"],
-                    "what": f"finding {row['code']} closed",
+                    "what": words.say("closed", code=row["code"]),
                     "run": row["closed_run"],
                 }
                 events.append(closed)
     return sorted(events, key=lambda event: event["at"])
-
-
-def _when(moment: datetime, zone: ZoneInfo) -> str:
-    return moment.astimezone(zone).strftime("%d %B %Y, %H:%M")

@@ -89,6 +89,15 @@ def plain_words(step: Mapping[str, Any]) -> Iterator[str]:
         yield f"What to do: {step['remedy']}"
     if step.get("runbook"):
         yield f"Runbook: docs/runbooks/{step['runbook']}.md"
+    yield f"The club's page: {page_of(step['club'])}"
+
+
+def page_of(club: str) -> str:
+    """Where in Airflow a club's page is."""
+    from airflow.sdk.configuration import conf
+
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    return f"{base}/plugin/clubs/clubsync/pages/clubs/{club}"
 
 
 def tell_failure(context: Mapping[str, Any]) -> None:

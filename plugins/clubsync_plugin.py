@@ -29,5 +29,28 @@ class WhenAsked:
 
 class ClubsyncPlugin(AirflowPlugin):
     name = "clubsync"
-    # Airflow declares it as an attribute of instances, and mypy takes no ClassVar in its place.
+    # Airflow declares them as attributes of instances, and mypy takes no ClassVar in their place.
     fastapi_apps = [{"name": "clubsync", "app": WhenAsked(), "url_prefix": PREFIX}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Clubs",
+            "href": f"{PREFIX}/pages/clubs",
+            "destination": "nav",
+            "url_route": "clubs",
+            "nav_top_level": True,
+            "icon": f"{PREFIX}/static/clubs.svg",
+            "icon_dark_mode": f"{PREFIX}/static/clubs-dark.svg",
+        },
+        {
+            "name": "Clubs",
+            "href": f"{PREFIX}/pages/airflow?dag={{DAG_ID}}&run={{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "clubs-of-run",
+        },
+        {
+            "name": "Clubs",
+            "href": f"{PREFIX}/pages/airflow?dag={{DAG_ID}}&run={{RUN_ID}}&task={{TASK_ID}}&index={{MAP_INDEX}}",
+            "destination": "task_instance",
+            "url_route": "clubs-of-task",
+        },
+    ]

@@ -16,10 +16,10 @@ from cachetools import TTLCache, cached
 
 from clubsync import nudges
 from clubsync.clock import now
-from clubsync.config import load_config
 from clubsync.db import Base
 from clubsync.errors import SyncError
 from connectors import webhooks
+from plugins.known_clubs import registry
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def by_webhook(club_id: str, headers: dict[str, str], body: bytes) -> str | None
         nudge waits for its next reading.
     :raises Refused: with the HTTP status that says why.
     """
-    club, secret = _clubs().get(club_id), _secret(club_id)
+    club, secret = registry().clubs.get(club_id), _secret(club_id)
     if club is None or secret is None:
         raise Refused(404, "No such webhook", f"No club {club_id} takes webhooks here.")
     try:
@@ -67,7 +67,7 @@ def by_person(club_id: str, user: str) -> str | None:
 
     :raises Refused: there is no such club.
     """
-    if club_id not in _clubs():
+    if club_id not in registry().clubs:
         raise Refused(404, "No such club", f"There is no club {club_id} in clubs.yaml.")
     log.info("%s is to be read now, says %s.", club_id, user)
     return _take(club_id, f"by {user}", uuid.uuid4().hex, wish=True)
@@ -81,11 +81,11 @@ def _take(club_id: str, source: str, message_id: str, *, wish: bool = False) -> 
         raise Refused(503, "Not taken", "The club base does not answer. Send it again.") from None
     if received is None or received.run_id is None:
         return None
-    _start(received.run_id, club_id)
+    start(received.run_id, club_id)
     return received.run_id
 
 
-def _start(run_id: str, club_id: str) -> None:
+def start(run_id: str, club_id: str, **conf: Any) -> None:
     """Start the run, unless it is there. Should that fail, `upkeep` finds the nudge in the inbox."""
     from airflow.api.common.trigger_dag import trigger_dag
     from airflow.exceptions import DagRunAlreadyExists
@@ -98,7 +98,7 @@ def _start(run_id: str, club_id: str) -> None:
             triggered_by=DagRunTriggeredByType.REST_API,
             run_id=run_id,
             run_after=now(),
-            conf={"club": club_id},
+            conf={"club": club_id, **conf},
         )
     except DagRunAlreadyExists:
         pass
@@ -106,17 +106,12 @@ def _start(run_id: str, club_id: str) -> None:
         log.warning("%s was not started (%s); upkeep will.", run_id, type(error).__name__)
 
 
-@cached(TTLCache(maxsize=1, ttl=REMEMBERED), lock=threading.Lock())
-def _clubs() -> dict[str, Any]:
-    return {club.id: club for club in load_config().clubs}
-
-
 @cached(TTLCache(maxsize=100_000, ttl=REMEMBERED), lock=threading.Lock())
 def _secret(club_id: str) -> str | None:
     """What the club's ERP signs with, from the extra of its connection; None: it sends no webhooks."""
     from plugins import airflow_connections
 
-    club = _clubs().get(club_id)
+    club = registry().clubs.get(club_id)
     if club is None:
         return None
     try:

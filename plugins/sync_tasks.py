@@ -10,7 +10,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -40,12 +40,17 @@ MOST_RETRIED = 100
 would only hold up the next run, which tries them all; Airflow maps no more than 1024 anyway."""
 
 
-def pipeline() -> AbstractContextManager[Pipeline]:
-    """The engine, with Airflow's connections."""
-    from clubsync.pipeline import Pipeline
+@contextmanager
+def pipeline() -> Iterator[Pipeline]:
+    """The engine, with Airflow's connections; its runs say which task they are part of."""
+    from clubsync.pipeline import Origin, Pipeline
     from plugins import airflow_connections
 
-    return Pipeline.from_environment(connections=airflow_connections.resolve)
+    with Pipeline.from_environment(connections=airflow_connections.resolve) as engine:
+        task = get_current_context()["ti"]
+        index = -1 if task.map_index is None else task.map_index
+        engine.origin = Origin(task.dag_id, task.run_id, task.task_id, index)
+        yield engine
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The web application inside Airflow's server: webhooks of the ERPs, and "sync now".
+"""The web application inside Airflow's server: webhooks of the ERPs, "sync now", the Clubs pages and their API.
 
 Imported by `clubsync_plugin` at the first request.
 """
@@ -8,27 +8,18 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from plugins import nudging
+from plugins.clubs_pages import api, problems, views
+from plugins.clubs_pages.access import Actor, Reader
 
 log = logging.getLogger(__name__)
 
 LARGEST_MESSAGE = 256 * 1024
 """Bytes of a webhook; nothing of it is kept but its id."""
-
-
-class Problem(BaseModel):
-    """An error as RFC 9457 has it."""
-
-    title: str
-    detail: str
-    status: int
 
 
 class Nudged(BaseModel):
@@ -40,32 +31,30 @@ class Nudged(BaseModel):
     )
 
 
-def problem(status: int, title: str, detail: str) -> JSONResponse:
-    return JSONResponse(
-        {"title": title, "detail": detail, "status": status},
-        status_code=status,
-        media_type="application/problem+json",
-    )
-
-
 def application() -> FastAPI:
     app = FastAPI(
         title="clubsync",
-        description="Nudges: an ERP or a person asks for a club to be read now.",
+        version="1",
+        description=api.__doc__ or "",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
     )
+    problems.install(app)
+    app.include_router(api.router)
+    app.include_router(views.router)
+    app.mount("/static", views.STATIC)
 
-    @app.exception_handler(nudging.Refused)
-    async def refused(_: Request, error: nudging.Refused) -> JSONResponse:
-        return problem(error.status, error.title, str(error))
+    @app.get(f"{api.VERSION}/openapi.json", include_in_schema=False)
+    def openapi(_: Reader) -> dict[str, Any]:
+        return app.openapi()
 
-    errors: dict[int | str, dict[str, Any]] = {
-        code: {"model": Problem} for code in (400, 401, 404, 413, 503)
-    }
-
-    @app.post("/webhooks/{club}", status_code=202, responses=errors, tags=["nudges"])
+    @app.post(
+        "/webhooks/{club}",
+        status_code=202,
+        responses=problems.told(400, 401, 404, 413, 422, 503),
+        tags=["nudges"],
+    )
     async def webhook(club: str, request: Request) -> Nudged:
         """A signed webhook of a club's ERP (the Standard Webhooks scheme).
 
@@ -82,12 +71,11 @@ def application() -> FastAPI:
     @app.post(
         "/clubs/{club}/sync",
         status_code=202,
-        responses={**errors, 403: {"model": Problem}},
-        dependencies=[Depends(requires_access_dag("POST", DagAccessEntity.RUN, nudging.ONE))],
+        responses=problems.told(401, 403, 404, 422, 503),
         tags=["nudges"],
     )
-    def sync_now(club: str, user: GetUserDep) -> Nudged:
-        """Read a club now, whatever its pace: the "sync now" button."""
-        return Nudged(club=club, run=nudging.by_person(club, user.get_name()))
+    def sync_now(club: str, person: Actor) -> Nudged:
+        """Read a club now, whatever its pace; a club that was never read is only noted."""
+        return Nudged(club=club, run=nudging.by_person(club, person.name))
 
     return app

@@ -97,7 +97,8 @@ def why(
     with open_club(club_id) as (driver, number, club):
         answer = answer_of(driver, number, club.name, who, club.zone)
     if as_json:
-        print_json(answer)
+        stable = ("verdict", "reasons", "sentence", "timeline", "candidates")
+        print_json({key: value for key, value in answer.items() if key in stable})
         return
     mark = {
         "in": "[green]in[/green]",

@@ -88,6 +88,7 @@ update sync.club_state set
     revision = revision + (case when :moved then 1 else 0 end),
     last_snapshot = case when :newer then :snapshot else last_snapshot end,
     certified_as_of = case when :newer and :certified then :as_of else certified_as_of end,
+    certified_at = case when :newer and :certified and :read then :at else certified_at end,
     certified_snapshot = case when :newer and :certified then :snapshot else certified_snapshot end,
     certified_rows = case when :newer and :certified then :rows else certified_rows end,
     content_hash = case when :newer then :content_hash else content_hash end,

@@ -78,6 +78,7 @@ update sync.club_state set
     revision = revision + 1,
     policy_hash = null,
     certified_as_of = null,
+    certified_at = null,
     certified_snapshot = null,
     certified_rows = null,
     content_hash = null,

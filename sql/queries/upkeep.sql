@@ -37,6 +37,10 @@ where
     and not exists (select 1 from sync.change as ch where ch.club = r.club and ch.run = r.run)
     and not exists (select 1 from sync.hold as h where h.club = r.club and h.run = r.run);
 
+-- name: forget_change_hours(club, before)!
+delete from sync.change_hour
+where club = :club and hour < :before;
+
 -- name: forget_findings(club, before)!
 delete from sync.finding
 where club = :club and closed_at < :before;

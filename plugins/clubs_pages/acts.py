@@ -1,0 +1,274 @@
+"""What a person does on the pages: written into the audit with their name before it is carried out, and what
+came of it after.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from clubsync import acts as by_hand
+from clubsync import check, clock, life
+from clubsync.db import Driver, queries
+from clubsync.errors import ActRefused, SyncError
+from plugins import airflow_connections, nudging
+from plugins.clubs_pages.access import Person
+from plugins.clubs_pages.problems import Refused
+from plugins.clubs_pages.surroundings import Club, base, engine
+
+PATIENCE = 20.0
+"""Seconds for which a person waits for a test of a connection."""
+
+
+class Act(BaseModel):
+    """An act of a person, as the audit has it."""
+
+    act: int
+    at: datetime
+    actor: str
+    kind: str
+    detail: dict[str, Any] = Field(description="ids and counts; `run`: the run that carried it out")
+    people: list[str] = Field(description="whom it was about: ERP ids, or #number of a customer")
+    outcome: Literal["asked", "done", "refused"]
+    told: str | None = Field(description="what came of it, in a sentence")
+
+
+@dataclass
+class Asked:
+    """An act that is being carried out; what came of it is put here."""
+
+    number: int
+    told: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def acting(
+    club: Club, person: Person, kind: str, people: Sequence[str] = (), **detail: Any
+) -> Iterator[Asked]:
+    """An act on a club; it is in the audit whatever comes of it."""
+    with club.driver() as driver:
+        asked = Asked(write(driver, club.number, person, kind, people, **detail))
+    outcome = "refused"
+    try:
+        yield asked
+        outcome = "done"
+    except (SyncError, Refused) as error:
+        asked.told = str(error)
+        raise
+    finally:
+        with club.driver() as driver:
+            queries().end_act(
+                driver,
+                club=club.number,
+                act=asked.number,
+                outcome=outcome,
+                told=asked.told,
+                detail=json.dumps(asked.detail),
+            )
+
+
+def write(
+    driver: Driver,
+    club: int,
+    person: Person,
+    kind: str,
+    people: Sequence[str] = (),
+    **detail: Any,
+) -> int:
+    """:param driver: inside a transaction of the club."""
+    number: int = queries().add_act(
+        driver,
+        club=club,
+        at=clock.now(),
+        actor=person.name,
+        kind=kind,
+        detail=json.dumps(detail),
+        people=list(people),
+    )
+    return number
+
+
+def show(club: Club, person: Person, what: str, people: Sequence[str], **detail: Any) -> None:
+    """Personal data are about to be shown to this person: written down, or they are not shown."""
+    with acting(club, person, "show", people, what=what, n=len(people), **detail):
+        pass
+
+
+def found(club: Club, act: int) -> Act:
+    """:raises Refused: 404: this club has no such act."""
+    with club.driver() as driver:
+        row = queries().act_of(driver, club=club.number, act=act)
+    if row is None:
+        raise Refused(404, "No such act", f"{club.config.name} has no act {act}.")
+    return Act(**row)
+
+
+def recent(club: Club, how_many: int = 20) -> list[Act]:
+    """The newest first."""
+    with club.driver() as driver:
+        return [
+            Act(**row) for row in queries().acts_of(driver, club=club.number, how_many=how_many)
+        ]
+
+
+# --- a club -----------------------------------------------------------------------------------
+
+
+def sync(club: Club, person: Person) -> Act:
+    """Read the club now: a run of `sync_one` is started, or one that waits is named."""
+    with acting(club, person, "sync") as asked:
+        asked.detail["airflow_run"] = nudging.by_person(club.id, person.name)
+    return found(club, asked.number)
+
+
+def dry_run(club: Club, person: Person) -> Act:
+    """Read the club now and plan, and write nothing: a run of `sync_one`."""
+    with acting(club, person, "dry_run") as asked:
+        run = f"{club.id}-dry-run-{asked.number}"
+        nudging.start(run, club.id, dry_run=True)
+        asked.detail["airflow_run"] = run
+    return found(club, asked.number)
+
+
+def pause(club: Club, person: Person, paused: bool) -> Act:
+    """R28: stop reading the club, or go on; either way a quarantine ends."""
+    with acting(club, person, "pause" if paused else "resume"):
+        life.pause(base(), club.config, paused, by=person.name)
+    return recent(club, 1)[0]
+
+
+def go(club: Club, person: Person) -> Act:
+    """R28: the plan of the first sync was seen: the next one loads."""
+    with acting(club, person, "go"):
+        life.say_reviewed(base(), club.config, by=person.name)
+    return recent(club, 1)[0]
+
+
+def test(club: Club, person: Person) -> Act:
+    """Log in to the ERP and look, storing nothing.
+
+    :raises SyncError: there was no answer in time.
+    """
+
+    def look() -> check.Checked:
+        return check.check(club.config, airflow_connections.resolve)
+
+    with acting(club, person, "test") as asked:
+        checked = check.within(PATIENCE, look)
+        asked.detail["ok"] = checked.ok
+        asked.told = f"{checked.found} {checked.remedy or ''}".strip()
+    return found(club, asked.number)
+
+
+# --- people -----------------------------------------------------------------------------------
+
+
+def ignore(club: Club, person: Person, one: str, other: str) -> Act:
+    """R23: two records are two people; for ever."""
+    with acting(club, person, "ignore", [one, other], one=one, other=other) as asked:
+        made = by_hand.ignore(base(), club.config, one, other, by=person.name)
+        asked.detail["already"] = made["already"]
+    return found(club, asked.number)
+
+
+def decide_request(club: Club, person: Person, request: int, accepted: bool) -> Act:
+    """R11: accept or refuse a request.
+
+    :raises ActRefused: there is no such pending request, or it cannot be accepted.
+    """
+    carry_out = by_hand.accept if accepted else by_hand.refuse
+    kind = "accept" if accepted else "refuse"
+    with acting(club, person, kind, request=request) as asked:
+        made = carry_out(base(), club.config, str(request), by=person.name)
+        asked.detail["customer"] = made.get("customer")
+    return found(club, asked.number)
+
+
+def erase(club: Club, person: Person, customer: int | None, erp_id: str | None) -> Act:
+    """R20: a person's data go, for good.
+
+    :raises ActRefused: the club knows nobody by that.
+    """
+    from clubsync.erase import erase as erase_person
+
+    who = erp_id
+    if who is None:
+        with club.driver() as driver:
+            row = queries().person(driver, club=club.number, customer=customer, erp_id=None)
+        who = row["erp_id"] or row["email"] if row else None
+    if who is None:
+        raise ActRefused(
+            f"{club.config.name} knows nobody by that.", remedy="Search for the person again."
+        )
+    with acting(club, person, "erase") as asked:
+        made = erase_person(base(), engine().store, club.config, who, by=person.name)
+        asked.detail |= {name: made[name] for name in ("customers", "records", "files")}
+    return found(club, asked.number)
+
+
+# --- holds and runs ---------------------------------------------------------------------------
+
+
+def decide_hold(
+    club: Club, person: Person, hold: int, list_hash: str, approved: bool, comment: str
+) -> Act:
+    """R15: decide on the exact list that was seen.
+
+    :raises ActRefused: no such hold or list, or somebody was first.
+    :raises Refused: 404: the hold is another club's.
+    """
+    of_club(club, hold)
+    kind = "approve" if approved else "reject"
+    with acting(club, person, kind, hold=hold, list=list_hash, comment=comment) as asked:
+        if approved:
+            step = engine().approve(hold, person.name, list_hash, comment)
+            if step["error"]:
+                raise ActRefused(step["error"], remedy=step["remedy"] or "")
+            asked.detail |= {"run": step["run"], "customers": step["counts"]["deactivation"]}
+        else:
+            made = engine().reject(hold, person.name, list_hash, comment)
+            asked.detail |= {"customers": made["kept"]}
+    return found(club, asked.number)
+
+
+def of_club(club: Club, hold: int) -> dict[str, Any]:
+    """:raises Refused: 404: this club has no such hold."""
+    with club.driver() as driver:
+        row: dict[str, Any] | None = queries().find_hold(driver, hold=hold)
+    if row is None:  # row-level security shows a club its own
+        raise Refused(404, "No such hold", f"{club.config.name} has no hold {hold}.")
+    return row
+
+
+def undo(club: Club, person: Person, run: int, list_hash: str | None) -> Act:
+    """R18: undo a run.
+
+    :param list_hash: of the list of people who would lose access, where that is more than pass by
+        themselves.
+    :raises ActRefused: it would, and this is not that list; or there is nothing to undo.
+    """
+    from clubsync import undo as undoing
+
+    config = engine().config
+    with acting(club, person, "undo", undone=run) as asked:
+        plan = undoing.undo(base(), config, run, dry_run=True, list_hash=list_hash)
+        if plan["held"]:
+            raise ActRefused(
+                f"{plan['held']['deactivations']} customers would lose access, which is more than pass by "
+                "themselves, and the list has changed since it was shown.",
+                remedy="Look at the plan again.",
+            )
+        if not plan["changes"]:
+            raise ActRefused(
+                f"Nothing of run {run} can be undone.", remedy="Look at the plan again."
+            )
+        made = undoing.undo(base(), config, run, list_hash=list_hash, by=person.name)
+        asked.detail |= {"run": made["run"], "changes": made["changes"]}
+    return found(club, asked.number)

@@ -1,0 +1,324 @@
+"""How the clubs are: all of them, and one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from clubsync import clock
+from clubsync.db import queries
+from clubsync.freshness import judge
+from plugins.clubs_pages.surroundings import Club, base, numbers, registry, strangers
+
+State = Literal["fresh", "late", "held", "failing", "quarantined", "paused", "new", "gone"]
+Sort = Literal["state", "name", "age", "customers", "findings"]
+PARTS = 28
+"""Of a sparkline: six hours each, seven days."""
+PART = timedelta(hours=6)
+WEEK = timedelta(days=7)
+PAGE_SIZE = 50
+UNREAD_NAMED = 20
+
+
+class ClubRow(BaseModel):
+    """One club of the list."""
+
+    club: str
+    name: str
+    erp: str
+    state: State
+    certified_at: datetime | None = Field(description="the last complete reading")
+    read_at: datetime | None
+    failing_since: datetime | None
+    quarantined_until: datetime | None
+    error: str | None
+    customers: int = Field(description="in the Customers group")
+    findings: int = Field(description="open ones that count as open")
+    changes: list[int] = Field(description="of the last seven days, in parts of six hours")
+
+
+class Board(BaseModel):
+    """A page of clubs.
+
+    `states` and `erps` count the clubs that the other filters leave.
+    """
+
+    clubs: list[ClubRow]
+    total: int
+    page: int
+    pages: int
+    states: dict[str, int]
+    erps: dict[str, int]
+    unread: list[str] = Field(
+        description="ids of clubs of clubs.yaml that were never read; at most 20"
+    )
+
+
+def board(
+    words: str | None = None,
+    erp: str | None = None,
+    state: State | None = None,
+    sort: Sort = "state",
+    down: bool = False,
+    page: int = 1,
+    size: int = PAGE_SIZE,
+) -> Board:
+    """Clubs, filtered and sorted in the data base, a page at a time.
+
+    :param sort: by `state` the one that needs most comes first; `down` turns any order round.
+    """
+    at, known = clock.now(), registry()
+    ids = numbers()
+    others = {ids[club_id]: n for club_id, n in known.others.items() if club_id in ids}
+    with base().reader() as driver:
+        rows = list(
+            queries().club_board(
+                driver,
+                at=at,
+                clubs=list(others),
+                of=list(others.values()),
+                reads=[_seconds(p.read) for p in known.promises],
+                completes=[_seconds(p.complete) for p in known.promises],
+                datas=[_seconds(p.data) for p in known.promises],
+                read=known.promise.read,
+                complete=known.promise.complete,
+                data=known.promise.data,
+                strangers=strangers(),
+                words=words or None,
+                erp=erp,
+                state=state,
+                sort=sort,
+                down=down,
+                how_many=size,
+                skip=(page - 1) * size,
+            )
+        )
+        shown = [row for row in rows if row["club"] is not None]
+        sparks = _sparks(driver, [row["club"] for row in shown], at)
+    states = rows[0]["states"]
+    total = states.get(state, 0) if state else sum(states.values())
+    return Board(
+        clubs=[
+            ClubRow(
+                club=row["club_id"],
+                name=row["name"],
+                erp=row["erp"],
+                state=row["state"],
+                certified_at=row["certified_at"],
+                read_at=row["last_success_at"],
+                failing_since=row["failing_since"],
+                quarantined_until=row["quarantined_until"],
+                error=row["last_error"],
+                customers=row["customers"],
+                findings=row["findings"],
+                changes=sparks[row["club"]],
+            )
+            for row in shown
+        ],
+        total=total,
+        page=page,
+        pages=max(1, -(-total // size)),
+        states=states,
+        erps=rows[0]["erps"],
+        unread=[c for c in known.clubs if c not in ids][:UNREAD_NAMED],
+    )
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()
+
+
+def _sparks(driver: Any, clubs: list[int], at: datetime) -> dict[int, list[int]]:
+    """Changes of the last week of each club, the oldest part first."""
+    whole = at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    start = whole - PARTS * PART
+    sparks = {club: [0] * PARTS for club in clubs}
+    for row in queries().changes_by_part_of_day(driver, clubs=clubs, since=start):
+        for place, changes in zip(row["parts"], row["changes"], strict=True):
+            if place < PARTS:
+                sparks[row["club"]][place] = changes
+    return sparks
+
+
+class Promise(BaseModel):
+    """One promise of freshness (R25)."""
+
+    kind: Literal["late", "incomplete", "old data"]
+    seconds: float = Field(description="how old it may be")
+    last: datetime | None
+    kept: bool
+
+
+class ClubNow(BaseModel):
+    """One club, as it is now."""
+
+    club: str
+    name: str
+    erp: str
+    state: State
+    every_seconds: float
+    timezone: str
+    certified_at: datetime | None
+    certified_as_of: datetime | None = Field(
+        description="the moment that the last complete reading tells of"
+    )
+    read_at: datetime | None
+    tried_at: datetime | None
+    next_read_at: datetime | None
+    failing_since: datetime | None
+    failures: int
+    quarantined_until: datetime | None
+    error: str | None
+    paused: bool
+    remove_at: datetime | None
+    first_sync_waits: bool = Field(description="for a person's go (R28)")
+    customers: int
+    findings: int
+    similar: int
+    all_compared: bool = Field(
+        description="whether every record was compared for similar ones (R23)"
+    )
+    hold: int | None
+    promises: list[Promise]
+
+
+def one(club: Club) -> ClubNow:
+    """A club with its state, by the same rules as in the list."""
+    sql, at = queries(), clock.now()
+    with club.driver() as driver:
+        row = sql.club_facts(driver, club=club.number)
+        last = next(iter(sql.runs_of(driver, club=club.number, before=None, how_many=1)), None)
+    waits = row["last_success_at"] is None and last is not None and last["state"] == "held"
+    promised, broken = club.config.promised, _broken(club, row, at)
+    kinds: list[tuple[Literal["late", "incomplete", "old data"], timedelta | None, datetime | None]]
+    kinds = [
+        ("late", promised.read, row["last_success_at"]),
+        ("incomplete", promised.complete, row["certified_at"]),
+        ("old data", promised.data, row["certified_as_of"]),
+    ]
+    return ClubNow(
+        club=club.id,
+        name=club.config.name,
+        erp=club.config.erp,
+        state=_state(row, waits, bool(broken)),
+        every_seconds=club.config.every.total_seconds(),
+        timezone=club.config.timezone,
+        read_at=row["last_success_at"],
+        tried_at=row["last_attempt_at"],
+        error=row["last_error"],
+        first_sync_waits=waits,
+        all_compared=row["similar_upto"] is None,
+        promises=[
+            Promise(kind=kind, seconds=length.total_seconds(), last=when, kept=kind not in broken)
+            for kind, length, when in kinds
+            if length is not None
+        ],
+        **{
+            name: row[name]
+            for name in (
+                "certified_at",
+                "certified_as_of",
+                "next_read_at",
+                "failing_since",
+                "failures",
+                "quarantined_until",
+                "paused",
+                "remove_at",
+                "customers",
+                "findings",
+                "similar",
+                "hold",
+            )
+        },
+    )
+
+
+def _broken(club: Club, row: Mapping[str, Any], at: datetime) -> Iterable[str]:
+    return judge(club.config, row, at).broken
+
+
+def _state(row: Mapping[str, Any], waits: bool, late: bool) -> State:
+    """The first that holds, as `club_board` has it."""
+    told: list[tuple[bool, State]] = [
+        (row["paused"], "paused"),
+        (row["quarantined_until"] is not None, "quarantined"),
+        (row["failing_since"] is not None, "failing"),
+        (row["hold"] is not None or waits, "held"),
+        (row["last_success_at"] is None, "new"),
+        (late, "late"),
+    ]
+    return next((state for holds, state in told if holds), "fresh")
+
+
+class Hour(BaseModel):
+    """What came of the readings of an hour."""
+
+    hour: datetime
+    readings: int
+    failed: int
+    complete: int
+
+
+class HourOfChanges(BaseModel):
+    hour: datetime
+    kind: str
+    changes: int
+
+
+def readings(club: Club, days: int = 7) -> list[Hour]:
+    """By hour, the oldest first; an hour without any is left out."""
+    since = clock.now() - timedelta(days=days)
+    with club.driver() as driver:
+        return [
+            Hour(**row) for row in queries().readings_by_hour(driver, club=club.number, since=since)
+        ]
+
+
+def changes(club: Club, days: int = 7) -> list[HourOfChanges]:
+    """By hour and kind, the oldest first."""
+    since = clock.now() - timedelta(days=days)
+    with club.driver() as driver:
+        return [
+            HourOfChanges(**row)
+            for row in queries().changes_by_hour(driver, club=club.number, since=since)
+        ]
+
+
+class Group(BaseModel):
+    """A group of the club base.
+
+    `active` is what the ERP says of the one that feeds it; null: nothing, or there is none.
+    """
+
+    name: str
+    kind: Literal["automatic", "manual", "team"]
+    active: bool | None
+    listed: bool | None = Field(description="whether the ERP's last complete list has it")
+    customers: int
+
+
+def groups(club: Club) -> list[Group]:
+    """Counts every customer of the club: quick in a club of thousands, a second in one of a million."""
+    with club.driver() as driver:
+        return [Group(**row) for row in queries().groups_with_counts(driver, club=club.number)]
+
+
+class Request(BaseModel):
+    """R11: somebody in the app asks to be a customer."""
+
+    id: int
+    created_at: datetime
+    email: str | None
+    confirmed: bool
+
+
+def requests(club: Club, shown: bool, how_many: int = 100) -> list[Request]:
+    """Those that wait, the oldest first."""
+    from plugins.clubs_pages import masking
+
+    with club.driver() as driver:
+        rows = queries().waiting_requests(driver, club=club.number, how_many=how_many)
+        return [Request(**masking.row(row, shown)) for row in rows]

@@ -1,0 +1,85 @@
+"""Errors as RFC 9457 has them; on the pages as a page that says the same."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from clubsync.errors import ActRefused, SyncError, UnknownClub
+from plugins.nudging import Refused
+
+__all__ = ["PAGES", "Problem", "Refused", "install", "told"]
+
+log = logging.getLogger(__name__)
+
+PAGES = "/pages"
+"""Where the pages are, below the application; the rest is for programs."""
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 has it."""
+
+    title: str
+    detail: str
+    status: int
+
+
+def told(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these problems."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        code: {"model": Problem, "description": HTTPStatus(code).phrase, "content": content}
+        for code in codes
+    }
+
+
+def answer(request: Request, status: int, title: str, detail: str) -> Response:
+    """The problem, for a person or for a program."""
+    if request.scope["path"].removeprefix(request.scope.get("root_path", "")).startswith(PAGES):
+        from plugins.clubs_pages.views import error_page
+
+        return error_page(request, status, title, detail)
+    return JSONResponse(
+        {"title": title, "detail": detail, "status": status},
+        status_code=status,
+        media_type="application/problem+json",
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the application is a problem."""
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> Response:
+        return answer(request, error.status, error.title, str(error))
+
+    @app.exception_handler(SyncError)
+    async def stopped(request: Request, error: SyncError) -> Response:
+        status = 409 if isinstance(error, ActRefused) else 503
+        status = 404 if isinstance(error, UnknownClub) else status
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            log.error("%s", error)
+        return answer(request, status, error.what, error.remedy)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        made = answer(
+            request, error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail)
+        )
+        made.headers.update(error.headers or {})
+        return made
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        # what was sent may hold a person's data (R19): where it is wrong says enough
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
+        )
+        return answer(request, 422, "Not understood", wrong)

@@ -1,0 +1,160 @@
+"""The real application over the real engine and PostgreSQL; only who asks is said by the test.
+
+Airflow's own auth manager (its simple one) decides what that person may.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Airflow reads these when it is first imported, and writes a configuration into its home.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="cs-airflow-"))
+
+from fastapi import FastAPI, Request
+from fastapi.testclient import TestClient
+from ruamel.yaml import YAML
+
+from clubsync.config import Guard
+from clubsync.db import Base
+from tests.support.club import Club
+from tests.support.rules import NewClub, new_club, shared_base
+
+__all__ = ["new_club", "shared_base"]
+
+ROLES = {"viewer": "VIEWER", "support": "USER", "admin": "ADMIN"}
+NAMES = ("Ana", "Ben", "Chloé", "Dan", "Eve", "Fay", "Gil", "Hugo", "Ida", "Jo", "Kai", "Lou")
+
+
+@dataclass
+class Site:
+    """The application, its clubs, and the runs of Airflow that it has started."""
+
+    app: FastAPI
+    club: Club
+    other: Club
+    started: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def as_(self, role: str | None) -> TestClient:
+        """A browser of somebody of that role; None: nobody is logged in.
+
+        The role is said as the log-in cookie is: by every request, without anybody's doing.
+        """
+        client = TestClient(self.app, follow_redirects=False)
+        if role is not None:
+            client.headers["X-Test-Role"] = role
+        return client
+
+    def program(self, role: str) -> TestClient:
+        """A program with a bearer token of somebody of that role."""
+        client = self.as_(role)
+        client.headers["Authorization"] = "Bearer of-a-test"
+        return client
+
+    def page(self, role: str | None, path: str) -> str:
+        """A page of the club, which must be there."""
+        answer = self.as_(role).get(f"/pages/clubs/{self.club.id}{path}")
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+
+@pytest.fixture(scope="session")
+def asked_by_role() -> Callable[[Request], Any]:
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.security import resolve_user_from_token
+
+    async def who(request: Request) -> Any:
+        role = request.headers.get("X-Test-Role")
+        if role is None:
+            return await resolve_user_from_token(None)
+        return SimpleAuthManagerUser(username=f"{role}-person", role=ROLES[role])
+
+    return who
+
+
+@pytest.fixture
+def site(
+    new_club: NewClub,
+    shared_base: Base,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked_by_role: Callable[[Request], Any],
+) -> Iterator[Site]:
+    """Two clubs that were read twice: people came, left, changed their email; one list is held."""
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.api_fastapi.core_api.security import get_user
+
+    from connectors.base import Connection
+    from plugins import airflow_connections, nudging
+    from plugins.clubs_pages import surroundings
+    from plugins.web import application
+
+    club = new_club(guard=Guard(share=0.1, at_least=2, at_most=5))
+    other = new_club()
+    fill(club)
+    other.erp.put("9", "zoe@other.fr", first_name="Zoé", last_name="Other")
+    other.at(club.now)
+    other.sync()
+
+    path = tmp_path / "clubs.yaml"
+    with path.open("w") as file:
+        clubs = [
+            {"id": one.id, "name": name, "erp": "memory", "connection": one.id, "guard": guard}
+            for one, name, guard in (
+                (club, "Boulder Paris", {"share": 0.1, "at_least": 2, "at_most": 5}),
+                (other, "Padel Lyon", {"share": 0.1, "at_least": 100, "at_most": 100}),
+            )
+        ]
+        YAML().dump({"clubs": clubs}, file)
+    url = shared_base.engine.url.render_as_string(hide_password=False)
+    monkeypatch.setenv("CLUBSYNC_DATABASE", url)
+    monkeypatch.setenv("CLUBSYNC_CONFIG", str(path))
+    monkeypatch.setenv("CLUBSYNC_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setattr(
+        airflow_connections, "resolve", lambda conn_id: Connection(id=conn_id, host=conn_id)
+    )
+    surroundings.base.cache_clear()
+    surroundings.numbers(at_once=True)
+    nudging._base.cache_clear()
+    create_auth_manager()
+    app = application()
+    app.dependency_overrides[get_user] = asked_by_role
+    made = Site(app, club, other)
+    monkeypatch.setattr(
+        nudging, "start", lambda run, club_id, **conf: made.started.append((run, club_id, conf))
+    )
+    yield made
+    surroundings.base().close()
+    nudging._base().close() if nudging._base.cache_info().currsize else None
+
+
+def fill(club: Club) -> None:
+    """Twelve people, of whom two share an email and two look like one; then one leaves, one changes
+    their email, and more would leave than pass by themselves."""
+    club.erp.group("gold", name="Gold")
+    for n, name in enumerate(NAMES, 1):
+        club.erp.put(
+            str(n),
+            f"{name.lower()}@mail.example.org",
+            first_name=name,
+            last_name="Durand",
+            phone=f"+3361234567{n % 10}",
+            groups=["gold"] if n > 6 else [],
+        )
+    club.erp.put("20", "ana@mail.example.org", first_name="Anna", last_name="Petit")
+    club.erp.put("21", "not an email", first_name="Max", last_name="Faux")
+    club.erp.put(
+        "22", "ana.d@else.example.org", first_name="Ana", last_name="Durand", phone="+33612345671"
+    )
+    club.sync()
+    club.erp.change("2", email="ben.new@mail.example.org")
+    club.erp.change("3", status="archived")
+    club.sync()
+    club.erp.group("gold", name="Gold", active=False)
+    club.sync()

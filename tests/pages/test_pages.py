@@ -1,0 +1,439 @@
+"""What the pages show, and what their buttons do."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import ErpUnreachable
+from tests.pages.conftest import NAMES, Site
+
+PERSONAL = re.compile(
+    r"\b(" + "|".join([*NAMES, "Durand", "Petit", r"\w+@\w+", r"3361234567\d"]) + r")\b",
+    re.IGNORECASE,
+)
+LOCALE = Path(__file__).resolve().parents[2] / "plugins" / "clubs_pages"
+
+
+def text(page: str) -> str:
+    """What a page says, without its tags."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page))).strip()
+
+
+def post(site: Site, role: str, where: str, **fields: str) -> str:
+    """Press a button of the club's pages, as a browser does; the page that it leads to."""
+    browser = site.as_(role)
+    form = site.page(role, "").split('name="token" value="')[1].split('"')[0]
+    answer = browser.post(
+        f"/pages/clubs/{site.club.id}{where}",
+        data={"token": form, **fields},
+        headers={"sec-fetch-site": "same-origin"},
+    )
+    if answer.status_code == 303:
+        answer = browser.get(answer.headers["location"])
+    assert answer.status_code == 200, text(answer.text)
+    return answer.text
+
+
+def acts(site: Site) -> list[tuple[Any, ...]]:
+    return site.club.rows(
+        "select kind, actor, outcome, people from sync.act where club = %s order by act",
+        site.club.number,
+    )
+
+
+def in_words(site: Site) -> str:
+    return text(site.as_("viewer").get("/pages/clubs").text)
+
+
+def test_the_list_says_how_each_club_is(site: Site) -> None:
+    """State in words, age, customers, findings; as the engine left them, without counting customers."""
+    board = site.as_("viewer").get("/api/v1/clubs?sort=name&words=club").json()
+    rows = {row["club"]: row for row in board["clubs"]}
+    mine = rows[site.club.id]
+    assert mine["state"] == "held"
+    assert mine["customers"] == len(site.club.inside())
+    assert mine["findings"] == sum(len(codes) for codes in site.club.findings().values())
+    assert sum(mine["changes"]) == len(site.club.changes())
+    assert rows[site.other.id]["state"] == "fresh"
+
+
+def test_every_state_has_its_word(site: Site) -> None:
+    """paused over quarantined over failing over held over late over fresh."""
+
+    def state() -> str:
+        one = site.as_("viewer").get(f"/api/v1/clubs/{site.other.id}").json()["state"]
+        (row,) = [
+            row
+            for row in site.as_("viewer").get("/api/v1/clubs?size=200").json()["clubs"]
+            if row["club"] == site.other.id
+        ]
+        assert row["state"] == one, "the list and the club's page say the same"
+        return str(one)
+
+    club = site.other
+    assert state() == "fresh"
+    club.later(hours=5)
+    assert state() == "late"
+    club.erp.fault = ErpUnreachable("It is down.", remedy="Wait.")
+    club.attempt()
+    assert state() == "failing"
+    club.later(hours=3)
+    club.attempt()
+    assert state() == "quarantined"
+    page = text(site.as_("viewer").get(f"/pages/clubs/{club.id}").text)
+    assert "Quarantined since" in page
+    assert "Next try" in page
+    assert "It is down." in page
+    site.program("support").post(f"/api/v1/clubs/{club.id}/pause")
+    assert state() == "paused"
+    site.program("support").post(f"/api/v1/clubs/{club.id}/resume")
+    club.erp.fault = None
+    club.later()
+    club.sync()
+    assert state() == "fresh"
+
+
+def test_the_list_is_filtered_sorted_and_paged_by_the_data_base(site: Site) -> None:
+    viewer = site.as_("viewer")
+
+    def clubs(query: str) -> list[str]:
+        mine = {site.club.id, site.other.id}
+        answer = viewer.get(f"/api/v1/clubs?size=200&{query}").json()
+        return [row["club"] for row in answer["clubs"] if row["club"] in mine]
+
+    assert clubs("state=held") == [site.club.id]
+    assert clubs("state=paused") == []
+    assert clubs(f"words={site.other.id.upper()}") == [site.other.id]
+    assert clubs("erp=nothing") == []
+    assert clubs("sort=customers") == [site.other.id, site.club.id]
+    assert clubs("sort=customers&down=true") == [site.club.id, site.other.id]
+    assert clubs("sort=age") == [site.other.id, site.club.id], "the youngest reading first"
+    assert clubs("sort=state") == [site.club.id, site.other.id]
+    whole = viewer.get("/api/v1/clubs?size=200&sort=name").json()
+    paged = [
+        viewer.get(f"/api/v1/clubs?size=1&sort=name&page={n}").json()["clubs"][0]["club"]
+        for n in range(1, whole["total"] + 1)
+    ]
+    assert paged == [row["club"] for row in whole["clubs"]]
+
+
+def test_summaries_are_what_counting_gives(site: Site) -> None:
+    """After runs and acts of every sort: the kept counts are those of the tables."""
+    club = site.club
+    club.erp.put("30", "new@x.example.org")
+    club.sync()
+    club.add_by_hand("hand@x.example.org")
+    club.detach("1")
+    site.program("admin").post(f"/api/v1/clubs/{club.id}/erase", json={"erp_id": "2"})
+    ((customers, findings),) = club.rows(
+        "select customers, findings from sync.club_summary where club = %s", club.number
+    )
+    assert customers == len(club.inside())
+    assert findings == sum(len(codes) for codes in club.findings().values())
+    kept = club.rows(
+        "select code, findings, oldest from sync.finding_summary where club = %s order by 1",
+        club.number,
+    )
+    counted = club.rows(
+        "select code, count(*), min(since) from sync.finding where club = %s and closed_at is null "
+        "and severity != 'info' group by code order by 1",
+        club.number,
+    )
+    assert kept == counted
+
+
+def test_personal_data_are_masked_until_they_are_asked_for_and_the_asking_is_kept(
+    site: Site,
+) -> None:
+    """On every page that has any, for everybody; who asks stands in the audit with whom they asked for."""
+    ((hold,),) = site.club.rows("select hold from sync.hold where club = %s", site.club.number)
+    pages = {
+        "/person?erp_id=1": ["1"],
+        "/findings": ["20"],
+        "/similar": ["1", "22"],
+        f"/holds/{hold}": ["7"],
+        "/runs/1": [],
+        "/requests": [],
+    }
+    runs = [row["run"] for row in site.club.changes()]
+    pages[f"/runs/{runs[0]}"] = ["1"]
+    del pages["/runs/1"]
+    for where, people in pages.items():
+        for role in ("viewer", "support", "admin"):
+            masked = text(site.page(role, where))
+            assert PERSONAL.findall(masked) == [], (where, role)
+        before = len(acts(site))
+        shown = text(post(site, "support", where))
+        assert where == "/requests" or PERSONAL.findall(shown), where
+        kind, actor, outcome, named = acts(site)[before]
+        assert (kind, actor, outcome) == ("show", "support-person", "done")
+        assert set(people) <= set(named), where
+
+
+def test_why_by_email_id_and_name(site: Site) -> None:
+    """From any page; a viewer may ask too. No answer is in an address."""
+    for who in ("EVE@mail.example.org ", "5", "Eve"):
+        answer = site.as_("viewer").post("/pages/why", data={"who": who, "club": site.club.id})
+        assert answer.status_code == 200
+        said = text(answer.text)
+        assert "In the Customers group" in said, who
+        assert "ERP id 5 is in the Customers group" in said
+        assert "E… D…" in said
+    everywhere = site.as_("viewer").post("/pages/why", data={"who": "zoe@other.fr"})
+    assert "ERP id 9 is in the Customers group of Padel Lyon" in text(everywhere.text)
+    several = site.as_("viewer").post("/pages/why", data={"who": "Durand", "club": site.club.id})
+    assert "people of Boulder Paris have that in their name" in text(several.text)
+    nobody = site.as_("viewer").post("/pages/why", data={"who": "nobody@nowhere.example.org"})
+    assert "Not known anywhere" in text(nobody.text)
+
+
+def test_a_whole_name_is_found_in_a_club_of_any_size(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are too many to search through, by the key that records are compared by (R23)."""
+    from plugins.clubs_pages import people
+
+    monkeypatch.setattr(people, "SEARCHED", 3)
+    asked = {"club": site.club.id}
+    whole = site.as_("viewer").post("/pages/why", data={"who": "durand eve", **asked})
+    assert "ERP id 5 is in the Customers group" in text(whole.text)
+    part = site.as_("viewer").post("/pages/why", data={"who": "Duran", **asked})
+    assert "Nobody of Boulder Paris has exactly that name" in text(part.text)
+    by_id = site.as_("viewer").post("/pages/why", data={"who": "5", **asked})
+    assert "ERP id 5 is in the Customers group" in text(by_id.text)
+
+
+def test_sync_now_and_dry_run_start_runs_and_tell_when_they_are_done(site: Site) -> None:
+    page = post(site, "support", "/do/sync")
+    assert "on its way" in page
+    assert 'hx-trigger="every 2s"' in page
+    page = post(site, "support", "/do/dry-run")
+    (_, _, _), (run, club, conf) = site.started
+    assert (club, conf) == (site.club.id, {"dry_run": True})
+
+    from clubsync.pipeline import Origin
+
+    engine = site.club.pipeline()
+    engine.origin = Origin("sync_one", run, "sync_club", -1)
+    site.club.erp.put("40", "forty@x.example.org")
+    site.club.later()
+    site.club._say(True, None, (), ())
+    (step,) = engine.sync([site.club.id], "manual", dry_run=True)
+    ((act,),) = site.club.rows("select max(act) from sync.act where club = %s", site.club.number)
+    told = text(site.page("support", f"/acts/{act}"))
+    assert "done, nothing was written: 1 additions" in told
+    plan = text(site.page("viewer", f"/runs/{step['run']}"))
+    assert "40 additions eligible" in plan
+    assert "40" not in site.club.base()
+    log = f"/dags/sync_one/runs/{run}/tasks/sync_club"
+    assert log in site.page("viewer", f"/runs/{step['run']}")
+
+
+def test_pause_resume_and_test_of_a_connection(site: Site) -> None:
+    assert ">paused</span>" in post(site, "support", "/do/pause")
+    assert ">paused</span>" not in post(site, "support", "/do/resume")
+    tested = text(post(site, "support", "/do/test"))
+    assert f"works: {len(site.club.erp.records)} records" in tested
+    assert acts(site) == [
+        ("pause", "support-person", "done", []),
+        ("resume", "support-person", "done", []),
+        ("test", "support-person", "done", []),
+    ]
+
+
+def test_a_hold_is_decided_on_the_list_that_was_seen_with_a_reason(site: Site) -> None:
+    ((hold,),) = site.club.rows("select hold from sync.hold where club = %s", site.club.number)
+    where = f"/holds/{hold}"
+    page = site.page("support", where)
+    assert "Gold" in page
+    seen = page.split('name="list_hash" value="')[1].split('"')[0]
+    assert "Decide on this list" not in site.page("viewer", where)
+    inside = len(site.club.inside())
+    fields = {"what": "approve", "list_hash": seen, "comment": "The course is over."}
+    told = text(post(site, "support", f"{where}/decide", **fields))
+    assert "Hold approved 6 customers lost access." in told
+    assert len(site.club.inside()) == inside - 6
+    decided = site.club.rows(
+        "select state, decided_by, comment from sync.hold where hold = %s", hold
+    )
+    assert decided == [("approved", "support-person", "The course is over.")]
+    again = site.program("admin").post(
+        f"/api/v1/clubs/{site.club.id}/holds/{hold}/reject",
+        json={"list_hash": seen, "comment": "no"},
+    )
+    assert again.status_code == 409
+    assert "was approved by support-person" in again.json()["title"]
+    assert acts(site)[-1][:3] == ("reject", "admin-person", "refused")
+
+
+def test_a_rejected_hold_keeps_its_people(site: Site) -> None:
+    ((hold, seen),) = site.club.rows(
+        "select hold, list_hash from sync.hold where club = %s", site.club.number
+    )
+    inside = site.club.inside()
+    made = site.program("support").post(
+        f"/api/v1/clubs/{site.club.id}/holds/{hold}/reject",
+        json={"list_hash": seen, "comment": "It goes on."},
+    )
+    assert made.status_code == 200, made.text
+    assert made.json()["detail"]["customers"] == 6
+    assert site.club.inside() == inside
+
+
+def test_a_similar_pair_is_ignored_for_ever(site: Site) -> None:
+    assert "1 pair that looks like one person" in text(site.page("viewer", "/similar"))
+    page = post(site, "support", "/similar/ignore", one="1", other="22")
+    assert "0 pairs that look like one person" in text(page)
+    site.club.erp.change("22", first_name="Anna")
+    site.club.erp.change("22", first_name="Ana")
+    site.club.sync()
+    assert site.as_("viewer").get(f"/api/v1/clubs/{site.club.id}/similar").json()["total"] == 0
+
+
+def test_a_request_is_accepted_from_the_pages(site: Site) -> None:
+    from clubsync import acts as by_hand
+
+    user = site.club.register("wants@in.example.org")
+    by_hand.request(site.club._base, site.club.config, str(user), by="app")
+    assert "1 person asks in the app" in text(site.page("viewer", ""))
+    listed = site.as_("viewer").get(f"/api/v1/clubs/{site.club.id}/requests").json()
+    assert listed[0]["email"] == "w…@i….example.org" or listed[0]["email"].startswith("w…@")
+    page = post(site, "support", f"/requests/{listed[0]['id']}/accept")
+    assert "Nobody waits." in text(page)
+    assert "wants@in.example.org" in site.club.base()
+
+
+def test_a_run_is_undone_after_its_plan_was_shown(site: Site) -> None:
+    run = next(row["run"] for row in site.club.changes() if row["kind"] == "email_change")
+    changed = text(site.page("viewer", f"/runs/{run}"))
+    assert "b…@m….org → b…@m….org" in changed
+    plan = text(site.page("viewer", f"/runs/{run}/undo"))
+    assert "1 email changes" in plan
+    assert "Undo the run" not in plan
+    post(site, "support", f"/runs/{run}/undo", list_hash="")
+    assert site.club.base()["2"]["email"] == "ben@mail.example.org"
+    undone = [row for row in site.club.changes() if row["reason"] == "undone"]
+    assert undone
+    ((actor,),) = site.club.rows(
+        "select distinct actor from sync.change where club = %s and reason = 'undone'",
+        site.club.number,
+    )
+    assert actor == "support-person"
+
+
+def test_an_undo_that_takes_access_from_many_names_its_list(site: Site) -> None:
+    """More than pass by themselves: only with the hash of the list that the plan showed (R18)."""
+    run = site.club.changes()[0]["run"]
+    api = f"/api/v1/clubs/{site.club.id}/runs/{run}/undo"
+    plan = site.as_("viewer").get(api).json()
+    assert len(plan["loses_access"]) > plan["limit"]
+    support = site.program("support")
+    assert support.post(api, json={}).status_code == 409
+    assert support.post(api, json={"list_hash": "abc0"}).status_code == 409
+    assert support.post(api, json={"list_hash": plan["list_hash"]}).status_code == 200
+
+
+def test_an_erased_person_is_gone_from_the_pages_own_audit_too(site: Site) -> None:
+    """R20: base, mirror, and who looked at them."""
+    post(site, "support", "/person?erp_id=5")
+    page = post(site, "admin", "/erase", erp_id="5", sure="yes")
+    assert "Erasure" in text(page)
+    assert "5" not in site.club.base()
+    ((left,),) = site.club.rows(
+        "select count(*) from sync.act where club = %s and '5' = any(people)", site.club.number
+    )
+    assert left == 0
+
+
+def test_the_file_for_the_club(site: Site) -> None:
+    where = f"/pages/clubs/{site.club.id}/findings.csv"
+    answer = site.program("support").post(where)
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert f"{site.club.id}-findings.csv" in answer.headers["content-disposition"]
+    rows = answer.content.decode("utf-8-sig").splitlines()
+    assert rows[0] == "Id,E-mail,error"
+    assert any("not an email" in row for row in rows)
+    assert acts(site)[-1][:3] == ("csv", "support-person", "done")
+
+
+def test_what_a_run_of_airflow_did(site: Site) -> None:
+    from clubsync.pipeline import Origin
+
+    engine = site.club.pipeline()
+    engine.origin = Origin("sync_memory", "scheduled__1", "batch.extract", 3)
+    site.club.later()
+    site.club._say(True, None, (), ())
+    (step,) = engine.sync([site.club.id], "scheduled")
+    asked = "/api/v1/airflow?dag=sync_memory&run=scheduled__1"
+    viewer = site.as_("viewer")
+    (found,) = viewer.get(asked).json()
+    assert (found["club"], found["run"]) == (site.club.id, step["run"])
+    assert found["log"] == "dags/sync_memory/runs/scheduled__1/tasks/batch.load/mapped/3"
+    assert len(viewer.get(f"{asked}&task=batch.load&index=3").json()) == 1
+    assert viewer.get(f"{asked}&task=batch.load&index=2").json() == []
+    assert viewer.get(f"{asked}&task=retry_club&index=3").json() == []
+    assert len(viewer.get(f"{asked}&task=outcome&index=-1").json()) == 1
+    assert "Boulder Paris" not in viewer.get(asked.replace("scheduled__1", "other")).text
+
+
+def test_french(site: Site) -> None:
+    """Sentences, advice, times and the answer; nothing of it is English."""
+    french = site.as_("viewer")
+    french.headers["accept-language"] = "fr-CH, fr;q=0.9, en;q=0.8"
+    page = text(french.get(f"/pages/clubs/{site.club.id}").text)
+    assert "À corriger dans le logiciel" in page
+    assert "Dernière lecture complète" in page
+    assert "L'adresse e-mail dans le logiciel n'est pas valide" in page
+    answer = text(french.post("/pages/why", data={"who": "5", "club": site.club.id}).text)
+    assert "L'identifiant 5 est dans le groupe Clients" in answer
+    assert "vu pour la première fois dans le logiciel" in answer
+    french.cookies.set("clubsync_language", "en")
+    assert "Last complete reading" in text(french.get(f"/pages/clubs/{site.club.id}").text)
+
+
+def test_every_text_is_in_the_french_catalogue() -> None:
+    """What the pages say is marked, and what is marked is translated, with the same places to fill."""
+    from babel.messages.extract import extract_from_dir
+    from babel.messages.pofile import read_po
+
+    with (LOCALE / "locale" / "fr.po").open("rb") as file:
+        catalogue = read_po(file, locale="fr")
+    found = extract_from_dir(
+        str(LOCALE),
+        method_map=[("templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")],
+        keywords={"_": None, "gettext": None, "ngettext": (1, 2)},
+    )
+    said = {message for _, _, message, _, _ in found}
+    assert len(said) > 150
+    for message in said:
+        entry = catalogue.get(message)
+        assert entry is not None, message
+        told = entry.string if isinstance(entry.string, tuple) else (entry.string,)
+        assert all(told), message
+        places = set(re.findall(r"%\(\w+\)s", message if isinstance(message, str) else message[1]))
+        assert all(set(re.findall(r"%\(\w+\)s", one)) == places for one in told), message
+    ids = {e.id for e in catalogue if e.id}
+    assert ids == said, "and nothing is translated that is not said any more"
+
+
+def test_ages_and_lengths_are_in_words() -> None:
+    from clubsync import clock
+    from plugins.clubs_pages.texts import Voice
+
+    voice = Voice("fr")
+    assert voice.age(clock.now() - timedelta(hours=3)) == "il y a 3 heures"
+    assert Voice("en").age(clock.now() + timedelta(minutes=30, seconds=5)) == "in 30 minutes"
+    assert voice.age(None) == "–"
+    assert [voice.length(s) for s in (60, 900, 7200, 93_600, 604_800)] == [
+        "1 minute",
+        "15 minutes",
+        "2 heures",
+        "26 heures",
+        "7 jours",
+    ]
