@@ -131,6 +131,8 @@ class ConnectorCase(ABC):
 
     #: the connector's name.
     name: str
+    #: what sets this case apart from another one of the same connector ("JSON-RPC"); usually nothing.
+    variant: str = ""
     #: rows per page of `Erp.connector`; where all comes in one file, a number of rows that suits it.
     page: int = 3
     #: whether an answer comes in pages.
@@ -153,6 +155,11 @@ class ConnectorCase(ABC):
         *("forbidden", "throttled-seconds", "server-error"),
         *("html", "truncated", "error-in-200"),
     )
+
+    @property
+    def label(self) -> str:
+        """Its name in reports and tables."""
+        return f"{self.name} {self.variant}".rstrip()
 
     def reasons(self) -> dict[str, str]:
         """Check -> why it means nothing here: those declared, and those that follow from the rest."""

@@ -51,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         check = metafunc.function.__name__.removeprefix("test_")
         cases = [c for c in CASES if check not in c.reasons()]
-        metafunc.parametrize("case", cases, ids=[c.name for c in cases])
+        metafunc.parametrize("case", cases, ids=[c.label for c in cases])
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def _check(module: ModuleType, name: str) -> Callable[..., Any]:
 
 def page(cases: Sequence[ConnectorCase], module: ModuleType) -> str:
     """The page as it should be."""
-    cases = sorted(cases, key=lambda case: case.name)
+    cases = sorted(cases, key=lambda case: case.label)
     parts = [HEAD]
     for title, names in sections(module):
         rows = [
@@ -68,7 +68,7 @@ def page(cases: Sequence[ConnectorCase], module: ModuleType) -> str:
             ]
             for name in names
         ]
-        parts.append(_table([title, *(f"`{case.name}`" for case in cases)], rows))
+        parts.append(_table([title, *(f"`{case.label}`" for case in cases)], rows))
     parts += [_about(case) for case in cases]
     return "\n".join(parts)
 
@@ -91,7 +91,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def _about(case: ConnectorCase) -> str:
     cls = connector_class(case.name)
-    lines = [f"## {cls.title} (`{case.name}`)\n", f"Checked against {case.against}.\n"]
+    lines = [f"## {cls.title} (`{case.label}`)\n", f"Checked against {case.against}.\n"]
     if case.inferred:
         lines.append("Of the checks, inferred:\n")
         lines += [f"- *{_plain(name)}*: {why}" for name, why in case.inferred.items()]
