@@ -14,8 +14,8 @@ class ChangesSettings(Settings):
 
     :param changes: between two readings of everything (`full_read` of the club) ask for changes only. It spares a
         large club's ERP work, and lets who is gone or was merged wait for the next reading of everything.
-    :param overlap: how much earlier than needed changes are asked for: a record bears the time at which its
-        change began, and shows when it was committed.
+    :param overlap: how much earlier than needed changes are asked for, in seconds or as ISO 8601 has it (`PT10M`): a
+        record bears the time at which its change began, and shows when it was committed.
     """
 
     changes: bool = False

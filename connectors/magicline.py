@@ -6,8 +6,8 @@ specification 1.9.0 as a third party keeps it [3rd] (erps.md 6); no server of th
 speaks what these say:
 
 - A static key per studio in `x-api-key`; it must fit the tenant, else 401. There is no log-in and nothing
-  to renew. 1000 requests a minute and endpoint; after that, a minute of 429 without saying how long. 503 while
-  their data base is busy [doc].
+  to renew. 1000 requests a minute and endpoint, which `http.per_second` stays below; after that, a minute of 429
+  without saying how long. 503 while their data base is busy [doc].
 - `GET /v1/customers` in slices: the answer's `offset` (in an older page `lastOffsetId`) asks for the next one,
   `hasNext: false` is the last [doc, 3rd]. The names of the two parameters are settings, because the older page had
   `offsetId`.
@@ -89,7 +89,7 @@ class MagiclineSettings(Settings):
     guardian: Path = "legalRepresentative.customerId"
     offset_parameter: str = "offset"
     size_parameter: str = "sliceSize"
-    http: HttpLimits = HttpLimits()
+    http: HttpLimits = HttpLimits(per_second=16)
 
 
 class _Contract(msgspec.Struct, rename="camel"):

@@ -94,7 +94,7 @@ class MindbodySettings(Settings):
     :param statuses: Mindbody's word -> ours, where it means something else for this club.
     :param guardian_relation: name of the relationship that leads from a dependant to who pays; none is read
         where empty.
-    :param overlap: how much earlier than needed changes are asked for.
+    :param overlap: how much earlier than needed changes are asked for, in seconds or as ISO 8601 has it (`PT26H`).
     """
 
     site_id: str = Field(min_length=1)

@@ -290,7 +290,8 @@ class TrytonConnector(Connector[TrytonSettings]):
             ]
         )
         relation = self._relation_type(asking) if settings.guardian_relation else None
-        domain = list(settings.domain)
+        # in brackets: it may begin with OR, which must not take in what we add
+        domain: Domain = [settings.domain] if settings.domain else []
         if since is not None:
             domain.append(_changed_since(since - settings.overlap))
         last = asking.highest("party.party", domain)

@@ -54,7 +54,8 @@ def magicline(secret: str, headers: Mapping[str, str], body: bytes) -> str:
     """Magicline's: the studio's webhook key as it is, in `x-api-key`; nothing is signed [doc] (erps.md 6).
 
     The key says only who calls, so there is no age to check: whoever has it can say anything, and all that
-    comes of it is a reading. The message's id is the event's `uuid`.
+    comes of it is a reading. The message's id is the event's `uuid`: of two versions of the vendor's page one says
+    that nothing is ever sent twice, the other that it is, after ten minutes, up to three times.
     """
     _same(secret, headers.get("x-api-key", ""))
     return _member(body, "uuid")

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
+import pyarrow as pa
 
 from connectors import fields
 from connectors.base import Club
@@ -33,6 +34,12 @@ _SOUND_WITHOUT = frozenset({"is_company", "placeholder"})
 #: the last day of what is over, where the ERP does not say when: it must not move from run to run.
 LONG_AGO = date(1970, 1, 1)
 _LAST_YEAR = 2199
+_SPANS = pa.large_list(
+    pa.struct(
+        [("id", pa.large_string()), ("valid_from", pa.date32()), ("valid_until", pa.date32())]
+    )
+)
+_PART = 20_000
 
 Spans = dict[str, list[dict[str, Any]]]
 
@@ -196,10 +203,11 @@ class Customers:
             self._getters["status_word"] = getter(settings.status.at)
             self._paths = {**self._paths, "status_word": settings.status.at}
         self._frames: list[pl.DataFrame] = []
+        self._rows: dict[str, list[Any]] = {name: [] for name in RAW_SCHEMA}
         self._words = settings.status.words()
 
-    def add(self, records: Sequence[Any]) -> pl.DataFrame:
-        """Take up a page; its rows as `RAW_SCHEMA`.
+    def add(self, records: Sequence[Any]) -> None:
+        """Take up a page.
 
         :raises ContractChanged: a setting does not fit the records.
         """
@@ -215,12 +223,19 @@ class Customers:
         columns["groups"] = [
             self._groups(record, key) for record, key in zip(records, columns["id"], strict=True)
         ]
-        frame = pl.DataFrame(
-            {name: columns.get(name, [None] * len(records)) for name in RAW_SCHEMA},
-            schema=RAW_SCHEMA,
-        )
-        self._frames.append(frame)
-        return frame
+        for name, values in self._rows.items():
+            values += columns.get(name, [None] * len(records))
+        if len(self._rows["id"]) >= _PART:
+            self._pack()
+
+    def _pack(self) -> None:
+        """Rows that stand in memory as Python's lists become a frame: many pages at a time, for a frame costs
+        as much for a hundred rows as for thousands."""
+        # Arrow takes lists of objects as a whole, Polars one by one
+        groups = pl.Series(pa.array(self._rows.pop("groups"), type=_SPANS))
+        texts = {name: pl.Series(name, self._rows[name], dtype=pl.String) for name in RAW}
+        self._frames.append(pl.DataFrame({**texts, "groups": groups}, schema=RAW_SCHEMA))
+        self._rows = {name: [] for name in RAW_SCHEMA}
 
     def _column(self, name: str, take: Any, records: Sequence[Any]) -> list[str | None]:
         setting = _setting(name)
@@ -280,7 +295,8 @@ class Customers:
 
     def frame(self) -> pl.DataFrame:
         """Everybody, as `CUSTOMER_SCHEMA`."""
-        raw = pl.concat(self._frames) if self._frames else pl.DataFrame(schema=RAW_SCHEMA)
+        self._pack()
+        raw = pl.concat(self._frames)
         settings, configured = self._settings, settings_of(self._settings)
         if raw.height and raw["id"].null_count() == raw.height:
             raise ContractChanged("Every id is blank.", remedy="Correct settings: fields.id.")
@@ -323,6 +339,9 @@ class Customers:
 
     def _all_days(self, values: pl.Series, *, last: bool) -> tuple[pl.Series, pl.Series]:
         """Days, and for which rows there was something that is none."""
+        if values.null_count() == values.len():
+            nothing = pl.Series([None] * values.len(), dtype=pl.Date)
+            return nothing, nothing.is_not_null()
         days: list[date | None] = []
         bad: list[bool] = []
         for value in values:

@@ -30,7 +30,7 @@ from connectors.errors import (
     SettingsWrong,
 )
 from connectors.model import Reading
-from connectors.rest import RestConnector, RestSettings
+from connectors.rest import RestConnector, RestSettings, records
 from tests.support.servers import serving
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -557,6 +557,20 @@ def test_groups_inside_the_record(api: Api) -> None:
         ("6", "Pool", True),
         ("7", "Day", True),
     }
+
+
+@pytest.mark.parametrize("part", [1, 3, 7, 100])
+def test_rows_are_packed_in_parts(api: Api, monkeypatch: pytest.MonkeyPatch, part: int) -> None:
+    """Many pages become one frame; wherever the cut falls, rows and what they hold stay together."""
+    monkeypatch.setattr(records, "_PART", part)
+    held = [{**p, "subs": [{"id": f"g{p['id']}", "to": "2026-12-01"}]} for p in PEOPLE]
+    api.answer = lambda r: [p for p in held if p["id"] > query(r, "after")][:2]
+    listing = {"path": "/m", "paging": {"kind": "keyset"}}
+    groups = {"held": {"at": "subs", "id": "id", "until": "to"}}
+    reading = connector(api, customers=listing, groups=groups).read()
+    assert ids(reading) == list(range(1, 8))
+    assert [row[0]["id"] for row in reading.customers["groups"]] == [f"g{n}" for n in range(1, 8)]
+    assert {row[0]["valid_until"] for row in reading.customers["groups"]} == {date(2026, 12, 1)}
 
 
 def test_a_group_that_ends_on_no_day_is_loud(api: Api) -> None:

@@ -76,6 +76,7 @@ class OdooCase(ConnectorCase):
     """JSON-2."""
 
     name = "odoo"
+    variant = "JSON-2"
     kind: ClassVar[type[OdooErp]] = OdooErp
     against = "a simulator, made after the vendor's documentation and source, over JSON-2"
     miscounts = True
@@ -101,5 +102,6 @@ class OdooRpcCase(OdooCase):
     """JSON-RPC."""
 
     kind = OdooRpcErp
+    variant = "JSON-RPC"
     against = "a simulator, made after the vendor's documentation and source, over JSON-RPC"
     errors: ClassVar[Mapping[str, type[ConnectorError]]] = {"error-in-200": ErpUnreachable}

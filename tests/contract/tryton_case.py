@@ -138,6 +138,7 @@ class TrytonCase(ConnectorCase):
     """Tryton 8.2.1."""
 
     name = "tryton"
+    variant = "JSON-RPC"
     miscounts = True
     against = "a real Tryton 8.2.1, behind a door through which faults come"
     not_applicable: ClassVar[Mapping[str, str]] = {
@@ -158,6 +159,7 @@ class TrytonCase(ConnectorCase):
 class TrytonRestCase(TrytonCase):
     """The same over REST."""
 
+    variant = "REST"
     rest: TrytonRestErp | None = None
     against = "a real Tryton 8.2.1, behind the same door, over REST"
     not_applicable: ClassVar[Mapping[str, str]] = {
