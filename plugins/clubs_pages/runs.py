@@ -272,4 +272,11 @@ def of_dag_run(
             same = False
         if not task or same:
             told.append(ClubRun(club=row["club_id"], name=row["name"], **_run(row).model_dump()))
+    if task and not told:
+        # who is not worth trying again has no run in the task that says so: those that failed
+        told = [
+            ClubRun(club=row["club_id"], name=row["name"], **_run(row).model_dump())
+            for row in rows
+            if row["state"] == "failed"
+        ]
     return told

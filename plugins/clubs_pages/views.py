@@ -255,9 +255,11 @@ def airflow_run(
     dag: api.Given,
     run: api.Given,
     task: api.Text | None = None,
-    index: Annotated[int, Query(ge=-1, le=1_000_000)] | Literal[""] | None = None,
+    index: api.Text | None = None,
 ) -> HTMLResponse:
-    found = runs.of_dag_run(dag, run, _text(task), None if index == "" else index)
+    # of a task that is not mapped, Airflow leaves {MAP_INDEX} as it stands
+    mapped = int(index) if index and index.isdecimal() and len(index) < 9 else None
+    found = runs.of_dag_run(dag, run, _text(task), mapped)
     return render(request, "airflow.html", person, found=found, dag=dag, run=run, task=task)
 
 

@@ -27,6 +27,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
 ]
 
+expect.set_options(timeout=60_000)
+
 PAGES = (
     "/clubs",
     "/findings",

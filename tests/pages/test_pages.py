@@ -379,6 +379,10 @@ def test_what_a_run_of_airflow_did(site: Site) -> None:
     assert viewer.get(f"{asked}&task=batch.load&index=2").json() == []
     assert viewer.get(f"{asked}&task=retry_club&index=3").json() == []
     assert len(viewer.get(f"{asked}&task=outcome&index=-1").json()) == 1
+    page = asked.replace("/api/v1", "/pages")
+    for index in ("3", "{MAP_INDEX}"):
+        assert "batch.load" in viewer.get(f"{page}&task=batch.load&index={index}").text
+        assert site.club.id in viewer.get(f"{page}&task=batch.load&index={index}").text
     assert "Boulder Paris" not in viewer.get(asked.replace("scheduled__1", "other")).text
 
 
