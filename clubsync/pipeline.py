@@ -520,7 +520,11 @@ class Pipeline:
     def _extract(self, step: Step, full: bool) -> None:
         club = self.config.club(step["club"])
         since = None if full else self._changes_since(club)
-        self._take(step, self._connector(club, since=since).read(full=full))
+        reading = self._connector(club, since=since).read(full=full)
+        if since is not None and self._strangers(club, reading):
+            # R14: newcomers, or another club's people? Of everything that is read it can be told
+            reading = self._connector(club).read(full=True)
+        self._take(step, reading)
 
     def _connector(
         self, club: ClubConfig, until: datetime | None = None, since: datetime | None = None
@@ -546,6 +550,18 @@ class Pipeline:
                 driver, club=number, epoch=state["epoch"], only_changes=ONLY_CHANGES
             )
         return deltas.since(club, state, tried, clock.now())
+
+    def _strangers(self, club: ClubConfig, reading: Reading) -> bool:
+        """Whether most of those who are said to have changed are not known to us, and they are many."""
+        from clubsync import vector
+
+        changed = reading.customers["erp_id"].drop_nulls()
+        if changed.len() < OTHER_CLUB_FROM:
+            return False
+        number = self._number(club)
+        with self.base.club(number) as driver:
+            known = vector.read(driver, number)["erp_id"]
+        return int(changed.is_in(known.implode()).sum()) * 2 < changed.len()
 
     def _refill(self, step: Step, start: datetime, end: datetime) -> None:
         from clubsync.db import queries

@@ -46,6 +46,24 @@ def test_r14_no_change_is_no_outage(club: Club) -> None:
     assert club.sync()["counts"]["addition"] == 3
 
 
+def test_r14_changes_of_many_strangers_are_not_taken_at_their_word(club: Club) -> None:
+    """ "shares less than half of its ids": a wrong key shows in the changes too, and would give strangers
+    access. Everything is read at once: newcomers come in, another club's data are refused."""
+    for n in range(22):
+        club.erp.put(f"new-{n}", f"new-{n}@x.fr")
+    club.erp.changed = {f"new-{n}" for n in range(22)}
+    step = club.sync()
+    assert (step["certified"], step["read"], step["counts"]["addition"]) == (True, 47, 22)
+    before = club.base()
+    for erp_id in list(club.erp.records):
+        club.erp.remove(erp_id)
+    for n in range(40):
+        club.erp.put(f"other-{n}", f"other-{n}@x.fr")
+    club.erp.changed = {f"other-{n}" for n in range(40)}
+    assert "only 0 are known" in (club.attempt()["error"] or "")
+    assert club.base() == before
+
+
 def test_r14_everything_is_read_every_full_read(club: Club) -> None:
     """`full_read` in clubs.yaml; and after a person's word, or asked to, at once."""
     certified = [club.sync()["certified"] for _ in range(24)]
