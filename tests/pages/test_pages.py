@@ -12,6 +12,7 @@ import pytest
 
 from connectors.errors import ErpUnreachable
 from tests.pages.conftest import NAMES, Site
+from tests.support.club import Club
 
 PERSONAL = re.compile(
     r"\b(" + "|".join([*NAMES, "Durand", "Petit", r"\w+@\w+", r"3361234567\d"]) + r")\b",
@@ -53,14 +54,19 @@ def in_words(site: Site) -> str:
 
 def test_the_list_says_how_each_club_is(site: Site) -> None:
     """State in words, age, customers, findings; as the engine left them, without counting customers."""
-    board = site.as_("viewer").get("/api/v1/clubs?sort=name&words=club").json()
-    rows = {row["club"]: row for row in board["clubs"]}
-    mine = rows[site.club.id]
+    mine = _row(site, site.club)
     assert mine["state"] == "held"
     assert mine["customers"] == len(site.club.inside())
     assert mine["findings"] == sum(len(codes) for codes in site.club.findings().values())
     assert sum(mine["changes"]) == len(site.club.changes())
-    assert rows[site.other.id]["state"] == "fresh"
+    assert _row(site, site.other)["state"] == "fresh"
+
+
+def _row(site: Site, club: Club) -> dict[str, Any]:
+    """A club's row of the list, found among however many there are by now."""
+    answer = site.as_("viewer").get(f"/api/v1/clubs?sort=name&size=200&words={club.id}").json()
+    (row,) = [row for row in answer["clubs"] if row["club"] == club.id]
+    return dict(row)
 
 
 def test_every_state_has_its_word(site: Site) -> None:
@@ -68,12 +74,7 @@ def test_every_state_has_its_word(site: Site) -> None:
 
     def state() -> str:
         one = site.as_("viewer").get(f"/api/v1/clubs/{site.other.id}").json()["state"]
-        (row,) = [
-            row
-            for row in site.as_("viewer").get("/api/v1/clubs?size=200").json()["clubs"]
-            if row["club"] == site.other.id
-        ]
-        assert row["state"] == one, "the list and the club's page say the same"
+        assert _row(site, site.other)["state"] == one, "the list and the club's page say the same"
         return str(one)
 
     club = site.other
@@ -118,9 +119,9 @@ def test_the_list_is_filtered_sorted_and_paged_by_the_data_base(site: Site) -> N
     whole = viewer.get("/api/v1/clubs?size=200&sort=name").json()
     paged = [
         viewer.get(f"/api/v1/clubs?size=1&sort=name&page={n}").json()["clubs"][0]["club"]
-        for n in range(1, whole["total"] + 1)
+        for n in range(1, min(whole["total"], 12) + 1)
     ]
-    assert paged == [row["club"] for row in whole["clubs"]]
+    assert paged == [row["club"] for row in whole["clubs"][:12]]
 
 
 def test_summaries_are_what_counting_gives(site: Site) -> None:
@@ -434,7 +435,8 @@ def test_ages_and_lengths_are_in_words() -> None:
     assert voice.age(clock.now() - timedelta(hours=3)) == "il y a 3 heures"
     assert Voice("en").age(clock.now() + timedelta(minutes=30, seconds=5)) == "in 30 minutes"
     assert voice.age(None) == "–"
-    assert [voice.length(s) for s in (60, 900, 7200, 93_600, 604_800)] == [
+    lengths = [voice.length(s) for s in (60, 900, 7200, 93_600, 604_800)]
+    assert [length.replace("\xa0", " ") for length in lengths] == [
         "1 minute",
         "15 minutes",
         "2 heures",
