@@ -174,14 +174,19 @@ class Hands(Model):
                 c.kept = Decision(c.erp_id, self.mirrored(c.erp_id), at + timedelta(days=30))
         self.hold = set()
 
-    def undo(self, run: int) -> set[int | None]:
+    def undo(self, run: int, reworded: set[int]) -> set[int | None]:
         """R18: everybody gets back what the run took, but for who changed since, or in whose way somebody
-        stands; the numbers of those."""
+        stands; the numbers of those.
+
+        :param reworded: who is out for another reason than then, as the engine says; no reason is known here.
+        """
         old = {c.number: c for c in self.base}
         changed = {c.number: (was, c, differing(was, c)) for was, c in self.runs[run]}
         changed = {n: both for n, both in changed.items() if both[2]}
         back: dict[int | None, Customer] = {}
         for n, (was, became, fields) in changed.items():
+            if n in reworded and not old[n].inside and not became.inside:
+                continue
             if all(getattr(old[n], f) == getattr(became, f) for f in fields):
                 before = was or replace(became, inside=False, groups=frozenset())
                 back[n] = replace(old[n], **{f: getattr(before, f) for f in fields})
