@@ -97,6 +97,7 @@ def test_r16_older_snapshots_change_nothing(new_club: Callable[..., Club], seed:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(7200)
 def test_r16_two_hundred_histories(new_club: Callable[..., Club]) -> None:
     """The same for 200 random histories."""
     for seed in range(1000, 1200):
