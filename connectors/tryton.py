@@ -450,7 +450,7 @@ class _Rpc:
         answer = self._http.json(
             "POST",
             "/rpc/",
-            _Answer[into],  # type: ignore[valid-type]
+            _Answer[into],  # type: ignore[valid-type]  # a type made at run time, for msgspec
             body={"id": 0, "method": method, "params": params},
             login=login,
         )

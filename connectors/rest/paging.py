@@ -18,6 +18,7 @@ that fails after whole ones does too. What came is kept, and not certified.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -379,7 +380,7 @@ class _Range(_Sized):
         return None if there or self.over(page, rows) else self._ask(rows)
 
 
-class _Pointed(_Sized):
+class _Pointed(_Sized, ABC):
     """Ways of paging in which a page names the next one."""
 
     def __init__(self, paging: Paging, api: Api, setting: str) -> None:
@@ -387,12 +388,13 @@ class _Pointed(_Sized):
         self._named_before = False
         self._seen: set[str] = set()
 
+    @abstractmethod
     def pointer(self, page: Page) -> Any:
         """What names the next page; blank or null: there is none; MISSING: nothing is said."""
-        raise NotImplementedError
 
+    @abstractmethod
     def follow(self, page: Page, pointer: str) -> Ask:
-        raise NotImplementedError
+        """The request for the page that was named."""
 
     def next(self, page: Page, rows: int) -> Ask | None:
         more = self.says_more(page)

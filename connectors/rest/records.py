@@ -98,8 +98,7 @@ class Days:
         if self._format is None:
             return None
         try:
-            # the clock is added by who called
-            found = datetime.strptime(value, self._format)  # noqa: DTZ007
+            found = datetime.strptime(value, self._format)  # noqa: DTZ007  # who calls adds the clock
         except ValueError:
             return None
         return found if "%H" in self._format else found.date()

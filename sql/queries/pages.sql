@@ -355,7 +355,6 @@ order by r.run desc
 limit :how_many;
 
 -- name: changes_of_a_run(club, run, kind, skip, how_many)
--- With who they are now, where they are still there.
 select
     ch.change,
     ch.at,
