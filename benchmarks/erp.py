@@ -73,7 +73,7 @@ def app(clubs: int, customers: int, latency: float) -> ASGIApp:
         return JSONResponse({"clubs": move(players, body["share"], body["seed"])})
 
     venues = {
-        spec.id: Venue(spec.id, SECRET, lambda club=spec.id: players[club])  # type: ignore[misc]
+        spec.id: Venue(spec.id, SECRET, lambda club=spec.id: players[club])  # type: ignore[misc]  # a lambda with a default
         for spec in specs
     }
     return Starlette(

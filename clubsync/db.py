@@ -127,7 +127,7 @@ class Base:
             ) from error
         with connection:
             self.migrate(connection)
-            driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]
+            driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy: any DBAPI
             with connection.begin():
                 yield driver
 

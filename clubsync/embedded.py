@@ -243,7 +243,7 @@ class _Home:
             else {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         )
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-        return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        return subprocess.Popen(  # type: ignore[call-overload, no-any-return]  # for the keywords of **identity
             list(command),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -183,7 +183,7 @@ def _expect(rows: pl.DataFrame) -> pl.DataFrame:
             raise RuntimeError(f"{expectation['type']} does not judge each row by itself")
     suite = ExpectationSuite(name=definition["name"], expectations=definition["expectations"])
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # a dict is what it takes
     batch = (
         context.data_sources.add_pandas("facts")
         .add_dataframe_asset("records")

@@ -90,10 +90,10 @@ def install() -> None:
         stamp.write(wanted)
 
 
-def make_venv(run) -> None:  # type: ignore[no-untyped-def]
+def make_venv(run) -> None:  # type: ignore[no-untyped-def]  # read by old Pythons
     try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
+        import ensurepip  # noqa: F401  # is it there?
+        import venv  # noqa: F401  # is it there?
     except ImportError:
         raise Problem(
             "This Python lacks its venv module. On Debian and Ubuntu: apt-get install python3-venv"
@@ -101,7 +101,7 @@ def make_venv(run) -> None:  # type: ignore[no-untyped-def]
     run(sys.executable, "-m", "venv", "--clear", VENV)
 
 
-def locked() -> dict:  # type: ignore[type-arg]
+def locked() -> dict:  # type: ignore[type-arg]  # read by old Pythons
     """Package name -> version, of requirements.lock."""
     with open(LOCK) as lock:
         return dict(re.findall(r"^([\w.-]+)==([^ \n]+)", lock.read(), re.MULTILINE))

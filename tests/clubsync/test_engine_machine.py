@@ -55,7 +55,7 @@ class EngineMachine(ErpMachine):
         self.club.pipeline()._number(self.club.config)  # known to the base before its first sync
         self.model = Hands(limit)
         # the engine is this machine itself: the world only keeps the ERP
-        self.world = World(next(_numbers), None, self.model)  # type: ignore[arg-type]
+        self.world = World(next(_numbers), None, self.model)  # type: ignore[arg-type]  # no engine
         self.anchor = {self.world.id("9"): Record(f"anchor{self.world.number}@x.fr")}
         self.snapshots: list[tuple[int, bool]] = []
         self.ever: set[int] = set()
@@ -66,7 +66,7 @@ class EngineMachine(ErpMachine):
         self.sync()
 
     @property  # a plain attribute where time stands still; here the club's clock says it
-    def today(self) -> date:  # type: ignore[override]
+    def today(self) -> date:  # type: ignore[override]  # there an attribute
         return self.club.now.date()
 
     # --- syncs --------------------------------------------------------------------------------

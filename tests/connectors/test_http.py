@@ -76,7 +76,7 @@ def server() -> Iterator[Server]:
             self.wfile.write(answer.body)
             self.close_connection = answer.length is not None
 
-        do_GET = do_POST = answer  # noqa: N815
+        do_GET = do_POST = answer  # noqa: N815  # names of the base class
 
         def log_message(self, *_: Any) -> None:
             """Keep quiet."""
