@@ -28,15 +28,24 @@ class Process:
     group: bool = True
 
 
-def airflow() -> list[Process]:
-    """Airflow with its LocalExecutor. Logs are on our own disk, so nothing needs to serve them:
-    the servers for that would listen on every interface."""
+def airflow(executor: str) -> list[Process]:
+    """Airflow. Logs are on our own disk, so nothing needs to serve them: the servers for that would
+    listen on every interface.
+
+    :param executor: as ``AIRFLOW__CORE__EXECUTOR`` says; Celery's has a worker beside the rest.
+    """
     command = str(BIN / "airflow")
+    workers = []
+    if executor == "CeleryExecutor":
+        worker = [command, "celery", "worker", "--skip-serve-logs"]
+        # told to stop, it finishes what it has begun
+        workers.append(Process("worker", worker, 40, patience=600))
     return [
         Process("api-server", [command, "api-server"], 30),
         Process("scheduler", [command, "scheduler", "--skip-serve-logs"], 40, patience=50),
         Process("dag-processor", [command, "dag-processor"], 40),
         Process("triggerer", [command, "triggerer", "--skip-serve-logs"], 40),
+        *workers,
     ]
 
 

@@ -46,7 +46,11 @@ def up(place: Place, console: Console) -> None:
     if fresh:
         checks.end(checks.leftovers(place.var))
         checks.ports({"CLUBSYNC_PORT": place.port, **demo.ports(place)})
-        everything = [processes.postgres(place), *demo.processes(place), *processes.airflow()]
+        everything = [
+            processes.postgres(place),
+            *demo.processes(place),
+            *processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]),
+        ]
         supervisor.launch(everything, environment)
     people = logins(place)
     _for_the_shell(place, environment)
@@ -119,7 +123,7 @@ def _start(
     if demo.processes(place):
         with _step(console, "Simulated ERPs"):
             _await(supervisor, lambda: demo.ready(place), "the simulated ERPs are not ready")
-    for process in processes.airflow():
+    for process in processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]):
         supervisor.start(process.name)
 
 

@@ -114,7 +114,11 @@ def _free_ports(names: tuple[str, ...]) -> dict[str, str]:
 
 
 @contextmanager
-def started() -> Iterator[Stack]:
+def started(**settings: str) -> Iterator[Stack]:
+    """A stack in a folder and on ports of its own.
+
+    :param settings: of its environment, besides.
+    """
     var = Path(tempfile.mkdtemp(prefix="cs-up-"))
     var.chmod(0o755)  # PostgreSQL may run as another user
     own = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "CLUBSYNC"))}
@@ -126,6 +130,7 @@ def started() -> Iterator[Stack]:
         "CLUBSYNC_CONFIG": str(_with_ours(var)),
         "AIRFLOW_CONN_OUR_OWN": json.dumps(connection),
         "COLUMNS": "160",
+        **settings,
     }
 
     def command(action: str) -> subprocess.CompletedProcess[str]:

@@ -58,7 +58,8 @@ def test_every_setting_of_one_machine_has_its_counterpart(
 
 
 def test_it_runs_the_same_airflow_processes_with_the_same_commands(compose: dict[str, Any]) -> None:
-    for process in processes.airflow():
+    executor = compose["x-environment"]["AIRFLOW__CORE__EXECUTOR"]
+    for process in processes.airflow(executor):
         command = ["airflow", *process.command[1:]]
         assert compose["services"][process.name]["command"] == command
 
@@ -68,7 +69,7 @@ def test_airflow_starts_after_the_migrations_and_they_after_the_databases(
 ) -> None:
     services = compose["services"]
     assert set(services["migrate"]["depends_on"]) == {"postgres", "redis"}
-    for name in (*(p.name for p in processes.airflow()), "worker"):
+    for name in (p.name for p in processes.airflow("CeleryExecutor")):
         condition = services[name]["depends_on"]["migrate"]["condition"]
         assert condition == "service_completed_successfully"
 
