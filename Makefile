@@ -5,7 +5,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status lint format test test-long connectors bench browser lock
+.PHONY: help install up down status lint format test test-long connectors bench browser mitmproxy lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,16 +38,19 @@ browser: # chromium, for the tests of the pages; without it they are skipped
 	       && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install chromium >/dev/null; } \
 	  || echo "No chromium on this machine: the tests of the pages are skipped."
 
+mitmproxy: install # between the tests and a real Tryton; without it the tests of the bad line fail
+	@$(PYTHON) stack/bootstrap.py mitmproxy || echo "No mitmproxy: the tests of the bad line fail."
+
 # Tests run also when lint complains, and say their closing line last. Those that start the whole stack
 # run by themselves: it wants both cores.
-test: install browser ## lint and tests
+test: install browser mitmproxy ## lint and tests
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=1; \
 	$(BIN)/python -m pytest -m "not long and not airflow" -n $(WORKERS) --dist loadscope || failed=1; \
 	$(BIN)/python -m pytest -m "airflow and not long" || failed=1; \
 	exit $$failed
 
-test-long: install browser ## the tests that take minutes
+test-long: install browser mitmproxy ## the tests that take minutes
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadgroup
 
 connectors: install ## docs/connectors.md anew, if the contract suite is green
@@ -56,7 +59,9 @@ connectors: install ## docs/connectors.md anew, if the contract suite is green
 bench: install ## the gates on speed, with their numbers
 	$(BIN)/python -m benchmarks
 
-lock: install ## requirements.lock anew from pyproject.toml, keeping versions that still fit
+lock: install ## both locks anew from pyproject.toml, keeping versions that still fit
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra sandbox --extra dev \
 	    pyproject.toml -c requirements.lock --no-header --no-annotate -o requirements.lock
-	sed -i -E "s/( ;| and) platform_python_implementation == 'CPython' and \(sys_platform == 'darwin' or sys_platform == 'linux'\)$$//" requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --group mitmproxy \
+	    --no-header --no-annotate -o requirements-mitmproxy.lock
+	sed -i -E "s/( ;| and) platform_python_implementation == 'CPython' and \(sys_platform == 'darwin' or sys_platform == 'linux'\)$$//" requirements.lock requirements-mitmproxy.lock

@@ -2,7 +2,7 @@
 
 All the while people of the club are at work in Tryton: they enter, archive, restore and delete parties, change
 emails and categories. Whatever of that a sync gets to see, nobody loses access who was a customer all along;
-and when the hands rest, the base is what Tryton says. The line is `sandbox.chaos`.
+and when the hands rest, the base is what Tryton says. The line is mitmproxy, which `tests.support.bad_line` starts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -21,8 +21,8 @@ from clubsync.db import Base, queries
 from clubsync.pipeline import Pipeline, Step
 from clubsync.snapshot import Store
 from connectors.base import Connection
-from sandbox.chaos import BadLine, Spoiled, bad_line
 from sandbox.tryton import Client, TrytonError
+from tests.support.bad_line import BadLine, bad_line
 from tests.support.tryton import Tryton, tryton
 
 __all__ = ["tryton"]
@@ -191,13 +191,17 @@ class Drill:
 
 @pytest.fixture
 def drill(
-    shared_base: Base, tmp_path: Path, tryton: Tryton, monkeypatch: pytest.MonkeyPatch
+    shared_base: Base,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    tryton: Tryton,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Drill]:
     monkeypatch.delenv("CLUBSYNC_NOW", raising=False)
     hands = Hands(tryton, random.Random(7))
     hands.begin()
     address, _, database = tryton.url.rpartition("/")
-    with bad_line(address, share=0.2, seed=11) as line:
+    with bad_line(address, tmp_path_factory.mktemp("line"), one_in=5, seed=11) as line:
         club = ClubConfig(
             id=CLUB,
             name="Bad line",
@@ -259,8 +263,8 @@ def test_fifty_syncs_over_a_bad_line(drill: Drill) -> None:
     """Every way of spoiling a request has been met, and readings of every kind were made: whole ones, parts,
     and none."""
     _run(drill, 50)
-    assert set(drill.line.spoiled) == set(get_args(Spoiled))
-    share = drill.line.spoiled.total() / (drill.line.spoiled.total() + drill.line.passed)
+    assert set(drill.line.spoiled) == drill.line.kinds
+    share = drill.line.spoiled.total() / len(drill.line.requests())
     assert 0.15 < share < 0.25
     kinds = {"failed" if s["error"] else "whole" if s["certified"] else "part" for s in drill.steps}
     assert kinds == {"failed", "whole", "part"}
