@@ -17,7 +17,7 @@ from connectors.rest.auth import headers_of, login_of
 from connectors.rest.paging import Api, Page, Walk, pager_of
 from connectors.rest.paths import MISSING, columns, getter, names, text
 from connectors.rest.records import Customers, Days, Memberships, Spans
-from connectors.rest.settings import GroupList, Held, Listing, RestSettings
+from connectors.rest.settings import GroupList, Held, Keyset, Listing, RestSettings
 
 CUSTOMERS, KNOWN, HELD = "customers", "groups.known.list", "groups.held.list"
 
@@ -104,6 +104,7 @@ class RestConnector(Connector[RestSettings]):
             doubts=walk.doubts,
             columns=tuple(dict.fromkeys((*seen, *column_of.values()))),
             column_of=column_of,
+            decided_by=self._decided_by(),
             since=asked,
         )
 
@@ -189,6 +190,13 @@ class RestConnector(Connector[RestSettings]):
         if settings.groups and settings.groups.held.at:
             out["groups"] = settings.groups.held.at
         return out
+
+    def _decided_by(self) -> tuple[str, ...]:
+        """The paths in a record that decide of its status, or of the next page, and become no field."""
+        settings = self.settings
+        paging = settings.customers.paging
+        keys = (paging.at,) if isinstance(paging, Keyset) else ()
+        return (*(one.at for one in settings.status.unless), *keys)
 
     # checking
 
