@@ -529,8 +529,9 @@ class Pipeline:
     def _read(self, club: ClubConfig, since: datetime | None, full: bool) -> Reading:
         """Read a club, and go on with a reading that broke off where that is sound; not when a person wants
         everything read."""
-        if full:
-            return self._connector(club, since=since).read(full=True)
+        connector = self._connector(club, since=since)
+        if full or connector.goes_on_within is None:
+            return connector.read(full=full)
         from clubsync import unfinished
         from clubsync.db import queries
 

@@ -121,6 +121,8 @@ class Kept(Bookmark):
         worth: int = WORTH,
     ) -> None:
         super().__init__(folder.begun if folder else None)
+        #: answers that are the ERP's own, of this reading.
+        self.asked = 0
         self._store, self._key, self._place, self._worth = store, key, place, worth
         self._secrets = [s.encode() for one in secrets for s in (one, quote_plus(one))]
         self._names = _in_order(store.names(folder.path, "")) if folder else []
@@ -150,6 +152,7 @@ class Kept(Bookmark):
         return answer
 
     def keep(self, question: bytes, answer: bytes) -> None:
+        self.asked += 1
         if any(secret in answer for secret in self._secrets):
             self._close()
         if not self._open:
@@ -223,7 +226,7 @@ class Shelf:
 
         :param make: a new connector.
         :param fresh_from: what began before is not gone on with.
-        :raises ConnectorError: as `Connector.read`.
+        :raises ConnectorError: as `Connector.read`, and where going on brought not one answer more.
         """
         connector = make()
         within = connector.goes_on_within
@@ -255,6 +258,8 @@ class Shelf:
                 raise
             log.info("%s: begins anew, for %s", self.club, error.what)
             return None
+        if _stays(mark) and mark.asked == 0 and mark.broken is not None:
+            raise mark.broken  # nothing new came, and what had come has flowed already
         whole = all(doubt.startswith(ONLY_CHANGES) for doubt in reading.certificate.doubts)
         if whole or _stays(mark):
             return reading

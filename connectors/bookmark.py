@@ -24,6 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -88,9 +89,7 @@ class Only:
         :param paths: dotted, or JMESPath that names every key.
         """
         words = {word for path in paths if path for word in _WORD.findall(path)}
-        for one in msgspec.inspect.multi_type_info(types):
-            words |= _keys(one)
-        return cls(frozenset(words))
+        return cls(frozenset(words.union(*map(keys_of, types))))
 
     def __call__(self, answer: Any) -> Any:
         return self._kept(msgspec.to_builtins(answer), True)
@@ -107,8 +106,17 @@ class Only:
         return thing if needed else None
 
 
-def _keys(kind: msgspec.inspect.Type) -> set[str]:
+def keys_of(kind: Any) -> frozenset[str]:
     """All keys that a type names, at any depth."""
+    return _known_keys(kind)
+
+
+@lru_cache(maxsize=256)
+def _known_keys(kind: Any) -> frozenset[str]:
+    return frozenset(_keys(msgspec.inspect.type_info(kind)))
+
+
+def _keys(kind: msgspec.inspect.Type) -> set[str]:
     found: set[str] = set()
     for one in getattr(kind, "types", ()):
         found |= _keys(one)

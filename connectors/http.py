@@ -36,7 +36,7 @@ from tenacity.wait import wait_exponential_jitter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from connectors.base import Connection, Settings
-from connectors.bookmark import Bookmark, QuestionDiffers
+from connectors.bookmark import Bookmark, Only, QuestionDiffers, keys_of
 from connectors.errors import (
     ConnectorError,
     ContractChanged,
@@ -301,7 +301,7 @@ class Http:
         sleep: Callable[[float], None] = time.sleep,
         headers: Mapping[str, str] | None = None,
         bookmark: Bookmark | None = None,
-        needed: Callable[[Any], Any] = lambda answer: answer,
+        needed: Only | None = None,
         told: Sequence[str] = (),
     ) -> None:
         self._base = base
@@ -413,9 +413,10 @@ class Http:
 
         :raises QuestionDiffers: what was kept is no answer to this.
         """
-        written = msgspec.json.encode(
-            (self._base, *(getattr(question, name) for name in _ASKED)), order="deterministic"
-        )
+        # what was not needed then is not there now: a connector that takes more asks another question
+        form = keys_of(into) | (self._needed.words if self._needed else frozenset())
+        asked = (getattr(question, name) for name in _ASKED)
+        written = msgspec.json.encode((self._base, *asked, sorted(form)), order="deterministic")
         kept = bookmark.recall(written)
         if kept is not None:
             return _recalled(kept, into, question.absent)
@@ -426,7 +427,8 @@ class Http:
             raise
         bookmark.broken = None
         told = {name: reply.headers[name] for name in self._told if name in reply.headers}
-        value = msgspec.Raw(msgspec.json.encode(self._needed(reply.value)))
+        needed = self._needed(reply.value) if self._needed else reply.value
+        value = msgspec.Raw(msgspec.json.encode(needed))
         bookmark.keep(written, msgspec.json.encode(_Kept(reply.status, told, value)))
         return reply
 

@@ -67,6 +67,10 @@ class Someone(msgspec.Struct):
     born: datetime | None = None
 
 
+class SomeoneMore(Someone):
+    ends: str | None = None
+
+
 def test_a_kept_answer_is_not_asked_for_again(written: Api) -> None:
     written.answers["/a"] = {"id": 1, "born": "1990-01-02T00:00:00Z", "iban": "FR76"}
     paper = Paper()
@@ -100,12 +104,29 @@ def test_another_question_is_no_end_of_a_walk(written: Api, other: Callable[[Htt
 
 
 def test_an_answer_of_another_form_is_another_question(written: Api) -> None:
-    """A connector that was changed meanwhile asks the same and takes something else from it."""
-    written.answers["/a"] = {"id": 1}
+    """A connector that was changed meanwhile takes more from it than was kept: not having it is not being empty."""
+    written.answers["/a"] = {"id": 1, "ends": "2026-03-02"}
     paper = Paper()
     speaking(written, paper).json("GET", "/a", Someone)
     with pytest.raises(QuestionDiffers):
-        speaking(written, paper.again()).json("GET", "/a", list[Someone])
+        speaking(written, paper.again()).json("GET", "/a", SomeoneMore)
+    plain = Paper()
+    speaking(written, plain, needed=Only.of(paths=["id"])).json("GET", "/a", object)
+    more = Only.of(paths=["id", "ends"])
+    with pytest.raises(QuestionDiffers):
+        speaking(written, plain.again(), needed=more).json("GET", "/a", object)
+
+
+def test_a_kept_answer_that_is_none_is_none(written: Api) -> None:
+    """A file that was cut when the machine went down."""
+    written.answers["/a"] = {"id": 1}
+    paper = Paper()
+    speaking(written, paper).json("GET", "/a", Someone)
+    (question, answer) = paper.answers.pop()
+    for broken in (b"", answer[:-3], b"[]"):
+        paper.answers = [(question, broken)]
+        with pytest.raises(QuestionDiffers):
+            speaking(written, paper.again()).json("GET", "/a", Someone)
 
 
 def test_a_log_in_is_never_kept(written: Api) -> None:

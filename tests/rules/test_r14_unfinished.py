@@ -81,13 +81,18 @@ class Gym:
         return Store(str(self.folder))
 
     def sync(self, **how: Any) -> Step:
-        """A run; the requests that it made are in `asked`."""
+        """A run, which must go well; the requests that it made are in `asked`."""
+        step = self.attempt(**how)
+        assert step["error"] is None, step["error"]
+        return step
+
+    def attempt(self, **how: Any) -> Step:
+        """A run."""
         self.asked.forget()
         pipeline = Pipeline(
             Config(clubs=(self.config,)), self.base, self.store, resolve=lambda _: self.connection
         )
         (step,) = pipeline.sync([self.id], "test", **how)
-        assert step["error"] is None, step["error"]
         return step
 
     def broken_off(self, after: int = 10) -> Step:
@@ -164,6 +169,21 @@ def test_r14_an_erp_that_was_down_for_a_moment(gym: Gym) -> None:
     assert len(gym.asked.times) == 3
     assert step["certified"]
     assert len(gym.inside()) == 2 * PAGES
+
+
+def test_r25_an_erp_that_stays_down_fails_the_club(gym: Gym) -> None:
+    """Where going on brings nothing more, it is a failure like that of a first page: tried again alone, and waiting
+    as long as the ERP asks."""
+    gym.broken_off()
+    gym.faults.set(gym.id, Fault(kind="throttled-seconds", wait=3600))
+    gym.at(1)
+    step = gym.attempt()
+    assert len(gym.asked.times) == 1
+    assert step["retry_after"] == 3600
+    gym.faults.clear()
+    gym.at(2)
+    assert gym.sync()["certified"]
+    assert len(gym.asked.times) == PAGES - 10
 
 
 def test_r14_totals_hold_on_the_whole(gym: Gym) -> None:
