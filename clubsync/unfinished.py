@@ -248,22 +248,23 @@ class Shelf:
         """A reading that goes on with that one; None: nothing can be made of it."""
         connector.bookmark = mark = self._mark(connector, within, folder)
         log.info("%s: goes on after %d answers of %s", self.club, mark.kept, folder.begun)
+        reading = None
         try:
             with _tidied(mark):
                 reading = connector.read()
+            why: str = next(iter(reading.certificate.doubts), "")
         except QuestionDiffers:
-            return None
+            why = "other questions are asked now"
         except ConnectorError as error:
-            if _stays(mark):
-                raise
-            log.info("%s: begins anew, for %s", self.club, error.what)
-            return None
-        if _stays(mark) and mark.asked == 0 and mark.broken is not None:
-            raise mark.broken  # nothing new came, and what had come has flowed already
-        whole = all(doubt.startswith(ONLY_CHANGES) for doubt in reading.certificate.doubts)
-        if whole or _stays(mark):
+            why = error.what
+        if reading is not None and _whole(reading):
             return reading
-        log.info("%s: begins anew, for %s", self.club, reading.certificate.doubts[0])
+        if mark.broken is not None and _stays(mark) and connector.now() < folder.ends:
+            if reading is None or not mark.asked:
+                raise mark.broken  # that nothing came is a failure, and no reading
+            return reading
+        mark.remove()
+        log.info("%s: begins anew: %s", self.club, why)
         return None
 
     def found(
@@ -329,6 +330,11 @@ def _stays(mark: Kept) -> bool:
     What else it ended with may lie in the kept answers themselves.
     """
     return mark.broken is not None and mark.broken.transient
+
+
+def _whole(reading: Reading) -> bool:
+    """Certified, or it would be if it were of everything."""
+    return all(doubt.startswith(ONLY_CHANGES) for doubt in reading.certificate.doubts)
 
 
 def _secrets(connection: Connection) -> list[str]:

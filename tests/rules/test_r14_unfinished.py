@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -86,11 +86,17 @@ class Gym:
         assert step["error"] is None, step["error"]
         return step
 
-    def attempt(self, **how: Any) -> Step:
+    def attempt(
+        self, progress: Callable[[str, str, int, int | None], None] = lambda *_: None, **how: Any
+    ) -> Step:
         """A run."""
         self.asked.forget()
         pipeline = Pipeline(
-            Config(clubs=(self.config,)), self.base, self.store, resolve=lambda _: self.connection
+            Config(clubs=(self.config,)),
+            self.base,
+            self.store,
+            resolve=lambda _: self.connection,
+            progress=progress,
         )
         (step,) = pipeline.sync([self.id], "test", **how)
         return step
@@ -211,6 +217,23 @@ def test_r14_its_time_is_that_of_one_reading(gym: Gym) -> None:
     assert gym.kept() == []
 
 
+def test_r14_a_reading_that_runs_out_of_time_begins_anew(gym: Gym) -> None:
+    """On its way it breaks off once more, and its time is over: it costs nobody a run."""
+
+    def later(club: str, stage: str, rows: int, total: int | None) -> None:
+        if rows == 24:
+            gym.at(6)
+
+    gym.broken_off()
+    gym.at(4)
+    gym.faults.set(gym.id, Fault(kind="server-error", from_page=13, times=1))
+    step = gym.sync(progress=later)
+    assert len(gym.asked.times) == 3 + PAGES
+    assert step["certified"]
+    assert step["as_of"] == gym.now.isoformat()
+    assert gym.kept() == []
+
+
 def test_r16_as_of_is_the_first_pages(gym: Gym) -> None:
     """What changed on a page that was read already is news to the next reading, and is not lost to this one."""
     gym.broken_off()
@@ -312,14 +335,7 @@ def test_r20_a_reading_on_its_way_writes_no_more(gym: Gym) -> None:
     gym.sync()
     gym.at(60)
     gym.faults.set(gym.id, Fault(kind="server-error", from_page=13))
-    pipeline = Pipeline(
-        Config(clubs=(gym.config,)),
-        gym.base,
-        gym.store,
-        resolve=lambda _: gym.connection,
-        progress=erased,
-    )
-    (step,) = pipeline.sync([gym.id], "test")
+    step = gym.sync(progress=erased)
     assert step["read"] == 23  # of 24 rows
     assert gym.kept() == []
 
@@ -340,5 +356,5 @@ def test_upkeep_removes_what_nobody_goes_on_with(gym: Gym) -> None:
     assert unfinished.sweep(gym.store, gym.now) == 0
     assert gym.kept()
     gym.at(5)
-    assert unfinished.sweep(gym.store, gym.now) == 1
+    upkeep(gym.base, gym.store, Config(clubs=()), timedelta(days=30))
     assert gym.kept() == []
