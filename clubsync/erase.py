@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from clubsync import acts, pairs, scope, vector
+from clubsync import acts, pairs, scope, unfinished, vector
 from clubsync.config import ClubConfig
 from clubsync.db import Base, queries
 from clubsync.errors import ActRefused
@@ -105,6 +105,7 @@ def erase(
         sql.erase_acts(driver, club=number, people=[*ids, *(f"#{c}" for c in customers)])
         sql.summarise_club(driver, club=number, customers=None, at=at)
         paths = [row["path"] for row in sql.snapshot_paths(driver, club=number)]
+    unfinished.forget(store, club.id)
     files = sum(_clean(store, path, ids, customers) for path in paths)
     return {"club": club.id, "customers": len(customers), "records": len(ids), "files": files}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from clubsync import acts, clock
+from clubsync import acts, clock, unfinished
 from clubsync.config import ClubConfig
 from clubsync.db import Base, Driver, queries
 from clubsync.snapshot import Store
@@ -94,4 +94,5 @@ def purge_removed(base: Base, store: Store) -> list[str]:
             gone.append(row["club_id"])
     for club_id in gone:
         store.remove(club_id)
+        unfinished.forget(store, club_id)
     return gone

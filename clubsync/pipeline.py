@@ -520,11 +520,31 @@ class Pipeline:
     def _extract(self, step: Step, full: bool) -> None:
         club = self.config.club(step["club"])
         since = None if full else self._changes_since(club)
-        reading = self._connector(club, since=since).read(full=full)
-        if since is not None and self._strangers(club, reading):
+        reading = self._read(club, since, full)
+        if reading.since is not None and self._strangers(club, reading):
             # R14: newcomers, or another club's people? Of everything that is read it can be told
             reading = self._connector(club).read(full=True)
         self._take(step, reading)
+
+    def _read(self, club: ClubConfig, since: datetime | None, full: bool) -> Reading:
+        """Read a club, and go on with a reading that broke off where that is sound; not when a person wants
+        everything read."""
+        connector = self._connector(club, since=since)
+        if full or connector.goes_on_within is None:
+            return connector.read(full=full)
+        from clubsync import unfinished
+        from clubsync.db import queries
+
+        sql, number = queries(), self._number(club)
+        with self.base.club(number) as driver:
+            state = sql.club_state(driver, club=number)
+            nudged = sql.last_nudge(driver, club=number)
+        shelf = unfinished.Shelf(self.store, club.id, state["hash_key"], state["epoch"])
+        now = clock.now()
+        newest = max(filter(None, (state["certified_as_of"], nudged)), default=None)
+        if since is not None and shelf.found(self._connector(club), now, newest):
+            since = None  # what is left of a reading of everything costs less than the next one
+        return shelf.read(lambda: self._connector(club, since=since), now, newest)
 
     def _connector(
         self, club: ClubConfig, until: datetime | None = None, since: datetime | None = None

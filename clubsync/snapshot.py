@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -171,12 +173,7 @@ class Store:
 
     def write(self, path: str, name: str, frame: pl.DataFrame) -> None:
         """Write a frame as Parquet (zstd): whole or not at all."""
-        target = self._at(path, name)
-        if path not in self._made:
-            self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-            self._made.add(path)
-        part = f"{target}.{os.getpid()}.part"
-        with self.fs.open(part, "wb") as file:
+        with self._whole(path, name) as file:
             frame.write_parquet(
                 file,
                 compression="zstd",
@@ -184,7 +181,30 @@ class Store:
                 statistics=False,
                 row_group_size=_PART,
             )
+
+    def put(self, path: str, name: str, content: bytes) -> None:
+        """Write a file: whole or not at all."""
+        with self._whole(path, name) as file:
+            file.write(content)
+
+    @contextmanager
+    def _whole(self, path: str, name: str) -> Iterator[Any]:
+        """A file to write into, which is there when the block has ended well."""
+        target = self._at(path, name)
+        if path not in self._made:
+            self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+            self._made.add(path)
+        part = f"{target}.{os.getpid()}.part"
+        with self.fs.open(part, "wb") as file:
+            yield file
         self.fs.mv(part, target)
+
+    def get(self, path: str, name: str) -> bytes | None:
+        """A file's content; None where it is not there, or cannot be read."""
+        try:
+            return bytes(self.fs.cat_file(self._at(path, name)))
+        except OSError:
+            return None
 
     def read(self, path: str, name: str) -> pl.DataFrame:
         """:raises PathRefused: the file is not there, or is not what was written."""
@@ -199,17 +219,20 @@ class Store:
             ) from error
 
     def names(self, path: str, start: str) -> list[str]:
-        """The files of a folder whose names start so."""
+        """The files and folders in a folder whose names start so."""
+        self.fs.invalidate_cache()  # others write here too
         if not self.fs.exists(f"{self.root.rstrip('/')}/{path}"):
             return []
         found = self.fs.ls(f"{self.root.rstrip('/')}/{path}", detail=False)
         return sorted(n for f in found if (n := str(f).rsplit("/", 1)[-1]).startswith(start))
 
     def remove(self, path: str) -> None:
-        """Remove a snapshot's folder with all that lies in it; harmless when it is gone already."""
+        """Remove a folder with all that lies in it; harmless when it is gone already."""
+        self._made.discard(path)
         target = f"{self.root.rstrip('/')}/{path}"
         if self.fs.exists(target):
-            self.fs.rm(target, recursive=True)
+            with suppress(FileNotFoundError):  # by somebody else, meanwhile
+                self.fs.rm(target, recursive=True)
 
 
 def default_url() -> str:

@@ -32,7 +32,7 @@ class Tryout:
     :param records: the first ones, in the ERP's own order.
     :param statuses, access: how many records have each.
     :param groups: id, name, active, and how many hold it.
-    :param unused: columns or paths of the ERP's answer that nothing was read from.
+    :param unused: columns or paths of the ERP's answer that nothing was read from, and nothing decided by.
     """
 
     reading: Reading
@@ -59,7 +59,7 @@ def try_out(
         "groups"
     )
     holders = dict(held.drop_nulls().group_by("groups").len().iter_rows())
-    used = set(reading.column_of.values())
+    used = {*reading.column_of.values(), *reading.decided_by}
     shown = [_shown(row, names, show) for row in judged.head(first).iter_rows(named=True)]
     return Tryout(
         reading=reading,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TypedDict
 
-from clubsync import clock, life, pairs
+from clubsync import clock, life, pairs, unfinished
 from clubsync.config import Config
 from clubsync.db import Base, queries
 from clubsync.snapshot import Store
@@ -29,6 +29,7 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Kept:
     What the base stands on is never removed.
     """
     sql, before = queries(), clock.now() - keep
+    unfinished.sweep(store, clock.now())
     done = Kept(
         clubs=life.purge_removed(base, store), snapshots=0, plans=0, runs=0, findings=0, compared=0
     )

@@ -9,12 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from connectors.bookmark import Bookmark
 from connectors.errors import SettingsWrong
 from connectors.model import Reading
 
@@ -65,6 +66,8 @@ class Connector(ABC, Generic[S]):
     :param since: what changed since then is enough, where the ERP can be asked for it (`answers_changes`); such
         a reading is not certified (R14), and may ask from earlier on. None: everything.
     :param progress: called with (rows read so far, total where known) now and then on long readings.
+    :param bookmark: what a reading that broke off was answered, to go on with, and where this one's answers are
+        kept; None: read from the beginning, and keep nothing.
     """
 
     #: the connector's name in clubs.yaml.
@@ -90,6 +93,7 @@ class Connector(ABC, Generic[S]):
         progress: Callable[[int, int | None], None] = lambda rows, total: None,
         until: datetime | None = None,
         since: datetime | None = None,
+        bookmark: Bookmark | None = None,
     ) -> None:
         self.connection = connection
         self.settings = settings
@@ -98,6 +102,22 @@ class Connector(ABC, Generic[S]):
         self.progress = progress
         self.until = until
         self.since = since
+        self.bookmark = bookmark
+
+    @property
+    def goes_on_within(self) -> timedelta | None:
+        """How long after it began a reading that broke off may be gone on with by the next (connectors.bookmark).
+
+        As long as one that did not break off may last; None: it begins anew, as with files, and where nothing
+        would tell a cursor that the ERP has forgotten from the end of its list.
+        """
+        limits = getattr(self.settings, "http", None)
+        return None if limits is None else timedelta(seconds=limits.max_seconds)
+
+    def begin(self) -> datetime:
+        """`as_of` of a paged reading: now, before its first request, or when the one began that it goes on with."""
+        now = self.now()
+        return now if self.bookmark is None else self.bookmark.begin(now)
 
     @abstractmethod
     def read(self, *, full: bool = False) -> Reading:

@@ -150,7 +150,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
 
         :raises ConnectorError: before the first whole page, or where the list of types is not whole.
         """
-        as_of = self.now()
+        as_of = self.begin()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
             types = self._types(http)
@@ -171,7 +171,14 @@ class DolibarrConnector(Connector[DolibarrSettings]):
                 f"The connection {self.connection.id} lacks the API key (password)."
             )
         headers = {"DOLAPIKEY": key}
-        return Http(base, self.title, self.settings.http, now=self.now, headers=headers)
+        return Http(
+            base,
+            self.title,
+            self.settings.http,
+            now=self.now,
+            headers=headers,
+            bookmark=self.bookmark,
+        )
 
     def _types(self, http: Http) -> list[_Type]:
         """The whole list.

@@ -16,7 +16,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,11 +30,13 @@ import requests
 from pydantic import Field
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from connectors.base import Connection, Settings
+from connectors.bookmark import Bookmark, Only, QuestionDiffers, keys_of
 from connectors.errors import (
     ConnectorError,
     ContractChanged,
@@ -144,6 +146,18 @@ class _Question:
     headers: Mapping[str, str] = field(default_factory=dict)
     absent: frozenset[int] = frozenset()
     judge: Judge | None = None
+
+
+class _Kept(msgspec.Struct):
+    """An answer on a bookmark. :param headers: those of `_TOLD` and those that were asked for."""
+
+    status: int
+    headers: dict[str, str]
+    value: msgspec.Raw
+
+
+#: headers by which pages name the next one, or count the rows.
+_TOLD = ("Link", "Content-Range")
 
 
 class _Again(Exception):
@@ -271,6 +285,9 @@ class Http:
         request that needs it, and once more when a request is answered with 401 (a token that ran out in
         mid-walk).
     :param headers: sent with every request, the log-in too.
+    :param bookmark: what was answered before, and where answers are kept, those to log-ins never; None: nowhere.
+    :param needed: what of an answer may be kept (R19), where its type does not say so by itself.
+    :param told: names of headers that are kept too, besides those that page by a standard.
     """
 
     def __init__(
@@ -283,6 +300,9 @@ class Http:
         login: Callable[[Http], str | Mapping[str, str]] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         headers: Mapping[str, str] | None = None,
+        bookmark: Bookmark | None = None,
+        needed: Only | None = None,
+        told: Sequence[str] = (),
     ) -> None:
         self._base = base
         self._erp = erp
@@ -291,7 +311,11 @@ class Http:
         self._login = login
         self._sleep = sleep
         self._authorization: Mapping[str, str] | None = None
-        self._deadline = time.monotonic() + limits.max_seconds
+        self._bookmark = bookmark
+        self._needed = needed
+        self._told = (*_TOLD, *told)
+        gone = now() - bookmark.begun if bookmark and bookmark.begun else timedelta(0)
+        self._deadline = time.monotonic() + limits.max_seconds - gone.total_seconds()
         # setdefault is one step also between threads
         self._gate = _GATES.setdefault(urlsplit(base).netloc, _Gate())
         self._session = requests.Session()
@@ -376,7 +400,40 @@ class Http:
             absent,
             judge,
         )
-        if not login or self._login is None:
+        if not login:
+            return self._retried(question, into, {})
+        if self._bookmark is None:
+            return self._logged_in_first(question, into, once=once)
+        return self._marked(self._bookmark, question, into, once=once)
+
+    def _marked(
+        self, bookmark: Bookmark, question: _Question, into: type[T], *, once: bool
+    ) -> Reply[T]:
+        """The answer that was kept, or the ERP's, which is kept.
+
+        :raises QuestionDiffers: what was kept is no answer to this.
+        """
+        # what was not needed then is not there now: a connector that takes more asks another question
+        form = keys_of(into) | (self._needed.words if self._needed else frozenset())
+        asked = (getattr(question, name) for name in _ASKED)
+        written = msgspec.json.encode((self._base, *asked, sorted(form)), order="deterministic")
+        kept = bookmark.recall(written)
+        if kept is not None:
+            return _recalled(kept, into, question.absent)
+        try:
+            reply = self._logged_in_first(question, into, once=once)
+        except ConnectorError as error:
+            bookmark.broken = error
+            raise
+        bookmark.broken = None
+        told = {name: reply.headers[name] for name in self._told if name in reply.headers}
+        needed = self._needed(reply.value) if self._needed else reply.value
+        value = msgspec.Raw(msgspec.json.encode(needed))
+        bookmark.keep(written, msgspec.json.encode(_Kept(reply.status, told, value)))
+        return reply
+
+    def _logged_in_first(self, question: _Question, into: type[T], *, once: bool) -> Reply[T]:
+        if self._login is None:
             return self._retried(question, into, {})
         if self._authorization is None:
             self._authorization = self._logged_in(self._login)
@@ -604,6 +661,21 @@ def asked_wait(headers: Mapping[str, str], now: datetime) -> timedelta | None:
                 reset -= now.timestamp()
             waits.append(timedelta(seconds=max(0.0, reset)))
     return max(waits, default=None)
+
+
+#: what makes a question this one and no other, besides the address before its path.
+_ASKED = ("method", "path", "params", "body", "form", "headers")
+
+
+def _recalled(kept: bytes, into: type[T], absent: frozenset[int]) -> Reply[T]:
+    """:raises QuestionDiffers: it is not what such an answer looks like any more."""
+    try:
+        found = msgspec.json.decode(kept, type=_Kept)
+        none = found.status in absent
+        value = None if none else msgspec.json.decode(found.value, type=into)
+    except msgspec.MsgspecError:
+        raise QuestionDiffers from None
+    return Reply(value, CaseInsensitiveDict(found.headers), found.status)
 
 
 def _parsed(content: bytes, into: type[T], where: str) -> T:

@@ -44,6 +44,7 @@ from pydantic import Field
 
 from connectors import fields
 from connectors.base import Connector, Settings
+from connectors.bookmark import Only
 from connectors.errors import ContractChanged, SettingsWrong
 from connectors.http import Http, HttpLimits, base_address
 from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
@@ -154,7 +155,7 @@ class MagiclineConnector(Connector[MagiclineSettings]):
 
         :raises ConnectorError: before the first whole slice.
         """
-        as_of = self.now()
+        as_of = self.begin()
         with self._http() as http:
             return self._walk(http, as_of)
 
@@ -174,6 +175,8 @@ class MagiclineConnector(Connector[MagiclineSettings]):
             self.settings.http,
             now=self.now,
             headers={"x-api-key": self.connection.password},
+            bookmark=self.bookmark,
+            needed=Only.of(_Slice, _Customer, list[_Contract], paths=[self.settings.guardian]),
         )
 
     def _slice(self, http: Http, offset: str | None, *, size: int) -> _Slice:

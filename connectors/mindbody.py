@@ -193,7 +193,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
 
         :raises ConnectorError: before the first whole page.
         """
-        as_of = self.now()
+        as_of = self.begin()
         with self._http() as http:
             return self._walk(http, as_of, None if full else self.since)
 
@@ -217,6 +217,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
             self.title,
             self.settings.http,
             now=self.now,
+            bookmark=self.bookmark,
             headers={"API-Key": key, "SiteId": self.settings.site_id},
             login=self._log_in,
         )

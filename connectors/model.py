@@ -104,6 +104,7 @@ class Reading:
         this time (finding ID_DUPLICATE); they are not in `customers`.
     :param columns: the ERP's own column or field names, in its own order, for exports (R22).
     :param column_of: canonical field -> the ERP's own column that it was read from.
+    :param decided_by: names among `columns` that became no field, and by which something was decided all the same.
     :param since: the ERP was asked only for what changed since then (never certified, doubt `ONLY_CHANGES`);
         None: for everything.
     """
@@ -115,6 +116,7 @@ class Reading:
     conflicting_ids: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     column_of: Mapping[str, str] = field(default_factory=dict)
+    decided_by: tuple[str, ...] = ()
     since: datetime | None = None
 
 
@@ -189,6 +191,7 @@ def assemble(
     doubts: Sequence[str] = (),
     columns: Sequence[str] = (),
     column_of: Mapping[str, str] | None = None,
+    decided_by: Sequence[str] = (),
     since: datetime | None = None,
 ) -> Reading:
     """Fold repeated ids and write the certificate: the same judgement for every connector (R14).
@@ -239,5 +242,6 @@ def assemble(
         conflicting_ids=conflicting,
         columns=tuple(name.replace("\x00", "") for name in columns),
         column_of={k: name.replace("\x00", "") for k, name in (column_of or {}).items()},
+        decided_by=tuple(decided_by),
         since=since,
     )

@@ -141,7 +141,7 @@ class OdooConnector(Connector[OdooSettings]):
 
         :raises ConnectorError: before the first whole page.
         """
-        as_of = self.now()
+        as_of = self.begin()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
             return self._walk(self._caller(http), as_of, since)
@@ -169,7 +169,14 @@ class OdooConnector(Connector[OdooSettings]):
             raise SettingsWrong(
                 "JSON-RPC needs the user's log-in in the connection and settings: database."
             )
-        return Http(base, self.title, settings.http, now=self.now, headers=headers)
+        return Http(
+            base,
+            self.title,
+            settings.http,
+            now=self.now,
+            headers=headers,
+            bookmark=self.bookmark,
+        )
 
     def _caller(self, http: Http) -> _Json2 | _JsonRpc:
         if self.settings.protocol == "json2":

@@ -117,6 +117,11 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
     title: ClassVar[str] = "Playtomic"
     settings_type: ClassVar[type[Settings]] = PlaytomicSettings
 
+    @property
+    def goes_on_within(self) -> timedelta | None:
+        """Never: nobody states how long a cursor lives, and no total would miss who came after it."""
+        return None
+
     def read(self, *, full: bool = False) -> Reading:
         """Read every player; Playtomic cannot be asked for less, so `full` makes no difference.
 

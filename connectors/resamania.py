@@ -46,6 +46,7 @@ from pydantic import Field
 
 from connectors import fields
 from connectors.base import Connector, Settings
+from connectors.bookmark import Only
 from connectors.errors import (
     ContractChanged,
     CredentialsRefused,
@@ -197,7 +198,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         :raises ConnectorError: before the first whole page of contacts, or where the subscriptions are not
             whole: half of them would take groups away from the other half.
         """
-        as_of = self.now()
+        as_of = self.begin()
         since = None if full or self.settings.changed_after is None else self.since
         with self._http() as http:
             held = self._subscriptions(http) if self.settings.subscriptions else {}
@@ -226,7 +227,20 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         if settings.network_node is not None:
             headers["x-user-network-node-id"] = self._iri("network_nodes", settings.network_node)
         return Http(
-            base, self.title, settings.http, now=self.now, headers=headers, login=self._log_in
+            base,
+            self.title,
+            settings.http,
+            now=self.now,
+            headers=headers,
+            login=self._log_in,
+            bookmark=self.bookmark,
+            needed=Only.of(
+                *(_Collection, _Contact, _Subscription),
+                paths=[
+                    *(settings.state, settings.product),
+                    *(settings.valid_from, settings.valid_through),
+                ],
+            ),
         )
 
     def _iri(self, kind: str, name: str | int) -> str:

@@ -119,7 +119,7 @@ class SquareConnector(Connector[SquareSettings]):
 
         :raises ConnectorError: before the first whole page, or where the list of groups is not whole.
         """
-        as_of = self.now()
+        as_of = self.begin()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
             groups = self._groups(http)
@@ -137,7 +137,14 @@ class SquareConnector(Connector[SquareSettings]):
         if not token:
             raise SettingsWrong(f"The connection {self.connection.id} lacks the access token.")
         headers = {"Authorization": f"Bearer {token}", "Square-Version": self.settings.version}
-        return Http(base, self.title, self.settings.http, now=self.now, headers=headers)
+        return Http(
+            base,
+            self.title,
+            self.settings.http,
+            now=self.now,
+            headers=headers,
+            bookmark=self.bookmark,
+        )
 
     def _groups(self, http: Http) -> list[_Group]:
         """The whole list.

@@ -219,7 +219,7 @@ class TrytonConnector(Connector[TrytonSettings]):
 
         :raises ConnectorError: before the first whole page of parties.
         """
-        as_of = self.now()
+        as_of = self.begin()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
             asking = self._asking(http)
@@ -255,10 +255,24 @@ class TrytonConnector(Connector[TrytonSettings]):
                     f"The connection {self.connection.id} lacks the application's key (password)."
                 )
             headers = {"Authorization": f"Bearer {key}"}
-            return Http(base, self.title, self.settings.http, now=self.now, headers=headers)
+            return Http(
+                base,
+                self.title,
+                self.settings.http,
+                now=self.now,
+                headers=headers,
+                bookmark=self.bookmark,
+            )
         if not self.connection.login or not key:
             raise SettingsWrong(f"The connection {self.connection.id} lacks login or password.")
-        return Http(base, self.title, self.settings.http, now=self.now, login=self._log_in)
+        return Http(
+            base,
+            self.title,
+            self.settings.http,
+            now=self.now,
+            login=self._log_in,
+            bookmark=self.bookmark,
+        )
 
     def _asking(self, http: Http) -> _Asking:
         return _Rest(http) if self.settings.protocol == "rest" else _Rpc(http)

@@ -157,7 +157,7 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
 
         :raises ConnectorError: before the first whole page.
         """
-        as_of = self.now()
+        as_of = self.begin()
         with self._http() as http:
             return self._walk(http, as_of)
 
@@ -174,7 +174,7 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
             raise SettingsWrong(
                 f"The connection {connection.id} lacks the club key (password) or the API key."
             )
-        return Http(base, self.title, self.settings.http, now=self.now)
+        return Http(base, self.title, self.settings.http, now=self.now, bookmark=self.bookmark)
 
     @property
     def _api_key(self) -> str | None:

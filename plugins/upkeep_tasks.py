@@ -19,17 +19,20 @@ ALERTS = "clubsync_alerts"
 
 
 def look() -> list[dict[str, Any]]:
-    """Alert of broken promises, and find the runs that ought to be started.
+    """Alert of broken promises, let go of readings that nobody goes on with, and find the runs that ought to be
+    started.
 
     :returns: arguments of `TriggerDagRunOperator`, one set per run.
     """
-    from clubsync import freshness, nudges, telemetry
+    from clubsync import clock, freshness, nudges, telemetry, unfinished
     from clubsync.config import load_config
     from clubsync.db import Base, queries
     from clubsync.pipeline import NUDGE_PATIENCE
+    from clubsync.snapshot import Store
     from plugins import hold_approval
     from plugins.nudging import ONE
 
+    unfinished.sweep(Store(), clock.now())
     config, base = load_config(), Base(pool_size=2)
     try:
         _alert(base, freshness.watch(base, config))

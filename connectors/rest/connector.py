@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import polars as pl
 
 from connectors import fields
 from connectors.base import Connection, Connector, Settings
+from connectors.bookmark import Only
 from connectors.errors import ContractChanged, ErpUnreachable, SettingsWrong
 from connectors.http import Http, base_address
 from connectors.model import GROUP_SCHEMA, Reading, assemble, groups_frame
@@ -17,7 +19,16 @@ from connectors.rest.auth import headers_of, login_of
 from connectors.rest.paging import Api, Page, Walk, pager_of
 from connectors.rest.paths import MISSING, columns, getter, names, text
 from connectors.rest.records import Customers, Days, Memberships, Spans
-from connectors.rest.settings import GroupList, Held, Listing, RestSettings
+from connectors.rest.settings import (
+    Cursor,
+    GroupList,
+    Held,
+    Keyset,
+    LinkHeader,
+    Listing,
+    NextUrl,
+    RestSettings,
+)
 
 CUSTOMERS, KNOWN, HELD = "customers", "groups.known.list", "groups.held.list"
 
@@ -30,13 +41,27 @@ class RestConnector(Connector[RestSettings]):
     settings_type: ClassVar[type[Settings]] = RestSettings
     answers_changes: ClassVar[bool] = True
 
+    @property
+    def goes_on_within(self) -> timedelta | None:
+        """Not where a cursor of the ERP's own is followed without a total, nor where a path does not name all of
+        its keys, so that nobody could say what need not be kept."""
+        settings = self.settings
+        blind = any(
+            isinstance(one.paging, Cursor | LinkHeader | NextUrl)
+            and one.total is None
+            and one.total_header is None
+            for one in settings.listings()
+        )
+        named = not any(re.search(r"[*(]", path) for path in needed_paths(settings))
+        return super().goes_on_within if named and not blind else None
+
     def read(self, *, full: bool = False) -> Reading:
         """Read everything; or, asked to (`since`) and able to (`customers.changes`), what changed since.
 
         :raises ConnectorError: before the first whole page of customers, or where a list that they are joined
             with is not whole: half of the memberships would take groups away from the other half.
         """
-        as_of = self.now()
+        as_of = self.begin()
         with self._http() as http:
             return self._read(self._api(http), as_of, None if full else self.since)
 
@@ -63,6 +88,9 @@ class RestConnector(Connector[RestSettings]):
             now=self.now,
             login=login_of(settings, self.connection, self.now),
             headers=headers_of(settings, self.connection),
+            bookmark=self.bookmark,
+            needed=Only.of(paths=needed_paths(settings)),
+            told=told_headers(settings),
         )
 
     def _api(self, http: Http) -> Api:
@@ -104,6 +132,7 @@ class RestConnector(Connector[RestSettings]):
             doubts=walk.doubts,
             columns=tuple(dict.fromkeys((*seen, *column_of.values()))),
             column_of=column_of,
+            decided_by=self._decided_by(),
             since=asked,
         )
 
@@ -190,6 +219,13 @@ class RestConnector(Connector[RestSettings]):
             out["groups"] = settings.groups.held.at
         return out
 
+    def _decided_by(self) -> tuple[str, ...]:
+        """The paths in a record that decide of its status, or of the next page, and become no field."""
+        settings = self.settings
+        paging = settings.customers.paging
+        keys = (paging.at,) if isinstance(paging, Keyset) else ()
+        return (*(one.at for one in settings.status.unless), *keys)
+
     # checking
 
     def _first(self, api: Api, listing: Listing, setting: str) -> Page:
@@ -275,6 +311,34 @@ class RestConnector(Connector[RestSettings]):
                 f"Not one of {len(held)} groups that are held stands in the list of groups.",
                 remedy="Correct settings: groups.held.id or groups.known.id: they name different ids.",
             )
+
+
+def needed_paths(settings: RestSettings) -> list[str]:
+    """The paths of all that is read of an answer, and kept on a bookmark (R19)."""
+    status, groups = settings.status, settings.groups
+    found = [*settings.fields.paths().values(), status.at, *(one.at for one in status.unless)]
+    if groups is not None:
+        held = groups.held
+        found += [held.at, held.customer, held.id, held.name, held.from_, held.until]
+        found += [held.ended.at] if held.ended else []
+        if groups.known is not None:
+            found += [groups.known.id, groups.known.name, groups.known.active]
+    for one in settings.listings():
+        found += [one.records, one.total]
+        found += [getattr(one.paging, name, None) for name in ("at", "more", "last")]
+    return [path for path in found if path]
+
+
+def told_headers(settings: RestSettings) -> list[str]:
+    """The headers that count rows or name the next page."""
+    found = [
+        name for one in settings.listings() for name in (one.total_header, _cursor_header(one))
+    ]
+    return [name for name in found if name]
+
+
+def _cursor_header(listing: Listing) -> str | None:
+    return listing.paging.header if isinstance(listing.paging, Cursor) else None
 
 
 def _written(moment: datetime, how: str) -> str | int:

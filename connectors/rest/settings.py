@@ -497,3 +497,11 @@ class RestSettings(Settings):
     def _secrets_elsewhere(cls, value: Params) -> Params:
         _no_secret(value)
         return value
+
+    def listings(self) -> list[Listing]:
+        """All lists that are read."""
+        found: list[Listing] = [self.customers]
+        if self.groups is not None:
+            found += [self.groups.held.list] if self.groups.held.list else []
+            found += [self.groups.known.list] if self.groups.known else []
+        return found

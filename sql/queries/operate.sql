@@ -70,6 +70,10 @@ returning nudge;
 select min(nudge) from sync.nudge
 where club = :club and taken_at is null;
 
+-- name: last_nudge(club)$
+-- When somebody last asked for the club, whether a reading has answered it or not.
+select max(received_at) from sync.nudge where club = :club;
+
 -- name: take_nudges(club, run, at)!
 -- The reading that begins now comes after them.
 update sync.nudge set taken_at = :at, run = :run

@@ -92,6 +92,17 @@ def test_try_shows_what_the_sync_would_make_of_it(squash: Path, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [squash]
 
 
+def test_what_only_decides_is_used_too(squash: Path) -> None:
+    """A path of `status.unless` becomes no field, and without it somebody would have another status."""
+    text = squash.read_text()
+    assert "    at: state\n" in text
+    unless = '    unless: [{at: bank.iban, is: ["FR76"], means: paused}]\n'
+    squash.write_text(text.replace("    at: state\n", f"    at: state\n{unless}"))
+    tried = json.loads(run("try", squash, "--json").stdout)
+    assert tried["statuses"] == {"paused": 5}
+    assert tried["unused"] == []
+
+
 def test_people_are_masked_unless_asked_for(squash: Path) -> None:
     said = run("try", squash).output + run("try", squash, "--json").output
     for hidden in ("Ruiz", "ana1@", "example.com", "612345678", "hibernating"):

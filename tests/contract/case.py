@@ -17,6 +17,7 @@ import pytest
 
 from connectors.base import Club, Connector
 from connectors.errors import ConnectorError
+from tests.support.servers import Recorder
 
 #: stands in every field of an ERP that the sync does not need; it may turn up nowhere (R19).
 CANARY = "FR7630006000011234567890189"
@@ -70,6 +71,7 @@ OLD = Kind("old", "Ancien tarif", active=False)
 KINDS = (GOLD, KIDS, OLD)
 
 
+NO_PAGES = "it is read from one file, whole or not at all."
 NO_MISCOUNT = "the ERP states no total, or its simulator cannot be made to state a wrong one."
 
 
@@ -89,7 +91,9 @@ def crowd(n: int) -> list[Someone]:
 
 
 class Erp(ABC):
-    """One club on a running ERP."""
+    """One club on a running ERP. :param recorder: what it was asked; None of files."""
+
+    recorder: Recorder | None = None
 
     @abstractmethod
     def put(self, people: Sequence[Someone], kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
@@ -164,6 +168,8 @@ class ConnectorCase(ABC):
     def reasons(self) -> dict[str, str]:
         """Check -> why it means nothing here: those declared, and those that follow from the rest."""
         follows = {} if self.miscounts else {"total_wrong": NO_MISCOUNT}
+        if not self.paged:
+            follows |= {"killed_on_the_way": NO_PAGES, "forgotten_on_the_way": NO_PAGES}
         return {**follows, **self.not_applicable}
 
     @abstractmethod

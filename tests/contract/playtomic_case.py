@@ -117,6 +117,11 @@ class PlaytomicCase(ConnectorCase):
         "merge_stated": "players are not merged; one who goes simply is no longer listed.",
         "guardian": "the API does not tell who a player's family is.",
         "file_missing": "no files.",
+        **dict.fromkeys(
+            ("killed_on_the_way", "forgotten_on_the_way"),
+            "nobody states how long a cursor lives, and without a total one that the ERP took for its end would go "
+            "unnoticed: a reading that broke off begins anew.",
+        ),
     }
 
     def erp(self, request: pytest.FixtureRequest) -> PlaytomicErp:

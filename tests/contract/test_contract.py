@@ -5,13 +5,18 @@ A check that means nothing to an ERP is named in that case's `not_applicable`, w
 
 from __future__ import annotations
 
+import itertools
 import logging
+import uuid
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from clubsync.snapshot import Store
+from clubsync.unfinished import Shelf
 from connectors.base import Connector
 from connectors.errors import (
     ConnectorError,
@@ -25,7 +30,7 @@ from connectors.errors import (
 from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, STATUSES, Reading
 from connectors.registry import CONNECTORS
 from sandbox.faults import HostileFault
-from tests.contract.case import CANARY, KINDS, ConnectorCase, Erp, Held, Kind, Someone, crowd
+from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Held, Kind, Someone, crowd
 from tests.contract.cases import CASES
 from tests.contract.table import is_check
 
@@ -166,6 +171,65 @@ def test_total_wrong(case: ConnectorCase, erp: Erp) -> None:
     erp.put(crowd(case.page + 1))
     erp.fault("total-wrong")
     not_certified(erp.connector())
+
+
+class Killed(BaseException):
+    """What becomes of a process, to the reading in it."""
+
+
+def killed(connector: Connector[Any], after: int) -> Connector[Any]:
+    """Its process is killed when it has read so many pages."""
+    pages = itertools.count(1)
+
+    def progress(rows: int, total: int | None) -> None:
+        if next(pages) == after:
+            raise Killed
+
+    connector.progress = progress
+    return connector
+
+
+def test_killed_on_the_way(case: ConnectorCase, erp: Erp, tmp_path: Path) -> None:
+    """A reading that was killed is gone on with: the next one asks for the rest, and is what one in a single go
+    would have been. What lies on the disk meanwhile is what the sync needs, and no key of ours (R19)."""
+    erp.put(crowd(4 * case.page))
+    asked = erp.recorder
+    assert asked is not None
+    straight = whole(erp.connector().read())
+    in_one_go = len(asked.times)
+    shelf = Shelf(Store(str(tmp_path)), CLUB.id, uuid.uuid4(), 1, worth=1)
+    with pytest.raises(Killed):
+        shelf.read(lambda: killed(erp.connector(), after=2), datetime.now(UTC), None)
+    first_asked = asked.times[in_one_go]
+    until_killed = len(asked.times) - in_one_go
+    kept = "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file())
+    assert "p0@example.com" in kept
+    assert CANARY not in kept
+    assert erp.secret not in kept
+    reading = whole(shelf.read(erp.connector, datetime.now(UTC), None))
+    assert reading.customers.equals(straight.customers)
+    assert reading.groups.equals(straight.groups)
+    assert reading.certificate == straight.certificate
+    assert reading.columns == straight.columns
+    assert reading.as_of <= first_asked
+    log_in = 1
+    assert until_killed < in_one_go
+    assert len(asked.times) <= 2 * in_one_go + log_in
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+
+def test_forgotten_on_the_way(case: ConnectorCase, erp: Erp, tmp_path: Path) -> None:
+    """An ERP that no longer answers where a reading was killed is read from the beginning, with no harm done."""
+    erp.put(crowd(4 * case.page))
+    shelf = Shelf(Store(str(tmp_path)), CLUB.id, uuid.uuid4(), 1, worth=1)
+    with pytest.raises(Killed):
+        shelf.read(lambda: killed(erp.connector(), after=2), datetime.now(UTC), None)
+    erp.fault("html", times=1)
+    again = datetime.now(UTC)
+    reading = whole(shelf.read(erp.connector, again, None))
+    assert reading.customers.height == 4 * case.page
+    assert reading.as_of >= again
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
 def test_too_many_pages(case: ConnectorCase, erp: Erp) -> None:

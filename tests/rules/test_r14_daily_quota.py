@@ -146,6 +146,24 @@ def test_r14_a_reading_of_changes_that_was_lost_is_made_good(studio: Studio) -> 
     assert studio.inside()["25"] == "q25@x.fr"
 
 
+def test_r14_a_reading_of_everything_that_broke_off_is_ended_first(studio: Studio) -> None:
+    """What is left of it costs less of the quota than the next one would."""
+    for key in range(31, 201):
+        studio.put(key, f"p{key}@x.fr")
+    studio.sync()
+    studio.faults.set(studio.id, Fault(kind="server-error", from_page=6))
+    night = studio.sync(minutes=24 * 60)
+    assert (night["certified"], night["read"]) == (False, 100)
+    studio.faults.clear()
+    calls = studio.site.calls
+    step = studio.sync(minutes=1)
+    assert (step["certified"], step["read"]) == (True, 200)
+    assert (
+        studio.site.calls == calls + 1 + 2 * 5
+    )  # the log-in, five pages and what their clients hold
+    assert step["as_of"] == night["as_of"]
+
+
 def test_r03_an_end_in_the_middle_of_a_day_of_changes(studio: Studio) -> None:
     """ "what ends today ends access tomorrow, without any change in the ERP": with the day's first reading."""
     studio.held[4] = [{"MembershipId": 1, "Name": "Gold", "ExpirationDate": "2026-03-02T00:00:00"}]

@@ -41,18 +41,24 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 @dataclass
 class Recorder:
-    """Passes everything on, and remembers when and what was asked."""
+    """Passes everything on, and remembers when and what was asked.
+
+    :param arrived: set by each request.
+    """
 
     app: ASGIApp
     times: list[datetime] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.times.append(datetime.now(UTC))
         self.paths.append(scope["path"])
+        self.arrived.set()
         await self.app(scope, receive, send)
 
     def forget(self) -> None:
         """Begin anew."""
+        self.arrived.clear()
         self.times.clear()
         self.paths.clear()
