@@ -24,15 +24,13 @@ def look() -> list[dict[str, Any]]:
 
     :returns: arguments of `TriggerDagRunOperator`, one set per run.
     """
-    from clubsync import clock, freshness, nudges, telemetry, unfinished
+    from clubsync import freshness, nudges, telemetry
     from clubsync.config import load_config
     from clubsync.db import Base, queries
     from clubsync.pipeline import NUDGE_PATIENCE
-    from clubsync.snapshot import Store
     from plugins import hold_approval
     from plugins.nudging import ONE
 
-    unfinished.sweep(Store(), clock.now())
     config, base = load_config(), Base(pool_size=2)
     try:
         _alert(base, freshness.watch(base, config))
@@ -43,6 +41,7 @@ def look() -> list[dict[str, Any]]:
         lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
     finally:
         base.close()
+    _let_go()
     return [
         *(
             {
@@ -57,6 +56,17 @@ def look() -> list[dict[str, Any]]:
             for club, run in lost.items()
         ),
     ]
+
+
+def _let_go() -> None:
+    """Remove what no reading may go on with any more. A store that is away stops no alert and no nudge."""
+    from clubsync import clock, unfinished
+    from clubsync.snapshot import Store
+
+    try:
+        unfinished.sweep(Store(), clock.now())
+    except Exception as error:
+        log.error("The snapshot store is away (%s): tried again in a minute.", type(error).__name__)
 
 
 def tidy() -> dict[str, Any]:
