@@ -156,7 +156,7 @@ def ensure_running(
     home = _prepare(data_dir or default_data_dir())
     with _locked(home):
         server = _server(home)
-        if not _answers(server):
+        if not _settled(home, server, timeout):
             _initialise(home)
             with (home.folder / "postgres.log").open("ab") as log:
                 child = home.spawn(_command(home, settings), output=log, detached=True)
@@ -494,6 +494,25 @@ def _wait_until_ready(
         time.sleep(0.02)
 
 
+def _settled(home: _Home, server: Server, timeout: float) -> bool:
+    """Whether it answers, once one that is just starting or stopping has done so.
+
+    :raises EmbeddedPostgresError: it does neither.
+    """
+    deadline = time.monotonic() + timeout
+    while not _answers(server):
+        pid = _running(home)
+        if pid is None:
+            return False
+        if time.monotonic() > deadline:
+            raise EmbeddedPostgresError(
+                f"PostgreSQL (process {pid}) neither answers nor ends, for {timeout:.0f} s."
+                + _last_lines(home.folder / "postgres.log")
+            )
+        time.sleep(0.02)
+    return True
+
+
 def _last_lines(log: Path | None) -> str:
     if log is None or not log.exists():
         return ""
@@ -502,10 +521,9 @@ def _last_lines(log: Path | None) -> str:
 
 
 def _stop(home: _Home, timeout: float) -> bool:
-    lines = _pid_file(home.cluster)
-    if not lines or not _is_postgres(int(lines[0])) or not _alive(int(lines[0])):
+    pid = _running(home)
+    if pid is None:
         return False
-    pid = int(lines[0])
     os.kill(pid, signal.SIGINT)
     deadline = time.monotonic() + timeout
     while _alive(pid):
@@ -517,6 +535,15 @@ def _stop(home: _Home, timeout: float) -> bool:
     if child := _children.pop(pid, None):
         child.wait()
     return True
+
+
+def _running(home: _Home) -> int | None:
+    """Process id of the server, also of one that is just starting or stopping."""
+    lines = _pid_file(home.cluster)
+    if not lines:
+        return None
+    pid = int(lines[0])
+    return pid if _is_postgres(pid) and _alive(pid) else None
 
 
 def _is_postgres(pid: int) -> bool:

@@ -89,6 +89,25 @@ def test_what_was_committed_outlives_the_server(folder: Path) -> None:
         assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
 
 
+def test_one_that_is_just_stopping_is_waited_for(folder: Path) -> None:
+    """It answers nobody any more, and its folder is still taken."""
+    server = embedded.ensure_running(folder)
+    first = _pid(folder)
+    with psycopg.connect(server.conninfo()):
+        os.kill(first, signal.SIGTERM)  # it waits for its clients to leave
+        with pytest.raises(psycopg.OperationalError, match="shutting down"):
+            psycopg.connect(server.conninfo()).close()
+        with pytest.raises(embedded.EmbeddedPostgresError, match=f"process {first}.*neither"):
+            embedded.ensure_running(folder, timeout=0.5)
+        with ThreadPoolExecutor() as pool:
+            coming = pool.submit(embedded.ensure_running, folder)
+            with pytest.raises(TimeoutError):
+                coming.result(0.5)
+            os.kill(first, signal.SIGINT)  # it waits no longer
+            assert coming.result(60) == server
+    assert _pid(folder) != first
+
+
 def test_callers_at_the_same_moment_share_one_server(folder: Path) -> None:
     script = (
         "import sys, pathlib; from clubsync import embedded;"
