@@ -5,28 +5,26 @@ Airflow's own auth manager (its simple one) decides what that person may.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-# Airflow reads these when it is first imported, and writes a configuration into its home.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="cs-airflow-"))
-
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from ruamel.yaml import YAML
 
 from clubsync.config import Guard
 from clubsync.db import Base
+from tests.support.airflow import have_a_home
 from tests.support.club import Club
 from tests.support.rules import NewClub, new_club, shared_base
 
 __all__ = ["new_club", "shared_base"]
+
+# Airflow reads it when it is first imported.
+have_a_home()
 
 ROLES = {"viewer": "VIEWER", "support": "USER", "admin": "ADMIN"}
 NAMES = ("Ana", "Ben", "Chloé", "Dan", "Eve", "Fay", "Gil", "Hugo", "Ida", "Jo", "Kai", "Lou")
