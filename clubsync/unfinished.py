@@ -316,7 +316,9 @@ def _tidied(mark: Kept) -> Iterator[None]:
     killed leaves it all."""
     try:
         yield
-    except Exception:
+    except (
+        Exception
+    ):  # whatever it is, it goes on up; who is told to stop (no Exception) leaves it all too
         if not _stays(mark):
             mark.remove()
         raise

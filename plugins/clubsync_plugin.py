@@ -30,8 +30,8 @@ class WhenAsked:
 class ClubsyncPlugin(AirflowPlugin):
     name = "clubsync"
     # Airflow declares them as attributes of instances, and mypy takes no ClassVar in their place.
-    fastapi_apps = [{"name": "clubsync", "app": WhenAsked(), "url_prefix": PREFIX}]  # noqa: RUF012  # see above
-    external_views = [  # noqa: RUF012  # see above
+    fastapi_apps = [{"name": "clubsync", "app": WhenAsked(), "url_prefix": PREFIX}]  # noqa: RUF012  # Airflow's own
+    external_views = [  # noqa: RUF012  # Airflow's own
         {
             "name": "Clubs",
             "href": f"{PREFIX}/pages/clubs",

@@ -65,7 +65,7 @@ def _let_go() -> None:
 
     try:
         unfinished.sweep(Store(), clock.now())
-    except Exception as error:
+    except Exception as error:  # each kind of store has errors of its own
         log.error("The snapshot store is away (%s): tried again in a minute.", type(error).__name__)
 
 

@@ -27,13 +27,13 @@ def main() -> None:
 
     # Before Tryton imports them. setattr, because they are replaced under another signature.
     setattr(email_validator, "validate_email", without_dns)  # noqa: B010  # mypy refuses the plain form
-    setattr(phonenumbers, "is_valid_number", phonenumbers.is_possible_number)  # noqa: B010  # as above
+    setattr(phonenumbers, "is_valid_number", phonenumbers.is_possible_number)  # noqa: B010  # mypy refuses the plain form
     slowly = Argon2Hasher.__init__
 
     def quickly(self: Argon2Hasher) -> None:
         slowly(self, time_cost=1, memory_cost=64, parallelism=1)
 
-    setattr(Argon2Hasher, "__init__", quickly)  # noqa: B010  # as above
+    setattr(Argon2Hasher, "__init__", quickly)  # noqa: B010  # mypy refuses the plain form
     program = sys.argv.pop(1)
     module = import_module({"server": "trytond.cli", "admin": "trytond.cli.admin"}[program])
     sys.argv[0] = {"server": "trytond", "admin": "trytond-admin"}[program]
