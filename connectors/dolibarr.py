@@ -171,14 +171,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
                 f"The connection {self.connection.id} lacks the API key (password)."
             )
         headers = {"DOLAPIKEY": key}
-        return Http(
-            base,
-            self.title,
-            self.settings.http,
-            now=self.now,
-            headers=headers,
-            bookmark=self.bookmark,
-        )
+        return Http.of(self, base, self.settings.http, headers=headers)
 
     def _types(self, http: Http) -> list[_Type]:
         """The whole list.

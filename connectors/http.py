@@ -35,7 +35,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.wait import wait_exponential_jitter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
-from connectors.base import Connection, Settings
+from connectors.base import Connection, Connector, Settings
 from connectors.bookmark import Bookmark, Only, QuestionDiffers, keys_of
 from connectors.errors import (
     ConnectorError,
@@ -325,6 +325,31 @@ class Http:
         self._session.mount("http://", self._sockets)
         self._session.mount("https://", self._sockets)
         self._watchdog: threading.Timer | None = None
+
+    @classmethod
+    def of(
+        cls,
+        connector: Connector[Any],
+        base: str,
+        limits: HttpLimits,
+        *,
+        login: Callable[[Http], str | Mapping[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        needed: Only | None = None,
+        told: Sequence[str] = (),
+    ) -> Self:
+        """A connector's: in its name, by its clock and with its bookmark."""
+        return cls(
+            base,
+            connector.title,
+            limits,
+            now=connector.now,
+            login=login,
+            headers=headers,
+            bookmark=connector.bookmark,
+            needed=needed,
+            told=told,
+        )
 
     def __enter__(self) -> Self:
         left = max(0.0, self._deadline - time.monotonic())

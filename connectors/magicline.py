@@ -169,13 +169,11 @@ class MagiclineConnector(Connector[MagiclineSettings]):
         base = base_address(self.connection).removesuffix("/v1")
         if not self.connection.password:
             raise SettingsWrong(f"The connection {self.connection.id} lacks the studio's API key.")
-        return Http(
+        return Http.of(
+            self,
             base,
-            self.title,
             self.settings.http,
-            now=self.now,
             headers={"x-api-key": self.connection.password},
-            bookmark=self.bookmark,
             needed=Only.of(_Slice, _Customer, list[_Contract], paths=[self.settings.guardian]),
         )
 

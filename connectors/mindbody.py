@@ -212,12 +212,10 @@ class MindbodyConnector(Connector[MindbodySettings]):
             raise SettingsWrong(
                 f"The connection {self.connection.id} lacks the staff user's log-in or password."
             )
-        return Http(
+        return Http.of(
+            self,
             base,
-            self.title,
             self.settings.http,
-            now=self.now,
-            bookmark=self.bookmark,
             headers={"API-Key": key, "SiteId": self.settings.site_id},
             login=self._log_in,
         )

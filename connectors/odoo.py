@@ -169,14 +169,7 @@ class OdooConnector(Connector[OdooSettings]):
             raise SettingsWrong(
                 "JSON-RPC needs the user's log-in in the connection and settings: database."
             )
-        return Http(
-            base,
-            self.title,
-            settings.http,
-            now=self.now,
-            headers=headers,
-            bookmark=self.bookmark,
-        )
+        return Http.of(self, base, settings.http, headers=headers)
 
     def _caller(self, http: Http) -> _Json2 | _JsonRpc:
         if self.settings.protocol == "json2":

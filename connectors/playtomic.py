@@ -155,11 +155,10 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
         base = _address(self.connection)
         if not self.settings.venue_id:
             raise SettingsWrong("No venue is named.", remedy="Put it into settings: venue_id.")
-        return Http(
+        return Http.of(
+            self,
             base,
-            self.title,
             self.settings.http,
-            now=self.now,
             login=lambda http: _log_in(http, self.connection),
         )
 

@@ -226,14 +226,12 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         }
         if settings.network_node is not None:
             headers["x-user-network-node-id"] = self._iri("network_nodes", settings.network_node)
-        return Http(
+        return Http.of(
+            self,
             base,
-            self.title,
             settings.http,
-            now=self.now,
             headers=headers,
             login=self._log_in,
-            bookmark=self.bookmark,
             needed=Only.of(
                 *(_Collection, _Contact, _Subscription),
                 paths=[

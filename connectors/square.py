@@ -137,14 +137,7 @@ class SquareConnector(Connector[SquareSettings]):
         if not token:
             raise SettingsWrong(f"The connection {self.connection.id} lacks the access token.")
         headers = {"Authorization": f"Bearer {token}", "Square-Version": self.settings.version}
-        return Http(
-            base,
-            self.title,
-            self.settings.http,
-            now=self.now,
-            headers=headers,
-            bookmark=self.bookmark,
-        )
+        return Http.of(self, base, self.settings.http, headers=headers)
 
     def _groups(self, http: Http) -> list[_Group]:
         """The whole list.

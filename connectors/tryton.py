@@ -255,24 +255,10 @@ class TrytonConnector(Connector[TrytonSettings]):
                     f"The connection {self.connection.id} lacks the application's key (password)."
                 )
             headers = {"Authorization": f"Bearer {key}"}
-            return Http(
-                base,
-                self.title,
-                self.settings.http,
-                now=self.now,
-                headers=headers,
-                bookmark=self.bookmark,
-            )
+            return Http.of(self, base, self.settings.http, headers=headers)
         if not self.connection.login or not key:
             raise SettingsWrong(f"The connection {self.connection.id} lacks login or password.")
-        return Http(
-            base,
-            self.title,
-            self.settings.http,
-            now=self.now,
-            login=self._log_in,
-            bookmark=self.bookmark,
-        )
+        return Http.of(self, base, self.settings.http, login=self._log_in)
 
     def _asking(self, http: Http) -> _Asking:
         return _Rest(http) if self.settings.protocol == "rest" else _Rpc(http)

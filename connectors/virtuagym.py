@@ -174,7 +174,7 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
             raise SettingsWrong(
                 f"The connection {connection.id} lacks the club key (password) or the API key."
             )
-        return Http(base, self.title, self.settings.http, now=self.now, bookmark=self.bookmark)
+        return Http.of(self, base, self.settings.http)
 
     @property
     def _api_key(self) -> str | None:
