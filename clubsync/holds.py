@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 REST = timedelta(days=30)
 #: Customers that a question lists; `clubsync holds CLUB` lists all.
 LISTED = 50
+#: How soon after a decision the run that it was made in is sure to have ended.
+ANSWERED = timedelta(minutes=1)
+#: How long a run has to take its question away before it is told again.
+TOLD = timedelta(minutes=10)
 
 
 def seen(
@@ -34,7 +38,7 @@ def seen(
     with base.transaction() as driver:
         row = sql.find_hold(driver, hold=hold)
         if row is None:
-            raise ActRefused(f"There is no hold {hold}.", remedy="`clubsync holds` lists them.")
+            raise _no_hold(hold)
         if row["state"] != "open":
             raise _decided(row)
         wanted = list_hash or row["list_hash"]
@@ -50,6 +54,7 @@ def seen(
 class Question:
     """One list of a hold, as it is put to a person: ids, counts and causes, never names (R19).
 
+    :param newest: the version that the hold's list has by now.
     :param members: customer, erp_id, reason, cause of each on the list.
     :param joined: how many of them were not on the list before it; None: there was none.
     """
@@ -60,7 +65,7 @@ class Question:
     hold: int
     version: int
     list_hash: str
-    newest: str
+    newest: int
     state: str
     decided_by: str | None
     opened_at: datetime
@@ -81,7 +86,7 @@ class Question:
             return f"Hold {self.hold} closed itself: the ERP brought everybody back."
         if self.state != "open":
             return f"Hold {self.hold} was {self.state} by {self.decided_by}."
-        if self.list_hash != self.newest:
+        if self.version != self.newest:
             return f"The list of hold {self.hold} has changed since: it is asked about anew."
         return None
 
@@ -130,8 +135,37 @@ class Question:
         """Write down that this list is before a person."""
         with base.club(self.club) as driver:
             queries().hold_asked(
-                driver, club=self.club, hold=self.hold, version=self.version, at=clock.now()
+                driver,
+                club=self.club,
+                club_id=self.club_id,
+                hold=self.hold,
+                version=self.version,
+                at=clock.now(),
             )
+
+
+def questions_over(base: Base) -> list[dict[str, Any]]:
+    """Questions that wait before a person and need no answer any more: club_id, hold, version of each.
+
+    Each is given once in ten minutes, until `question_over`: whoever asks for them tells their runs.
+    """
+    sql, now = queries(), clock.now()
+    with base.transaction() as driver:
+        rows = [
+            dict(row)
+            for row in sql.questions_over(
+                driver, decided_before=now - ANSWERED, told_before=now - TOLD
+            )
+        ]
+        for row in rows:
+            sql.question_told(driver, hold=row["hold"], version=row["version"], at=now)
+    return rows
+
+
+def question_over(base: Base, hold: int, version: int) -> None:
+    """Nobody is asked about that list any more."""
+    with base.transaction() as driver:
+        queries().question_over(driver, hold=hold, version=version)
 
 
 def _cell(text: str | None) -> str:
@@ -145,23 +179,21 @@ def _cell(text: str | None) -> str:
     )
 
 
-def question(base: Base, hold: int, list_hash: str | None = None) -> Question:
+def question(base: Base, hold: int, number: int) -> Question:
     """A hold's list as a question.
 
-    :param list_hash: None: the list as it is.
+    :param number: the version of the list.
     :raises ActRefused: there is no such hold, or it never had that list.
     """
     sql = queries()
     with base.transaction() as driver:
         row = sql.find_hold(driver, hold=hold)
         if row is None:
-            raise ActRefused(f"There is no hold {hold}.", remedy="`clubsync holds` lists them.")
+            raise _no_hold(hold)
         club = row["club"]
-        version = sql.hold_version(
-            driver, club=club, hold=hold, list_hash=list_hash or row["list_hash"]
-        )
+        version = sql.hold_list(driver, club=club, hold=hold, version=number)
         if version is None:
-            raise _no_list(row, list_hash)
+            raise _no_list(row, str(number))
         members = list(sql.members_at(driver, club=club, hold=hold, version=version["version"]))
         before = list(sql.members_at(driver, club=club, hold=hold, version=version["version"] - 1))
         name = sql.club_row(driver, club=club)["name"]
@@ -174,7 +206,7 @@ def question(base: Base, hold: int, list_hash: str | None = None) -> Question:
         hold=hold,
         version=version["version"],
         list_hash=version["list_hash"],
-        newest=row["list_hash"],
+        newest=row["version"],
         state=row["state"],
         decided_by=row["decided_by"],
         opened_at=row["opened_at"],
@@ -186,9 +218,13 @@ def question(base: Base, hold: int, list_hash: str | None = None) -> Question:
     )
 
 
-def _no_list(row: Mapping[str, Any], list_hash: str | None) -> ActRefused:
+def _no_hold(hold: int) -> ActRefused:
+    return ActRefused(f"There is no hold {hold}.", remedy="`clubsync holds` lists them.")
+
+
+def _no_list(row: Mapping[str, Any], name: str | None) -> ActRefused:
     return ActRefused(
-        f"Hold {row['hold']} never had a list {list_hash}.",
+        f"Hold {row['hold']} never had a list {name}.",
         remedy=f"`clubsync holds {row['club_id']}` shows the list there is, and its hash.",
     )
 

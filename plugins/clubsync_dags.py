@@ -70,7 +70,7 @@ the list's hash.
 **Approve** deactivates those of the list whom the newest reading still calls for, and nobody else;
 **Reject** keeps them and does not ask again for 30 days. One decision wins, wherever it is made (here,
 on the Clubs pages, by `clubsync approve`). A run whose hold has emptied, was decided elsewhere, or has
-another list by now ends by itself within a minute.
+another list by now ends by itself within two minutes.
 
 Started by `upkeep`; there is nothing to trigger here by hand.
 """
@@ -81,7 +81,8 @@ UPKEEP_DOC = """\
 * compares each club's last reading, and its last *complete* one, with what was promised, and tells
   through the connection `clubsync_alerts` (Apprise: mail, Slack, Teams, …) what broke and what is kept
   again, once each way;
-* starts a run of `held_changes` for every list of a hold that nobody was asked about yet;
+* starts a run of `held_changes` for every list of a hold that nobody was asked about yet, and clears those
+  that need no answer any more, so that they look and end;
 * starts a run of `sync_one` for every nudge that lost its own.
 """
 
@@ -235,10 +236,10 @@ def held_changes_dag() -> DAG:
         params={
             "club": Param("", type="string", title="Club"),
             "hold": Param(0, type="integer", title="Hold"),
-            "list_hash": Param("", type="string", title="List"),
+            "version": Param(0, type="integer", title="List"),
         },
     ) as dag:
-        HoldApproval(task_id="decide", params={"comment": COMMENT})
+        HoldApproval(task_id="decide", params={"comment": COMMENT}, **HICCUP)
     return dag
 
 

@@ -1,9 +1,11 @@
 """A hold (R15) as a question in Airflow: approve or reject the exact list that was seen.
 
-Each version of a hold's list is a run of `held_changes` of its own. While it waits it holds no worker;
-every minute it looks whether it is still to be asked: a hold that emptied or was decided elsewhere (the
-shell, the pages) ends its run by itself, and so does one whose list has changed since, which is asked
-anew by the run of that list.
+Each version of a hold's list is a run of `held_changes` of its own. While it waits it costs nothing: no
+worker, no wake-up. A hold that emptied, was decided elsewhere (the shell, the pages) or has another list by
+now needs no answer any more; `upkeep` clears its run, which then looks, and ends.
+
+The task must not wake by itself and go on waiting: Airflow 3.3 fails a task that is resumed before its
+scheduler has noticed that the process before has ended, so an answer given while it looked would be lost.
 """
 
 from __future__ import annotations
@@ -11,12 +13,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
+from airflow.sdk.exceptions import AirflowFailException
 
 if TYPE_CHECKING:
     from clubsync.db import Base
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from clubsync.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
-
-LOOK_AGAIN = timedelta(minutes=1)
-
 
 COMMENT = Param(
     "",
@@ -39,58 +37,53 @@ COMMENT = Param(
 class HoldApproval(ApprovalOperator):
     """Asks for a decision on one list of one hold, and carries it out.
 
-    Takes `hold` and `list_hash` from the run's conf, made by `upkeep`. The answer is the task's result:
-    what became of the hold.
+    Takes `hold` and `version` from the run's conf, made by `upkeep`. The answer is the task's result: what
+    became of the hold. Run again, it asks again, if the list needs an answer still.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            subject="Deactivations wait for a decision", response_timeout=LOOK_AGAIN, **kwargs
-        )
+        super().__init__(subject="Deactivations wait for a decision", **kwargs)
 
     def execute(self, context: Any) -> Any:
-        question = self._question(context)
-        if ended := self._ended(question):
-            return ended
+        from clubsync import holds
+        from clubsync.errors import ActRefused
+
+        hold, version = _list_of(context)
+        with _base() as base:
+            try:
+                question = holds.question(base, hold, version)
+                ended = question.ended
+            except ActRefused as gone:
+                ended = f"{gone.what} Its club was removed."
+            if ended:
+                holds.question_over(base, hold, version)
+                log.info("%s", ended)
+                return {"hold": hold, "ended": ended}
+            question.asked(base)
         self.subject, self.body = question.subject, question.markdown()
         log.info("%s\n\n%s", self.subject, self.body)
-        with _base() as base:
-            question.asked(base)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        question = self._question(context)
-        if event.get("error_type") == "timeout":
-            if ended := self._ended(question):
-                return ended
-            raise TaskAwaitingInput(method_name="execute_complete", timeout=self.response_timeout)
+        from clubsync import holds
+
         answer = super().execute_complete(context, event)
         user = answer["responded_by_user"] or {}
         by = user.get("name") or user.get("id") or "somebody in Airflow"
         comment = (answer["params_input"] or {}).get("comment") or None
-        if answer["chosen_options"] == [self.APPROVE]:
-            return _approve(question, by, comment)
-        return _reject(question, by, comment)
-
-    def _question(self, context: Any) -> Question:
-        from clubsync import holds
-
-        params = context["params"]
-        with _base() as base:
-            return holds.question(base, params["hold"], params["list_hash"])
-
-    def _ended(self, question: Question) -> dict[str, Any] | None:
-        """Why nothing is to be asked any more, or None."""
-        told = question.ended
-        if told is None:
-            return None
-        log.info("%s", told)
-        return {"hold": question.hold, "ended": told}
+        hold, version = _list_of(context)
+        with _deciding(hold, version) as engine:
+            question = holds.question(engine.base, hold, version)
+            decide = _approve if answer["chosen_options"] == [self.APPROVE] else _reject
+            return decide(engine, question, by, comment)
 
 
-def _approve(question: Question, by: str, comment: str | None) -> dict[str, Any]:
-    with _deciding() as engine:
-        step = engine.approve(question.hold, by, question.list_hash, comment)
+def _list_of(context: Any) -> tuple[int, int]:
+    return context["params"]["hold"], context["params"]["version"]
+
+
+def _approve(engine: Pipeline, question: Question, by: str, comment: str | None) -> dict[str, Any]:
+    step = engine.approve(question.hold, by, question.list_hash, comment)
     if step["error"]:
         raise AirflowFailException(
             f"{step['error']} {step['remedy']} The hold is open still: clear this task to decide again."
@@ -100,16 +93,16 @@ def _approve(question: Question, by: str, comment: str | None) -> dict[str, Any]
     return {"hold": question.hold, "state": "approved", "by": by, "deactivations": done}
 
 
-def _reject(question: Question, by: str, comment: str | None) -> dict[str, Any]:
-    with _deciding() as engine:
-        made = engine.reject(question.hold, by, question.list_hash, comment)
+def _reject(engine: Pipeline, question: Question, by: str, comment: str | None) -> dict[str, Any]:
+    made = engine.reject(question.hold, by, question.list_hash, comment)
     log.info("Rejected by %s: %d customers keep their access.", by, made["kept"])
     return dict(made)
 
 
 @contextmanager
-def _deciding() -> Iterator[Pipeline]:
+def _deciding(hold: int, version: int) -> Iterator[Pipeline]:
     """The engine; one decision wins, and one that came second turns its run red and says who was first."""
+    from clubsync import holds
     from clubsync.errors import ActRefused
     from plugins.sync_tasks import pipeline
 
@@ -117,9 +110,11 @@ def _deciding() -> Iterator[Pipeline]:
         try:
             yield engine
         except ActRefused as refused:
+            holds.question_over(engine.base, hold, version)
             raise AirflowFailException(
                 f"Not carried out. {refused.what} {refused.remedy}"
             ) from None
+        holds.question_over(engine.base, hold, version)
 
 
 def _base() -> AbstractContextManager[Base]:
@@ -128,11 +123,14 @@ def _base() -> AbstractContextManager[Base]:
     return closing(Base(pool_size=1))
 
 
-def conf_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The conf of the run that asks about a list: a row of `unasked_holds`."""
-    return {"club": row["club_id"], "hold": row["hold"], "list_hash": row["list_hash"]}
+def run_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The run that asks about a list, as arguments of `TriggerDagRunOperator`: one for each list of a hold,
+    however often it is started.
 
-
-def run_id_of(row: Mapping[str, Any]) -> str:
-    """One run for each list of a hold, however often it is started."""
-    return f"{row['club_id']}-hold-{row['hold']}-list-{row['version']}"
+    :param row: club_id, hold and version.
+    """
+    return {
+        "trigger_dag_id": "held_changes",
+        "trigger_run_id": f"{row['club_id']}-hold-{row['hold']}-list-{row['version']}",
+        "conf": {"club": row["club_id"], "hold": row["hold"], "version": row["version"]},
+    }

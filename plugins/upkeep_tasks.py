@@ -24,7 +24,7 @@ def look() -> list[dict[str, Any]]:
 
     :returns: arguments of `TriggerDagRunOperator`, one set per run.
     """
-    from clubsync import freshness, nudges, telemetry
+    from clubsync import freshness, holds, nudges, telemetry
     from clubsync.config import load_config
     from clubsync.db import Base, queries
     from clubsync.pipeline import NUDGE_PATIENCE
@@ -37,22 +37,23 @@ def look() -> list[dict[str, Any]]:
         telemetry.of_clubs(base, config)
         known = {club.id for club in config.clubs}
         with base.reader() as driver:
-            holds = [r for r in queries().unasked_holds(driver) if r["club_id"] in known]
+            unasked = [r for r in queries().unasked_holds(driver) if r["club_id"] in known]
+        over = holds.questions_over(base)
         lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
     finally:
         base.close()
     _let_go()
+    # the run of a question that is over looks again, finds so, and ends
     return [
+        *({**hold_approval.run_of(row), "reset_dag_run": False} for row in unasked),
+        *({**hold_approval.run_of(row), "reset_dag_run": True} for row in over),
         *(
             {
-                "trigger_dag_id": "held_changes",
-                "trigger_run_id": hold_approval.run_id_of(row),
-                "conf": hold_approval.conf_of(row),
+                "trigger_dag_id": ONE,
+                "trigger_run_id": run,
+                "conf": {"club": club},
+                "reset_dag_run": False,
             }
-            for row in holds
-        ),
-        *(
-            {"trigger_dag_id": ONE, "trigger_run_id": run, "conf": {"club": club}}
             for club, run in lost.items()
         ),
     ]

@@ -31,6 +31,10 @@ where club = :club and hold = :hold and list_hash = :list_hash
 order by version desc
 limit 1;
 
+-- name: hold_list(club, hold, version)^
+select * from sync.hold_version
+where club = :club and hold = :hold and version = :version;
+
 -- name: empty_hold(club, hold, at)!
 update sync.hold set state = 'emptied', decided_at = :at
 where club = :club and hold = :hold and state = 'open';

@@ -107,9 +107,41 @@ inner join sync.hold_version as v on h.club = v.club and h.hold = v.hold and h.v
 where h.state = 'open' and v.asked_at is null
 order by h.hold;
 
--- name: hold_asked(club, hold, version, at)!
-update sync.hold_version set asked_at = :at
-where club = :club and hold = :hold and version = :version;
+-- name: hold_asked(club, club_id, hold, version, at)!
+with asked as (
+    update sync.hold_version set asked_at = :at
+    where club = :club and hold = :hold and version = :version
+)
+
+insert into sync.question (club, club_id, hold, version, asked_at)
+values (:club, :club_id, :hold, :version, :at)
+on conflict (club, hold, version) do update set asked_at = excluded.asked_at, told_at = null;
+
+-- name: questions_over(decided_before, told_before)
+-- Questions that need no answer any more and are still asked. One that was decided this very moment is
+-- answered by its own run, most likely.
+select
+    q.club_id,
+    q.hold,
+    q.version
+from sync.question as q
+left join sync.hold as h on q.club = h.club and q.hold = h.hold
+where
+    (
+        h.hold is null
+        or q.version != h.version
+        or (h.state != 'open' and h.decided_at < :decided_before)
+    )
+    and (q.told_at is null or q.told_at < :told_before)
+order by q.hold, q.version;
+
+-- name: question_told(hold, version, at)!
+update sync.question set told_at = :at
+where hold = :hold and version = :version;
+
+-- name: question_over(hold, version)!
+delete from sync.question
+where hold = :hold and version = :version;
 
 -- name: operation_counts()^
 -- For the gauges: how many clubs, and in what state.
