@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from clubsync import guard, pairs, vector
-from clubsync.db import Driver, copy_in, fetch, queries
+from clubsync.db import Driver, copy_in, copy_new, fetch, queries
 from clubsync.diff import Plan
 from clubsync.facts import UNSEEN, VANISHED
 from clubsync.scope import Scope, vector_patch
@@ -60,19 +60,9 @@ def load(
     written = _groups(driver, club, scope, at)
     wrote, linked = _customers(driver, club, plan, at)
     written += wrote
-    changes = plan.changes
-    if changes.height:
-        decided = pl.lit(None, dtype=pl.String)
-        if decision is not None:
-            # R18, R15: a deactivation that a person approved bears their name
-            theirs = (pl.col("kind") == "deactivation") & pl.col("customer").is_in(
-                decision.customers
-            )
-            decided = pl.when(theirs).then(pl.lit(decision.by))
-        copy_in(driver, "plan_change", changes.with_columns(actor=decided))
-        if linked:
-            sql.note_links(driver)
-        written += sql.insert_changes(driver, club=club, run=run, at=at)
+    written += audit(driver, run, plan.changes, at, decision)
+    if linked:
+        sql.note_links(driver, club=club, run=run)
     _records(driver, club, scope, plan)
     _findings(driver, club, run, scope, plan, at)
     note = pairs.follow(driver, club, run, scope, plan.records["erp_id"], at)
@@ -107,6 +97,34 @@ def load(
         hold=hold,
         notes=(note,) if note else (),
     )
+
+
+def audit(
+    driver: Driver,
+    run: int,
+    changes: pl.DataFrame,
+    at: datetime,
+    decision: Decision | None = None,
+    by: str | None = None,
+) -> int:
+    """R18: a row for every change, in the transaction of the change; how many.
+
+    :param changes: `diff.CHANGES`.
+    :param by: the person who made them; None: the sync, but for what a decision approved.
+    """
+
+    def rows(part: pl.DataFrame) -> pl.DataFrame:
+        actor = pl.lit(by, dtype=pl.String)
+        if decision is not None:
+            # R18, R15: a deactivation that a person approved bears their name
+            theirs = (pl.col("kind") == "deactivation") & pl.col("customer").is_in(
+                decision.customers
+            )
+            actor = pl.when(theirs).then(pl.lit(decision.by)).otherwise(actor)
+        return part.with_columns(run=pl.lit(run), at=pl.lit(at), actor=actor)
+
+    copy_new(driver, "sync.change", changes, rows)
+    return changes.height
 
 
 def _look_again(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
@@ -179,22 +197,36 @@ def _customers(driver: Driver, club: int, plan: Plan, at: datetime) -> tuple[int
     numbers = fetch(
         driver, "group_numbers", {"id": pl.String, "group_id": pl.Int64}, {"club": club}
     )
-    copy_in(
-        driver,
-        "plan_customer",
-        rows.with_columns(
-            auto_groups=_numbered(rows["groups"], numbers),
-            relink=pl.col("email").is_not_null() & pl.col("email").ne_missing(pl.col("was_email")),
-        )
-        .drop("groups", "was_in", "was_email")
-        .rename({"new": "is_new"}),
-    )
-    linked: int = sql.link_users(driver, club=club)
-    inserted: int = sql.insert_customers(driver, club=club, at=at) if rows["new"].any() else 0
-    updated: int = sql.update_customers(driver, club=club, at=at) if not rows["new"].all() else 0
+    rows = rows.with_columns(auto_groups=_numbered(rows["groups"], numbers)).drop("groups")
+    new, known = rows.filter("new"), rows.filter(~pl.col("new"))
+    linked = written = 0
+    if known.height:
+        relink = pl.col("email").is_not_null() & pl.col("email").ne_missing(pl.col("was_email"))
+        staged = known.with_columns(relink=relink).drop("new", "was_in", "was_email")
+        copy_in(driver, "plan_customer", staged)
+        linked = sql.link_users(driver, club=club)
+    if new.height:
+        _new_customers(driver, club, new, at)
+    if known.height:
+        written = sql.update_customers(driver, club=club, at=at)
     # R11: who asked to be let in, and is now somebody whom the ERP lets in
     accepted: int = sql.accept_matching_requests(driver, club=club, at=at)
-    return inserted + updated + accepted, linked
+    return new.height + written + accepted, linked
+
+
+def _new_customers(driver: Driver, club: int, new: pl.DataFrame, at: datetime) -> None:
+    """Write them down, and link those whose email is a person's own confirmed one (R9)."""
+
+    def written(part: pl.DataFrame) -> pl.DataFrame:
+        return part.with_columns(
+            origin=pl.lit("erp"),
+            reason_at=pl.when(pl.col("reason").is_not_null()).then(pl.lit(at)),
+            created_at=pl.lit(at),
+            updated_at=pl.lit(at),
+        ).drop("new", "was_in", "was_email", "detached")
+
+    copy_new(driver, "base.customer", new, written)
+    queries().link_new_users(driver, club=club, first=new["customer"].min())
 
 
 def _numbered(groups: pl.Series, numbers: pl.DataFrame) -> pl.Series:
@@ -224,27 +256,33 @@ def _json_lists(column: str) -> pl.Expr:
 
 
 def _records(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
+    """The mirror: what the ERP said of everybody last."""
     rows = plan.records
     if rows.is_empty():
         return
-    copy_in(
-        driver,
-        "plan_record",
-        rows.with_columns(
+    sql, as_of, number = queries(), scope.snapshot.as_of, scope.snapshot.number
+
+    def written(part: pl.DataFrame) -> pl.DataFrame:
+        return part.with_columns(
             _json_lists("groups"),
             _json_lists("remembered"),
             pl.col("row_hash").reinterpret(signed=True),
-            vanished=pl.col("sight") == VANISHED,
-        ).drop("sight"),
+        ).drop("sight", "known")
+
+    vanished = pl.col("sight") == VANISHED
+    new, known = pl.col("known").not_() & ~vanished, pl.col("known") | vanished
+    mark = {"as_of": pl.lit(as_of), "snapshot": pl.lit(number), "first_seen": pl.lit(as_of)}
+    copy_new(
+        driver, "sync.erp_customer", rows.filter(new), lambda p: written(p).with_columns(**mark)
     )
-    sql, mark = queries(), {"as_of": scope.snapshot.as_of, "snapshot": scope.snapshot.number}
-    vanished = rows["sight"] == VANISHED
-    if (~rows["known"]).any():
-        sql.insert_records(driver, club=club, **mark)
-    if (rows["known"] & ~vanished).any():
-        sql.update_records(driver, club=club, **mark)
-    if vanished.any():
-        sql.vanish_records(driver, club=club, **mark)
+    staged = rows.filter(known)
+    if staged.is_empty():
+        return
+    copy_in(driver, "plan_record", staged.with_columns(vanished=vanished), written)
+    if (staged["sight"] != VANISHED).any():
+        sql.update_records(driver, club=club, as_of=as_of, snapshot=number)
+    if (staged["sight"] == VANISHED).any():
+        sql.vanish_records(driver, club=club, as_of=as_of, snapshot=number)
 
 
 def _findings(driver: Driver, club: int, run: int, scope: Scope, plan: Plan, at: datetime) -> None:

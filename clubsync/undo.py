@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from clubsync import acts, clock, guard
+from clubsync import acts, clock, guard, load
 from clubsync.config import ClubConfig, Config
 from clubsync.db import Base, Driver, copy_in, queries
 from clubsync.diff import KINDS
@@ -250,7 +250,6 @@ def _write(doing: Any, run: int, inverse: Inverse) -> None:
         {
             **{name: state[name] for name in _STATE if name != "groups"},
             "customer": customer,
-            "is_new": False,
             "relink": False,
             "auto_groups": sorted(numbers[g] for g in state["groups"] if g in numbers),
         }
@@ -259,16 +258,15 @@ def _write(doing: Any, run: int, inverse: Inverse) -> None:
     schema = {
         **dict.fromkeys(("erp_id", "email", "email_raw", "first_name", "last_name"), pl.String()),
         **dict.fromkeys(("phone", "reason"), pl.String()),
-        **dict.fromkeys(("in_customers_group", "detached", "is_new", "relink"), pl.Boolean()),
+        **dict.fromkeys(("in_customers_group", "detached", "relink"), pl.Boolean()),
         **dict.fromkeys(("customer", "linked_user"), pl.Int64()),
         "auto_groups": pl.List(pl.Int64()),
     }
     copy_in(driver, "plan_customer", pl.DataFrame(rows, schema=schema))
     doing.rows += sql.update_customers(driver, club=number, at=doing.at)
-    audit = pl.DataFrame(inverse.changes).with_columns(actor=pl.lit(doing.by))
-    copy_in(driver, "plan_change", audit)
-    doing.rows += sql.insert_changes(driver, club=number, run=doing.run, at=doing.at)
-    doing.kinds = dict(audit.group_by("kind").len().iter_rows())
+    changes = pl.DataFrame(inverse.changes)
+    doing.rows += load.audit(driver, doing.run, changes, doing.at, by=doing.by)
+    doing.kinds = dict(changes.group_by("kind").len().iter_rows())
     customers = list(inverse.rows)
     adopters = {c["customer"]: c["erp_id"] for c in inverse.changes if c["kind"] == "adoption"}
     sql.remember_undone(

@@ -59,7 +59,7 @@ where
     club = :club
     and (:run::bigint is null or run = :run)
     and (:since::timestamptz is null or at >= :since)
-order by change;
+order by at, run, change;
 
 -- name: club_overview()
 select
@@ -233,7 +233,7 @@ select
     actor
 from sync.change
 where club = :club and customer = :customer
-order by change;
+order by at, run, change;
 
 -- name: held_customer(club, customer)^
 select

@@ -2,18 +2,14 @@
 
 -- name: make_plan_tables#
 create temp table if not exists plan_customer (
-    is_new boolean, customer bigint, erp_id text, email text, email_raw text, first_name text,
+    customer bigint, erp_id text, email text, email_raw text, first_name text,
     last_name text, phone text, in_customers_group boolean, auto_groups integer [], reason text,
     detached boolean, linked_user bigint, relink boolean, linked_now boolean
 ) on commit delete rows;
 
-create temp table if not exists plan_change (
-    customer bigint, erp_id text, kind text, before jsonb, after jsonb, reason text, actor text
-) on commit delete rows;
-
 create temp table if not exists plan_record (
-    known boolean, vanished boolean, erp_id text, email text, email_norm text, first_name text,
-    last_name text, phone text, birth_date date, status text, status_raw text, groups text,
+    vanished boolean, erp_id text, email text, email_norm text, first_name text, last_name text,
+    phone text, birth_date date, status text, status_raw text, groups text,
     remembered text, valid_from date, valid_until date, guardian_id text, replaced_by text,
     created_at timestamptz, is_company boolean, placeholder boolean, row_hash bigint, access text,
     lapsed boolean
@@ -23,7 +19,7 @@ create temp table if not exists plan_finding (
     erp_id text, code text, severity text, detail jsonb
 ) on commit delete rows;
 
-grant all on plan_customer, plan_change, plan_record, plan_finding to clubsync_club;
+grant all on plan_customer, plan_record, plan_finding to clubsync_club;
 
 -- name: take_customer_ids(how_many)$
 select base.take_customer_ids(:how_many);
@@ -95,26 +91,34 @@ where
         where c.club = :club and c.linked_user = u.user_id
     );
 
--- name: note_links()!
--- R18: a link that a new email made is part of that change, so that undoing the one undoes the other.
-update plan_change as p set
-    before = p.before || '{"linked_user": null}',
-    after = p.after || jsonb_build_object('linked_user', c.linked_user)
-from plan_customer as c
-where c.linked_now and c.customer = p.customer and p.before is not null and p.after ? 'email';
+-- name: link_new_users(club, first)!
+-- The same of customers who are new, from that id on.
+update base.customer as n set linked_user = u.user_id
+from base.app_user as u
+where
+    n.club = :club
+    and n.customer >= :first
+    and n.linked_user is null
+    and u.confirmed
+    and u.email = n.email
+    and not exists (
+        select 1 from base.customer as c
+        where c.club = :club and c.linked_user = u.user_id
+    );
 
--- name: insert_customers(club, at)!
-insert into base.customer
-(
-    club, customer, erp_id, email, email_raw, first_name, last_name, phone, origin,
-    in_customers_group, auto_groups, reason, reason_at, linked_user, created_at, updated_at
-)
-select
-    :club, customer, erp_id, email, email_raw, first_name, last_name, phone, 'erp',
-    in_customers_group, auto_groups, reason, case when reason is not null then :at::timestamptz end,
-    linked_user, :at, :at
-from plan_customer
-where is_new;
+-- name: note_links(club, run)!
+-- R18: a link that a new email made is part of that change, so that undoing the one undoes the other.
+update sync.change as h set
+    before = h.before || '{"linked_user": null}',
+    after = h.after || jsonb_build_object('linked_user', c.linked_user)
+from plan_customer as c
+where
+    c.linked_now
+    and h.club = :club
+    and h.run = :run
+    and h.customer = c.customer
+    and h.before is not null
+    and h.after ? 'email';
 
 -- name: update_customers(club, at)!
 update base.customer as c set
@@ -136,26 +140,7 @@ update base.customer as c set
     linked_user = p.linked_user,
     updated_at = :at
 from plan_customer as p
-where c.club = :club and c.customer = p.customer and not p.is_new;
-
--- name: insert_changes(club, run, at)!
-insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason, actor)
-select :club, :run, :at, kind, customer, erp_id, before, after, reason, actor
-from plan_change;
-
--- name: insert_records(club, as_of, snapshot)!
-insert into sync.erp_customer
-(
-    club, erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
-    groups, remembered, valid_from, valid_until, guardian_id, replaced_by, created_at, is_company,
-    placeholder, row_hash, as_of, snapshot, first_seen, access, lapsed
-)
-select
-    :club, erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
-    groups, remembered, valid_from, valid_until, guardian_id, replaced_by, created_at, is_company,
-    placeholder, row_hash, :as_of, :snapshot, :as_of, access, lapsed
-from plan_record
-where not known and not vanished;
+where c.club = :club and c.customer = p.customer;
 
 -- name: update_records(club, as_of, snapshot)!
 update sync.erp_customer as m set
@@ -183,7 +168,7 @@ update sync.erp_customer as m set
     access = p.access,
     lapsed = p.lapsed
 from plan_record as p
-where m.club = :club and m.erp_id = p.erp_id and p.known and not p.vanished;
+where m.club = :club and m.erp_id = p.erp_id and not p.vanished;
 
 -- name: vanish_records(club, as_of, snapshot)!
 update sync.erp_customer as m set
