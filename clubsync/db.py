@@ -203,31 +203,31 @@ def copy_in(
     def as_arrow(part: pl.DataFrame) -> Any:
         return part.cast(casts).to_arrow(compat_level=pl.CompatLevel.oldest())  # type: ignore[arg-type]  # a dict of instances, which the stub forgot
 
-    schema = as_arrow(first.clear()).schema
+    rows = as_arrow(first)
     encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(
-        schema,
+        rows.schema,
         {
             field.name: LargeStringEncoderBuilder.new_with_output(field, Jsonb())
             if types[field.name] == "jsonb"
             else pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)
-            for field in schema
+            for field in rows.schema
         },
     )
 
-    def encoded(part: pl.DataFrame) -> bytes:
-        return b"".join(map(encoder.write_batch, as_arrow(part).to_batches()))
+    def encoded(rows: Any) -> bytes:
+        return b"".join(map(encoder.write_batch, rows.to_batches()))
 
     statement = psycopg.sql.SQL("copy {} ({}) from stdin with (format binary)").format(
         psycopg.sql.Identifier(*table.split(".")),
         psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, first.columns)),
     )
-    ready = encoder.write_header() + encoded(first)
+    ready = encoder.write_header() + encoded(rows)
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         if frame.height > COPY_ROWS:
             # the next part is written out while the server takes the last one in
             with ThreadPoolExecutor(max_workers=1) as writer:
                 for part in parts:
-                    coming = writer.submit(lambda p: encoded(made(p)), part)
+                    coming = writer.submit(lambda p: encoded(as_arrow(made(p))), part)
                     copy.write(ready)
                     ready = coming.result()
         copy.write(ready)

@@ -96,7 +96,7 @@ class Stack:
         ]
 
 
-def until(ready: Callable[[], Any], patience: float = 300.0) -> Any:
+def until(ready: Callable[[], Any], patience: float = 600.0) -> Any:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if found := ready():
@@ -178,7 +178,7 @@ def _with_ours(var: Path) -> Path:
             "name": "Our Own",
             "erp": "csv",
             "connection": "our_own",
-            "every": "5m",
+            "every": "1d",  # between what a test writes and what it looks at, nobody else reads the club
             "settings": {"customers": "customers.csv", "fields": {"id": "id", "email": "email"}},
         }
     )
