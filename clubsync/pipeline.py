@@ -652,7 +652,7 @@ class Pipeline:
         certificate = reading.certificate
         step["certified"], step["as_of"] = certificate.complete, reading.as_of.isoformat()
         step["read"] = customers.height
-        step["notes"].extend(certificate.doubts)
+        step["notes"].extend((*read.notes, *certificate.doubts))
         with self.base.club(number) as driver:
             state = queries().club_state(driver, club=number)
             if reading.since is None:  # that little has changed, or only newcomers, is no outage

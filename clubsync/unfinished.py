@@ -24,7 +24,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus
@@ -247,7 +247,8 @@ class Shelf:
     ) -> Reading | None:
         """A reading that goes on with that one; None: nothing can be made of it."""
         connector.bookmark = mark = self._mark(connector, within, folder)
-        log.info("%s: goes on after %d answers of %s", self.club, mark.kept, folder.begun)
+        told = f"Goes on with the reading of {folder.begun:%H:%M:%S} UTC, after its first {mark.kept} answers."
+        log.info("%s: %s", self.club, told)
         reading = None
         try:
             with _tidied(mark):
@@ -257,8 +258,10 @@ class Shelf:
             why = "other questions are asked now"
         except ConnectorError as error:
             why = error.what
-        if reading is not None and _whole(reading):
-            return reading
+        if reading is not None:
+            reading = replace(reading, notes=(*reading.notes, told))
+            if _whole(reading):
+                return reading
         if mark.broken is not None and _stays(mark) and connector.now() < folder.ends:
             if reading is None or not mark.asked:
                 raise mark.broken  # that nothing came is a failure, and no reading

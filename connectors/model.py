@@ -107,6 +107,7 @@ class Reading:
     :param decided_by: names among `columns` that became no field, and by which something was decided all the same.
     :param since: the ERP was asked only for what changed since then (never certified, doubt `ONLY_CHANGES`);
         None: for everything.
+    :param notes: what whoever looks at the run should know of how this came, in sentences.
     """
 
     customers: pl.DataFrame
@@ -118,6 +119,7 @@ class Reading:
     column_of: Mapping[str, str] = field(default_factory=dict)
     decided_by: tuple[str, ...] = ()
     since: datetime | None = None
+    notes: tuple[str, ...] = ()
 
 
 def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
