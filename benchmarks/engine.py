@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import polars as pl
+import sqlalchemy as sa
 
 from benchmarks import club, data
 from benchmarks.gates import Book
@@ -80,13 +81,19 @@ def _round(
     book.add("rerun of an unchanged club: rows written", again.step["rows_written"])
     _stages(book, "unchanged rerun", again)
 
+    server.settle(name)
+    pipeline.base.engine.dispose()
+    start = f"{name}_start"
+    url = server.copied(start, name)
+
     moved = sync(after)
     book.add("diff, load and audit of 1 % changed : raw COPY", moved.wall / wall, moved.cpu / used)
     _stages(book, "1 % changed", moved)
 
-    server.settle(name)
-    many = Executemany(pipeline.base.engine.url, moved.step["run"] or 0)
+    many = Executemany(pipeline.base.engine.url, sa.make_url(url), moved.step["run"] or 0)
+    server.settle(start)
     by_hand = many()
+    server.running.drop_database(start)
     book.add("load of 1 % changes : SQLAlchemy executemany", moved.clock.wall["load"] / by_hand)
     book.note("SQLAlchemy executemany", seconds=by_hand, rows=many.rows)
 

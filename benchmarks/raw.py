@@ -78,9 +78,10 @@ class RawCopy:
 
 
 class Executemany:
-    """What a run has written, written once more by SQLAlchemy, a parameter set for each row.
+    """The changes of a run, made by SQLAlchemy, a parameter set for each row, from where the run began.
 
-    :param url: of the data base, as clubsync takes it.
+    :param done: URL of the data base after the run, as clubsync takes it.
+    :param before: URL of a copy from before it; it is written to.
     :param run: the run; its rows are fetched beforehand.
     """
 
@@ -88,34 +89,48 @@ class Executemany:
         ("base", "customer", "updated_at = (select at from sync.change where run = :run limit 1)"),
         ("sync", "erp_customer", "snapshot = (select snapshot from sync.run where run = :run)"),
         ("sync", "finding", ":run in (run, closed_run)"),
+        ("sync", "change", "run = :run"),
     )
 
-    def __init__(self, url: sa.URL, run: int) -> None:
-        self.engine = sa.create_engine(url)
+    def __init__(self, done: sa.URL, before: sa.URL, run: int) -> None:
+        self.engine = sa.create_engine(before)
         self.statements: list[tuple[Any, list[dict[str, Any]]]] = []
-        meta = sa.MetaData()
-        with self.engine.connect() as connection:
+        meta, source = sa.MetaData(), sa.create_engine(done)
+        with source.connect() as after, self.engine.connect() as now:
             for schema, name, which in self.TABLES:
-                table = sa.Table(name, meta, schema=schema, autoload_with=connection)
-                rows = connection.execute(
-                    sa.select(table).where(sa.text(which)), {"run": run}
-                ).mappings()
-                keys = [column.name for column in table.primary_key.columns]
-                sets = [
-                    {(f"key_{k}" if k in keys else k): v for k, v in row.items()} for row in rows
-                ]
-                statement = sa.update(table).where(
-                    *(table.c[key] == sa.bindparam(f"key_{key}") for key in keys)
-                )
-                values: dict[str, Any] = {
-                    c.name: sa.bindparam(c.name) for c in table.columns if c.name not in keys
-                }
-                self.statements.append((statement.values(values), sets))
-            change = sa.Table("change", meta, schema="sync", autoload_with=connection)
-            kept = [column for column in change.columns if column.name != "change"]
-            rows = connection.execute(sa.select(*kept).where(change.c.run == run)).mappings()
-            self.statements.append((sa.insert(change), [dict(row) for row in rows]))
+                table = sa.Table(name, meta, schema=schema, autoload_with=after)
+                rows = after.execute(sa.select(table).where(sa.text(which)), {"run": run})
+                self._write(table, [dict(row) for row in rows.mappings()], now)
+        source.dispose()
         self.rows = sum(len(sets) for _, sets in self.statements)
+
+    def _write(self, table: sa.Table, rows: list[dict[str, Any]], now: sa.Connection) -> None:
+        """The statements that bring a table's rows about: an update of those that there are, else an insert."""
+        keys = [column.name for column in table.primary_key.columns]
+        own = table.c[keys[-1]]  # there is one club
+        wanted = [row[own.name] for row in rows]
+        there = set(now.scalars(sa.select(own).where(own == sa.any_(sa.literal(wanted)))))
+        known = [
+            {(f"key_{name}" if name in keys else name): value for name, value in row.items()}
+            for row in rows
+            if row[own.name] in there
+        ]
+        numbered = {column.name for column in table.columns if column.identity is not None}
+        new = [
+            {name: value for name, value in row.items() if name not in numbered}
+            for row in rows
+            if row[own.name] not in there
+        ]
+        if known:
+            values: dict[str, Any] = {
+                c.name: sa.bindparam(c.name) for c in table.columns if c.name not in keys
+            }
+            which = (table.c[key] == sa.bindparam(f"key_{key}") for key in keys)
+            self.statements.append((sa.update(table).where(*which).values(values), known))
+        if new:
+            columns = [table.c[name] for name in new[0]]
+            insert = sa.insert(table).values({c.name: sa.bindparam(c.name) for c in columns})
+            self.statements.append((insert, new))
 
     def __call__(self) -> float:
         """Seconds until it is committed."""
