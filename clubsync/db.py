@@ -246,12 +246,19 @@ def copy_new(
     What keeps the club apart (R21) is that the frame has no column `club`: it is the transaction's.
 
     :param driver: inside `Base.club`.
-    :raises ValueError: the frame says which club.
+    :raises ValueError: the rows say which club.
     """
-    if "club" in frame.columns:
-        raise ValueError("The club of new rows is the transaction's, and not to be said.")
+    if frame.is_empty():
+        return
+
+    def of_no_club(part: pl.DataFrame) -> pl.DataFrame:
+        rows = prepare(part) if prepare else part
+        if "club" in rows.columns:
+            raise ValueError("The club of new rows is the transaction's, and not to be said.")
+        return rows
+
     driver.execute("set local role none")
-    copy_in(driver, table, frame, prepare)
+    copy_in(driver, table, frame, of_no_club)
     driver.execute("set local role clubsync_club")
 
 

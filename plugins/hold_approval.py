@@ -54,7 +54,7 @@ class HoldApproval(ApprovalOperator):
                 question = holds.question(base, hold, version)
                 ended = question.ended
             except ActRefused as gone:
-                ended = f"{gone.what} Its club was removed."
+                ended = f"{gone.what} Nothing needs deciding."
             if ended:
                 holds.question_over(base, hold, version)
                 log.info("%s", ended)

@@ -132,7 +132,12 @@ def test_r21_new_rows_are_of_the_transactions_club(club: Club, shared_base: Base
         (club.number, {"a": 1})
     ]
     with shared_base.club(club.number) as driver, pytest.raises(ValueError, match="not to be said"):
-        copy_new(driver, "sync.change", _change(at).with_columns(club=club.number + 1))
+        copy_new(
+            driver,
+            "sync.change",
+            _change(at),
+            lambda rows: rows.with_columns(club=club.number + 1),
+        )
 
 
 def test_r21_outside_a_clubs_transaction_nothing_is_copied(shared_base: Base) -> None:
