@@ -198,10 +198,10 @@ def copy_in(
     parts = frame.iter_slices(COPY_ROWS)
     first = made(next(parts))
     types = _column_types(driver, table)
-    casts = {name: _TYPES[types[name]] for name in first.columns}
+    casts = [pl.col(name).cast(_TYPES[types[name]]) for name in first.columns]
 
     def as_arrow(part: pl.DataFrame) -> Any:
-        return part.cast(casts).to_arrow(compat_level=pl.CompatLevel.oldest())  # type: ignore[arg-type]  # a dict of instances, which the stub forgot
+        return part.select(casts).to_arrow(compat_level=pl.CompatLevel.oldest())
 
     rows = as_arrow(first)
     encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(

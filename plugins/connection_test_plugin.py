@@ -95,6 +95,6 @@ class ConnectionTestPlugin(AirflowPlugin):
 
     name = "clubsync_connection_test"
     # Airflow declares it as an attribute of instances, and mypy takes no ClassVar in its place.
-    fastapi_root_middlewares = [  # noqa: RUF012  # Airflow's own
+    fastapi_root_middlewares = [  # noqa: RUF012  # Airflow's base class declares no ClassVar
         {"name": "Tests of clubsync's connections", "middleware": ConnectionTests}
     ]

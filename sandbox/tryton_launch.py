@@ -26,14 +26,14 @@ def main() -> None:
         return really(email, **{**options, "check_deliverability": False})
 
     # Before Tryton imports them. setattr, because they are replaced under another signature.
-    setattr(email_validator, "validate_email", without_dns)  # noqa: B010  # mypy refuses the plain form
-    setattr(phonenumbers, "is_valid_number", phonenumbers.is_possible_number)  # noqa: B010  # mypy refuses the plain form
+    setattr(email_validator, "validate_email", without_dns)  # noqa: B010  # another signature: mypy refuses a plain assignment
+    setattr(phonenumbers, "is_valid_number", phonenumbers.is_possible_number)  # noqa: B010  # another signature: mypy refuses a plain assignment
     slowly = Argon2Hasher.__init__
 
     def quickly(self: Argon2Hasher) -> None:
         slowly(self, time_cost=1, memory_cost=64, parallelism=1)
 
-    setattr(Argon2Hasher, "__init__", quickly)  # noqa: B010  # mypy refuses the plain form
+    setattr(Argon2Hasher, "__init__", quickly)  # noqa: B010  # another signature: mypy refuses a plain assignment
     program = sys.argv.pop(1)
     module = import_module({"server": "trytond.cli", "admin": "trytond.cli.admin"}[program])
     sys.argv[0] = {"server": "trytond", "admin": "trytond-admin"}[program]

@@ -124,3 +124,15 @@ def test_r09_a_known_user_is_linked_with_the_addition(club: Club) -> None:
         "3": "not_registered",
         "0": "not_registered",
     }
+
+
+def test_r09_a_newcomer_with_a_freed_email_takes_nobodys_user(club: Club) -> None:
+    """Only their own newly confirmed email moves a person who is linked in this club."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    user = club.link("1")
+    club.erp.change("1", email="b@x.fr")
+    club.erp.put("2", "a@x.fr")
+    club.sync()
+    linked = club.rows("select erp_id, linked_user from base.customer where club = %s", club.number)
+    assert dict(linked) == {"1": user, "2": None}
