@@ -14,6 +14,8 @@ from functools import lru_cache
 import polars as pl
 from email_validator import EmailNotValidError, validate_email
 
+from clubsync.frames import attach
+
 # Narrower than RFC 5321's atext on purpose: whatever does not match is the library's to judge.
 _PLAIN = r"^[a-z0-9_+\-]+(?:\.[a-z0-9_+\-]+)*@[a-z0-9\-]+(?:\.[a-z0-9\-]+)+$"
 _PLAIN_LOCAL_MAX = 60
@@ -46,6 +48,12 @@ def _domain(domain: str) -> str | None:
     return key[2:] if key else None
 
 
+def _rejoined(low: str, domain: str) -> str | None:
+    """A plain address with its domain normalised."""
+    ascii_domain = _domain(domain)
+    return ascii_domain and f"{low.split('@', 1)[0]}@{ascii_domain}"
+
+
 def judge(emails: pl.Series) -> pl.DataFrame:
     """Normalise and judge many addresses at once.
 
@@ -64,32 +72,19 @@ def judge(emails: pl.Series) -> pl.DataFrame:
     )
     plain_rows = pl.col("plain").fill_null(False)
     domains = frame.filter(plain_rows)["domain"].unique().to_list()
+    # nearly every domain is spelt as it is normalised; whatever is left is put together one by one
+    ordinary = [domain for domain in domains if _domain(domain) == domain]
+    frame = frame.with_columns(done=plain_rows & pl.col("domain").is_in(ordinary))
+    left = frame.filter(~pl.col("done").fill_null(False) & (pl.col("raw") != "")).unique("raw")
+    odd = {
+        raw: _rejoined(low, domain) if plain else normalise(raw)
+        for raw, low, domain, plain in left.select("raw", "low", "domain", "plain").iter_rows()
+    }
     known = pl.DataFrame(
-        {"domain": domains, "ascii": [_domain(d) for d in domains]},
-        schema={"domain": pl.String, "ascii": pl.String},
+        {"raw": list(odd), "odd": list(odd.values())}, schema={"raw": pl.String, "odd": pl.String}
     )
-    odd = frame.filter(~plain_rows & (pl.col("raw") != ""))["raw"].unique().to_list()
-    refereed = pl.DataFrame(
-        {"raw": odd, "odd": [normalise(e) for e in odd]},
-        schema={"raw": pl.String, "odd": pl.String},
-    )
-    frame = frame.join(known, on="domain", how="left", maintain_order="left").join(
-        refereed, on="raw", how="left", maintain_order="left"
-    )
-    norm = (
-        pl.when(plain_rows & pl.col("ascii").is_not_null())
-        .then(
-            pl.when(pl.col("ascii") == pl.col("domain"))
-            .then(pl.col("low"))
-            .otherwise(
-                pl.col("low").str.split_exact("@", 1).struct.field("field_0")
-                + "@"
-                + pl.col("ascii")
-            )
-        )
-        .when(~plain_rows)
-        .then(pl.col("odd"))
-    )
+    frame = attach(frame, known, "raw")
+    norm = pl.when("done").then("low").otherwise("odd")
     return frame.select(
         email_norm=norm,
         email_state=pl.when(pl.col("raw").is_null() | (pl.col("raw") == ""))

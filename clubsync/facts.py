@@ -15,7 +15,7 @@ from datetime import date
 import polars as pl
 
 from clubsync import emails
-from clubsync.frames import attach
+from clubsync.frames import attach, repeated
 from connectors.model import GROUP_REF
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
@@ -50,6 +50,16 @@ class Policy:
     former_groups: frozenset[str] = field(default_factory=frozenset)
     phone_centred: bool = False
 
+#: What a span of a group can be, the days that matter of it, and the lists of ids that are made of spans.
+_FLAGS = ("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current")
+_DAYS = ("g_begins", "g_ends")
+_NAMED = {
+    "active_groups": ("g_active",),
+    "odd_former": ("g_former",),
+    "odd_unknown": ("g_unknown",),
+    "odd_inactive": ("g_off", "g_expired"),
+}
+
 
 def judge(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """Add the facts to the records.
@@ -76,9 +86,20 @@ def judge(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Dat
     )
     records = attach(attach(records, _owners(people), "erp_id"), _successors(people), "erp_id")
     records = records.with_columns(_access())
-    inside = records.select("email_norm", "access").filter(pl.col("access") == YES)
-    clusters = inside.group_by("email_norm").agg(cluster=pl.len())
-    return attach(records, clusters, "email_norm").with_columns(pl.col("cluster").fill_null(0))
+    return records.with_columns(cluster=_clusters(records.select("email_norm", "access")))
+
+
+def _clusters(people: pl.DataFrame) -> pl.Series:
+    """How many records would have access with each record's email; 0 where it has none."""
+    inside = people["access"] == YES
+    sizes = (inside & people["email_norm"].is_not_null()).cast(pl.UInt32)
+    shared = repeated(people["email_norm"])
+    if not shared.any():
+        return sizes
+    few = people.filter(shared).with_columns(
+        size=(pl.col("access") == YES).sum().over("email_norm")
+    )
+    return sizes.scatter(shared.arg_true(), few["size"])
 
 
 def _status(policy: Policy) -> dict[str, pl.Expr]:
@@ -150,11 +171,15 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
     today = pl.lit(policy.today)
     spans = (
         records.lazy()
-        .select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), "groups")
-        .filter(pl.col("groups").list.len() > 0)
+        .select(
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
+            "groups",
+            spans=pl.col("groups").list.len(),
+        )
+        .filter(pl.col("spans") > 0)
         .explode("groups")
         .unnest("groups")
-        .join(known.lazy(), on="id", how="left")
+        .join(known.lazy(), on="id", how="left", maintain_order="left")
         .with_columns(
             current=~(
                 (pl.col("valid_from") > today).fill_null(False)
@@ -164,46 +189,32 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
             | pl.col("id").str.to_lowercase().is_in(list(former)),
         )
         .with_columns(unknown=pl.col("listed").is_null() | pl.col("active").is_null())
-        .with_columns(
+        .select(
+            "row",
+            "id",
+            "spans",
             g_former=pl.col("current") & pl.col("former"),
             g_active=pl.col("current") & ~pl.col("former") & pl.col("active").fill_null(False),
             g_unknown=pl.col("current") & ~pl.col("former") & pl.col("unknown"),
             g_off=pl.col("current") & ~pl.col("former") & ~pl.col("active").fill_null(True),
             g_expired=~pl.col("current"),
-        )
-        .select(
-            "row",
-            "id",
-            "g_former",
-            "g_active",
-            "g_unknown",
-            "g_off",
-            "g_expired",
             has_current=pl.col("current") & ~pl.col("former"),
             g_begins=pl.when(pl.col("valid_from") > today).then("valid_from"),
             g_ends=pl.when(pl.col("valid_until") >= today).then("valid_until"),
         )
         .collect()
     )
-    flags = ("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current")
-    held = spans.group_by("row").agg(pl.col(flags).any(), pl.col("g_begins", "g_ends").min())
-    records = attach(records.with_row_index("row"), held, "row")
-    for name, of in (
-        ("active_groups", pl.col("g_active")),
-        ("odd_former", pl.col("g_former")),
-        ("odd_unknown", pl.col("g_unknown")),
-        ("odd_inactive", pl.col("g_off") | pl.col("g_expired")),
-    ):
-        records = attach(records, _named(spans.filter(of), name), "row")
+    records = attach(records.with_row_index("row"), _held(spans), "row")
     late = pl.element().struct.field("valid_until")
+    remembered = pl.col("remembered")
+    if not records["remembered"].list.len().sum():
+        remembered = pl.lit(None, dtype=GROUP_LIST)
     records = records.drop("row").with_columns(
-        pl.col(flags).fill_null(False),
-        pl.col("active_groups", "odd_former", "odd_unknown", "odd_inactive").fill_null(
-            pl.lit([], dtype=pl.List(pl.String))
-        ),
+        pl.col(_FLAGS).fill_null(False),
+        pl.col(*_NAMED).fill_null(pl.lit([], dtype=pl.List(pl.String))),
         has_listed=pl.col("groups").list.len() > 0,
-        lapsed_unlisted=pl.col("remembered").list.eval(late < today).list.any().fill_null(False),
-        r_ends=pl.col("remembered").list.eval(late.filter(late >= today)).list.min(),
+        lapsed_unlisted=remembered.list.eval(late < today).list.any().fill_null(False),
+        r_ends=remembered.list.eval(late.filter(late >= today)).list.min(),
     )
     state = (
         pl.when(pl.col("g_former"))
@@ -261,17 +272,30 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
     )
 
 
-def _named(spans: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The ids of spans, each once, sorted, as a list for each row."""
-    if spans.is_empty():
-        return pl.DataFrame(schema={"row": pl.UInt32, name: pl.List(pl.String)})
-    return (
-        spans.select("row", "id")
-        .unique()
+def _held(spans: pl.DataFrame) -> pl.DataFrame:
+    """Of each row that has spans: whether any is so (`_FLAGS`), which ones are (`_NAMED`: their ids, each once,
+    sorted), and the next days on which one begins and one ends."""
+    ids = {name: pl.any_horizontal(flags) for name, flags in _NAMED.items()}
+    # most people are in one group, of which nothing has to be put together
+    one = spans.filter(pl.col("spans") == 1).select(
+        "row",
+        *_FLAGS,
+        *_DAYS,
+        **{name: pl.when(of).then(pl.concat_list("id")) for name, of in ids.items()},
+    )
+    several = (
+        spans.filter(pl.col("spans") > 1)
+        .group_by("row", "id")
+        .agg(pl.col(_FLAGS).any(), pl.col(_DAYS).min())
         .sort("row", "id")
         .group_by("row", maintain_order=True)
-        .agg(pl.col("id").alias(name))
+        .agg(
+            pl.col(_FLAGS).any(),
+            pl.col(_DAYS).min(),
+            **{name: pl.col("id").filter(of) for name, of in ids.items()},
+        )
     )
+    return pl.concat([one, several])
 
 
 def _frame(pairs: Mapping[str, str], name: str) -> pl.DataFrame:

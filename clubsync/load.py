@@ -6,6 +6,7 @@ Killed anywhere, nothing of it is there; run again, it ends the same.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -57,17 +58,20 @@ def load(
     """
     sql = queries()
     plan = _numbered_customers(driver, plan)
-    written = _groups(driver, club, scope, at)
-    wrote, linked = _customers(driver, club, plan, at)
-    written += wrote
-    written += audit(driver, run, plan.changes, at, decision)
-    if linked:
-        sql.note_links(driver, club=club, run=run)
-    _records(driver, club, scope, plan)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # pure, and for a first load a second's work that the data base need not wait for
+        learnt = beside.submit(vector_patch, scope, plan)
+        written = _groups(driver, club, scope, at)
+        wrote, linked = _customers(driver, club, plan, at)
+        written += wrote
+        written += audit(driver, run, plan.changes, at, decision)
+        if linked:
+            sql.note_links(driver, club=club, run=run)
+        _records(driver, club, scope, plan)
     _findings(driver, club, run, scope, plan, at)
     note = pairs.follow(driver, club, run, scope, plan.records["erp_id"], at)
     hold = _hold(driver, club, run, held, at, limit)
-    patch = vector_patch(scope, plan)
+    patch = learnt.result()
     vector.write_patch(driver, club, scope.vector, patch)
     snapshot = scope.snapshot
     # a partial snapshot may not have shown who was to be looked at again: they stay on the list
@@ -245,13 +249,16 @@ def _numbered(groups: pl.Series, numbers: pl.DataFrame) -> pl.Series:
 
 
 def _json_lists(column: str) -> pl.Expr:
-    """Spans of groups as JSON text."""
+    """Spans of groups as JSON text: id, and the days where there are any."""
     element = pl.element().struct
-    entry = pl.struct(
-        element.field("id"),
-        element.field("valid_from").cast(pl.String),
-        element.field("valid_until").cast(pl.String),
-    ).struct.json_encode()
+    begins, ends = element.field("valid_from"), element.field("valid_until")
+    undated = pl.struct(element.field("id"))
+    dated = pl.struct(element.field("id"), begins.cast(pl.String), ends.cast(pl.String))
+    entry = (
+        pl.when(begins.is_null() & ends.is_null())
+        .then(undated.struct.json_encode())
+        .otherwise(dated.struct.json_encode())
+    )
     return ("[" + pl.col(column).list.eval(entry).list.join(",") + "]").alias(column)
 
 

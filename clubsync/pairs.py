@@ -115,6 +115,8 @@ def ignore(driver: Driver, club: int, run: int, a: str, b: str, *, at: datetime,
 def _paired(driver: Driver, club: int, changed: pl.Series) -> list[str]:
     """Those of the records that are in a pair, which may be no more; as many as are compared at once."""
     every = fetch(driver, "similar_pairs_of", _PAIR, {"club": club})
+    if every.is_empty():
+        return []
     named = pl.concat([every["a"], every["b"]]).unique()
     return named.filter(named.is_in(changed.implode())).sort().head(AT_ONCE).to_list()
 

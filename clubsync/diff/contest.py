@@ -10,7 +10,7 @@ import polars as pl
 
 from clubsync import emails
 from clubsync.facts import NO, PRESENT, UNKNOWN, YES
-from clubsync.frames import attach
+from clubsync.frames import attach, repeated
 
 #: Ranks of a claim, best first.
 FROZEN = 0  # not to be touched in this plan: keeps what it has
@@ -24,7 +24,7 @@ PRESENT_ONLY = 7  # no access and no base customer: a merge may lead here (R10)
 
 
 def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
-    """The claim of each record that makes one: erp_id, claim (the email), rank.
+    """The claim of each record: erp_id, claim (the email; null where it makes none), rank, created_at; in order.
 
     :param records: facts, with the record's own base customer as `c_customer`, `c_email`,
         `c_in`, and `frozen`; where it has none, the one that comes to it by a stated merge as `h_*`;
@@ -63,36 +63,45 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
         .then(FOLLOWS)
         .otherwise(PRESENT_ONLY)
     )
+    claim = (
+        pl.when(pl.col("frozen"))
+        .then("c_email")
+        .when(keeps)
+        .then(email)
+        .when(states)
+        .then("email_norm")
+    )
     return (
         records.lazy()
-        .filter(states | keeps | (pl.col("frozen") & pl.col("c_email").is_not_null()))
+        .select("erp_id", "created_at", rank=rank, claim=claim)
         .with_columns(
-            claim=pl.when(pl.col("frozen"))
-            .then("c_email")
-            .when(keeps)
-            .then(email)
-            .otherwise("email_norm"),
-            rank=rank,
+            claim=pl.when(
+                (pl.col("rank") < FOLLOWS_HOLDING) | ~pl.col("claim").is_in(by_hand.implode())
+            ).then("claim")
         )
-        .filter((pl.col("rank") < FOLLOWS_HOLDING) | ~pl.col("claim").is_in(by_hand.implode()))
-        .select("erp_id", "claim", "rank", "created_at")
         .collect()
     )
 
 
 def winners(claimed: pl.DataFrame) -> pl.DataFrame:
-    """The one that wins each email (R7): claim, winner (erp_id), win_rank.
+    """Who wins each email (R7): of each record's claim the winner (erp_id) and win_rank; in order.
 
     Rank first; then earliest created, blank last; then lowest ERP id, as numbers where all ids of
     the cluster are digits.
+
+    :param claimed: see `claims`.
     """
-    twice = claimed["claim"].is_duplicated()
-    alone, crowd = claimed.filter(~twice), claimed.filter(twice)
-    if crowd.is_empty():
-        return alone.select("claim", winner="erp_id", win_rank="rank")
+    several = repeated(claimed["claim"])
+    alone = pl.col("claim").is_not_null()
+    won = claimed.select(
+        winner=pl.when(alone).then("erp_id"), win_rank=pl.when(alone).then("rank")
+    )
+    if not several.any():
+        return won
+    crowd = claimed.filter(several)
     digits = pl.col("erp_id").str.contains(r"^[0-9]+$")
     number = pl.col("erp_id").str.strip_chars_start("0")
-    crowd = (
+    best = (
         crowd.with_columns(numeric=digits.all().over("claim"))
         .sort(
             pl.col("rank"),
@@ -103,10 +112,10 @@ def winners(claimed: pl.DataFrame) -> pl.DataFrame:
             nulls_last=True,
         )
         .unique("claim", keep="first", maintain_order=True)
+        .select("claim", winner="erp_id", win_rank="rank")
     )
-    return pl.concat(
-        [alone.select("claim", "erp_id", "rank"), crowd.select("claim", "erp_id", "rank")]
-    ).rename({"erp_id": "winner", "rank": "win_rank"})
+    theirs, where = attach(crowd.select("claim"), best, "claim"), several.arg_true()
+    return won.with_columns(won[name].scatter(where, theirs[name]) for name in won.columns)
 
 
 def settle(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
@@ -122,11 +131,9 @@ def settle(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     """
     while True:
         claimed = claims(records, by_hand)
-        view = attach(
-            attach(records, claimed.select("erp_id", "claim"), "erp_id"),
-            winners(claimed),
-            "claim",
-        ).with_columns(wins=(pl.col("winner") == pl.col("erp_id")).fill_null(False))
+        view = records.hstack([claimed["claim"], *winners(claimed)]).with_columns(
+            wins=(pl.col("winner") == pl.col("erp_id")).fill_null(False)
+        )
         blocked = (
             ~pl.col("frozen")
             & ~pl.col("wins")

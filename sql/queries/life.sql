@@ -99,6 +99,11 @@ with similar_keys as (
 similar_pairs as (
     delete from sync.similar_pair
     where club = :club
+),
+
+findings as (
+    delete from sync.finding
+    where club = :club
 )
 
 delete from sync.erp_customer
