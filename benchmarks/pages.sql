@@ -144,8 +144,8 @@ select
     k.kind,
     r.club::bigint * 1000000 + 1 + mod(r.run * 13 + k.n, 50),
     (1 + mod(r.run * 13 + k.n, 50))::text,
-    '{"first_name": "An", "phone": null}'::jsonb,
-    '{"first_name": "Ana", "phone": "+33612345678"}'::jsonb,
+    '{"first_name": "An", "phone": null}',
+    '{"first_name": "Ana", "phone": "+33612345678"}',
     'erp'
 from sync.run as r
 cross join (

@@ -8,7 +8,7 @@ transactions; queries are aiosql's; COPY goes through the driver's connection.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
@@ -29,6 +29,9 @@ from clubsync.errors import BaseUnreachable
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
 COPY_ROWS = 50_000
+#: New rows from which on a table's indexes may be made after them; and what a row takes at least, in bytes.
+INDEXED_AFTER = 50_000
+_ROW_BYTES = 200
 
 Driver = psycopg.Connection[Any]
 
@@ -243,23 +246,89 @@ def copy_new(
     """COPY new rows of the club into one of its tables, without a table of the plan between.
 
     PostgreSQL has no COPY into a table whose rows row-level security guards, so this is done as its owner.
-    What keeps the club apart (R21) is that the frame has no column `club`: it is the transaction's.
+    What keeps the club apart (R21) is that the rows do not say theirs: it is the transaction's.
 
     :param driver: inside `Base.club`.
     :raises ValueError: the rows say which club.
+    :raises psycopg.Error: the transaction is no club's.
     """
     if frame.is_empty():
         return
+    row = driver.execute("select current_setting('clubsync.club')::integer").fetchone()
+    club = pl.lit(row and row[0])
 
-    def of_no_club(part: pl.DataFrame) -> pl.DataFrame:
+    def of_the_club(part: pl.DataFrame) -> pl.DataFrame:
         rows = prepare(part) if prepare else part
         if "club" in rows.columns:
             raise ValueError("The club of new rows is the transaction's, and not to be said.")
-        return rows
+        return rows.with_columns(club=club)
 
     driver.execute("set local role none")
-    copy_in(driver, table, frame, of_no_club)
+    copy_in(driver, table, frame, of_the_club)
     driver.execute("set local role clubsync_club")
+
+
+def alone_with(driver: Driver, tables: Mapping[str, int]) -> bool:
+    """Take tables for this transaction alone, if all of them are about to be filled for their most part.
+
+    One large club's first load is most of what a young base holds then, and it may as well have the tables to
+    itself and use `indexed_after`. Nobody is waited for, who reads or writes one of them at the moment: then it is
+    no. So it is for a load that is small, or small beside what is there. All are taken at once or none, so
+    that of two such loads neither waits for the other in the midst of its own.
+
+    :param driver: inside `Base.club`.
+    :param tables: names of ours, never of a user, and how many new rows each gets.
+    :returns: whether it has them.
+    """
+    if min(tables.values()) < INDEXED_AFTER:
+        return False
+    for table, rows in tables.items():
+        size = driver.execute("select pg_relation_size(%s::regclass)", [table]).fetchone()
+        if size is None or size[0] > rows * _ROW_BYTES:
+            return False
+    names = psycopg.sql.SQL(", ").join(
+        psycopg.sql.Identifier(*table.split(".")) for table in tables
+    )
+    lock = psycopg.sql.SQL("lock table {} in access exclusive mode nowait").format(names)
+    driver.execute("set local role none")
+    try:
+        with driver.transaction():
+            driver.execute(lock)
+    except psycopg.errors.LockNotAvailable:
+        locked = False
+    else:
+        locked = True
+    driver.execute("set local role clubsync_club")
+    return locked
+
+
+@contextmanager
+def indexed_after(driver: Driver, table: str, alone: bool) -> Iterator[None]:
+    """Inside, a table is without the indexes that are made again afterwards, as they were.
+
+    Made of rows that are there they cost a third of what they cost when kept while the rows come. All of it is
+    part of the transaction.
+
+    :param driver: inside `Base.club`; nothing in its transaction has written to the table yet.
+    :param table: a name of ours. Its primary key stays.
+    :param alone: whether `alone_with` has it; if not, the indexes stay where they are.
+    :raises psycopg.errors.UniqueViolation: the rows are not unique as they come; that they would be when the
+        transaction ends is not enough.
+    """
+    if not alone:
+        yield
+        return
+    indexes = list(queries().secondary_indexes(driver, table_name=table))
+
+    def run(what: str) -> None:
+        driver.execute("set local role none")
+        for index in indexes:
+            driver.execute(index[what])
+        driver.execute("set local role clubsync_club")
+
+    run("take")
+    yield
+    run("make")
 
 
 _known_types: dict[str, dict[str, str]] = {}

@@ -50,6 +50,7 @@ class Policy:
     former_groups: frozenset[str] = field(default_factory=frozenset)
     phone_centred: bool = False
 
+
 #: What a span of a group can be, the days that matter of it, and the lists of ids that are made of spans.
 _FLAGS = ("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current")
 _DAYS = ("g_begins", "g_ends")

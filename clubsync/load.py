@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from clubsync import guard, pairs, vector
-from clubsync.db import Driver, copy_in, copy_new, fetch, queries
+from clubsync.db import Driver, alone_with, copy_in, copy_new, fetch, indexed_after, queries
 from clubsync.diff import Plan
 from clubsync.facts import UNSEEN, VANISHED
 from clubsync.scope import Scope, vector_patch
@@ -61,13 +61,14 @@ def load(
     with ThreadPoolExecutor(max_workers=1) as beside:
         # pure, and for a first load a second's work that the data base need not wait for
         learnt = beside.submit(vector_patch, scope, plan)
+        alone = _alone(driver, scope, plan)
         written = _groups(driver, club, scope, at)
-        wrote, linked = _customers(driver, club, plan, at)
+        wrote, linked = _customers(driver, club, plan, at, alone)
         written += wrote
-        written += audit(driver, run, plan.changes, at, decision)
+        written += audit(driver, run, plan.changes, at, decision, alone=alone)
         if linked:
             sql.note_links(driver, club=club, run=run)
-        _records(driver, club, scope, plan)
+        _records(driver, club, scope, plan, alone)
     _findings(driver, club, run, scope, plan, at)
     note = pairs.follow(driver, club, run, scope, plan.records["erp_id"], at)
     hold = _hold(driver, club, run, held, at, limit)
@@ -103,6 +104,21 @@ def load(
     )
 
 
+def _alone(driver: Driver, scope: Scope, plan: Plan) -> bool:
+    """Whether this is a club's first load, so large that it has the large tables to itself."""
+    # somebody known may be about to give up the email that a new one has
+    if scope.vector.height or not plan.customers["new"].all():
+        return False
+    return alone_with(
+        driver,
+        {
+            "base.customer": plan.customers.height,
+            "sync.change": plan.changes.height,
+            "sync.erp_customer": plan.records.height,
+        },
+    )
+
+
 def audit(
     driver: Driver,
     run: int,
@@ -110,11 +126,14 @@ def audit(
     at: datetime,
     decision: Decision | None = None,
     by: str | None = None,
+    *,
+    alone: bool = False,
 ) -> int:
     """R18: a row for every change, in the transaction of the change; how many.
 
     :param changes: `diff.CHANGES`.
     :param by: the person who made them; None: the sync, but for what a decision approved.
+    :param alone: the transaction has the table to itself (`db.alone_with`).
     """
 
     def rows(part: pl.DataFrame) -> pl.DataFrame:
@@ -127,7 +146,8 @@ def audit(
             actor = pl.when(theirs).then(pl.lit(decision.by)).otherwise(actor)
         return part.with_columns(run=pl.lit(run), at=pl.lit(at), actor=actor)
 
-    copy_new(driver, "sync.change", changes, rows)
+    with indexed_after(driver, "sync.change", alone):
+        copy_new(driver, "sync.change", changes, rows)
     return changes.height
 
 
@@ -192,7 +212,7 @@ def _groups(driver: Driver, club: int, scope: Scope, at: datetime) -> int:
     return written
 
 
-def _customers(driver: Driver, club: int, plan: Plan, at: datetime) -> tuple[int, int]:
+def _customers(driver: Driver, club: int, plan: Plan, at: datetime, alone: bool) -> tuple[int, int]:
     """Rows written, and how many customers were linked to a user by their new email (R9)."""
     rows = plan.customers
     if rows.is_empty():
@@ -210,7 +230,9 @@ def _customers(driver: Driver, club: int, plan: Plan, at: datetime) -> tuple[int
         copy_in(driver, "plan_customer", staged)
         linked = sql.link_users(driver, club=club)
     if new.height:
-        _new_customers(driver, club, new, at)
+        with indexed_after(driver, "base.customer", alone):
+            _new_customers(driver, new, at)
+        sql.link_new_users(driver, club=club, first=new["customer"].min())
     if known.height:
         written = sql.update_customers(driver, club=club, at=at)
     # R11: who asked to be let in, and is now somebody whom the ERP lets in
@@ -218,8 +240,8 @@ def _customers(driver: Driver, club: int, plan: Plan, at: datetime) -> tuple[int
     return new.height + written + accepted, linked
 
 
-def _new_customers(driver: Driver, club: int, new: pl.DataFrame, at: datetime) -> None:
-    """Write them down, and link those whose email is a person's own confirmed one (R9)."""
+def _new_customers(driver: Driver, new: pl.DataFrame, at: datetime) -> None:
+    """Write down who comes in."""
 
     def written(part: pl.DataFrame) -> pl.DataFrame:
         return part.with_columns(
@@ -230,7 +252,6 @@ def _new_customers(driver: Driver, club: int, new: pl.DataFrame, at: datetime) -
         ).drop("new", "was_in", "was_email", "detached")
 
     copy_new(driver, "base.customer", new, written)
-    queries().link_new_users(driver, club=club, first=new["customer"].min())
 
 
 def _numbered(groups: pl.Series, numbers: pl.DataFrame) -> pl.Series:
@@ -262,7 +283,7 @@ def _json_lists(column: str) -> pl.Expr:
     return ("[" + pl.col(column).list.eval(entry).list.join(",") + "]").alias(column)
 
 
-def _records(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
+def _records(driver: Driver, club: int, scope: Scope, plan: Plan, alone: bool) -> None:
     """The mirror: what the ERP said of everybody last."""
     rows = plan.records
     if rows.is_empty():
@@ -279,9 +300,9 @@ def _records(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
     vanished = pl.col("sight") == VANISHED
     new, known = pl.col("known").not_() & ~vanished, pl.col("known") | vanished
     mark = {"as_of": pl.lit(as_of), "snapshot": pl.lit(number), "first_seen": pl.lit(as_of)}
-    copy_new(
-        driver, "sync.erp_customer", rows.filter(new), lambda p: written(p).with_columns(**mark)
-    )
+    fresh = rows.filter(new)
+    with indexed_after(driver, "sync.erp_customer", alone):
+        copy_new(driver, "sync.erp_customer", fresh, lambda p: written(p).with_columns(**mark))
     staged = rows.filter(known)
     if staged.is_empty():
         return

@@ -93,9 +93,7 @@ def winners(claimed: pl.DataFrame) -> pl.DataFrame:
     """
     several = repeated(claimed["claim"])
     alone = pl.col("claim").is_not_null()
-    won = claimed.select(
-        winner=pl.when(alone).then("erp_id"), win_rank=pl.when(alone).then("rank")
-    )
+    won = claimed.select(winner=pl.when(alone).then("erp_id"), win_rank=pl.when(alone).then("rank"))
     if not several.any():
         return won
     crowd = claimed.filter(several)

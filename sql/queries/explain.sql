@@ -51,8 +51,8 @@ select
     kind,
     customer,
     erp_id,
-    before,
-    after,
+    before::jsonb as before,
+    after::jsonb as after,
     reason
 from sync.change
 where
@@ -227,8 +227,8 @@ select
     at,
     kind,
     erp_id,
-    before,
-    after,
+    before::jsonb as before,
+    after::jsonb as after,
     reason,
     actor
 from sync.change

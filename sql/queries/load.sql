@@ -109,8 +109,8 @@ where
 -- name: note_links(club, run)!
 -- R18: a link that a new email made is part of that change, so that undoing the one undoes the other.
 update sync.change as h set
-    before = h.before || '{"linked_user": null}',
-    after = h.after || jsonb_build_object('linked_user', c.linked_user)
+    before = (h.before::jsonb || '{"linked_user": null}')::text,
+    after = (h.after::jsonb || jsonb_build_object('linked_user', c.linked_user))::text
 from plan_customer as c
 where
     c.linked_now
@@ -118,7 +118,7 @@ where
     and h.run = :run
     and h.customer = c.customer
     and h.before is not null
-    and h.after ? 'email';
+    and h.after::jsonb ? 'email';
 
 -- name: update_customers(club, at)!
 update base.customer as c set
@@ -202,6 +202,23 @@ from sync.finding
 where club = :club and closed_at is null and severity != 'info'
 group by code
 order by code;
+
+-- name: secondary_indexes(table_name)
+-- What takes each away, and what makes it as it is: unique constraints, and indexes of no constraint.
+select
+    'alter table ' || c.conrelid::regclass || ' drop constraint ' || quote_ident(c.conname) as take,
+    'alter table ' || c.conrelid::regclass || ' add constraint ' || quote_ident(c.conname) || ' '
+    || pg_get_constraintdef(c.oid) as make
+from pg_constraint as c
+where c.conrelid = :table_name::regclass and c.contype = 'u'
+union all
+select
+    'drop index ' || i.indexrelid::regclass as take,
+    pg_get_indexdef(i.indexrelid) as make
+from pg_index as i
+where
+    i.indrelid = :table_name::regclass
+    and not exists (select 1 from pg_constraint as c where c.conindid = i.indexrelid);
 
 -- name: analyze_base#
 analyze base.customer;

@@ -361,8 +361,8 @@ select
     ch.kind,
     ch.customer,
     ch.erp_id,
-    ch.before,
-    ch.after,
+    ch.before::jsonb as before,
+    ch.after::jsonb as after,
     ch.reason,
     ch.actor
 from sync.change as ch

@@ -12,7 +12,7 @@ inner join base.club as c on r.club = c.club
 where r.run = :run;
 
 -- name: changes_of_run(club, run)
-select customer, erp_id, kind, before, after
+select customer, erp_id, kind, before::jsonb as before, after::jsonb as after
 from sync.change
 where club = :club and run = :run
 order by change;

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clubsync import db, embedded
-from clubsync.db import Base, copy_in, copy_new
+from clubsync.db import Base, alone_with, copy_in, copy_new, indexed_after
 from tests.support.club import Club
+from tests.support.rules import NewClub
 
 COLUMNS = {
     "n": ("bigint", pl.Int64),
@@ -129,7 +130,7 @@ def test_r21_new_rows_are_of_the_transactions_club(club: Club, shared_base: Base
         copy_new(driver, "sync.change", _change(at))
         assert driver.execute("select current_user").fetchone() == ("clubsync_club",)
     assert club.rows("select club, after from sync.change where at = %s", at) == [
-        (club.number, {"a": 1})
+        (club.number, '{"a": 1}')
     ]
     with shared_base.club(club.number) as driver, pytest.raises(ValueError, match="not to be said"):
         copy_new(
@@ -146,3 +147,112 @@ def test_r21_outside_a_clubs_transaction_nothing_is_copied(shared_base: Base) ->
         shared_base.transaction() as driver,
     ):
         copy_new(driver, "sync.change", _change(datetime.now(UTC)))
+
+
+LARGE = ("base.customer", "sync.change", "sync.erp_customer")
+
+
+def _indexes(club: Club) -> list[tuple[Any, ...]]:
+    """Every index of the large tables: which it is, how it is made, and the constraint that it is of."""
+    return club.rows(
+        "select i.indexrelid, i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid),"
+        " pg_get_constraintdef(c.oid)"
+        " from pg_index as i left join pg_constraint as c on c.conindid = i.indexrelid and c.contype != 'f'"
+        " where i.indrelid::regclass::text = any(%s) order by 2",
+        list(LARGE),
+    )
+
+
+def _whole(indexes: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [index[1:] for index in indexes]
+
+
+@pytest.fixture
+def first(club: Club, monkeypatch: pytest.MonkeyPatch) -> Club:
+    """A club before its first load, which is large, and most of what there will be."""
+    monkeypatch.setattr(db, "INDEXED_AFTER", 3)
+    monkeypatch.setattr(db, "_ROW_BYTES", 1 << 30)
+    for number in range(4):
+        club.erp.put(f"{number}", f"{number}@x.fr")
+    return club
+
+
+def test_a_large_first_load_makes_the_indexes_after_its_rows(first: Club) -> None:
+    """They are as they were before it, down to what they refuse (R1, R2)."""
+    before = _indexes(first)
+    first.register("2@x.fr")
+    first.sync()
+    after = _indexes(first)
+    assert _whole(after) == _whole(before)
+    kept = {name for number, name, _, _ in after if number in {index[0] for index in before}}
+    assert {name.split(".")[1] for name in kept} == {
+        "customer_pkey",
+        "customer_club_linked_user_excl",
+        "change_pkey",
+        "erp_customer_pkey",
+    }
+    assert set(first.base()) == {"0", "1", "2", "3"}
+    assert first.base()["2"]["link"] == "linked"
+    assert first.sync()["rows_written"] == 0
+    assert first.unsettled() == {}
+    with first.driver() as driver:
+        driver.execute("set constraints all immediate")
+        for column in ("erp_id", "email"):
+            refused = pytest.raises(psycopg.errors.UniqueViolation, match=f"club_{column}_key")
+            with refused, driver.transaction():
+                driver.execute(
+                    f"update base.customer set {column} = (select min({column}) from base.customer)"
+                )
+
+
+def test_a_second_load_leaves_the_indexes_alone(first: Club) -> None:
+    """Somebody known may be about to give up the email that one of the new ones has (R9)."""
+    first.sync()
+    before = _indexes(first)
+    first.erp.change("0", email="other@x.fr")
+    for number in range(4, 12):
+        first.erp.put(f"{number}", f"{number}@x.fr")
+    first.erp.put("12", "0@x.fr")
+    first.later(hours=1)
+    first.sync()
+    assert _indexes(first) == before
+    assert len(first.base()) == 13
+
+
+def test_a_first_load_waits_for_nobody(first: Club, shared_base: Base) -> None:
+    before = _indexes(first)
+    with shared_base.reader() as somebody:
+        somebody.execute("select from sync.erp_customer limit 1")
+        first.sync()
+    assert _indexes(first) == before
+    assert len(first.base()) == 4
+
+
+def test_a_first_load_beside_as_many_leaves_the_indexes_alone(
+    first: Club, new_club: NewClub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Making them anew over what is there would cost more than it saves."""
+    second = new_club()
+    for number in range(4):
+        second.erp.put(f"{number}", f"{number}@x.fr")
+    first.sync()
+    before = _indexes(first)
+    monkeypatch.setattr(db, "_ROW_BYTES", 200)
+    second.sync()
+    assert _indexes(first) == before
+    assert len(second.base()) == 4
+
+
+def test_what_breaks_off_leaves_the_indexes_as_they_were(first: Club, shared_base: Base) -> None:
+    before = _indexes(first)
+
+    def load() -> None:
+        with shared_base.club(first.number) as driver:
+            assert alone_with(driver, dict.fromkeys(LARGE, 3))
+            assert driver.execute("select current_user").fetchone() == ("clubsync_club",)
+            with indexed_after(driver, "base.customer", alone=True):
+                raise ConnectionAbortedError
+
+    with pytest.raises(ConnectionAbortedError):
+        load()
+    assert _indexes(first) == before

@@ -309,7 +309,8 @@ def test_r23_who_ignored_is_on_record(club: Club) -> None:
     ignore(club, "1", "2")
     ignore(club, "1", "2")
     sql = (
-        "select erp_id, actor, after from sync.change where club = %s and kind = 'similar_ignored'"
+        "select erp_id, actor, after::jsonb from sync.change"
+        " where club = %s and kind = 'similar_ignored'"
     )
     assert sorted(club.rows(sql, club.number)) == [
         ("1", "Ada", {"not_the_same_as": "2"}),

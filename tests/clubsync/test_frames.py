@@ -1,0 +1,31 @@
+"""The operations on frames that are ours."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clubsync import frames
+
+_values = st.lists(st.none() | st.text("ab", max_size=2))
+
+
+def _counted(values: list[str | None]) -> list[bool]:
+    counts = Counter(values)
+    return [value is not None and counts[value] > 1 for value in values]
+
+
+@given(_values)
+def test_repeated_is_what_occurs_more_than_once(values: list[str | None]) -> None:
+    assert frames.repeated(pl.Series(values, dtype=pl.String)).to_list() == _counted(values)
+
+
+@given(_values)
+def test_values_of_one_hash_are_not_taken_for_one(values: list[str | None]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pl.Series, "hash", lambda self: pl.zeros(self.len(), pl.UInt64, eager=True))
+        assert frames.repeated(pl.Series(values, dtype=pl.String)).to_list() == _counted(values)
