@@ -138,8 +138,9 @@ def _markdown(result: dict[str, Any]) -> str:
         "primary key, from text made beforehand. The engine's part of a sync (diff, load, audit) is from the "
         "stored snapshot to the commit, without Great Expectations, which is noted by itself; a rerun is from "
         "the reading in memory. SQLAlchemy's executemany makes the same changes in a copy of the data base from "
-        "before them. A run of the suites per club is extrapolated from a sample of the clubs, and "
-        "the library's cost per address from a sample of addresses. Memory is the high-water mark of a process "
+        "before them. The first load is into an empty base, and has its tables to itself. A run of the suites "
+        "per club is extrapolated from a sample of the clubs, and the library's cost per address from a "
+        "sample of addresses. Memory is the high-water mark of a process "
         "of its own, less what it held after importing everything and syncing a club of a hundred.",
         "",
     ]
