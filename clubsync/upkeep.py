@@ -52,6 +52,7 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Kept:
             done["runs"] += sql.forget_runs(driver, club=number, before=before)
             done["findings"] += sql.forget_findings(driver, club=number, before=before)
             sql.forget_change_hours(driver, club=number, before=before)
+            sql.forget_nudges(driver, club=number, before=before)
             paths = {row["path"] for row in old}
             used = sql.paths_in_use(driver, club=number, paths=sorted(paths))
             paths -= {row["path"] for row in used}

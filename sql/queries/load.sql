@@ -219,7 +219,3 @@ from pg_index as i
 where
     i.indrelid = :table_name::regclass
     and not exists (select 1 from pg_constraint as c where c.conindid = i.indexrelid);
-
--- name: analyze_base#
-analyze base.customer;
-analyze sync.erp_customer;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from clubsync import nudges
+from clubsync.upkeep import upkeep
 from connectors.errors import ErpUnreachable
 from tests.support.club import ERP_NAME, Club
 
@@ -74,3 +75,17 @@ def test_r27_a_club_in_quarantine_is_not_read_more_often_by_nudges(club: Club) -
     wish = nudges.receive(club._base, club.id, "by Ann", "1", wish=True)
     assert wish is not None
     assert wish.run_id is not None
+
+
+def test_r27_an_answered_nudge_goes_after_a_while(club: Club) -> None:
+    """Who sends one at every change would fill the inbox; one that waits for its reading stays."""
+    club.sync()
+    _nudge(club, "answered")
+    club.later(minutes=1)
+    club.sync()
+    _nudge(club, "waiting")
+    club.later(days=31)
+    pipeline = club.pipeline()
+    upkeep(pipeline.base, pipeline.store, pipeline.config, timedelta(days=30))
+    left = club.rows("select message_id from sync.nudge where club = %s", club.number)
+    assert left == [("waiting",)]
