@@ -329,7 +329,7 @@ def _findings(driver: Driver, club: int, run: int, scope: Scope, plan: Plan, at:
         theirs = looked.filter(looked.is_in(was["erp_id"].implode()))
         was = was.filter(pl.col("erp_id").is_in(theirs.implode()))
     else:
-        ids = looked.unique().to_list()
+        ids = json.dumps(looked.unique().to_list())
         was = fetch(driver, "open_findings_of", schema, {"club": club, "ids": ids})
     key = ["erp_id", "code"]
     now = plan.findings.unique(key, keep="first", maintain_order=True)

@@ -78,9 +78,14 @@ where h.club = :club and h.state = 'open' and m.left_version is null;
 -- Open findings, but for similar records: those hang on pairs, and open and close with them (R23).
 
 -- name: open_findings_of(club, ids)
+-- Ids as JSON: of ten thousand the driver makes an array at the price of the query itself.
 select finding, erp_id, code, severity, detail::text as detail
 from sync.finding
-where club = :club and closed_at is null and erp_id = any(:ids::text []) and code != 'SIMILAR_RECORD';
+where
+    club = :club
+    and closed_at is null
+    and erp_id = any(array(select jsonb_array_elements_text(:ids::jsonb)))
+    and code != 'SIMILAR_RECORD';
 
 -- name: open_findings_all(club)
 select finding, erp_id, code, severity, detail::text as detail
