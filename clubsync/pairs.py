@@ -93,6 +93,7 @@ def catch_up(base: Base, number: int, config: ClubConfig) -> int:
                     at=at,
                 )
                 sql.end_hand_run(driver, club=number, run=run, at=at, counts="{}", rows_written=0)
+                sql.summarise_club(driver, club=number, customers=None, at=at)
             done += len(ids)
             if len(ids) < AT_ONCE:
                 sql.set_similar_upto(driver, club=number, upto=None)

@@ -194,13 +194,12 @@ update sync.finding set closed_at = :at, closed_run = :run
 where club = :club and finding = any(:findings::bigint []);
 
 -- name: open_counts(club)
--- What is open and counts as open: info is kept for "why" only (R22).
+-- What is open and counts as open, as `summarise_club` counted it last: whatever changes findings calls that.
 select
     code,
-    count(*) as n
-from sync.finding
-where club = :club and closed_at is null and severity != 'info'
-group by code
+    findings as n
+from sync.finding_summary
+where club = :club
 order by code;
 
 -- name: secondary_indexes(table_name)

@@ -2,7 +2,8 @@
 -- is about the club whose number it is given.
 
 -- name: summarise_club(club, customers, at)!
--- After whatever changed a club. customers: null, and they are counted.
+-- After whatever changed a club, in the same transaction. customers: null, and they are counted.
+-- Findings of severity info are kept for "why" only (R22).
 with open_now as (
     select
         code,

@@ -413,6 +413,12 @@ class EngineMachine(ErpMachine):
         )
         assert {n: (user, state) for n, user, state in requests} == self.model.requests
 
+    @invariant()
+    def the_summary_counts_what_is_open(self) -> None:
+        sql = "select code, findings from sync.finding_summary where club = %s"
+        open_now = (code for codes in self.club.findings().values() for code in codes)
+        assert dict(self.club.rows(sql, self.me)) == Counter(open_now)
+
 
 def run_machine(new_club: NewClub, examples: int, steps: int, *, same: bool) -> Counter[str]:
     """How often each kind of thing happened.

@@ -354,6 +354,7 @@ def test_r23_catching_up(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
     assert pairs.catch_up(club._base, club.number, club.config) == 3
     assert club.findings() == {"1": SIMILAR, "2": SIMILAR}
     assert pairs.catch_up(club._base, club.number, club.config) == 0
+    assert club.sync()["findings"] == {"SIMILAR_RECORD": 2}
 
 
 def test_r23_a_large_change_closes_what_it_mends(
