@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -183,77 +183,116 @@ _TYPES: dict[str, pl.DataType] = {
 }
 
 
-def copy_in(
+#: Makes the columns of one part of the rows.
+Prepare = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+class _Rows:
+    """A frame's rows as a binary COPY takes them, part by part; the first part is made with the object.
+
+    :param types: the table's columns and their types.
+    """
+
+    def __init__(self, types: Mapping[str, str], frame: pl.DataFrame, prepare: Prepare) -> None:
+        self._prepare, self._parts = prepare, frame.iter_slices(COPY_ROWS)
+        self._more = frame.height > COPY_ROWS
+        first = prepare(next(self._parts))
+        self.columns = first.columns
+        self._casts = [pl.col(name).cast(_TYPES[types[name]]) for name in self.columns]
+        rows = self._as_arrow(first)
+        self._encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(
+            rows.schema,
+            {
+                field.name: LargeStringEncoderBuilder.new_with_output(field, Jsonb())
+                if types[field.name] == "jsonb"
+                else pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)
+                for field in rows.schema
+            },
+        )
+        self._first = self._encoder.write_header() + self._encoded(rows)
+
+    def __iter__(self) -> Iterator[bytes]:
+        ready = self._first
+        if self._more:
+            # the next part is made while the server takes the last one in
+            with ThreadPoolExecutor(max_workers=1) as writer:
+                for part in self._parts:
+                    coming = writer.submit(self._made, part)
+                    yield ready
+                    ready = coming.result()
+        yield ready
+        yield self._encoder.finish()
+
+    def _made(self, part: pl.DataFrame) -> bytes:
+        return self._encoded(self._as_arrow(self._prepare(part)))
+
+    def _as_arrow(self, part: pl.DataFrame) -> Any:
+        return part.select(self._casts).to_arrow(compat_level=pl.CompatLevel.oldest())
+
+    def _encoded(self, rows: Any) -> bytes:
+        return b"".join(map(self._encoder.write_batch, rows.to_batches()))
+
+
+def _as_they_are(part: pl.DataFrame) -> pl.DataFrame:
+    return part
+
+
+def copying(
     driver: Driver,
     table: str,
     frame: pl.DataFrame,
-    prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
-) -> None:
-    """COPY a frame's columns into the columns of the same names, cast to what these take.
+    prepare: Prepare | None = None,
+    *,
+    beside: Executor | None = None,
+) -> Callable[[], None]:
+    """A COPY of a frame's columns into the columns of the same names, cast to what these take.
 
     :param table: a name of ours, never of a user.
     :param prepare: makes the columns of one part of the rows, while the server takes the part before it in.
-    :raises polars.exceptions.InvalidOperationError: a value does not fit its column.
+    :param beside: makes the first part, from now on, whatever the server is at meanwhile; without it that is
+        done here.
+    :returns: what sends the rows.
+    :raises polars.exceptions.InvalidOperationError: a value does not fit its column; with `beside`, when the
+        rows are to be sent, before the first of them is.
     """
     if frame.is_empty():
-        return
-    made = prepare or (lambda part: part)
-    parts = frame.iter_slices(COPY_ROWS)
-    first = made(next(parts))
-    types = _column_types(driver, table)
-    casts = [pl.col(name).cast(_TYPES[types[name]]) for name in first.columns]
+        return lambda: None
+    make = partial(_Rows, _column_types(driver, table), frame, prepare or _as_they_are)
+    if beside is None:
+        return partial(_send, driver, table, make())
+    coming = beside.submit(make)
+    return lambda: _send(driver, table, coming.result())
 
-    def as_arrow(part: pl.DataFrame) -> Any:
-        return part.select(casts).to_arrow(compat_level=pl.CompatLevel.oldest())
 
-    rows = as_arrow(first)
-    encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(
-        rows.schema,
-        {
-            field.name: LargeStringEncoderBuilder.new_with_output(field, Jsonb())
-            if types[field.name] == "jsonb"
-            else pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)
-            for field in rows.schema
-        },
-    )
-
-    def encoded(rows: Any) -> bytes:
-        return b"".join(map(encoder.write_batch, rows.to_batches()))
-
+def _send(driver: Driver, table: str, rows: _Rows) -> None:
     statement = psycopg.sql.SQL("copy {} ({}) from stdin with (format binary)").format(
         psycopg.sql.Identifier(*table.split(".")),
-        psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, first.columns)),
+        psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, rows.columns)),
     )
-    ready = encoder.write_header() + encoded(rows)
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        if frame.height > COPY_ROWS:
-            # the next part is written out while the server takes the last one in
-            with ThreadPoolExecutor(max_workers=1) as writer:
-                for part in parts:
-                    coming = writer.submit(lambda p: encoded(as_arrow(made(p))), part)
-                    copy.write(ready)
-                    ready = coming.result()
-        copy.write(ready)
-        copy.write(encoder.finish())
+        for part in rows:
+            copy.write(part)
 
 
-def copy_new(
+def copying_new(
     driver: Driver,
     table: str,
     frame: pl.DataFrame,
-    prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
-) -> None:
-    """COPY new rows of the club into one of its tables, without a table of the plan between.
+    prepare: Prepare | None = None,
+    *,
+    beside: Executor | None = None,
+) -> Callable[[], None]:
+    """`copying` of new rows of the club into one of its tables, without a table of the plan between.
 
     PostgreSQL has no COPY into a table whose rows row-level security guards, so this is done as its owner.
     What keeps the club apart (R21) is that the rows do not say theirs: it is the transaction's.
 
     :param driver: inside `Base.club`.
-    :raises ValueError: the rows say which club.
+    :raises ValueError: the rows say which club; with `beside`, when they are to be sent.
     :raises psycopg.Error: the transaction is no club's.
     """
     if frame.is_empty():
-        return
+        return lambda: None
     row = driver.execute("select current_setting('clubsync.club')::integer").fetchone()
     club = pl.lit(row and row[0])
 
@@ -263,9 +302,14 @@ def copy_new(
             raise ValueError("The club of new rows is the transaction's, and not to be said.")
         return rows.with_columns(club=club)
 
-    driver.execute("set local role none")
-    copy_in(driver, table, frame, of_the_club)
-    driver.execute("set local role clubsync_club")
+    copy = copying(driver, table, frame, of_the_club, beside=beside)
+
+    def send() -> None:
+        driver.execute("set local role none")
+        copy()
+        driver.execute("set local role clubsync_club")
+
+    return send
 
 
 def alone_with(driver: Driver, tables: Mapping[str, int]) -> bool:

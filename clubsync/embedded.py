@@ -55,6 +55,9 @@ SETTINGS: Mapping[str, str] = {
     "maintenance_work_mem": "256MB",
     "max_connections": "200",
     "wal_level": "replica",
+    # a load fills the log faster than it should have to write it out itself
+    "wal_buffers": "64MB",
+    "wal_writer_delay": "10ms",
     "max_wal_size": "4GB",
     "min_wal_size": "256MB",
     "checkpoint_timeout": "15min",

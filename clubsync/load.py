@@ -6,15 +6,16 @@ Killed anywhere, nothing of it is there; run again, it ends the same.
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from clubsync import guard, pairs, vector
-from clubsync.db import Driver, alone_with, copy_in, copy_new, fetch, indexed_after, queries
+from clubsync.db import Driver, alone_with, copying, copying_new, fetch, indexed_after, queries
 from clubsync.diff import Plan
 from clubsync.facts import UNSEEN, VANISHED
 from clubsync.scope import Scope, vector_patch
@@ -58,21 +59,24 @@ def load(
     """
     sql = queries()
     plan = _numbered_customers(driver, plan)
+    alone = _alone(driver, scope, plan)
+    written = _groups(driver, club, scope, at)
+    # whatever is not the data base's own work is done beside it, in the order in which it is asked for
     with ThreadPoolExecutor(max_workers=1) as beside:
-        # pure, and for a first load a second's work that the data base need not wait for
-        learnt = beside.submit(vector_patch, scope, plan)
-        alone = _alone(driver, scope, plan)
-        written = _groups(driver, club, scope, at)
-        wrote, linked = _customers(driver, club, plan, at, alone)
-        written += wrote
-        written += audit(driver, run, plan.changes, at, decision, alone=alone)
+        customers = _customers(driver, club, plan, at, alone, beside)
+        changes = _audit(driver, run, plan.changes, at, decision, beside=beside, alone=alone)
+        records = _records(driver, club, scope, plan, alone, beside)
+        findings = _findings(driver, club, run, scope, plan, at, beside)
+        learnt = beside.submit(_learnt, scope, plan)
+        wrote, linked = customers()
+        written += wrote + changes()
         if linked:
             sql.note_links(driver, club=club, run=run)
-        _records(driver, club, scope, plan, alone)
-    _findings(driver, club, run, scope, plan, at)
+        records()
+        findings()
     note = pairs.follow(driver, club, run, scope, plan.records["erp_id"], at)
     hold = _hold(driver, club, run, held, at, limit)
-    patch = learnt.result()
+    patch, next_recheck = learnt.result()
     vector.write_patch(driver, club, scope.vector, patch)
     snapshot = scope.snapshot
     # a partial snapshot may not have shown who was to be looked at again: they stay on the list
@@ -91,7 +95,7 @@ def load(
         as_of=snapshot.as_of,
         rows=snapshot.customers.height,
         content_hash=snapshot.content_hash if settled else None,
-        next_recheck=vector.earliest(scope.vector, patch),
+        next_recheck=next_recheck,
         policy_hash=policy_hash if snapshot.certified else None,
         moved=True,
         newer=True,
@@ -119,7 +123,22 @@ def _alone(driver: Driver, scope: Scope, plan: Plan) -> bool:
     )
 
 
-def audit(
+def _learnt(scope: Scope, plan: Plan) -> tuple[pl.DataFrame, date | None]:
+    """What the vector has to learn, and the first day that will then change some record by itself (R3)."""
+    patch = vector_patch(scope, plan)
+    return patch, vector.earliest(scope.vector, patch)
+
+
+def audit(driver: Driver, run: int, changes: pl.DataFrame, at: datetime, by: str) -> int:
+    """R18: a row for every change, in the transaction of the change; how many.
+
+    :param changes: `diff.CHANGES`.
+    :param by: the person who made them.
+    """
+    return _audit(driver, run, changes, at, by=by)()
+
+
+def _audit(
     driver: Driver,
     run: int,
     changes: pl.DataFrame,
@@ -127,13 +146,12 @@ def audit(
     decision: Decision | None = None,
     by: str | None = None,
     *,
+    beside: Executor | None = None,
     alone: bool = False,
-) -> int:
-    """R18: a row for every change, in the transaction of the change; how many.
+) -> Callable[[], int]:
+    """What writes the audit, and says how many rows.
 
-    :param changes: `diff.CHANGES`.
-    :param by: the person who made them; None: the sync, but for what a decision approved.
-    :param alone: the transaction has the table to itself (`db.alone_with`).
+    :param by: None: the sync, but for what a decision approved.
     """
 
     def rows(part: pl.DataFrame) -> pl.DataFrame:
@@ -146,9 +164,14 @@ def audit(
             actor = pl.when(theirs).then(pl.lit(decision.by)).otherwise(actor)
         return part.with_columns(run=pl.lit(run), at=pl.lit(at), actor=actor)
 
-    with indexed_after(driver, "sync.change", alone):
-        copy_new(driver, "sync.change", changes, rows)
-    return changes.height
+    copy = copying_new(driver, "sync.change", changes, rows, beside=beside)
+
+    def write() -> int:
+        with indexed_after(driver, "sync.change", alone):
+            copy()
+        return changes.height
+
+    return write
 
 
 def _look_again(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
@@ -212,54 +235,65 @@ def _groups(driver: Driver, club: int, scope: Scope, at: datetime) -> int:
     return written
 
 
-def _customers(driver: Driver, club: int, plan: Plan, at: datetime, alone: bool) -> tuple[int, int]:
-    """Rows written, and how many customers were linked to a user by their new email (R9)."""
-    rows = plan.customers
+def _customers(
+    driver: Driver, club: int, plan: Plan, at: datetime, alone: bool, beside: Executor
+) -> Callable[[], tuple[int, int]]:
+    """What writes the customers, and says how many rows, and how many were linked to a user by their new
+    email (R9)."""
+    sql, rows = queries(), plan.customers
     if rows.is_empty():
-        return 0, 0
-    sql = queries()
-    numbers = fetch(
-        driver, "group_numbers", {"id": pl.String, "group_id": pl.Int64}, {"club": club}
-    )
-    rows = rows.with_columns(auto_groups=_numbered(rows["groups"], numbers)).drop("groups")
-    new, known = rows.filter("new"), rows.filter(~pl.col("new"))
-    linked = written = 0
-    if known.height:
+        return lambda: (0, 0)
+    group_numbers = {"id": pl.String, "group_id": pl.Int64}
+    numbers = dict(fetch(driver, "group_numbers", group_numbers, {"club": club}).iter_rows())
+
+    def numbered(part: pl.DataFrame) -> pl.DataFrame:
+        return part.with_columns(auto_groups=_numbered(part["groups"], numbers)).drop(
+            "groups", "new", "was_in", "was_email"
+        )
+
+    def staged(part: pl.DataFrame) -> pl.DataFrame:
         relink = pl.col("email").is_not_null() & pl.col("email").ne_missing(pl.col("was_email"))
-        staged = known.with_columns(relink=relink).drop("new", "was_in", "was_email")
-        copy_in(driver, "plan_customer", staged)
-        linked = sql.link_users(driver, club=club)
-    if new.height:
-        with indexed_after(driver, "base.customer", alone):
-            _new_customers(driver, new, at)
-        sql.link_new_users(driver, club=club, first=new["customer"].min())
-    if known.height:
-        written = sql.update_customers(driver, club=club, at=at)
-    # R11: who asked to be let in, and is now somebody whom the ERP lets in
-    accepted: int = sql.accept_matching_requests(driver, club=club, at=at)
-    return new.height + written + accepted, linked
+        return numbered(part.with_columns(relink=relink))
+
+    def added(part: pl.DataFrame) -> pl.DataFrame:
+        return (
+            numbered(part)
+            .with_columns(
+                origin=pl.lit("erp"),
+                reason_at=pl.when(pl.col("reason").is_not_null()).then(pl.lit(at)),
+                created_at=pl.lit(at),
+                updated_at=pl.lit(at),
+            )
+            .drop("detached")
+        )
+
+    new, known = rows.filter("new"), rows.filter(~pl.col("new"))
+    stage = copying(driver, "plan_customer", known, staged, beside=beside)
+    add = copying_new(driver, "base.customer", new, added, beside=beside)
+
+    def write() -> tuple[int, int]:
+        linked = written = 0
+        if known.height:
+            stage()
+            linked = sql.link_users(driver, club=club)
+        if new.height:
+            with indexed_after(driver, "base.customer", alone):
+                add()
+            sql.link_new_users(driver, club=club, first=new["customer"].min())
+        if known.height:
+            written = sql.update_customers(driver, club=club, at=at)
+        # R11: who asked to be let in, and is now somebody whom the ERP lets in
+        accepted: int = sql.accept_matching_requests(driver, club=club, at=at)
+        return new.height + written + accepted, linked
+
+    return write
 
 
-def _new_customers(driver: Driver, new: pl.DataFrame, at: datetime) -> None:
-    """Write down who comes in."""
-
-    def written(part: pl.DataFrame) -> pl.DataFrame:
-        return part.with_columns(
-            origin=pl.lit("erp"),
-            reason_at=pl.when(pl.col("reason").is_not_null()).then(pl.lit(at)),
-            created_at=pl.lit(at),
-            updated_at=pl.lit(at),
-        ).drop("new", "was_in", "was_email", "detached")
-
-    copy_new(driver, "base.customer", new, written)
-
-
-def _numbered(groups: pl.Series, numbers: pl.DataFrame) -> pl.Series:
+def _numbered(groups: pl.Series, numbers: Mapping[str, int]) -> pl.Series:
     """Lists of ERP group ids -> sorted lists of our group numbers; each distinct list once."""
-    known = dict(numbers.select("id", "group_id").iter_rows())
     keys = groups.list.join("\x1f")
     table = {
-        key: sorted(known[part] for part in key.split("\x1f")) if key else []
+        key: sorted(numbers[part] for part in key.split("\x1f")) if key else []
         for key in keys.unique().to_list()
     }
     lists = pl.DataFrame(
@@ -283,11 +317,11 @@ def _json_lists(column: str) -> pl.Expr:
     return ("[" + pl.col(column).list.eval(entry).list.join(",") + "]").alias(column)
 
 
-def _records(driver: Driver, club: int, scope: Scope, plan: Plan, alone: bool) -> None:
-    """The mirror: what the ERP said of everybody last."""
+def _records(
+    driver: Driver, club: int, scope: Scope, plan: Plan, alone: bool, beside: Executor
+) -> Callable[[], None]:
+    """What writes the mirror: what the ERP said of everybody last."""
     rows = plan.records
-    if rows.is_empty():
-        return
     sql, as_of, number = queries(), scope.snapshot.as_of, scope.snapshot.number
 
     def written(part: pl.DataFrame) -> pl.DataFrame:
@@ -300,21 +334,44 @@ def _records(driver: Driver, club: int, scope: Scope, plan: Plan, alone: bool) -
     vanished = pl.col("sight") == VANISHED
     new, known = pl.col("known").not_() & ~vanished, pl.col("known") | vanished
     mark = {"as_of": pl.lit(as_of), "snapshot": pl.lit(number), "first_seen": pl.lit(as_of)}
-    fresh = rows.filter(new)
-    with indexed_after(driver, "sync.erp_customer", alone):
-        copy_new(driver, "sync.erp_customer", fresh, lambda p: written(p).with_columns(**mark))
-    staged = rows.filter(known)
-    if staged.is_empty():
-        return
-    copy_in(driver, "plan_record", staged.with_columns(vanished=vanished), written)
-    if (staged["sight"] != VANISHED).any():
-        sql.update_records(driver, club=club, as_of=as_of, snapshot=number)
-    if (staged["sight"] == VANISHED).any():
-        sql.vanish_records(driver, club=club, as_of=as_of, snapshot=number)
+    fresh, again = rows.filter(new), rows.filter(known)
+    add = copying_new(
+        driver,
+        "sync.erp_customer",
+        fresh,
+        lambda part: written(part).with_columns(**mark),
+        beside=beside,
+    )
+    stage = copying(
+        driver,
+        "plan_record",
+        again,
+        lambda part: written(part.with_columns(vanished=vanished)),
+        beside=beside,
+    )
+
+    def write() -> None:
+        with indexed_after(driver, "sync.erp_customer", alone):
+            add()
+        stage()
+        if (again["sight"] != VANISHED).any():
+            sql.update_records(driver, club=club, as_of=as_of, snapshot=number)
+        if (again["sight"] == VANISHED).any():
+            sql.vanish_records(driver, club=club, as_of=as_of, snapshot=number)
+
+    return write
 
 
-def _findings(driver: Driver, club: int, run: int, scope: Scope, plan: Plan, at: datetime) -> None:
-    """Findings open and close by themselves (R22)."""
+def _findings(
+    driver: Driver,
+    club: int,
+    run: int,
+    scope: Scope,
+    plan: Plan,
+    at: datetime,
+    beside: Executor,
+) -> Callable[[], None]:
+    """What opens and closes findings: they do so by themselves (R22)."""
     sql = queries()
     schema = {
         "finding": pl.Int64,
@@ -331,17 +388,28 @@ def _findings(driver: Driver, club: int, run: int, scope: Scope, plan: Plan, at:
     else:
         ids = json.dumps(looked.unique().to_list())
         was = fetch(driver, "open_findings_of", schema, {"club": club, "ids": ids})
+    compared = beside.submit(_moved_findings, plan.findings, was)
+
+    def write() -> None:
+        fresh, gone = compared.result()
+        if gone:
+            sql.close_findings(driver, club=club, run=run, at=at, findings=gone)
+        if fresh.height:
+            copying(driver, "plan_finding", fresh)()
+            sql.open_findings(driver, club=club, run=run, at=at)
+
+    return write
+
+
+def _moved_findings(found: pl.DataFrame, was: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+    """Findings that are new or say something else now, and the numbers of those that are no more."""
     key = ["erp_id", "code"]
-    now = plan.findings.unique(key, keep="first", maintain_order=True)
+    now = found.unique(key, keep="first", maintain_order=True)
     gone = was.join(now, on=key, how="anti")["finding"].to_list()
-    if gone:
-        sql.close_findings(driver, club=club, run=run, at=at, findings=gone)
     both = now.join(was, on=[*key, "severity"], suffix="_was")
     same = both.filter(_canonical(both["detail"]) == _canonical(both["detail_was"]))
     fresh = now.join(same, on=key, how="anti", maintain_order="left")
-    if fresh.height:
-        copy_in(driver, "plan_finding", fresh.select(*key, "severity", "detail"))
-        sql.open_findings(driver, club=club, run=run, at=at)
+    return fresh.select(*key, "severity", "detail"), gone
 
 
 def _canonical(details: pl.Series) -> pl.Series:

@@ -15,7 +15,7 @@ import polars as pl
 
 from clubsync import acts, clock, guard, load
 from clubsync.config import ClubConfig, Config
-from clubsync.db import Base, Driver, copy_in, queries
+from clubsync.db import Base, Driver, copying, queries
 from clubsync.diff import KINDS
 from clubsync.errors import ActRefused
 
@@ -262,7 +262,7 @@ def _write(doing: Any, run: int, inverse: Inverse) -> None:
         **dict.fromkeys(("customer", "linked_user"), pl.Int64()),
         "auto_groups": pl.List(pl.Int64()),
     }
-    copy_in(driver, "plan_customer", pl.DataFrame(rows, schema=schema))
+    copying(driver, "plan_customer", pl.DataFrame(rows, schema=schema))()
     doing.rows += sql.update_customers(driver, club=number, at=doing.at)
     changes = pl.DataFrame(inverse.changes)
     doing.rows += load.audit(driver, doing.run, changes, doing.at, by=doing.by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clubsync import db, embedded
-from clubsync.db import Base, alone_with, copy_in, copy_new, indexed_after
+from clubsync.db import Base, alone_with, copying, copying_new, indexed_after
 from tests.support.club import Club
 from tests.support.rules import NewClub
 
@@ -77,7 +78,7 @@ def test_every_value_comes_back_as_it_was(
     plain.execute("delete from copied")
     whole, db.COPY_ROWS = db.COPY_ROWS, 3
     try:
-        copy_in(plain, "copied", frame)
+        copying(plain, "copied", frame)()
     finally:
         db.COPY_ROWS = whole
     back = plain.execute(f"select {', '.join(COLUMNS)} from copied order by i").fetchall()
@@ -96,8 +97,37 @@ def test_what_does_not_fit_is_refused_before_anything_is_sent(
 ) -> None:
     frame = pl.DataFrame({"i": [1], "small": [2**31]})
     with pytest.raises(pl.exceptions.InvalidOperationError):
-        copy_in(plain, "copied", frame)
+        copying(plain, "copied", frame)
+    with ThreadPoolExecutor(1) as beside:
+        send = copying(plain, "copied", frame, beside=beside)
+        with pytest.raises(pl.exceptions.InvalidOperationError):
+            send()
     assert plain.execute("select 1").fetchone() == (1,)
+
+
+def test_rows_are_made_beside_what_the_server_is_at(
+    plain: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first part is there when its time comes, the others come as they are needed; the order holds."""
+    monkeypatch.setattr(db, "COPY_ROWS", 2)
+    plain.execute("delete from copied")
+    made: list[int] = []
+
+    def prepare(part: pl.DataFrame) -> pl.DataFrame:
+        made.extend(part["i"])
+        return part.with_columns(t=pl.lit("made"))
+
+    with ThreadPoolExecutor(1) as beside:
+        first = copying(plain, "copied", pl.DataFrame({"i": range(5)}), prepare, beside=beside)
+        second = copying(plain, "copied", pl.DataFrame({"i": range(5, 8)}), prepare, beside=beside)
+        beside.submit(lambda: None).result()
+        assert made == [0, 1, 5, 6]
+        assert plain.execute("select count(*) from copied").fetchone() == (0,)
+        second()
+        first()
+    assert made == [0, 1, 5, 6, 7, 2, 3, 4]
+    rows = plain.execute("select i, t from copied order by i").fetchall()
+    assert rows == [(i, "made") for i in range(8)]
 
 
 def test_parts_are_prepared_one_by_one(
@@ -111,7 +141,7 @@ def test_parts_are_prepared_one_by_one(
         return part.select("i", t=pl.lit("x"))
 
     plain.execute("delete from copied")
-    copy_in(plain, "copied", pl.DataFrame({"i": range(10), "other": range(10)}), prepare)
+    copying(plain, "copied", pl.DataFrame({"i": range(10), "other": range(10)}), prepare)()
     assert seen == [4, 4, 2]
     assert plain.execute("select count(*), min(t) from copied").fetchone() == (10, "x")
 
@@ -127,13 +157,13 @@ def test_r21_new_rows_are_of_the_transactions_club(club: Club, shared_base: Base
     club.sync()
     at = club.now + timedelta(days=1)
     with shared_base.club(club.number) as driver:
-        copy_new(driver, "sync.change", _change(at))
+        copying_new(driver, "sync.change", _change(at))()
         assert driver.execute("select current_user").fetchone() == ("clubsync_club",)
     assert club.rows("select club, after from sync.change where at = %s", at) == [
         (club.number, '{"a": 1}')
     ]
     with shared_base.club(club.number) as driver, pytest.raises(ValueError, match="not to be said"):
-        copy_new(
+        copying_new(
             driver,
             "sync.change",
             _change(at),
@@ -146,7 +176,7 @@ def test_r21_outside_a_clubs_transaction_nothing_is_copied(shared_base: Base) ->
         pytest.raises(psycopg.errors.Error, match=r"clubsync\.club|integer"),
         shared_base.transaction() as driver,
     ):
-        copy_new(driver, "sync.change", _change(datetime.now(UTC)))
+        copying_new(driver, "sync.change", _change(datetime.now(UTC)))
 
 
 LARGE = ("base.customer", "sync.change", "sync.erp_customer")
