@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own for the length of a benchmark, with the settings it has by default."""
+"""A PostgreSQL of our own for the length of a benchmark, with the settings it has in `make up`."""
 
 from __future__ import annotations
 

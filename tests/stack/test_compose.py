@@ -10,7 +10,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from clubsync.embedded import Server
+from clubsync.embedded import SETTINGS, Server
 from stack import environment, processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +55,16 @@ def test_every_setting_of_one_machine_has_its_counterpart(
 ) -> None:
     missing = set(local) - set(compose["x-environment"]) - ONE_MACHINE_ONLY
     assert missing == set()
+
+
+def test_postgresql_has_the_same_settings(compose: dict[str, Any]) -> None:
+    program, *options = compose["services"]["postgres"]["command"]
+    given = dict(option.removeprefix("-c").split("=", 1) for option in options)
+    assert program == "postgres"
+    # workers on several machines take more of them
+    assert int(given.pop("max_connections")) > int(SETTINGS["max_connections"])
+    assert given == {name: SETTINGS[name] for name in given}
+    assert given.keys() > {"shared_buffers", "wal_buffers", "wal_writer_delay", "max_wal_size"}
 
 
 def test_it_runs_the_same_airflow_processes_with_the_same_commands(compose: dict[str, Any]) -> None:
