@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from clubsync.config import ClubConfig
 from clubsync.errors import SyncError
-from clubsync.pipeline import connector_of
+from clubsync.reader import connector_of
 from connectors.base import Connection
 from connectors.errors import ConnectorError, ErpUnreachable
 

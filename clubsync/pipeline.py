@@ -14,14 +14,15 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from clubsync import clock, connections
 from clubsync.config import ClubConfig, Config, load_config
-from clubsync.errors import BaseMoved, ConfigError, EmptyAnswer, OtherClub, SyncError
-from connectors.base import Connection, Connector
+from clubsync.errors import BaseMoved, SyncError
+from clubsync.reader import Reader, believe
+from connectors.base import Connection
 from connectors.errors import ConnectorError, RateLimited
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ log = logging.getLogger(__name__)
 READERS = 16
 #: Goes up whenever the engine judges the same facts otherwise than before: every record is looked at again.
 RULES_VERSION = 1
-OTHER_CLUB_FROM = 20
 ATTEMPTS = 3
 #: A nudge starts a run of its own at once; one that still waits after this long has lost it.
 NUDGE_PATIENCE = timedelta(seconds=30)
@@ -512,6 +512,10 @@ class Pipeline:
             queries().lock_club(driver, club=number)
             life.new_epoch(driver, number, clock.now())
 
+    @property
+    def _reader(self) -> Reader:
+        return Reader(self.base, self.store, self.resolve, self.progress)
+
     def _of(self, step: Step) -> _Work:
         return self._work.setdefault(step["run"] or 0, _Work())
 
@@ -519,69 +523,7 @@ class Pipeline:
 
     def _extract(self, step: Step, full: bool) -> None:
         club = self.config.club(step["club"])
-        since = None if full else self._changes_since(club)
-        reading = self._read(club, since, full)
-        if reading.since is not None and self._strangers(club, reading):
-            # R14: newcomers, or another club's people? Of everything that is read it can be told
-            reading = self._connector(club).read(full=True)
-        self._take(step, reading)
-
-    def _read(self, club: ClubConfig, since: datetime | None, full: bool) -> Reading:
-        """Read a club, and go on with a reading that broke off where that is sound; not when a person wants
-        everything read."""
-        connector = self._connector(club, since=since)
-        if full or connector.goes_on_within is None:
-            return connector.read(full=full)
-        from clubsync import unfinished
-        from clubsync.db import queries
-
-        sql, number = queries(), self._number(club)
-        with self.base.club(number) as driver:
-            state = sql.club_state(driver, club=number)
-            nudged = sql.last_nudge(driver, club=number)
-        shelf = unfinished.Shelf(self.store, club.id, state["hash_key"], state["epoch"])
-        now = clock.now()
-        newest = max(filter(None, (state["certified_as_of"], nudged)), default=None)
-        if since is not None and shelf.found(self._connector(club), now, newest):
-            since = None  # what is left of a reading of everything costs less than the next one
-        return shelf.read(lambda: self._connector(club, since=since), now, newest)
-
-    def _connector(
-        self, club: ClubConfig, until: datetime | None = None, since: datetime | None = None
-    ) -> Connector[Any]:
-        def progress(rows: int, total: int | None) -> None:
-            self.progress(club.id, "extract", rows, total)
-
-        return connector_of(club, self.resolve, progress, until, since)
-
-    def _changes_since(self, club: ClubConfig) -> datetime | None:
-        """From when on changes are enough for this reading; None: everything is to be read."""
-        from clubsync import deltas
-        from clubsync.db import queries
-        from connectors.model import ONLY_CHANGES
-        from connectors.registry import connector_class
-
-        if not connector_class(club.erp).answers_changes:
-            return None
-        sql, number = queries(), self._number(club)
-        with self.base.club(number) as driver:
-            state = sql.club_state(driver, club=number)
-            tried = sql.last_full_reading(
-                driver, club=number, epoch=state["epoch"], only_changes=ONLY_CHANGES
-            )
-        return deltas.since(club, state, tried, clock.now())
-
-    def _strangers(self, club: ClubConfig, reading: Reading) -> bool:
-        """Whether most of those who are said to have changed are not known to us, and they are many."""
-        from clubsync import vector
-
-        changed = reading.customers["erp_id"].drop_nulls()
-        if changed.len() < OTHER_CLUB_FROM:
-            return False
-        number = self._number(club)
-        with self.base.club(number) as driver:
-            known = vector.read(driver, number)["erp_id"]
-        return int(changed.is_in(known.implode()).sum()) * 2 < changed.len()
+        self._take(step, self._reader.read(club, self._number(club), full=full))
 
     def _refill(self, step: Step, start: datetime, end: datetime) -> None:
         from clubsync.db import queries
@@ -599,7 +541,7 @@ class Pipeline:
             step["as_of"] = stored["as_of"].isoformat()
             step["notes"].append(f"{interval}: from the snapshot stored then.")
             return
-        connector = self._connector(club, end - timedelta(microseconds=1))
+        connector = self._reader.connector(club, until=end - timedelta(microseconds=1))
         if connector.answers_past:
             try:
                 reading = connector.read()
@@ -647,7 +589,7 @@ class Pipeline:
 
         club = self.config.club(step["club"])
         number = self._number(club)
-        reading = self._identified(read, number)
+        reading = self._reader.identified(read, number)
         customers, content_hash = snapshots.prepare(reading)
         certificate = reading.certificate
         step["certified"], step["as_of"] = certificate.complete, reading.as_of.isoformat()
@@ -656,7 +598,7 @@ class Pipeline:
         with self.base.club(number) as driver:
             state = queries().club_state(driver, club=number)
             if reading.since is None:  # that little has changed, or only newcomers, is no outage
-                self._believe(
+                believe(
                     club, customers, reading.conflicting_ids, content_hash, state, driver, number
                 )
             path = snapshots.path_of(club.id, content_hash)
@@ -693,40 +635,6 @@ class Pipeline:
             epoch=state["epoch"],
         )
 
-    def _identified(self, reading: Reading, number: int) -> Reading:
-        """R1: ids for the rows of a source that has none; R20: without who asked to be forgotten."""
-        from clubsync import erase, identity
-        from clubsync.db import fetch, queries
-
-        sql = queries()
-        with self.base.club(number) as driver:
-            key = sql.club_state(driver, club=number)["hash_key"]
-            erased = {row["key_hash"] for row in sql.erased_hashes(driver, club=number)}
-        ids = reading.customers["erp_id"]
-        if not len(ids) or ids.null_count() < len(ids):
-            kept = erase.without_erased(reading.customers, key, erased)
-            return replace(reading, customers=kept)
-        import polars as pl
-
-        schema = {
-            **dict.fromkeys(
-                ("erp_id", "email_norm", "phone", "first_name", "last_name"), pl.String()
-            ),
-            "birth_date": pl.Date(),
-            "gone": pl.Boolean(),
-        }
-        with self.base.club(number) as driver:
-            people = fetch(driver, "people_of", schema, {"club": number})
-        known = [
-            identity.Known(erp_id, keys, gone)
-            for erp_id, keys, gone in zip(
-                people["erp_id"], identity.keys_of(people), people["gone"], strict=True
-            )
-        ]
-        customers, unclear = identity.resolve(reading.customers, known, key.bytes)
-        customers = erase.without_erased(customers, key, erased)
-        return replace(reading, customers=customers, conflicting_ids=unclear)
-
     def _keep(self, path: str, customers: pl.DataFrame, reading: Reading) -> None:
         """Store the reading's content, unless a reading of the same content is stored."""
         import polars as pl
@@ -741,46 +649,6 @@ class Pipeline:
         self.store.write(
             path, "customers.parquet", customers
         )  # last: it says that the rest is there
-
-    def _believe(
-        self,
-        club: ClubConfig,
-        customers: pl.DataFrame,
-        conflicting: Sequence[str],
-        content_hash: str,
-        state: dict[str, Any],
-        driver: Driver,
-        number: int,
-    ) -> None:
-        """R14: what cannot be believed, whatever its certificate says."""
-        from clubsync import vector
-
-        if customers.height and state["content_hash"] == content_hash:
-            return
-        had = state["certified_rows"] or 0
-        if customers.is_empty() and not conflicting and not state["confirmed_empty"]:
-            if had == 0:
-                had = vector.read(driver, number).height
-            if had:
-                raise EmptyAnswer(
-                    f"{club.name}: the ERP answered with no customers at all, where there were {had}.",
-                    remedy="Taken for an outage: nothing was changed. If the club really has no customers "
-                    f"any more, say so with `clubsync clubs empty {club.id}`.",
-                )
-        if had < OTHER_CLUB_FROM or customers.is_empty() or state["confirmed_same_club"]:
-            return
-        known = vector.read(driver, number)
-        # whose row hash is known, is known: numbers are compared faster than names
-        shared = customers["row_hash"].is_in(known["row_hash"].implode()).sum()
-        if shared * 2 < customers.height:
-            shared = customers["erp_id"].is_in(known["erp_id"].implode()).sum()
-        if shared * 2 < customers.height:
-            raise OtherClub(
-                f"{club.name}: of {customers.height} customers read, only {shared} are known from the last "
-                "complete reading.",
-                remedy="Taken for another club's data (a wrong key, a wrong folder): nothing was changed. "
-                f"If it is right, say so with `clubsync clubs trust {club.id}`.",
-            )
 
     # --- validate -----------------------------------------------------------------------------
 
@@ -1158,47 +1026,6 @@ def _no_counts() -> dict[str, int]:
     from clubsync.diff import KINDS
 
     return dict.fromkeys(KINDS, 0)
-
-
-def connector_of(
-    club: ClubConfig,
-    resolve: Callable[[str], Connection],
-    progress: Callable[[int, int | None], None] = lambda rows, total: None,
-    until: datetime | None = None,
-    since: datetime | None = None,
-) -> Connector[Any]:
-    """A club's connector, ready to read.
-
-    :param until: as the ERP stood then, of a connector that `answers_past`; None: now.
-    :param since: changes since then are enough, of a connector that `answers_changes`; None: everything.
-    :raises ConfigError, ConnectionMissing, ConnectorError: with what to do.
-    """
-    from pydantic import ValidationError
-
-    from connectors.base import Club
-    from connectors.registry import connector_class
-
-    try:
-        cls = connector_class(club.erp)
-        settings = cls.settings_type.model_validate(club.settings)
-    except KeyError as error:
-        raise ConfigError(
-            f"Club {club.id}: {error.args[0]}.", remedy="Correct `erp:` in clubs.yaml."
-        ) from None
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"settings.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
-        )
-        raise ConfigError(f"Club {club.id}: {wrong}.", remedy="Correct it in clubs.yaml.") from None
-    return cls(
-        resolve(club.connection),
-        settings,
-        Club(id=club.id, timezone=club.zone, country=club.country),
-        now=clock.now,
-        progress=progress,
-        until=until,
-        since=since,
-    )
 
 
 def policy_of(club: ClubConfig, certified: bool) -> Policy:

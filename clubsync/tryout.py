@@ -17,7 +17,8 @@ import polars as pl
 
 from clubsync import facts, identity
 from clubsync.config import ClubConfig
-from clubsync.pipeline import connector_of, policy_of
+from clubsync.pipeline import policy_of
+from clubsync.reader import connector_of
 from clubsync.snapshot import KEPT, prepare
 from connectors.base import Connection
 from connectors.model import Reading

@@ -23,6 +23,7 @@ from clubsync.db import Base, queries
 from clubsync.embedded import Server
 from clubsync.erase import erase
 from clubsync.pipeline import Pipeline, Step
+from clubsync.reader import connector_of
 from clubsync.snapshot import Store
 from clubsync.upkeep import upkeep
 from connectors.base import Connection
@@ -284,9 +285,7 @@ def test_r14_another_request_begins_anew(gym: Gym, what: str) -> None:
     """Kept answers are to one address, by one log-in, with one set of settings."""
     gym.broken_off()
     (before,) = unfinished.folders(gym.store, gym.id)
-    connector = Pipeline(
-        Config(clubs=(gym.config,)), gym.base, gym.store, resolve=lambda _: gym.connection
-    )._connector(gym.config)
+    connector = connector_of(gym.config, lambda _: gym.connection)
     if what == "password":
         connector.connection = Connection("gym", gym.url, None, "new", extra={"api_key": "api-key"})
     elif what == "settings":
