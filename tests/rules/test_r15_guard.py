@@ -72,6 +72,18 @@ def test_r15_more_are_held_and_only_they(club: Club) -> None:
     assert "hold" in club.why("1")["sentence"]
 
 
+def test_r15_an_email_that_a_held_customer_keeps_lives_on_under_no_id(club: Club) -> None:
+    """R10: who vanishes together with the holder of the email that both had has not ended in the holder."""
+    club.erp.change("2", email="p1@x.fr")
+    club.sync()
+    assert club.base()["2"]["reason"] == "email_duplicate"
+    club.erp.remove("1", "2", "3", "4", "5")
+    assert club.sync()["held"] == 4
+    assert "merge" not in club.kinds()
+    assert club.base()["2"]["reason"] == "email_duplicate"
+    assert {"1", "3", "4", "5"} <= club.inside()
+
+
 def test_r15_a_group_is_named_as_the_cause(club: Club) -> None:
     """ "A hold names its causes ("group *Gold* turned inactive: 412 customers")"."""
     club.erp.group("g", name="Gold", active=False)

@@ -139,8 +139,9 @@ class Model(Records):
         if not self.ends(i) or i in self.heir:
             return self.heir.get(i) if self.ends(i) else None
         email = self.known[i].email if i in self.vanished else None
-        to = self.holder.get(email or "")
-        return to if to and self.email_of(to) == email and not self.ward(to, i) else None
+        to = self.holder.get(email or "")  # who is held may keep it, and be gone themselves
+        lives_on = to in self.shown and self.email_of(to or "") == email
+        return to if to and lives_on and not self.ward(to, i) else None
 
     def move(self) -> None:
         """R10: merges; R1: adoption, swallowing, addition: `erp_id` becomes whom each stands for."""
