@@ -258,6 +258,7 @@ class EngineMachine(ErpMachine):
             added = self.model.of(email)
             assert added is not None
             added.number = made
+            self.model.answer()
 
     @rule(pick=picks)
     def detach(self, pick: int) -> None:
