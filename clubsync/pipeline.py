@@ -509,8 +509,10 @@ class Pipeline:
         from clubsync.db import queries
 
         with self.base.club(number) as driver:
-            queries().lock_club(driver, club=number)
-            life.new_epoch(driver, number, clock.now())
+            sql, at = queries(), clock.now()
+            sql.lock_club(driver, club=number)
+            life.new_epoch(driver, number, at)
+            sql.summarise_club(driver, club=number, customers=None, at=at)
 
     @property
     def _reader(self) -> Reader:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from clubsync import life
 from clubsync.config import Config, Guard
+from clubsync.pipeline import Pipeline
 from clubsync.upkeep import upkeep
 from tests.support.club import ERP_NAME, Club
 
@@ -95,6 +96,18 @@ def test_r28_another_tenant_is_another_epoch(club: Club) -> None:
     assert (after["b@x.fr"]["erp_id"], after["a@x.fr"]["erp_id"]) == ("1", "2")
     assert (after["c@x.fr"]["in_customers_group"], after["c@x.fr"]["reason"]) == (False, "gone")
     assert club.kinds() == {"adoption": 2, "deactivation": 1}
+
+
+def test_r28_another_erp_leaves_nothing_of_the_old_ones_to_mend(club: Club) -> None:
+    """R22: what was open closes with the epoch, on the pages too, though the new ERP cannot be read yet."""
+    club.erp.put("odd", "nobody")
+    assert club.sync()["findings"] == {"EMAIL_INVALID": 1}
+    moved = Config(clubs=(club.config.model_copy(update={"erp": "csv"}),))
+    pipeline = Pipeline(moved, club._base, club.pipeline().store, resolve=club.pipeline().resolve)
+    (step,) = pipeline.sync([club.id], "moved")
+    assert step["error"]
+    sql = "select code, findings from sync.finding_summary where club = %s"
+    assert (club.findings(), club.rows(sql, club.number)) == ({}, [])
 
 
 def test_r28_the_old_epochs_snapshots_change_nothing(club: Club) -> None:
