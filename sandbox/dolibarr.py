@@ -1,4 +1,4 @@
-"""Dolibarr's REST API over members and their types, as its source has it (erps.md 8.4).
+"""Dolibarr's REST API over members and their types, as its source has it (docs/erps/dolibarr.md).
 
 Faithful to that: `DOLAPIKEY` (401), `members` sorted by id, with `limit`, `sqlfilters`, `properties`, `category` and
 `pagination_data`, `memberstypes` in pages; Unix times and empty texts; in older versions no `pagination_data`, and 404

@@ -4,8 +4,8 @@ Every function writes the state of a club (`sandbox.world`) as files of one ERP:
 first, then renamed, so that no reader meets half a file; and only where the content changed, so that a
 file's time is the time of its last change. Each returns the files it wrote (none when nothing changed).
 
-Forms: Eversports and Planity as erps.md sections 2 and 4 infer them; the generic one as the `csv` connector
-reads it with `CSV_SETTINGS`.
+Forms: Eversports and Planity as docs/erps/eversports.md and docs/erps/planity.md infer them; the generic one as
+the `csv` connector reads it with `CSV_SETTINGS`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Magicline's Open API (PerfectGym Next speaks the same), as its pages describe it (erps.md 6).
+"""Magicline's Open API (PerfectGym Next speaks the same), as its pages describe it (docs/erps/magicline.md).
 
 Faithful to those pages and to the specification 1.9.0 as others keep it [3rd]: one static key per studio in
 `x-api-key`, 401 for another; `GET /v1/customers` in slices by id, the next one by the `offset` that the answer

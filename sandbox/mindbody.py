@@ -1,4 +1,4 @@
-"""Mindbody's Public API v6, as its documentation and SDK describe it (erps.md 7).
+"""Mindbody's Public API v6, as its documentation and SDK describe it (docs/erps/mindbody.md).
 
 Faithful to them: `API-Key` and `SiteId` with every request, a staff user's token by `usertoken/issue`, clients by
 limit (at most 200) and offset with `TotalResults`, without inactive ones unless asked for, changed since

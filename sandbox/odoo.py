@@ -1,4 +1,4 @@
-"""Odoo's external API over two models, as its documentation and source describe it (erps.md 8.2).
+"""Odoo's external API over two models, as its documentation and source describe it (docs/erps/odoo.md).
 
 Faithful to those: JSON-2 with its statuses (401, 403, 404, 422) and named arguments, JSON-RPC with errors in answers
 of status 200 and `common.login` that says false, `search_read`, `search_count` and `fields_get` over `res.partner` and

@@ -1,4 +1,4 @@
-"""Playtomic's third-party API, as its public pages describe it (erps.md 3.3).
+"""Playtomic's third-party API, as its public pages describe it (docs/erps/playtomic.md).
 
 Faithful to those pages: the token call and its two errors, the bearer that lasts an hour, pages of at most 100
 players, most recent first, `cursor_id`, `include`. Inferred [inf], as in the connector: the keys of a benefit,

@@ -1,4 +1,4 @@
-"""Resamania 2's API behind its gateway, as Stadline's pages and example requests describe it (erps.md 5).
+"""Resamania 2's API behind its gateway, as Stadline's pages and example requests describe it (docs/erps/resamania.md).
 
 Faithful to those: the gateway's key in every request (401), OAuth 2 client credentials in a form, IRIs in headers
 (404 "Item not found" without them), Hydra collections of 30 or `itemsPerPage` a page with total and the next page's

@@ -1,4 +1,4 @@
-"""Square's Customers API, as its reference describes it (erps.md 9).
+"""Square's Customers API, as its reference describes it (docs/erps/square.md).
 
 Faithful to that: bearer token (401), `POST /v2/customers/search` by cursor with an advisory limit of at most 100,
 `count` where asked for, `updated_at.start_at`, sorted by creation; groups by cursor; `GET /v2/customers/{id}`, which

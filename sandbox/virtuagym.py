@@ -1,4 +1,4 @@
-"""Virtuagym's Public API v1, as its documentation describes it (erps.md 9).
+"""Virtuagym's Public API v1, as its documentation describes it (docs/erps/virtuagym.md).
 
 Faithful to that: both keys in the query, members of rising id by `from_id` and `max_results` (at most 500),
 `results_remaining`, `with=memberships`, the envelope flat or nested, seconds, milliseconds and dates side by side, 500

@@ -1,4 +1,4 @@
-"""The `csv` connector: any export by settings alone (design.md)."""
+"""The `csv` connector: any export by settings alone (docs/erps/csv.md)."""
 
 from __future__ import annotations
 

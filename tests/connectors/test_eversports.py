@@ -1,4 +1,4 @@
-"""Eversports Manager's export (erps.md, section 2)."""
+"""Eversports Manager's export (docs/erps/eversports.md)."""
 
 from __future__ import annotations
 

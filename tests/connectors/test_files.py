@@ -1,4 +1,4 @@
-"""The newest file of a drop, or none (R14, design.md)."""
+"""The newest file of a drop, or none (R14)."""
 
 from __future__ import annotations
 

@@ -341,7 +341,7 @@ def test_no_query_in_the_log(server: Server, caplog: pytest.LogCaptureFixture) -
     ],
 )
 def test_asked_wait(headers: dict[str, str], seconds: float | None) -> None:
-    """Every way of saying "not now" that erps.md knows."""
+    """Every way of saying "not now" that docs/erps/ knows of."""
     wait = asked_wait(headers, NOW)
     assert (None if wait is None else wait.total_seconds()) == seconds
 

@@ -1,4 +1,4 @@
-"""Planity's export (erps.md, section 4; its form is inferred)."""
+"""Planity's export (docs/erps/planity.md; its form is inferred)."""
 
 from __future__ import annotations
 

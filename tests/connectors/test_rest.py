@@ -395,7 +395,7 @@ def test_a_round_number_in_one_answer_looks_like_a_limit(api: Api) -> None:
 
 
 def test_the_end_that_is_a_404(api: Api) -> None:
-    """Dolibarr's older versions answer so behind the last page (erps.md 8.4)."""
+    """Dolibarr's older versions answer so behind the last page (docs/erps/dolibarr.md)."""
 
     def answer(request: Request) -> Any:
         rows = PEOPLE[query(request, "page") * 3 :][:3]

@@ -91,7 +91,7 @@ EVENT = b'{"entityId": 7, "uuid": "095be615", "payload": [{"timestamp": 1, "type
 
 
 def test_magicline_sends_its_key_and_the_event_s_id() -> None:
-    """erps.md 6."""
+    """As docs/erps/magicline.md describes it."""
     assert verify("magicline", "k\u00e9y", {"x-api-key": "k\u00e9y"}, EVENT) == "095be615"
 
 
@@ -126,7 +126,7 @@ def _signature(secret: str, body: bytes) -> dict[str, str]:
 
 
 def test_mindbody_signs_the_body() -> None:
-    """erps.md 7."""
+    """As docs/erps/mindbody.md describes it."""
     headers = _signature("subscription-key", MESSAGE)
     assert verify("mindbody", "subscription-key", headers, MESSAGE) == "ASwFMoA2Q5UKw69g3RDbvU"
 
@@ -161,7 +161,7 @@ def _basic(login: str) -> dict[str, str]:
 
 
 def test_resamania_bears_the_secret_in_its_address() -> None:
-    """erps.md 5; two messages that say the same are two events."""
+    """As docs/erps/resamania.md describes it; two messages that say the same are two events."""
     one = verify("resamania", "s:cr€t", _basic("resamania:s:cr€t"), CONTACT)
     assert one != verify("resamania", "s:cr€t", _basic("anybody:s:cr€t"), CONTACT)
 
