@@ -1,1 +1,1 @@
-"""Simulated ERPs and the world of clubs behind them, for the demo, the benchmarks and the tests."""
+"""Simulated ERPs, and the simulated clubs behind them, for the demo, the benchmarks and the tests."""

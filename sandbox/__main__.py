@@ -1,7 +1,8 @@
-"""`python -m sandbox`: every simulated ERP of the demo in one process, until TERM.
+"""`python -m sandbox`: every simulated ERP of the demo in one process, until SIGTERM.
 
-HTTP (Playtomic, the door to Tryton, faults, health), SFTP, the exports, and Tryton with its feeder. Settings
-come from the environment, see `sandbox.demo.Sandbox`. Everything listens on 127.0.0.1 only.
+It serves HTTP (Playtomic, the proxy in front of Tryton, faults, health) and SFTP, writes the exports, and runs
+Tryton with its feeder. Settings come from the environment, see `sandbox.demo.Sandbox`. Everything listens on
+127.0.0.1 only.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -32,7 +32,7 @@ log = logging.getLogger("sandbox")
 
 
 class Running:
-    """The demo's world, and what is known of the processes around it."""
+    """The demo's world, and the state of the processes around it."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -49,20 +49,23 @@ class Running:
         self._exporter = Exporter(sandbox.drop, self.state, self.faults)
 
     def state(self, club: str) -> ClubState:
-        """The club now."""
+        """The current state of a club."""
         return self.world.club(club, datetime.now(UTC))
 
     def players(self, club: str) -> list[Player]:
-        """The club's players now."""
+        """The current players of a club."""
         return players_of(self.state(club), zone(club))
 
-    def health(self) -> dict[str, Any]:
-        """What `/health` says: `ready` once every ERP of the demo can be read."""
+    def health(self) -> dict[str, object]:
+        """The body of `/health`: `ready` once every ERP of the demo can be read."""
         ready = self.exports > 0 and self.tryton in ("ready", "off")
         return {"ready": ready, "tryton": self.tryton, "clubs": [c.id for c in CLUBS]}
 
     def repeat(self, name: str, work: Callable[[], int]) -> None:
-        """Work at every tick until the sandbox stops; what fails once is tried at the next tick."""
+        """Run `work` at every tick until the sandbox stops; a failure is retried at the next tick.
+
+        :param work: returns how many things it did, which is logged.
+        """
         while not self.stopping.is_set():
             try:
                 done = work()
@@ -73,13 +76,13 @@ class Running:
             self.stopping.wait(self.sandbox.tick)
 
     def export(self) -> int:
-        """One tick of the exports."""
+        """Bring every export up to date; returns how many files were written."""
         written = self._exporter.tick()
         self.exports += 1
         return written
 
     def run_tryton(self) -> None:
-        """Tryton and its feeder, until the sandbox stops."""
+        """Run Tryton and its feeder until the sandbox stops."""
         folder, port = self.sandbox.tryton_folder, self.sandbox.tryton_port
         clubs = [c.id for c in CLUBS if c.erp == "tryton"]
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,10 +96,10 @@ class Running:
                     self.tryton = "ready"
                     return touched
 
-                self.repeat("parties entered or edited", feed)
+                self.repeat("parties created or edited", feed)
         except Exception:
-            log.exception("Tryton ended")
-            self.tryton = "ended"
+            log.exception("Tryton stopped")
+            self.tryton = "stopped"
 
 
 @contextlib.contextmanager
@@ -109,7 +112,7 @@ def _client(url: str) -> Iterator[tryton_server.Client]:
 
 
 def _epoch(folder: Path) -> datetime:
-    """When this sandbox began: kept, so that its clubs go on where they were."""
+    """When this sandbox first started; stored, so that its clubs continue after a restart."""
     path = folder / "epoch"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +121,7 @@ def _epoch(folder: Path) -> datetime:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to `serve`, which has more to stop than HTTP."""
+    """Leaves signals to `serve`, which has to stop more than HTTP."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -126,7 +129,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(sandbox: Sandbox) -> None:
-    """Run the sandbox until TERM or INT."""
+    """Run the sandbox until SIGTERM or SIGINT."""
     running = Running(sandbox)
     sandbox.drop.mkdir(parents=True, exist_ok=True)
     app = create_app(
@@ -176,7 +179,7 @@ async def serve(sandbox: Sandbox) -> None:
 
 
 def main() -> None:
-    """Start as the environment says."""
+    """Run with the settings from the environment."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

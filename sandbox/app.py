@@ -1,16 +1,15 @@
-"""All that the sandbox speaks over HTTP: Playtomic, the door to Tryton, faults, health.
+"""Everything that the sandbox serves over HTTP: Playtomic, the proxy in front of Tryton, faults, health.
 
-- `/playtomic/…`: the API (`sandbox.playtomic`); venue and client id are the club's id.
-- `/tryton/{club}/rpc/`: a real Tryton behind a door for faults (`sandbox.proxy`).
-- `GET /_faults`, `POST /_faults/{club}`, `DELETE /_faults[/{club}]`: `sandbox.faults`. For clubs that
-  export files the kinds are those of `FILE_FAULTS`, and last until they are switched off.
+- `/playtomic/…`: the API (`sandbox.playtomic`); venue id and client id are the club's id.
+- `/tryton/{club}/rpc/`: a real Tryton behind a proxy that injects faults (`sandbox.proxy`).
+- `GET /_faults`, `POST /_faults/{club}`, `DELETE /_faults[/{club}]`: `sandbox.faults`. Clubs that export
+  files accept the kinds in `FILE_FAULTS`, which last until they are cleared.
 - `GET /health`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -28,12 +27,13 @@ def create_app(
     databases: Mapping[str, str],
     faults: Faults,
     clubs: set[str],
-    health: Callable[[], dict[str, Any]],
+    health: Callable[[], Mapping[str, object]],
 ) -> Starlette:
-    """The sandbox over HTTP.
+    """The HTTP application of the sandbox.
 
-    :param databases: club -> its Tryton database's own address.
-    :param clubs: those that may get faults.
+    :param databases: club id -> URL of its Tryton database.
+    :param clubs: ids of the clubs that accept faults.
+    :param health: the body of `/health`.
     """
 
     async def listed(_: Request) -> Response:
@@ -55,7 +55,7 @@ def create_app(
         return Response(status_code=204)
 
     async def healthy(_: Request) -> Response:
-        return JSONResponse(health())
+        return JSONResponse(dict(health()))
 
     return Starlette(
         routes=[

@@ -1,14 +1,14 @@
-"""Courtside: a made-up ERP with habits that no connector here was written for; the guide's example.
+"""Courtside: a fictional ERP with habits that no connector was written for; the example of the guide.
 
 `docs/adding-an-erp.md` reads it with the settings in `docs/examples/rest-courtside.yaml` and nothing else.
 
 - `POST /session` with `user` and `secret` gives a session, which every request carries as `X-Session`.
-- `GET /v2/people?after=NO&count=N`: people by number, those behind `after` (keyset). Behind the last one
-  comes an empty page. Who has left is not listed unless `state=any`; `touched_after` (seconds since 1970)
-  lists those whose stamp is later. `of` says how many there are in all.
-- `GET /v2/passes?after=ID&count=N`: who holds which plan, in a list of its own.
-- `GET /v2/plans`: all plans in one answer; those no longer sold too.
-- Errors come with status 200: `{"ok": false, "error": {"code", "text", "retry_in"}}`.
+- `GET /v2/people?after=NO&count=N`: people ordered by number, starting after `after` (keyset). After the last
+  person comes an empty page. People who left are listed only with `state=any`; `touched_after` (seconds since
+  1970) filters on a later timestamp. `of` is the total.
+- `GET /v2/passes?after=ID&count=N`: who holds which plan, as a separate list.
+- `GET /v2/plans`: all plans in one response, including those no longer sold.
+- Errors have status 200: `{"ok": false, "error": {"code", "text", "retry_in"}}`.
 """
 
 from __future__ import annotations
@@ -27,25 +27,27 @@ from sandbox.faults import Fault, Faults, answer, truncated
 
 MOST = 200
 
+Record = dict[str, Any]
+
 
 @dataclass
 class Place:
-    """One club's Courtside.
+    """The Courtside account of one club.
 
-    :param people: each with `no` and `state`, besides what the API shows of them.
+    :param people: each with `no` and `state`, and the fields that the API returns.
     :param passes: each with `id`, `person` and `plan`.
     """
 
     user: str
     secret: str
-    people: list[dict[str, Any]] = field(default_factory=list)
-    passes: list[dict[str, Any]] = field(default_factory=list)
-    plans: list[dict[str, Any]] = field(default_factory=list)
+    people: list[Record] = field(default_factory=list)
+    passes: list[Record] = field(default_factory=list)
+    plans: list[Record] = field(default_factory=list)
     sessions: set[str] = field(default_factory=set)
 
 
 def create_app(places: Mapping[str, Place], faults: Faults | None = None) -> Starlette:
-    """The API of these clubs, each below `/{club}`."""
+    """The API of these clubs, each under `/{club}`."""
     api = _Api(places, faults or Faults())
     return Starlette(
         routes=[
@@ -102,7 +104,7 @@ class _Api:
         return JSONResponse({"ok": True, "plans": place.plans})
 
     def _plain(
-        self, request: Request, name: str, rows: Callable[[Place], Sequence[dict[str, Any]]]
+        self, request: Request, name: str, rows: Callable[[Place], Sequence[Record]]
     ) -> Response:
         place = self._known(request)
         if place is None:
@@ -118,14 +120,12 @@ class _Api:
         return place if place is not None and session in place.sessions else None
 
 
-def _refused(code: str, text: str, **more: Any) -> Response:
+def _refused(code: str, text: str, **more: object) -> Response:
     return JSONResponse({"ok": False, "error": {"code": code, "text": text, **more}})
 
 
-def _page(
-    listed: list[dict[str, Any]], before: int, count: int, fault: Fault | None
-) -> list[dict[str, Any]]:
-    """One page, as a fault may have it."""
+def _page(listed: list[Record], before: int, count: int, fault: Fault | None) -> list[Record]:
+    """One page, altered by the fault if there is one."""
     kind = fault.kind if fault else None
     if kind == "empty":
         return []

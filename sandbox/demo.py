@@ -1,7 +1,7 @@
-"""The demo: its clubs, where their simulated ERPs are, and what clubsync has to know of both.
+"""The demo: its clubs, the addresses of their simulated ERPs, and the configuration of clubsync for both.
 
-`connections` gives the `AIRFLOW_CONN_*` environment, `clubs_yaml` the text of `config/clubs.yaml` (a test
-keeps the two the same). `python -m sandbox` serves it all.
+`connections` returns the `AIRFLOW_CONN_*` environment, `clubs_yaml` the text of `config/clubs.yaml` (a test
+keeps the file in step). `python -m sandbox` serves it all.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from sandbox.world import ClubSpec
 
 PREFIX = "CLUBSYNC_SANDBOX_"
 
-#: the one password of everything that is simulated; it protects nothing.
+#: The password of every simulated ERP; it protects nothing.
 PASSWORD = "sandbox-demo"
-#: what webhooks of simulated ERPs are signed with (Standard Webhooks); it protects as little.
+#: The signing secret of simulated webhooks (Standard Webhooks); it protects nothing either.
 WEBHOOK_SECRET = "whsec_c2FuZGJveC1kZW1vLXdlYmhvb2tzLTIwMjY="
 SFTP_USER = "clubsync"
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """Where the sandbox keeps its things and listens; all ports are of 127.0.0.1.
+    """Settings of the sandbox: its folder, and its ports on 127.0.0.1.
 
-    :param port: Playtomic, the door to Tryton, faults and health.
-    :param tick: seconds between two looks at what has changed (exports, Tryton).
-    :param events_per_hour: how much happens in each club: memberships, leaving, new emails, …
-    :param seed: of the world; another seed, other people.
-    :param tryton: whether to run one; its database takes some ten seconds, once.
+    :param port: Playtomic, the proxy in front of Tryton, faults and health.
+    :param tick: seconds between updates of the exports and of Tryton.
+    :param events_per_hour: events per club: new memberships, people leaving, new emails, …
+    :param seed: of the world; a different seed generates different people.
+    :param tryton: whether to run Tryton; creating its database takes about ten seconds, once.
     """
 
     folder: Path = Path("var/sandbox")
@@ -54,7 +54,7 @@ class Sandbox:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Sandbox:
         """`CLUBSYNC_SANDBOX_DIR`, `_PORT`, `_SFTP_PORT`, `_TRYTON_PORT`, `_TICK`, `_EVENTS_PER_HOUR`,
-        `_SEED`, `_TRYTON` (0: without).
+        `_SEED`, `_TRYTON` (0: do not run it).
         """
 
         def get(name: str, default: object) -> str:
@@ -72,7 +72,7 @@ class Sandbox:
         )
 
     def environment(self) -> dict[str, str]:
-        """What `from_environment` reads."""
+        """The variables that `from_environment` reads."""
         values = {
             "DIR": self.folder.absolute(),
             "PORT": self.port,
@@ -87,17 +87,17 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The base address of what speaks HTTP."""
+        """The base URL of the HTTP server."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def drop(self) -> Path:
-        """The folder that is served over SFTP: one folder per club."""
+        """The folder served over SFTP, with one subfolder per club."""
         return self.folder / "drop"
 
     @property
     def tryton_folder(self) -> Path:
-        """Tryton's."""
+        """The folder of Tryton's database, configuration and log."""
         return self.folder / "tryton"
 
 
@@ -105,7 +105,8 @@ class Sandbox:
 class DemoClub:
     """One club of the demo.
 
-    :param options: of the club in clubs.yaml, beside id, name, erp, connection.
+    :param options: further keys of the club in clubs.yaml, beside id, name, erp and connection.
+    :param zone: IANA name of the club's time zone.
     """
 
     spec: ClubSpec
@@ -115,12 +116,12 @@ class DemoClub:
 
     @property
     def id(self) -> str:
-        """Also the venue id, the folder's name, and the faults' name."""
+        """The club id; also its venue id, its export folder and its name in `/_faults`."""
         return self.spec.id
 
     @property
     def connection(self) -> str:
-        """The Airflow connection's id."""
+        """The id of its Airflow connection."""
         return self.id.replace("-", "_")
 
 
@@ -178,22 +179,22 @@ CLUBS = (
 
 
 def club(club_id: str) -> DemoClub:
-    """The demo's club of that id.
+    """The club of the demo with this id.
 
-    :raises KeyError: none.
+    :raises KeyError: there is none.
     """
     return {c.id: c for c in CLUBS}[club_id]
 
 
 def zone(club_id: str) -> ZoneInfo:
-    """A club's own calendar."""
+    """The time zone of a club."""
     return ZoneInfo(club(club_id).zone)
 
 
 def connections(sandbox: Sandbox) -> dict[str, str]:
     """`AIRFLOW_CONN_<ID>` -> connection as JSON, for every club.
 
-    The SFTP server's key is made on the way, where there is none yet, so that it can be checked.
+    The SFTP host key is generated here if it does not exist, because the connections pin it.
     """
     key = sftp.host_key(sandbox.folder).export_public_key().decode().split()
     known_hosts = f"[127.0.0.1]:{sandbox.sftp_port} {key[0]} {key[1]}\n"
@@ -222,8 +223,8 @@ def connections(sandbox: Sandbox) -> dict[str, str]:
 
 
 HEAD = """\
-# The clubs that are kept in step. These are the demo's (`python -m sandbox` simulates their ERPs);
-# what may be set: clubsync/config.py, and of each ERP its connector's settings in connectors/.
+# The clubs to sync: here, those of the demo (`python -m sandbox` simulates their ERPs).
+# Settings are documented in clubsync/config.py; those of one ERP, in its connector in connectors/.
 """
 
 

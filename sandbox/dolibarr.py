@@ -1,10 +1,11 @@
-"""Dolibarr's REST API over members and their types, as its source has it (docs/erps/dolibarr.md).
+"""Dolibarr's REST API for members and member types, according to its source code (docs/erps/dolibarr.md).
 
-Faithful to that: `DOLAPIKEY` (401), `members` sorted by id, with `limit`, `sqlfilters`, `properties`, `category` and
-`pagination_data`, `memberstypes` in pages; Unix times and empty texts; in older versions no `pagination_data`, and 404
-for an empty list.
+Faithful to the source: `DOLAPIKEY` (401), `members` sorted by id, with `limit`, `sqlfilters`, `properties`,
+`category` and `pagination_data`, paged `memberstypes`; Unix times and empty strings; older versions have no
+`pagination_data`, and respond 404 to an empty list.
 
-Of `sqlfilters` only what the connector uses is understood: `t.rowid:>:` and `t.tms:>=:`, joined by "and".
+Of `sqlfilters`, only the expressions that the connector uses are supported: `t.rowid:>:` and `t.tms:>=:`, joined
+by "and".
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ _TMS = re.compile(r"\(t\.tms:>=:'(\d{8})'\)")
 
 @dataclass(frozen=True)
 class Installation:
-    """One Dolibarr.
+    """One Dolibarr installation.
 
-    :param members, types: its records now, in any order; a member's `_tms` is the day of its last change.
-    :param old: a version without `pagination_data`, which says 404 for nothing.
+    :param members, types: its current records, in any order; `_tms` of a member is the day of its last change.
+    :param old: a version without `pagination_data` that responds 404 to an empty list.
     """
 
     key: str
@@ -49,7 +50,7 @@ class Installation:
 def create_app(name: str, installation: Installation, faults: Faults | None = None) -> Starlette:
     """The API of an installation.
 
-    :param name: by which faults know it.
+    :param name: its name in the faults.
     """
     api = _Api(name, installation, faults or Faults())
     return Starlette(
@@ -90,7 +91,7 @@ class _Api:
         start = sum(_id(m) <= int(after[1]) for m in found) if after else 0
         wanted = query.get("properties", "").split(",")
 
-        def say(fault: str | None) -> Any:
+        def render(fault: str | None) -> object:
             rows, _ = listed(found, start, limit, fault)
             shown = [{k: v for k, v in r.items() if k in wanted} for r in rows]
             if self.here.old:
@@ -100,7 +101,7 @@ class _Api:
             count = total(found[start:], fault)
             return {"data": shown, "pagination": {"total": count, "page": 0, "limit": limit}}
 
-        return await answered(self.faults, self.name, start // limit + 1, say)
+        return await answered(self.faults, self.name, start // limit + 1, render)
 
     async def types(self, request: Request) -> Response:
         if not self._known(request):
@@ -123,9 +124,9 @@ def _error(status: int, text: str) -> Response:
 
 
 def member_of(person: Person, types: Mapping[str, int], zone: ZoneInfo) -> Record:
-    """A person of the world as a member: of the type of the newest membership.
+    """A person as a member, whose type is that of the newest membership.
 
-    :param types: product -> number of its type.
+    :param types: product id -> id of its member type.
     """
 
     def midnight(day: date | None) -> int | str:
@@ -159,7 +160,7 @@ def member_of(person: Person, types: Mapping[str, int], zone: ZoneInfo) -> Recor
 def installation_of(
     key: str, state: Callable[[], ClubState], zone: ZoneInfo, *, old: bool = False
 ) -> Installation:
-    """The club as an installation: a type per product."""
+    """The club as an installation, with one member type per product."""
 
     def members() -> list[Record]:
         types = {p.id: i for i, p in enumerate(state().products, 1)}

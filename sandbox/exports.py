@@ -1,11 +1,11 @@
-"""Exports of a simulated club, as its ERP would put them into a folder.
+"""Exports of a simulated club, as its ERP would write them to a folder.
 
-Every function writes the state of a club (`sandbox.world`) as files of one ERP: whole under another name
-first, then renamed, so that no reader meets half a file; and only where the content changed, so that a
-file's time is the time of its last change. Each returns the files it wrote (none when nothing changed).
+Every function writes the state of a club (`sandbox.world`) as the files of one ERP. A file is written under a
+temporary name and then renamed, so that no reader sees half a file, and only if its content changed, so that its
+modification time is that of its last change. Each function returns the files that it wrote.
 
-Forms: Eversports and Planity as docs/erps/eversports.md and docs/erps/planity.md infer them; the generic one as
-the `csv` connector reads it with `CSV_SETTINGS`.
+Formats: Eversports and Planity as docs/erps/eversports.md and docs/erps/planity.md infer them; the generic one
+as the `csv` connector reads it with `CSV_SETTINGS`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _columns(names: str) -> list[str]:
     return names.split(",")
 
 
-#: Settings with which the `csv` connector reads what `write_csv` writes.
+#: Settings of the `csv` connector for the files of `write_csv`.
 CSV_SETTINGS: dict[str, Any] = {
     "customers": "customers*.csv",
     "delimiter": ",",
@@ -75,7 +75,7 @@ CSV_HEADER = _columns(
 def write_csv(state: ClubState, folder: Path, *, mtime: datetime | None = None) -> list[Path]:
     """`customers.csv` (UTF-8, comma), `customers.csv.rows` and `groups.csv`.
 
-    :param mtime: the files' time, where it is not to be the machine's (simulated time).
+    :param mtime: modification time of the files, if the time is simulated; default: now.
     """
     today = state.at.date()
     rows = [
@@ -99,7 +99,7 @@ def write_csv(state: ClubState, folder: Path, *, mtime: datetime | None = None) 
     groups = [(p.id, p.name, "true" if p.active else "false") for p in state.products]
     written = _put(folder / "groups.csv", _text(("id", "name", "active"), groups, ","), mtime)
     customers = folder / "customers.csv"
-    # The rows first: whoever reads between the two finds a mismatch, and tries again.
+    # The row count first: a reader who comes between the two files sees a mismatch, and retries.
     written += _put(folder / "customers.csv.rows", f"{len(rows)}\n".encode(), mtime)
     return written + _put(customers, _text(CSV_HEADER, rows, ","), mtime)
 
@@ -112,11 +112,11 @@ def write_eversports(
     oddities: bool = True,
     mtime: datetime | None = None,
 ) -> list[Path]:
-    """`customers.csv` or `.xlsx`, and `memberships.csv` or `.xlsx` of the memberships of today and later.
+    """`customers.csv` or `.xlsx`, and `memberships.csv` or `.xlsx` with current and future memberships.
 
     Archived and merged records are absent, as in a default export.
 
-    :param oddities: keep every second merged record as "(old)", and one "Customer Deleted".
+    :param oddities: keep every second merged record as "(old)", and add a "Customer Deleted".
     """
     names = {p.id: p.name for p in state.products}
     rows: list[tuple[object, ...]] = []
@@ -168,7 +168,7 @@ def write_eversports(
 def write_planity(
     state: ClubState, folder: Path, *, encoding: str = "cp1252", mtime: datetime | None = None
 ) -> list[Path]:
-    """`clients.csv`: semicolons, French dates and phones; six people of ten keep their e-mail to themselves.
+    """`clients.csv`: semicolons, French dates and phones; six people in ten have no email.
 
     :param encoding: `cp1252` or `utf-8-sig`.
     """
@@ -212,7 +212,7 @@ def _french_phone(phone: str | None) -> str | None:
 
 
 def _held(p: Person, names: dict[str, str], at: datetime) -> Iterable[tuple[object, ...]]:
-    """Lines of the list of active memberships: one a product, with the last pause beside the validity."""
+    """Rows of the list of active memberships: one per product, with its last pause."""
     today = at.astimezone(UTC).date()
     by_product: dict[str, list[Membership]] = {}
     for m in p.memberships:
@@ -228,7 +228,7 @@ def _held(p: Person, names: dict[str, str], at: datetime) -> Iterable[tuple[obje
                 pause = (
                     f"{_german(a.end + timedelta(days=1))} - {_german(b.start - timedelta(days=1))}"
                 )
-                # The list has room for one pause: what lies before it is over.
+                # The list shows one pause only, so the validity starts after the previous one.
                 start = a.start
         mark = " (!)" if pause else ""
         yield (
@@ -261,22 +261,22 @@ def _text(
 
 
 def _put(path: Path, data: bytes, mtime: datetime | None) -> list[Path]:
-    """Write the file unless it is so already; whole, under another name, then renamed."""
+    """Write the file atomically, unless it has this content already."""
     if path.exists() and path.read_bytes() == data:
         return []
     path.parent.mkdir(parents=True, exist_ok=True)
-    passing = path.with_name(f".{path.name}.{os.getpid()}.part")
-    passing.write_bytes(data)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_bytes(data)
     if mtime is not None:
-        os.utime(passing, (mtime.timestamp(), mtime.timestamp()))
-    passing.replace(path)
+        os.utime(temporary, (mtime.timestamp(), mtime.timestamp()))
+    temporary.replace(path)
     return [path]
 
 
 def _put_excel(
     path: Path, header: Sequence[str], rows: Sequence[Sequence[object]], mtime: datetime | None
 ) -> list[Path]:
-    # A workbook's bytes hold the time of writing: what it says of itself is compared instead.
+    # The bytes of a workbook contain its creation time, so a digest of the content is compared instead.
     digest = hashlib.sha256(repr((list(header), list(rows))).encode()).hexdigest()
     if path.exists():
         with zipfile.ZipFile(path) as old:

@@ -1,11 +1,11 @@
-"""What can be made to go wrong with a simulated API, club by club, over `/_faults` or directly in tests.
+"""Faults of a simulated API, injected per club over `/_faults` or directly in tests.
 
-`POST /_faults/{club}` with `{"kind": "server-error", "from_page": 2, "times": 1}` switches one on, `GET
-/_faults` lists them, `DELETE /_faults/{club}` and `DELETE /_faults` switch off.
+`POST /_faults/{club}` with `{"kind": "server-error", "from_page": 2, "times": 1}` sets a fault, `GET /_faults`
+lists them, `DELETE /_faults/{club}` and `DELETE /_faults` clear them.
 
-Faults hit requests for pages of customers, nothing else. Those of the first kind stand in for the ERP's
-answer and are made here; those of the second change what the ERP lists, and each simulated ERP does that in
-its own way (`Faults.take` tells it which).
+Faults affect requests for pages of customers only. An `AnswerFault` or `HostileFault` replaces the response of
+the ERP and is implemented here; a `ListFault` changes the rows that the ERP lists, which each simulated ERP
+implements by itself (`Faults.take` returns the fault to apply).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-#: made here, before the simulated ERP is asked, or of its answer.
+#: Implemented here: the response is replaced, or cut.
 AnswerFault = Literal[
     "unauthorized",
     "forbidden",
@@ -35,14 +35,14 @@ AnswerFault = Literal[
     "truncated",
     "error-in-200",
 ]
-#: made here too: what no ERP should answer, and some server between us and it does.
+#: Also implemented here: responses that no ERP should send, but that some server in between does.
 HostileFault = Literal[
     "redirect", "nested", "not-a-number", "surrogate", "not-text", "null", "picture", "blank"
 ]
-#: made by each simulated ERP; `total-wrong` by those that state a total and can be made to lie.
+#: Implemented by each simulated ERP; `total-wrong` by those that state a total that can be falsified.
 ListFault = Literal["empty", "page-repeated", "cursor-invalid", "row-moved", "half", "total-wrong"]
 
-#: made of an export, together with `html`, `truncated`, `half` and `empty`.
+#: Applied to exported files, as are `html`, `truncated`, `half` and `empty`.
 FileFault = Literal["missing", "wrong-columns"]
 
 FaultKind = AnswerFault | HostileFault | ListFault | FileFault
@@ -51,16 +51,16 @@ FaultKind = AnswerFault | HostileFault | ListFault | FileFault
 class Fault(BaseModel):
     """One fault.
 
-    - `empty`: the list is there and has nothing in it.
-    - `page-repeated`: a page comes again in place of the next one.
-    - `cursor-invalid`: the ERP no longer knows how far we were.
-    - `row-moved`: the last row of a page stands first on the next one, too.
+    - `empty`: the list is empty.
+    - `page-repeated`: a page is repeated in place of the next one.
+    - `cursor-invalid`: the ERP rejects the cursor.
+    - `row-moved`: the last row of a page is also the first row of the next one.
     - `half`: half of the rows are missing.
-    - `total-wrong`: all rows are there, and the total says one more.
+    - `total-wrong`: all rows are listed, but the total is one too high.
 
-    :param from_page: the first page that it hits, from 1.
-    :param times: how many requests it hits; None until it is switched off.
-    :param wait: seconds: what a 429 asks for, or how long a timeout lasts.
+    :param from_page: the first page that it affects, from 1.
+    :param times: how many requests it affects; None: all until it is cleared.
+    :param wait: seconds, of a 429's Retry-After or of a timeout.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -78,19 +78,19 @@ class _Active:
 
 
 class Faults:
-    """The faults of all clubs; safe between threads."""
+    """The active faults of all clubs; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._active: dict[str, _Active] = {}
 
     def set(self, club: str, fault: Fault) -> None:
-        """Switch a fault on, in place of any other of that club."""
+        """Activate a fault, replacing any other fault of the club."""
         with self._lock:
             self._active[club] = _Active(fault, fault.times)
 
     def clear(self, club: str | None = None) -> None:
-        """Switch off one club's, or all."""
+        """Clear the fault of a club; None: all faults."""
         with self._lock:
             if club is None:
                 self._active.clear()
@@ -98,12 +98,12 @@ class Faults:
                 self._active.pop(club, None)
 
     def all(self) -> dict[str, Fault]:
-        """Those that are on, by club."""
+        """The active faults by club."""
         with self._lock:
             return {club: active.fault for club, active in self._active.items()}
 
     def take(self, club: str, page: int) -> Fault | None:
-        """The fault that hits this request for a page, counted as a hit."""
+        """The fault that affects this request for a page; it counts as one of its `times`."""
         with self._lock:
             active = self._active.get(club)
             if active is None or page < active.fault.from_page:
@@ -116,7 +116,7 @@ class Faults:
 
 
 async def answer(fault: Fault) -> Response | None:
-    """What is answered in place of the ERP; None where the fault changes the ERP's own answer."""
+    """The response that replaces that of the ERP; None if the fault changes the ERP's own response."""
     wait = timedelta(seconds=fault.wait)
     match fault.kind:
         case "unauthorized":
@@ -149,8 +149,8 @@ async def answer(fault: Fault) -> Response | None:
     return _hostile(fault.kind)
 
 
-#: JSON of HTTP status 200 that is none, or is not what it says.
-_NO_JSON = {
+#: Bodies of responses with status 200 that are not valid JSON, or not the expected document.
+_BAD_BODIES = {
     "nested": b"[" * 100_000 + b"]" * 100_000,
     "not-a-number": b'{"data": NaN, "result": NaN}',
     "surrogate": b'{"data": "\\ud83d", "result": "\\ud83d"}',
@@ -165,12 +165,12 @@ def _hostile(kind: str) -> Response | None:
         return Response(status_code=302, headers={"Location": "http://127.0.0.2:9/elsewhere"})
     if kind == "picture":
         return Response(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", media_type="image/png")
-    body = _NO_JSON.get(kind)
+    body = _BAD_BODIES.get(kind)
     return None if body is None else Response(body, media_type="application/json")
 
 
 def truncated(body: bytes) -> Response:
-    """An answer of which the second half is missing, though it says that it is whole."""
+    """A response without its second half, whose Content-Length fits what is left."""
     return Response(body[: len(body) // 2], media_type="application/json")
 
 

@@ -1,6 +1,6 @@
-"""What goes wrong with exports, one function each, for tests and the demo.
+"""Faults of exported files, one function each, for tests and the demo.
 
-Each spoils the file in place, as somebody else's program would, and keeps its `.rows` file as it was.
+Each changes the file in place, as another program would, and leaves its `.rows` file unchanged.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ _PAGE = b"""<!DOCTYPE html>
 
 
 def cut(path: Path, *, keep: float = 0.6) -> None:
-    """The upload broke off: only the first part of the bytes is there, in the middle of a row."""
+    """An interrupted upload: only the first part of the bytes, cut in the middle of a row."""
     data = path.read_bytes()
     end = int(len(data) * keep)
-    # Never at the end of a line: a cut there is seen by the .rows file only (see `cut_between_rows`).
+    # Never at the end of a line: only the .rows file can reveal that (see `cut_between_rows`).
     while end > 1 and data[end - 1 : end] in (b"\n", b"\r"):
         end -= 1
     _replace(path, data[:end])
 
 
 def cut_between_rows(path: Path, *, keep: float = 0.6) -> None:
-    """The upload broke off exactly between two rows: nothing in the file itself tells."""
+    """An upload interrupted exactly between two rows: nothing in the file itself reveals it."""
     lines = path.read_bytes().splitlines(keepends=True)
     _replace(path, b"".join(lines[: max(1, int(len(lines) * keep))]))
 
 
 def html(path: Path) -> None:
-    """The export's server answered with an error page, which was saved as the export."""
+    """The export server responded with an error page, which was saved as the export."""
     _replace(path, _PAGE)
 
 
@@ -50,17 +50,17 @@ def wrong_columns(path: Path) -> None:
 
 
 def no_rows(path: Path) -> None:
-    """A header and nobody: what an export of nothing looks like."""
+    """A header without rows, as in an export of nothing."""
     _replace(path, path.read_bytes().splitlines(keepends=True)[0])
 
 
 def empty(path: Path) -> None:
-    """Not even a header: zero bytes."""
+    """An empty file, without even a header."""
     _replace(path, b"")
 
 
 def missing(path: Path) -> None:
-    """No file."""
+    """The file does not exist."""
     path.unlink(missing_ok=True)
 
 
@@ -75,11 +75,11 @@ def recode(path: Path, encoding: str) -> None:
 
 
 def wrong_rows(path: Path, rows: int) -> None:
-    """`FILE.rows` states another number than the file has."""
+    """`FILE.rows` states a number of rows that the file does not have."""
     _replace(path.with_name(path.name + ".rows"), f"{rows}\n".encode())
 
 
 def _replace(path: Path, data: bytes) -> None:
-    passing = path.with_name(f".{path.name}.{os.getpid()}.part")
-    passing.write_bytes(data)
-    passing.replace(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_bytes(data)
+    temporary.replace(path)

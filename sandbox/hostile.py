@@ -1,8 +1,8 @@
-"""An ERP that means harm: each path misbehaves in a way of its own, for as long as it is let.
+"""A hostile ERP: each path misbehaves in its own way until the client gives up.
 
-Raw on purpose, below what a web framework would let pass: answers that come byte by byte, heads that never
-end, bodies that unpack to gigabytes, pages without an end. `Hostile` counts what it was asked and how much
-was taken off it, so that tests can say that a cap held without looking at a clock.
+It writes to the socket itself, because a web framework would not allow most of this: responses byte by byte,
+endless headers, bodies that decompress to gigabytes, endless pages. `Hostile` counts requests and the bytes that
+the client took, so that tests can check a limit without a clock.
 """
 
 from __future__ import annotations
@@ -15,19 +15,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
-#: bytes that a drip sends before it rests, and for how long it rests (seconds).
+#: The bytes that a slow response sends at once, and the pause after them (seconds).
 DRIP, REST = b" ", 0.02
 PIECE = 64 * 1024
-#: what the gzip bomb unpacks to.
+#: Bytes that the gzip bomb decompresses to.
 BOMB = 2 * 1024**3
 
 
 @dataclass
 class Hostile:
-    """A running one. :param asked: requests by path; :param sent: bytes of bodies by path."""
+    """A running server.
+
+    :param asked: number of requests by path.
+    :param sent: bytes of response bodies by path.
+    :param over: set when the server shuts down; ends every endless response.
+    """
 
     url: str = ""
     asked: Counter[str] = field(default_factory=Counter)
@@ -37,7 +42,7 @@ class Hostile:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Hostile]:
-    """The ERP on a port of 127.0.0.1, while the block runs."""
+    """Run the server on a free port of 127.0.0.1 during the block."""
     it = Hostile()
     handler = type("Handler", (_Handler,), {"hostile": it})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -54,12 +59,12 @@ def serving() -> Iterator[Hostile]:
         thread.join(5)
 
 
-def _people(start: int, count: int = 3) -> list[dict[str, Any]]:
+def _people(start: int, count: int = 3) -> list[dict[str, object]]:
     return [{"id": n, "mail": f"p{n}@x.fr"} for n in range(start, start + count)]
 
 
 def _bomb() -> Iterator[bytes]:
-    """gzip of a list that does not end before two gigabytes."""
+    """A list as gzip, which ends only after two gigabytes of blanks."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     yield packer.compress(b"[")
     blank = b" " * (1024 * 1024)
@@ -81,34 +86,34 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             getattr(self, f"_{name.replace('-', '_')}", self._nothing)(query)
 
-    def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
+    def log_message(self, *_: object) -> None:
+        """Do not log requests."""
 
-    # answers that do not end
+    # responses that do not end
 
     def _drip_body(self, _: dict[str, str]) -> None:
         self._head(length=10**9)
-        self._for_ever(lambda: DRIP, REST)
+        self._forever(lambda: DRIP, REST)
 
     def _drip_chunks(self, _: dict[str, str]) -> None:
         self._head(chunked=True)
-        self._for_ever(lambda: b"1\r\n \r\n", REST)
+        self._forever(lambda: b"1\r\n \r\n", REST)
 
     def _drip_head(self, _: dict[str, str]) -> None:
         self.wfile.write(b"HTTP/1.1 200 O")
-        self._for_ever(lambda: b"K", REST)
+        self._forever(lambda: b"K", REST)
 
     def _endless_headers(self, _: dict[str, str]) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\n")
-        self._for_ever(lambda: b"X-More: and more\r\n")
+        self._forever(lambda: b"X-More: and more\r\n")
 
     def _continue(self, _: dict[str, str]) -> None:
-        self._for_ever(lambda: b"HTTP/1.1 100 Continue\r\n\r\n", REST)
+        self._forever(lambda: b"HTTP/1.1 100 Continue\r\n\r\n", REST)
 
     def _endless_body(self, _: dict[str, str]) -> None:
         self._head(chunked=True)
         piece = b" " * PIECE
-        self._for_ever(lambda: b"%x\r\n%s\r\n" % (PIECE, piece))
+        self._forever(lambda: b"%x\r\n%s\r\n" % (PIECE, piece))
 
     def _bomb(self, _: dict[str, str]) -> None:
         self._head(chunked=True, more={"Content-Encoding": "gzip"})
@@ -138,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         more = {"next": str(at + 3)} if at < 6 else {"next": None}
         self._json({"data": _people(at), "total": at + 3, **more})
 
-    # elsewhere
+    # links to other hosts
 
     def _redirect(self, _: dict[str, str]) -> None:
         self._head(302, length=0, more={"Location": f"{self.hostile.url}/stolen"})
@@ -147,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         other = self.hostile.url.replace("127.0.0.1", "localhost")
         self._json({"data": _people(1), "next": f"{other}/stolen"})
 
-    # what is not what it says
+    # bodies that are not what they claim
 
     def _page_as_json(self, _: dict[str, str]) -> None:
         self._body(b"<!doctype html><title>Log in</title>", "application/json")
@@ -173,13 +178,13 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         self._json({"data": rows, "next": None})
 
-    # how things are said
+    # helpers
 
     def _nothing(self, _: dict[str, str]) -> None:
         self._head(404, length=0)
 
-    def _json(self, thing: Any) -> None:
-        self._body(json.dumps(thing).encode(), "application/json")
+    def _json(self, document: object) -> None:
+        self._body(json.dumps(document).encode(), "application/json")
 
     def _body(self, body: bytes, kind: str) -> None:
         self._head(length=len(body), more={"Content-Type": kind})
@@ -207,8 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         self.hostile.sent[urlsplit(self.path).path.strip("/")] += len(piece)
 
-    def _for_ever(self, piece: Callable[[], bytes], rest: float = 0.0) -> None:
-        """Until whoever reads has had enough."""
+    def _forever(self, piece: Callable[[], bytes], rest: float = 0.0) -> None:
+        """Send pieces until the client hangs up."""
         self.close_connection = True
         while not self.hostile.over.is_set():
             self._put(piece())

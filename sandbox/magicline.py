@@ -1,12 +1,12 @@
-"""Magicline's Open API (PerfectGym Next speaks the same), as its pages describe it (docs/erps/magicline.md).
+"""Magicline's Open API (PerfectGym Next has the same), as its documentation describes it (docs/erps/magicline.md).
 
-Faithful to those pages and to the specification 1.9.0 as others keep it [3rd]: one static key per studio in
-`x-api-key`, 401 for another; `GET /v1/customers` in slices by id, the next one by the `offset` that the answer
-names, the last one by `hasNext: false`; `GET /v1/customers/{id}/contracts`, of one customer at a time.
+Faithful to the documentation and to third-party copies of specification 1.9.0 [3rd]: one static key per studio in
+`x-api-key`, 401 for any other; `GET /v1/customers` in slices ordered by id, the next one by the `offset` of the
+response, the last one marked by `hasNext: false`; `GET /v1/customers/{id}/contracts`, for one customer at a time.
 
-Inferred [inf], as in the connector: that the list without `customerStatus` has former members too,
-`legalRepresentative` with `type` and `customerId`, a slice of 50 where none is asked for, 400 for an offset that
-is no number, and that the last slice names an offset as well.
+Inferred [inf], as in the connector: that the list without `customerStatus` includes former members,
+`legalRepresentative` with `type` and `customerId`, a default slice of 50, 400 for an offset that is not a number,
+and that the last slice also has an offset.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Studio:
     """One studio of the simulated Magicline.
 
     :param key: its API key.
-    :param customers: those it has now, in any order.
-    :param contracts: of the customer of that id.
+    :param customers: its current customers, in any order.
+    :param contracts: the contracts of the customer with this id.
     """
 
     key: str
@@ -49,7 +49,7 @@ class Studio:
 def create_app(studios: Mapping[str, Studio], faults: Faults | None = None) -> Starlette:
     """The API of a tenant with these studios.
 
-    :param studios: by the name that faults know them by.
+    :param studios: by their name in the faults.
     """
     api = _Api(studios, faults or Faults())
     return Starlette(
@@ -91,12 +91,12 @@ class _Api:
         )
         start = sum(_id(c) <= after for c in everybody)
 
-        def say(fault: str | None) -> Any:
+        def render(fault: str | None) -> object:
             rows, more = listed(everybody, start, size, fault)
             last = _id(rows[-1]) if rows else after
             return {"result": rows, "hasNext": more, "offset": str(last)}
 
-        return await answered(self.faults, name, start // size + 1, say)
+        return await answered(self.faults, name, start // size + 1, render)
 
     async def contracts(self, request: Request) -> Response:
         found = self._studio(request)
@@ -117,7 +117,7 @@ def _error(status: int, code: str) -> Response:
 
 
 def customer_of(person: Person) -> Record:
-    """A person of the world as Magicline lists one."""
+    """A person as a customer of Magicline."""
     return {
         "id": person.number,
         "customerNumber": f"1-{person.number}",
@@ -139,9 +139,9 @@ def customer_of(person: Person) -> Record:
 
 
 def contracts_of(person: Person, names: Mapping[str, str], today: date) -> list[Record]:
-    """What a person of the world holds, as Magicline's contracts.
+    """The memberships of a person as contracts of Magicline.
 
-    :param names: of the products by id.
+    :param names: product id -> name.
     """
     return [_contract(m, i, names, today) for i, m in enumerate(person.memberships)]
 
@@ -152,7 +152,7 @@ def _contract(m: Membership, i: int, names: Mapping[str, str], today: date) -> R
         "rateName": names.get(m.product_id, m.product_id),
         "createdDate": m.start.isoformat(),
         "startDate": m.start.isoformat(),
-        # One that nobody has cancelled is extended at its end.
+        # A contract that was not cancelled is extended when it ends.
         "endDate": (m.end or date(today.year + 1, 12, 31)).isoformat(),
         "cancelled": m.end is not None,
         "contractStatus": "INACTIVE" if m.end is not None and m.end < today else "ACTIVE",
@@ -160,7 +160,7 @@ def _contract(m: Membership, i: int, names: Mapping[str, str], today: date) -> R
 
 
 def studio_of(key: str, state: Callable[[], ClubState], zone: ZoneInfo) -> Studio:
-    """The club as a studio; merged and archived cards are former members."""
+    """The club as a studio; merged and archived records are former members."""
 
     def contracts(customer: int) -> list[Record]:
         club = state()

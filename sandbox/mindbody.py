@@ -1,13 +1,13 @@
 """Mindbody's Public API v6, as its documentation and SDK describe it (docs/erps/mindbody.md).
 
-Faithful to them: `API-Key` and `SiteId` with every request, a staff user's token by `usertoken/issue`, clients by
-limit (at most 200) and offset with `TotalResults`, without inactive ones unless asked for, changed since
-`request.lastModifiedDate` where asked for; memberships of up to 200 clients by their `Id`; the site's list of
-memberships; a quota of calls per key and day, at the end of which the sandbox refuses.
+Faithful to them: `API-Key` and `SiteId` in every request, a staff token from `usertoken/issue`, clients by limit
+(at most 200) and offset with `TotalResults`, without inactive ones unless requested, and optionally those changed
+since `request.lastModifiedDate`; memberships of up to 200 clients by their `Id`; the site's list of memberships;
+a daily quota of calls per key, after which requests are rejected.
 
-Inferred [inf], as in the connector: `Bearer` before the token, clients in the order of `UniqueId`, 429 without
-Retry-After when the quota is used up, a client without active memberships is answered with none, and the form
-of errors.
+Inferred [inf], as in the connector: `Bearer` before the token, clients ordered by `UniqueId`, 429 without
+Retry-After once the quota is used up, an empty list for a client without active memberships, and the format of
+errors.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ Record = dict[str, Any]
 class Site:
     """One business of the simulated Mindbody.
 
-    :param clients: those it has now, in any order, inactive ones too.
-    :param memberships: active ones of the client of that `Id`.
-    :param kinds: the site's own list of memberships.
-    :param calls: how many calls the key has made; `quota` of them are answered.
+    :param clients: its current clients, in any order, including inactive ones.
+    :param memberships: the active memberships of the client with this `Id`.
+    :param kinds: the memberships that the site sells.
+    :param quota: how many calls of the key are answered; None: all.
+    :param calls: how many calls the key has made.
     """
 
     key: str
@@ -57,7 +58,7 @@ class Site:
 def create_app(sites: Mapping[str, Site], faults: Faults | None = None) -> Starlette:
     """The API for these sites.
 
-    :param sites: by site id, which is also the club's name among the faults.
+    :param sites: by site id, which is also the name of the club in the faults.
     """
     api = _Api(sites, faults or Faults())
     root = "/public/v6"
@@ -77,7 +78,7 @@ class _Api:
     faults: Faults
 
     def _site(self, request: Request, *, staff: bool = True) -> Site | Response:
-        """The site that is asked, or why it does not answer."""
+        """The requested site, or the error response."""
         site = self.sites.get(request.headers.get("SiteId", ""))
         key = request.headers.get("API-Key", "").encode()
         if site is None or not secrets.compare_digest(site.key.encode(), key):
@@ -124,12 +125,12 @@ class _Api:
             key=lambda c: int(c["UniqueId"]),
         )
 
-        def say(fault: str | None) -> Any:
+        def render(fault: str | None) -> object:
             rows, _ = listed(found, offset, limit, fault)
             pages = _pages(limit, offset, len(rows), total(found, fault))
             return {"PaginationResponse": pages, "Clients": rows}
 
-        return await answered(self.faults, request.headers["SiteId"], offset // limit + 1, say)
+        return await answered(self.faults, request.headers["SiteId"], offset // limit + 1, render)
 
     async def memberships(self, request: Request) -> Response:
         site = self._site(request)
@@ -182,7 +183,7 @@ def _error(status: int, code: str) -> Response:
 
 
 def client_of(person: Person, today: date) -> Record:
-    """A person of the world as a client; the barcode is another number than the key."""
+    """A person as a client; the barcode (`Id`) differs from the key (`UniqueId`)."""
     holds = any(m.start <= today and (m.end is None or m.end >= today) for m in person.memberships)
     status = {"prospect": "Non-Member", "paused": "Suspended", "former": "Terminated"}.get(
         person.status, "Active" if holds else "Expired"
@@ -224,7 +225,7 @@ def _membership(m: Membership, number: int, name: str) -> Record:
 def site_of(
     key: str, username: str, password: str, state: Callable[[], ClubState], zone: ZoneInfo
 ) -> Site:
-    """The club as a business."""
+    """The club as a site."""
 
     def today(club: ClubState) -> date:
         return club.at.astimezone(zone).date()

@@ -1,7 +1,7 @@
-"""First names, last names, towns and telephone ranges that people of the simulated clubs get.
+"""First names, last names, phone ranges and products of the simulated clubs, by country.
 
-Telephone ranges are those that the regulators keep for films and books, where they do (Arcep: 06 39 98
-and five landline ranges; Bundesnetzagentur: its "drama numbers"), so that nobody's telephone rings.
+Phone ranges are those that regulators reserve for fiction, where they do (Arcep: 06 39 98 and five landline
+ranges; Bundesnetzagentur: its "drama numbers"), so that no real phone can ring.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Land:
-    """What people of one country are made of.
+class Country:
+    """The names, phone ranges and products of one country.
 
-    :param phones: (E.164 prefix, digits that follow): the number of a person fills the digits.
+    :param phones: (E.164 prefix, number of digits after it); the digits are derived from the person's number.
+    :param products: (product id, name).
     """
 
     female: tuple[str, ...]
@@ -27,7 +28,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-FR = Land(
+FR = Country(
     female=_words(
         "Camille, Léa, Manon, Chloé, Inès, Sarah, Louise, Jade, Zoé, Élodie, Émilie, Aurélie, Céline,"
         "Nathalie, Sandrine, Isabelle, Sophie, Hélène, Anaïs, Margaux, Clémence, Juliette, Pauline,"
@@ -80,7 +81,7 @@ FR = Land(
     ),
 )
 
-ES = Land(
+ES = Country(
     female=_words(
         "María, Carmen, Ana, Isabel, Laura, Cristina, Marta, Lucía, Paula, Elena, Raquel, Sara, Pilar,"
         "Rocío, Beatriz, Andrea, Alba, Irene, Nuria, Silvia, Inés, Begoña, Ángela, Sofía, Itziar,"
@@ -114,7 +115,7 @@ ES = Land(
     ),
 )
 
-DE = Land(
+DE = Country(
     female=_words(
         "Anna, Lena, Laura, Julia, Katharina, Sarah, Lisa, Hannah, Marie, Sophie, Johanna, Franziska,"
         "Sabine, Petra, Monika, Ursula, Claudia, Jürgine, Käthe, Bärbel, Jana, Theresa, Paula, Emma,"
@@ -154,4 +155,4 @@ DE = Land(
     ),
 )
 
-LANDS = {"FR": FR, "ES": ES, "DE": DE, "AT": DE}
+COUNTRIES = {"FR": FR, "ES": ES, "DE": DE, "AT": DE}

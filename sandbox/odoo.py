@@ -1,11 +1,11 @@
-"""Odoo's external API over two models, as its documentation and source describe it (docs/erps/odoo.md).
+"""Odoo's external API for two models, as its documentation and source describe it (docs/erps/odoo.md).
 
-Faithful to those: JSON-2 with its statuses (401, 403, 404, 422) and named arguments, JSON-RPC with errors in answers
-of status 200 and `common.login` that says false, `search_read`, `search_count` and `fields_get` over `res.partner` and
-`res.partner.category`, archived records hidden unless `active_test` is false, `false` for what is empty, many2one as
-`[id, name]`, dates in UTC without an offset.
+Faithful to those: JSON-2 with its statuses (401, 403, 404, 422) and named arguments, JSON-RPC with errors in
+responses of status 200 and a `common.login` that returns false, `search_read`, `search_count` and `fields_get` on
+`res.partner` and `res.partner.category`, archived records hidden unless `active_test` is false, `false` for empty
+values, many2one as `[id, name]`, dates in UTC without an offset.
 
-Only what the connector uses of domains is understood: terms joined by "and", operators =, !=, in, <, <=, >, >=.
+Of domains, only what the connector uses is supported: terms joined by "and", operators =, !=, in, <, <=, >, >=.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 class Database:
     """One database.
 
-    :param key: API key of JSON-2, password of JSON-RPC.
-    :param partners, categories: its records now, in any order; every one has all its fields.
+    :param key: the API key of JSON-2, and the password of JSON-RPC.
+    :param partners, categories: its current records, in any order; each has all fields.
     """
 
     login: str
@@ -55,8 +55,8 @@ class Database:
     categories: Callable[[], Sequence[Record]]
 
 
-class _Refused(Exception):
-    """A call that is answered with an error. :param status: of JSON-2; :param kind: Odoo's own class."""
+class _Rejected(Exception):
+    """A call whose response is an error. :param status: that of JSON-2; :param kind: Odoo's exception class."""
 
     def __init__(self, status: int, kind: str) -> None:
         super().__init__(kind)
@@ -66,7 +66,7 @@ class _Refused(Exception):
 def create_app(databases: Mapping[str, Database], faults: Faults | None = None) -> Starlette:
     """A server with these databases.
 
-    :param databases: by name, which is also the club's name among the faults.
+    :param databases: by name, which is also the name of the club in the faults.
     """
     api = _Api(databases, faults or Faults())
     return Starlette(
@@ -98,15 +98,15 @@ class _Api:
         model, method = request.path_params["model"], request.path_params["method"]
         try:
             return await self._called(name, database, model, method, body, lambda value: value)
-        except _Refused as refused:
-            return _error(refused.status, refused.kind)
+        except _Rejected as rejected:
+            return _error(rejected.status, rejected.kind)
 
     async def jsonrpc(self, request: Request) -> Response:
         body = await request.json()
         params = body["params"]
         service, method, args = params["service"], params["method"], params["args"]
 
-        def said(value: Any) -> Any:
+        def wrap(value: object) -> object:
             return {"jsonrpc": "2.0", "id": body["id"], "result": value}
 
         database = self.databases.get(args[0])
@@ -114,14 +114,14 @@ class _Api:
             return JSONResponse(_rpc_error(body, "psycopg2.OperationalError"))
         if (service, method) == ("common", "login"):
             known = (args[1], args[2]) == (database.login, database.key)
-            return JSONResponse(said(2 if known else False))
+            return JSONResponse(wrap(2 if known else False))
         _, user, key, model, called, _, keywords = args
         if (user, key) != (2, database.key):
             return JSONResponse(_rpc_error(body, "odoo.exceptions.AccessDenied"))
         try:
-            return await self._called(args[0], database, model, called, keywords, said)
-        except _Refused as refused:
-            return JSONResponse(_rpc_error(body, refused.kind))
+            return await self._called(args[0], database, model, called, keywords, wrap)
+        except _Rejected as rejected:
+            return JSONResponse(_rpc_error(body, rejected.kind))
 
     async def _called(
         self,
@@ -130,36 +130,39 @@ class _Api:
         model: str,
         method: str,
         arguments: Record,
-        said: Callable[[Any], Any],
+        wrap: Callable[[object], object],
     ) -> Response:
-        """A model's method, with named arguments."""
+        """Call a method of a model with named arguments.
+
+        :param wrap: makes the body of the response from the result.
+        """
         records = {PARTNER: database.partners, CATEGORY: database.categories}.get(model)
         if records is None or method not in ("search_read", "search_count", "fields_get"):
-            raise _Refused(404, "builtins.KeyError")
+            raise _Rejected(404, "builtins.KeyError")
         everything = list(records())
         if method == "fields_get":
             there = everything[0] if everything else dict.fromkeys(_PARTNER_FIELDS)
             return JSONResponse(
-                said({f: {"type": "char"} for f in arguments["allfields"] if f in there})
+                wrap({f: {"type": "char"} for f in arguments["allfields"] if f in there})
             )
         context = arguments.get("context", {})
         found = [
             r
             for r in everything
             if (r["active"] or context.get("active_test") is False)
-            and all(_holds(r, term) for term in arguments["domain"])
+            and all(_matches(r, term) for term in arguments["domain"])
         ]
         if method == "search_count":
-            # not a page, so that it is no hit; what it says goes with the pages
+            # Not a page, so the fault is not taken; but the count has to agree with the pages.
             fault = self.faults.all().get(name)
             wrong = fault.kind if fault and fault.kind == "total-wrong" else None
-            return JSONResponse(said(total(found, wrong)))
+            return JSONResponse(wrap(total(found, wrong)))
         limit = arguments.get("limit")
         found.sort(key=lambda r: int(r["id"]), reverse=arguments.get("order") == "id desc")
         wanted = arguments["fields"]
         if model != PARTNER or arguments.get("order") != "id asc" or limit is None:
-            return JSONResponse(said([_shown(r, wanted) for r in found[:limit]]))
-        return await self._page(name, everything, found, limit, wanted, said)
+            return JSONResponse(wrap([_shown(r, wanted) for r in found[:limit]]))
+        return await self._page(name, everything, found, limit, wanted, wrap)
 
     async def _page(
         self,
@@ -168,32 +171,32 @@ class _Api:
         found: list[Record],
         limit: int,
         wanted: list[str],
-        said: Callable[[Any], Any],
+        wrap: Callable[[object], object],
     ) -> Response:
-        """Partners of one page: what faults hit."""
+        """One page of partners, which faults may alter."""
         ordered = sorted(everything, key=lambda r: int(r["id"]))
         before = ordered[: ordered.index(found[0])] if found else ordered
 
-        def say(fault: str | None) -> Any:
+        def render(fault: str | None) -> object:
             rows, _ = listed([*before, *found], len(before), limit, fault)
-            return said([_shown(r, wanted) for r in rows])
+            return wrap([_shown(r, wanted) for r in rows])
 
-        return await answered(self.faults, name, len(before) // limit + 1, say)
+        return await answered(self.faults, name, len(before) // limit + 1, render)
 
 
 _PARTNER_FIELDS = ("name", "phone", "country_code", "parent_id")
 
 
-def _holds(record: Record, term: Any) -> bool:
+def _matches(record: Record, term: Sequence[Any]) -> bool:
     name, sign, value = term
     if name not in record:
-        raise _Refused(422, "builtins.ValueError")
+        raise _Rejected(422, "builtins.ValueError")
     return _OPERATORS[sign](record[name], value)
 
 
 def _shown(record: Record, wanted: Sequence[str]) -> Record:
     if any(name not in record for name in wanted):
-        raise _Refused(422, "builtins.ValueError")
+        raise _Rejected(422, "builtins.ValueError")
     shown = {name: record[name] for name in ("id", *wanted)}
     return {name: False if value is None else value for name, value in shown.items()}
 
@@ -209,9 +212,9 @@ def _rpc_error(body: Record, name: str) -> Record:
 
 
 def partner_of(person: Person, categories: Mapping[str, int]) -> Record:
-    """A person of the world as a partner.
+    """A person as a partner.
 
-    :param categories: product -> number of its category.
+    :param categories: product id -> id of its category.
     """
     return {
         "id": person.number,
@@ -234,7 +237,7 @@ def _stamp(moment: datetime) -> str:
 
 
 def database_of(login: str, key: str, state: Callable[[], ClubState]) -> Database:
-    """The club as a database: a category per product."""
+    """The club as a database, with one category per product."""
 
     def numbered() -> dict[str, int]:
         return {p.id: i for i, p in enumerate(state().products, 1)}

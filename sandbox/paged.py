@@ -1,11 +1,11 @@
-"""What the simulated APIs that answer in pages have in common: faults, and one page of a list."""
+"""Shared by the simulated APIs with paged lists: applying faults, and cutting a page out of a list."""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.responses import JSONResponse, Response
 
@@ -15,31 +15,32 @@ T = TypeVar("T")
 
 
 async def answered(
-    faults: Faults, club: str, page: int, say: Callable[[str | None], Any | Response]
+    faults: Faults, club: str, page: int, render: Callable[[str | None], object]
 ) -> Response:
-    """A page of customers, or what a fault makes of it.
+    """The response to a request for a page of customers, with the active fault applied.
 
-    :param say: given the kind of fault, the page's JSON, or a response of another sort.
+    :param page: its number, from 1.
+    :param render: given the kind of fault or None, the page's JSON document, or a complete response.
     """
     fault = faults.take(club, page)
     if fault is not None and (instead := await answer(fault)) is not None:
         return instead
-    said = say(fault.kind if fault else None)
-    response = said if isinstance(said, Response) else JSONResponse(said)
+    body = render(fault.kind if fault else None)
+    response = body if isinstance(body, Response) else JSONResponse(body)
     if fault is not None and fault.kind == "truncated":
         return truncated(bytes(response.body))
     return response
 
 
-def total(rows: Sequence[Any], fault: str | None) -> int:
-    """How many there are, as a fault may have it."""
+def total(rows: Sequence[object], fault: str | None) -> int:
+    """The number of rows that the API states, which a fault may falsify."""
     if fault == "empty":
         return 0
     return len(rows) + (fault == "total-wrong")
 
 
 def listed(rows: Sequence[T], start: int, limit: int, fault: str | None) -> tuple[list[T], bool]:
-    """The page that begins at that row, as a fault may have it, and whether others follow it."""
+    """The page that starts at row `start`, altered by the fault if any, and whether more pages follow."""
     if fault == "empty":
         return [], False
     if fault == "half":
@@ -53,14 +54,14 @@ def listed(rows: Sequence[T], start: int, limit: int, fault: str | None) -> tupl
 
 
 def cursor_of(page: int, after: tuple[str, str]) -> str:
-    """A cursor that holds the page's number and the last row before it."""
+    """A cursor with the page's number and the key of the last row before it."""
     return base64.urlsafe_b64encode(json.dumps([page, *after]).encode()).decode()
 
 
 def read_cursor(cursor: str | None) -> tuple[int, tuple[str, str] | None]:
-    """(page number, the last row before it).
+    """(page number, key of the last row before it); None: the first page.
 
-    :raises ValueError: it is none of ours.
+    :raises ValueError: the cursor was not made by `cursor_of`.
     """
     if cursor is None:
         return 1, None

@@ -1,9 +1,9 @@
-"""Playtomic's third-party API, as its public pages describe it (docs/erps/playtomic.md).
+"""Playtomic's third-party API, as its public documentation describes it (docs/erps/playtomic.md).
 
-Faithful to those pages: the token call and its two errors, the bearer that lasts an hour, pages of at most 100
-players, most recent first, `cursor_id`, `include`. Inferred [inf], as in the connector: the keys of a benefit,
-`next_cursor_id` at the top of the answer and left out on the last page, status 400 for a bad cursor or limit
-and 404 for an unknown venue.
+Faithful to the documentation: the token call and its two errors, a bearer token valid for an hour, pages of at
+most 100 players, most recent first, `cursor_id`, `include`. Inferred [inf], as in the connector: the keys of a
+benefit, `next_cursor_id` at the top level of the response and absent on the last page, status 400 for an invalid
+cursor or limit and 404 for an unknown venue.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, TypedDict
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from starlette.applications import Starlette
@@ -25,13 +25,13 @@ from sandbox.paged import cursor_of, read_cursor
 from sandbox.world import ClubState, Person
 
 TOKEN_LASTS = timedelta(hours=1)
-#: a benefit that ran out is listed for so long.
+#: How long an expired benefit is still listed.
 EXPIRED_SHOWN = timedelta(days=30)
 MOST = 100
 
 
 class Benefit(TypedDict):
-    """What a player holds."""
+    """A benefit of a player, such as a membership."""
 
     benefit_id: str
     name: str
@@ -40,7 +40,7 @@ class Benefit(TypedDict):
 
 
 class Player(TypedDict):
-    """A player as the API gives one; the three lists only where they are asked for."""
+    """A player as the API returns it; `benefits` only on request (`include`)."""
 
     player_id: str
     name: str
@@ -57,7 +57,7 @@ class Player(TypedDict):
 class Venue:
     """One venue of the simulated Playtomic.
 
-    :param players: its players now, in any order.
+    :param players: its current players, in any order.
     """
 
     client_id: str
@@ -67,19 +67,19 @@ class Venue:
 
 @dataclass
 class _Tokens:
-    """Tokens that were given out: token -> (client id, when it runs out)."""
+    """Issued tokens: token -> (client id, expiry)."""
 
     now: Callable[[], datetime]
-    given: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    issued: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
-    def give(self, client: str) -> str:
+    def issue(self, client: str) -> str:
         token = secrets.token_urlsafe(24)
-        self.given[token] = (client, self.now() + TOKEN_LASTS)
+        self.issued[token] = (client, self.now() + TOKEN_LASTS)
         return token
 
     def client(self, header: str) -> str | None:
         kind, _, token = header.partition(" ")
-        client, ends = self.given.get(token, ("", self.now()))
+        client, ends = self.issued.get(token, ("", self.now()))
         return client if kind.lower() == "bearer" and ends > self.now() else None
 
 
@@ -90,7 +90,7 @@ def create_app(
 ) -> Starlette:
     """The API for these venues.
 
-    :param venues: by venue id, which is also the club's name among the faults.
+    :param venues: by venue id, which is also the name of the club in the faults.
     """
     api = _Api(venues, faults or Faults(), _Tokens(now))
     return Starlette(
@@ -122,7 +122,7 @@ class _Api:
             return JSONResponse({"error": "UNAUTHORIZED"}, 401)
         return JSONResponse(
             {
-                "token": self.tokens.give(client),
+                "token": self.tokens.issue(client),
                 "token_type": "BEARER",
                 "expires_in": int(TOKEN_LASTS.total_seconds()),
             }
@@ -152,7 +152,7 @@ class _Api:
         if fault is not None and fault.kind == "cursor-invalid":
             return JSONResponse({"error": "INVALID_CURSOR"}, 400)
         listed = _listed(venue.players(), after, limit, fault.kind if fault else None)
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "data": [_shown(p, query.getlist("include")) for p in listed[:limit]]
         }
         if len(listed) > limit:
@@ -166,7 +166,7 @@ class _Api:
 def _listed(
     players: Sequence[Player], after: tuple[str, str] | None, limit: int, fault: str | None
 ) -> list[Player]:
-    """The players from this page on, most recent first, as a fault may have them."""
+    """The players from this page on, most recent first, altered by the fault if any."""
     everybody = sorted(players, key=_key, reverse=True)
     if fault == "empty":
         return []
@@ -184,9 +184,9 @@ def _listed(
 
 
 def players_of(state: ClubState, zone: ZoneInfo) -> list[Player]:
-    """The club as Playtomic would list it: neither prospects nor who has left.
+    """The players of a club: neither prospects nor people who left.
 
-    :param zone: the club's; benefits end at the end of its days.
+    :param zone: time zone of the club; benefits expire at the end of its days.
     """
     names = {p.id: p.name for p in state.products}
     today = state.at.astimezone(zone).date()
@@ -230,8 +230,8 @@ def _key(player: Player) -> tuple[str, str]:
     return player["last_registration_date"], player["player_id"]
 
 
-def _shown(player: Player, include: Sequence[str]) -> dict[str, Any]:
-    shown: dict[str, Any] = {k: v for k, v in player.items() if k != "benefits"}
+def _shown(player: Player, include: Sequence[str]) -> dict[str, object]:
+    shown: dict[str, object] = {k: v for k, v in player.items() if k != "benefits"}
     if "BENEFITS" in include:
         shown["benefits"] = player["benefits"]
     if "SPORTS" in include:

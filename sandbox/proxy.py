@@ -1,8 +1,7 @@
-"""A door in front of a real Tryton through which faults can come: `/{club}/rpc/` and `/{club}/rest/` -> the
-server's own.
+"""A proxy that injects faults between a connector and a real Tryton: `/{club}/rpc/` and `/{club}/rest/`.
 
-What is not hit by a fault passes unchanged. A page is a `search_read` of parties, counted since the last log-in; over
-REST, parties in rising order, counted since the last question for the highest.
+Without a fault, requests and responses pass unchanged. A page is a `search_read` of parties, counted since the last
+login; over REST, a request for parties in ascending order, counted since the last request for the highest id.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import requests
 from starlette.applications import Starlette
@@ -24,77 +22,77 @@ from sandbox.faults import Fault, Faults, answer, truncated
 
 PAGE = "model.party.party.search_read"
 COUNT = "model.party.party.search_count"
-LOG_IN = "common.db.login"
+LOGIN = "common.db.login"
 PARTIES = "party.party"
 
 
 @dataclass
 class _Walk:
-    """How far a club's reader is."""
+    """How far the reader of a club is."""
 
     pages: int = 0
-    last: list[Any] | None = None
+    last: list[object] | None = None
 
     def begin(self) -> None:
-        """From the first page again."""
+        """Start again at the first page."""
         self.pages, self.last = 0, None
 
-    def turned(self, rows: list[Any], fault: Fault | None) -> list[Any]:
-        """The next page is answered: what is shown of it."""
+    def next_page(self, rows: list[object], fault: Fault | None) -> list[object]:
+        """Count a page, and return the rows to send: those of the server, altered by the fault if any."""
         shown = rows if fault is None else _listed(fault.kind, rows, self.last)
         self.pages, self.last = self.pages + 1, rows
         return shown
 
 
 def create_app(databases: Mapping[str, str], faults: Faults | None = None) -> Starlette:
-    """The door.
+    """The proxy.
 
-    :param databases: club -> base address of its database on the real server.
+    :param databases: club id -> base URL of its database on the real server.
     """
-    door = _Door(databases, faults or Faults())
+    proxy = _Proxy(databases, faults or Faults())
     return Starlette(
         routes=[
-            Route("/{club}/rpc/", door.rpc, methods=["POST"]),
-            Route("/{club}/rest/model/{model}", door.rest, methods=["GET"]),
+            Route("/{club}/rpc/", proxy.rpc, methods=["POST"]),
+            Route("/{club}/rest/model/{model}", proxy.rest, methods=["GET"]),
         ]
     )
 
 
 @dataclass
-class _Door:
+class _Proxy:
     databases: Mapping[str, str]
     faults: Faults
     walks: dict[str, _Walk] = field(default_factory=dict)
 
     async def rpc(self, request: Request) -> Response:
-        """JSON-RPC."""
+        """Forward a JSON-RPC call."""
         club = request.path_params["club"]
         if club not in self.databases:
             return Response(status_code=404)
         body = await request.body()
         method = json.loads(body).get("method")
         walk = self.walks.setdefault(club, _Walk())
-        if method == LOG_IN:
+        if method == LOGIN:
             walk.begin()
-        # An attempt that failed is made again for the same page.
+        # A failed request does not advance the walk, so its retry is for the same page.
         fault = self.faults.take(club, walk.pages + 1) if method == PAGE else None
         if fault is not None and (instead := await answer(fault)) is not None:
             return instead
-        got = await self._passed(request, "/rpc/", body)
+        got = await self._forward(request, "/rpc/", body)
         if method == COUNT and self._miscounts(club):
-            answered = got.json()
-            return JSONResponse({**answered, "result": answered["result"] + 1})
+            counted = got.json()
+            return JSONResponse({**counted, "result": counted["result"] + 1})
         if got.status_code != 200 or method != PAGE:
             return Response(got.content, got.status_code, media_type=got.headers["content-type"])
         if fault is not None and fault.kind == "truncated":
             return truncated(got.content)
-        answered = got.json()
-        if isinstance(answered.get("result"), list):
-            answered["result"] = walk.turned(answered["result"], fault)
-        return JSONResponse(answered)
+        document = got.json()
+        if isinstance(document.get("result"), list):
+            document["result"] = walk.next_page(document["result"], fault)
+        return JSONResponse(document)
 
     async def rest(self, request: Request) -> Response:
-        """REST, of which only reading."""
+        """Forward a REST request (GET only)."""
         club, model = request.path_params["club"], request.path_params["model"]
         if club not in self.databases:
             return Response(status_code=404)
@@ -106,17 +104,17 @@ class _Door:
         fault = self.faults.take(club, walk.pages + 1) if page else None
         if fault is not None and (instead := await answer(fault)) is not None:
             return instead
-        got = await self._passed(request, f"/rest/model/{model}?{request.url.query}")
+        got = await self._forward(request, f"/rest/model/{model}?{request.url.query}")
         if got.status_code != 200 or not page:
             return self._counted(club, model, got)
         if fault is not None and fault.kind == "truncated":
             return truncated(got.content)
-        return JSONResponse(walk.turned(got.json(), fault))
+        return JSONResponse(walk.next_page(got.json(), fault))
 
-    async def _passed(
+    async def _forward(
         self, request: Request, path: str, body: bytes | None = None
     ) -> requests.Response:
-        """What the server itself answers."""
+        """The response of the real server."""
         kept = {"content-type", "authorization", "range", "x-tryton-context"}
         return await run_in_threadpool(
             requests.request,
@@ -132,7 +130,7 @@ class _Door:
         return active is not None and active.kind == "total-wrong"
 
     def _counted(self, club: str, model: str, got: requests.Response) -> Response:
-        """The server's answer with its `Content-Range`, which may be one too high."""
+        """The response with its `Content-Range`, whose total is one too high under `total-wrong`."""
         headers = {}
         if "Content-Range" in got.headers:
             span, _, total = got.headers["Content-Range"].rpartition("/")
@@ -143,7 +141,7 @@ class _Door:
         return Response(got.content, got.status_code, headers, media_type=kind)
 
 
-def _listed(kind: str, rows: list[Any], last: list[Any] | None) -> list[Any]:
+def _listed(kind: str, rows: list[object], last: list[object] | None) -> list[object]:
     match kind:
         case "empty":
             return []

@@ -1,11 +1,12 @@
-"""Resamania 2's API behind its gateway, as Stadline's pages and example requests describe it (docs/erps/resamania.md).
+"""Resamania 2's API behind its gateway, as Stadline's documentation and example requests describe it
+(docs/erps/resamania.md).
 
-Faithful to those: the gateway's key in every request (401), OAuth 2 client credentials in a form, IRIs in headers
-(404 "Item not found" without them), Hydra collections of 30 or `itemsPerPage` a page with total and the next page's
-address, subscriptions as a collection of their own.
+Faithful to those: the gateway key in every request (401), OAuth 2 client credentials in a form, IRIs in headers
+(404 "Item not found" without them), Hydra collections with 30 or `itemsPerPage` items per page, the total and the
+URL of the next page, subscriptions as a separate collection.
 
-Inferred [inf], as in the connector: a token that lasts an hour, `state`, `product`, `validFrom` and `validThrough`,
-the filter `updatedAt[after]`, next addresses without the gateway's part, an order by number.
+Inferred [inf], as in the connector: a token valid for an hour, `state`, `product`, `validFrom` and `validThrough`,
+the filter `updatedAt[after]`, next URLs without the path of the gateway, order by number.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ Record = dict[str, Any]
 
 @dataclass
 class Tenant:
-    """One customer of Stadline's with one club.
+    """One tenant with one club.
 
-    :param club: the club's IRI.
-    :param contacts, subscriptions: those it has now, in any order.
-    :param prefix: what the keys of a collection begin with; newer API Platforms: nothing.
+    :param club: IRI of the club.
+    :param contacts, subscriptions: its current ones, in any order.
+    :param prefix: prefix of the keys of a collection; empty in newer versions of API Platform.
+    :param tokens: issued tokens -> expiry.
     """
 
     key: str
@@ -60,7 +62,7 @@ def create_app(
 ) -> Starlette:
     """The gateway with one environment.
 
-    :param tenants: by client token, which is also the club's name among the faults.
+    :param tenants: by client token, which is also the name of the club in the faults.
     """
     api = _Api(tenants, faults or Faults(), now)
     routes = [
@@ -78,7 +80,7 @@ class _Api:
     now: Callable[[], datetime]
 
     def _tenant(self, request: Request) -> Tenant | Response:
-        """The tenant that is asked, once past the gateway."""
+        """The requested tenant, or the error response of the gateway."""
         tenant = self.tenants.get(request.path_params["token"])
         if tenant is None:
             return _error(404, "Item not found")
@@ -86,8 +88,8 @@ class _Api:
             return _error(401, "Unauthorized")
         return tenant
 
-    def _scope(self, request: Request) -> Tenant | Response:
-        """The tenant, to somebody who is logged in and names the club."""
+    def _authorized(self, request: Request) -> Tenant | Response:
+        """The tenant, or an error response unless the token is valid and the club is named."""
         tenant = self._tenant(request)
         if isinstance(tenant, Response):
             return tenant
@@ -114,7 +116,7 @@ class _Api:
         return JSONResponse({"access_token": token, "token_type": "bearer", "expires_in": lasts})
 
     async def contacts(self, request: Request) -> Response:
-        tenant = self._scope(request)
+        tenant = self._authorized(request)
         if isinstance(tenant, Response):
             return tenant
         query = request.query_params
@@ -128,7 +130,7 @@ class _Api:
         return await self._collection(request, tenant, found, self.faults)
 
     async def subscriptions(self, request: Request) -> Response:
-        tenant = self._scope(request)
+        tenant = self._authorized(request)
         if isinstance(tenant, Response):
             return tenant
         return await self._collection(request, tenant, list(tenant.subscriptions()), Faults())
@@ -147,7 +149,7 @@ class _Api:
         token = request.path_params["token"]
         path = f"/{token}/{request.url.path.rpartition('/')[2]}"
 
-        def say(fault: str | None) -> Any:
+        def render(fault: str | None) -> object:
             rows, more = listed(records, (page - 1) * size, size, fault)
             if fault in ("page-repeated", "row-moved"):
                 more = page * size < len(records)
@@ -164,7 +166,7 @@ class _Api:
                 f"{tenant.prefix}view": view,
             }
 
-        return await answered(faults, token, page, say)
+        return await answered(faults, token, page, render)
 
 
 def _error(status: int, text: str) -> Response:
@@ -172,7 +174,7 @@ def _error(status: int, text: str) -> Response:
 
 
 def contact_of(person: Person, token: str) -> Record:
-    """A person of the world as a contact."""
+    """A person as a contact."""
     return {
         "@id": f"/{token}/contacts/{person.number}",
         "@type": "http://schema.org/Person",
@@ -193,7 +195,7 @@ def contact_of(person: Person, token: str) -> Record:
 
 
 def subscriptions_of(state: ClubState, token: str) -> list[Record]:
-    """What everybody in the club holds."""
+    """The memberships of everybody in the club."""
     names = {p.id: p.name for p in state.products}
     held = [(person, m) for person in state.people for m in person.memberships]
     return [

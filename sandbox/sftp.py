@@ -1,6 +1,6 @@
-"""A real SFTP server on 127.0.0.1 for one folder and one log-in: the file drop of the demo and the tests.
+"""A real SFTP server on 127.0.0.1 for one folder and one user: the file drop of the demo and the tests.
 
-`start` runs it in an event loop of the caller's; `serving` in a thread of its own, for callers without one.
+`start` runs it in the event loop of the caller, `serving` in a thread of its own.
 From the shell: `SFTP_PASSWORD=… python -m sandbox.sftp FOLDER --user demo --port 2222 --var var/sftp`.
 """
 
@@ -23,7 +23,7 @@ import asyncssh
 class Server:
     """A running server.
 
-    :param host_key: its public key, as a line for `known_hosts` ends ("ssh-ed25519 AAAA…").
+    :param host_key: its public key in the format of `known_hosts` ("ssh-ed25519 AAAA…").
     """
 
     port: int
@@ -33,22 +33,22 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The base address, for a connection's host: without a folder it is the whole drop."""
+        """The host of a connection; it addresses the whole folder."""
         return f"sftp://127.0.0.1:{self.port}/"
 
     @property
     def known_hosts(self) -> str:
-        """A line for a connection's `known_hosts`."""
+        """The `known_hosts` line of a connection."""
         return f"[127.0.0.1]:{self.port} {self.host_key}\n"
 
     async def stop(self) -> None:
-        """Hang up on everybody and go."""
+        """Stop listening, and wait until the listener is closed."""
         self.acceptor.close()
         await self.acceptor.wait_closed()
 
 
 def host_key(var: Path) -> asyncssh.SSHKey:
-    """The server's key: read from `var`, made there the first time."""
+    """The host key: read from `var`, or generated there on first use."""
     path = var / "sftp_host_key"
     if path.exists():
         return asyncssh.read_private_key(path)
@@ -70,14 +70,14 @@ async def start(
 ) -> Server:
     """Serve `folder`, and nothing outside of it, to one user.
 
-    :param var: where the host key is kept.
-    :param port: 0: any that is free; the answer has it.
-    :param before_open: called with a path (as the client names it) before a file is opened; for faults.
+    :param var: the folder of the host key.
+    :param port: 0 for any free port; the result says which.
+    :param before_open: called with the path as the client names it before a file is opened, to inject faults.
     """
     key = host_key(var)
     root = os.fsencode(folder.resolve())
 
-    class Logins(asyncssh.SSHServer):
+    class Authentication(asyncssh.SSHServer):
         def password_auth_supported(self) -> bool:
             return True
 
@@ -96,7 +96,7 @@ async def start(
     acceptor = await asyncssh.listen(
         "127.0.0.1",
         port,
-        server_factory=Logins,
+        server_factory=Authentication,
         server_host_keys=[key],
         sftp_factory=Folder,
         allow_scp=False,
@@ -115,7 +115,7 @@ def serving(
     port: int = 0,
     before_open: Callable[[str], None] | None = None,
 ) -> Iterator[Server]:
-    """`start`, in a thread of its own, until the block is left."""
+    """Run `start` in a thread during the block."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="sftp", daemon=True)
     thread.start()
@@ -137,12 +137,12 @@ def serving(
 
 
 def main() -> None:
-    """Serve a folder until interrupted; the password is taken from SFTP_PASSWORD."""
+    """Serve a folder until interrupted; the password comes from SFTP_PASSWORD."""
     parser = argparse.ArgumentParser(description="SFTP server on 127.0.0.1 for one folder")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--user", required=True)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--var", type=Path, required=True, help="where the host key is kept")
+    parser.add_argument("--var", type=Path, required=True, help="folder of the host key")
     options = parser.parse_args()
     password = os.environ.get("SFTP_PASSWORD")
     if not password:

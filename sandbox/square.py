@@ -1,10 +1,10 @@
 """Square's Customers API, as its reference describes it (docs/erps/square.md).
 
-Faithful to that: bearer token (401), `POST /v2/customers/search` by cursor with an advisory limit of at most 100,
-`count` where asked for, `updated_at.start_at`, sorted by creation; groups by cursor; `GET /v2/customers/{id}`, which
-answers for a merged id with the profile that it became; no profile without any name, email or phone is listed.
+Faithful to the reference: bearer token (401), `POST /v2/customers/search` by cursor with an advisory limit of at most
+100, `count` on request, `updated_at.start_at`, sorted by creation; groups by cursor; `GET /v2/customers/{id}`, which
+returns the surviving profile for a merged id; profiles without any name, email or phone are not listed.
 
-Inferred [inf], as in the connector: `count` also when it is 0, and on every page.
+Inferred [inf], as in the connector: `count` on every page, also when it is 0.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Seller:
-    """One seller's account.
+    """The account of one seller.
 
-    :param customers, groups: those it has now, in any order.
-    :param merged: id that is gone -> the one it became.
+    :param customers, groups: its current ones, in any order.
+    :param merged: merged id -> surviving id.
     """
 
     token: str
@@ -46,7 +46,7 @@ class Seller:
 def create_app(sellers: Mapping[str, Seller], faults: Faults | None = None) -> Starlette:
     """The API for these sellers.
 
-    :param sellers: by the name that faults know them by.
+    :param sellers: by their name in the faults.
     """
     api = _Api(sellers, faults or Faults())
     return Starlette(
@@ -96,18 +96,18 @@ class _Api:
             return _error(400, "INVALID_CURSOR")
         start = sum(last is not None and _key(c) <= last for c in customers)
 
-        def say(fault: str | None) -> Any:
+        def render(fault: str | None) -> object:
             if fault == "cursor-invalid":
                 return _error(400, "INVALID_CURSOR")
             rows, more = listed(customers, start, limit, fault)
-            said: Record = {"customers": rows} if rows else {}
+            document: Record = {"customers": rows} if rows else {}
             if body.get("count"):
-                said["count"] = total(customers, fault)
+                document["count"] = total(customers, fault)
             if more:
-                said["cursor"] = cursor_of(page + 1, _key(rows[-1]))
-            return said
+                document["cursor"] = cursor_of(page + 1, _key(rows[-1]))
+            return document
 
-        return await answered(self.faults, name, page, say)
+        return await answered(self.faults, name, page, render)
 
     async def groups(self, request: Request) -> Response:
         found = self._seller(request)
@@ -117,10 +117,10 @@ class _Api:
         start = int(request.query_params.get("cursor", 0))
         groups = list(found[1].groups())
         rows = groups[start : start + limit]
-        said: Record = {"groups": rows} if rows else {}
+        document: Record = {"groups": rows} if rows else {}
         if start + limit < len(groups):
-            said["cursor"] = str(start + limit)
-        return JSONResponse(said)
+            document["cursor"] = str(start + limit)
+        return JSONResponse(document)
 
     async def customer(self, request: Request) -> Response:
         found = self._seller(request)
@@ -149,7 +149,7 @@ def _error(status: int, code: str) -> Response:
 
 
 def customer_of(person: Person) -> Record:
-    """A person of the world as a profile."""
+    """A person as a customer profile."""
     return {
         "id": f"SQ{person.number}",
         "given_name": person.first_name,
@@ -165,11 +165,11 @@ def customer_of(person: Person) -> Record:
 
 
 def seller_of(token: str, state: Callable[[], ClubState]) -> Seller:
-    """The club as a seller: who has left is deleted, a card that was merged has become the other."""
+    """The club as a seller: people who left are deleted; a merged record resolves to the surviving one."""
 
     def customers() -> list[Record]:
-        there = (p for p in state().people if p.status not in ("former", "archived"))
-        return [customer_of(p) for p in there]
+        people = (p for p in state().people if p.status not in ("former", "archived"))
+        return [customer_of(p) for p in people]
 
     def merged() -> dict[str, str]:
         return {f"SQ{p.number}": f"SQ{p.replaced_by}" for p in state().people if p.replaced_by}

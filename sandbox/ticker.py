@@ -1,4 +1,4 @@
-"""Lets the demo's clubs live: writes their exports, and feeds Tryton, every few seconds."""
+"""Keeps the exports of the demo's clubs up to date, every few seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.world import ClubState
 
 log = logging.getLogger(__name__)
 
-#: kind of fault -> what it does to a customers' file.
+#: Kind of fault -> what it does to the customers file.
 FILE_FAULTS: dict[str, Callable[[Path], None]] = {
     "html": file_faults.html,
     "truncated": file_faults.cut,
@@ -23,18 +23,18 @@ FILE_FAULTS: dict[str, Callable[[Path], None]] = {
     "wrong-columns": file_faults.wrong_columns,
 }
 
-#: the customers' file of each ERP.
+#: The customers file of each ERP.
 CUSTOMERS = {"csv": "customers.csv", "eversports": "customers.csv", "planity": "clients.csv"}
 
 
 class Exporter:
-    """Writes the exports of the clubs that have some."""
+    """Writes the exports of the clubs whose ERP exports files."""
 
     def __init__(self, drop: Path, state: Callable[[str], ClubState], faults: Faults) -> None:
         self._drop = drop
         self._state = state
         self._faults = faults
-        self._spoiled: dict[str, str] = {}
+        self._faulty: dict[str, str] = {}
         self.clubs = [c for c in CLUBS if c.erp in CUSTOMERS]
 
     def tick(self) -> int:
@@ -45,13 +45,13 @@ class Exporter:
         folder = self._drop / club.id
         fault = self._faults.all().get(club.id)
         kind = fault.kind if fault else None
-        if kind is not None and self._spoiled.get(club.id) == kind:
-            return 0  # an export that is broken stays so
+        if kind is not None and self._faulty.get(club.id) == kind:
+            return 0  # a faulty export stays as it is until the fault is cleared
         written = len(_write(club, self._state(club.id), folder))
-        self._spoiled.pop(club.id, None)
+        self._faulty.pop(club.id, None)
         if kind in FILE_FAULTS:
             FILE_FAULTS[kind](folder / _customers(club))
-            self._spoiled[club.id] = kind
+            self._faulty[club.id] = kind
         return written
 
 

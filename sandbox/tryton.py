@@ -1,10 +1,10 @@
-"""A real Tryton for the sandbox: its database, its server, and a feeder that lets the world live in it.
+"""A real Tryton for the sandbox: its database, its server, and a feeder that enters the simulated people.
 
-`python -m sandbox.tryton --port 8769 --dir var/tryton` creates the SQLite database where there is none
-(some ten seconds, once) and becomes the server, in the foreground, until TERM.
+`python -m sandbox.tryton --port 8769 --dir var/tryton` creates the SQLite database if it does not exist (about ten
+seconds, once) and runs the server in the foreground until SIGTERM.
 
-The module also has what tests need: `create_database`, `serve`, and `Client`, a plain JSON-RPC client of
-its own, so that the connector is not tested with its own code.
+For tests there are `create_database`, `serve`, and `Client`, an independent JSON-RPC client, so that the connector
+is not tested with its own code.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DATABASE = "club"
 LOGIN = "admin"
 MODULES = ("party", "party_relationship")
 
-#: categories of the club's own making, beside one per product.
+#: Categories that the club maintains itself, beside one per product.
 FORMER = "Anciens membres"
 PAUSED = "En pause"
 
@@ -44,13 +44,13 @@ PARENT_OF = "Parent de"
 
 
 class TrytonError(Exception):
-    """Tryton refused a call."""
+    """Tryton rejected a call."""
 
 
 class Client:
     """A JSON-RPC client, logged in.
 
-    :param url: base address with the database's name at its end.
+    :param url: base URL, ending in the name of the database.
     """
 
     def __init__(self, url: str, login: str, password: str) -> None:
@@ -61,9 +61,9 @@ class Client:
         self._session.headers["Authorization"] = f"Session {token}"
 
     def call(self, method: str, *params: Any) -> Any:
-        """One call's result.
+        """The result of one call.
 
-        :raises TrytonError: an error in the answer, or a status that is not 200.
+        :raises TrytonError: the response is an error, or its status is not 200.
         """
         answer = self._session.post(
             self._url, json={"id": 0, "method": method, "params": params}, timeout=60
@@ -76,13 +76,13 @@ class Client:
         return body["result"]
 
     def model(self, name: str, method: str, *params: Any) -> Any:
-        """A model's method, with an empty context."""
+        """Call a method of a model with an empty context."""
         return self.call(f"model.{name}.{method}", *params, {})
 
     def wizard(
         self, name: str, values: dict[str, Any], state: str, context: dict[str, Any] | None = None
     ) -> None:
-        """Run a wizard of one question (`ask`) to its end."""
+        """Run a wizard with a single form (`ask`) to its end."""
         context = context or {}
         session = self.call(f"wizard.{name}.create", context)[0]
         self.call(f"wizard.{name}.execute", session, {"ask": values}, state, context)
@@ -96,9 +96,9 @@ class Client:
 
 
 def create_database(folder: Path, password: str) -> Path:
-    """The database file below the folder, created where there is none (some ten seconds).
+    """The database file in the folder, created if it does not exist (about ten seconds).
 
-    :param password: of `admin`; only used on creation.
+    :param password: of `admin`; used on creation only.
     """
     folder = folder.resolve()
     target = folder / "db" / f"{DATABASE}.sqlite"
@@ -124,23 +124,23 @@ def create_database(folder: Path, password: str) -> Path:
             check=True,
             stdin=subprocess.DEVNULL,
         )
-        # The name appears with the whole file behind it, whoever else is creating one.
+        # Renamed when complete, so that nobody sees half a database, even if two processes create it.
         (here / f"{DATABASE}.sqlite").replace(target)
     return target
 
 
 def command(folder: Path, port: int) -> list[str]:
-    """The command line that serves the folder's database on 127.0.0.1."""
+    """The command line that serves the database of the folder on 127.0.0.1."""
     folder = folder.resolve()
     return [*_program("server"), "-c", str(_config(folder, folder / "db", port)), "-d", DATABASE]
 
 
 @contextlib.contextmanager
 def serve(folder: Path, port: int) -> Iterator[str]:
-    """The folder's database, served while the block runs.
+    """Serve the database of the folder during the block.
 
-    :returns: the base address, with the database.
-    :raises RuntimeError: the server ended, or did not answer within a minute.
+    :returns: the base URL, with the database.
+    :raises RuntimeError: the server exited, or did not respond within a minute.
     """
     with (folder / "trytond.log").open("ab") as output:
         server = subprocess.Popen(
@@ -159,7 +159,7 @@ def serve(folder: Path, port: int) -> Iterator[str]:
 
 
 def copy_database(source: Path, folder: Path) -> None:
-    """Make the folder one with a copy of that database file."""
+    """Make the folder a Tryton folder with a copy of that database file."""
     (folder / "db").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, folder / "db" / f"{DATABASE}.sqlite")
 
@@ -178,20 +178,20 @@ def _config(folder: Path, databases: Path, port: int) -> Path:
 
 def _wait(server: subprocess.Popen[bytes], port: int) -> None:
     end = time.monotonic() + 60
-    question = {"id": 0, "method": "common.server.version", "params": []}
+    request = {"id": 0, "method": "common.server.version", "params": []}
     while time.monotonic() < end:
         if server.poll() is not None:
-            raise RuntimeError(f"trytond ended with {server.returncode}; see trytond.log")
+            raise RuntimeError(f"trytond exited with {server.returncode}; see trytond.log")
         with contextlib.suppress(requests.RequestException):
-            requests.post(f"http://127.0.0.1:{port}/rpc/", json=question, timeout=5)
+            requests.post(f"http://127.0.0.1:{port}/rpc/", json=request, timeout=5)
             return
         time.sleep(0.1)
-    raise RuntimeError("trytond does not answer")
+    raise RuntimeError("trytond does not respond")
 
 
 @dataclass(frozen=True)
-class _Card:
-    """What a party should look like."""
+class _Party:
+    """The values of a party that the feeder maintains."""
 
     name: str
     active: bool
@@ -203,30 +203,30 @@ class _Card:
 
 
 class Feeder:
-    """Brings one club of the world into Tryton, as its staff would, change by change.
+    """Enters one club into Tryton change by change, as its staff would.
 
-    Parties bear the person's number as their code. Prospects are not entered. Archived people are
-    inactive; former and paused ones are in a category that says so; a membership is a category while it
-    lasts; merges are done with Tryton's own wizard.
+    The code of a party is the number of the person. Prospects are not entered. Archived people are inactive;
+    former and paused people are in a category of that name; a membership is a category while it lasts; merges use
+    Tryton's own wizard.
     """
 
     def __init__(self, world: World, club: str, client: Client) -> None:
         self._world = world
         self._club = club
         self._client = client
-        self._entered: dict[int, _Card] = {}
+        self._entered: dict[int, _Party] = {}
         self._parties: dict[int, int] = {}
         self._categories: dict[str, int] = {}
         self._relation: int | None = None
 
     def catch_up(self, at: datetime) -> int:
-        """Bring Tryton to the club's state at that time; returns how many parties were touched."""
+        """Update Tryton to the state of the club at that time; returns how many parties changed."""
         state = self._world.club(self._club, at)
         if self._relation is None:
-            self._begin(state.products)
+            self._prepare(state.products)
         day = at.date()
         wanted = {
-            p.number: _card(p, day)
+            p.number: _party(p, day)
             for p in state.people
             if p.status != "prospect" or p.number in self._parties
         }
@@ -235,19 +235,19 @@ class Feeder:
         changed = [
             n
             for n, card in wanted.items()
-            if n not in self._entered or not _alike(self._entered[n], card)
+            if n not in self._entered or not _up_to_date(self._entered[n], card)
         ]
         for number in changed:
             try:
                 self._edit(number, wanted[number])
             except TrytonError as error:
-                # One card that Tryton will not take must not keep the others out.
-                log.warning("party %d was not entered: %s", number, str(error).partition(":")[0])
+                # One party that Tryton rejects must not block the others.
+                log.warning("party %d was rejected: %s", number, str(error).partition(":")[0])
             self._entered[number] = wanted[number]
         return len({*new, *changed})
 
-    def _begin(self, products: Sequence[Product]) -> None:
-        """Categories and relation types, and what an earlier feeder left."""
+    def _prepare(self, products: Sequence[Product]) -> None:
+        """Create categories and relation types, and load what an earlier feeder entered."""
         call = self._client.model
         anyone = [["active", "in", [True, False]]]
         found = call("party.category", "search_read", anyone, 0, None, None, ["name"])
@@ -268,10 +268,10 @@ class Feeder:
             call("party.relation.type", "write", [types[0]], {"reverse": types[1]})
             call("party.relation.type", "write", [types[1]], {"reverse": types[0]})
         self._relation = types[0]
-        self._recall()
+        self._load()
 
-    def _recall(self) -> None:
-        """What an earlier feeder entered, as far as Tryton shows it."""
+    def _load(self) -> None:
+        """Load what an earlier feeder entered, as far as Tryton shows it."""
         call = self._client.model
         anyone = [["active", "in", [True, False]]]
         names = ["code", "name", "active", "categories", "replaced_by"]
@@ -305,7 +305,7 @@ class Feeder:
         keys = {category: key for key, category in self._categories.items()}
         for p in parties:
             if p["id"] in numbers:
-                self._entered[numbers[p["id"]]] = _Card(
+                self._entered[numbers[p["id"]]] = _Party(
                     name=p["name"],
                     active=bool(p["active"]),
                     email=values.get((p["id"], "email")),
@@ -315,20 +315,20 @@ class Feeder:
                     replaced_by=numbers.get(p["replaced_by"] or 0),
                 )
 
-    def _create(self, cards: dict[int, _Card]) -> None:
+    def _create(self, cards: dict[int, _Party]) -> None:
         numbers = list(cards)
         for start in range(0, len(numbers), 200):
-            some = numbers[start : start + 200]
+            batch = numbers[start : start + 200]
             made = self._client.model(
-                "party.party", "create", [self._values(n, cards[n]) for n in some]
+                "party.party", "create", [self._values(n, cards[n]) for n in batch]
             )
-            for number, party in zip(some, made, strict=True):
+            for number, party in zip(batch, made, strict=True):
                 self._parties[number] = party
                 card = cards[number]
                 if card.active and card.guardian is None and card.replaced_by is None:
                     self._entered[number] = card
 
-    def _values(self, number: int, card: _Card) -> dict[str, Any]:
+    def _values(self, number: int, card: _Party) -> dict[str, Any]:
         mechanisms = [
             {"type": kind, "value": value}
             for kind, value in (("email", card.email), ("mobile", card.phone))
@@ -344,14 +344,14 @@ class Feeder:
     def _ids(self, categories: frozenset[str]) -> list[int]:
         return sorted(self._categories[c] for c in categories)
 
-    def _edit(self, number: int, card: _Card) -> None:
+    def _edit(self, number: int, card: _Party) -> None:
         call = self._client.model
         party = self._parties[number]
         now = call("party.party", "read", [party], ["active", "name", "categories", "replaced_by"])[
             0
         ]
         if now["replaced_by"]:
-            return  # Tryton lets nobody edit a replaced party
+            return  # Tryton does not allow edits of a replaced party
         if not now["active"]:
             call("party.party", "write", [party], {"active": True})
         values: dict[str, Any] = {}
@@ -376,7 +376,7 @@ class Feeder:
             call("party.party", "write", [party], {"active": False})
 
     def _set_mechanism(self, party: int, kind: str, value: str | None) -> None:
-        """Edit the mechanism itself, as the client's list does: the party's stamp does not move."""
+        """Edit the mechanism itself, as Tryton's list view does: the party's timestamp does not change."""
         model = "party.contact_mechanism"
         found = self._client.model(
             model,
@@ -417,25 +417,25 @@ class Feeder:
             )
 
 
-def _same(there: str | None, wanted: str | None) -> bool:
-    """Tryton writes phones with spaces and domains in lower case."""
-    if there is None or wanted is None:
-        return there == wanted
-    return there.replace(" ", "").casefold() == wanted.replace(" ", "").casefold()
+def _same(stored: str | None, wanted: str | None) -> bool:
+    """Whether the values are equal; Tryton formats phones with spaces and lowers domains."""
+    if stored is None or wanted is None:
+        return stored == wanted
+    return stored.replace(" ", "").casefold() == wanted.replace(" ", "").casefold()
 
 
-def _alike(there: _Card, wanted: _Card) -> bool:
-    """Whether nothing is to be done; to a party that was replaced, nothing can be."""
-    if there.replaced_by is not None:
+def _up_to_date(stored: _Party, wanted: _Party) -> bool:
+    """Whether there is nothing to edit; a replaced party cannot be edited."""
+    if stored.replaced_by is not None:
         return True
     return (
-        _same(there.email, wanted.email)
-        and _same(there.phone, wanted.phone)
-        and replace(there, email=None, phone=None) == replace(wanted, email=None, phone=None)
+        _same(stored.email, wanted.email)
+        and _same(stored.phone, wanted.phone)
+        and replace(stored, email=None, phone=None) == replace(wanted, email=None, phone=None)
     )
 
 
-def _card(person: Person, day: date) -> _Card:
+def _party(person: Person, day: date) -> _Party:
     categories = {
         m.product_id
         for m in person.memberships
@@ -445,7 +445,7 @@ def _card(person: Person, day: date) -> _Card:
         categories.add(FORMER)
     elif person.status == "paused":
         categories.add(PAUSED)
-    return _Card(
+    return _Party(
         name=f"{person.first_name} {person.last_name}",
         active=person.status != "archived",
         email=person.email,
@@ -457,7 +457,7 @@ def _card(person: Person, day: date) -> _Card:
 
 
 def main() -> None:
-    """Create the database where there is none, and become its server."""
+    """Create the database if it does not exist, and run its server."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.tryton", description=__doc__)
     parser.add_argument("--port", type=int, default=8769)
     parser.add_argument("--dir", type=Path, required=True)

@@ -1,10 +1,10 @@
 """Virtuagym's Public API v1, as its documentation describes it (docs/erps/virtuagym.md).
 
-Faithful to that: both keys in the query, members of rising id by `from_id` and `max_results` (at most 500),
-`results_remaining`, `with=memberships`, the envelope flat or nested, seconds, milliseconds and dates side by side, 500
-requests an hour and status 421 beyond.
+Faithful to the documentation: both keys in the query, members in ascending id order by `from_id` and `max_results`
+(at most 500), `results_remaining`, `with=memberships`, a flat or nested envelope, a mix of seconds, milliseconds and
+dates, 500 requests an hour and status 421 beyond.
 
-Inferred [inf], as in the connector: `from_id` is the last id that was seen, 401 for a wrong key.
+Inferred [inf], as in the connector: `from_id` is the last id that was read, 401 for a wrong key.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ Record = dict[str, Any]
 class Club:
     """One club.
 
-    :param members: those it has now, with their memberships, in any order.
-    :param nested: the form of the envelope.
-    :param quota: requests that are answered; None: all.
+    :param members: its current members with their memberships, in any order.
+    :param nested: whether the envelope is nested.
+    :param quota: how many requests are answered; None: all.
+    :param calls: how many requests were made.
     """
 
     api_key: str
@@ -50,7 +51,7 @@ class Club:
 def create_app(clubs: Mapping[int, tuple[str, Club]], faults: Faults | None = None) -> Starlette:
     """The API for these clubs.
 
-    :param clubs: number -> (name among the faults, club).
+    :param clubs: club number -> (its name in the faults, club).
     """
     api = _Api(clubs, faults or Faults())
     return Starlette(routes=[Route("/api/v1/club/{club:int}/member", api.members, methods=["GET"])])
@@ -68,50 +69,50 @@ class _Api:
             secrets.compare_digest(query.get(k, "").encode(), known.encode())
             for k, known in (("api_key", club.api_key), ("club_secret", club.club_secret))
         ):
-            return _said(401, [], None, nested=True, status=401)
+            return _response(401, [], None, nested=True, status=401)
         club.calls += 1
         if club.quota is not None and club.calls > club.quota:
-            return _said(421, [], None, nested=club.nested, status=421)
+            return _response(421, [], None, nested=club.nested, status=421)
         try:
             after = int(query.get("from_id", 0))
             limit = min(MOST, int(query.get("max_results", MOST)))
         except ValueError:
-            return _said(420, [], None, nested=club.nested, status=400)
+            return _response(420, [], None, nested=club.nested, status=400)
         everybody = sorted(club.members(), key=_id)
         start = sum(_id(m) <= after for m in everybody)
 
-        def say(fault: str | None) -> Response:
+        def render(fault: str | None) -> Response:
             rows, _ = listed(everybody, start, limit, fault)
             if query.get("with") != "memberships":
                 rows = [{k: v for k, v in r.items() if k != "memberships"} for r in rows]
             last = max([after, *(_id(r) for r in rows)])
             remaining = total([m for m in everybody if _id(m) > last], fault)
-            return _said(200, rows, remaining, nested=club.nested)
+            return _response(200, rows, remaining, nested=club.nested)
 
-        return await answered(self.faults, name, start // limit + 1, say)
+        return await answered(self.faults, name, start // limit + 1, render)
 
 
 def _id(record: Record) -> int:
     return int(record["member_id"])
 
 
-def _said(
+def _response(
     code: int, rows: list[Record], remaining: int | None, *, nested: bool, status: int = 200
 ) -> Response:
-    about: Record = {"statuscode": code, "statusmessage": "…", "result_count": len(rows)}
+    status_part: Record = {"statuscode": code, "statusmessage": "…", "result_count": len(rows)}
     if remaining is not None:
-        about["results_remaining"] = remaining
+        status_part["results_remaining"] = remaining
         if remaining and rows:
-            about["next_page"] = f"from_id={_id(rows[-1])}"
+            status_part["next_page"] = f"from_id={_id(rows[-1])}"
     if nested:
-        return JSONResponse({"status": about, "result": rows}, status)
-    return JSONResponse({**about, "result": rows}, status)
+        return JSONResponse({"status": status_part, "result": rows}, status)
+    return JSONResponse({**status_part, "result": rows}, status)
 
 
 def member_of(person: Person, names: Mapping[str, str], today: date) -> Record:
-    """A person of the world as a member; every second one has its times in seconds.
+    """A person as a member; every second member has timestamps in seconds, the others in milliseconds.
 
-    :param names: of the products by id.
+    :param names: product id -> name.
     """
     scale = 1000 if person.number % 2 else 1
     products = {key: i for i, key in enumerate(names, 1)}
@@ -150,7 +151,7 @@ def _membership(m: Membership, number: int, name: str, today: date) -> Record:
 
 
 def club_of(api_key: str, club_secret: str, state: Callable[[], ClubState], zone: ZoneInfo) -> Club:
-    """The club as Virtuagym lists it."""
+    """The club as a club of Virtuagym."""
 
     def members() -> list[Record]:
         club = state()

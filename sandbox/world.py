@@ -1,16 +1,14 @@
-"""A seeded world of clubs, whose people come, go, and change as simulated time goes on.
+"""A seeded world of clubs, whose people join, leave and change as simulated time passes.
 
-The state of a club is a pure function of (seed, club, epoch, events per hour, time): separate processes
-agree on it without talking to each other. It is reached by replaying the club's own stream of events from
-the epoch, so asking for rising times is cheap (only the new events are played); an earlier time than the
-last one asked for starts the replay again.
+The state of a club is a pure function of (seed, club, epoch, events per hour, time): separate processes agree on
+it without communicating. It is computed by replaying the club's stream of events from the epoch, so requests for
+increasing times are cheap (only new events are played); an earlier time than the last one restarts the replay.
 
-What happens to people: sign-ups, leaving, coming back, another e-mail address, two people who swap
-theirs, an address lost or given later, a change of membership, pauses that end by themselves, memberships
-that are renewed or run out, a child added to a family, a second card of the same person, two cards that
-are merged, corrections of names and phones, archiving.
+Events: sign-ups, departures, returns, a new email, two people who swap theirs, an email deleted or added, a change
+of membership, pauses that end by themselves, memberships that are renewed or expire, a child added to a family, a
+duplicate record of the same person, two records merged, corrections of names and phones, archiving.
 
-Addresses are under example.com, .org and .net; telephones come from ranges that nobody has.
+Emails are under example.com, .org and .net; phones come from ranges that are not assigned.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
 from typing import Literal
 
-from sandbox.names import FR, LANDS, Land
+from sandbox.names import COUNTRIES, FR, Country
 
 Status = Literal["active", "prospect", "paused", "former", "archived"]
 Gender = Literal["male", "female"]
@@ -38,8 +36,8 @@ DOMAINS = ("example.com", "example.org", "example.net")
 class ClubSpec:
     """A club of the world.
 
-    :param customers: how many records it has at the epoch.
-    :param country: ISO 3166 alpha-2: FR, ES, DE and AT have names of their own, others get French ones.
+    :param customers: number of records at the epoch.
+    :param country: ISO 3166 alpha-2; FR, ES, DE and AT have their own names, other countries get French ones.
     """
 
     id: str
@@ -50,7 +48,7 @@ class ClubSpec:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What a club sells; an ERP calls it product, membership, benefit, category or group."""
+    """What a club sells; ERPs call it a product, membership, benefit, category or group."""
 
     id: str
     name: str
@@ -59,7 +57,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One span of one product; both days are included, `end` None is open."""
+    """One period of one product; both days included, open-ended if `end` is None."""
 
     product_id: str
     start: date
@@ -70,14 +68,14 @@ class Membership:
 class Person:
     """One customer record of a club.
 
-    :param number: the record's own id in the club, from 1, never reused.
+    :param number: id of the record in the club, from 1, never reused.
     :param phone: E.164.
-    :param status: what the ERP says. A membership that ran out leaves it alone: the person is `former`
-        only once the club has tidied up, some weeks later.
-    :param memberships: oldest first; a pause is a gap between two spans of one product.
-    :param guardian: number of the family owner; such a record has no e-mail or the owner's.
-    :param replaced_by: number of the record this one was merged into; then it is `archived`.
-    :param modified_at: the last change of anything here.
+    :param status: the status in the ERP. It does not change when a membership expires: the person becomes
+        `former` when the club cleans up, some weeks later.
+    :param memberships: oldest first; a pause is a gap between two periods of one product.
+    :param guardian: number of the family owner; such a record has no email, or that of the owner.
+    :param replaced_by: number of the record that this one was merged into; its status is then `archived`.
+    :param modified_at: last change of any value.
     """
 
     number: int
@@ -99,8 +97,8 @@ class Person:
 class ClubState:
     """A club at one moment.
 
-    :param people: by number, everybody who ever was there, archived and merged records too: what an ERP
-        shows of them is the ERP's matter.
+    :param people: every record ever created, by number, including archived and merged ones; each simulated ERP
+        decides which of them it lists.
     """
 
     people: list[Person]
@@ -108,16 +106,16 @@ class ClubState:
     at: datetime
 
     def person(self, number: int) -> Person:
-        """The record of that number (numbers run from 1 without gaps)."""
+        """The record with this number (numbers start at 1 and have no gaps)."""
         return self.people[number - 1]
 
 
 class World:
-    """Clubs that live by themselves.
+    """The simulated clubs.
 
-    :param epoch: when the world begins; earlier times show it as it was then.
-    :param events_per_hour: how many things happen in each club, on average; renewals, ends of pauses and
-        of memberships come on top, on their days.
+    :param epoch: start of the simulation; earlier times have the same state.
+    :param events_per_hour: average number of events per club; renewals and the ends of pauses and memberships
+        are additional, on their own days.
     """
 
     def __init__(
@@ -130,47 +128,47 @@ class World:
         if epoch.tzinfo is None:
             raise ValueError("epoch needs a time zone")
         if len({c.id for c in clubs}) != len(clubs):
-            raise ValueError("a club id comes twice")
+            raise ValueError("duplicate club id")
         self.seed = seed
         self.clubs = tuple(clubs)
         self.epoch = epoch.astimezone(UTC)
         self.events_per_hour = events_per_hour
         self._specs = {c.id: c for c in clubs}
-        self._lives: dict[str, _Life] = {}
+        self._simulations: dict[str, _Simulation] = {}
         self._lock = threading.Lock()
 
     def club(self, club_id: str, at: datetime) -> ClubState:
-        """The club as it is at that moment.
+        """The state of a club at a moment.
 
         :param at: with a time zone.
-        :raises KeyError: no such club.
+        :raises KeyError: unknown club.
         """
         if at.tzinfo is None:
             raise ValueError("at needs a time zone")
         moment = max(at.astimezone(UTC), self.epoch)
         spec = self._specs[club_id]
         with self._lock:
-            life = self._lives.get(club_id)
-            if life is None or life.at > moment:
-                life = _Life(self.seed, spec, self.epoch, self.events_per_hour)
-                self._lives[club_id] = life
-            life.advance(moment)
-            return ClubState(people=list(life.people), products=list(life.products), at=moment)
+            simulation = self._simulations.get(club_id)
+            if simulation is None or simulation.at > moment:
+                simulation = _Simulation(self.seed, spec, self.epoch, self.events_per_hour)
+                self._simulations[club_id] = simulation
+            simulation.advance(moment)
+            return ClubState(list(simulation.people), list(simulation.products), at=moment)
 
 
 def slug(text: str) -> str:
-    """A name as it stands in an e-mail address: plain ASCII letters, words joined by dots."""
+    """A name as the local part of an email: plain ASCII letters, words joined by dots."""
     plain = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("ı", "i"))
     kept = "".join(c if c.isalnum() else "." for c in plain if not unicodedata.combining(c))
     return ".".join(part for part in kept.lower().split(".") if part)
 
 
-_SPREAD = 7919  # a prime: neighbours in the file do not have neighbouring telephones
+_SPREAD = 7919  # a prime: consecutive records do not have consecutive phones
 
 
 @dataclass
-class _Life:
-    """One club being lived: its people, the queue of dated things, and its stream of chance."""
+class _Simulation:
+    """One club: its people, its queue of scheduled events, and its random generator."""
 
     seed: int
     spec: ClubSpec
@@ -181,56 +179,56 @@ class _Life:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(f"{self.seed}:{self.spec.id}")
-        self.land: Land = LANDS.get(self.spec.country, FR)
+        self.country: Country = COUNTRIES.get(self.spec.country, FR)
         self.at = self.epoch
-        self.products = [Product(key, name, key != "old") for key, name in self.land.products]
+        self.products = [Product(key, name, key != "old") for key, name in self.country.products]
         self.pairs: list[tuple[int, int]] = []
         self.emails: set[str] = set()
         self.slugs: dict[str, str] = {}
-        self.dated: list[tuple[datetime, int, str, int]] = []
+        self.scheduled: list[tuple[datetime, int, str, int]] = []
         self.order = 0
         for _ in range(self.spec.customers):
-            self._found()
-        self.next_event = self._gap(self.epoch)
+            self._add_initial()
+        self.next_event = self._next_event_after(self.epoch)
 
     # time
 
-    def _gap(self, moment: datetime) -> datetime | None:
+    def _next_event_after(self, moment: datetime) -> datetime | None:
         if self.events_per_hour <= 0:
             return None
         return moment + timedelta(hours=self.rng.expovariate(self.events_per_hour))
 
     def advance(self, moment: datetime) -> None:
-        """Play everything up to and including that moment, in the order of time."""
+        """Play all events up to and including that moment, in chronological order."""
         while True:
-            due = self.dated[0][0] if self.dated else None
+            due = self.scheduled[0][0] if self.scheduled else None
             if (
                 due is not None
                 and due <= moment
                 and (not self.next_event or due <= self.next_event)
             ):
-                when, _, what, number = heapq.heappop(self.dated)
+                when, _, what, number = heapq.heappop(self.scheduled)
                 self.at = when
-                _DATED[what](self, number)
+                _SCHEDULED[what](self, number)
             elif self.next_event is not None and self.next_event <= moment:
                 self.at = self.next_event
                 event = _EVENTS[bisect(_EVENT_WEIGHTS, self.rng.random() * _EVENT_WEIGHTS[-1])]
                 if not event(self) and self.people:
                     self.profile_edit()
-                self.next_event = self._gap(self.next_event)
+                self.next_event = self._next_event_after(self.next_event)
             else:
                 self.at = moment
                 return
 
-    def _on(self, day: date, what: str, number: int) -> None:
+    def _schedule(self, day: date, what: str, number: int) -> None:
         self.order += 1
         moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        heapq.heappush(self.dated, (max(moment, self.at), self.order, what, number))
+        heapq.heappush(self.scheduled, (max(moment, self.at), self.order, what, number))
 
     # people
 
     def _pick(self, wanted: Callable[[Person], bool]) -> Person | None:
-        """Somebody of whom `wanted` holds, by chance; None where few are."""
+        """A random person for whom `wanted` is true; None if 60 attempts find nobody."""
         for _ in range(60):
             if not self.people:
                 return None
@@ -239,13 +237,13 @@ class _Life:
                 return person
         return None
 
-    def _put(self, person: Person) -> None:
+    def _store(self, person: Person) -> None:
         if person.number > len(self.people):
             self.people.append(person)
         else:
             self.people[person.number - 1] = replace(person, modified_at=self.at)
 
-    def _one(self, words: Sequence[str]) -> str:
+    def _choose(self, words: Sequence[str]) -> str:
         return words[int(self.rng.random() * len(words))]
 
     def _slug(self, name: str) -> str:
@@ -255,11 +253,11 @@ class _Life:
         return found
 
     def _email(self, first: str, last: str) -> str:
-        """A new address, not yet anybody's here; one in thirty is typed with capitals."""
+        """A new email that nobody in the club has; one in thirty is capitalised."""
         r = self.rng.random()
         a, b = self._slug(first), self._slug(last)
         local = f"{a}.{b}" if r < 0.6 else f"{a[0]}{b}" if r < 0.8 else f"{b}.{a}"
-        domain = self._one(DOMAINS)
+        domain = self._choose(DOMAINS)
         email = f"{local}@{domain}"
         n = 1
         while email in self.emails:
@@ -269,7 +267,7 @@ class _Life:
         return email.title() if r * 1000 % 1 < 1 / 30 else email
 
     def _phone(self, number: int) -> str:
-        prefixes = self.land.phones
+        prefixes = self.country.phones
         digits = prefixes[0][1]
         prefix = prefixes[number // 10**digits % len(prefixes)][0]
         return f"{prefix}{number * _SPREAD % 10**digits:0{digits}}"
@@ -281,16 +279,16 @@ class _Life:
         child_of: Person | None = None,
         status: Status = "active",
     ) -> Person:
-        """A new record, not yet in the club, without memberships."""
+        """A new record without memberships, not yet stored."""
         rng = self.rng
         number = len(self.people) + 1
         gender: Gender = "female" if rng.random() < 0.5 else "male"
-        first = self._one(self.land.female if gender == "female" else self.land.male)
+        first = self._choose(self.country.female if gender == "female" else self.country.male)
         year = self.epoch.year
         if child_of is None:
-            last = self._one(self.land.last)
+            last = self._choose(self.country.last)
             born = date(year - 16 - int(rng.random() ** 1.5 * 60), 1, 1)
-            # In two of a hundred records the address was never asked for.
+            # Two records in a hundred have no email.
             email = None if rng.random() < 0.02 else self._email(first, last)
             phone = None if rng.random() < 0.08 else self._phone(number)
         else:
@@ -316,7 +314,7 @@ class _Life:
         )
 
     def _term(self, number: int, start: date, product: str | None = None) -> Membership:
-        """A membership from that day; one with an end gets its renewal into the queue."""
+        """A membership from that day; if it has an end, its renewal is scheduled."""
         key = (
             product
             or _PRODUCT_IDS[bisect(_PRODUCT_WEIGHTS, self.rng.random() * _PRODUCT_WEIGHTS[-1])]
@@ -324,11 +322,11 @@ class _Life:
         if key in ("monthly", "old") or self.rng.random() < 0.3:
             return Membership(key, start, None)
         end = start + timedelta(days=(90 if key == "ten" else 365) - 1)
-        self._on(end - timedelta(days=3), "renewal", number)
+        self._schedule(end - timedelta(days=3), "renewal", number)
         return Membership(key, start, end)
 
-    def _found(self) -> None:
-        """One of the people that the club has at the epoch."""
+    def _add_initial(self) -> None:
+        """Store one of the people that the club has at the epoch."""
         rng = self.rng
         created = self.epoch - timedelta(seconds=int(rng.random() * 3 * 365 * 86400))
         today = self.epoch.date()
@@ -337,16 +335,18 @@ class _Life:
             owner = self.people[int(rng.random() * len(self.people))]
             if owner.guardian is None and owner.email and owner.status == "active":
                 child = self._new(max(created, owner.created_at), child_of=owner)
-                self._put(replace(child, memberships=(self._term(child.number, today, "family"),)))
+                self._store(
+                    replace(child, memberships=(self._term(child.number, today, "family"),))
+                )
                 return
         if r > 0.985 and self.people:
             twin = self.people[int(rng.random() * len(self.people))]
             if twin.guardian is None and twin.status == "active":
-                self._put(self._copy(twin, created))
+                self._store(self._copy(twin, created))
                 return
         status = _STATUSES[bisect(_STATUS_SHARES, rng.random())]
         person = self._new(created, status=status)
-        # The term that holds at the epoch began at most a term ago, or at the sign-up.
+        # The current term started at most a term ago, or on signing up.
         began = max(created.date(), today - timedelta(days=int(rng.random() * 360)))
         if status in ("active", "paused"):
             term = self._term(person.number, began)
@@ -363,10 +363,10 @@ class _Life:
             ended = min(today - timedelta(days=1), began + timedelta(days=int(rng.random() * 200)))
             if ended >= began:
                 person = replace(person, memberships=(Membership("annual", began, ended),))
-        self._put(person)
+        self._store(person)
 
     def _copy(self, twin: Person, created: datetime) -> Person:
-        """A second card of the same person: the same address, or another one and the same phone."""
+        """A duplicate record of the same person, with the same email, or the same phone and another email."""
         number = len(self.people) + 1
         same = self.rng.random() < 0.4
         self.pairs.append((number, twin.number))
@@ -382,7 +382,7 @@ class _Life:
         )
 
     def _paused(self, person: Person, first: date, back: date) -> Person:
-        """Cut the days from `first` to the one before `back` out of what the person holds."""
+        """Remove the days from `first` up to `back` (exclusive) from the memberships of a person."""
         spans: list[Membership] = []
         for m in person.memberships:
             if (m.end is not None and m.end < first) or m.start >= back:
@@ -392,19 +392,19 @@ class _Life:
                 spans.append(replace(m, end=first - timedelta(days=1)))
             if m.end is None or m.end >= back:
                 spans.append(replace(m, start=back))
-        self._on(back, "resume", person.number)
+        self._schedule(back, "resume", person.number)
         return replace(person, status="paused", memberships=tuple(spans))
 
-    # what happens by itself, on its day
+    # scheduled events
 
     def resume(self, number: int) -> None:
         """A pause ends."""
         person = self.people[number - 1]
         if person.status == "paused":
-            self._put(replace(person, status="active"))
+            self._store(replace(person, status="active"))
 
     def renewal(self, number: int) -> None:
-        """Three days before the end of a term: three in four renew; the others are tidied up later."""
+        """Three days before the end of a term, three in four renew; the others become former later."""
         person = self.people[number - 1]
         if person.status not in ("active", "paused") or not person.memberships:
             return
@@ -415,26 +415,26 @@ class _Life:
             longer = replace(
                 last, end=last.end + timedelta(days=90 if last.product_id == "ten" else 365)
             )
-            self._put(replace(person, memberships=(*person.memberships[:-1], longer)))
+            self._store(replace(person, memberships=(*person.memberships[:-1], longer)))
             assert longer.end is not None
-            self._on(longer.end - timedelta(days=3), "renewal", number)
+            self._schedule(longer.end - timedelta(days=3), "renewal", number)
         else:
-            self._on(last.end + timedelta(days=30), "tidy", number)
+            self._schedule(last.end + timedelta(days=30), "tidy", number)
 
     def tidy(self, number: int) -> None:
-        """The club moves somebody whose membership ran out a month ago to its former customers."""
+        """The club marks somebody whose membership expired a month ago as a former customer."""
         person = self.people[number - 1]
         if person.status == "active" and not _holds(person, self.at.date()):
-            self._put(replace(person, status="former"))
+            self._store(replace(person, status="former"))
 
-    # what happens by chance; True when it did
+    # random events; each returns whether it was possible
 
     def sign_up(self) -> bool:
-        """Somebody new, one in six only as a prospect."""
+        """A new person; one in six is only a prospect."""
         person = self._new(self.at, status="prospect" if self.rng.random() < 1 / 6 else "active")
         if person.status == "active":
             person = replace(person, memberships=(self._term(person.number, self.at.date()),))
-        self._put(person)
+        self._store(person)
         return True
 
     def join(self) -> bool:
@@ -443,7 +443,7 @@ class _Life:
         if person is None:
             return False
         term = self._term(person.number, self.at.date())
-        self._put(replace(person, status="active", memberships=(*person.memberships, term)))
+        self._store(replace(person, status="active", memberships=(*person.memberships, term)))
         return True
 
     def leave(self) -> bool:
@@ -458,7 +458,7 @@ class _Life:
             if m.start <= today
         )
         status: Status = "archived" if self.rng.random() < 0.25 else "former"
-        self._put(replace(person, status=status, memberships=ended))
+        self._store(replace(person, status=status, memberships=ended))
         return True
 
     def archive(self) -> bool:
@@ -466,66 +466,66 @@ class _Life:
         person = self._pick(lambda p: p.status == "former")
         if person is None:
             return False
-        self._put(replace(person, status="archived"))
+        self._store(replace(person, status="archived"))
         return True
 
     def come_back(self) -> bool:
-        """A former customer buys again, on the old card."""
+        """A former customer buys again, with the old record."""
         person = self._pick(lambda p: p.status in ("former", "archived") and p.replaced_by is None)
         if person is None:
             return False
         term = self._term(person.number, self.at.date())
-        self._put(replace(person, status="active", memberships=(*person.memberships, term)))
+        self._store(replace(person, status="active", memberships=(*person.memberships, term)))
         return True
 
     def new_email(self) -> bool:
-        """Another address; children who share it go with it."""
+        """Somebody gets another email, and the children who share it with them."""
         person = self._pick(_has_own_email)
         if person is None:
             return False
         email = self._email(person.first_name, person.last_name)
         if person.email == email:
             return False
-        self._give(person, email)
+        self._set_email(person, email)
         return True
 
     def swap_emails(self) -> bool:
-        """Two people whose addresses had been entered the wrong way round."""
+        """The emails of two people, entered the wrong way round, are swapped."""
         one, other = self._pick(_has_own_email), self._pick(_has_own_email)
         if one is None or other is None or one.email == other.email:
             return False
-        self._give(one, other.email)
-        self._give(other, one.email)
+        self._set_email(one, other.email)
+        self._set_email(other, one.email)
         return True
 
     def email_lost(self) -> bool:
-        """The address is wiped from the card."""
+        """The email is deleted from a record."""
         person = self._pick(lambda p: _has_own_email(p) and p.number % 7 == 0)
         if person is None:
             return False
-        self._give(person, None)
+        self._set_email(person, None)
         return True
 
     def email_given(self) -> bool:
-        """Somebody without an address gives one."""
+        """Somebody without an email provides one."""
         person = self._pick(
             lambda p: p.email is None and p.guardian is None and p.status == "active"
         )
         if person is None:
             return False
-        self._give(person, self._email(person.first_name, person.last_name))
+        self._set_email(person, self._email(person.first_name, person.last_name))
         return True
 
-    def _give(self, person: Person, email: str | None) -> None:
-        self._put(replace(person, email=email))
+    def _set_email(self, person: Person, email: str | None) -> None:
+        self._store(replace(person, email=email))
         if person.status != "active" or person.email is None:
             return
         for child in self.people:
             if child.guardian == person.number and child.email == person.email:
-                self._put(replace(child, email=email))
+                self._store(replace(child, email=email))
 
     def change_group(self) -> bool:
-        """From one product to another, today."""
+        """Somebody changes from one product to another today."""
         person = self._pick(
             lambda p: p.status == "active" and bool(p.memberships) and not p.guardian
         )
@@ -538,16 +538,16 @@ class _Life:
             if m.start < today
         )
         term = self._term(person.number, today)
-        self._put(replace(person, memberships=(*kept, term)))
+        self._store(replace(person, memberships=(*kept, term)))
         return True
 
     def extra_product(self) -> bool:
-        """Somebody buys a second product beside the first."""
+        """Somebody buys a second product."""
         person = self._pick(lambda p: p.status == "active" and len(p.memberships) == 1)
         if person is None or person.memberships[0].product_id == "coaching":
             return False
         extra = Membership("coaching", self.at.date(), None)
-        self._put(replace(person, memberships=(extra, *person.memberships)))
+        self._store(replace(person, memberships=(extra, *person.memberships)))
         return True
 
     def pause(self) -> bool:
@@ -557,11 +557,11 @@ class _Life:
         if person is None:
             return False
         back = today + timedelta(days=7 + int(self.rng.random() * 63))
-        self._put(self._paused(person, today, back))
+        self._store(self._paused(person, today, back))
         return True
 
     def cancel(self) -> bool:
-        """A membership without an end gets one within two weeks, and runs out by itself."""
+        """An open-ended membership is cancelled: it expires within two weeks."""
         person = self._pick(
             lambda p: p.status == "active" and bool(p.memberships) and p.memberships[-1].end is None
         )
@@ -569,8 +569,8 @@ class _Life:
             return False
         last = person.memberships[-1]
         end = max(last.start, self.at.date() + timedelta(days=int(self.rng.random() * 14)))
-        self._put(replace(person, memberships=(*person.memberships[:-1], replace(last, end=end))))
-        self._on(end + timedelta(days=30), "tidy", person.number)
+        self._store(replace(person, memberships=(*person.memberships[:-1], replace(last, end=end))))
+        self._schedule(end + timedelta(days=30), "tidy", person.number)
         return True
 
     def child(self) -> bool:
@@ -580,19 +580,19 @@ class _Life:
             return False
         child = self._new(self.at, child_of=owner)
         term = self._term(child.number, self.at.date(), "family")
-        self._put(replace(child, memberships=(term,)))
+        self._store(replace(child, memberships=(term,)))
         return True
 
-    def second_card(self) -> bool:
+    def duplicate(self) -> bool:
         """Somebody signs up twice."""
         person = self._pick(lambda p: _has_own_email(p) and p.status == "active")
         if person is None:
             return False
-        self._put(self._copy(person, self.at))
+        self._store(self._copy(person, self.at))
         return True
 
     def merge(self) -> bool:
-        """The club merges two cards of one person; the older card goes, the newer may have its address."""
+        """The club merges two records of one person into the newer one, which may take the older one's email."""
         if not self.pairs:
             return False
         newer, older = self.pairs.pop(int(self.rng.random() * len(self.pairs)))
@@ -601,22 +601,22 @@ class _Life:
             return False
         email = gone.email if gone.email and self.rng.random() < 0.5 else kept.email
         both = tuple(sorted((*gone.memberships, *kept.memberships), key=lambda m: m.start))
-        self._put(replace(gone, status="archived", replaced_by=newer))
-        self._put(replace(kept, email=email, memberships=both))
+        self._store(replace(gone, status="archived", replaced_by=newer))
+        self._store(replace(kept, email=email, memberships=both))
         for child in self.people:
             if child.guardian == older:
-                self._put(replace(child, guardian=newer))
+                self._store(replace(child, guardian=newer))
         return True
 
     def profile_edit(self) -> bool:
-        """A name or a telephone is corrected."""
+        """A name or a phone is corrected."""
         person = self._pick(lambda p: p.replaced_by is None and p.guardian is None)
         if person is None:
             return False
         if self.rng.random() < 0.4:
-            self._put(replace(person, last_name=self._one(self.land.last)))
+            self._store(replace(person, last_name=self._choose(self.country.last)))
         else:
-            self._put(
+            self._store(
                 replace(person, phone=self._phone(person.number + int(self.rng.random() * 5000)))
             )
         return True
@@ -632,40 +632,40 @@ def _has_own_email(person: Person) -> bool:
 
 
 def _holds(person: Person, day: date) -> bool:
-    """Whether a membership of the person covers that day."""
+    """Whether the person has a membership on that day."""
     return any(m.start <= day and (m.end is None or m.end >= day) for m in person.memberships)
 
 
-#: What people are at the epoch: the shares add up step by step.
+#: Statuses at the epoch, with their cumulative shares.
 _STATUSES: tuple[Status, ...] = ("active", "prospect", "paused", "former", "archived")
 _STATUS_SHARES = (0.80, 0.85, 0.88, 0.96)
 
-_CHANCES: tuple[tuple[Callable[[_Life], bool], int], ...] = (
-    (_Life.sign_up, 14),
-    (_Life.join, 4),
-    (_Life.leave, 14),
-    (_Life.archive, 3),
-    (_Life.come_back, 7),
-    (_Life.new_email, 11),
-    (_Life.swap_emails, 2),
-    (_Life.email_lost, 1),
-    (_Life.email_given, 2),
-    (_Life.change_group, 11),
-    (_Life.extra_product, 3),
-    (_Life.pause, 5),
-    (_Life.cancel, 4),
-    (_Life.child, 3),
-    (_Life.second_card, 2),
-    (_Life.merge, 3),
-    (_Life.profile_edit, 6),
+_EVENT_TABLE: tuple[tuple[Callable[[_Simulation], bool], int], ...] = (
+    (_Simulation.sign_up, 14),
+    (_Simulation.join, 4),
+    (_Simulation.leave, 14),
+    (_Simulation.archive, 3),
+    (_Simulation.come_back, 7),
+    (_Simulation.new_email, 11),
+    (_Simulation.swap_emails, 2),
+    (_Simulation.email_lost, 1),
+    (_Simulation.email_given, 2),
+    (_Simulation.change_group, 11),
+    (_Simulation.extra_product, 3),
+    (_Simulation.pause, 5),
+    (_Simulation.cancel, 4),
+    (_Simulation.child, 3),
+    (_Simulation.duplicate, 2),
+    (_Simulation.merge, 3),
+    (_Simulation.profile_edit, 6),
 )
-_EVENTS = tuple(event for event, _ in _CHANCES)
-_EVENT_WEIGHTS = list(accumulate(weight for _, weight in _CHANCES))
+_EVENTS = tuple(event for event, _ in _EVENT_TABLE)
+_EVENT_WEIGHTS = list(accumulate(weight for _, weight in _EVENT_TABLE))
 
-_DATED: dict[str, Callable[[_Life, int], None]] = {
-    "resume": _Life.resume,
-    "renewal": _Life.renewal,
-    "tidy": _Life.tidy,
+_SCHEDULED: dict[str, Callable[[_Simulation, int], None]] = {
+    "resume": _Simulation.resume,
+    "renewal": _Simulation.renewal,
+    "tidy": _Simulation.tidy,
 }
 
 _PRODUCTS = (
