@@ -5,7 +5,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status lint format test test-long connectors bench browser mitmproxy lock
+.PHONY: help install up down status lint format test test-long connectors schema bench browser mitmproxy lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ test-long: install browser mitmproxy ## the tests that take minutes
 
 connectors: install ## docs/connectors.md anew, if the contract suite is green
 	$(BIN)/python -m pytest tests/contract -q --write-connectors
+
+schema: install ## config/clubs.schema.json from the model of clubs.yaml
+	$(BIN)/clubsync clubs schema | $(BIN)/python -m json.tool --no-ensure-ascii --indent 2 > config/clubs.schema.json
 
 bench: install ## the gates on speed, with their numbers
 	$(BIN)/python -m benchmarks

@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic.json_schema import GenerateJsonSchema
 
 from clubsync.errors import ConfigError, UnknownClub
 
@@ -343,8 +344,26 @@ def _line(root: Any, loc: tuple[Any, ...]) -> int:
     return int(line)
 
 
+def _written(value: timedelta) -> str:
+    """As clubs.yaml has it, in the largest unit that divides it."""
+    seconds = int(value.total_seconds())
+    size, unit = next(
+        (size, unit)
+        for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+        if seconds % size == 0
+    )
+    return f"{seconds // size}{unit}"
+
+
+class _EditorSchema(GenerateJsonSchema):
+    """Shows a default as clubs.yaml would have it, since editors insert it: 5m, not PT5M."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return _written(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of clubs.yaml, for editors."""
-    schema = Config.model_json_schema()
+    """JSON Schema of clubs.yaml, for editors; config/clubs.schema.json is its copy."""
+    schema = Config.model_json_schema(schema_generator=_EditorSchema)
     schema["properties"].pop("path", None)
-    return schema
+    return {"$schema": _EditorSchema.schema_dialect, **schema, "title": "clubs.yaml"}

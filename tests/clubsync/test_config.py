@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import jsonschema
 import pytest
+import yaml
 
 from clubsync.config import Config, json_schema, load_config
 from clubsync.errors import ConfigError, UnknownClub
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -143,6 +149,44 @@ def test_the_schema_for_editors_is_json_and_knows_the_words() -> None:
     schema = json.dumps(json_schema())
     for word in ("former_groups", "access_statuses", "at_most", "first_sync"):
         assert word in schema
+
+
+def test_the_schema_in_the_repository_is_the_models() -> None:
+    """`make schema` writes it."""
+    stored = json.loads((ROOT / "config" / "clubs.schema.json").read_text(encoding="utf-8"))
+    assert stored == json_schema()
+
+
+def test_clubs_yaml_names_its_schema_and_keeps_it() -> None:
+    clubs = ROOT / "config" / "clubs.yaml"
+    first, *_ = clubs.read_text(encoding="utf-8").splitlines()
+    named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
+    assert named is not None
+    schema = json.loads((clubs.parent / named[1]).read_text(encoding="utf-8"))
+    jsonschema.validate(yaml.safe_load(clubs.read_text(encoding="utf-8")), schema)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"clubs": [{"id": "a", "name": "A", "erp": "csv"}]},
+        {"clubs": [], "defaults": {"evry": "5m"}},
+        {"clubs": [], "defaults": {"every": "PT5M"}},
+        {"clubs": [], "defaults": {"guard": {"share": "much"}}},
+    ],
+    ids=["no connection", "unknown setting", "another way to write minutes", "no share"],
+)
+def test_editors_see_what_is_wrong(wrong: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, json_schema())
+
+
+def test_a_default_in_the_schema_may_be_written_as_it_stands() -> None:
+    """Editors insert it."""
+    properties = json_schema()["$defs"]["_Common"]["properties"]
+    for name, default in {"every": "5m", "full_read": "1h"}.items():
+        assert properties[name]["default"] == default
+        jsonschema.validate(default, properties[name])
 
 
 def test_reading_the_clubs_stays_light(tmp_path: Path) -> None:
