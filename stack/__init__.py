@@ -1,5 +1,5 @@
-"""The processes of one machine: what runs, with which settings, and how it starts and stops.
+"""The processes on one machine: which ones run, with which settings, and how they start and stop.
 
-``make up``, ``make down`` and ``make status`` are this package. ``bootstrap`` needs nothing but
-Python and makes the virtual environment; the rest runs inside it. Nothing of clubsync imports it.
+``make up``, ``make down`` and ``make status`` run this package. ``bootstrap`` needs only Python and creates
+the virtual environment in which the rest runs. Nothing in clubsync imports it.
 """

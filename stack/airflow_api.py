@@ -1,4 +1,4 @@
-"""Airflow's public API, as far as starting and watching the stack needs it."""
+"""A client of Airflow's public API, limited to what starting and watching the stack needs."""
 
 from __future__ import annotations
 
@@ -10,35 +10,39 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 TIMEOUT = 30.0
-"""Seconds; a server that is still starting may be slow."""
+"""Seconds per request; a server that is still starting may be slow."""
 
-PATIENT = Retry(total=4, backoff_factor=1.0, status_forcelist=(502, 503, 504))
-"""Questions are asked again where the server is too busy to answer; orders (POST, PATCH) are not."""
+RETRIES = Retry(total=4, backoff_factor=1.0, status_forcelist=(502, 503, 504))
+"""GET requests are retried when the server is overloaded; POST and PATCH are not."""
 
 
 class AirflowApi:
-    """One log-in to one Airflow."""
+    """A session of one user with one Airflow.
+
+    Every method but `health` raises `requests.RequestException` if Airflow does not respond or reports an error.
+    """
 
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url
         self._login = {"username": user, "password": password}
         self._session = requests.Session()
-        self._session.trust_env = False  # never through a proxy: it is this machine
-        self._session.mount("http://", HTTPAdapter(max_retries=PATIENT))
+        self._session.trust_env = False  # no proxy: Airflow runs on this machine
+        self._session.mount("http://", HTTPAdapter(max_retries=RETRIES))
 
     def health(self) -> dict[str, str]:
-        """Part of Airflow to its state; empty while the server does not answer."""
+        """The status of each component of Airflow; empty while the server does not respond."""
         try:
             answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=TIMEOUT)
             answer.raise_for_status()
         except requests.RequestException:
             return {}
         return {
-            part: (state or {}).get("status") or "unknown" for part, state in answer.json().items()
+            component: (state or {}).get("status") or "unknown"
+            for component, state in answer.json().items()
         }
 
     def dags(self) -> list[dict[str, Any]]:
-        """The Dags that are there and not stale."""
+        """The Dags that are not stale."""
         return list(self._pages("/api/v2/dags", "dags"))
 
     def import_errors(self) -> list[dict[str, Any]]:
@@ -48,7 +52,7 @@ class AirflowApi:
         self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
-        """The Dag's runs, newest first, at most a hundred."""
+        """The newest 100 runs of the Dag, newest first; `~` stands for all Dags."""
         path = f"/api/v2/dags/{dag}/dagRuns?order_by=-run_after&limit=100"
         return list(self._call("GET", path)["dag_runs"])
 
@@ -61,7 +65,7 @@ class AirflowApi:
         return list(self._pages(path, "task_instances"))
 
     def log(self, dag: str, run: str, task: str, *, index: int = -1, attempt: int = 1) -> str:
-        """A task instance's log as text, one event per line."""
+        """The log of a task instance as text, one event per line."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"
         answer = self._call("GET", f"{path}?map_index={index}&full_content=true")
         return "\n".join(
@@ -70,7 +74,7 @@ class AirflowApi:
         )
 
     def xcom(self, dag: str, run: str, task: str, index: int) -> Any:
-        """What a task instance returned; None when it returned nothing."""
+        """The return value of a task instance; None if there is none."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
         try:
             return self._call("GET", f"{path}?map_index={index}&deserialize=true")["value"]
@@ -80,7 +84,7 @@ class AirflowApi:
             raise
 
     def clear(self, dag: str, run: str, task: str, index: int) -> None:
-        """Run one mapped instance again, and what follows it."""
+        """Clear one mapped task instance and its downstream tasks, so that they run again."""
         body = {
             "dag_run_id": run,
             "task_ids": [[task, index]],
@@ -92,11 +96,14 @@ class AirflowApi:
         self._call("POST", f"/api/v2/dags/{dag}/clearTaskInstances", json=body)
 
     def add_connection(self, connection: dict[str, Any]) -> None:
-        """Store a connection, in the fields of Airflow's API."""
+        """Create a connection.
+
+        :param connection: the fields of Airflow's API.
+        """
         self._call("POST", "/api/v2/connections", json=connection)
 
     def test_connection(self, connection: dict[str, Any]) -> dict[str, Any]:
-        """What a test of it says: status and message."""
+        """Test a connection; returns `status` and `message`."""
         return self._call("POST", "/api/v2/connections/test", json=connection)
 
     def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:

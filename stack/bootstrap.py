@@ -1,9 +1,9 @@
-"""Make the virtual environment that everything runs in. Needs nothing but a Python 3.
+"""Create the virtual environment that everything runs in. Needs only Python 3.
 
-`bootstrap.py mitmproxy` makes that of mitmproxy as well: it pins versions that do not fit beside ours, and
-only tests run it.
+`bootstrap.py mitmproxy` also creates the one of mitmproxy, whose pinned versions conflict with ours; only tests
+use it.
 
-Written so that an old Python can read it far enough to say that it is too old.
+An old Python must be able to parse this module, so that it can report that it is too old.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ DISK_GB = 3
 class Environment:
     """A virtual environment.
 
-    :param folder: where it is, below ours.
-    :param lock: the file that says what is in it.
-    :param ours: clubsync is in it too.
+    :param folder: its path, relative to the project.
+    :param lock: its lock file, relative to the project.
+    :param ours: whether clubsync itself is installed in it.
     """
 
     def __init__(self, folder: str, lock: str, ours: bool) -> None:
@@ -33,13 +33,13 @@ class Environment:
         self.stamp = os.path.join(self.folder, ".clubsync-installed")
         self.python = os.path.join(self.folder, "bin", "python")
 
-    def locked(self) -> dict:  # type: ignore[type-arg]  # read by old Pythons
+    def locked(self) -> dict:  # type: ignore[type-arg]  # old Pythons have to parse it
         """Package name -> version."""
         with open(self.lock) as lock:
             return dict(re.findall(r"^([\w.-]+)==([^ \n]+)", lock.read(), re.MULTILINE))
 
     def wanted(self) -> str:
-        """What the stamp says when all is installed."""
+        """The content of the stamp file when everything is installed."""
         digest = hashlib.sha256(sys.version.encode())
         ours = [os.path.join(ROOT, "pyproject.toml")] if self.ours else []
         for name in [self.lock, *ours]:
@@ -47,7 +47,7 @@ class Environment:
                 digest.update(content.read())
         return digest.hexdigest()
 
-    def is_as_wanted(self) -> bool:
+    def up_to_date(self) -> bool:
         if not os.path.exists(self.stamp):
             return False
         with open(self.stamp) as stamp:
@@ -70,7 +70,7 @@ def main() -> int:
         return 1
     except subprocess.CalledProcessError as error:
         sys.stderr.write(
-            "Installing failed: {} ended with {}. What it says is above.\n".format(
+            "Installation failed: {} exited with {}. Its output is above.\n".format(
                 " ".join(error.cmd[:4]), error.returncode
             )
         )
@@ -79,14 +79,14 @@ def main() -> int:
 
 
 class Problem(Exception):
-    """Something that a person has to mend first, in a plain sentence."""
+    """Something that a person has to fix first; the message says what."""
 
 
 def check() -> None:
     if sys.version_info[:2] < OLDEST:
         raise Problem(
-            "clubsync needs Python {}.{} or newer, and {} is {}.{}. Install a newer one and "
-            "name it: make up PYTHON=python3.11".format(
+            "clubsync needs Python {}.{} or newer, but {} is {}.{}. Install a newer one and "
+            "select it: make up PYTHON=python3.11".format(
                 *OLDEST, sys.executable, *sys.version_info[:2]
             )
         )
@@ -94,17 +94,19 @@ def check() -> None:
         free = shutil.disk_usage(ROOT).free / 1e9
         if free < DISK_GB:
             raise Problem(
-                "Only {:.1f} GB are free below {}; {} GB are needed.".format(free, ROOT, DISK_GB)
+                "Not enough disk space: {:.1f} GB free in {}, {} GB needed.".format(
+                    free, ROOT, DISK_GB
+                )
             )
 
 
 def install(environment: Environment) -> None:
-    """Bring it to what its lock says, unless it is."""
-    if environment.is_as_wanted():
+    """Install the packages of its lock file, unless they are installed."""
+    if environment.up_to_date():
         return
-    # Some shells set this; then nothing compiled is kept, and every start costs seconds more.
+    # Some shells set this: then no bytecode is cached, and every start takes seconds longer.
     variables = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    # A company's own certificates are in the system's store, where pip looks and uv must be told to.
+    # Company certificates are in the system store, which pip reads by default and uv only if told to.
     variables.setdefault("UV_SYSTEM_CERTS", "true")
 
     def run(*command: str) -> None:
@@ -120,14 +122,14 @@ def install(environment: Environment) -> None:
         make_venv(run, environment.folder)
     if not os.path.exists(UV):
         run(python, "-m", "pip", "install", "--quiet", "uv==" + environment.locked()["uv"])
-    # "compat": the project's folder on the path, plainly, which every tool understands.
+    # "compat" puts the project folder on the path, which every tool understands.
     ours = ("--no-deps", "--config-settings", "editable_mode=compat", "--editable", ROOT)
     try:
         run(UV, "pip", "sync", "--quiet", "--python", python, environment.lock)
         if environment.ours:
             run(UV, "pip", "install", "--quiet", "--python", python, *ours)
     except subprocess.CalledProcessError:
-        say("uv could not; once more by pip, which knows its own settings and takes minutes")
+        say("uv failed; retrying with pip, which reads its own settings and takes minutes")
         run(python, "-m", "pip", "install", "--quiet", "--requirement", environment.lock)
         if environment.ours:
             run(python, "-m", "pip", "install", "--quiet", *ours)
@@ -135,10 +137,10 @@ def install(environment: Environment) -> None:
         stamp.write(environment.wanted())
 
 
-def make_venv(run, folder: str) -> None:  # type: ignore[no-untyped-def]  # read by old Pythons
+def make_venv(run, folder: str) -> None:  # type: ignore[no-untyped-def]  # old Pythons have to parse it
     try:
-        import ensurepip  # noqa: F401  # is it there?
-        import venv  # noqa: F401  # is it there?
+        import ensurepip  # noqa: F401  # imported to see whether it exists
+        import venv  # noqa: F401  # imported to see whether it exists
     except ImportError:
         raise Problem(
             "This Python lacks its venv module. On Debian and Ubuntu: apt-get install python3-venv"

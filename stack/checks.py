@@ -1,4 +1,4 @@
-"""What has to be so before the stack can start, said in plain sentences where it is not."""
+"""Checks before the stack starts; each failure has a message for people."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ DISK_GB = 2.0
 
 
 def disk(folder: Path) -> None:
-    """:raises StackError: too little room for the data."""
+    """:raises StackError: not enough disk space for the data."""
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free / 1e9
     if free < DISK_GB:
         raise StackError(
-            f"Only {free:.1f} GB are free below {folder}; {DISK_GB:.0f} GB are needed."
+            f"Not enough disk space: {free:.1f} GB free in {folder}, {DISK_GB:.0f} GB needed."
         )
 
 
 def clubs(config: Path) -> None:
-    """:raises StackError: clubs.yaml is wrong; says file, line and club."""
+    """:raises StackError: clubs.yaml is invalid; the message names file, line and club."""
     try:
         load_config(config)
     except ConfigError as error:
@@ -38,9 +38,10 @@ def clubs(config: Path) -> None:
 
 
 def ports(wanted: Mapping[str, int]) -> None:
-    """Environment variable to the port that it chooses; all have to be free on 127.0.0.1.
+    """Check that the ports are free on 127.0.0.1.
 
-    :raises StackError: one is taken; by whom, where that can be known, and what to do.
+    :param wanted: environment variable -> the port that it sets.
+    :raises StackError: a port is in use; the message names the process, if known, and what to do.
     """
     for variable, port in wanted.items():
         with socket.socket() as probe:
@@ -49,9 +50,9 @@ def ports(wanted: Mapping[str, int]) -> None:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
-                    raise StackError(f"Port {port} cannot be used: {error.strerror}.") from None
+                    raise StackError(f"Cannot use port {port}: {error.strerror}.") from None
                 raise StackError(
-                    f"Port {port} is taken{_holder(port)}. Stop that, or choose another port: "
+                    f"Port {port} is in use{_holder(port)}. Stop that process, or choose another port: "
                     f"{variable}={port + 1} make up"
                 ) from None
 
@@ -63,13 +64,13 @@ def _holder(port: int) -> str:
                 continue
             if connection.laddr.port == port:
                 if connection.pid is None:
-                    return " by another user's process"
+                    return " by a process of another user"
                 return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
     return ""
 
 
 def leftovers(var: Path) -> list[psutil.Process]:
-    """Processes that were started by the stack of this folder and still run, but ourselves."""
+    """Processes that the stack of this folder started and that still run, except this one."""
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = []
     for process in psutil.process_iter():
@@ -82,12 +83,12 @@ def leftovers(var: Path) -> list[psutil.Process]:
 
 
 def end(processes: Iterable[psutil.Process], patience: float = 10.0) -> None:
-    """TERM, and KILL for what does not listen."""
-    asked = list(processes)
-    for process in asked:
+    """Send SIGTERM, and SIGKILL to those that still run after `patience` seconds."""
+    ending = list(processes)
+    for process in ending:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, stubborn = psutil.wait_procs(asked, timeout=patience)
+    _, stubborn = psutil.wait_procs(ending, timeout=patience)
     for process in stubborn:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

@@ -1,7 +1,7 @@
-"""The demo: simulated ERPs beside the stack, and the connections that lead to them.
+"""The demo: simulated ERPs beside the stack, and the connections to them.
 
-It runs when a club of clubs.yaml uses one of its connections. ``python -m stack.demo`` puts those
-connections into Airflow's own data base, for deployments whose environment is not ours to make.
+It runs when a club in clubs.yaml uses one of its connections. ``python -m stack.demo`` stores the connections in
+Airflow's database, for deployments whose environment we do not control.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ import requests
 
 from clubsync.config import load_config
 from sandbox.demo import CLUBS, PREFIX, Sandbox, connections
-from stack.environment import Place, config_path
+from stack.environment import Instance, config_path
 from stack.processes import Process
 
 PORTS = {"PORT": "port", "SFTP_PORT": "sftp_port", "TRYTON_PORT": "tryton_port"}
 
 
-def sandbox(place: Place) -> Sandbox | None:
-    """The sandbox of this place, or None when no club needs it."""
+def sandbox(instance: Instance) -> Sandbox | None:
+    """The sandbox of this stack; None if no club needs it."""
     used = {club.connection for club in load_config(config_path()).clubs}
     if not used & {club.connection for club in CLUBS}:
         return None
     found = Sandbox.from_environment()
     if PREFIX + "DIR" in os.environ:
         return found
-    return replace(found, folder=place.var / "sandbox")
+    return replace(found, folder=instance.var / "sandbox")
 
 
-def environment(place: Place) -> dict[str, str]:
-    """What the processes have to know of it: its settings and the connections."""
-    found = sandbox(place)
+def environment(instance: Instance) -> dict[str, str]:
+    """The environment that the processes need for it: its settings and the connections."""
+    found = sandbox(instance)
     return {**found.environment(), **connections(found)} if found else {}
 
 
-def processes(place: Place) -> list[Process]:
-    """One process serves all ERPs; Tryton is its child."""
-    return [Process("sandbox", [sys.executable, "-m", "sandbox"], 20)] if sandbox(place) else []
+def processes(instance: Instance) -> list[Process]:
+    """The process that serves all simulated ERPs; Tryton is its child."""
+    return [Process("sandbox", [sys.executable, "-m", "sandbox"], 20)] if sandbox(instance) else []
 
 
-def ports(place: Place) -> dict[str, int]:
-    """Environment variable to the port that it chooses."""
-    found = sandbox(place)
+def ports(instance: Instance) -> dict[str, int]:
+    """Environment variable -> the port that it sets."""
+    found = sandbox(instance)
     return {PREFIX + name: getattr(found, field) for name, field in PORTS.items()} if found else {}
 
 
-def ready(place: Place) -> bool:
+def ready(instance: Instance) -> bool:
     """Whether every simulated ERP can be read."""
-    found = sandbox(place)
+    found = sandbox(instance)
     if found is None:
         return True
     try:
@@ -65,14 +65,14 @@ def ready(place: Place) -> bool:
         return False
 
 
-def addresses(place: Place) -> list[str]:
-    """Where the sandbox is, for people."""
-    found = sandbox(place)
+def addresses(instance: Instance) -> list[str]:
+    """The addresses of the sandbox, for display."""
+    found = sandbox(instance)
     return [f"Simulated ERPs: {found.url} (faults: {found.url}/_faults)"] if found else []
 
 
 def main() -> int:
-    """Write the connections into Airflow's data base; connections of the same id are replaced."""
+    """Store the connections in Airflow's database, replacing those with the same id."""
     given = connections(Sandbox.from_environment())
     document = {
         name.removeprefix("AIRFLOW_CONN_").lower(): json.loads(value)

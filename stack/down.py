@@ -1,4 +1,4 @@
-"""Stop everything, and look whether everything has stopped."""
+"""Stop everything, and check that everything has stopped."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from rich.console import Console
 
 from clubsync import embedded
 from stack import checks
-from stack.environment import Place
+from stack.environment import Instance
 from stack.supervision import StackError, Supervisor
 
 PATIENCE = 60.0
-"""Seconds. The scheduler alone may take 24: it lets its tasks come to an end."""
+"""Seconds. The scheduler alone may take 24, because it waits for its tasks."""
 
 
-def down(place: Place, console: Console) -> None:
-    """Stop the stack of this place; harmless when nothing runs.
+def down(instance: Instance, console: Console) -> None:
+    """Stop the stack; does nothing if it does not run.
 
-    :raises StackError: something still runs, named by its process id.
+    :raises StackError: a process still runs; the message has its id.
     """
-    supervisor = Supervisor(place)
+    supervisor = Supervisor(instance)
     if supervisor.pid is not None:
-        console.print("  Stopping, which may take half a minute …")
+        console.print("  Stopping, this may take half a minute …")
         try:
             supervisor.shut_down(PATIENCE)
         except StackError:
-            console.print("  Not everything listened; ending the rest.")
-    checks.end(checks.leftovers(place.var))
-    embedded.stop(place.postgres)
-    if rest := checks.leftovers(place.var):
+            console.print("  Some processes did not stop in time; killing them.")
+    checks.end(checks.leftovers(instance.var))
+    embedded.stop(instance.postgres)
+    if rest := checks.leftovers(instance.var):
         raise StackError("Still running: " + ", ".join(f"{p.name()} ({p.pid})" for p in rest))
-    console.print("  Nothing runs any more. The data stays in", place.var)
+    console.print("  Stopped. The data is kept in", instance.var)

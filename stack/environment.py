@@ -1,7 +1,7 @@
-"""Every setting that the processes are started with, in one place.
+"""Every setting that the processes start with.
 
-``SHARED`` holds wherever clubsync runs; ``docker-compose.yaml`` is tested against it. ``local`` adds
-what only one machine has: its paths, its ports, its secrets.
+``SHARED`` applies to every deployment; a test compares ``docker-compose.yaml`` with it. ``local`` adds the settings
+of one machine: its paths, ports and secrets.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from clubsync import embedded
 ROOT = Path(__file__).resolve().parent.parent
 
 USERS = {"admin": "admin", "support": "user", "viewer": "viewer"}
-"""Airflow's log-ins and their roles. Support triggers, clears and approves; viewers read."""
+"""Users of Airflow and their roles. Support can trigger, clear and approve; viewers can only read."""
 
 SHARED: Mapping[str, str] = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    # A sync that is there is meant to run; a club is paused in the club base (R28), not here.
+    # Sync Dags run as soon as they exist; a single club is paused in the club base (R28), not here.
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{u}:{r}" for u, r in USERS.items()),
     "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
-    # Whoever may edit connections may also test them; a test runs in the api-server.
+    # Users who may edit connections may also test them; a test runs in the api-server.
     "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
     "AIRFLOW__API__INSTANCE_NAME": "clubsync",
     "AIRFLOW__API__EXPOSE_CONFIG": "False",
-    # A sync is a chain of short tasks, and a second's pause before each is most of its time.
+    # A sync is a chain of short tasks: a pause of a second before each would be most of its duration.
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-    # clubs.yaml is read when a Dag file is parsed; more often would be most of the idle cost.
+    # Parsing a Dag file reads clubs.yaml; a shorter interval would be most of the CPU use when idle.
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     "GX_ANALYTICS_ENABLED": "false",
-    # Each task is one of several processes on the same cores.
+    # Several task processes share the same cores.
     "POLARS_MAX_THREADS": "2",
     "OMP_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
@@ -45,14 +45,14 @@ SHARED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where this machine's stack lives and listens. All ports are of 127.0.0.1."""
+class Instance:
+    """The stack of this machine: its data folder, and its port on 127.0.0.1."""
 
     var: Path
     port: int = 8080
 
     @classmethod
-    def from_environment(cls) -> Place:
+    def from_environment(cls) -> Instance:
         """``CLUBSYNC_VAR`` (default ``var`` in the project) and ``CLUBSYNC_PORT``."""
         return cls(
             var=Path(os.environ.get("CLUBSYNC_VAR") or ROOT / "var").absolute(),
@@ -77,46 +77,48 @@ class Place:
 
     @property
     def passwords(self) -> Path:
-        """Airflow's log-ins: a JSON object, name to password."""
+        """The file of Airflow's users: a JSON object, user -> password."""
         return self.airflow / "passwords.json"
 
 
-def local(place: Place, server: embedded.Server) -> dict[str, str]:
-    """The whole environment of this machine's processes: our settings, and what the caller has
-    exported (a database of their own, connections, another clubs.yaml), which goes first."""
-    settings = of_one_machine(place, server)
+def local(instance: Instance, server: embedded.Server) -> dict[str, str]:
+    """The complete environment of the processes on this machine.
+
+    Variables that the caller has exported (a database, connections, another clubs.yaml) override our settings.
+    """
+    settings = of_one_machine(instance, server)
     environment = {**settings, **_exported(settings)}
-    # Without .pyc files every import costs 2.5 times as much.
+    # Without .pyc files, imports take 2.5 times as long.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
 
 
-def of_one_machine(place: Place, server: embedded.Server) -> dict[str, str]:
-    """Our own settings, of one machine with the embedded PostgreSQL."""
-    keep = _secrets(place)
+def of_one_machine(instance: Instance, server: embedded.Server) -> dict[str, str]:
+    """Our settings for one machine with the embedded PostgreSQL."""
+    secret = _secrets(instance)
     return {
         **SHARED,
-        "AIRFLOW_HOME": str(place.airflow),
+        "AIRFLOW_HOME": str(instance.airflow),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": str(4 * (os.cpu_count() or 1)),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(place.passwords),
-        "AIRFLOW__CORE__FERNET_KEY": keep["fernet_key"],
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{place.url}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(instance.passwords),
+        "AIRFLOW__CORE__FERNET_KEY": secret["fernet_key"],
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{instance.url}/execution/",
         "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": str(place.port),
-        "AIRFLOW__API__BASE_URL": place.url,
+        "AIRFLOW__API__PORT": str(instance.port),
+        "AIRFLOW__API__BASE_URL": instance.url,
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__API__SECRET_KEY": keep["secret_key"],
-        "AIRFLOW__API_AUTH__JWT_SECRET": keep["jwt_secret"],
+        "AIRFLOW__API__SECRET_KEY": secret["secret_key"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": secret["jwt_secret"],
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": server.url("airflow", driver="psycopg2"),
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(place.logs / "airflow"),
-        "CLUBSYNC_VAR": str(place.var),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(instance.logs / "airflow"),
+        "CLUBSYNC_VAR": str(instance.var),
         "CLUBSYNC_CONFIG": str(config_path()),
         "CLUBSYNC_DATABASE": server.url("clubsync"),
-        "CLUBSYNC_SNAPSHOTS": str(place.var / "snapshots"),
-        "CLUBSYNC_STACK": str(place.var),  # by which `make down` finds what is left
+        "CLUBSYNC_SNAPSHOTS": str(instance.var / "snapshots"),
+        "CLUBSYNC_STACK": str(instance.var),  # `make down` finds leftover processes by it
     }
 
 
@@ -125,13 +127,13 @@ def config_path() -> Path:
     return Path(os.environ.get("CLUBSYNC_CONFIG") or ROOT / "config" / "clubs.yaml").absolute()
 
 
-def logins(place: Place) -> dict[str, str]:
-    """Airflow's log-ins and passwords of this machine."""
-    return keep_logins(place.passwords)
+def logins(instance: Instance) -> dict[str, str]:
+    """User -> password of Airflow on this machine."""
+    return keep_logins(instance.passwords)
 
 
 def keep_logins(path: Path) -> dict[str, str]:
-    """User to password, as the file has them; those that are missing are made and kept there."""
+    """User -> password from the file; missing passwords are generated and stored there."""
     found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     wanted = {user: found.get(user) or secrets.token_urlsafe(9) for user in USERS}
     if wanted != found:
@@ -139,9 +141,9 @@ def keep_logins(path: Path) -> dict[str, str]:
     return wanted
 
 
-def _secrets(place: Place) -> dict[str, str]:
-    """Keys that must outlive a restart: what Airflow encrypts and signs with."""
-    path = place.var / "secrets.json"
+def _secrets(instance: Instance) -> dict[str, str]:
+    """Airflow's encryption and signing keys, which must survive a restart."""
+    path = instance.var / "secrets.json"
     if path.exists():
         found: dict[str, str] = json.loads(path.read_text())
         return found
@@ -161,7 +163,7 @@ def _write_private(path: Path, content: object) -> None:
 
 
 def _exported(settings: Mapping[str, str]) -> dict[str, str]:
-    """What the caller has in their own environment. Where the stack lives is not theirs to say."""
+    """The caller's environment, without the variables that locate the stack."""
     ours = {"AIRFLOW_HOME", "CLUBSYNC_VAR", "CLUBSYNC_STACK"}
     return {
         name: value

@@ -1,4 +1,4 @@
-"""Wait for every club's first sync, and show what it did."""
+"""Wait for the first sync of every club, and show the results."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def wait(
     since: datetime | None,
     patience: float,
 ) -> dict[str, Step]:
-    """Club id to what its first successful sync since then says of it, else its last failed one;
-    with no ``since``, what the newest finished run says.
+    """Club id -> the result of its first successful sync since then, else of its last failed one.
 
-    Returns when there is that of every club, or after ``patience`` seconds with what there is.
+    :param since: start of the stack; None: use the newest finished run instead.
+    :param patience: seconds, after which the results so far are returned.
     """
     if since is not None and _finished(api, None, before=since):
-        since = None  # this is a restart: there is something to show, and nothing to wait for
+        since = None  # a restart: there are results already, so nothing to wait for
     deadline = time.monotonic() + patience
     expected = {club.id for club in _clubs(environment)}
     found: dict[str, Step] = {}
@@ -54,7 +54,7 @@ def wait(
 def _finished(
     api: AirflowApi, since: datetime | None, *, before: datetime | None = None
 ) -> list[dict[str, Any]]:
-    """The finished runs of the sync Dags: the oldest first since a moment, else the newest first."""
+    """The finished runs of the sync Dags: since a moment, oldest first; else all, newest first."""
     try:
         newest_first = api.runs("~")
     except requests.RequestException:  # still starting, or busy
@@ -70,7 +70,7 @@ def _finished(
 
 
 def show(console: Console, environment: Mapping[str, str], steps: Mapping[str, Step]) -> None:
-    """A table with a line per club: what its first (or last) sync did, or why it failed."""
+    """Print one row per club: what its first (or last) sync did, or why it failed."""
     table = Table("club", "ERP", "sync", "result", title="Clubs", title_justify="left")
     clubs = _clubs(environment)
     for club in clubs[:MOST_ROWS]:
@@ -93,7 +93,7 @@ def _clubs(environment: Mapping[str, str]) -> tuple[ClubConfig, ...]:
 
 
 def _steps(api: AirflowApi, run: Mapping[str, Any]) -> list[Step]:
-    """The last step of each club of a finished run: what a retry says goes over the batch's."""
+    """The last step of each club in a finished run: a retry overrides the batch."""
     last: dict[str, Step] = {}
     instances = api.task_instances(run["dag_id"], run["dag_run_id"])
     for task in ("load", "failed", "retry_club"):

@@ -1,7 +1,6 @@
-"""Bring both databases to what this version of the code needs; run before anything else starts.
+"""Migrate both databases to this version of the code, before anything else starts.
 
-``python -m stack.migrate`` takes everything from the environment, for deployments whose PostgreSQL
-is not ours to start.
+``python -m stack.migrate`` reads all settings from the environment, for deployments with their own PostgreSQL.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ BIN = Path(sys.executable).parent
 
 
 class MigrationError(Exception):
-    """A migration ended in an error; the message has the end of what it wrote."""
+    """A migration failed; the message has the end of its log."""
 
 
 def migrate(environment: Mapping[str, str], logs: Path) -> None:
-    """Both schemas at once; meanwhile the libraries that tasks need are compiled, once.
+    """Migrate both databases in parallel; meanwhile the libraries that tasks import are compiled to bytecode.
 
     :raises MigrationError: one of them failed.
     """
@@ -46,7 +45,7 @@ def migrate(environment: Mapping[str, str], logs: Path) -> None:
 
 
 def create_databases(environment: Mapping[str, str]) -> None:
-    """Airflow's database and the club base's, on whatever servers they are, unless they exist."""
+    """Create the databases of Airflow and of the club base on their servers, unless they exist."""
     import psycopg
     import sqlalchemy as sa
     from psycopg import sql
@@ -65,7 +64,7 @@ def create_databases(environment: Mapping[str, str]) -> None:
 
 
 def main() -> int:
-    """Databases, schemas, and the log-ins, whose passwords are shown when they are made."""
+    """Create databases, schemas and users; new passwords are printed."""
     environment = dict(os.environ)
     passwords = Path(environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
     try:

@@ -1,4 +1,4 @@
-"""Which processes make up the stack, in the order in which they start (they stop in reverse)."""
+"""The processes of the stack, in the order in which they start; they stop in reverse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.environment import Place
+from stack.environment import Instance
 
 BIN = Path(sys.executable).parent
 
@@ -16,29 +16,31 @@ BIN = Path(sys.executable).parent
 class Process:
     """One process under the supervisor.
 
-    ``order``: the lower ones start first and stop last. ``group``: whether a stop goes to its
-    children as well; PostgreSQL's launcher passes it on itself, in its own way.
+    :param order: lower ones start first and stop last.
+    :param patience: seconds from SIGTERM to SIGKILL.
+    :param group: whether the signal is sent to its children as well; the launcher of PostgreSQL stops its child
+        itself.
     """
 
     name: str
     command: Sequence[str]
     order: int
     patience: int = 30
-    """Seconds from TERM to KILL."""
     group: bool = True
 
 
 def airflow(executor: str) -> list[Process]:
-    """Airflow. Logs are on our own disk, so nothing needs to serve them: the servers for that would
-    listen on every interface.
+    """The processes of Airflow.
 
-    :param executor: as ``AIRFLOW__CORE__EXECUTOR`` says; Celery's has a worker beside the rest.
+    Logs are on the local disk, so the log servers are off: they would listen on every interface.
+
+    :param executor: value of ``AIRFLOW__CORE__EXECUTOR``; the Celery executor adds a worker.
     """
     command = str(BIN / "airflow")
     workers = []
     if executor == "CeleryExecutor":
         worker = [command, "celery", "worker", "--skip-serve-logs"]
-        # told to stop, it finishes what it has begun
+        # on SIGTERM, it finishes its running tasks
         workers.append(Process("worker", worker, 40, patience=600))
     return [
         Process("api-server", [command, "api-server"], 30),
@@ -49,6 +51,6 @@ def airflow(executor: str) -> list[Process]:
     ]
 
 
-def postgres(place: Place) -> Process:
-    command = [sys.executable, "-m", "clubsync.embedded", "run", "--data", str(place.postgres)]
+def postgres(instance: Instance) -> Process:
+    command = [sys.executable, "-m", "clubsync.embedded", "run", "--data", str(instance.postgres)]
     return Process("postgres", command, 10, patience=120, group=False)

@@ -1,4 +1,4 @@
-"""supervisord holds the processes: starts them in order, restarts what dies, stops them in order."""
+"""supervisord runs the processes: it starts them in order, restarts those that die, and stops them in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 from clubsync.embedded import LONGEST_SOCKET_PATH
-from stack.environment import ROOT, Place
+from stack.environment import ROOT, Instance
 from stack.processes import Process
 
 RUNNING, STARTING, STOPPED = "RUNNING", "STARTING", "STOPPED"
@@ -29,27 +29,26 @@ class StackError(Exception):
 
 
 class Supervisor:
-    """The supervisord of one place, whether it runs or not."""
+    """The supervisord of one stack, whether it runs or not."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.folder = place.var / "stack"
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.folder = instance.var / "stack"
         self.config = self.folder / "supervisord.conf"
         self.pid_file = self.folder / "supervisord.pid"
 
     @property
     def socket(self) -> Path:
         wanted = self.folder / "supervisor.sock"
-        if (
-            len(os.fsencode(wanted)) + 12 <= LONGEST_SOCKET_PATH
-        ):  # it adds its pid while it makes it
+        # supervisord appends its process id while it creates the socket
+        if len(os.fsencode(wanted)) + 12 <= LONGEST_SOCKET_PATH:
             return wanted
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"clubsync-{os.geteuid()}-{digest}.sock"
 
     @property
     def pid(self) -> int | None:
-        """Its process id while it runs, else None."""
+        """Its process id; None if it does not run."""
         with contextlib.suppress(OSError, ValueError, psutil.Error):
             process = psutil.Process(int(self.pid_file.read_text()))
             if str(self.config) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
@@ -57,9 +56,12 @@ class Supervisor:
         return None
 
     def launch(self, processes: Iterable[Process], environment: Mapping[str, str]) -> None:
-        """Start supervisord with these processes; they themselves wait for :meth:`start`."""
+        """Start supervisord with these processes, each of which waits for :meth:`start`.
+
+        :raises StackError: it does not respond within 20 seconds.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.place.logs.mkdir(parents=True, exist_ok=True)
+        self.instance.logs.mkdir(parents=True, exist_ok=True)
         self.config.write_text(self._configuration(processes))
         subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)],
@@ -75,21 +77,21 @@ class Supervisor:
                 return
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"supervisord did not start: see {self.place.logs}/supervisord.log"
+                    f"supervisord did not start; see {self.instance.logs}/supervisord.log"
                 )
             time.sleep(0.05)
 
     def start(self, name: str) -> None:
-        """Start one process, unless it runs. Does not wait for it to be of use."""
+        """Start one process, unless it runs. Does not wait until it is ready."""
         with contextlib.suppress(xmlrpc.client.Fault):  # ALREADY_STARTED
             self._rpc.startProcess(name, False)
 
     def states(self) -> dict[str, str]:
-        """Process name to RUNNING, STARTING, BACKOFF, FATAL, EXITED or STOPPED."""
+        """Process name -> RUNNING, STARTING, BACKOFF, FATAL, EXITED or STOPPED."""
         return {one["name"]: one["statename"] for one in self._rpc.getAllProcessInfo()}
 
     def uptimes(self) -> dict[str, float]:
-        """Process name to seconds since its start, of those that run."""
+        """Process name -> seconds since its start, for those that run."""
         return {
             one["name"]: one["now"] - one["start"]
             for one in self._rpc.getAllProcessInfo()
@@ -97,21 +99,21 @@ class Supervisor:
         }
 
     def fail_if_dead(self, *names: str) -> None:
-        """:raises StackError: one of them ended by itself, with the end of its log."""
+        """:raises StackError: one of them (default: any) has exited; the message has the end of its log."""
         states = self.states()
         for name in names or states:
             if states[name] in ("FATAL", "EXITED", "BACKOFF"):
                 raise StackError(
-                    f"{name} does not stay up. The end of {self.log(name)}:\n{self._tail(name)}"
+                    f"{name} keeps exiting. The end of {self.log(name)}:\n{self._tail(name)}"
                 )
 
     def log(self, name: str) -> Path:
-        return self.place.logs / f"{name}.log"
+        return self.instance.logs / f"{name}.log"
 
     def shut_down(self, patience: float) -> None:
         """Stop everything in reverse order and wait for it.
 
-        :raises StackError: supervisord is still there after ``patience`` seconds.
+        :raises StackError: supervisord still runs after ``patience`` seconds.
         """
         pid = self.pid
         if pid is None:
@@ -128,7 +130,7 @@ class Supervisor:
     def _tail(self, name: str) -> str:
         with contextlib.suppress(OSError):
             return "\n".join(self.log(name).read_text(errors="replace").splitlines()[-15:])
-        return "(there is none)"
+        return "(no log)"
 
     @property
     def _rpc(self) -> Any:
@@ -136,8 +138,11 @@ class Supervisor:
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
     def _configuration(self, processes: Iterable[Process]) -> str:
-        # Values that supervisord would expand have their % doubled.
-        folder, logs = str(self.folder).replace("%", "%%"), str(self.place.logs).replace("%", "%%")
+        # % is doubled, because supervisord expands it in values.
+        folder, logs = (
+            str(self.folder).replace("%", "%%"),
+            str(self.instance.logs).replace("%", "%%"),
+        )
         user = "user=root\n" if os.geteuid() == 0 else ""
         parts = [
             f"""[supervisord]

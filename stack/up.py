@@ -1,4 +1,4 @@
-"""Start everything, in order, with a line per step; harmless when everything runs already."""
+"""Start everything in order, printing one line per step; does nothing to what already runs."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ from rich.console import Console
 from clubsync import embedded
 from stack import checks, demo, first_sync, processes
 from stack.airflow_api import AirflowApi
-from stack.environment import ROOT, Place, config_path, local, logins
+from stack.environment import ROOT, Instance, config_path, local, logins
 from stack.migrate import MigrationError, create_databases, migrate
 from stack.supervision import StackError, Supervisor
 
 CODE = ("clubsync", "connectors", "plugins", "sandbox", "stack", "sql", "expectations", "config")
 
 PATIENCE = 420.0
-"""Seconds for any one thing to become ready; a loaded machine is slow."""
+"""Seconds for each step; a loaded machine is slow."""
 
 
-def up(place: Place, console: Console) -> None:
-    """Bring the stack of this place up and show what the first sync of each club did.
+def up(instance: Instance, console: Console) -> None:
+    """Start the stack and show the first sync of each club.
 
-    :raises StackError: something has to be mended first, in plain words.
+    :raises StackError: something has to be fixed first; the message says what.
     """
     started, since = time.monotonic(), datetime.now(UTC)
-    supervisor = Supervisor(place)
-    checks.disk(place.var)
+    supervisor = Supervisor(instance)
+    checks.disk(instance.var)
     checks.clubs(config_path())
     environment = {
-        **demo.environment(place),
-        **local(place, embedded.locate(place.postgres)),  # what the caller has set goes first
+        **demo.environment(instance),
+        **local(instance, embedded.locate(instance.postgres)),  # variables of the caller win
     }
     state = _state(environment)
     if supervisor.pid is not None and _stored(supervisor) != state:
-        with _step(console, "Something changed: stopping what runs"):
+        with _step(console, "Code or settings changed: stopping the old processes"):
             supervisor.shut_down(60)
     fresh = supervisor.pid is None
     if fresh:
-        checks.end(checks.leftovers(place.var))
-        checks.ports({"CLUBSYNC_PORT": place.port, **demo.ports(place)})
+        checks.end(checks.leftovers(instance.var))
+        checks.ports({"CLUBSYNC_PORT": instance.port, **demo.ports(instance)})
         everything = [
-            processes.postgres(place),
-            *demo.processes(place),
+            processes.postgres(instance),
+            *demo.processes(instance),
             *processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]),
         ]
         supervisor.launch(everything, environment)
-    people = logins(place)
-    _for_the_shell(place, environment)
+    users = logins(instance)
+    _write_shell_settings(instance, environment)
     try:
-        _start(place, supervisor, environment, console, fresh=fresh)
-        api = AirflowApi(place.url, "admin", people["admin"])
+        _start(instance, supervisor, environment, console, fresh=fresh)
+        api = AirflowApi(instance.url, "admin", users["admin"])
         with _step(console, "Airflow"):
             _await(supervisor, lambda: _healthy(api), "Airflow is not healthy")
         (supervisor.folder / "state.json").write_text(json.dumps(state))
         with _step(console, "Dags"):
-            _await(supervisor, lambda: bool(api.dags()), "no Dag has appeared")
+            _await(supervisor, lambda: bool(api.dags()), "Airflow has no Dags")
             for dag in api.dags():
                 if dag["is_paused"] and "clubsync" in {tag["name"] for tag in dag["tags"]}:
                     api.unpause(dag["dag_id"])
@@ -72,26 +72,30 @@ def up(place: Place, console: Console) -> None:
                 api, environment, since=since if fresh else None, patience=PATIENCE
             )
     except StackError:
-        console.print(f"Logs are in {place.logs}; `make down` stops what has started.")
+        console.print(
+            f"Logs are in {instance.logs}; `make down` stops everything that was started."
+        )
         raise
-    console.print(f"\nUp after {time.monotonic() - started:.0f} s.")
+    console.print(f"\nReady after {time.monotonic() - started:.0f} s.")
     first_sync.show(console, environment, waited)
-    show_address(place, console)
+    show_address(instance, console)
 
 
-def show_address(place: Place, console: Console) -> None:
-    """Where it is and how to log in."""
-    console.print(f"\nAirflow: [bold]{place.url}")
-    for user, password in logins(place).items():
+def show_address(instance: Instance, console: Console) -> None:
+    """Print the addresses and the users."""
+    console.print(f"\nAirflow: [bold]{instance.url}")
+    for user, password in logins(instance).items():
         console.print(f"  {user} / {password}", highlight=False)
-    for line in demo.addresses(place):
+    for line in demo.addresses(instance):
         console.print(line, highlight=False)
 
 
-def _for_the_shell(place: Place, environment: Mapping[str, str]) -> None:
-    """What the `clubsync` command has to know of this stack: its data base and connections. The file
-    holds passwords, so it is its owner's alone."""
-    path = place.var / "clubsync.env"
+def _write_shell_settings(instance: Instance, environment: Mapping[str, str]) -> None:
+    """Store the database and connections of this stack for the `clubsync` command.
+
+    The file contains passwords, so only its owner can read it.
+    """
+    path = instance.var / "clubsync.env"
     path.touch(mode=0o600)
     path.write_text("")
     for name in sorted(environment):
@@ -100,7 +104,7 @@ def _for_the_shell(place: Place, environment: Mapping[str, str]) -> None:
 
 
 def _start(
-    place: Place,
+    instance: Instance,
     supervisor: Supervisor,
     environment: Mapping[str, str],
     console: Console,
@@ -109,20 +113,24 @@ def _start(
 ) -> None:
     with _step(console, "PostgreSQL"):
         supervisor.start("postgres")
-        _await(supervisor, lambda: embedded.status(place.postgres) is not None, "PostgreSQL")
+        _await(
+            supervisor,
+            lambda: embedded.status(instance.postgres) is not None,
+            "PostgreSQL is not ready",
+        )
         create_databases(environment)
-    for process in demo.processes(place):
+    for process in demo.processes(instance):
         supervisor.start(process.name)
     if fresh:
         with _step(console, "Databases"):
             try:
-                migrate(environment, place.logs)
+                migrate(environment, instance.logs)
             except MigrationError as error:
                 raise StackError(str(error)) from None
     supervisor.start("api-server")
-    if demo.processes(place):
+    if demo.processes(instance):
         with _step(console, "Simulated ERPs"):
-            _await(supervisor, lambda: demo.ready(place), "the simulated ERPs are not ready")
+            _await(supervisor, lambda: demo.ready(instance), "the simulated ERPs are not ready")
     for process in processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]):
         supervisor.start(process.name)
 
@@ -143,18 +151,18 @@ def _await(supervisor: Supervisor, ready: Callable[[], bool], otherwise: str) ->
 
 @contextlib.contextmanager
 def _step(console: Console, title: str) -> Iterator[None]:
-    begun = time.monotonic()
+    started = time.monotonic()
     console.print(f"  {title} …", end="")
     try:
         yield
     except BaseException:
         console.print(" [red]failed")
         raise
-    console.print(f" {time.monotonic() - begun:.1f} s", highlight=False)
+    console.print(f" {time.monotonic() - started:.1f} s", highlight=False)
 
 
 def _state(environment: Mapping[str, str]) -> dict[str, str]:
-    """What running processes were started from: their settings, and the code that they hold."""
+    """Digests of the settings, code and packages that processes start with."""
     settings = {k: v for k, v in environment.items() if k.startswith(("AIRFLOW", "CLUBSYNC", "GX"))}
     code = hashlib.sha256()
     for folder in CODE:

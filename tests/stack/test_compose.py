@@ -36,8 +36,8 @@ def compose() -> dict[str, Any]:
 
 @pytest.fixture
 def local(tmp_path: Path) -> dict[str, str]:
-    place = environment.Place(var=tmp_path)
-    return environment.of_one_machine(place, Server(tmp_path, tmp_path))
+    instance = environment.Instance(var=tmp_path)
+    return environment.of_one_machine(instance, Server(tmp_path, tmp_path))
 
 
 def test_it_is_a_valid_compose_file(compose: dict[str, Any]) -> None:
