@@ -5,7 +5,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status lint format test test-long connectors schema bench browser mitmproxy lock
+.PHONY: help install up down status lint prose format test test-long connectors schema bench browser mitmproxy lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ lint: install ## style, types, who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+prose: install ## words to replace in whatever people read: docs/vocabulary.yaml
+	$(BIN)/python -m stack.prose
 
 format: install ## write code the way ruff does
 	$(BIN)/ruff check --fix .
