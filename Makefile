@@ -1,5 +1,6 @@
 # Everything that a person does with clubsync. `make` alone lists it.
-PYTHON ?= python3
+# The interpreter of .venv, once there is one: `make install PYTHON=python3.13` is said once.
+PYTHON ?= $(or $(wildcard $(shell sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null)),python3)
 BIN := .venv/bin
 WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE

@@ -47,8 +47,18 @@ class Environment:
                 digest.update(content.read())
         return digest.hexdigest()
 
+    def exists(self) -> bool:
+        """Whether it is there, for the minor version of Python that runs this file."""
+        try:
+            with open(os.path.join(self.folder, "pyvenv.cfg")) as settings:
+                found = re.search(r"^version = (\d+)\.(\d+)", settings.read(), re.MULTILINE)
+        except OSError:
+            return False
+        same = found is not None and tuple(map(int, found.groups())) == sys.version_info[:2]
+        return same and os.path.exists(self.python)
+
     def up_to_date(self) -> bool:
-        if not os.path.exists(self.stamp):
+        if not self.exists() or not os.path.exists(self.stamp):
             return False
         with open(self.stamp) as stamp:
             return stamp.read() == self.wanted()
@@ -118,7 +128,7 @@ def install(environment: Environment) -> None:
             os.path.basename(environment.folder), len(environment.locked())
         )
     )
-    if not os.path.exists(python):
+    if not environment.exists():
         make_venv(run, environment.folder)
     if not os.path.exists(UV):
         run(python, "-m", "pip", "install", "--quiet", "uv==" + environment.locked()["uv"])
