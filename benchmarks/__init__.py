@@ -1,1 +1,1 @@
-"""How fast clubsync is: `python -m benchmarks` measures the gates, prints and keeps them."""
+"""Performance of clubsync: `python -m benchmarks` measures the gates, prints the results and stores them."""

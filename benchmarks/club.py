@@ -1,4 +1,4 @@
-"""The real pipeline over readings that the benchmark holds in memory, with every stage on the clock."""
+"""The real pipeline over readings held in memory, with the time of each stage."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from connectors import registry
 from connectors.base import Connection, Connector, Settings
 from connectors.model import Reading
 
-#: club id -> what its ERP would answer, or what makes it.
+#: Club id -> the reading of its ERP, or a function that makes it.
 READINGS: dict[str, Reading | Callable[[], Reading]] = {}
 
 registry.CONNECTORS["held"] = "benchmarks.club:HeldConnector"
 
 
 class HeldConnector(Connector[Settings]):
-    """An ERP that answers at once."""
+    """An ERP that responds immediately."""
 
     name: ClassVar[str] = "held"
     title: ClassVar[str] = "Held"
@@ -42,9 +42,9 @@ class HeldConnector(Connector[Settings]):
 
 @dataclass
 class Clock:
-    """Seconds of wall time and of CPU, by name.
+    """Seconds of wall and CPU time by name.
 
-    :param used: CPU seconds so far, of whatever counts.
+    :param used: returns the CPU seconds used so far by all processes that count.
     """
 
     used: Callable[[], float] = time.process_time
@@ -65,14 +65,12 @@ def long_ago() -> datetime:
     return datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def config(clubs: list[str], erp: str = "held", **settings: Any) -> Config:
-    """Clubs whose guard lets everything pass: what is held is not loaded, and would not be measured."""
+def config(clubs: list[str], erp: str = "held") -> Config:
+    """Clubs with a guard that never holds anything, because a hold would not be loaded and measured."""
     guard = Guard(share=1.0, at_least=1_000_000, at_most=10_000_000)
     return Config(
         clubs=tuple(
-            ClubConfig(
-                id=club, name=club, erp=erp, connection=erp, guard=guard, settings=dict(settings)
-            )
+            ClubConfig(id=club, name=club, erp=erp, connection=erp, guard=guard, settings={})
             for club in clubs
         )
     )
@@ -82,7 +80,7 @@ def config(clubs: list[str], erp: str = "held", **settings: Any) -> Config:
 def pipeline(
     url: str, folder: Path, config: Config, connection: Connection | None = None
 ) -> Iterator[Pipeline]:
-    """A pipeline on that data base, with the snapshots in that folder."""
+    """A pipeline on this database, with its snapshots in this folder."""
     base = Base(url)
     found = connection or Connection(id="held", host="held")
     try:
@@ -93,7 +91,7 @@ def pipeline(
 
 @contextmanager
 def expectations_on(clock: Clock) -> Iterator[None]:
-    """Great Expectations' share of `validate`, by itself."""
+    """Measure the share of Great Expectations in `validate` separately."""
     plain: Callable[..., Any] = suites.findings
 
     def timed(clubs: Any) -> Any:
@@ -110,7 +108,7 @@ def expectations_on(clock: Clock) -> Iterator[None]:
 def sync(
     pipeline: Pipeline, clubs: list[str], used: Callable[[], float] = time.process_time
 ) -> tuple[Clock, list[Step]]:
-    """All four stages on the clock; `validate` includes `expectations`.
+    """Run and time all four stages; `validate` includes `expectations`.
 
     :raises RuntimeError: a club failed.
     """
@@ -124,7 +122,7 @@ def sync(
             steps = pipeline.diff(steps)
         with clock.measure("load"):
             steps = pipeline.load(steps)
-    wrong = [step["error"] for step in steps if step["error"]]
-    if wrong:
-        raise RuntimeError(f"{len(wrong)} clubs failed: {wrong[0]}")
+    errors = [step["error"] for step in steps if step["error"]]
+    if errors:
+        raise RuntimeError(f"{len(errors)} clubs failed: {errors[0]}")
     return clock, steps

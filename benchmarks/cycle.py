@@ -1,4 +1,4 @@
-"""A cycle over many small clubs against a simulated ERP: first load, a quiet cycle, and 0.1 % changed."""
+"""Cycles over many small clubs with a simulated ERP: first load, nothing changed, and 0.1 % changed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from connectors.base import Connection
 
 LATENCY = 0.005
 SHARE = 0.001
-#: Clubs of one Airflow task, at the most; a batch holds its frames from stage to stage.
+#: Clubs per Airflow task at most; a batch keeps its frames from stage to stage.
 BATCH = 200
 
 
 @contextmanager
 def simulated(clubs: int, customers: int) -> Iterator[str]:
-    """The ERP in a process of its own: its address."""
+    """Run the ERP in a separate process; returns its URL."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -46,7 +46,7 @@ def simulated(clubs: int, customers: int) -> Iterator[str]:
 
 
 def measure(book: Book, server: Server, clubs: int, customers: int, cycles: int) -> None:
-    """First load, then interleaved quiet and changed cycles, with the time of each stage."""
+    """Measure the first load, then interleaved cycles without and with changes, by stage."""
     url = server.fresh("cycle")
     ids = [f"club-{n}" for n in range(clubs)]
     config = _config(ids)

@@ -1,7 +1,7 @@
-"""Customers by the million, made by vectorised Polars and NumPy: the canonical form of one club.
+"""Millions of generated customers of one club in the canonical form, made with vectorised Polars and NumPy.
 
-What they are like: names of the sandbox, e-mail addresses that are nearly all different (2 % missing,
-some shared, some in a family, some broken), a status, none to two groups, two in five of those with an end.
+They have names from the sandbox, almost always unique emails (2 % missing, some shared, some in a family, some
+invalid), a status, and up to two groups, of which two in five have an end.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, Reading, assemble
 from sandbox.names import FR
 from sandbox.world import slug
 
-#: Long enough ago that no date of the data falls into the days of a measurement, by the year.
+#: Long enough ago that no date in the data falls within the days of a measurement.
 FIRST_DAY = date(2019, 1, 1)
 GROUPS = 20
 DOMAINS = tuple(f"{name}.example.{top}" for name in "abcdefghij" for top in ("com", "org", "net"))
-#: Moved between readings, of every hundred records that change.
+#: Kinds of change per hundred changed records.
 _NEW_EMAIL, _NEW_PHONE, _NEW_GROUP, _LEAVES, _COMES = 30, 30, 20, 10, 10
 
 
 def groups() -> pl.DataFrame:
-    """The ERP's list of groups; the last one is switched off."""
+    """The groups of the ERP; the last one is inactive."""
     return pl.DataFrame(
         {
             "id": [f"g{n}" for n in range(GROUPS)],
@@ -38,20 +38,20 @@ def groups() -> pl.DataFrame:
 
 
 def _pick(rng: np.random.Generator, words: Sequence[str], rows: int) -> tuple[pl.Series, pl.Series]:
-    """Words by chance, and the same as they stand in an e-mail address."""
+    """Random words, and the same words as parts of an email."""
     index = rng.integers(0, len(words), rows)
     return pl.Series(words)[index], pl.Series([slug(word) for word in words])[index]
 
 
 def _spans(rng: np.random.Generator, rows: int, today: date) -> pl.Series:
-    """None, one or two groups for each record; of the dated ones a few have ended."""
+    """Up to two groups per record; a few of those with dates have ended."""
     how_many = rng.choice([0, 1, 1, 1, 2], rows)
     owner = np.repeat(np.arange(rows), how_many)
-    # the first and the second group of one record differ
+    # the two groups of a record must differ
     second = np.concatenate([[False], owner[1:] == owner[:-1]]) if len(owner) else owner
     group = rng.integers(0, GROUPS // 2, len(owner)) + np.where(second, GROUPS // 2, 0)
     begins = rng.integers(-900, -30, len(owner))
-    # nothing ends within the month, so that no date moves a record while a measurement runs
+    # nothing ends within a month, so that no record changes by its dates during a measurement
     ends = np.where(
         rng.random(len(owner)) < 0.1,
         rng.integers(-25, -2, len(owner)),
@@ -85,7 +85,10 @@ def _spans(rng: np.random.Generator, rows: int, today: date) -> pl.Series:
 
 
 def customers(rows: int, *, seed: int = 1, today: date | None = None) -> pl.DataFrame:
-    """That many records: `CUSTOMER_SCHEMA`."""
+    """Generate this many records.
+
+    :returns: `CUSTOMER_SCHEMA`.
+    """
     rng = np.random.default_rng(seed)
     today = today or datetime.now(UTC).date()
     number = np.arange(rows)
@@ -163,10 +166,10 @@ def customers(rows: int, *, seed: int = 1, today: date | None = None) -> pl.Data
 
 
 def changed(frame: pl.DataFrame, share: float, *, seed: int) -> pl.DataFrame:
-    """The same club a while later: of every hundred that moved, 30 have another e-mail address, 30 another
-    telephone, 20 another group, 10 have left, and 10 are new.
+    """The same club later: of a hundred changed records, 30 have another email, 30 another phone, 20 another
+    group, 10 have left, and 10 are new.
 
-    :param share: of the records, that move.
+    :param share: share of the records that change.
     """
     rng = np.random.default_rng(seed)
     moving = max(1, round(frame.height * share))
@@ -174,7 +177,7 @@ def changed(frame: pl.DataFrame, share: float, *, seed: int) -> pl.DataFrame:
     rows = rng.choice(frame.height, moving - coming, replace=False)
     bounds = np.cumsum([_NEW_EMAIL, _NEW_PHONE, _NEW_GROUP, _LEAVES]) * moving // 100
     what = np.zeros(frame.height, dtype=np.int8)
-    # whoever is left over by rounding changes the address too
+    # records left over by rounding get another email too
     what[rows] = 1
     for kind, (start, end) in enumerate(pairwise(bounds), start=2):
         what[rows[start:end]] = kind
@@ -200,7 +203,10 @@ def changed(frame: pl.DataFrame, share: float, *, seed: int) -> pl.DataFrame:
 
 
 def reading(frame: pl.DataFrame, *, as_of: datetime | None = None) -> Reading:
-    """The records as a certified reading of now."""
+    """The records as a certified reading.
+
+    :param as_of: default: a second ago.
+    """
     return assemble(
         frame,
         groups(),

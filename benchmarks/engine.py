@@ -1,4 +1,4 @@
-"""One club of a million: first load, unchanged rerun, one per cent changed; each beside a raw COPY."""
+"""One club of a million customers: first load, unchanged rerun, 1 % changed, each compared with a raw COPY."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from clubsync.pipeline import Pipeline, Step
 
 CLUB, BESIDE = "one", "beside"
 SHARE = 0.01
-#: Judging by Great Expectations has a gate of its own, and so has its memory; it is noted, not counted here.
+#: Great Expectations has its own gate: its time is listed, but not counted here.
 _ENGINE = ("validate", "diff", "load")
 
 
 @dataclass
-class _Taken:
+class _Timing:
     clock: club.Clock
     wall: float
     cpu: float
@@ -29,7 +29,7 @@ class _Taken:
 
 
 def measure(book: Book, server: Server, rows: int, rounds: int) -> None:
-    """Interleaved rounds, each in a data base of its own: COPY, first load, rerun, changes, executemany."""
+    """Measure interleaved rounds, each in its own database: COPY, first load, rerun, changes, executemany."""
     before = data.customers(rows)
     after = data.changed(before, SHARE, seed=7)
     copy = RawCopy(before)
@@ -55,20 +55,20 @@ def _round(
     def cpu() -> float:
         return time.process_time() + server.cpu()
 
-    def sync(frame: pl.DataFrame, whose: str = CLUB) -> _Taken:
-        """One sync of a club; the engine's share of it is from the stored snapshot to the commit."""
+    def sync(frame: pl.DataFrame, whose: str = CLUB) -> _Timing:
+        """Time one sync; the engine's share is from the stored snapshot to the commit."""
         club.READINGS[whose] = data.reading(frame)
         server.settle(name)
         clock, steps = club.sync(pipeline, [whose], cpu)
         apart = clock.wall.get("expectations", 0.0), clock.cpu.get("expectations", 0.0)
-        return _Taken(
+        return _Timing(
             clock,
             sum(clock.wall[stage] for stage in _ENGINE) - apart[0],
             sum(clock.cpu[stage] for stage in _ENGINE) - apart[1],
             steps[0],
         )
 
-    pipeline.due("held", club.long_ago())  # makes the tables, and is not on the clock
+    pipeline.due("held", club.long_ago())  # creates the tables, before anything is timed
     wall, used = copy(server.conninfo(name), cpu)
     book.note("raw COPY", seconds=wall, cpu=used)
 
@@ -77,7 +77,7 @@ def _round(
     _stages(book, "first load", first)
 
     again = sync(before)
-    # from the reading in memory: row hashes and the comparison are most of it
+    # including extract, because row hashes and the comparison are most of a rerun
     whole = again.wall + again.clock.wall["extract"], again.cpu + again.clock.cpu["extract"]
     book.add("rerun of an unchanged club : raw COPY", whole[0] / wall, whole[1] / used)
     book.add("rerun of an unchanged club: rows written", again.step["rows_written"])
@@ -100,16 +100,16 @@ def _round(
     book.note("SQLAlchemy executemany", seconds=by_hand, rows=many.rows)
 
     if last:
-        # a first load that does not get the tables to itself; once, for it takes as long as all else of a round
+        # a first load without exclusive use of the tables; once, because it takes as long as the rest of a round
         beside = sync(before, BESIDE)
         book.note("first load beside as many", **{"times raw COPY": beside.wall / wall})
         _stages(book, "first load beside as many", beside)
 
 
-def _stages(book: Book, group: str, taken: _Taken) -> None:
+def _stages(book: Book, group: str, timing: _Timing) -> None:
     book.note(
         group,
-        **{f"{stage} s": value for stage, value in taken.clock.wall.items()},
-        **{f"{stage} cpu": value for stage, value in taken.clock.cpu.items()},
-        rows_written=taken.step["rows_written"],
+        **{f"{stage} s": value for stage, value in timing.clock.wall.items()},
+        **{f"{stage} cpu": value for stage, value in timing.clock.cpu.items()},
+        rows_written=timing.step["rows_written"],
     )

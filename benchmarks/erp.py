@@ -1,6 +1,6 @@
-"""The sandbox's Playtomic with many venues, as a process of its own: `python -m benchmarks.erp …`.
+"""The simulated Playtomic with many venues, as a separate process: `python -m benchmarks.erp …`.
 
-`POST /_move` makes a share of all players move: another address or telephone, one in five leaves or comes.
+`POST /_move` changes a share of all players: another email or phone, and one in five leaves or joins.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from sandbox.world import ClubSpec, World
 SECRET = "benchmark"
 
 
-class Late:
-    """Every answer comes that many seconds late."""
+class Delay:
+    """Delays every response by this many seconds."""
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         self.app, self.seconds = app, seconds
@@ -39,7 +39,7 @@ class Late:
 
 
 def move(clubs: dict[str, list[Player]], share: float, seed: int) -> int:
-    """Change that share of all players; how many clubs that touched."""
+    """Change this share of all players; returns the number of affected clubs."""
     rng = random.Random(seed)
     everybody = [(club, n) for club, players in clubs.items() for n in range(len(players))]
     moving = rng.sample(everybody, round(len(everybody) * share))
@@ -79,7 +79,7 @@ def app(clubs: int, customers: int, latency: float) -> ASGIApp:
     return Starlette(
         routes=[
             Route("/_move", moved, methods=["POST"]),
-            Mount("/", Late(playtomic.create_app(venues), latency)),
+            Mount("/", Delay(playtomic.create_app(venues), latency)),
         ]
     )
 

@@ -1,18 +1,20 @@
-"""What is promised, and what was measured."""
+"""The gates, and what was measured."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Literal, TypedDict
+
+Verdict = Literal["broken", "kept", "stretch"]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A ratio that must not be passed; lower is better.
+    """A limit on a ratio; lower is better.
 
-    :param bound: broken, the benchmark fails.
-    :param stretch: what we would like.
+    :param bound: above it, the benchmark fails.
+    :param stretch: the goal.
     """
 
     name: str
@@ -37,12 +39,25 @@ GATES = {
 }
 
 
+class GateResult(TypedDict):
+    """A gate and its measurements, as stored."""
+
+    name: str
+    bound: float
+    stretch: float
+    measured: float
+    measured_cpu: float | None
+    verdict: Verdict
+    rounds: list[float]
+    rounds_cpu: list[float]
+
+
 @dataclass
 class Measured:
     """All rounds of one gate.
 
-    :param cpu: the same ratio in CPU seconds of both sides, data base included, where it was taken: other
-        work on the machine moves it less.
+    :param cpu: the same ratio in CPU seconds of both sides, database included, if measured: it depends less on
+        other work on the machine.
     """
 
     gate: Gate
@@ -54,14 +69,16 @@ class Measured:
         return median(self.rounds)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         if self.value > self.gate.bound:
             return "broken"
         return "stretch" if self.value <= self.gate.stretch else "kept"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> GateResult:
         return {
-            **asdict(self.gate),
+            "name": self.gate.name,
+            "bound": self.gate.bound,
+            "stretch": self.gate.stretch,
             "measured": self.value,
             "measured_cpu": median(self.cpu) if self.cpu else None,
             "verdict": self.verdict,
@@ -71,14 +88,11 @@ class Measured:
 
 
 class Book:
-    """What was measured, by gate, and plain figures beside it.
-
-    :param figures: name -> value, for the record.
-    """
+    """Everything measured in one run: the rounds of each gate, and further figures by group."""
 
     def __init__(self) -> None:
         self.measured: dict[str, Measured] = {}
-        self.figures: dict[str, dict[str, Any]] = {}
+        self.figures: dict[str, dict[str, list[float]]] = {}
 
     def add(self, gate: str, value: float, cpu: float | None = None) -> None:
         entry = self.measured.setdefault(gate, Measured(GATES[gate]))
@@ -86,8 +100,8 @@ class Book:
         if cpu is not None:
             entry.cpu.append(cpu)
 
-    def note(self, group: str, **values: Any) -> None:
-        """Keep figures; several rounds of one figure become their median."""
+    def note(self, group: str, **values: float) -> None:
+        """Add figures; several rounds of one figure are reduced to their median."""
         kept = self.figures.setdefault(group, {})
         for name, value in values.items():
             kept.setdefault(name, []).append(value)
@@ -95,14 +109,9 @@ class Book:
     def broken(self) -> list[Measured]:
         return [m for m in self.measured.values() if m.verdict == "broken"]
 
-    def settled(self) -> dict[str, dict[str, Any]]:
-        """The figures, medians of their rounds."""
+    def medians(self) -> dict[str, dict[str, float]]:
+        """The figures by group, each the median of its rounds."""
         return {
-            group: {
-                name: round(median(values), 4)
-                if all(isinstance(v, int | float) for v in values)
-                else values[-1]
-                for name, values in kept.items()
-            }
+            group: {name: round(median(values), 4) for name, values in kept.items()}
             for group, kept in self.figures.items()
         }

@@ -1,9 +1,9 @@
-"""The peak of memory while one club is synced, measured in a process of its own.
+"""Peak memory of the sync of one club, measured in a separate process.
 
-The process first imports every library and syncs a club of a hundred, so that code, thread pools and
-the data base's driver are there already; what it holds then is the floor. The peak is the kernel's
-high-water mark of resident memory during the sync, less that floor. The reading itself (from a Parquet
-file, inside the sync) counts, as an ERP's answer would.
+The process first imports every library and syncs a club of a hundred customers, so that code, thread pools and the
+database driver are loaded; its memory at that point is the floor. The peak is the kernel's high-water mark of
+resident memory during the sync, minus the floor. The reading itself (from a Parquet file, inside the sync) counts,
+as the response of an ERP would.
 
 `python -m benchmarks.memory URL FOLDER CLUB PARQUET` prints bytes.
 """
@@ -24,7 +24,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def measure(book: Book, server: Server, rows: int) -> None:
-    """First load, and 1 % changed after it, each in a process of its own; once, for memory hardly varies."""
+    """Measure a first load, and 1 % changed after it, once each: memory hardly varies between rounds."""
     name = "memory"
     url = server.fresh(name)
     before = data.customers(rows)
@@ -61,7 +61,7 @@ def _status(field: str) -> int:
 
 def main(url: str, folder: str, club_id: str, parquet: str) -> None:
     """Sync the club once and print the peak and the floor in bytes."""
-    import great_expectations  # noqa: F401  # its memory is the floor's
+    import great_expectations  # noqa: F401  # its memory belongs to the floor
 
     config = club.config(["floor", club_id])
     with club.pipeline(url, Path(folder), config) as pipeline:

@@ -1,9 +1,9 @@
-"""The server time of each of the Clubs pages, with 10,000 clubs and 5,000,000 customers in the base.
+"""Server time of each Clubs page, with 10,000 clubs and 5,000,000 customers in the base.
 
     python -m benchmarks.pages [--clubs N] [--customers N] [--rounds N]
 
-Bound: 200 ms at the 95th percentile, of every page. The application is called in this process, without a network
-or a browser; the club changes from request to request. Writes `results/pages.md`.
+Bound: 200 ms at the 95th percentile for every page. The application is called in this process, without network or
+browser; every request is for another club. Writes `results/pages.md`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import TypeAlias
 
 import aiosql
+import httpx2
 import psycopg
+from fastapi.testclient import TestClient
+from psycopg.rows import TupleRow
 from ruamel.yaml import YAML
 
 from benchmarks.server import server
@@ -32,9 +35,13 @@ HERE = Path(__file__).parent
 FINDINGS = 20
 READINGS = 168
 
+Request: TypeAlias = Callable[[], httpx2.Response]
+#: A request for a page, or a preparation that returns the request.
+Page: TypeAlias = Callable[[], "httpx2.Response | Request"]
+
 
 def fill(
-    driver: psycopg.Connection[Any], clubs: int, customers: int, readings: int = READINGS
+    driver: psycopg.Connection[TupleRow], clubs: int, customers: int, readings: int = READINGS
 ) -> None:
     """Fill a migrated, empty base."""
     sql, now = aiosql.from_path(HERE / "pages.sql", "psycopg"), datetime.now(UTC)
@@ -60,7 +67,7 @@ def fill(
 
 
 def clubs_yaml(folder: Path, clubs: int) -> Path:
-    """A clubs.yaml with these clubs, an eighth of which are read at a pace of their own."""
+    """A clubs.yaml with this many clubs, an eighth of which have their own interval."""
     path = folder / "clubs.yaml"
     erps = ("playtomic", "eversports", "planity", "tryton", "csv")
     kinds = ("Padel", "Boulder", "Yoga", "Aviron", "Salon", "Tennis", "Escalade", "Judo")
@@ -80,15 +87,14 @@ def clubs_yaml(folder: Path, clubs: int) -> Path:
 
 
 @contextmanager
-def application(url: str, folder: Path, clubs: int) -> Iterator[Any]:
-    """A client of the pages, as support."""
+def application(url: str, folder: Path, clubs: int) -> Iterator[TestClient]:
+    """A client of the pages, logged in as support."""
     os.environ["CLUBSYNC_DATABASE"] = url
     os.environ["CLUBSYNC_CONFIG"] = str(clubs_yaml(folder, clubs))
     os.environ.setdefault("AIRFLOW_HOME", str(folder / "airflow"))
     from airflow.api_fastapi.app import create_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.security import get_user
-    from fastapi.testclient import TestClient
 
     from plugins.web import application as made
 
@@ -102,17 +108,17 @@ def application(url: str, folder: Path, clubs: int) -> Iterator[Any]:
         yield client
 
 
-def requests(client: Any, clubs: int, customers: int) -> dict[str, Callable[[], Any]]:
-    """Each page as a request for a club, or a person, that chance picks."""
+def requests(client: TestClient, clubs: int, customers: int) -> dict[str, Page]:
+    """Each page as a request for a random club or person."""
     chance = random.Random(7)
 
     def club() -> str:
         return f"/pages/clubs/club-{chance.randint(1, clubs)}"
 
-    def whose(path: str) -> Callable[[], Any]:
+    def of_a_club(path: str) -> Request:
         return lambda: client.get(f"{club()}{path}")
 
-    def asked(who: Callable[[], str]) -> Callable[[], Any]:
+    def why(who: Callable[[], str]) -> Request:
         return lambda: client.post("/pages/why", data={"who": who()})
 
     def email() -> str:
@@ -121,12 +127,12 @@ def requests(client: Any, clubs: int, customers: int) -> dict[str, Callable[[], 
     held = [i for i in range(1, clubs + 1) if i % 71 == 0 or i % 73 == 0]
     numbers = {i: n for n, i in enumerate(held, 1)}
 
-    def hold() -> Any:
+    def hold() -> httpx2.Response:
         one = chance.choice(held)
         return client.get(f"/pages/clubs/club-{one}/holds/{numbers[one]}")
 
-    def run() -> Any:
-        # the base numbers runs in the order of the clubs' snapshots
+    def run() -> Request:
+        # runs are numbered in the order of the snapshots, so their numbers are looked up first
         one = chance.randint(1, clubs)
         listed = client.get(f"/api/v1/clubs/club-{one}/runs").json()
         return lambda: client.get(f"/pages/clubs/club-{one}/runs/{listed[0]['run']}")
@@ -137,10 +143,10 @@ def requests(client: Any, clubs: int, customers: int) -> dict[str, Callable[[], 
             "/pages/clubs?sort=customers&down=true&page=50"
         ),
         "Clubs, searched": lambda: client.get(f"/pages/clubs?words=padel {chance.randint(1, 99)}"),
-        "A club": whose(""),
-        "A club: its groups": whose("/groups"),
-        "A club: its runs": whose("/runs"),
-        "Why, by email, anywhere": asked(email),
+        "A club": of_a_club(""),
+        "A club: its groups": of_a_club("/groups"),
+        "A club: its runs": of_a_club("/runs"),
+        "Why, by email, anywhere": why(email),
         "Why, by ERP id, in a club": lambda: client.get(
             f"{club()}/person?erp_id={chance.randint(1, customers)}"
         ),
@@ -148,21 +154,21 @@ def requests(client: Any, clubs: int, customers: int) -> dict[str, Callable[[], 
         "Findings, by code, ERP and age": lambda: client.get(
             "/pages/findings?code=EMAIL_MISSING&erp=planity&older_days=30&sort=age"
         ),
-        "Findings of a club": whose("/findings"),
-        "Similar pairs of a club": whose("/similar"),
+        "Findings of a club": of_a_club("/findings"),
+        "Similar pairs of a club": of_a_club("/similar"),
         "Holds": lambda: client.get("/pages/holds"),
         "A hold": hold,
         "A run": run,
     }
 
 
-def measure(ask: Callable[[], Any], rounds: int) -> list[float]:
-    """Seconds of each request, after two that nobody counts."""
+def measure(page: Page, rounds: int) -> list[float]:
+    """Seconds of each request, after two warm-up requests."""
     taken = []
     for n in range(rounds + 2):
         begun = time.perf_counter()
-        answer = ask()
-        if callable(answer):  # what came before was to find out what to ask
+        answer = page()
+        if not isinstance(answer, httpx2.Response):  # that was the preparation
             begun = time.perf_counter()
             answer = answer()
         if n >= 2:
@@ -172,7 +178,7 @@ def measure(ask: Callable[[], Any], rounds: int) -> list[float]:
 
 
 def _filled(stack: ExitStack, clubs: int, customers: int) -> str:
-    """The URL of a base that was filled just now."""
+    """Create and fill a base; returns its URL."""
     from clubsync.db import Base
 
     running = stack.enter_context(server())
@@ -190,15 +196,13 @@ def _filled(stack: ExitStack, clubs: int, customers: int) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
     parser.add_argument("--clubs", type=int, default=10_000)
-    parser.add_argument("--customers", type=int, default=500, help="of each club")
+    parser.add_argument("--customers", type=int, default=500, help="customers per club")
     parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument(
-        "--base", help="the URL of a base that was filled before; it is left as it is"
-    )
+    parser.add_argument("--base", help="URL of a base that is already filled; it is not modified")
     given = parser.parse_args()
     lines = [
         f"{given.clubs:,} clubs of {given.customers} customers, {READINGS} readings each; {given.rounds} "
-        "requests a page, one after another.",
+        "requests per page, one after another.",
         "",
         "| page | median, ms | p95, ms |",
         "|---|--:|--:|",
@@ -211,12 +215,12 @@ def main() -> int:
         client.get("/pages/clubs")
         print(f"first page {time.perf_counter() - begun:.1f} s", file=sys.stderr)
         broken = False
-        for page, ask in requests(client, given.clubs, given.customers).items():
-            taken = measure(ask, given.rounds)
+        for name, page in requests(client, given.clubs, given.customers).items():
+            taken = measure(page, given.rounds)
             p95 = quantiles(taken, n=20)[-1]
             broken |= p95 > BOUND
             mark = " **over**" if p95 > BOUND else ""
-            lines.append(f"| {page} | {median(taken) * 1000:.0f} | {p95 * 1000:.0f}{mark} |")
+            lines.append(f"| {name} | {median(taken) * 1000:.0f} | {p95 * 1000:.0f}{mark} |")
             print(lines[-1], file=sys.stderr)
     (HERE / "results" / "pages.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))

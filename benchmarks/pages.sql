@@ -1,5 +1,5 @@
--- Fills a base as years of syncing would have left it: so many clubs of so many customers, all told alike from
--- their numbers. One statement each, set-based; the summaries as the engine keeps them.
+-- Fills a base as years of syncing would leave it: many clubs with many customers each, whose values are derived
+-- from their numbers. One set-based statement per table; the summaries are those that the engine maintains.
 
 -- name: fill_clubs(clubs, now)!
 insert into base.club (club_id, name, erp, created_at)
@@ -98,7 +98,7 @@ select
 from base.customer;
 
 -- name: fill_snapshots(readings, now)!
--- A reading an hour, back from now.
+-- One reading per hour, back from now.
 insert into sync.snapshot (club, as_of, read_at, certified, customers, rows_read, content_hash, path)
 select
     c.club,

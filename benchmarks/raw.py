@@ -1,18 +1,17 @@
-"""The yardsticks: what the same rows cost without clubsync."""
+"""The baselines: the cost of the same rows without clubsync."""
 
 from __future__ import annotations
 
 import io
 import time
 from collections.abc import Callable
-from typing import Any
 
 import polars as pl
 import psycopg
 import sqlalchemy as sa
 
-#: The columns of base.customer, in a plain table with a primary key and nothing else.
-_MAKE = """
+#: A plain table with the columns of base.customer and a primary key.
+_CREATE = """
 create table public.plain_customer (
     club integer not null, customer bigint not null, erp_id text, email text, email_raw text,
     first_name text, last_name text, phone text, origin text not null,
@@ -22,13 +21,13 @@ create table public.plain_customer (
     primary key (club, customer)
 )
 """
-_PIECE = 1 << 20
+_CHUNK = 1 << 20
 
 
 class RawCopy:
     """COPY of a club's customers, in the columns of base.customer, into a plain logged table.
 
-    The text that goes over the wire is made beforehand: it is not on the clock.
+    The text to copy is prepared in advance, and not timed.
     """
 
     def __init__(self, customers: pl.DataFrame) -> None:
@@ -58,10 +57,10 @@ class RawCopy:
         self.text = buffer.getvalue()
 
     def __call__(self, conninfo: str, cpu: Callable[[], float]) -> tuple[float, float]:
-        """Seconds of wall time and of CPU of one COPY into an empty table, committed."""
+        """Wall and CPU seconds of one committed COPY into an empty table."""
         with psycopg.connect(conninfo, autocommit=True) as driver:
             driver.execute("drop table if exists public.plain_customer")
-            driver.execute(_MAKE)
+            driver.execute(_CREATE)
             driver.execute("checkpoint")
             wall, used = time.perf_counter(), cpu()
             view = memoryview(self.text)
@@ -70,19 +69,19 @@ class RawCopy:
                 driver.cursor() as cursor,
                 cursor.copy("copy public.plain_customer from stdin with (format csv)") as copy,
             ):
-                for at in range(0, len(view), _PIECE):
-                    copy.write(view[at : at + _PIECE])
+                for at in range(0, len(view), _CHUNK):
+                    copy.write(view[at : at + _CHUNK])
             taken = time.perf_counter() - wall, cpu() - used
             driver.execute("drop table public.plain_customer")
         return taken
 
 
 class Executemany:
-    """The changes of a run, made by SQLAlchemy, a parameter set for each row, from where the run began.
+    """The changes of a run, repeated by SQLAlchemy with one parameter set per row.
 
-    :param done: URL of the data base after the run, as clubsync takes it.
-    :param before: URL of a copy from before it; it is written to.
-    :param run: the run; its rows are fetched beforehand.
+    :param done: URL of the database after the run.
+    :param before: URL of a copy from before the run, which is written to.
+    :param run: the run, whose rows are fetched in advance.
     """
 
     TABLES = (
@@ -94,7 +93,7 @@ class Executemany:
 
     def __init__(self, done: sa.URL, before: sa.URL, run: int) -> None:
         self.engine = sa.create_engine(before)
-        self.statements: list[tuple[Any, list[dict[str, Any]]]] = []
+        self.statements: list[tuple[sa.Executable, list[dict[str, object]]]] = []
         meta, source = sa.MetaData(), sa.create_engine(done)
         with source.connect() as after, self.engine.connect() as now:
             for schema, name, which in self.TABLES:
@@ -104,25 +103,25 @@ class Executemany:
         source.dispose()
         self.rows = sum(len(sets) for _, sets in self.statements)
 
-    def _write(self, table: sa.Table, rows: list[dict[str, Any]], now: sa.Connection) -> None:
-        """The statements that bring a table's rows about: an update of those that there are, else an insert."""
+    def _write(self, table: sa.Table, rows: list[dict[str, object]], now: sa.Connection) -> None:
+        """Add the statements that write the rows: an update of those that exist, and an insert of the others."""
         keys = [column.name for column in table.primary_key.columns]
         own = table.c[keys[-1]]  # there is one club
         wanted = [row[own.name] for row in rows]
-        there = set(now.scalars(sa.select(own).where(own == sa.any_(sa.literal(wanted)))))
+        existing = set(now.scalars(sa.select(own).where(own == sa.any_(sa.literal(wanted)))))
         known = [
             {(f"key_{name}" if name in keys else name): value for name, value in row.items()}
             for row in rows
-            if row[own.name] in there
+            if row[own.name] in existing
         ]
         numbered = {column.name for column in table.columns if column.identity is not None}
         new = [
             {name: value for name, value in row.items() if name not in numbered}
             for row in rows
-            if row[own.name] not in there
+            if row[own.name] not in existing
         ]
         if known:
-            values: dict[str, Any] = {
+            values: dict[str, sa.BindParameter[object]] = {
                 c.name: sa.bindparam(c.name) for c in table.columns if c.name not in keys
             }
             which = (table.c[key] == sa.bindparam(f"key_{key}") for key in keys)
@@ -133,7 +132,7 @@ class Executemany:
             self.statements.append((insert, new))
 
     def __call__(self) -> float:
-        """Seconds until it is committed."""
+        """Execute and commit; returns the seconds taken."""
         start = time.perf_counter()
         with self.engine.begin() as connection:
             for statement, sets in self.statements:

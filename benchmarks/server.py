@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own for the length of a benchmark, with the settings it has in `make up`."""
+"""A PostgreSQL server for the duration of a benchmark, with the settings of `make up`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from clubsync import embedded
 
 @dataclass(frozen=True)
 class Server:
-    """The server, and a folder beside it for snapshots."""
+    """The server, and a folder for snapshots."""
 
     running: embedded.Server
     folder: Path
 
     def fresh(self, name: str) -> str:
-        """An empty data base of that name: its URL."""
+        """Create an empty database of this name; returns its URL."""
         self.running.drop_database(name)
         self.running.create_database(name)
         return self.running.url(name)
 
     def copied(self, name: str, source: str) -> str:
-        """Another data base with all that is in one that nobody is connected to: its URL."""
+        """Create a copy of a database without connections; returns the URL of the copy."""
         self.running.drop_database(name)
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as driver:
             statement = "create database {} template {} strategy file_copy"
@@ -40,29 +40,29 @@ class Server:
         return self.running.conninfo(name)
 
     def settle(self, name: str) -> None:
-        """What a measurement begins with: statistics as autovacuum would make them, nothing left to write."""
+        """Prepare for a measurement: statistics up to date, as autovacuum keeps them, and no pending writes."""
         with psycopg.connect(self.conninfo(name), autocommit=True) as driver:
             driver.execute("vacuum analyze")
             driver.execute("checkpoint")
 
     def cpu(self) -> float:
-        """CPU seconds of all its processes so far, those that have ended included."""
+        """CPU seconds used so far by all its processes, including exited ones."""
         lines = (self.folder / "postgres" / "data" / "postmaster.pid").read_text().splitlines()
-        chief = psutil.Process(int(lines[0]))
-        used = chief.cpu_times()
+        main = psutil.Process(int(lines[0]))
+        used = main.cpu_times()
         total = used.user + used.system + used.children_user + used.children_system
-        for child in chief.children(recursive=True):
+        for child in main.children(recursive=True):
             try:
-                mine = child.cpu_times()
+                times = child.cpu_times()
             except psutil.NoSuchProcess:
                 continue
-            total += mine.user + mine.system
+            total += times.user + times.system
         return float(total)
 
 
 @contextmanager
 def server() -> Iterator[Server]:
-    """Started in a temporary folder, stopped and removed at the end."""
+    """Run a server in a temporary folder during the block."""
     with tempfile.TemporaryDirectory(prefix="clubsync-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)

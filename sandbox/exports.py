@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook  # type: ignore[import-untyped]  # it ships no types
+from openpyxl import Workbook
 
 from sandbox.world import ClubState, Membership, Person
 
