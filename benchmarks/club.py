@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from clubsync import suites
 from clubsync.config import ClubConfig, Config, Guard
-from clubsync.db import Base
-from clubsync.pipeline import Pipeline, Step
-from clubsync.snapshot import Store
+from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.store.database import Base
+from clubsync.store.snapshots import Store
+from clubsync.validate import suites
 from connectors import registry
 from connectors.base import Connection, Connector, Settings
 from connectors.model import Reading

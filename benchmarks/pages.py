@@ -179,7 +179,7 @@ def measure(page: Page, rounds: int) -> list[float]:
 
 def _filled(stack: ExitStack, clubs: int, customers: int) -> str:
     """Create and fill a base; returns its URL."""
-    from clubsync.db import Base
+    from clubsync.store.database import Base
 
     running = stack.enter_context(server())
     url = running.fresh("pages")

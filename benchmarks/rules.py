@@ -14,8 +14,9 @@ from email_validator import EmailNotValidError, validate_email
 
 from benchmarks import data
 from benchmarks.gates import Book
-from clubsync import emails, facts, suites
-from clubsync.facts import Policy
+from clubsync import emails
+from clubsync.validate import facts, suites
+from clubsync.validate.facts import Policy
 
 P = ParamSpec("P")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from clubsync import embedded
+from clubsync.store import embedded
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from plugins import airflow_connections
 from plugins.airflow_provider import PREFIX, hook_class_name
 
 if TYPE_CHECKING:
-    from clubsync.check import Checked
     from clubsync.config import ClubConfig
+    from clubsync.operate.connection_check import Checked
     from connectors.base import Connection
 
 log = logging.getLogger(__name__)
@@ -78,8 +78,9 @@ class ErpHook(BaseHook):
         return ok, _without_secrets(said, connection, self.erp)
 
     def _look(self, connection: Connection) -> tuple[bool, str]:
-        from clubsync import check, clock
+        from clubsync import clock
         from clubsync.config import load_config
+        from clubsync.operate import connection_check
         from connectors.registry import connector_class
 
         known = airflow_connections.tested_id.get()
@@ -87,12 +88,14 @@ class ErpHook(BaseHook):
         clubs = self._clubs(connection, load_config().clubs, only_by_id=known is not None)
         if not clubs:
             cls = connector_class(self.erp)
-            found = check.within(PATIENCE, lambda: cls.reach(connection, now=clock.now))
+            found = connection_check.within(PATIENCE, lambda: cls.reach(connection, now=clock.now))
             return True, (
                 f"{found} No club in clubs.yaml names this connection yet; once one does, test again: "
                 "the club's own settings are tested then."
             )
-        return _told(check.check_all(clubs, lambda _: connection, patience=PATIENCE), self.erp)
+        return _told(
+            connection_check.check_all(clubs, lambda _: connection, patience=PATIENCE), self.erp
+        )
 
     def _clubs(
         self, connection: Connection, clubs: Sequence[ClubConfig], *, only_by_id: bool

@@ -21,7 +21,7 @@ def _preload() -> None:
     command = sys.argv[1:3]
     if not any(command[: len(parent)] == parent for parent in FORKS_TASKS):
         return
-    for name in ("great_expectations", "pandas", "polars", "clubsync.pipeline"):
+    for name in ("great_expectations", "pandas", "polars", "clubsync.pipeline.engine"):
         try:
             importlib.import_module(name)
         except ImportError as error:  # the task that needs it says so in its own log

@@ -20,9 +20,9 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
 if TYPE_CHECKING:
-    from clubsync.db import Base
-    from clubsync.holds import Question
-    from clubsync.pipeline import Pipeline
+    from clubsync.manual.holds import Question
+    from clubsync.pipeline.engine import Pipeline
+    from clubsync.store.database import Base
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ class HoldApproval(ApprovalOperator):
         super().__init__(subject="Deactivations wait for a decision", **kwargs)
 
     def execute(self, context: Any) -> Any:
-        from clubsync import holds
         from clubsync.errors import ActRefused
+        from clubsync.manual import holds
 
         hold, version = _list_of(context)
         with _base() as base:
@@ -65,7 +65,7 @@ class HoldApproval(ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        from clubsync import holds
+        from clubsync.manual import holds
 
         answer = super().execute_complete(context, event)
         user = answer["responded_by_user"] or {}
@@ -102,8 +102,8 @@ def _reject(engine: Pipeline, question: Question, by: str, comment: str | None) 
 @contextmanager
 def _deciding(hold: int, version: int) -> Iterator[Pipeline]:
     """The engine; one decision wins, and one that came second turns its run red and says who was first."""
-    from clubsync import holds
     from clubsync.errors import ActRefused
+    from clubsync.manual import holds
     from plugins.sync_tasks import pipeline
 
     with pipeline() as engine:
@@ -118,7 +118,7 @@ def _deciding(hold: int, version: int) -> Iterator[Pipeline]:
 
 
 def _base() -> AbstractContextManager[Base]:
-    from clubsync.db import Base
+    from clubsync.store.database import Base
 
     return closing(Base(pool_size=1))
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from cachetools import TTLCache, cached
 
-from clubsync import nudges
 from clubsync.clock import now
-from clubsync.db import Base
 from clubsync.errors import SyncError
+from clubsync.operate import nudges
+from clubsync.store.database import Base
 from connectors import webhooks
 from plugins.known_clubs import registry
 

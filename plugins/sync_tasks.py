@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
-from clubsync import telemetry
 from clubsync.config import load_config
+from clubsync.operate import telemetry
 from plugins.club_failures import ClubFailed, plain_words, worth_retrying
 
 if TYPE_CHECKING:
-    from clubsync.pipeline import Pipeline, Step
+    from clubsync.pipeline.engine import Pipeline, Step
 else:  # Dag files come by here, and the engine brings Polars with it
     Step = dict
 
@@ -43,7 +43,7 @@ would only hold up the next run, which tries them all; Airflow maps no more than
 @contextmanager
 def pipeline() -> Iterator[Pipeline]:
     """The engine, with Airflow's connections; its runs say which task they are part of."""
-    from clubsync.pipeline import Origin, Pipeline
+    from clubsync.pipeline.engine import Origin, Pipeline
     from plugins import airflow_connections
 
     with Pipeline.from_environment(connections=airflow_connections.resolve) as engine:

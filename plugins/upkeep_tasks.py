@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 
 if TYPE_CHECKING:
-    from clubsync.db import Base
-    from clubsync.freshness import Message
+    from clubsync.operate.freshness import Message
+    from clubsync.store.database import Base
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +24,11 @@ def look() -> list[dict[str, Any]]:
 
     :returns: arguments of `TriggerDagRunOperator`, one set per run.
     """
-    from clubsync import freshness, holds, nudges, telemetry
     from clubsync.config import load_config
-    from clubsync.db import Base, queries
-    from clubsync.pipeline import NUDGE_PATIENCE
+    from clubsync.manual import holds
+    from clubsync.operate import freshness, nudges, telemetry
+    from clubsync.pipeline.engine import NUDGE_PATIENCE
+    from clubsync.store.database import Base, queries
     from plugins import hold_approval
     from plugins.nudging import ONE
 
@@ -61,18 +62,19 @@ def look() -> list[dict[str, Any]]:
 
 def _let_go() -> None:
     """Remove what no reading may go on with any more. A store that is away stops no alert and no nudge."""
-    from clubsync import clock, unfinished
-    from clubsync.snapshot import Store
+    from clubsync import clock
+    from clubsync.extract import resume
+    from clubsync.store.snapshots import Store
 
     try:
-        unfinished.sweep(Store(), clock.now())
+        resume.sweep(Store(), clock.now())
     except Exception as error:  # each kind of store has errors of its own
         log.error("The snapshot store is away (%s): tried again in a minute.", type(error).__name__)
 
 
 def tidy() -> dict[str, Any]:
     """Retention, as `clubsync upkeep` does it."""
-    from clubsync.upkeep import upkeep
+    from clubsync.operate.retention import upkeep
     from plugins.sync_tasks import pipeline
 
     keep = timedelta(days=get_current_context()["params"]["keep_days"])
@@ -84,7 +86,7 @@ def tidy() -> dict[str, Any]:
 
 def _alert(base: Base, messages: list[Message]) -> None:
     """Send what nobody was told yet. What could not be sent is tried again in a minute."""
-    from clubsync import freshness
+    from clubsync.operate import freshness
 
     for message in messages:
         log.warning("%s\n%s", message.title, message.body)

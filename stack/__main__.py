@@ -9,7 +9,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from clubsync.embedded import EmbeddedPostgresError
+from clubsync.store.embedded import EmbeddedPostgresError
 from stack.airflow_api import AirflowApi
 from stack.down import down
 from stack.environment import Instance, logins

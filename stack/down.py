@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from clubsync import embedded
+from clubsync.store import embedded
 from stack import checks
 from stack.environment import Instance
 from stack.supervision import StackError, Supervisor

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clubsync import embedded
+from clubsync.store import embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -28,7 +28,11 @@ def migrate(environment: Mapping[str, str], logs: Path) -> None:
     programs = {
         "airflow-db-migrate": [str(BIN / "airflow"), "db", "migrate"],
         "clubsync-db-upgrade": [str(BIN / "clubsync"), "db", "upgrade"],
-        "imports": [sys.executable, "-c", "import great_expectations, pandas, clubsync.pipeline"],
+        "imports": [
+            sys.executable,
+            "-c",
+            "import great_expectations, pandas, clubsync.pipeline.engine",
+        ],
     }
     logs.mkdir(parents=True, exist_ok=True)
     running = {}

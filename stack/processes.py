@@ -52,5 +52,12 @@ def airflow(executor: str) -> list[Process]:
 
 
 def postgres(instance: Instance) -> Process:
-    command = [sys.executable, "-m", "clubsync.embedded", "run", "--data", str(instance.postgres)]
+    command = [
+        sys.executable,
+        "-m",
+        "clubsync.store.embedded",
+        "run",
+        "--data",
+        str(instance.postgres),
+    ]
     return Process("postgres", command, 10, patience=120, group=False)

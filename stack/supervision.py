@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from clubsync.embedded import LONGEST_SOCKET_PATH
+from clubsync.store.embedded import LONGEST_SOCKET_PATH
 from stack.environment import ROOT, Instance
 from stack.processes import Process
 

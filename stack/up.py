@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from dotenv import set_key
 from rich.console import Console
 
-from clubsync import embedded
+from clubsync.store import embedded
 from stack import checks, demo, first_sync, processes
 from stack.airflow_api import AirflowApi
 from stack.environment import ROOT, Instance, config_path, local, logins

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clubsync import embedded
+from clubsync.store import embedded
 
 
 @pytest.fixture(scope="session")

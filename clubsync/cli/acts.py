@@ -54,12 +54,12 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a customer by hand, or bring back one who was detached."""
-    from clubsync import acts
     from clubsync.config import load_config
+    from clubsync.manual import actions
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(acts.add(base, club, email, first_name, last_name, phone), as_json)
+        _tell(actions.add(base, club, email, first_name, last_name, phone), as_json)
 
 
 @base_app.command("edit")
@@ -75,12 +75,12 @@ def edit(
     as_json: AsJson = False,
 ) -> None:
     """Edit a customer; a field edited by hand stays until the ERP's own value changes."""
-    from clubsync import acts
     from clubsync.config import load_config
+    from clubsync.manual import actions
 
     club = load_config().club(club_id)
     with open_base() as base:
-        made = acts.edit(
+        made = actions.edit(
             base,
             club,
             customer,
@@ -95,23 +95,23 @@ def edit(
 @base_app.command("detach")
 def detach(club_id: ClubId, customer: Customer, as_json: AsJson = False) -> None:
     """Take a customer out by hand; the sync does not bring them back by itself."""
-    from clubsync import acts
     from clubsync.config import load_config
+    from clubsync.manual import actions
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(acts.detach(base, club, customer), as_json)
+        _tell(actions.detach(base, club, customer), as_json)
 
 
 @base_app.command("request")
 def request(club_id: ClubId, user: User, as_json: AsJson = False) -> None:
     """An app user asks to be a customer of the club."""
-    from clubsync import acts
     from clubsync.config import load_config
+    from clubsync.manual import actions
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(acts.request(base, club, user), as_json)
+        _tell(actions.request(base, club, user), as_json)
 
 
 @base_app.command("requests")
@@ -121,7 +121,7 @@ def requests(
     as_json: AsJson = False,
 ) -> None:
     """The requests that wait for the club."""
-    from clubsync.db import queries
+    from clubsync.store.database import queries
 
     with open_club(club_id) as (driver, number, club):
         rows = list(queries().requests(driver, club=number, include_all=everything))
@@ -138,23 +138,23 @@ def requests(
 @base_app.command("accept")
 def accept(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> None:
     """Accept a request: the user becomes a customer."""
-    from clubsync import acts
     from clubsync.config import load_config
+    from clubsync.manual import actions
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(acts.accept(base, club, request_id), as_json)
+        _tell(actions.accept(base, club, request_id), as_json)
 
 
 @base_app.command("refuse")
 def refuse(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> None:
     """Refuse a request."""
-    from clubsync import acts
     from clubsync.config import load_config
+    from clubsync.manual import actions
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(acts.refuse(base, club, request_id), as_json)
+        _tell(actions.refuse(base, club, request_id), as_json)
 
 
 def erase(
@@ -168,8 +168,8 @@ def erase(
     It cannot be undone. A new ERP id, or adding them by hand, lifts it.
     """
     from clubsync.config import load_config
-    from clubsync.erase import erase as erase_person
-    from clubsync.snapshot import Store
+    from clubsync.manual.erasure import erase as erase_person
+    from clubsync.store.snapshots import Store
 
     club = load_config().club(club_id)
     if not yes and not as_json:
@@ -181,7 +181,7 @@ def erase(
 def _clubs(base: Any) -> dict[int, Any]:
     """The registered clubs of clubs.yaml, by number."""
     from clubsync.config import load_config
-    from clubsync.db import queries
+    from clubsync.store.database import queries
 
     config = load_config()
     with base.transaction() as driver:
@@ -199,12 +199,12 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """A person makes an account in the app."""
-    from clubsync import acts
+    from clubsync.manual import actions
 
     if email is None and provider is None:
         raise typer.BadParameter("give an EMAIL, or --provider facebook|apple")
     with open_base() as base:
-        made = acts.register(
+        made = actions.register(
             base,
             _clubs(base),
             email,
@@ -217,10 +217,10 @@ def register(
 @app_app.command("confirm")
 def confirm(user: User, as_json: AsJson = False) -> None:
     """A person confirms the email of their account."""
-    from clubsync import acts
+    from clubsync.manual import actions
 
     with open_base() as base:
-        _tell(acts.confirm(base, _clubs(base), user), as_json)
+        _tell(actions.confirm(base, _clubs(base), user), as_json)
 
 
 @app_app.command("set-email")
@@ -231,7 +231,9 @@ def set_email(
     as_json: AsJson = False,
 ) -> None:
     """A person changes the email of their account."""
-    from clubsync import acts
+    from clubsync.manual import actions
 
     with open_base() as base:
-        _tell(acts.set_email(base, _clubs(base), user, email, confirmed=not unconfirmed), as_json)
+        _tell(
+            actions.set_email(base, _clubs(base), user, email, confirmed=not unconfirmed), as_json
+        )

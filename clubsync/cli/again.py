@@ -42,7 +42,7 @@ def undo(
     What was undone does not come back until the ERP's record changes, or somebody says redo.
     """
     from clubsync.config import load_config
-    from clubsync.undo import undo as undo_run
+    from clubsync.manual.undo import undo as undo_run
 
     config = load_config()
     with open_base() as base:
@@ -68,7 +68,7 @@ def undo(
 
 def redo(run: Run, as_json: AsJson = False) -> None:
     """Let what was undone of a run come back, from the newest snapshot."""
-    from clubsync.acts import actor
+    from clubsync.manual.actions import actor
 
     with open_pipeline(quiet=as_json) as pipeline:
         step = pipeline.redo(run, actor())

@@ -19,9 +19,9 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
     """List the clubs: ERP, cadence, state, last reading, data of the last complete one, customers, findings, holds."""
     if context.invoked_subcommand:
         return
-    from clubsync import freshness
     from clubsync.config import load_config
-    from clubsync.db import queries
+    from clubsync.operate import freshness
+    from clubsync.store.database import queries
 
     config = load_config()
     with open_base() as base:
@@ -77,8 +77,8 @@ def clubs_check(
 ) -> None:
     """Check clubs.yaml and test every club's connection; stores nothing."""
     from clubsync import connections
-    from clubsync.check import check_all
     from clubsync.config import load_config
+    from clubsync.operate.connection_check import check_all
 
     config = load_config()
     wanted = [config.club(c) for c in club_ids] if club_ids else list(config.clubs)
@@ -106,12 +106,12 @@ def clubs_check(
 
 
 def _say(club_id: str, what: str, as_json: bool, **more: Any) -> None:
-    from clubsync import life
     from clubsync.config import load_config
+    from clubsync.manual import lifecycle
 
     club = load_config().club(club_id)
     with open_base() as base:
-        made = getattr(life, what)(base, club, **more)
+        made = getattr(lifecycle, what)(base, club, **more)
     if as_json:
         print_json(made)
     else:

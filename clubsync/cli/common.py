@@ -15,8 +15,8 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from clubsync.config import ClubConfig
-    from clubsync.db import Base, Driver
-    from clubsync.pipeline import Pipeline
+    from clubsync.pipeline.engine import Pipeline
+    from clubsync.store.database import Base, Driver
 
 out = Console(width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True)
@@ -66,7 +66,7 @@ def cell(value: Any) -> str:
 @contextmanager
 def open_pipeline(quiet: bool) -> Iterator[Pipeline]:
     """The pipeline, with a progress line on stderr where a person looks on."""
-    from clubsync.pipeline import Pipeline
+    from clubsync.pipeline.engine import Pipeline
 
     if quiet or not err.is_terminal:
         with Pipeline.from_environment() as pipeline:
@@ -85,7 +85,7 @@ def open_pipeline(quiet: bool) -> Iterator[Pipeline]:
 def open_club(club_id: str) -> Iterator[tuple[Driver, int, ClubConfig]]:
     """A transaction of one club of clubs.yaml; its number is 0 where it was never synced."""
     from clubsync.config import load_config
-    from clubsync.db import queries
+    from clubsync.store.database import queries
 
     club = load_config().club(club_id)
     with open_base() as base:
@@ -98,7 +98,7 @@ def open_club(club_id: str) -> Iterator[tuple[Driver, int, ClubConfig]]:
 @contextmanager
 def open_base() -> Iterator[Base]:
     """The club base, closed at the end."""
-    from clubsync.db import Base
+    from clubsync.store.database import Base
 
     base = Base(pool_size=1)
     try:

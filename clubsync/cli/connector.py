@@ -57,7 +57,7 @@ def connector_try(
     """Read a club by its settings, show what the sync would make of it, and store nothing."""
     from clubsync import connections
     from clubsync.config import load_club
-    from clubsync.tryout import try_out
+    from clubsync.operate.tryout import try_out
 
     club = load_club(file, club_id)
     tried = try_out(club, connections.resolve, first=first, show=show)

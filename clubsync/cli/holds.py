@@ -32,7 +32,7 @@ def holds(
 ) -> None:
     """Deactivations that wait for a person: causes, whom they concern, and the list's hash."""
     from clubsync.config import load_config
-    from clubsync.db import queries
+    from clubsync.store.database import queries
 
     config = load_config()
     wanted = [config.club(club_id)] if club_id else list(config.clubs)
@@ -77,7 +77,7 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Deactivate those of the list whom the newest snapshot still calls for; nobody else."""
-    from clubsync.acts import actor
+    from clubsync.manual.actions import actor
 
     with open_pipeline(quiet=as_json) as pipeline:
         step = pipeline.approve(hold, by or actor(), list_hash, comment)
@@ -104,7 +104,7 @@ def reject(
     as_json: AsJson = False,
 ) -> None:
     """Keep the people of the list; they are not asked about for 30 days, or until their ERP record changes."""
-    from clubsync.acts import actor
+    from clubsync.manual.actions import actor
 
     with open_pipeline(quiet=as_json) as pipeline:
         made = pipeline.reject(hold, by or actor(), list_hash, comment)

@@ -26,8 +26,8 @@ def guard_replay(
     from pydantic import ValidationError
 
     from clubsync.config import Guard
-    from clubsync.hindsight import replay
-    from clubsync.snapshot import Store
+    from clubsync.explain.guard_replay import replay
+    from clubsync.store.snapshots import Store
 
     with open_club(club_id) as (driver, number, club):
         given = {"share": share, "at_least": at_least, "at_most": at_most}
@@ -57,8 +57,8 @@ def upkeep(
 ) -> None:
     """Remove old snapshots, plans, idle runs and closed findings; and clubs whose time has come."""
     from clubsync.config import load_config
-    from clubsync.snapshot import Store
-    from clubsync.upkeep import upkeep as run_upkeep
+    from clubsync.operate.retention import upkeep as run_upkeep
+    from clubsync.store.snapshots import Store
 
     with open_base() as base:
         done = run_upkeep(base, Store(), load_config(), timedelta(days=keep_days))

@@ -21,7 +21,7 @@ from clubsync.cli.common import (
 
 def customers(club_id: ClubId, as_json: AsJson = False) -> None:
     """The club base of a club."""
-    from clubsync.db import queries
+    from clubsync.store.database import queries
 
     with open_club(club_id) as (driver, number, club):
         rows = list(queries().customers(driver, club=number))
@@ -53,9 +53,9 @@ def findings(
     as_json: AsJson = False,
 ) -> None:
     """What the club should fix in its ERP."""
-    from clubsync import suites
-    from clubsync.db import queries
-    from clubsync.export import write_csv
+    from clubsync.explain.export import write_csv
+    from clubsync.store.database import queries
+    from clubsync.validate import suites
 
     with open_club(club_id) as (driver, number, club):
         found = list(queries().findings(driver, club=number, include_all=everything))
@@ -92,7 +92,7 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Why that person is, or is not, in the Customers group; and what to do."""
-    from clubsync.why import why as answer_of
+    from clubsync.explain.why import why as answer_of
 
     with open_club(club_id) as (driver, number, club):
         answer = answer_of(driver, number, club.name, who, club.zone)
@@ -127,7 +127,7 @@ def changes(
     as_json: AsJson = False,
 ) -> None:
     """The audit: every change with its run, before and after."""
-    from clubsync.db import queries
+    from clubsync.store.database import queries
 
     start = moment(since) if since else None
     with open_club(club_id) as (driver, number, club):

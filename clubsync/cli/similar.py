@@ -44,8 +44,8 @@ def similar(
         return
     if compare:
         _compare(club_id)
-    from clubsync import suites
-    from clubsync.db import queries
+    from clubsync.store.database import queries
+    from clubsync.validate import suites
 
     with open_club(club_id) as (driver, number, club):
         rows = list(queries().similar_pairs(driver, club=number))
@@ -93,12 +93,12 @@ def _show(name: str, found: list[dict[str, Any]]) -> None:
 
 
 def _ignore(club_id: str, one: str, other: str, *, as_json: bool) -> None:
-    from clubsync import acts
     from clubsync.config import load_config
+    from clubsync.manual import actions
 
     club = load_config().club(club_id)
     with open_base() as base:
-        made = acts.ignore(base, club, one, other)
+        made = actions.ignore(base, club, one, other)
     if as_json:
         print_json(made)
     elif made["already"]:
@@ -108,14 +108,14 @@ def _ignore(club_id: str, one: str, other: str, *, as_json: bool) -> None:
 
 
 def _compare(club_id: str) -> None:
-    from clubsync import pairs
     from clubsync.config import load_config
-    from clubsync.db import queries
+    from clubsync.load import similar_pairs
+    from clubsync.store.database import queries
 
     club = load_config().club(club_id)
     with open_base() as base:
         with base.transaction() as driver:
             number = queries().find_club(driver, club_id=club_id)
         if number is not None:
-            done = pairs.catch_up(base, number, club)
+            done = similar_pairs.catch_up(base, number, club)
             err.print(f"{done} records compared.", highlight=False)

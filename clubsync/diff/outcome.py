@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from clubsync import emails
-from clubsync.facts import CONFLICTING, NO, SEEN, UNKNOWN, YES
+from clubsync.validate.facts import CONFLICTING, NO, SEEN, UNKNOWN, YES
 
 FIELDS = ("first_name", "last_name", "phone")
 TEXTS = pl.List(pl.String)

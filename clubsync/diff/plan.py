@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from clubsync import emails
-from clubsync.diff import contest, moves
+from clubsync.diff import email_claims, reassign
 from clubsync.diff.outcome import FIELDS, outcomes
-from clubsync.facts import CONFLICTING, NO, SEEN, UNSEEN, VANISHED, YES
 from clubsync.frames import attach
+from clubsync.validate.facts import CONFLICTING, NO, SEEN, UNSEEN, VANISHED, YES
 
 #: The kinds of change, as counted and audited (R18).
 KINDS = (
@@ -108,7 +108,7 @@ def plan(
 ) -> Plan:
     """Decide what the base should be, and what has to change for it.
 
-    :param records: facts (`clubsync.facts.judge`) of every record in question, with the mirror's side as
+    :param records: facts (`clubsync.validate.facts.judge`) of every record in question, with the mirror's side as
         `m_known`, `m_email_norm`, `m_guardian_id`, `m_row_hash`, `m_access`, `m_lapsed`, `m_remembered`, `m_birth_date`
         and `m_` + each of `FIELDS`.
     :param findings: what the suites found of them (`FINDINGS`).
@@ -134,7 +134,7 @@ def plan(
         | pl.col("waits")
         | (pl.lit(not certified) & pl.col("successor").is_not_null() & (pl.col("sight") == SEEN))
     )
-    records = attach(records, moves.heirs(records, base, certified), "erp_id")
+    records = attach(records, reassign.heirs(records, base, certified), "erp_id")
     # R18: an adoption that was undone does not come back from the same state of the record that adopted
     parted = base.filter(pl.col("erp_id").is_null())["undone"].drop_nulls()
     records = records.with_columns(
@@ -143,8 +143,8 @@ def plan(
         & pl.col("h_customer").is_null()
     )
     by_hand = base.filter(pl.col("erp_id").is_null())["email"].drop_nulls()
-    settled = contest.settle(records, by_hand)
-    moved, absorbed, additions = moves.decide(settled, base, certified)
+    settled = email_claims.settle(records, by_hand)
+    moved, absorbed, additions = reassign.decide(settled, base, certified)
     after = outcomes(settled, base, moved, absorbed, additions, certified)
     changes = _changes(after)
     judged = (

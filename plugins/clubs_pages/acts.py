@@ -13,10 +13,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from clubsync import acts as by_hand
-from clubsync import check, clock, life
-from clubsync.db import Driver, queries
+from clubsync import clock
 from clubsync.errors import ActRefused, SyncError
+from clubsync.manual import actions as by_hand
+from clubsync.manual import lifecycle
+from clubsync.operate import connection_check
+from clubsync.store.database import Driver, queries
 from plugins import airflow_connections, nudging
 from plugins.clubs_pages.access import Person
 from plugins.clubs_pages.problems import Refused
@@ -140,14 +142,14 @@ def dry_run(club: Club, person: Person) -> Act:
 def pause(club: Club, person: Person, paused: bool) -> Act:
     """R28: stop reading the club, or go on; either way a quarantine ends."""
     with acting(club, person, "pause" if paused else "resume"):
-        life.pause(base(), club.config, paused, by=person.name)
+        lifecycle.pause(base(), club.config, paused, by=person.name)
     return recent(club, 1)[0]
 
 
 def go(club: Club, person: Person) -> Act:
     """R28: the plan of the first sync was seen: the next one loads."""
     with acting(club, person, "go"):
-        life.say_reviewed(base(), club.config, by=person.name)
+        lifecycle.say_reviewed(base(), club.config, by=person.name)
     return recent(club, 1)[0]
 
 
@@ -157,11 +159,11 @@ def test(club: Club, person: Person) -> Act:
     :raises SyncError: there was no answer in time.
     """
 
-    def look() -> check.Checked:
-        return check.check(club.config, airflow_connections.resolve)
+    def look() -> connection_check.Checked:
+        return connection_check.check(club.config, airflow_connections.resolve)
 
     with acting(club, person, "test") as asked:
-        checked = check.within(PATIENCE, look)
+        checked = connection_check.within(PATIENCE, look)
         asked.detail["ok"] = checked.ok
         asked.told = f"{checked.found} {checked.remedy or ''}".strip()
     return found(club, asked.number)
@@ -196,7 +198,7 @@ def erase(club: Club, person: Person, customer: int | None, erp_id: str | None) 
 
     :raises ActRefused: the club knows nobody by that.
     """
-    from clubsync.erase import erase as erase_person
+    from clubsync.manual.erasure import erase as erase_person
 
     who = erp_id
     if who is None:
@@ -254,7 +256,7 @@ def undo(club: Club, person: Person, run: int, list_hash: str | None) -> Act:
         themselves.
     :raises ActRefused: it would, and this is not that list; or there is nothing to undo.
     """
-    from clubsync import undo as undoing
+    from clubsync.manual import undo as undoing
 
     config = engine().config
     with acting(club, person, "undo", undone=run) as asked:

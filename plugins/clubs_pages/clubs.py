@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from clubsync import clock
-from clubsync.db import queries
-from clubsync.freshness import judge
+from clubsync.operate.freshness import judge
+from clubsync.store.database import queries
 from plugins.clubs_pages.surroundings import Club, base, numbers, registry, strangers
 
 State = Literal["fresh", "late", "held", "failing", "quarantined", "paused", "new", "gone"]

@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from clubsync import clock, suites
-from clubsync.db import queries
-from clubsync.export import write_csv
+from clubsync import clock
+from clubsync.explain.export import write_csv
+from clubsync.store.database import queries
+from clubsync.validate import suites
 from plugins.clubs_pages import masking
 from plugins.clubs_pages.surroundings import Club, base, strangers
 

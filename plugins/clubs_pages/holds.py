@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from clubsync.db import queries
+from clubsync.store.database import queries
 from plugins.clubs_pages import masking
 from plugins.clubs_pages.acts import of_club
 from plugins.clubs_pages.problems import Refused

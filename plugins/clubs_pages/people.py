@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from clubsync import emails, suites
-from clubsync.db import Driver, queries
-from clubsync.why import Answer, meant, why
+from clubsync import emails
+from clubsync.explain.why import Answer, meant, why
+from clubsync.store.database import Driver, queries
+from clubsync.validate import suites
 from plugins.clubs_pages import masking
 from plugins.clubs_pages.surroundings import Club, base, find_club, registry
 
@@ -141,10 +142,10 @@ def _of_name(driver: Driver, club: Club, words: str, language: str) -> Answer | 
 def _by_key(driver: Driver, club: Club, words: str) -> list[dict[str, Any]]:
     import polars as pl
 
-    from clubsync import similar
+    from clubsync.validate import similarity
 
     person = {"erp_id": "?", "first_name": words}
-    keys = similar.keys(pl.DataFrame([person], schema=similar.PEOPLE, orient="row"))
+    keys = similarity.keys(pl.DataFrame([person], schema=similarity.PEOPLE, orient="row"))
     found = (
         queries().people_by_key(driver, club=club.number, key=key, how_many=FOUND)
         for key in keys["key"]

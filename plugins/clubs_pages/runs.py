@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
-from clubsync import undo as undoing
-from clubsync.db import queries
 from clubsync.errors import PathRefused
+from clubsync.manual import undo as undoing
+from clubsync.store.database import queries
 from plugins.clubs_pages import masking
 from plugins.clubs_pages.problems import Refused
 from plugins.clubs_pages.surroundings import Club, base, engine, registry

@@ -12,8 +12,8 @@ from typing import Annotated
 from fastapi import Depends, Path
 
 from clubsync.config import ClubConfig
-from clubsync.db import Base, Driver, queries
-from clubsync.pipeline import Pipeline
+from clubsync.pipeline.engine import Pipeline
+from clubsync.store.database import Base, Driver, queries
 from plugins.clubs_pages.problems import Refused
 from plugins.known_clubs import registry
 
@@ -106,7 +106,7 @@ def strangers() -> list[int]:
 
 def engine() -> Pipeline:
     """The engine, with Airflow's connections, for one act."""
-    from clubsync.snapshot import Store
+    from clubsync.store.snapshots import Store
     from plugins import airflow_connections
 
     return Pipeline(registry().config, base(), Store(), resolve=airflow_connections.resolve)

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from clubsync import clock
-from clubsync.db import queries
+from clubsync.store.database import queries
 from plugins.clubs_pages import acts, api, charts, clubs, findings, holds, people, runs, texts
 from plugins.clubs_pages.access import Actor, Eraser, Person, Reader
 from plugins.clubs_pages.problems import PAGES, Refused

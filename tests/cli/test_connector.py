@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from clubsync.cli import app
 from clubsync.errors import ConfigError
-from clubsync.tryout import _is_used, masked
+from clubsync.operate.tryout import _is_used, masked
 from connectors.errors import ConnectorError
 from connectors.registry import CONNECTORS
 from sandbox.courtside import Place, create_app

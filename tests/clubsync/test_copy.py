@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clubsync import db, embedded
-from clubsync.db import Base, alone_with, copying, copying_new, indexed_after
+from clubsync.store import database, embedded
+from clubsync.store.database import Base, alone_with, copying, copying_new, indexed_after
 from tests.support.club import Club
 from tests.support.rules import NewClub
 
@@ -64,7 +64,7 @@ def plain(postgres: embedded.Server) -> Iterator[psycopg.Connection[Any]]:
         driver.execute(f"create table copied (i integer, {columns})")
         yield driver
         driver.rollback()
-    db._known_types.pop("copied", None)
+    database._known_types.pop("copied", None)
 
 
 @given(rows)
@@ -76,11 +76,11 @@ def test_every_value_comes_back_as_it_was(
     schema = {name: kind for name, (_, kind) in COLUMNS.items()}
     frame = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("i")
     plain.execute("delete from copied")
-    whole, db.COPY_ROWS = db.COPY_ROWS, 3
+    whole, database.COPY_ROWS = database.COPY_ROWS, 3
     try:
         copying(plain, "copied", frame)()
     finally:
-        db.COPY_ROWS = whole
+        database.COPY_ROWS = whole
     back = plain.execute(f"select {', '.join(COLUMNS)} from copied order by i").fetchall()
     wanted = [
         tuple(
@@ -109,7 +109,7 @@ def test_rows_are_made_beside_what_the_server_is_at(
     plain: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first part is there when its time comes, the others come as they are needed; the order holds."""
-    monkeypatch.setattr(db, "COPY_ROWS", 2)
+    monkeypatch.setattr(database, "COPY_ROWS", 2)
     plain.execute("delete from copied")
     made: list[int] = []
 
@@ -133,7 +133,7 @@ def test_rows_are_made_beside_what_the_server_is_at(
 def test_parts_are_prepared_one_by_one(
     plain: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "COPY_ROWS", 4)
+    monkeypatch.setattr(database, "COPY_ROWS", 4)
     seen: list[int] = []
 
     def prepare(part: pl.DataFrame) -> pl.DataFrame:
@@ -200,8 +200,8 @@ def _whole(indexes: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def first(club: Club, monkeypatch: pytest.MonkeyPatch) -> Club:
     """A club before its first load, which is large, and most of what there will be."""
-    monkeypatch.setattr(db, "INDEXED_AFTER", 3)
-    monkeypatch.setattr(db, "_ROW_BYTES", 1 << 30)
+    monkeypatch.setattr(database, "INDEXED_AFTER", 3)
+    monkeypatch.setattr(database, "_ROW_BYTES", 1 << 30)
     for number in range(4):
         club.erp.put(f"{number}", f"{number}@x.fr")
     return club
@@ -267,7 +267,7 @@ def test_a_first_load_beside_as_many_leaves_the_indexes_alone(
         second.erp.put(f"{number}", f"{number}@x.fr")
     first.sync()
     before = _indexes(first)
-    monkeypatch.setattr(db, "_ROW_BYTES", 200)
+    monkeypatch.setattr(database, "_ROW_BYTES", 200)
     second.sync()
     assert _indexes(first) == before
     assert len(second.base()) == 4

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clubsync.config import ClubConfig
-from clubsync.deltas import since
+from clubsync.extract.incremental import since
 
 CLUB = ClubConfig(
     id="c", name="C", erp="mindbody", connection="c", full_read="24h", timezone="Europe/Paris"

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from clubsync import embedded
+from clubsync.store import embedded
 
 
 @pytest.fixture
@@ -138,7 +138,9 @@ def test_under_a_supervisor_term_ends_it_with_clients_connected(folder: Path) ->
     detached = embedded.ensure_running(folder)
     with psycopg.connect(detached.conninfo()) as connection:
         connection.execute("CREATE TABLE carried_over ()")
-    process = subprocess.Popen([sys.executable, "-m", "clubsync.embedded", "run", "--data", folder])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clubsync.store.embedded", "run", "--data", folder]
+    )
     try:
         before, deadline = _pid(folder), time.monotonic() + 30
         while time.monotonic() < deadline:

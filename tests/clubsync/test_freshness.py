@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from clubsync import freshness, life
 from clubsync.config import Config, Promise
+from clubsync.manual import lifecycle
+from clubsync.operate import freshness
 from connectors.errors import ErpUnreachable, RateLimited
 from tests.support.club import ERP_NAME, Club
 
@@ -85,7 +86,7 @@ def test_r25_what_ended_before_anybody_was_told_is_not_told(club: Club) -> None:
 def test_r25_a_paused_club_promises_nothing(club: Club) -> None:
     club.erp.put("1", "a@x.fr")
     club.sync()
-    life.pause(club._base, club.config, paused=True)
+    lifecycle.pause(club._base, club.config, paused=True)
     club.later(hours=9)
     assert _watch(club) == []
 
@@ -128,7 +129,7 @@ def test_r25_a_person_lifts_the_quarantine(club: Club) -> None:
     club.sync()
     _down(club, 120)
     assert club.pipeline().due(ERP_NAME, club.now) == []
-    life.pause(club._base, club.config, paused=False)
+    lifecycle.pause(club._base, club.config, paused=False)
     assert club.pipeline().due(ERP_NAME, club.now) == [club.id]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from clubsync import guard
 from clubsync.config import Guard
+from clubsync.diff import guard
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from clubsync import similar
+from clubsync.validate import similarity
 
 ADDRESS = ("street_number", "address_1", "address_2", "suburb", "postcode", "state")
 
@@ -48,7 +48,7 @@ def truth(people: pl.DataFrame) -> pl.DataFrame:
 
 
 def f1(people: pl.DataFrame) -> float:
-    found, true = similar.pairs(people, ADDRESS), truth(people)
+    found, true = similarity.pairs(people, ADDRESS), truth(people)
     return 2 * found.join(true, on=["a", "b"]).height / (found.height + true.height)
 
 
@@ -67,7 +67,7 @@ def test_febrl_4() -> None:
 def test_febrl_names_and_birth_date_alone_are_never_wrong() -> None:
     """With the fields that a club has, not all are found, and hardly anybody is suggested in error."""
     people = febrl("dataset1")
-    found, true = similar.pairs(people), truth(people)
+    found, true = similarity.pairs(people), truth(people)
     right = found.join(true, on=["a", "b"]).height
     assert right / found.height >= 0.99
     assert right / true.height >= 0.75

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from clubsync.errors import PathRefused
-from clubsync.snapshot import HASHED, Store, prepare, row_hashes
+from clubsync.store.snapshots import HASHED, Store, prepare, row_hashes
 from connectors.model import assemble, customers_frame, groups_frame
 
 FULL: dict[str, Any] = {

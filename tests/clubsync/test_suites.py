@@ -11,9 +11,9 @@ import great_expectations as gx
 import polars as pl
 import pytest
 
-from clubsync import facts, suites
-from clubsync.facts import Policy
-from clubsync.snapshot import prepare
+from clubsync.store.snapshots import prepare
+from clubsync.validate import facts, suites
+from clubsync.validate.facts import Policy
 from connectors.model import GROUP_REF
 from tests.support.club import Erp
 

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from clubsync import telemetry
 from clubsync.config import Config
+from clubsync.operate import telemetry
 from tests.support.club import Club
 from tests.support.servers import serving
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clubsync.snapshot import Store
-from clubsync.unfinished import ROOT, Folder, Kept, folders, forget, sweep
+from clubsync.extract.resume import ROOT, Folder, Kept, folders, forget, sweep
+from clubsync.store.snapshots import Store
 from connectors.bookmark import QuestionDiffers
 
 BEGUN = datetime(2026, 3, 2, 6, 0, 0, 123_457, tzinfo=UTC)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clubsync import erase, vector
-from clubsync.vector import VECTOR
+from clubsync.manual import erasure
+from clubsync.store import record_index
+from clubsync.store.record_index import VECTOR
 from tests.support.club import Club
 
 _rows = st.dictionaries(st.sampled_from("abcdefgh"), st.none() | st.integers(0, 3), max_size=8)
@@ -33,16 +34,16 @@ def test_patches_end_where_a_dictionary_would(
     packed = _frame(dict(sorted(kept.items())))
     for patch in patches:
         kept = {k: v for k, v in {**kept, **patch}.items() if v is not None}
-        packed = vector.patched(packed, _frame(patch))
+        packed = record_index.patched(packed, _frame(patch))
     assert packed["erp_id"].to_list() == sorted(kept)
     assert dict(packed.select("erp_id", "row_hash").iter_rows()) == kept
 
 
 def test_an_email_is_found_by_its_key() -> None:
     emails = pl.Series("email", ["a@x.fr", None, "b@x.fr", "a@x.fr"])
-    known = _frame({"1": 1, "2": 2, "3": 3, "4": 4}).with_columns(vector.email_keys(emails))
-    assert vector.by_email(known, ["a@x.fr", "nobody@x.fr"]) == ["1", "4"]
-    assert vector.by_email(known, []) == []
+    known = _frame({"1": 1, "2": 2, "3": 3, "4": 4}).with_columns(record_index.email_keys(emails))
+    assert record_index.by_email(known, ["a@x.fr", "nobody@x.fr"]) == ["1", "4"]
+    assert record_index.by_email(known, []) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -51,9 +52,9 @@ def test_the_vector_stays_what_the_mirror_says(
 ) -> None:
     """Whole and patches, over complete and partial readings and an erasure: ids, hashes and emails are those
     of the mirror's records that are in the ERP, and a duplicate is found by an email that no row moved with."""
-    monkeypatch.setattr(vector, "PATCHED_FROM", 10)
-    monkeypatch.setattr(vector, "_LARGEST_SHARE", 10)
-    monkeypatch.setattr(vector, "_MOST_PATCHES", 4)
+    monkeypatch.setattr(record_index, "PATCHED_FROM", 10)
+    monkeypatch.setattr(record_index, "_LARGEST_SHARE", 10)
+    monkeypatch.setattr(record_index, "_MOST_PATCHES", 4)
     dice, patches = random.Random(seed), set()
     for i in range(30):
         club.erp.put(f"{i:02}", f"p{i}@x.fr")
@@ -68,14 +69,14 @@ def test_the_vector_stays_what_the_mirror_says(
         club.sync(lost=tuple(dice.sample(sorted(club.erp.records), 2)) if turn % 3 == 2 else ())
         if turn == 8:
             pipeline = club.pipeline()
-            erase.erase(pipeline.base, pipeline.store, club.config, "07")
+            erasure.erase(pipeline.base, pipeline.store, club.config, "07")
         patches.add(
             club.rows(
                 "select count(*) from sync.club_vector where club = %s and part > 0", club.number
             )[0][0]
         )
         with club.pipeline().base.club(club.number) as driver:
-            known = vector.read(driver, club.number)
+            known = record_index.read(driver, club.number)
         mirror = club.rows(
             "select erp_id, row_hash, email_norm from sync.erp_customer"
             " where club = %s and gone_at is null order by erp_id",
@@ -83,7 +84,7 @@ def test_the_vector_stays_what_the_mirror_says(
         )
         assert known["erp_id"].to_list() == [row[0] for row in mirror]
         assert known["row_hash"].reinterpret(signed=True).to_list() == [row[1] for row in mirror]
-        keys = vector.email_keys(pl.Series([row[2] for row in mirror], dtype=pl.String))
+        keys = record_index.email_keys(pl.Series([row[2] for row in mirror], dtype=pl.String))
         assert known["email_key"].to_list() == keys.to_list()
     assert {0, 3} <= patches  # it was patched, and written anew
 
@@ -100,5 +101,5 @@ def test_the_earliest_day_is_of_the_patched_vector(
         return frame.with_columns(pl.Series("next_date", days, dtype=pl.Date))
 
     known, news = dated(dict(sorted(whole.items()))), dated(patch)
-    expected = vector.patched(known, news)["next_date"].min()
-    assert vector.earliest(known, news) == expected
+    expected = record_index.patched(known, news)["next_date"].min()
+    assert record_index.earliest(known, news) == expected

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from clubsync.cli import app
 from clubsync.config import load_club, load_config
-from clubsync.tryout import try_out
+from clubsync.operate.tryout import try_out
 from connectors.base import Connection
 from connectors.rest.settings import AnyPaging, RestSettings
 from sandbox.courtside import Place, create_app

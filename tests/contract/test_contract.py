@@ -15,8 +15,8 @@ from typing import Any, get_args
 
 import pytest
 
-from clubsync.snapshot import Store
-from clubsync.unfinished import Shelf
+from clubsync.extract.resume import Shelf
+from clubsync.store.snapshots import Store
 from connectors.base import Connector
 from connectors.errors import (
     ConnectorError,

@@ -17,7 +17,7 @@ from connectors.registry import CONNECTORS
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = load_config(ROOT / "config" / "clubs.yaml")
 KNOWN_TAGS = {"clubsync", "sync", "one", "holds", "upkeep", *CONNECTORS}
-HEAVY = {"pandas", "polars", "great_expectations", "fastapi", "pyarrow", "clubsync.db"}
+HEAVY = {"pandas", "polars", "great_expectations", "fastapi", "pyarrow", "clubsync.store.database"}
 
 
 def _serialized(dag: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clubsync.pipeline import Step
+from clubsync.pipeline.engine import Step
 from plugins import clubsync_dags, sync_tasks
 from plugins.club_failures import ClubFailed, ClubRetryPolicy, tell_failure, waits
 

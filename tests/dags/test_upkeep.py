@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from clubsync import clock, unfinished
-from clubsync.snapshot import Store
+from clubsync import clock
+from clubsync.extract import resume
+from clubsync.store.snapshots import Store
 from plugins import upkeep_tasks
 
 
@@ -17,12 +18,12 @@ def test_a_reading_whose_time_is_over_goes(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("CLUBSYNC_SNAPSHOTS", str(tmp_path))
     now, minute = clock.now(), timedelta(minutes=1)
     store = Store()
-    over = unfinished.Folder("a", now - 6 * minute, now - minute, "0a")
-    lasts = unfinished.Folder("b", now - minute, now + 4 * minute, "0b")
+    over = resume.Folder("a", now - 6 * minute, now - minute, "0a")
+    lasts = resume.Folder("b", now - minute, now + 4 * minute, "0b")
     for folder in (over, lasts):
         store.put(folder.path, "000000-ff", b"{}")
     upkeep_tasks._let_go()
-    assert unfinished.folders(store) == [lasts]
+    assert resume.folders(store) == [lasts]
 
 
 def test_a_store_that_is_away_stops_neither_alerts_nor_nudges(

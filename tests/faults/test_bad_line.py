@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from clubsync.config import ClubConfig, Config, Guard
-from clubsync.db import Base, queries
-from clubsync.pipeline import Pipeline, Step
-from clubsync.snapshot import Store
+from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.store.database import Base, queries
+from clubsync.store.snapshots import Store
 from connectors.base import Connection
 from sandbox.tryton import Client, TrytonError
 from tests.support.bad_line import BadLine, bad_line

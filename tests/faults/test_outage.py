@@ -19,11 +19,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from clubsync import freshness
 from clubsync.config import ClubConfig, Config
-from clubsync.db import Base, queries
-from clubsync.pipeline import Pipeline, Step
-from clubsync.snapshot import Store
+from clubsync.operate import freshness
+from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.store.database import Base, queries
+from clubsync.store.snapshots import Store
 from connectors.base import Connection
 from plugins import upkeep_tasks
 from sandbox.faults import Fault, Faults

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from ruamel.yaml import YAML
 
 from clubsync.config import Guard
-from clubsync.db import Base
+from clubsync.store.database import Base
 from tests.support.airflow import have_a_home
 from tests.support.club import Club
 from tests.support.rules import NewClub, new_club, shared_base

@@ -218,7 +218,7 @@ def test_sync_now_and_dry_run_start_runs_and_tell_when_they_are_done(site: Site)
     (_, _, _), (run, club, conf) = site.started
     assert (club, conf) == (site.club.id, {"dry_run": True})
 
-    from clubsync.pipeline import Origin
+    from clubsync.pipeline.engine import Origin
 
     engine = site.club.pipeline()
     engine.origin = Origin("sync_one", run, "sync_club", -1)
@@ -298,7 +298,7 @@ def test_a_similar_pair_is_ignored_for_ever(site: Site) -> None:
 
 
 def test_a_request_is_accepted_from_the_pages(site: Site) -> None:
-    from clubsync import acts as by_hand
+    from clubsync.manual import actions as by_hand
 
     user = site.club.register("wants@in.example.org")
     by_hand.request(site.club._base, site.club.config, str(user), by="app")
@@ -364,7 +364,7 @@ def test_the_file_for_the_club(site: Site) -> None:
 
 
 def test_what_a_run_of_airflow_did(site: Site) -> None:
-    from clubsync.pipeline import Origin
+    from clubsync.pipeline.engine import Origin
 
     engine = site.club.pipeline()
     engine.origin = Origin("sync_memory", "scheduled__1", "batch.extract", 3)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from clubsync.config import ClubConfig, Config, Guard
-from clubsync.db import Base, queries
-from clubsync.pipeline import Pipeline, Step
-from clubsync.snapshot import Store
+from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.store.database import Base, queries
+from clubsync.store.snapshots import Store
 from connectors.base import Connection
 from sandbox import mindbody
 from sandbox.faults import Fault, Faults

@@ -17,15 +17,17 @@ from typing import Any
 
 import pytest
 
-from clubsync import life, nudges, unfinished
 from clubsync.config import ClubConfig, Config, Guard
-from clubsync.db import Base, queries
-from clubsync.embedded import Server
-from clubsync.erase import erase
-from clubsync.pipeline import Pipeline, Step
-from clubsync.reader import connector_of
-from clubsync.snapshot import Store
-from clubsync.upkeep import upkeep
+from clubsync.extract import resume
+from clubsync.extract.reader import connector_of
+from clubsync.manual import lifecycle
+from clubsync.manual.erasure import erase
+from clubsync.operate import nudges
+from clubsync.operate.retention import upkeep
+from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.store.database import Base, queries
+from clubsync.store.embedded import Server
+from clubsync.store.snapshots import Store
 from connectors.base import Connection
 from sandbox import virtuagym
 from sandbox.faults import Fault, Faults
@@ -120,7 +122,7 @@ class Gym:
 
     def kept(self) -> list[Path]:
         """The files of unfinished readings."""
-        return [f for f in (self.folder / unfinished.ROOT).rglob("*") if f.is_file()]
+        return [f for f in (self.folder / resume.ROOT).rglob("*") if f.is_file()]
 
 
 @pytest.fixture
@@ -274,7 +276,7 @@ def test_r27_a_nudge_is_answered_by_a_reading_of_its_own(gym: Gym) -> None:
 def test_r01_another_epoch_begins_anew(gym: Gym) -> None:
     """ "Ids belong to one source": another tenant's pages are not this one's."""
     gym.broken_off()
-    life.move(gym.base, gym.config)
+    lifecycle.move(gym.base, gym.config)
     gym.at(1)
     gym.sync()
     assert len(gym.asked.times) == PAGES
@@ -284,7 +286,7 @@ def test_r01_another_epoch_begins_anew(gym: Gym) -> None:
 def test_r14_another_request_begins_anew(gym: Gym, what: str) -> None:
     """Kept answers are to one address, by one log-in, with one set of settings."""
     gym.broken_off()
-    (before,) = unfinished.folders(gym.store, gym.id)
+    (before,) = resume.folders(gym.store, gym.id)
     connector = connector_of(gym.config, lambda _: gym.connection)
     if what == "password":
         connector.connection = Connection("gym", gym.url, None, "new", extra={"api_key": "api-key"})
@@ -298,7 +300,7 @@ def test_r14_another_request_begins_anew(gym: Gym, what: str) -> None:
         number = queries().find_club(driver, club_id=gym.id)
     with gym.base.club(number) as driver:
         state = queries().club_state(driver, club=number)
-    shelf = unfinished.Shelf(gym.store, gym.id, state["hash_key"], state["epoch"])
+    shelf = resume.Shelf(gym.store, gym.id, state["hash_key"], state["epoch"])
     assert shelf._asked(connector) != before.asked
     assert shelf.found(connector, gym.now, None) is None
 
@@ -343,7 +345,7 @@ def test_r20_a_reading_on_its_way_writes_no_more(gym: Gym) -> None:
 def test_r28_a_club_that_is_removed(gym: Gym) -> None:
     """ "removed with all its data"."""
     gym.broken_off()
-    life.remove(gym.base, gym.config, timedelta(0))
+    lifecycle.remove(gym.base, gym.config, timedelta(0))
     gym.at(1)
     upkeep(gym.base, gym.store, Config(clubs=()), timedelta(days=30))
     assert gym.kept() == []
@@ -353,7 +355,7 @@ def test_upkeep_removes_what_nobody_goes_on_with(gym: Gym) -> None:
     """A club that is paused after it broke off leaves nothing there."""
     gym.broken_off()
     gym.at(4)
-    assert unfinished.sweep(gym.store, gym.now) == 0
+    assert resume.sweep(gym.store, gym.now) == 0
     assert gym.kept()
     gym.at(5)
     upkeep(gym.base, gym.store, Config(clubs=()), timedelta(days=30))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from clubsync import holds, life
 from clubsync.config import Guard
-from clubsync.db import queries
 from clubsync.errors import ActRefused
-from clubsync.upkeep import upkeep
+from clubsync.manual import holds, lifecycle
+from clubsync.operate.retention import upkeep
+from clubsync.store.database import queries
 from tests.support.club import Club
 from tests.support.rules import NewClub
 
@@ -113,7 +113,7 @@ def test_r15_r28_a_removed_club_leaves_no_question(club: Club) -> None:
     says(club, 1, 2, 3)
     [(hold, version)] = ask(club)
     engine = club.pipeline()
-    life.remove(engine.base, club.config, timedelta(0))
+    lifecycle.remove(engine.base, club.config, timedelta(0))
     club.later(minutes=1)
     upkeep(engine.base, engine.store, engine.config, timedelta(days=30))
     assert over(club) == [(hold, version)]

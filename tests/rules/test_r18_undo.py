@@ -8,7 +8,7 @@ import pytest
 
 from clubsync.config import Config, Guard
 from clubsync.errors import ActRefused
-from clubsync.undo import undo
+from clubsync.manual.undo import undo
 from tests.support.club import Club
 
 

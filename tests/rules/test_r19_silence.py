@@ -8,8 +8,9 @@ import logging
 import polars as pl
 import pytest
 
-from clubsync import facts, load, suites
-from clubsync.facts import Policy
+from clubsync.load import transaction
+from clubsync.validate import facts, suites
+from clubsync.validate.facts import Policy
 from connectors.errors import ErpUnreachable
 from tests.support.club import Club
 
@@ -74,7 +75,7 @@ def test_r19_a_fault_of_ours_tells_where_not_whom(
             )
         return 0
 
-    monkeypatch.setattr(load, "_customers", broken)
+    monkeypatch.setattr(transaction, "_customers", broken)
     step = club.attempt()
     assert "A fault in clubsync itself (UniqueViolation)" in (step["error"] or "")
     assert "test_r19_silence.py" in caplog.text
@@ -83,13 +84,14 @@ def test_r19_a_fault_of_ours_tells_where_not_whom(
 
 def test_r19_the_suites_see_no_value_of_a_person(club: Club) -> None:
     """ "validation reports": what Great Expectations is given are ids, verdicts and counts."""
-    from clubsync import scope, snapshot
+    from clubsync.store import snapshots
+    from clubsync.validate import affected
     from connectors.model import GROUP_REF
 
     person(club, "1")
     person(club, "2", email="zoe quintessence")
     reading = club.erp.reading()
-    customers, _ = snapshot.prepare(reading)
+    customers, _ = snapshots.prepare(reading)
     nothing = pl.lit(None, dtype=pl.List(GROUP_REF))
     records = customers.with_columns(
         sight=pl.lit(facts.SEEN), m_groups=nothing, m_remembered=nothing
@@ -98,7 +100,7 @@ def test_r19_the_suites_see_no_value_of_a_person(club: Club) -> None:
     seen = suites.derived(facts.judge(records, reading.groups, policy), policy)
     assert seen.height == 2
     assert told(seen.write_json()) == []
-    assert scope.VECTOR.names()[:2] == ["erp_id", "row_hash"]
+    assert affected.VECTOR.names()[:2] == ["erp_id", "row_hash"]
 
 
 def test_r19_the_plan_that_is_listed_names_nobody(club: Club) -> None:

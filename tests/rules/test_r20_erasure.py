@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from clubsync.erase import erase
 from clubsync.errors import ActRefused
+from clubsync.manual.erasure import erase
 from tests.support.club import Club
 
 SECRET = "vanish@x.fr"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from clubsync.db import Base
+from clubsync.store.database import Base
 from tests.support.club import Club
 from tests.support.rules import NewClub
 

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clubsync import acts, erase, pairs, similar, suites
 from clubsync.errors import ActRefused
+from clubsync.load import similar_pairs
+from clubsync.manual import actions, erasure
+from clubsync.validate import similarity, suites
 from tests.support.club import Club
 
 PHONE, BORN = "+33639980101", date(1984, 5, 17)
@@ -27,12 +29,12 @@ def card(**fields: Any) -> dict[str, Any]:
 
 def people(*cards: dict[str, Any]) -> pl.DataFrame:
     rows = [{"erp_id": str(n), **c} for n, c in enumerate(cards, 1)]
-    return pl.DataFrame(rows, schema=similar.PEOPLE)
+    return pl.DataFrame(rows, schema=similarity.PEOPLE)
 
 
 def reasons(one: dict[str, Any], other: dict[str, Any]) -> set[str] | None:
     """Why the two are suggested; None: they are not."""
-    found = similar.pairs(people(one, other))
+    found = similarity.pairs(people(one, other))
     return set(found["reasons"][0]) if found.height else None
 
 
@@ -124,9 +126,9 @@ def test_r23_two_people(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 def test_r23_what_a_crowd_shares_says_nothing() -> None:
     """The reception's own telephone on a hundred cards: those of one name are no pair for it."""
-    crowd = [card(first_name=f"A{n}", last_name=f"B{n}") for n in range(similar.CROWD)]
+    crowd = [card(first_name=f"A{n}", last_name=f"B{n}") for n in range(similarity.CROWD)]
     assert reasons(card(), card()) == {"same_phone", "same_name"}
-    assert similar.pairs(people(*crowd, card(), card())).is_empty()
+    assert similarity.pairs(people(*crowd, card(), card())).is_empty()
 
 
 NAMES = st.sampled_from(["Marie", "Maria", "Mari", "Jean-Paul", "Jean", "Léa", "Lea", "", "Dupont"])
@@ -145,7 +147,7 @@ def by_content(cards: list[dict[str, Any]], order: list[int]) -> dict[frozenset[
     """The pairs of these cards by their place in the list, given in some order under some ids."""
     ids = {str(place): n for place, n in enumerate(order)}
     rows = [{"erp_id": str(place), **cards[n]} for place, n in enumerate(order)]
-    found = similar.pairs(pl.DataFrame(rows, schema=similar.PEOPLE))
+    found = similarity.pairs(pl.DataFrame(rows, schema=similarity.PEOPLE))
     return {
         frozenset((ids[a], ids[b])): (score, sorted(why)) for a, b, score, why in found.iter_rows()
     }
@@ -274,7 +276,7 @@ def test_r23_other_clubs_are_not_compared(club: Club, new_club: Callable[[], Clu
 
 
 def ignore(club: Club, one: str, other: str) -> dict[str, Any]:
-    return acts.ignore(club._base, club.config, one, other, by="Ada")
+    return actions.ignore(club._base, club.config, one, other, by="Ada")
 
 
 def test_r23_ignore_is_permanent(club: Club) -> None:
@@ -330,8 +332,8 @@ def test_r23_ignore_wants_two_records_of_the_club(club: Club) -> None:
 
 def test_r23_a_large_load_is_compared_later(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first load above the limit compares nobody and says so; later runs do, some records each."""
-    monkeypatch.setattr(pairs, "AT_ONCE", 2)
-    monkeypatch.setattr(pairs, "A_RUN", 2)
+    monkeypatch.setattr(similar_pairs, "AT_ONCE", 2)
+    monkeypatch.setattr(similar_pairs, "A_RUN", 2)
     club.erp.put("1", "a@x.fr", **card())
     club.erp.put("2", "b@x.fr", **card())
     club.erp.put("3", "c@x.fr", first_name="Ana", last_name="Roy", phone="+33639980199")
@@ -348,12 +350,12 @@ def test_r23_a_large_load_is_compared_later(club: Club, monkeypatch: pytest.Monk
 
 def test_r23_catching_up(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that waits is compared at once when somebody asks for it."""
-    monkeypatch.setattr(pairs, "AT_ONCE", 2)
+    monkeypatch.setattr(similar_pairs, "AT_ONCE", 2)
     twice(club)
     assert club.findings() == {}
-    assert pairs.catch_up(club._base, club.number, club.config) == 3
+    assert similar_pairs.catch_up(club._base, club.number, club.config) == 3
     assert club.findings() == {"1": SIMILAR, "2": SIMILAR}
-    assert pairs.catch_up(club._base, club.number, club.config) == 0
+    assert similar_pairs.catch_up(club._base, club.number, club.config) == 0
     assert club.sync()["findings"] == {"SIMILAR_RECORD": 2}
 
 
@@ -362,7 +364,7 @@ def test_r23_a_large_change_closes_what_it_mends(
 ) -> None:
     """Too many changes to compare at once: the pairs that they undo go all the same."""
     twice(club)
-    monkeypatch.setattr(pairs, "AT_ONCE", 1)
+    monkeypatch.setattr(similar_pairs, "AT_ONCE", 1)
     club.erp.remove("2")
     club.erp.change("3", phone="+33639980177")
     club.sync()
@@ -372,7 +374,7 @@ def test_r23_a_large_change_closes_what_it_mends(
 def test_r23_nothing_changed_nothing_compared(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work is proportional to change: a quiet run does not look at anybody."""
     twice(club)
-    monkeypatch.setattr(pairs, "_compare", None)
+    monkeypatch.setattr(similar_pairs, "_compare", None)
     assert club.sync()["error"] is None
     assert club.findings() == {"1": SIMILAR, "2": SIMILAR}
 
@@ -380,7 +382,7 @@ def test_r23_nothing_changed_nothing_compared(club: Club, monkeypatch: pytest.Mo
 def test_r23_erased_with_the_person(club: Club) -> None:
     """R20: keys and pairs go with the record, and the other's finding with them."""
     twice(club)
-    erase.erase(club._base, club.pipeline().store, club.config, "2", by="Ada")
+    erasure.erase(club._base, club.pipeline().store, club.config, "2", by="Ada")
     for table in ("similar_key", "similar_pair"):
         left = club.rows(f"select * from sync.{table} where club = {club.number}")
         assert "2" not in {value for row in left for value in row}

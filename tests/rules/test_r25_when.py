@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from clubsync.config import Config
-from clubsync.pipeline import Pipeline
+from clubsync.pipeline.engine import Pipeline
 from connectors.errors import ErpUnreachable, RateLimited
 from tests.support.club import ERP_NAME, Club
 from tests.support.rules import NewClub

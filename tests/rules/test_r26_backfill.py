@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from clubsync import pipeline as stages
 from clubsync.config import ClubConfig, Config, Guard
-from clubsync.pipeline import Pipeline, Step
-from clubsync.snapshot import Store
+from clubsync.pipeline import engine as stages
+from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.store.snapshots import Store
 from connectors.base import Connection
 from connectors.errors import ErpUnreachable
 from tests.support.club import Club

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from clubsync import nudges
-from clubsync.upkeep import upkeep
+from clubsync.operate import nudges
+from clubsync.operate.retention import upkeep
 from connectors.errors import ErpUnreachable
 from tests.support.club import ERP_NAME, Club
 

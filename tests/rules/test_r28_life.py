@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from clubsync import life
 from clubsync.config import Config, Guard
-from clubsync.pipeline import Pipeline
-from clubsync.upkeep import upkeep
+from clubsync.manual import lifecycle
+from clubsync.operate.retention import upkeep
+from clubsync.pipeline.engine import Pipeline
 from tests.support.club import ERP_NAME, Club
 
 
@@ -42,9 +42,9 @@ def test_r28_paused_and_resumed(club: Club) -> None:
     _people(club, 2)
     club.sync()
     assert _due(club) == [club.id]
-    life.pause(club._base, club.config, True)
+    lifecycle.pause(club._base, club.config, True)
     assert _due(club) == []
-    life.pause(club._base, club.config, False)
+    lifecycle.pause(club._base, club.config, False)
     assert _due(club) == [club.id]
 
 
@@ -56,7 +56,7 @@ def test_r28_a_first_sync_for_review_waits_for_a_go(club: Club) -> None:
     assert step["held"]
     assert step["rows_written"] == 0
     assert club.base() == {}
-    life.say_reviewed(club._base, club.config)
+    lifecycle.say_reviewed(club._base, club.config)
     club.sync()
     assert len(club.inside()) == 3
 
@@ -71,7 +71,7 @@ def test_r28_confirmed_empty(club: Club) -> None:
     step = club.attempt()
     assert step["error"] is not None
     assert "no customers at all" in step["error"]
-    life.say_empty(club._base, club.config)
+    lifecycle.say_empty(club._base, club.config)
     step = club.sync()
     assert step["held"] == 10
     assert len(club.inside()) == 10
@@ -85,7 +85,7 @@ def test_r28_another_tenant_is_another_epoch(club: Club) -> None:
     club.erp.put("3", "c@x.fr")
     club.sync()
     ids = {row["email"]: row["id"] for row in club.base().values()}
-    life.move(club._base, club.config)
+    lifecycle.move(club._base, club.config)
     assert len(club.inside()) == 3
     club.erp.put("1", "b@x.fr")
     club.erp.put("2", "a@x.fr")
@@ -114,7 +114,7 @@ def test_r28_the_old_epochs_snapshots_change_nothing(club: Club) -> None:
     """R16: a replay from before the move only fills the history: its ids are other people's."""
     club.erp.put("1", "a@x.fr")
     old = club.sync()["snapshot"]
-    life.move(club._base, club.config)
+    lifecycle.move(club._base, club.config)
     club.erp.put("1", "b@x.fr")
     club.sync()
     base = club.base()
@@ -130,7 +130,7 @@ def test_r28_removed_with_all_its_data_after_a_stated_time(club: Club) -> None:
     number = club.number
     assert {"base.customer", "sync.erp_customer", "sync.change", "sync.finding"} <= _tables(club)
     store, config = club.pipeline().store, Config(clubs=(club.config,))
-    life.remove(club._base, club.config, timedelta(days=30))
+    lifecycle.remove(club._base, club.config, timedelta(days=30))
     assert _due(club) == []
     club.later(days=29)
     assert club.id not in upkeep(club._base, store, config, timedelta(days=365))["clubs"]

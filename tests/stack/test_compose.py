@@ -10,7 +10,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from clubsync.embedded import SETTINGS, Server
+from clubsync.store.embedded import SETTINGS, Server
 from stack import environment, processes
 
 ROOT = Path(__file__).resolve().parents[2]

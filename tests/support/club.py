@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from clubsync import acts
-from clubsync import scope as scopes
 from clubsync.config import ClubConfig, Config, Guard
-from clubsync.db import Base, Driver, queries
-from clubsync.pipeline import Pipeline, Step
-from clubsync.snapshot import Store
-from clubsync.why import Answer, why
+from clubsync.explain.why import Answer, why
+from clubsync.manual import actions
+from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.store.database import Base, Driver, queries
+from clubsync.store.snapshots import Store
+from clubsync.validate import affected as scopes
 from connectors import registry
 from connectors.base import Connection, Connector, Settings
 from connectors.errors import ConnectorError
@@ -306,8 +306,9 @@ class Club:
     def unsettled(self) -> dict[str, int]:
         """What a plan over everything would still change after the last run: nothing, if work that is
         proportional to change sees all that it should."""
-        from clubsync import diff, facts, suites
-        from clubsync import snapshot as snapshots
+        from clubsync import diff
+        from clubsync.store import snapshots
+        from clubsync.validate import facts, suites
 
         pipeline = self.pipeline()
         with self.driver() as driver:
@@ -325,22 +326,22 @@ class Club:
 
     def add_by_hand(self, email: str, first_name: str = "Hand", last_name: str = "Made") -> int:
         """Somebody of the club adds a customer; its id."""
-        made = acts.add(self._base, self.config, email, first_name, last_name, by="somebody")
+        made = actions.add(self._base, self.config, email, first_name, last_name, by="somebody")
         return int(made["id"])
 
     def detach(self, erp_id: str) -> None:
         """Somebody of the club detaches a customer."""
-        acts.detach(self._base, self.config, str(self.base()[erp_id]["id"]), by="somebody")
+        actions.detach(self._base, self.config, str(self.base()[erp_id]["id"]), by="somebody")
 
     def edit(self, erp_id: str, **fields: str) -> None:
         """Somebody of the club edits a customer in the base."""
         customer = str(self.base()[erp_id]["id"])
-        acts.edit(self._base, self.config, customer, by="somebody", **fields)
+        actions.edit(self._base, self.config, customer, by="somebody", **fields)
 
     def register(self, email: str, *, confirmed: bool = True) -> int:
         """A person makes an account in the app; its id."""
         clubs = {self.number: self.config}
-        return int(acts.register(self._base, clubs, email, confirmed=confirmed)["id"])
+        return int(actions.register(self._base, clubs, email, confirmed=confirmed)["id"])
 
     def link(self, erp_id: str) -> int:
         """The customer registers in the app with the email that the club has; the account's id."""

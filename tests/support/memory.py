@@ -9,18 +9,18 @@ from typing import Any
 
 import polars as pl
 
-from clubsync import facts, scope
 from clubsync.diff import Plan, plan
 from clubsync.diff.plan import BASE, FINDINGS
-from clubsync.facts import VANISHED, Policy
-from clubsync.load import _json_lists
-from clubsync.snapshot import Snapshot, prepare
+from clubsync.load.transaction import _json_lists
+from clubsync.store.snapshots import Snapshot, prepare
+from clubsync.validate import affected, facts
+from clubsync.validate.facts import VANISHED, Policy
 from connectors.model import GROUP_SCHEMA, assemble, customers_frame, groups_frame
 from tests.support.words import Record
 
 FORMER_GROUP = "ex"
 _AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
-_MIRROR = scope._MIRROR
+_MIRROR = affected._MIRROR
 
 
 def canonical(erp_id: str, record: Record) -> dict[str, Any]:
@@ -88,17 +88,17 @@ class Memory:
             today=today, certified=snapshot.certified, former_groups=frozenset({FORMER_GROUP})
         )
         stored = self.groups.with_columns(listed=True)
-        in_force, _ = scope._groups_in_force(snapshot, stored)
+        in_force, _ = affected._groups_in_force(snapshot, stored)
         mirror = pl.DataFrame(list(self.mirror.values()), schema=_MIRROR)
         ids = pl.concat([snapshot.customers["erp_id"], mirror["erp_id"]]).unique()
-        nobody = scope.VECTOR.to_frame()
-        records = scope._records(ids, snapshot.customers, mirror, snapshot, nobody)
+        nobody = affected.VECTOR.to_frame()
+        records = affected._records(ids, snapshot.customers, mirror, snapshot, nobody)
         judged = facts.judge(records, in_force, policy)
         base = pl.DataFrame(list(self.base.values()), schema=BASE)
         return plan(judged, FINDINGS.to_frame(), base, certified=snapshot.certified)
 
     def _apply(self, made: Plan, snapshot: Snapshot) -> None:
-        self.groups, _ = scope._groups_in_force(snapshot, self.groups.with_columns(listed=True))
+        self.groups, _ = affected._groups_in_force(snapshot, self.groups.with_columns(listed=True))
         for row in made.customers.iter_rows(named=True):
             number = next(self._numbers) if row["new"] else row["customer"]
             old = self.base.get(number) or self.blank(number)

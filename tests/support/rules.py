@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from clubsync import embedded
-from clubsync.db import Base
+from clubsync.store import embedded
+from clubsync.store.database import Base
 from tests.support.club import Club, install
 
 NewClub = Callable[..., Club]

@@ -1,0 +1,1 @@
+"""Answer questions: why somebody is or is not a customer, and what the guard would have held."""

@@ -1,0 +1,74 @@
+"""R22: findings as a file that a club can work through: its own records, in its own columns, with `error`."""
+
+from __future__ import annotations
+
+import csv
+import re
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from clubsync.store.database import Driver, queries
+from clubsync.validate import suites
+
+#: Used where the ERP has no columns of its own (an API).
+_OWN_COLUMNS = {
+    "erp_id": "erp_id",
+    "email": "email",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "phone": "phone",
+    "status": "status",
+    "groups": "groups",
+}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_PHONE = re.compile(r"^\+[0-9][0-9 ().\-]*$")
+
+
+def safe(value: Any) -> str:
+    """A cell that no spreadsheet runs as a formula: a leading = + - @ tab or CR is quoted.
+
+    A plain phone number (+33 6 12 34 56 78) stays as it is.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        value = value.strftime("%Y-%m-%d %H:%M:%S")
+    elif isinstance(value, date):
+        value = value.isoformat()
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not _PHONE.match(text) else text
+
+
+def write_csv(
+    path: Path, driver: Driver, club: int, *, include_all: bool = False, language: str = "en"
+) -> int:
+    """Write one row per ERP record that has findings: all of the ERP's own columns, and `error`.
+
+    Cells of columns that we do not keep stay blank. UTF-8 with a byte order mark, for spreadsheets.
+
+    :param driver: inside a transaction of this club.
+    :returns: how many records were written.
+    """
+    layout = queries().export_columns(driver, club=club)
+    columns = list(layout["columns"]) if layout else list(_OWN_COLUMNS.values())
+    field_of = _field_of(layout["column_of"]) if layout else {c: f for f, c in _OWN_COLUMNS.items()}
+    rows = list(queries().finding_rows(driver, club=club, include_all=include_all))
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerow([*(safe(c) for c in columns), "error"])
+        for row in rows:
+            row["name"] = " ".join(filter(None, (row["first_name"], row["last_name"])))
+            error = " ".join(
+                suites.advice(f["code"], f["severity"], f["detail"], language)
+                for f in row["findings"]
+            )
+            cells = [row.get(field_of.get(column, "")) for column in columns]
+            writer.writerow([*(safe(cell) for cell in cells), safe(error)])
+    return len(rows)
+
+
+def _field_of(column_of: dict[str, str]) -> dict[str, str]:
+    """The ERP's column -> our field. Its own id column is `erp_id` here."""
+    fields = {column: field for field, column in column_of.items()}
+    return {column: "erp_id" if field == "id" else field for column, field in fields.items()}

@@ -1,0 +1,215 @@
+"""R24: why that person is, or is not, in the Customers group: in plain words, with what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NotRequired, TypedDict
+from zoneinfo import ZoneInfo
+
+from clubsync import emails
+from clubsync.explain.sentences import MONTHS, OUT, WORDS
+from clubsync.store import record_index
+from clubsync.store.database import Driver, queries
+from clubsync.validate import suites
+
+
+class Answer(TypedDict):
+    """:param verdict: in, out, or unknown (never seen).
+    :param reasons: codes: findings, or the reason of being out.
+    :param candidates: only where a name was asked for that several people have.
+    :param customer: who is meant, where somebody is: the base customer; erp_id: the ERP's record.
+    """
+
+    verdict: Literal["in", "out", "unknown"]
+    reasons: list[str]
+    sentence: str
+    timeline: list[dict[str, Any]]
+    candidates: NotRequired[list[dict[str, Any]]]
+    customer: NotRequired[int | None]
+    erp_id: NotRequired[str | None]
+
+
+def meant(driver: Driver, club: int, who: str) -> tuple[str | None, list[dict[str, Any]]]:
+    """Whom an email (any spelling) or an ERP id means.
+
+    :returns: the normalised email where it is one, and their `erp_id` and `customer`, either of which may
+        be null.
+    """
+    email = emails.normalise(who) if "@" in who else None
+    candidates = record_index.by_email(record_index.read(driver, club), [email]) if email else []
+    found = queries().who(driver, club=club, erp_id=who, email=email, candidates=candidates)
+    return email, list(found)
+
+
+def why(
+    driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo, language: str = "en"
+) -> Answer:
+    """Answer for an email, an ERP id, or a part of a name.
+
+    :param driver: inside a transaction of this club.
+    :param who: an email (any spelling), an ERP id, or a part of a name (its candidates, where there
+        are several).
+    :param language: of the sentence and the timeline; en or fr.
+    """
+    sql, words = queries(), _Words(club_name, zone, language)
+    email, found = meant(driver, club, who)
+    if not found:
+        return _by_name(driver, club, who, words)
+    customers = [
+        sql.customer(driver, club=club, customer=f["customer"]) for f in found if f["customer"]
+    ]
+    # who holds the email, or is in, answers first; a record that merely shares the email comes after
+    customers.sort(key=lambda c: (c["email"] != email, not c["in_customers_group"], c["customer"]))
+    customer = customers[0] if customers else None
+    erp_id = customer["erp_id"] if customer else found[0]["erp_id"]
+    record = sql.record(driver, club=club, erp_id=erp_id) if erp_id else None
+    findings = list(sql.open_findings_for(driver, club=club, erp_id=erp_id)) if erp_id else []
+    hold = sql.held_customer(driver, club=club, customer=customer["customer"]) if customer else None
+    inside = bool(customer and customer["in_customers_group"])
+    reasons = [f["code"] for f in findings]
+    if customer and customer["reason"] and not reasons:
+        reasons = [customer["reason"]]
+    if not customer and not reasons and record:
+        reasons = [record["status"]]
+    return Answer(
+        verdict="in" if inside else "out",
+        reasons=reasons,
+        sentence=_sentence(words, erp_id, customer, record, findings, hold),
+        timeline=_timeline(driver, club, words, customer, record, erp_id),
+        customer=customer["customer"] if customer else None,
+        erp_id=erp_id,
+    )
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The sentences of `why_words` in a language, for a club."""
+
+    club: str
+    zone: ZoneInfo
+    language: str
+
+    def say(self, key: str, **values: Any) -> str:
+        return WORDS[self.language][key].format(club=self.club, **values)
+
+    def kind(self, kind: str) -> str:
+        """A kind of change; what has no word is told as it is."""
+        return WORDS[self.language].get(f"kind_{kind}") or kind.replace("_", " ")
+
+    def when(self, moment: datetime) -> str:
+        local = moment.astimezone(self.zone)
+        return f"{local:%d} {MONTHS[self.language][local.month - 1]} {local:%Y, %H:%M}"
+
+
+def _by_name(driver: Driver, club: int, who: str, words: _Words) -> Answer:
+    """Who is meant by a part of a name: the one, or the candidates."""
+    people = [] if "@" in who else list(queries().by_name(driver, club=club, fragment=who.strip()))
+    if not people:
+        return _never(driver, club, who, words)
+    if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):
+        return why(driver, club, words.club, key, words.zone, words.language)
+    text = words.say("several", n=len(people))
+    return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[], candidates=people)
+
+
+def _never(driver: Driver, club: int, who: str, words: _Words) -> Answer:
+    sql = queries()
+    certified, last = sql.last_certified(driver, club=club), sql.last_reading(driver, club=club)
+    what = words.say("this_email" if "@" in who else "this_id")
+    if last is None:
+        text = words.say("never_read")
+    elif certified is None:
+        text = words.say("not_complete", what=what, when=words.when(last["as_of"]))
+    else:
+        text = words.say(
+            "not_there",
+            what=what,
+            when=words.when(certified["as_of"]),
+            customers=certified["customers"],
+        )
+    return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[])
+
+
+def _sentence(
+    words: _Words,
+    erp_id: str | None,
+    customer: dict[str, Any] | None,
+    record: dict[str, Any] | None,
+    findings: list[dict[str, Any]],
+    hold: dict[str, Any] | None,
+) -> str:
+    name = words.say("named", erp_id=erp_id) if erp_id else words.say("nameless")
+    seen = ""
+    if record and record["gone_at"]:
+        seen = " " + words.say("gone_since", when=words.when(record["gone_at"]))
+    elif record:
+        seen = " " + words.say(
+            "last_change", when=words.when(record["as_of"]), status=record["status"]
+        )
+    advice = " ".join(
+        suites.advice(f["code"], f["severity"], f["detail"], words.language) for f in findings
+    )
+    if customer and customer["in_customers_group"]:
+        text = words.say("in", name=name)
+        if hold:
+            since = words.when(hold["opened_at"])
+            text += " " + words.say("held", hold=hold["hold"], cause=hold["cause"], when=since)
+        return f"{text} {words.say(customer['link'])}{seen} {advice}".strip()
+    if customer:
+        reason = customer["reason"]
+        text = OUT[words.language].get(reason) or words.say("status", status=reason)
+        since = (
+            words.say("since", when=words.when(customer["reason_at"]))
+            if customer["reason_at"]
+            else ""
+        )
+        return f"{words.say('out', name=name)}{since}{words.say('because')} {text}.{seen} {advice}".strip()
+    text = words.say("never", name=name)
+    if advice:
+        return f"{text}. {advice}{seen}"
+    status = record["status"] if record else "unknown"
+    return f"{text}{words.say('because')} {words.say('plain_status', status=status)}.{seen}"
+
+
+def _timeline(
+    driver: Driver,
+    club: int,
+    words: _Words,
+    customer: dict[str, Any] | None,
+    record: dict[str, Any] | None,
+    erp_id: str | None,
+) -> list[dict[str, Any]]:
+    """What happened, the oldest first: first sight, every change, every finding opened and closed."""
+    sql, events = queries(), []
+    if record:
+        events.append({"at": record["first_seen"], "what": words.say("first_seen"), "run": None})
+        if record["gone_at"]:
+            events.append({"at": record["gone_at"], "what": words.say("not_any_more"), "run": None})
+    if customer:
+        for row in sql.changes_of(driver, club=club, customer=customer["customer"]):
+            what = words.kind(row["kind"])
+            events.append(
+                {
+                    "at": row["at"],
+                    "what": f"{what} ({row['reason']})" if row["reason"] else what,
+                    "run": row["run"],
+                }
+            )
+    if erp_id:
+        for row in sql.all_findings_for(driver, club=club, erp_id=erp_id):
+            events.append(
+                {
+                    "at": row["since"],
+                    "what": words.say("opened", code=row["code"]),
+                    "run": row["run"],
+                }
+            )
+            if row["closed_at"]:
+                closed = {
+                    "at": row["closed_at"],
+                    "what": words.say("closed", code=row["code"]),
+                    "run": row["closed_run"],
+                }
+                events.append(closed)
+    return sorted(events, key=lambda event: event["at"])

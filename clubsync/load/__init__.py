@@ -1,0 +1,1 @@
+"""Write a plan: one transaction per club, with its audit."""

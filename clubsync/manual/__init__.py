@@ -1,0 +1,1 @@
+"""What people do by hand: customers, requests, app users, holds, undo, erasure, and a club's lifecycle."""

@@ -1,0 +1,1 @@
+"""The four stages over a batch of clubs."""

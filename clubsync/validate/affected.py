@@ -1,0 +1,483 @@
+"""Which records a plan has to look at, and with whom: work proportional to change.
+
+A row hash that did not move is not looked at again, but for those whose date has come (R3), who are
+held (R15), or whose neighbours moved: others with the same email (R7), owners and dependants (R8),
+predecessors and successors (R10), and base customers with one of their emails (R1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from clubsync import emails
+from clubsync.diff.plan import BASE, Plan
+from clubsync.frames import Comparison, attach, compare
+from clubsync.store import record_index
+from clubsync.store.database import Driver, fetch, queries
+from clubsync.store.record_index import VECTOR
+from clubsync.store.snapshots import KEPT, Snapshot
+from clubsync.validate.facts import CONFLICTING, GONE, GROUP_LIST, SEEN, UNSEEN, VANISHED, Policy
+from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
+
+_MIRROR: dict[str, Any] = {
+    **{name: CUSTOMER_SCHEMA[name] for name in KEPT if name not in ("row_hash", "groups")},
+    "groups": pl.String,
+    "remembered": pl.String,
+    "email_norm": pl.String,
+    "row_hash": pl.Int64,
+    "as_of": pl.Datetime("us", "UTC"),
+    "snapshot": pl.Int64,
+    "gone": pl.Boolean,
+    "access": pl.String,
+    "lapsed": pl.Boolean,
+}
+_BASE_ROW: dict[str, Any] = {
+    **{n: t for n, t in BASE.items() if n not in ("groups", "keep", "undone")},
+    "auto_groups": pl.List(pl.Int64),
+}
+_SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
+
+
+#: Base customer -> the ERP record that a person decided about, and its hash then (signed; null: gone).
+Decided = Mapping[int, tuple[str | None, int | None]]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Everything a plan is made from.
+
+    :param records: snapshot or mirror rows with `sight` and the mirror's side as `m_*`; not judged yet.
+    :param base: `BASE`.
+    :param groups: the ERP groups in force: id, name, active.
+    :param vector: `VECTOR`, as it is before the plan.
+    :param revision: of the base that all this was read at.
+    :param shown: what the snapshot shows, beside the vector (`frames.Comparison.rows`), without `newer`.
+    :param absent: erp_ids of the vector that the snapshot does not show, `newer` among them.
+    :param newer: `VECTOR` rows of records that a newer partial snapshot has shown (R16): left alone.
+    :param rechecks: the highest sync.recheck this scope has taken up.
+    :param nowhere: erp_ids to look at again of which nothing is known any more (of a certified snapshot).
+    """
+
+    snapshot: Snapshot
+    policy: Policy
+    records: pl.DataFrame
+    base: pl.DataFrame
+    groups: pl.DataFrame
+    groups_changed: bool
+    vector: pl.DataFrame
+    shown: pl.DataFrame
+    absent: pl.Series
+    newer: pl.DataFrame
+    revision: int
+    rechecks: int
+    nowhere: pl.Series
+    everything: bool
+
+
+def certified_version(state: dict[str, Any]) -> tuple[datetime, int] | None:
+    """The watermark: version of the last certified snapshot that was loaded (R16)."""
+    if state["certified_as_of"] is None:
+        return None
+    return (state["certified_as_of"], state["certified_snapshot"])
+
+
+def is_old(snapshot: Snapshot, state: dict[str, Any]) -> bool:
+    """R16: whether a newer certified snapshot was loaded already: then this one only fills the history."""
+    if snapshot.epoch < state["epoch"]:
+        return True
+    mark = certified_version(state)
+    return mark is not None and snapshot.version < mark
+
+
+def is_unchanged(
+    snapshot: Snapshot,
+    state: dict[str, Any],
+    policy_hash: str,
+    today: date,
+    *,
+    rechecks: bool,
+    held: bool,
+) -> bool:
+    """Whether nothing at all has moved since the last certified load: neither ERP, nor base, nor calendar."""
+    return (
+        snapshot.certified
+        and state["content_hash"] == snapshot.content_hash
+        and state["policy_hash"] == policy_hash
+        and (state["next_recheck"] is None or state["next_recheck"] > today)
+        and not rechecks
+        and not held
+    )
+
+
+def build(
+    driver: Driver,
+    club: int,
+    snapshot: Snapshot,
+    policy: Policy,
+    state: dict[str, Any],
+    *,
+    everything: bool = False,
+    keep: Decided | None = None,
+    undone: Decided | None = None,
+    more: Iterable[str] = (),
+) -> Scope:
+    """Read what a plan for this snapshot needs.
+
+    :param driver: inside a transaction of this club.
+    :param everything: look at every record, whatever its hash (another policy, a full review).
+    :param keep: base customers that must stay as they are while their record is the one it was decided
+        about: whom a person decided to keep (R15).
+    :param undone: the same, of changes that a person undid (R18).
+    :param more: erp_ids to look at besides.
+    """
+    known = record_index.read(driver, club)
+    stored = fetch(
+        driver,
+        "erp_groups",
+        {**GROUP_SCHEMA, "listed": pl.Boolean, "group_id": pl.Int64},
+        {"club": club},
+    )
+    groups, changed_groups = _groups_in_force(snapshot, stored)
+    rechecks = list(queries().rechecks(driver, club=club))
+    held = list(queries().hold_members(driver, club=club))
+
+    newer = _newer_than(known, snapshot)
+    seen = snapshot.customers
+    if newer.height:
+        seen = seen.join(newer.select("erp_id"), on="erp_id", how="anti", maintain_order="left")
+    compared = compare(seen, known)
+    everything = everything or known.is_empty()
+    ids = None
+    if everything:
+        mirror = fetch(driver, "mirror_all", _MIRROR, {"club": club})
+        base_rows = fetch(driver, "base_all", _BASE_ROW, {"club": club})
+    else:
+        ids, mirror, base_rows = _closure(
+            driver,
+            club,
+            seeds=_seeds(snapshot, seen, compared, newer, policy, changed_groups),
+            emails_of={r["email"] for r in [*rechecks, *held] if r["email"]},
+            more={r["erp_id"] for r in [*rechecks, *held] if r["erp_id"]} | set(more),
+            seen=seen,
+            known=known,
+        )
+    records = _records(ids, seen, mirror, snapshot, newer)
+    asked = pl.Series("erp_id", [r["erp_id"] for r in rechecks if r["erp_id"]], dtype=pl.String)
+    base = _base(base_rows, stored)
+    base = base.with_columns(
+        keep=_still(base, records, keep or {}).is_not_null(),
+        undone=_still(base, records, undone or {}),
+    )
+    return Scope(
+        snapshot=snapshot,
+        policy=policy,
+        records=records,
+        base=base,
+        groups=groups,
+        groups_changed=bool(changed_groups),
+        vector=known,
+        shown=compared.rows,
+        absent=compared.absent,
+        newer=newer,
+        revision=state["revision"],
+        rechecks=max((r["recheck"] for r in rechecks), default=0),
+        nowhere=asked.filter(~asked.is_in(records["erp_id"].implode()) & snapshot.certified),
+        everything=everything,
+    )
+
+
+def _newer_than(known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
+    """R16: records that a newer partial snapshot has shown; this one does not change them."""
+    as_of, number = pl.lit(snapshot.as_of).cast(VECTOR["seen_as_of"]), snapshot.number
+    later = (pl.col("seen_as_of") > as_of) | (
+        (pl.col("seen_as_of") == as_of) & (pl.col("seen_snapshot") > number)
+    )
+    return known.filter(later.fill_null(False))
+
+
+def _groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """R14: a group's state, or its absence, counts from a certified snapshot only; a new group from any.
+
+    :returns: the groups in force, and the ids of those that differ from what is stored.
+    """
+    known = stored.filter("listed").select("id", "name", "active")
+    if snapshot.certified:
+        now = snapshot.groups
+    else:
+        now = pl.concat([known, snapshot.groups.join(known, on="id", how="anti")])
+    both = now.join(known, on="id", how="full", suffix="_was", coalesce=True, nulls_equal=True)
+    there, was = now["id"].implode(), known["id"].implode()
+    differs = both.filter(
+        pl.col("name").ne_missing(pl.col("name_was"))
+        | pl.col("active").ne_missing(pl.col("active_was"))
+        | (pl.col("id").is_in(there) != pl.col("id").is_in(was))
+    )
+    return now, differs["id"].to_list()
+
+
+def _seeds(
+    snapshot: Snapshot,
+    seen: pl.DataFrame,
+    compared: Comparison,
+    newer: pl.DataFrame,
+    policy: Policy,
+    changed_groups: list[str],
+) -> pl.Series:
+    """The records that moved by themselves."""
+    due = (pl.col("next_date") <= policy.today).fill_null(False)
+    moved = pl.col("row_hash").ne_missing(pl.col("was"))
+    parts = [compared.rows.filter(moved | due)["erp_id"]]
+    if snapshot.certified:
+        parts.append(compared.absent.filter(~compared.absent.is_in(newer["erp_id"].implode())))
+    if changed_groups:
+        member = (
+            pl.col("groups")
+            .list.eval(pl.element().struct.field("id").is_in(changed_groups))
+            .list.any()
+        )
+        parts.append(seen.filter(member)["erp_id"])
+    parts.append(pl.Series("erp_id", snapshot.conflicting_ids, dtype=pl.String))
+    return pl.concat(parts).unique()
+
+
+def _closure(
+    driver: Driver,
+    club: int,
+    *,
+    seeds: pl.Series,
+    emails_of: set[str],
+    more: set[str],
+    seen: pl.DataFrame,
+    known: pl.DataFrame,
+) -> tuple[pl.Series, pl.DataFrame, pl.DataFrame]:
+    """The seeds and all whom their decision touches, until nobody is added."""
+    ids, addresses = set(seeds.to_list()) | more, set[str]()
+    mirror = pl.DataFrame(schema=_MIRROR)
+    base = pl.DataFrame(schema=_BASE_ROW)
+    fresh_ids, fresh_emails = set(ids), set(emails_of)
+    while fresh_ids or fresh_emails:
+        new = list(fresh_ids)
+        found = fetch(driver, "mirror_of", _MIRROR, {"club": club, "ids": new})
+        mirror = pl.concat([mirror, found])
+        now = seen.filter(pl.col("erp_id").is_in(new))
+        fresh_emails |= set(found["email_norm"].drop_nulls())
+        fresh_emails |= set(emails.judge(now["email"])["email_norm"].drop_nulls())
+        linked = set()
+        for frame in (found, now):
+            linked |= set(frame["guardian_id"].drop_nulls()) | set(
+                frame["replaced_by"].drop_nulls()
+            )
+        fresh_emails -= addresses
+        rows = fetch(
+            driver, "base_of", _BASE_ROW, {"club": club, "ids": new, "emails": list(fresh_emails)}
+        )
+        base = pl.concat([base, rows]).unique("customer", keep="first", maintain_order=True)
+        also = set(rows["email"].drop_nulls()) - addresses - fresh_emails
+        addresses |= fresh_emails
+        related = set(related_ids(driver, club, known, new, [*fresh_emails, *also]))
+        fresh_emails = also
+        fresh_ids = (related | linked | set(rows["erp_id"].drop_nulls())) - ids
+        ids |= fresh_ids
+    return pl.Series("erp_id", sorted(ids), dtype=pl.String), mirror, base
+
+
+def related_ids(
+    driver: Driver, club: int, known: pl.DataFrame, ids: list[str], addresses: list[str]
+) -> list[str]:
+    """Records that share one of these emails, or hang together with one of these ids.
+
+    :param known: the club's vector.
+    """
+    found = queries().related_ids(
+        driver,
+        club=club,
+        ids=ids,
+        emails=addresses,
+        candidates=record_index.by_email(known, addresses),
+    )
+    return [row["erp_id"] for row in found]
+
+
+def _spans(column: str) -> pl.Expr:
+    element = pl.element().struct
+    return (
+        pl.col(column)
+        .str.json_decode(_SPANS)
+        .list.eval(
+            pl.struct(
+                element.field("id"),
+                element.field("valid_from").str.to_date("%Y-%m-%d"),
+                element.field("valid_until").str.to_date("%Y-%m-%d"),
+            )
+        )
+        .cast(GROUP_LIST)
+    )
+
+
+def _records(
+    ids: pl.Series | None,
+    seen: pl.DataFrame,
+    mirror: pl.DataFrame,
+    snapshot: Snapshot,
+    newer: pl.DataFrame,
+) -> pl.DataFrame:
+    """Each record as this snapshot shows it, else as the mirror has it; and the mirror's side."""
+    mirror = mirror.with_columns(
+        _spans("groups"),
+        _spans("remembered"),
+        pl.col("row_hash").reinterpret(signed=False),
+    )
+    here = seen.with_columns(sight=pl.lit(SEEN))
+    if ids is not None:
+        here = here.filter(pl.col("erp_id").is_in(ids.implode()))
+    absent = VANISHED if snapshot.certified else UNSEEN
+    conflicting = list(snapshot.conflicting_ids)
+    others = (
+        mirror.join(here, on="erp_id", how="anti")
+        .with_columns(
+            sight=pl.when(pl.col("erp_id").is_in(conflicting))
+            .then(pl.lit(CONFLICTING))
+            .when(pl.col("erp_id").is_in(newer["erp_id"].implode()))
+            .then(pl.lit(UNSEEN))
+            .when("gone")
+            .then(pl.lit(GONE))
+            .otherwise(pl.lit(absent))
+        )
+        .select(*KEPT, "sight")
+    )
+    parts = [here.select(*KEPT, "sight"), others]
+    strange = [i for i in conflicting if i not in set(others["erp_id"])]
+    if strange:
+        blank = pl.DataFrame({"erp_id": strange}).with_columns(
+            status=pl.lit("unknown"),
+            groups=pl.lit([], dtype=GROUP_LIST),
+            is_company=False,
+            placeholder=False,
+            row_hash=pl.lit(0, dtype=pl.UInt64),
+            sight=pl.lit(CONFLICTING),
+        )
+        parts.append(blank)
+    records = pl.concat(parts, how="diagonal").select(*KEPT, "sight")
+    last = mirror.select(
+        "erp_id",
+        m_known=pl.lit(True),
+        m_email_norm="email_norm",
+        m_first_name="first_name",
+        m_last_name="last_name",
+        m_phone="phone",
+        m_birth_date="birth_date",
+        m_guardian_id="guardian_id",
+        m_groups="groups",
+        m_remembered="remembered",
+        m_row_hash="row_hash",
+        m_gone="gone",
+        m_access="access",
+        m_lapsed="lapsed",
+    )
+    return attach(records, last, "erp_id").with_columns(pl.col("m_known").fill_null(False))
+
+
+def _still(base: pl.DataFrame, records: pl.DataFrame, decided: Decided) -> pl.Series:
+    """For each base customer the record that a person decided about, where it is still the same; else null."""
+    if not decided:
+        return pl.Series([None] * base.height, dtype=pl.String)
+    asked = pl.DataFrame(
+        [(customer, *about) for customer, about in decided.items()],
+        schema={"customer": pl.Int64, "about": pl.String, "then": pl.Int64},
+        orient="row",
+    )
+    present = ~pl.col("sight").is_in([VANISHED, GONE])
+    now = records.filter(present).select(
+        about="erp_id", now=pl.col("row_hash").reinterpret(signed=True)
+    )
+    marked = base.join(asked, on="customer", how="left", maintain_order="left").join(
+        now, on="about", how="left", maintain_order="left"
+    )
+    moved = (pl.col("erp_id") != pl.col("about")).fill_null(False)
+    same = pl.col("then").eq_missing(pl.col("now")) & ~moved
+    return marked.select(pl.when(same).then("about")).to_series()
+
+
+def _base(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Base rows with their automatic groups as ERP group ids."""
+    names = stored.filter(pl.col("group_id").is_not_null()).select("group_id", group="id")
+    groups = (
+        rows.select("customer", group_id="auto_groups")
+        .filter(pl.col("group_id").list.len() > 0)
+        .explode("group_id")
+        .join(names, on="group_id", how="inner")
+        .group_by("customer")
+        .agg(groups=pl.col("group").sort())
+    )
+    return (
+        rows.join(groups, on="customer", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("groups").fill_null(pl.lit([], dtype=pl.List(pl.String))),
+            keep=False,
+            undone=pl.lit(None, dtype=pl.String),
+        )
+        .select(BASE.names())
+        .cast(BASE)
+    )
+
+
+def vector_patch(scope: Scope, plan: Plan) -> pl.DataFrame:
+    """What the club's vector has to learn from the plan once it is loaded (`vector.patched`).
+
+    Who waits keeps the old row, so that the next snapshot looks again; who is new and waits stays out of it.
+    """
+    snapshot, old, judged = scope.snapshot, scope.vector, plan.due["erp_id"]
+    mark: dict[str, Any] = {"seen_as_of": None, "seen_snapshot": None}
+    if snapshot.certified:
+        marked = old.filter(pl.col("seen_as_of").is_not_null())["erp_id"]
+        news = pl.col("row_hash").ne_missing(pl.col("was")) | pl.col("erp_id").is_in(
+            pl.concat([judged, marked]).implode()
+        )
+        shown = scope.shown.filter(news)
+    else:
+        shown = scope.shown
+        mark = {"seen_as_of": snapshot.as_of, "seen_snapshot": snapshot.number}
+    if plan.waits.len():
+        shown = shown.filter(~pl.col("erp_id").is_in(plan.waits.implode()))
+    rows = _emails(_due(shown.select("erp_id", "row_hash", "next_date"), plan.due), old, plan)
+    rows = rows.with_columns(
+        pl.lit(value, dtype=VECTOR[name]).alias(name) for name, value in mark.items()
+    )
+    gone = scope.absent.clear()
+    if snapshot.certified:
+        stay = pl.concat([scope.newer["erp_id"], plan.waits, _ids(snapshot.conflicting_ids)])
+        gone = scope.absent.filter(~scope.absent.is_in(stay.implode()))
+    return pl.concat([rows, gone.to_frame("erp_id")], how="diagonal").select(VECTOR.names())
+
+
+def _ids(ids: Iterable[str]) -> pl.Series:
+    return pl.Series("erp_id", list(ids), dtype=pl.String)
+
+
+def _due(shown: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
+    """The next dates of those just judged; the others keep theirs."""
+    if due["erp_id"].equals(shown["erp_id"]):
+        return shown.with_columns(due["next_date"])
+    judged = shown["erp_id"].is_in(due["erp_id"].implode())
+    again = attach(shown.filter(judged).drop("next_date"), due, "erp_id")
+    return pl.concat([shown.filter(~judged), again])
+
+
+def _emails(rows: pl.DataFrame, old: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """The keys of the mirror's emails: of what the plan writes there, else as they were."""
+    written = plan.records.select(
+        "erp_id", written=record_index.email_keys(plan.records["email_norm"])
+    )
+    if written["erp_id"].equals(rows["erp_id"]):
+        return rows.with_columns(written["written"].alias("email_key"))
+    was = old.select("erp_id", "email_key").filter(pl.col("erp_id").is_in(rows["erp_id"].implode()))
+    rows = attach(attach(rows, was, "erp_id"), written, "erp_id")
+    anew = pl.col("erp_id").is_in(written["erp_id"].implode())
+    return rows.with_columns(email_key=pl.when(anew).then("written").otherwise("email_key")).drop(
+        "written"
+    )

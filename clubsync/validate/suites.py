@@ -1,0 +1,254 @@
+"""The suites of `expectations/`: from facts to findings (R22), by Great Expectations.
+
+The suites are the one place where a record's rule meets its code, severity and advice. They are given
+ids and derived columns only, because the lists that Great Expectations returns carry the values of
+the columns it judges (R19). One run covers all clubs of a task, and each combination of facts once:
+importing Great Expectations costs seconds, and a failing row 45 microseconds an expectation.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from clubsync.diff.plan import FINDINGS
+from clubsync.validate.facts import CONFLICTING, GONE, NO, UNKNOWN, UNSEEN, VANISHED, YES, Policy
+
+EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
+
+
+@lru_cache(maxsize=1)
+def definitions() -> dict[str, Any]:
+    """The suite of records as JSON."""
+    found: dict[str, Any] = json.loads(
+        (EXPECTATIONS / "customers.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+@lru_cache(maxsize=1)
+def _of_the_base() -> dict[str, Any]:
+    """The findings that no suite tells, with their words."""
+    text = (EXPECTATIONS / "base.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)["findings"]
+    return found
+
+
+@lru_cache(maxsize=1)
+def wording() -> dict[tuple[str, str], dict[str, str]]:
+    """(code, severity) -> language -> advice, of all codes; of several expectations the first."""
+    words: dict[tuple[str, str], dict[str, str]] = {}
+    for expectation in definitions()["expectations"]:
+        meta = expectation["meta"]
+        words.setdefault((meta["code"], meta["severity"]), meta["advice"])
+    for code, meta in _of_the_base().items():
+        words.setdefault((code, meta["severity"]), meta["advice"])
+    return words
+
+
+def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = "en") -> str:
+    """The plain sentence of a finding: what is wrong and what to do where."""
+    words = wording()
+    texts = words.get((code, severity)) or next(t for (c, _), t in words.items() if c == code)
+    text = texts[language]
+    named = {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in detail.items()
+    }
+    if "reasons" in detail:
+        named["reasons"] = ", ".join(similarity(detail["reasons"], language))
+    for key in ("others", "groups", "owner", "successor", "reasons"):
+        text = text.replace("{" + key + "}", named.get(key) or "-")
+    return text
+
+
+def similarity(reasons: Sequence[str], language: str = "en") -> list[str]:
+    """R23: why two records look like one person, in words.
+
+    :param reasons: codes of `clubsync.validate.similarity`.
+    """
+    words = _of_the_base()["SIMILAR_RECORD"]["reasons"]
+    return [words[code][language] for code in words if code in reasons]
+
+
+def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """What the suites see of judged records: ids, verdicts and counts; no value of a person's.
+
+    Records are left out that are not in the ERP, or out by their plain status (R22).
+    """
+    sight, group_state = pl.col("sight"), pl.col("group_state")
+    person = (
+        ~pl.col("placeholder")
+        & pl.col("successor").is_null()
+        & pl.col("owner_id").is_null()
+        & (sight != CONFLICTING)
+    )
+    email_state = (
+        pl.when((pl.col("email_state") == "missing") & policy.phone_centred)
+        .then(pl.lit("not_kept"))
+        .otherwise("email_state")
+    )
+    lacking = (
+        pl.when((group_state == "none") & policy.group_required)
+        .then(pl.lit("lacking"))
+        .otherwise(group_state)
+    )
+
+    def of_persons(value: pl.Expr, among: pl.Expr = person) -> pl.Expr:
+        """Empty where the rule does not ask: Great Expectations passes over what is null."""
+        return pl.when(among).then(value)
+
+    seen = records.lazy().filter(
+        ~sight.is_in([UNSEEN, VANISHED, GONE])
+        & ((pl.col("status_access") != NO) | (sight == CONFLICTING))
+    )
+    # lazily: only the columns that are asked for are copied
+    return seen.select(
+        "erp_id",
+        conflicting=sight == CONFLICTING,
+        placeholder=pl.col("placeholder"),
+        replaced=pl.col("successor").is_not_null(),
+        dependant=pl.col("owner_id").is_not_null() & (sight != CONFLICTING),
+        status_known=of_persons(pl.col("status_access") != UNKNOWN),
+        email_state=of_persons(email_state, person & (group_state != "former")),
+        shared=of_persons((pl.col("cluster") > 1) & (pl.col("access") == YES)),
+        group_state=of_persons(lacking),
+        groups_unknown=of_persons(pl.col("groups_unknown"), person & (group_state != "former")),
+        named=of_persons(pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null()),
+    ).collect()
+
+
+def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.DataFrame]:
+    """Judge the records of many clubs in one run.
+
+    :param clubs: club id -> its records with their facts (`clubsync.validate.facts.judge`), and its policy.
+    :returns: club id -> `FINDINGS`, detail as JSON text of ids.
+    """
+    seen = {
+        club: derived(records, policy).with_columns(club=pl.lit(club))
+        for club, (records, policy) in clubs.items()
+    }
+    rows = pl.concat(seen.values()) if seen else pl.DataFrame()
+    if rows.is_empty():
+        return {club: FINDINGS.to_frame() for club in clubs}
+    failed = _validate(rows).partition_by("club", as_dict=True, include_key=False)
+    none = pl.DataFrame(schema={"erp_id": pl.String, "code": pl.String, "severity": pl.String})
+    return {
+        club: _detailed(failed.get((club,), none), records) for club, (records, _) in clubs.items()
+    }
+
+
+def _validate(rows: pl.DataFrame) -> pl.DataFrame:
+    """Run the suite; failing rows by key: club, erp_id, code, severity; in the suite's order.
+
+    A million records come in some hundred different combinations of facts, and an expectation on the
+    values of a row says the same of equal rows: so each combination is judged once.
+    """
+    facts = [name for name in rows.columns if name not in ("club", "erp_id")]
+    combinations = rows.lazy().select(facts).unique(maintain_order=True).collect()
+    failed = _expect(combinations.with_row_index("combination"))
+    return (
+        combinations.with_row_index("combination")
+        .join(failed, on="combination", how="inner")
+        .lazy()
+        .join(rows.lazy(), on=facts, how="inner", nulls_equal=True, maintain_order="right")
+        .sort("expectation", maintain_order=True)
+        .select("club", "erp_id", "code", "severity")
+        .collect()
+    )
+
+
+def _expect(rows: pl.DataFrame) -> pl.DataFrame:
+    """Great Expectations itself: what fails of rows that each have a number.
+
+    :param rows: `combination` and the facts.
+    :returns: combination, expectation (its place in the suite), code, severity.
+    """
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+    from great_expectations.core.expectation_suite import ExpectationSuite
+
+    for chatty in ("great_expectations", "great_expectations.data_context.types.base"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    definition = definitions()
+    for expectation in definition["expectations"]:
+        if not expectation["type"].startswith("expect_column_values_"):
+            raise RuntimeError(f"{expectation['type']} does not judge each row by itself")
+    suite = ExpectationSuite(name=definition["name"], expectations=definition["expectations"])
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # a dict is what it takes
+    batch = (
+        context.data_sources.add_pandas("facts")
+        .add_dataframe_asset("records")
+        .add_batch_definition_whole_dataframe("whole")
+        .get_batch({"dataframe": rows.to_pandas()})
+    )
+    result = batch.validate(
+        suite,
+        result_format={
+            "result_format": "COMPLETE",
+            "unexpected_index_column_names": ["combination"],
+        },
+    )
+    failed: list[tuple[int, int, str, str]] = []
+    for place, outcome in enumerate(result.results):
+        config = outcome.expectation_config
+        if config is None or _raised(outcome.exception_info):
+            raise RuntimeError(f"expectation {place} of the suite could not be judged")
+        failed += [
+            (key["combination"], place, config.meta["code"], config.meta["severity"])
+            for key in outcome.result.get("unexpected_index_list") or []
+        ]
+    schema = {
+        "combination": pl.UInt32,
+        "expectation": pl.Int64,
+        "code": pl.String,
+        "severity": pl.String,
+    }
+    return pl.DataFrame(failed, schema=schema, orient="row")
+
+
+def _raised(info: Mapping[str, Any]) -> bool:
+    """Whether an expectation broke, rather than failed: told of itself, or of each metric it is made of."""
+    parts = [info, *(part for part in info.values() if isinstance(part, Mapping))]
+    return any(part.get("raised_exception", False) for part in parts)
+
+
+def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """Add what the sentence needs to name: ids of other records and of groups, nothing else."""
+    if failed.is_empty():
+        return FINDINGS.to_frame()
+    clusters = (
+        records.filter((pl.col("access") == YES) & (pl.col("cluster") > 1))
+        .group_by("email_norm")
+        .agg(cluster_ids=pl.col("erp_id").sort())
+    )
+    facts = records.join(clusters, on="email_norm", how="left").select(
+        "erp_id", "odd_groups", "owner_id", "successor", "cluster_ids"
+    )
+    rows = failed.join(facts, on="erp_id", how="left")
+    others = pl.col("cluster_ids").list.set_difference(pl.concat_list("erp_id")).list.sort()
+    about_groups = pl.col("code").is_in(["GROUP_INACTIVE", "GROUP_FORMER", "GROUP_UNKNOWN"])
+
+    def text(name: str, value: pl.Expr) -> pl.Expr:
+        return pl.struct(value.alias(name)).struct.json_encode()
+
+    detail = (
+        pl.when(pl.col("code") == "EMAIL_DUPLICATE")
+        .then(text("others", others.list.head(20)))
+        .when(about_groups)
+        .then(text("groups", pl.col("odd_groups")))
+        .when(pl.col("code") == "EMAIL_SHARED_FAMILY")
+        .then(text("owner", pl.col("owner_id")))
+        .when(pl.col("code") == "RECORD_MERGED")
+        .then(text("successor", pl.col("successor")))
+        .otherwise(pl.lit("{}"))
+    )
+    return rows.select("erp_id", "code", "severity", detail=detail)
