@@ -16,8 +16,8 @@ from clubsync.store.database import Base
 from clubsync.store.snapshots import Store
 from clubsync.validate import suites
 from connectors import registry
-from connectors.base import Connection, Connector, Settings
-from connectors.model import Reading
+from connectors.sdk.base import Connection, Connector, Settings
+from connectors.sdk.model import Reading
 
 #: Club id -> the reading of its ERP, or a function that makes it.
 READINGS: dict[str, Reading | Callable[[], Reading]] = {}

@@ -14,7 +14,7 @@ from benchmarks.erp import SECRET
 from benchmarks.gates import Book
 from benchmarks.server import Server
 from clubsync.config import Config
-from connectors.base import Connection
+from connectors.sdk.base import Connection
 
 LATENCY = 0.005
 SHARE = 0.001

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, Reading, assemble
+from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, Reading, assemble
 from sandbox.names import FR
 from sandbox.world import slug
 

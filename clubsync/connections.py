@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from clubsync.errors import ConnectionMissing
-from connectors.base import Connection
+from connectors.sdk.base import Connection
 
 
 def resolve(conn_id: str) -> Connection:

@@ -1,4 +1,4 @@
-"""Why a club's sync stopped, named after what happened; the ERP's own failures are in `connectors.errors`.
+"""Why a club's sync stopped, named after what happened; the ERP's own failures are in `connectors.sdk.errors`.
 
 Messages hold ids and counts only, never names, emails or phones (R19).
 """

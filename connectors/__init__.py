@@ -1,5 +1,5 @@
-"""Reading one ERP: a module each. No Airflow, no data base (checked by import-linter).
+"""Reading one ERP: a module or package each. No Airflow, no database (checked by import-linter).
 
-`model` has the canonical form that every connector returns, `errors` what may go wrong,
-`base` the two classes a connector is written against, `registry` their names.
+`registry` has their names; `sdk` has what they are written with: `sdk.model` the canonical form that
+every connector returns, `sdk.errors` what may go wrong, `sdk.base` the two classes to start from.
 """

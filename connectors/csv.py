@@ -25,14 +25,14 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field, field_validator
 
-from connectors import fields
-from connectors.base import Settings
-from connectors.drop import DropConnector, DropSettings, open_drop, table_of
-from connectors.errors import ContractChanged, FileBroken
-from connectors.fields import ACTIVE_WORDS, TRUE_WORDS, words_of
-from connectors.files import FileDrop
-from connectors.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
-from connectors.tabular import Table
+from connectors.sdk import fields
+from connectors.sdk.base import Settings
+from connectors.sdk.errors import ContractChanged, FileBroken
+from connectors.sdk.fields import ACTIVE_WORDS, TRUE_WORDS, words_of
+from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, table_of
+from connectors.sdk.files.folder import FileDrop
+from connectors.sdk.files.tabular import Table
+from connectors.sdk.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
 
 #: Where the settings name no separator: each of these parts two groups.
 _ANY_SEPARATOR = "|;,"

@@ -40,13 +40,13 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from connectors import fields
-from connectors.base import Settings
-from connectors.drop import DropConnector, DropSettings, open_drop, table_of
-from connectors.errors import ContractChanged, SettingsWrong
-from connectors.files import FileDrop
-from connectors.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
-from connectors.tabular import Table
+from connectors.sdk import fields
+from connectors.sdk.base import Settings
+from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, table_of
+from connectors.sdk.files.folder import FileDrop
+from connectors.sdk.files.tabular import Table
+from connectors.sdk.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
 
 #: A customer group of somebody without a membership ended on a day long ago: it gives nothing.
 LONG_AGO = date(1970, 1, 1)

@@ -42,15 +42,15 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors import fields
-from connectors.base import Connector, Settings
-from connectors.bookmark import Only
-from connectors.errors import ContractChanged, SettingsWrong
-from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.paging import Page, walk
-from connectors.records import typed
-from connectors.rest.paths import Path, getter, text
+from connectors.sdk import fields
+from connectors.sdk.base import Connector, Settings
+from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.http import Http, HttpLimits, base_address
+from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.paging import Page, walk
+from connectors.sdk.paths import Path, getter, text
+from connectors.sdk.records import typed
+from connectors.sdk.resume import Only
 
 STATUS = {"MEMBER": "active", "PROSPECT": "prospect", "FORMER_MEMBER": "former"}
 

@@ -41,12 +41,12 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors import fields
-from connectors.base import Connector, Settings
-from connectors.errors import ContractChanged, SettingsWrong
-from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.paging import Page, next_offset, walk
+from connectors.sdk import fields
+from connectors.sdk.base import Connector, Settings
+from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.http import Http, HttpLimits, base_address
+from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.paging import Page, next_offset, walk
 
 ROOT = "/public/v6"
 

@@ -31,12 +31,12 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from connectors import fields
-from connectors.base import Settings
-from connectors.drop import DropConnector, DropSettings, open_drop, table_of
-from connectors.errors import ContractChanged
-from connectors.model import Reading, assemble, customers_frame, groups_frame
-from connectors.tabular import Table
+from connectors.sdk import fields
+from connectors.sdk.base import Settings
+from connectors.sdk.errors import ContractChanged
+from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, table_of
+from connectors.sdk.files.tabular import Table
+from connectors.sdk.model import Reading, assemble, customers_frame, groups_frame
 
 
 class Columns(Settings):

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from connectors.base import Connector
+    from connectors.sdk.base import Connector
 
 #: name in clubs.yaml -> module:class
 CONNECTORS = {
@@ -17,11 +17,11 @@ CONNECTORS = {
     "mindbody": "connectors.mindbody:MindbodyConnector",
     "odoo": "connectors.odoo:OdooConnector",
     "planity": "connectors.planity:PlanityConnector",
-    "playtomic": "connectors.playtomic:PlaytomicConnector",
+    "playtomic": "connectors.playtomic.connector:PlaytomicConnector",
     "resamania": "connectors.resamania:ResamaniaConnector",
     "rest": "connectors.rest:RestConnector",
     "square": "connectors.square:SquareConnector",
-    "tryton": "connectors.tryton:TrytonConnector",
+    "tryton": "connectors.tryton.connector:TrytonConnector",
     "virtuagym": "connectors.virtuagym:VirtuagymConnector",
 }
 

@@ -15,11 +15,11 @@ what these say:
   page is the one that the answer names; pages are never counted.
 - `GET /{client_token}/subscriptions`, each with its `contact` [ex]. Never one request per contact: the gateway
   has special limits on those [doc].
-- Limits a second, a minute and a day, with resets in epoch milliseconds (`connectors.http` reads them) [doc].
+- Limits a second, a minute and a day, with resets in epoch milliseconds (`connectors.sdk.http` reads them) [doc].
 - Every value in a query is encoded, so that a plus sign in an email or a date arrives as one (`%2B`) [doc].
 - An email is unique per client token [doc]. Merges are not told, nor who belongs to whose family.
 - Webhooks are thin and do not say which environment they come from: each environment gets an address of its
-  own, which is a club's here [doc]. They are not signed: see `connectors.webhooks.resamania`.
+  own, which is a club's here [doc]. They are not signed: see `connectors.sdk.webhooks.resamania`.
 
 Inferred, therefore settable or loud:
 
@@ -44,20 +44,20 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors import fields
-from connectors.base import Connector, Settings
-from connectors.bookmark import Only
-from connectors.errors import (
+from connectors.sdk import fields
+from connectors.sdk.base import Connector, Settings
+from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
     ErpUnreachable,
     SettingsWrong,
 )
-from connectors.http import Http, HttpLimits, Unauthorized, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.paging import Page, walk
-from connectors.records import day, typed
-from connectors.rest.paths import MISSING, Path, getter, text
+from connectors.sdk.http import Http, HttpLimits, Unauthorized, base_address
+from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.paging import Page, walk
+from connectors.sdk.paths import MISSING, Path, getter, text
+from connectors.sdk.records import day, typed
+from connectors.sdk.resume import Only
 
 Status = Literal["active", "prospect", "paused", "suspended", "former", "archived", "unknown"]
 

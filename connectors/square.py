@@ -32,13 +32,13 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors import fields
-from connectors.base import Connector, Settings
-from connectors.changes import ChangesSettings
-from connectors.errors import ErpUnreachable, SettingsWrong
-from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.paging import Page, walk
+from connectors.sdk import fields
+from connectors.sdk.base import Connector, Settings
+from connectors.sdk.errors import ErpUnreachable, SettingsWrong
+from connectors.sdk.http import Http, HttpLimits, base_address
+from connectors.sdk.incremental import ChangesSettings
+from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.paging import Page, walk
 
 #: canonical field -> the customer's key that it is read from.
 COLUMN_OF = {

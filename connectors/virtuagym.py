@@ -5,7 +5,7 @@ The connection's host is `https://api.virtuagym.com`, its password the club key 
 server of theirs was within reach, the sandbox speaks what it says:
 
 - Both keys stand in the query of every request. (No query ever reaches a log line or an error, see
-  `connectors.http`.)
+  `connectors.sdk.http`.)
 - `GET /api/v1/club/{id}/member?from_id=…&max_results=…` gives members of rising id, at most 500, and in
   `results_remaining` how many follow; with those before that is the total of the certificate. `sync_from` asks for
   changes, but any number of rows may share one timestamp, so the vendor says to walk by id: every reading is full.
@@ -37,19 +37,19 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors import fields
-from connectors.base import Connector, Settings
-from connectors.errors import (
+from connectors.sdk import fields
+from connectors.sdk.base import Connector, Settings
+from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
     ErpUnreachable,
     RateLimited,
     SettingsWrong,
 )
-from connectors.http import THROTTLED, Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.paging import Page, walk
-from connectors.records import day
+from connectors.sdk.http import THROTTLED, Http, HttpLimits, base_address
+from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.paging import Page, walk
+from connectors.sdk.records import day
 
 #: canonical field -> the member's key that it is read from.
 COLUMN_OF = {

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from connectors.base import Connection
+    from connectors.sdk.base import Connection
 
 tested_id: ContextVar[str | None] = ContextVar("tested_id", default=None)
 """While the api-server tests a connection under a made-up id: the id that it has or will have."""

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from connectors.forms import form_of
 from connectors.registry import CONNECTORS
+from connectors.sdk.forms import form_of
 from plugins import airflow_connections
 from plugins.airflow_provider import PREFIX, hook_class_name
 
 if TYPE_CHECKING:
     from clubsync.config import ClubConfig
     from clubsync.operate.connection_check import Checked
-    from connectors.base import Connection
+    from connectors.sdk.base import Connection
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class ErpHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Whether the ERP lets us in and has what the clubs' settings name, in sentences without secrets."""
         from clubsync.errors import SyncError
-        from connectors.errors import ConnectorError
+        from connectors.sdk.errors import ConnectorError
 
         try:
             connection = self.get_conn()

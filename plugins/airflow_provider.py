@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.forms import Extra, Form, form_of
 from connectors.registry import CONNECTORS
+from connectors.sdk.forms import Extra, Form, form_of
 
 PREFIX = "clubsync_"
 

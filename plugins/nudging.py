@@ -18,7 +18,7 @@ from clubsync.clock import now
 from clubsync.errors import SyncError
 from clubsync.operate import nudges
 from clubsync.store.database import Base
-from connectors import webhooks
+from connectors.sdk import webhooks
 from plugins.known_clubs import registry
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from clubsync.cli.keep import guard_app, upkeep
 from clubsync.cli.similar import similar
 from clubsync.cli.sync import sync
 from clubsync.errors import SyncError
-from connectors.errors import ConnectorError
+from connectors.sdk.errors import ConnectorError
 
 app = typer.Typer(
     name="clubsync",

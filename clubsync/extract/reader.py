@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.errors import ConfigError, EmptyAnswer, OtherClub
-from connectors.base import Connection, Connector
+from connectors.sdk.base import Connection, Connector
 
 if TYPE_CHECKING:
     import polars as pl
 
     from clubsync.store.database import Base, Driver
     from clubsync.store.snapshots import Store
-    from connectors.model import Reading
+    from connectors.sdk.model import Reading
 
 #: Customers from which on strangers in a reading are too many to be newcomers.
 OTHER_CLUB_FROM = 20
@@ -43,8 +43,8 @@ def connector_of(
     """
     from pydantic import ValidationError
 
-    from connectors.base import Club
     from connectors.registry import connector_class
+    from connectors.sdk.base import Club
 
     try:
         cls = connector_class(club.erp)
@@ -130,8 +130,8 @@ class Reader:
         """From when on changes are enough for this reading; None: everything is to be read."""
         from clubsync.extract import incremental
         from clubsync.store.database import queries
-        from connectors.model import ONLY_CHANGES
         from connectors.registry import connector_class
+        from connectors.sdk.model import ONLY_CHANGES
 
         if not connector_class(club.erp).answers_changes:
             return None

@@ -1,4 +1,4 @@
-"""Readings that broke off, and how the next one goes on with them (R14; `connectors.bookmark` says when that is sound).
+"""Interrupted readings, and how the next reading resumes them (R14; see `connectors.sdk.resume`).
 
 The answers that a reading has had so far lie below `_unfinished/` of the store, a folder for each reading and a
 file for each answer, written whole or not at all. They are personal data, for a few minutes: of an answer
@@ -32,10 +32,10 @@ from urllib.parse import quote_plus
 import msgspec
 
 from clubsync.store.snapshots import Store
-from connectors.base import Connection, Connector
-from connectors.bookmark import Bookmark, QuestionDiffers
-from connectors.errors import ConnectorError
-from connectors.model import ONLY_CHANGES, Reading
+from connectors.sdk.base import Connection, Connector
+from connectors.sdk.errors import ConnectorError
+from connectors.sdk.model import ONLY_CHANGES, Reading
+from connectors.sdk.resume import Bookmark, QuestionDiffers
 
 log = logging.getLogger(__name__)
 

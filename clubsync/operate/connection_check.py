@@ -10,8 +10,8 @@ from typing import TypeVar
 from clubsync.config import ClubConfig
 from clubsync.errors import SyncError
 from clubsync.extract.reader import connector_of
-from connectors.base import Connection
-from connectors.errors import ConnectorError, ErpUnreachable
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import ConnectorError, ErpUnreachable
 
 AT_A_TIME = 8
 

@@ -21,8 +21,8 @@ from clubsync.extract.reader import connector_of
 from clubsync.pipeline.engine import policy_of
 from clubsync.store.snapshots import KEPT, prepare
 from clubsync.validate import facts
-from connectors.base import Connection
-from connectors.model import Reading
+from connectors.sdk.base import Connection
+from connectors.sdk.model import Reading
 
 _ORDINAL = re.compile(r"\.\d+(?=\.|$)")
 

@@ -22,8 +22,8 @@ from clubsync import clock, connections
 from clubsync.config import ClubConfig, Config, load_config
 from clubsync.errors import BaseMoved, SyncError
 from clubsync.extract.reader import Reader, believe
-from connectors.base import Connection
-from connectors.errors import ConnectorError, RateLimited
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import ConnectorError, RateLimited
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from clubsync.store.snapshots import Snapshot, Store
     from clubsync.validate.affected import Scope
     from clubsync.validate.facts import Policy
-    from connectors.model import Reading
+    from connectors.sdk.model import Reading
 
 log = logging.getLogger(__name__)
 
@@ -529,7 +529,7 @@ class Pipeline:
 
     def _refill(self, step: Step, start: datetime, end: datetime) -> None:
         from clubsync.store.database import queries
-        from connectors.errors import FileMissing
+        from connectors.sdk.errors import FileMissing
 
         club, sql = self.config.club(step["club"]), queries()
         number = self._number(club)

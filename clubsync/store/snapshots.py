@@ -20,7 +20,7 @@ import polars as pl
 import xxhash
 
 from clubsync.errors import PathRefused
-from connectors.model import Reading
+from connectors.sdk.model import Reading
 
 #: What the row hash covers: all that can change a decision or the base. `modified_at` is left out, for
 #: a stamp that moves alone changes nothing; gender and country are not kept at all (R19).

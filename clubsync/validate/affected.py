@@ -22,7 +22,7 @@ from clubsync.store.database import Driver, fetch, queries
 from clubsync.store.record_index import VECTOR
 from clubsync.store.snapshots import KEPT, Snapshot
 from clubsync.validate.facts import CONFLICTING, GONE, GROUP_LIST, SEEN, UNSEEN, VANISHED, Policy
-from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
+from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
 _MIRROR: dict[str, Any] = {
     **{name: CUSTOMER_SCHEMA[name] for name in KEPT if name not in ("row_hash", "groups")},

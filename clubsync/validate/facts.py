@@ -16,7 +16,7 @@ import polars as pl
 
 from clubsync import emails
 from clubsync.frames import attach, repeated
-from connectors.model import GROUP_REF
+from connectors.sdk.model import GROUP_REF
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 

@@ -3,7 +3,7 @@
 - **Authenticator** (`auth`): header keys, query keys, Basic, bearer, OAuth 2 client credentials, a session.
   Secrets stand in the connection; settings only say where they go: `{password}`, `{extra.tenant}`.
 - **Paginator** (`paging` of each list) and what its end proves: `connectors.rest.paging`.
-- **Record selector** (`records`) and **fields**: dotted paths, or JMESPath: `connectors.rest.paths`.
+- **Record selector** (`records`) and **fields**: dotted paths, or JMESPath: `connectors.sdk.paths`.
 - **Status rule** (`status`): the ERP's words in lists; without it everybody who is listed is active.
 - **Groups** (`groups`): held inside the record or in a second list, which is read whole first, or nothing is.
 - **Incremental cursor** (`customers.changes`): between full readings only what changed is asked for, from the

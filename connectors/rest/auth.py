@@ -1,7 +1,7 @@
 """The authenticator: from a connection and `auth:` to headers, parameters or a log-in.
 
 OAuth 2 client credentials are RFC 6749, 4.4. A token is asked for once a reading and once more when it runs
-out (`connectors.http`); it is kept in memory only.
+out (`connectors.sdk.http`); it is kept in memory only.
 """
 
 from __future__ import annotations
@@ -11,10 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from connectors.base import Connection
-from connectors.errors import ContractChanged, CredentialsRefused, SettingsWrong
-from connectors.http import Http, HttpLimits
-from connectors.rest.paths import getter, text
 from connectors.rest.settings import (
     PART,
     BasicAuth,
@@ -25,6 +21,10 @@ from connectors.rest.settings import (
     RestSettings,
     SessionAuth,
 )
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import ContractChanged, CredentialsRefused, SettingsWrong
+from connectors.sdk.http import Http, HttpLimits
+from connectors.sdk.paths import getter, text
 
 Login = Callable[[Http], Mapping[str, str]]
 

@@ -9,15 +9,8 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from connectors import fields
-from connectors.base import Connection, Connector, Settings
-from connectors.bookmark import Only
-from connectors.errors import ContractChanged, ErpUnreachable, SettingsWrong
-from connectors.http import Http, base_address
-from connectors.model import GROUP_SCHEMA, Reading, assemble, groups_frame
 from connectors.rest.auth import headers_of, login_of
 from connectors.rest.paging import Api, Page, Walk, pager_of
-from connectors.rest.paths import MISSING, columns, getter, names, text
 from connectors.rest.records import Customers, Days, Memberships, Spans
 from connectors.rest.settings import (
     Cursor,
@@ -29,6 +22,13 @@ from connectors.rest.settings import (
     NextUrl,
     RestSettings,
 )
+from connectors.sdk import fields
+from connectors.sdk.base import Connection, Connector, Settings
+from connectors.sdk.errors import ContractChanged, ErpUnreachable, SettingsWrong
+from connectors.sdk.http import Http, base_address
+from connectors.sdk.model import GROUP_SCHEMA, Reading, assemble, groups_frame
+from connectors.sdk.paths import MISSING, columns, getter, names, text
+from connectors.sdk.resume import Only
 
 CUSTOMERS, KNOWN, HELD = "customers", "groups.known.list", "groups.held.list"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from connectors.errors import CredentialsRefused, ErpUnreachable, RateLimited
-from connectors.fields import words
-from connectors.http import Judge, Unauthorized
-from connectors.rest.paths import MISSING, getter
 from connectors.rest.settings import Condition, Errors, RestSettings
+from connectors.sdk.errors import CredentialsRefused, ErpUnreachable, RateLimited
+from connectors.sdk.fields import words
+from connectors.sdk.http import Judge, Unauthorized
+from connectors.sdk.paths import MISSING, getter
 
 
 def holds(condition: Condition, thing: Any) -> bool:

@@ -27,12 +27,8 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import msgspec
 from requests.utils import parse_header_links
 
-from connectors.base import Connection
-from connectors.errors import ConnectorError, ContractChanged
-from connectors.http import Http, Reply
 from connectors.rest.auth import filled_params, params_of
 from connectors.rest.errors import judge_of
-from connectors.rest.paths import MISSING, described, getter, text
 from connectors.rest.settings import (
     Cursor,
     Keyset,
@@ -46,6 +42,10 @@ from connectors.rest.settings import (
     RangeHeader,
     RestSettings,
 )
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import ConnectorError, ContractChanged
+from connectors.sdk.http import Http, Reply
+from connectors.sdk.paths import MISSING, described, getter, text
 
 #: numbers of rows at which ERPs like to stop without saying so.
 _ROUND = frozenset({10, 15, 20, 25, 30, 50, 100, 150, 200, 250, 300, 500, 1000, 2000, 2500, 5000})

@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pyarrow as pa
 
-from connectors import fields
-from connectors.base import Club
-from connectors.errors import ContractChanged
-from connectors.model import GROUP_REF, customers_frame
 from connectors.rest.errors import holds
-from connectors.rest.paths import MISSING, getter, names, text
 from connectors.rest.settings import Held, RestSettings
+from connectors.sdk import fields
+from connectors.sdk.base import Club
+from connectors.sdk.errors import ContractChanged
+from connectors.sdk.model import GROUP_REF, customers_frame
+from connectors.sdk.paths import MISSING, getter, names, text
 
 #: what one record becomes before texts are parsed, all at once.
 RAW = (

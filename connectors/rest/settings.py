@@ -15,10 +15,10 @@ from pydantic import (
     model_validator,
 )
 
-from connectors.base import Settings
-from connectors.fields import TRUE_WORDS, words_of
-from connectors.http import HttpLimits
-from connectors.rest.paths import Path
+from connectors.sdk.base import Settings
+from connectors.sdk.fields import TRUE_WORDS, words_of
+from connectors.sdk.http import HttpLimits
+from connectors.sdk.paths import Path
 
 #: Names of headers and parameters that hold secrets: their values may only come from the connection.
 _SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|session", re.IGNORECASE)

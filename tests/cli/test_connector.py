@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 from clubsync.cli import app
 from clubsync.errors import ConfigError
 from clubsync.operate.tryout import _is_used, masked
-from connectors.errors import ConnectorError
 from connectors.registry import CONNECTORS
+from connectors.sdk.errors import ConnectorError
 from sandbox.courtside import Place, create_app
 from tests.support.servers import serving
 

@@ -9,7 +9,7 @@ import pytest
 from clubsync.config import Config, Promise
 from clubsync.manual import lifecycle
 from clubsync.operate import freshness
-from connectors.errors import ErpUnreachable, RateLimited
+from connectors.sdk.errors import ErpUnreachable, RateLimited
 from tests.support.club import ERP_NAME, Club
 
 MINUTE = timedelta(minutes=1)

@@ -11,7 +11,7 @@ import pytest
 
 from clubsync.errors import PathRefused
 from clubsync.store.snapshots import HASHED, Store, prepare, row_hashes
-from connectors.model import assemble, customers_frame, groups_frame
+from connectors.sdk.model import assemble, customers_frame, groups_frame
 
 FULL: dict[str, Any] = {
     "erp_id": "1",

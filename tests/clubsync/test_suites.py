@@ -14,7 +14,7 @@ import pytest
 from clubsync.store.snapshots import prepare
 from clubsync.validate import facts, suites
 from clubsync.validate.facts import Policy
-from connectors.model import GROUP_REF
+from connectors.sdk.model import GROUP_REF
 from tests.support.club import Erp
 
 #: R22

@@ -9,7 +9,7 @@ import pytest
 
 from clubsync.extract.resume import ROOT, Folder, Kept, folders, forget, sweep
 from clubsync.store.snapshots import Store
-from connectors.bookmark import QuestionDiffers
+from connectors.sdk.resume import QuestionDiffers
 
 BEGUN = datetime(2026, 3, 2, 6, 0, 0, 123_457, tzinfo=UTC)
 KEY = b"k" * 16

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.base import Club, Connection
-from connectors.bookmark import Bookmark, Only, QuestionDiffers
-from connectors.errors import ConnectorError, ErpUnreachable
-from connectors.http import Http, HttpLimits
-from connectors.playtomic import PlaytomicConnector, PlaytomicSettings
+from connectors.playtomic.connector import PlaytomicConnector, PlaytomicSettings
 from connectors.rest import RestConnector, RestSettings
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ConnectorError, ErpUnreachable
+from connectors.sdk.http import Http, HttpLimits
+from connectors.sdk.resume import Bookmark, Only, QuestionDiffers
 from tests.contract.case import CLUB
 from tests.support.api import Api
 

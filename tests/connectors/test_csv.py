@@ -12,8 +12,8 @@ from openpyxl import Workbook
 from pydantic import ValidationError
 
 from connectors.csv import CsvSettings
-from connectors.errors import ContractChanged, FileBroken, FileMissing
-from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, Reading
+from connectors.sdk.errors import ContractChanged, FileBroken, FileMissing
+from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, Reading
 from tests.support.drops import connector, people, put
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from starlette.responses import JSONResponse
 
-from connectors.base import Club, Connection
 from connectors.dolibarr import DolibarrConnector, DolibarrSettings
-from connectors.errors import ContractChanged, ErpUnreachable, SettingsWrong
-from connectors.http import HttpLimits
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ContractChanged, ErpUnreachable, SettingsWrong
+from connectors.sdk.http import HttpLimits
 from sandbox import dolibarr
 from sandbox.world import ClubSpec, World
 from tests.support.api import Api

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors.errors import ContractChanged, SettingsWrong
 from connectors.eversports import LONG_AGO, periods, without
-from connectors.model import Reading
+from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.model import Reading
 from tests.support.drops import connector, people, put
 
 HEADER = (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from connectors import fields
+from connectors.sdk import fields
 
 PARIS = ZoneInfo("Europe/Paris")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Connection
-from connectors.errors import ErpUnreachable, FileBroken, FileMissing, SettingsWrong
-from connectors.files import FileDrop
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import ErpUnreachable, FileBroken, FileMissing, SettingsWrong
+from connectors.sdk.files.folder import FileDrop
 from tests.support.drops import put
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

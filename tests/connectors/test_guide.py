@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 from clubsync.cli import app
 from clubsync.config import load_club, load_config
 from clubsync.operate.tryout import try_out
-from connectors.base import Connection
 from connectors.rest.settings import AnyPaging, RestSettings
+from connectors.sdk.base import Connection
 from sandbox.courtside import Place, create_app
 from tests.support.servers import serving
 

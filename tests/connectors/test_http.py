@@ -1,4 +1,4 @@
-"""`connectors.http` against a real server on 127.0.0.1 that answers what a test tells it to."""
+"""`connectors.sdk.http` against a real server on 127.0.0.1 that answers what a test tells it to."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from connectors.base import Connection
-from connectors.errors import (
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
     ErpUnreachable,
     RateLimited,
     SettingsWrong,
 )
-from connectors.http import Http, HttpLimits, asked_wait, base_address
+from connectors.sdk.http import Http, HttpLimits, asked_wait, base_address
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 

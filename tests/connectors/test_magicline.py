@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from connectors.base import Club, Connection
-from connectors.errors import ContractChanged, SettingsWrong
-from connectors.http import HttpLimits
 from connectors.magicline import MagiclineConnector, MagiclineSettings, without
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.http import HttpLimits
 from sandbox import magicline
 from sandbox.world import ClubSpec, World
 from tests.support.api import Api

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.base import Club, Connection
-from connectors.errors import ContractChanged, SettingsWrong
-from connectors.http import HttpLimits
 from connectors.mindbody import MindbodyConnector, MindbodySettings
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.http import HttpLimits
 from sandbox import mindbody
 from sandbox.world import ClubSpec, World
 from tests.support.api import Api

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from starlette.responses import JSONResponse
 
-from connectors.base import Club, Connection
-from connectors.errors import ContractChanged, CredentialsRefused, ErpUnreachable, SettingsWrong
-from connectors.http import HttpLimits
 from connectors.odoo import OdooConnector, OdooSettings
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ContractChanged, CredentialsRefused, ErpUnreachable, SettingsWrong
+from connectors.sdk.http import HttpLimits
 from sandbox import odoo
 from sandbox.world import ClubSpec, World
 from tests.support.api import Api, Asked

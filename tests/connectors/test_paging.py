@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.errors import ContractChanged, ErpUnreachable
-from connectors.http import HttpLimits
-from connectors.paging import Page, Walk, next_offset, walk, walk_by_id
+from connectors.sdk.errors import ContractChanged, ErpUnreachable
+from connectors.sdk.http import HttpLimits
+from connectors.sdk.paging import Page, Walk, next_offset, walk, walk_by_id
 
 Asked = list[int | None]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import ContractChanged
-from connectors.model import Reading
+from connectors.sdk.errors import ContractChanged
+from connectors.sdk.model import Reading
 from tests.support.drops import connector, put
 
 HEADER = (

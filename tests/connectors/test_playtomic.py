@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.base import Club, Connection
-from connectors.errors import ContractChanged, FileBroken, FileMissing, SettingsWrong
-from connectors.http import HttpLimits
-from connectors.playtomic import PlaytomicConnector, PlaytomicSettings, last_day
+from connectors.playtomic.connector import PlaytomicConnector, PlaytomicSettings, last_day
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ContractChanged, FileBroken, FileMissing, SettingsWrong
+from connectors.sdk.http import HttpLimits
 from sandbox import playtomic
 from sandbox.world import ClubSpec, World
 from tests.support.servers import serving

@@ -10,10 +10,10 @@ import pytest
 from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
-from connectors.base import Club, Connection
-from connectors.errors import ContractChanged, CredentialsRefused, ErpUnreachable, SettingsWrong
-from connectors.http import HttpLimits
 from connectors.resamania import ResamaniaConnector, ResamaniaSettings
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ContractChanged, CredentialsRefused, ErpUnreachable, SettingsWrong
+from connectors.sdk.http import HttpLimits
 from sandbox import resamania
 from sandbox.world import ClubSpec, World
 from tests.support.api import Api

@@ -20,8 +20,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.base import Club, Connection
-from connectors.errors import (
+from connectors.rest import RestConnector, RestSettings, records
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import (
     ConnectorError,
     ContractChanged,
     CredentialsRefused,
@@ -29,8 +30,7 @@ from connectors.errors import (
     RateLimited,
     SettingsWrong,
 )
-from connectors.model import Reading
-from connectors.rest import RestConnector, RestSettings, records
+from connectors.sdk.model import Reading
 from tests.support.servers import serving
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)

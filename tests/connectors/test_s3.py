@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from connectors.base import Connection
-from connectors.errors import CredentialsRefused, FileMissing
-from connectors.files import FileDrop
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import CredentialsRefused, FileMissing
+from connectors.sdk.files.folder import FileDrop
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 OBJECTS = {

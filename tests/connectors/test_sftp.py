@@ -12,15 +12,15 @@ from typing import Any
 import asyncssh
 import pytest
 
-from connectors.base import Connection
-from connectors.errors import (
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import (
     CredentialsRefused,
     ErpUnreachable,
     FileBroken,
     FileMissing,
     SettingsWrong,
 )
-from connectors.files import Content, FileDrop
+from connectors.sdk.files.folder import Content, FileDrop
 from sandbox.sftp import Server, serving
 from tests.support.drops import put
 

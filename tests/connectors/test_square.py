@@ -11,9 +11,9 @@ import pytest
 import requests
 from pydantic import ValidationError
 
-from connectors.base import Club, Connection
-from connectors.errors import ContractChanged, ErpUnreachable, SettingsWrong
-from connectors.http import HttpLimits
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ContractChanged, ErpUnreachable, SettingsWrong
+from connectors.sdk.http import HttpLimits
 from connectors.square import SquareConnector, SquareSettings
 from sandbox import square
 from sandbox.world import ClubSpec, World

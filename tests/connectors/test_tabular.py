@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from connectors import tabular
-from connectors.errors import ContractChanged, FileBroken, SettingsWrong
-from connectors.files import Content
+from connectors.sdk.errors import ContractChanged, FileBroken, SettingsWrong
+from connectors.sdk.files import tabular
+from connectors.sdk.files.folder import Content
 
 
 def parse(

@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from starlette.responses import JSONResponse
 
-from connectors.base import Club, Connection
-from connectors.errors import (
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
     ErpUnreachable,
     SettingsWrong,
 )
-from connectors.http import Http, HttpLimits
-from connectors.tryton import TrytonConnector, TrytonSettings, _Rest
+from connectors.sdk.http import Http, HttpLimits
+from connectors.tryton.connector import TrytonConnector, TrytonSettings, _Rest
 from sandbox.tryton import Feeder, TrytonError
 from sandbox.world import ClubSpec, World
 from tests.support.api import Api, Asked
@@ -465,7 +465,7 @@ def test_rest_with_more_ids_than_an_address_takes(
     """What hangs on a page of parties is asked for in parts."""
     for n in range(5):
         party(erp, f"P{n}", f"p{n}@example.com")
-    monkeypatch.setattr("connectors.tryton._Rest.most_ids", 2)
+    monkeypatch.setattr("connectors.tryton.connector._Rest.most_ids", 2)
     reading = over_rest(erp, erp.application_key()).read()
     assert sorted(reading.customers["email"]) == [f"p{n}@example.com" for n in range(5)]
 

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from starlette.responses import JSONResponse
 
-from connectors.base import Club, Connection
-from connectors.errors import (
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
     ErpUnreachable,
     RateLimited,
     SettingsWrong,
 )
-from connectors.http import HttpLimits
+from connectors.sdk.http import HttpLimits
 from connectors.virtuagym import VirtuagymConnector, VirtuagymSettings
 from sandbox import virtuagym
 from sandbox.world import ClubSpec, World

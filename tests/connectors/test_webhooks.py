@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from connectors import webhooks
-from connectors.webhooks import BadSecret, NotVerified, verify
+from connectors.sdk import webhooks
+from connectors.sdk.webhooks import BadSecret, NotVerified, verify
 
 SECRET = "whsec_c2VjcmV0LW9mLWEtdGVzdC1vZi13ZWJob29rcw=="
 BODY = b'{"type": "customer.changed"}'

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, TypeVar
 
 from starlette.applications import Starlette
 
-from connectors.base import Connection, Connector
-from connectors.http import HttpLimits
 from connectors.registry import connector_class
+from connectors.sdk.base import Connection, Connector
+from connectors.sdk.http import HttpLimits
 from sandbox.faults import Fault, Faults
 from tests.contract.case import CLUB, KINDS, Erp, Kind, Someone
 from tests.support.servers import Recorder, serving

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.base import Club, Connector
-from connectors.errors import ConnectorError
+from connectors.sdk.base import Club, Connector
+from connectors.sdk.errors import ConnectorError
 from tests.support.servers import Recorder
 
 #: stands in every field of an ERP that the sync does not need; it may turn up nowhere (R19).

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.base import Connection, Connector
 from connectors.csv import CsvConnector, CsvSettings
-from connectors.errors import ConnectorError, FileBroken
 from connectors.eversports import EversportsConnector, EversportsSettings
 from connectors.planity import PlanityConnector, PlanitySettings
+from connectors.sdk.base import Connection, Connector
+from connectors.sdk.errors import ConnectorError, FileBroken
 from sandbox import exports, file_faults
 from sandbox.sftp import Server
 from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import pytest
 from starlette.applications import Starlette
 
-from connectors.base import Connection
-from connectors.errors import ConnectorError, ErpUnreachable
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import ConnectorError, ErpUnreachable
 from sandbox import odoo
 from tests.contract.api_case import NAME, NO_FILES, PRIMARY_KEYS, STATIC_KEY, ApiErp, Apis
 from tests.contract.case import CANARY, ConnectorCase, Someone

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.base import Connection
-from connectors.http import HttpLimits
-from connectors.playtomic import PlaytomicConnector, PlaytomicSettings
+from connectors.playtomic.connector import PlaytomicConnector, PlaytomicSettings
+from connectors.sdk.base import Connection
+from connectors.sdk.http import HttpLimits
 from sandbox.faults import Fault, Faults
 from sandbox.playtomic import Player
 from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone

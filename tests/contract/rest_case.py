@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import pytest
 from ruamel.yaml import YAML
 
-from connectors.base import Connection
 from connectors.rest import RestConnector, RestSettings
+from connectors.sdk.base import Connection
 from sandbox.courtside import Place
 from sandbox.faults import Fault, Faults
 from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone

@@ -17,8 +17,9 @@ import pytest
 
 from clubsync.extract.resume import Shelf
 from clubsync.store.snapshots import Store
-from connectors.base import Connector
-from connectors.errors import (
+from connectors.registry import CONNECTORS
+from connectors.sdk.base import Connector
+from connectors.sdk.errors import (
     ConnectorError,
     ContractChanged,
     CredentialsRefused,
@@ -27,8 +28,7 @@ from connectors.errors import (
     RateLimited,
     SettingsWrong,
 )
-from connectors.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, STATUSES, Reading
-from connectors.registry import CONNECTORS
+from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, STATUSES, Reading
 from sandbox.faults import HostileFault
 from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Held, Kind, Someone, crowd
 from tests.contract.cases import CASES

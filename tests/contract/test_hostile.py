@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.base import Club, Connection
-from connectors.errors import ConnectorError, ContractChanged, ErpUnreachable, SettingsWrong
 from connectors.rest import RestConnector, RestSettings
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ConnectorError, ContractChanged, ErpUnreachable, SettingsWrong
 from sandbox import hostile
 from sandbox.hostile import Hostile
 

@@ -58,7 +58,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "CONNECTORS = {",
         '    "gym_tool": "connectors.gym_tool:GymToolConnector",',
     )
-    _tell(folder / "connectors/forms.py", "FORMS = {", '    "gym_tool": Form(title="Gym tool"),')
+    _tell(
+        folder / "connectors/sdk/forms.py", "FORMS = {", '    "gym_tool": Form(title="Gym tool"),'
+    )
     cases = folder / "tests/contract/cases.py"
     _tell(cases, "CASES: tuple[ConnectorCase, ...] = (", "    GymToolCase(),")
     _tell(

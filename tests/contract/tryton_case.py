@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.base import Connection
-from connectors.http import HttpLimits
-from connectors.tryton import TrytonConnector, TrytonSettings
+from connectors.sdk.base import Connection
+from connectors.sdk.http import HttpLimits
+from connectors.tryton.connector import TrytonConnector, TrytonSettings
 from sandbox.faults import Fault, Faults
 from tests.contract.api_case import STATIC_KEY
 from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone

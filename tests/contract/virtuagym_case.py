@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from starlette.applications import Starlette
 
-from connectors.base import Connection
+from connectors.sdk.base import Connection
 from sandbox import virtuagym
 from tests.contract.api_case import NAME, NO_FILES, PRIMARY_KEYS, STATIC_KEY, ApiErp, Apis
 from tests.contract.case import CANARY, ConnectorCase, Someone

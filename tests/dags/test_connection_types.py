@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from connectors.forms import FORMS, WEBHOOK_SECRET, form_of
 from connectors.registry import CONNECTORS, connector_class
+from connectors.sdk.forms import FORMS, WEBHOOK_SECRET, form_of
 from plugins import airflow_hooks
 from plugins.airflow_connections import resolve, tested_id
 from plugins.airflow_provider import provider_info

@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 from clubsync import errors as sync_errors
-from connectors import errors as connector_errors
+from connectors.sdk import errors as connector_errors
 
 RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
 

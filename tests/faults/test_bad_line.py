@@ -20,7 +20,7 @@ from clubsync.config import ClubConfig, Config, Guard
 from clubsync.pipeline.engine import Pipeline, Step
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
-from connectors.base import Connection
+from connectors.sdk.base import Connection
 from sandbox.tryton import Client, TrytonError
 from tests.support.bad_line import BadLine, bad_line
 from tests.support.tryton import Tryton, tryton

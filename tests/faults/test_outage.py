@@ -24,7 +24,7 @@ from clubsync.operate import freshness
 from clubsync.pipeline.engine import Pipeline, Step
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
-from connectors.base import Connection
+from connectors.sdk.base import Connection
 from plugins import upkeep_tasks
 from sandbox.faults import Fault, Faults
 from sandbox.playtomic import Player, Venue

@@ -88,7 +88,7 @@ def site(
     from airflow.api_fastapi.app import create_auth_manager
     from airflow.api_fastapi.core_api.security import get_user
 
-    from connectors.base import Connection
+    from connectors.sdk.base import Connection
     from plugins import airflow_connections, nudging
     from plugins.clubs_pages import surroundings
     from plugins.web import application

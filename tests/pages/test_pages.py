@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import ErpUnreachable
+from connectors.sdk.errors import ErpUnreachable
 from tests.pages.conftest import NAMES, Site
 from tests.support.club import Club
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from connectors.errors import ErpUnreachable
+from connectors.sdk.errors import ErpUnreachable
 from tests.pages.conftest import Site
 
 LONG = "https://erp.example.org/" + "a-very-long-path-without-a-space-" * 4

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from connectors.errors import FileBroken
+from connectors.sdk.errors import FileBroken
 from tests.support.club import Club
 
 

@@ -14,7 +14,7 @@ from clubsync.config import ClubConfig, Config, Guard
 from clubsync.pipeline.engine import Pipeline, Step
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
-from connectors.base import Connection
+from connectors.sdk.base import Connection
 from sandbox import mindbody
 from sandbox.faults import Fault, Faults
 from tests.support.servers import serving

@@ -28,7 +28,7 @@ from clubsync.pipeline.engine import Pipeline, Step
 from clubsync.store.database import Base, queries
 from clubsync.store.embedded import Server
 from clubsync.store.snapshots import Store
-from connectors.base import Connection
+from connectors.sdk.base import Connection
 from sandbox import virtuagym
 from sandbox.faults import Fault, Faults
 from tests.support.servers import Recorder, serving

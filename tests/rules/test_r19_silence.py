@@ -11,7 +11,7 @@ import pytest
 from clubsync.load import transaction
 from clubsync.validate import facts, suites
 from clubsync.validate.facts import Policy
-from connectors.errors import ErpUnreachable
+from connectors.sdk.errors import ErpUnreachable
 from tests.support.club import Club
 
 SECRETS = ("zoe", "quintessence", "33611223344", "1234567")
@@ -86,7 +86,7 @@ def test_r19_the_suites_see_no_value_of_a_person(club: Club) -> None:
     """ "validation reports": what Great Expectations is given are ids, verdicts and counts."""
     from clubsync.store import snapshots
     from clubsync.validate import affected
-    from connectors.model import GROUP_REF
+    from connectors.sdk.model import GROUP_REF
 
     person(club, "1")
     person(club, "2", email="zoe quintessence")

@@ -8,7 +8,7 @@ import pytest
 
 from clubsync.config import Config
 from clubsync.pipeline.engine import Pipeline
-from connectors.errors import ErpUnreachable, RateLimited
+from connectors.sdk.errors import ErpUnreachable, RateLimited
 from tests.support.club import ERP_NAME, Club
 from tests.support.rules import NewClub
 

@@ -15,8 +15,8 @@ from clubsync.config import ClubConfig, Config, Guard
 from clubsync.pipeline import engine as stages
 from clubsync.pipeline.engine import Pipeline, Step
 from clubsync.store.snapshots import Store
-from connectors.base import Connection
-from connectors.errors import ErpUnreachable
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import ErpUnreachable
 from tests.support.club import Club
 
 FIVE = timedelta(minutes=5)

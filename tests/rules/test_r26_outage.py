@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 
-from connectors.errors import ErpUnreachable
+from connectors.sdk.errors import ErpUnreachable
 from tests.support.club import Club
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from clubsync.operate import nudges
 from clubsync.operate.retention import upkeep
-from connectors.errors import ErpUnreachable
+from connectors.sdk.errors import ErpUnreachable
 from tests.support.club import ERP_NAME, Club
 
 PATIENCE = timedelta(seconds=30)

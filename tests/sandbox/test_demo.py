@@ -19,9 +19,9 @@ import requests
 
 from clubsync.config import load_config
 from clubsync.connections import parse
-from connectors.base import Club
-from connectors.errors import ConnectorError, FileBroken, RateLimited
 from connectors.registry import CONNECTORS, connector_class
+from connectors.sdk.base import Club
+from connectors.sdk.errors import ConnectorError, FileBroken, RateLimited
 from sandbox.demo import CLUBS, Sandbox, clubs_yaml, connections
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import ConnectorError, ContractChanged, FileBroken, FileMissing
+from connectors.sdk.errors import ConnectorError, ContractChanged, FileBroken, FileMissing
 from sandbox import exports, file_faults
 from sandbox.world import ClubSpec, ClubState, World
 from tests.support.drops import connector, people

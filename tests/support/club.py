@@ -23,9 +23,9 @@ from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Store
 from clubsync.validate import affected as scopes
 from connectors import registry
-from connectors.base import Connection, Connector, Settings
-from connectors.errors import ConnectorError
-from connectors.model import Certificate, Reading, assemble, customers_frame, groups_frame
+from connectors.sdk.base import Connection, Connector, Settings
+from connectors.sdk.errors import ConnectorError
+from connectors.sdk.model import Certificate, Reading, assemble, customers_frame, groups_frame
 
 ERP_NAME = "memory"
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)

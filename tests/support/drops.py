@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.base import Club, Connection, Connector
 from connectors.registry import connector_class
+from connectors.sdk.base import Club, Connection, Connector
 
 PARIS = Club(id="paris-11", timezone=ZoneInfo("Europe/Paris"), country="FR")
 

@@ -15,7 +15,7 @@ from clubsync.load.transaction import _json_lists
 from clubsync.store.snapshots import Snapshot, prepare
 from clubsync.validate import affected, facts
 from clubsync.validate.facts import VANISHED, Policy
-from connectors.model import GROUP_SCHEMA, assemble, customers_frame, groups_frame
+from connectors.sdk.model import GROUP_SCHEMA, assemble, customers_frame, groups_frame
 from tests.support.words import Record
 
 FORMER_GROUP = "ex"

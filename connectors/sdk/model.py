@@ -32,7 +32,7 @@ GROUP_REF = pl.Struct({"id": pl.String, "valid_from": pl.Date, "valid_until": pl
 #:
 #: - `erp_id`: the ERP's immutable key; null in every row of a source without ids, in none otherwise.
 #: - `email`: as the ERP has it (raw, stripped). Normalising and judging it is not the connector's work.
-#: - `phone`: E.164 where `connectors.fields.phone` can parse it, else as the ERP has it.
+#: - `phone`: E.164 where `connectors.sdk.fields.phone` can parse it, else as the ERP has it.
 #: - `status`: one of `STATUSES`; `status_raw` the ERP's own word, kept only where status is `unknown`.
 #: - `groups`: the ERP groups, products, memberships or benefits the customer holds: ids of
 #:   `Reading.groups`, each with the days on which it begins and ends (both inclusive, club's calendar;

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from connectors import fields
-from connectors.base import Club, Connection
-from connectors.drop import DropSettings, open_drop, table_of
-from connectors.errors import ContractChanged
-from connectors.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
-from connectors.tabular import Table
+from connectors.sdk import fields
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import ContractChanged
+from connectors.sdk.files.drop import DropSettings, open_drop, table_of
+from connectors.sdk.files.tabular import Table
+from connectors.sdk.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
 
 #: canonical field -> column.
 COLUMN_OF = {

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from connectors.base import Settings
+from connectors.sdk.base import Settings
 
 
 class ChangesSettings(Settings):

@@ -16,7 +16,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator
 
-from connectors.errors import ContractChanged
+from connectors.sdk.errors import ContractChanged
 
 
 class _Missing:

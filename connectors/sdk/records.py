@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from connectors.errors import ContractChanged
+from connectors.sdk.errors import ContractChanged
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ from typing import Generic, TypeVar
 
 import polars as pl
 
-from connectors.errors import ConnectorError, ContractChanged
-from connectors.http import HttpLimits
-from connectors.model import Reading, assemble
+from connectors.sdk.errors import ConnectorError, ContractChanged
+from connectors.sdk.http import HttpLimits
+from connectors.sdk.model import Reading, assemble
 
 T = TypeVar("T")
 At = TypeVar("At", bound=Hashable)
@@ -40,7 +40,7 @@ class Page(Generic[T, At]):
 
 @dataclass
 class Walk(Generic[T]):
-    """All pages that came: `doubts` as `connectors.model.assemble` takes them."""
+    """All pages that came: `doubts` as `connectors.sdk.model.assemble` takes them."""
 
     rows: list[T] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)

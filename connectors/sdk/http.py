@@ -3,7 +3,7 @@
 `Http` wraps a `requests` session. Every request has timeouts; every reading has caps on bytes and
 time; what may pass by itself (no connection, a timeout, 5xx, a cut answer) is tried again with growing
 pauses (tenacity); a 429 or one of its cousins is waited for when the wait is short, and becomes
-`RateLimited` when it is not. What is left is said in the words of `connectors.errors`.
+`RateLimited` when it is not. What is left is said in the words of `connectors.sdk.errors`.
 
 Nothing that a server or a user could have filled with a secret or a person's data reaches a message, a
 traceback or a log line: no query string, no body, no header (R19). That is why the errors of
@@ -35,9 +35,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.wait import wait_exponential_jitter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
-from connectors.base import Connection, Connector, Settings
-from connectors.bookmark import Bookmark, Only, QuestionDiffers, keys_of
-from connectors.errors import (
+from connectors.sdk.base import Connection, Connector, Settings
+from connectors.sdk.errors import (
     ConnectorError,
     ContractChanged,
     CredentialsRefused,
@@ -45,6 +44,7 @@ from connectors.errors import (
     RateLimited,
     SettingsWrong,
 )
+from connectors.sdk.resume import Bookmark, Only, QuestionDiffers, keys_of
 
 log = logging.getLogger(__name__)
 

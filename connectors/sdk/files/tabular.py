@@ -27,9 +27,9 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from connectors.errors import ContractChanged, FileBroken, SettingsWrong
-from connectors.fields import INVISIBLE
-from connectors.files import Content
+from connectors.sdk.errors import ContractChanged, FileBroken, SettingsWrong
+from connectors.sdk.fields import INVISIBLE
+from connectors.sdk.files.folder import Content
 
 DELIMITERS = (";", ",", "\t", "|")
 

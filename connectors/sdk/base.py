@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connectors.bookmark import Bookmark
-from connectors.errors import SettingsWrong
-from connectors.model import Reading
+from connectors.sdk.errors import SettingsWrong
+from connectors.sdk.model import Reading
+from connectors.sdk.resume import Bookmark
 
 
 class Settings(BaseModel):
@@ -106,7 +106,7 @@ class Connector(ABC, Generic[S]):
 
     @property
     def goes_on_within(self) -> timedelta | None:
-        """How long after it began a reading that broke off may be gone on with by the next (connectors.bookmark).
+        """How long after it began a reading that broke off may be gone on with by the next (connectors.sdk.resume).
 
         As long as one that did not break off may last; None: it begins anew, as with files, and where nothing
         would tell a cursor that the ERP has forgotten from the end of its list.

@@ -1,7 +1,7 @@
 """Playtomic: padel and tennis clubs, over the third-party API, or from the Manager's customer CSV.
 
 The connection's host decides: an http address is the API (log-in and password are the client id and the
-secret), `file:///…`, `sftp://…` or `s3://…` is a drop of Manager files (`connectors.playtomic_csv`).
+secret), `file:///…`, `sftp://…` or `s3://…` is a drop of Manager files (`connectors.playtomic.manager_csv`).
 
 The API, from the vendor's pages on authentication and players [doc] (erps.md 3.3); no server of theirs was
 within reach, the sandbox speaks what these pages say:
@@ -40,13 +40,15 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors import drop, fields, playtomic_csv
-from connectors.base import Connection, Connector, Settings
-from connectors.drop import DropSettings
-from connectors.errors import ContractChanged, SettingsWrong
-from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.paging import Page, walk
+from connectors.playtomic import manager_csv
+from connectors.sdk import fields
+from connectors.sdk.base import Connection, Connector, Settings
+from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.files import drop
+from connectors.sdk.files.drop import DropSettings
+from connectors.sdk.http import Http, HttpLimits, base_address
+from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.paging import Page, walk
 
 #: canonical field -> the player's key that it is read from.
 COLUMN_OF = {
@@ -128,7 +130,7 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
         :raises ConnectorError: before the first whole page, or the file is not whole.
         """
         if _is_drop(self.connection):
-            return playtomic_csv.read(self.connection, self.club, self.settings)
+            return manager_csv.read(self.connection, self.club, self.settings)
         as_of = self.now()
         with self._http() as http:
             return self._walk(http, as_of)
@@ -145,7 +147,7 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
     def check(self) -> str:
         """Log in and ask for one player, or look for the file."""
         if _is_drop(self.connection):
-            return playtomic_csv.check(self.connection, self.settings)
+            return manager_csv.check(self.connection, self.settings)
         with self._http() as http:
             page = self._page(http, None, limit=1)
         found = "has players" if page.data else "has no players"

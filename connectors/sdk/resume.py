@@ -3,7 +3,7 @@
 A reading asks its ERP one question after the other, and what it asks follows from what it was answered. So a
 reading that begins anew, and is given the kept answers as long as its questions are the same, comes by itself
 to where the last one stopped, whatever its ERP's way of paging, and with all that its connector gathers on the
-way. `connectors.http.Http` does that; connectors only say when they begin (`Connector.begin`), and what of an
+way. `connectors.sdk.http.Http` does that; connectors only say when they begin (`Connector.begin`), and what of an
 answer must not lie on a disk (`Only`).
 
 Is such a reading as good as one in a single go (R14)? What a walk proves is proved by the whole of it: repeated
@@ -29,7 +29,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.errors import ConnectorError
+from connectors.sdk.errors import ConnectorError
 
 _WORD = re.compile(r"[\w$:@-]+")
 #: What the name of a field looks like, unlike a key that is itself data (an id, an email).

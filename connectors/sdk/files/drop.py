@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from pydantic import Field
 
-from connectors.base import Connection, Connector, Settings
-from connectors.files import Content, FileDrop
-from connectors.tabular import Table, parse
+from connectors.sdk.base import Connection, Connector, Settings
+from connectors.sdk.files.folder import Content, FileDrop
+from connectors.sdk.files.tabular import Table, parse
 
 
 class DropSettings(Settings):

@@ -35,8 +35,8 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 from fsspec.exceptions import FSTimeoutError
 
-from connectors.base import Connection
-from connectors.errors import (
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import (
     ConnectorError,
     CredentialsRefused,
     ErpUnreachable,

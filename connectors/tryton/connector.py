@@ -51,19 +51,19 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors import fields
-from connectors.base import Connector, Settings
-from connectors.changes import ChangesSettings
-from connectors.errors import (
+from connectors.sdk import fields
+from connectors.sdk.base import Connector, Settings
+from connectors.sdk.errors import (
     ConnectorError,
     ContractChanged,
     CredentialsRefused,
     ErpUnreachable,
     SettingsWrong,
 )
-from connectors.http import Http, HttpLimits, base_address
-from connectors.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.paging import walk_by_id
+from connectors.sdk.http import Http, HttpLimits, base_address
+from connectors.sdk.incremental import ChangesSettings
+from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.paging import walk_by_id
 
 T = TypeVar("T")
 

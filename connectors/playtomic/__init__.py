@@ -1,0 +1,1 @@
+"""Playtomic: the third-party API, or the Manager's CSV."""
