@@ -96,7 +96,7 @@ def application(url: str, folder: Path, clubs: int) -> Iterator[TestClient]:
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.security import get_user
 
-    from plugins.web import application as made
+    from plugins.web.app import application as made
 
     create_auth_manager()
     app = made()

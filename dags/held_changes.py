@@ -1,5 +1,5 @@
 """The Airflow Dag that asks people about held deactivations."""
 
-from plugins.clubsync_dags import held_changes_dag
+from plugins.orchestration.dag_builder import held_changes_dag
 
 dag = held_changes_dag()

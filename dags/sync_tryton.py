@@ -1,5 +1,5 @@
 """The Airflow Dag that keeps the clubs on Tryton in step."""
 
-from plugins.clubsync_dags import sync_dag
+from plugins.orchestration.dag_builder import sync_dag
 
 dag = sync_dag("tryton")

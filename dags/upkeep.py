@@ -1,5 +1,5 @@
 """The Airflow Dags that look after freshness, holds, nudges and old data."""
 
-from plugins.clubsync_dags import upkeep_dags
+from plugins.orchestration.dag_builder import upkeep_dags
 
 upkeep, retention = upkeep_dags()

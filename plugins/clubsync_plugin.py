@@ -21,7 +21,7 @@ class WhenAsked:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self._app is None:
-            from plugins.web import application
+            from plugins.web.app import application
 
             self._app = application()
         await self._app(scope, receive, send)

@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from plugins.airflow_connections import tested_id
+from plugins.connections.resolver import tested_id
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

@@ -16,9 +16,9 @@ import pytest
 
 from connectors.registry import CONNECTORS, connector_class
 from connectors.sdk.forms import FORMS, WEBHOOK_SECRET, form_of
-from plugins import airflow_hooks
-from plugins.airflow_connections import resolve, tested_id
-from plugins.airflow_provider import provider_info
+from plugins.connections import hooks
+from plugins.connections.provider import provider_info
+from plugins.connections.resolver import resolve, tested_id
 from sandbox import playtomic
 from tests.support.servers import serving
 
@@ -47,7 +47,7 @@ def test_what_it_is_told_has_the_form_it_asks_for() -> None:
 def test_telling_it_imports_nothing_heavy() -> None:
     """Every task pays for it."""
     script = (
-        "import sys; from plugins.airflow_provider import provider_info; provider_info()\n"
+        "import sys; from plugins.connections.provider import provider_info; provider_info()\n"
         "print(*sorted({m.partition('.')[0] for m in sys.modules} & "
         "{'polars', 'pydantic', 'msgspec', 'requests', 'airflow', 'clubsync', 'fsspec'}))"
     )
@@ -111,7 +111,7 @@ def test_airflow_finds_the_hook_of_every_type(name: str) -> None:
     assert info is not None
     assert info.connection_testable
     hook = Connection(conn_id="any", conn_type=f"clubsync_{name}").get_hook()
-    assert isinstance(hook, airflow_hooks.ErpHook)
+    assert isinstance(hook, hooks.ErpHook)
     assert (hook.erp, hook.conn_type, hook.conn_id) == (name, f"clubsync_{name}", "any")
 
 
@@ -263,7 +263,7 @@ def test_nobody_waits_for_a_server_that_hangs(
 
     monkeypatch.setattr(EversportsConnector, "check", hang)
     monkeypatch.setattr(EversportsConnector, "reach", hang)
-    monkeypatch.setattr(airflow_hooks, "PATIENCE", 0.1)
+    monkeypatch.setattr(hooks, "PATIENCE", 0.1)
     world.connection("yoga", "eversports", world.drop())
     try:
         for clubs in ([], [YOGA]):

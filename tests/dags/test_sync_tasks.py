@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clubsync.pipeline.engine import Step
-from plugins import clubsync_dags, sync_tasks
-from plugins.club_failures import ClubFailed, ClubRetryPolicy, tell_failure, waits
+from plugins.orchestration import dag_builder, sync_tasks
+from plugins.orchestration.failures import ClubFailed, ClubRetryPolicy, tell_failure, waits
 
 END = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
 
@@ -88,7 +88,7 @@ def context(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_the_schedule_is_even_and_never_slower_than_the_fastest_club(
     minutes: int, expected: str
 ) -> None:
-    assert clubsync_dags.cron(timedelta(minutes=minutes)) == expected
+    assert dag_builder.cron(timedelta(minutes=minutes)) == expected
 
 
 @given(clubs=st.integers(0, 3000), slots=st.integers(1, 64))
@@ -104,8 +104,8 @@ def test_batches_use_the_slots_and_are_worth_a_task(clubs: int, slots: int) -> N
 
 
 def test_an_erp_without_clubs_has_no_dag(clubs_yaml: Path) -> None:
-    assert clubsync_dags.sync_dag("tryton") is None
-    assert clubsync_dags.sync_dag("planity") is not None
+    assert dag_builder.sync_dag("tryton") is None
+    assert dag_builder.sync_dag("planity") is not None
 
 
 def test_a_scheduled_run_asks_who_is_due_at_the_end_of_its_interval(

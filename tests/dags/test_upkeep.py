@@ -11,7 +11,7 @@ import pytest
 from clubsync import clock
 from clubsync.extract import resume
 from clubsync.store.snapshots import Store
-from plugins import upkeep_tasks
+from plugins.orchestration import upkeep_tasks
 
 
 def test_a_reading_whose_time_is_over_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from clubsync.pipeline.engine import Pipeline, Step
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
-from plugins import upkeep_tasks
+from plugins.orchestration import upkeep_tasks
 from sandbox.faults import Fault, Faults
 from sandbox.playtomic import Player, Venue
 from sandbox.playtomic import create_app as playtomic

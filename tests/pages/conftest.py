@@ -89,9 +89,9 @@ def site(
     from airflow.api_fastapi.core_api.security import get_user
 
     from connectors.sdk.base import Connection
-    from plugins import airflow_connections, nudging
-    from plugins.clubs_pages import surroundings
-    from plugins.web import application
+    from plugins.connections import resolver
+    from plugins.web import context, nudging
+    from plugins.web.app import application
 
     club = new_club(guard=Guard(share=0.1, at_least=2, at_most=5))
     other = new_club()
@@ -114,11 +114,9 @@ def site(
     monkeypatch.setenv("CLUBSYNC_DATABASE", url)
     monkeypatch.setenv("CLUBSYNC_CONFIG", str(path))
     monkeypatch.setenv("CLUBSYNC_SNAPSHOTS", str(tmp_path / "snapshots"))
-    monkeypatch.setattr(
-        airflow_connections, "resolve", lambda conn_id: Connection(id=conn_id, host=conn_id)
-    )
-    surroundings.base.cache_clear()
-    surroundings.numbers(at_once=True)
+    monkeypatch.setattr(resolver, "resolve", lambda conn_id: Connection(id=conn_id, host=conn_id))
+    context.base.cache_clear()
+    context.numbers(at_once=True)
     nudging._base.cache_clear()
     create_auth_manager()
     app = application()
@@ -128,7 +126,7 @@ def site(
         nudging, "start", lambda run, club_id, **conf: made.started.append((run, club_id, conf))
     )
     yield made
-    surroundings.base().close()
+    context.base().close()
     nudging._base().close() if nudging._base.cache_info().currsize else None
 
 

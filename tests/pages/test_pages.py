@@ -18,7 +18,7 @@ PERSONAL = re.compile(
     r"\b(" + "|".join([*NAMES, "Durand", "Petit", r"\w+@\w+", r"3361234567\d"]) + r")\b",
     re.IGNORECASE,
 )
-LOCALE = Path(__file__).resolve().parents[2] / "plugins" / "clubs_pages"
+LOCALE = Path(__file__).resolve().parents[2] / "plugins" / "web"
 
 
 def text(page: str) -> str:
@@ -198,7 +198,7 @@ def test_a_whole_name_is_found_in_a_club_of_any_size(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where there are too many to search through, by the key that records are compared by (R23)."""
-    from plugins.clubs_pages import people
+    from plugins.web.services import people
 
     monkeypatch.setattr(people, "SEARCHED", 3)
     asked = {"club": site.club.id}
@@ -429,7 +429,7 @@ def test_every_text_is_in_the_french_catalogue() -> None:
 
 def test_ages_and_lengths_are_in_words() -> None:
     from clubsync import clock
-    from plugins.clubs_pages.texts import Voice
+    from plugins.web.i18n import Voice
 
     voice = Voice("fr")
     assert voice.age(clock.now() - timedelta(hours=3)) == "il y a 3 heures"

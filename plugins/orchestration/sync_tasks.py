@@ -20,7 +20,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from clubsync.config import load_config
 from clubsync.operate import telemetry
-from plugins.club_failures import ClubFailed, plain_words, worth_retrying
+from plugins.dag_ids import SYNC_ONE
+from plugins.orchestration.failures import ClubFailed, plain_words, worth_retrying
 
 if TYPE_CHECKING:
     from clubsync.pipeline.engine import Pipeline, Step
@@ -44,9 +45,9 @@ would only hold up the next run, which tries them all; Airflow maps no more than
 def pipeline() -> Iterator[Pipeline]:
     """The engine, with Airflow's connections; its runs say which task they are part of."""
     from clubsync.pipeline.engine import Origin, Pipeline
-    from plugins import airflow_connections
+    from plugins.connections import resolver
 
-    with Pipeline.from_environment(connections=airflow_connections.resolve) as engine:
+    with Pipeline.from_environment(connections=resolver.resolve) as engine:
         task = get_current_context()["ti"]
         index = -1 if task.map_index is None else task.map_index
         engine.origin = Origin(task.dag_id, task.run_id, task.task_id, index)
@@ -234,7 +235,7 @@ def _sync(club: str, context: Any) -> Step:
         (step,) = engine.sync(
             [club], _trigger(context), full=params["full"], dry_run=params["dry_run"]
         )
-        if context["ti"].dag_id == "sync_one":  # others are counted by `outcome`
+        if context["ti"].dag_id == SYNC_ONE:  # others are counted by `outcome`
             telemetry.of_steps([step], engine.config)
     if step["error"]:
         raise ClubFailed(step)

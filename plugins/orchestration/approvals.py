@@ -19,6 +19,8 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
+from plugins.dag_ids import HELD_CHANGES
+
 if TYPE_CHECKING:
     from clubsync.manual.holds import Question
     from clubsync.pipeline.engine import Pipeline
@@ -104,7 +106,7 @@ def _deciding(hold: int, version: int) -> Iterator[Pipeline]:
     """The engine; one decision wins, and one that came second turns its run red and says who was first."""
     from clubsync.errors import ActRefused
     from clubsync.manual import holds
-    from plugins.sync_tasks import pipeline
+    from plugins.orchestration.sync_tasks import pipeline
 
     with pipeline() as engine:
         try:
@@ -130,7 +132,7 @@ def run_of(row: Mapping[str, Any]) -> dict[str, Any]:
     :param row: club_id, hold and version.
     """
     return {
-        "trigger_dag_id": "held_changes",
+        "trigger_dag_id": HELD_CHANGES,
         "trigger_run_id": f"{row['club_id']}-hold-{row['hold']}-list-{row['version']}",
         "conf": {"club": row["club_id"], "hold": row["hold"], "version": row["version"]},
     }

@@ -19,10 +19,11 @@ from clubsync.manual import actions as by_hand
 from clubsync.manual import lifecycle
 from clubsync.operate import connection_check
 from clubsync.store.database import Driver, queries
-from plugins import airflow_connections, nudging
-from plugins.clubs_pages.access import Person
-from plugins.clubs_pages.problems import Refused
-from plugins.clubs_pages.surroundings import Club, base, engine
+from plugins.connections import resolver
+from plugins.web import nudging
+from plugins.web.auth import Person
+from plugins.web.context import Club, base, engine
+from plugins.web.errors import Refused
 
 PATIENCE = 20.0
 """Seconds for which a person waits for a test of a connection."""
@@ -160,7 +161,7 @@ def test(club: Club, person: Person) -> Act:
     """
 
     def look() -> connection_check.Checked:
-        return connection_check.check(club.config, airflow_connections.resolve)
+        return connection_check.check(club.config, resolver.resolve)
 
     with acting(club, person, "test") as asked:
         checked = connection_check.within(PATIENCE, look)

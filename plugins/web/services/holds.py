@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from clubsync.store.database import queries
-from plugins.clubs_pages import masking
-from plugins.clubs_pages.acts import of_club
-from plugins.clubs_pages.problems import Refused
-from plugins.clubs_pages.surroundings import Club, base, strangers
+from plugins.web.context import Club, base, strangers
+from plugins.web.errors import Refused
+from plugins.web.services import masking
+from plugins.web.services.actions import of_club
 
 PAGE_SIZE = 50
 

@@ -12,10 +12,10 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from plugins.clubs_pages import acts, clubs, findings, holds, people, runs
-from plugins.clubs_pages.access import Actor, Eraser, Reader
-from plugins.clubs_pages.problems import told
-from plugins.clubs_pages.surroundings import TheClub
+from plugins.web.auth import Actor, Eraser, Reader
+from plugins.web.context import TheClub
+from plugins.web.errors import told
+from plugins.web.services import actions, clubs, findings, holds, people, runs
 
 VERSION = "/api/v1"
 
@@ -143,51 +143,51 @@ def show_groups(_: Reader, club: TheClub) -> list[clubs.Group]:
 @router.get("/clubs/{club}/acts", tags=["clubs"], responses=CLUB)
 def show_acts(
     _: Reader, club: TheClub, how_many: Annotated[int, Query(ge=1, le=200)] = 20
-) -> list[acts.Act]:
+) -> list[actions.Act]:
     """What people did here, the newest first."""
-    return acts.recent(club, how_many)
+    return actions.recent(club, how_many)
 
 
 @router.get("/clubs/{club}/acts/{act}", tags=["clubs"], responses=CLUB)
-def show_act(_: Reader, club: TheClub, act: Number) -> acts.Act:
+def show_act(_: Reader, club: TheClub, act: Number) -> actions.Act:
     """An act, and what came of it."""
-    return acts.found(club, act)
+    return actions.found(club, act)
 
 
 @router.post("/clubs/{club}/sync-now", status_code=202, tags=["acts"], responses=ACT)
-def sync_now(person: Actor, club: TheClub) -> acts.Act:
+def sync_now(person: Actor, club: TheClub) -> actions.Act:
     """Read the club now, by a run of `sync_one`."""
-    return acts.sync(club, person)
+    return actions.sync(club, person)
 
 
 @router.post("/clubs/{club}/dry-run", status_code=202, tags=["acts"], responses=ACT)
-def dry_run(person: Actor, club: TheClub) -> acts.Act:
+def dry_run(person: Actor, club: TheClub) -> actions.Act:
     """Read the club now and plan, and write nothing: the plan is its run's, then."""
-    return acts.dry_run(club, person)
+    return actions.dry_run(club, person)
 
 
 @router.post("/clubs/{club}/pause", tags=["acts"], responses=ACT)
-def pause(person: Actor, club: TheClub) -> acts.Act:
+def pause(person: Actor, club: TheClub) -> actions.Act:
     """Stop reading the club."""
-    return acts.pause(club, person, paused=True)
+    return actions.pause(club, person, paused=True)
 
 
 @router.post("/clubs/{club}/resume", tags=["acts"], responses=ACT)
-def resume(person: Actor, club: TheClub) -> acts.Act:
+def resume(person: Actor, club: TheClub) -> actions.Act:
     """Read the club again; ends a quarantine too."""
-    return acts.pause(club, person, paused=False)
+    return actions.pause(club, person, paused=False)
 
 
 @router.post("/clubs/{club}/go", tags=["acts"], responses=ACT)
-def go(person: Actor, club: TheClub) -> acts.Act:
+def go(person: Actor, club: TheClub) -> actions.Act:
     """The plan of the first sync was seen: the next one loads (R28)."""
-    return acts.go(club, person)
+    return actions.go(club, person)
 
 
 @router.post("/clubs/{club}/test", tags=["acts"], responses=ACT)
-def test(person: Actor, club: TheClub) -> acts.Act:
+def test(person: Actor, club: TheClub) -> actions.Act:
     """Test the club's connection: log in to the ERP and look, storing nothing."""
-    return acts.test(club, person)
+    return actions.test(club, person)
 
 
 # --- people -----------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def show_person(club: TheClub, person: Actor, who: str, language: str) -> people
     about = people.ask(club, who, language, shown=True)
     cards = [about.who] if about.who else about.candidates
     named = [card.erp_id or f"#{card.customer}" for card in cards]
-    acts.show(club, person, "why", named)
+    actions.show(club, person, "why", named)
     return about
 
 
@@ -223,15 +223,15 @@ def list_requests(_: Reader, club: TheClub) -> list[clubs.Request]:
 
 
 @router.post("/clubs/{club}/requests/{request}/accept", tags=["requests"], responses=ACT)
-def accept(person: Actor, club: TheClub, request: Number) -> acts.Act:
+def accept(person: Actor, club: TheClub, request: Number) -> actions.Act:
     """The user becomes a customer."""
-    return acts.decide_request(club, person, request, accepted=True)
+    return actions.decide_request(club, person, request, accepted=True)
 
 
 @router.post("/clubs/{club}/requests/{request}/refuse", tags=["requests"], responses=ACT)
-def refuse(person: Actor, club: TheClub, request: Number) -> acts.Act:
+def refuse(person: Actor, club: TheClub, request: Number) -> actions.Act:
     """The user stays out."""
-    return acts.decide_request(club, person, request, accepted=False)
+    return actions.decide_request(club, person, request, accepted=False)
 
 
 class Whom(BaseModel):
@@ -248,9 +248,9 @@ class Whom(BaseModel):
 
 
 @router.post("/clubs/{club}/erase", tags=["people"], responses=ACT)
-def erase(person: Eraser, club: TheClub, whom: Whom) -> acts.Act:
+def erase(person: Eraser, club: TheClub, whom: Whom) -> actions.Act:
     """Erase a person from the club, for good (R20)."""
-    return acts.erase(club, person, whom.customer, whom.erp_id)
+    return actions.erase(club, person, whom.customer, whom.erp_id)
 
 
 # --- findings ---------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def show_findings_shown(
 ) -> list[findings.Finding]:
     """The same with personal data; written into the audit."""
     found = findings.of_club(club, language, shown=True, code=code, page=page)
-    acts.show(club, person, "findings", [f.erp_id for f in found], code=code, page=page)
+    actions.show(club, person, "findings", [f.erp_id for f in found], code=code, page=page)
     return found
 
 
@@ -296,7 +296,7 @@ def show_findings_shown(
 )
 def download_findings(person: Actor, club: TheClub) -> Response:
     """The file to send to the club, with personal data; written into the audit."""
-    with acts.acting(club, person, "csv"):
+    with actions.acting(club, person, "csv"):
         content = findings.csv_file(club)
     name = f"{club.id}-findings.csv"
     return Response(
@@ -321,7 +321,7 @@ def show_similar_shown(
     """The same with personal data; written into the audit."""
     found = findings.similar(club, language, shown=True, page=page)
     named = [card.erp_id for pair in found.pairs for card in pair.records]
-    acts.show(club, person, "similar", named, page=page)
+    actions.show(club, person, "similar", named, page=page)
     return found
 
 
@@ -333,9 +333,9 @@ class TwoPeople(BaseModel):
 
 
 @router.post("/clubs/{club}/similar/ignore", tags=["findings"], responses=ACT)
-def ignore(person: Actor, club: TheClub, pair: TwoPeople) -> acts.Act:
+def ignore(person: Actor, club: TheClub, pair: TwoPeople) -> actions.Act:
     """These are two people: never suggest them again."""
-    return acts.ignore(club, person, pair.one, pair.other)
+    return actions.ignore(club, person, pair.one, pair.other)
 
 
 # --- holds ------------------------------------------------------------------------------------
@@ -362,7 +362,7 @@ def show_hold_shown(
     """The same with personal data; written into the audit."""
     found = holds.one(club, hold, shown=True, list_hash=list_hash, page=page)
     named = [p.erp_id or f"#{p.customer}" for p in found.people]
-    acts.show(club, person, "hold", named, hold=hold, page=page)
+    actions.show(club, person, "hold", named, hold=hold, page=page)
     return found
 
 
@@ -374,17 +374,17 @@ class Decision(BaseModel):
 
 
 @router.post("/clubs/{club}/holds/{hold}/approve", tags=["holds"], responses=ACT)
-def approve(person: Actor, club: TheClub, hold: Number, decision: Decision) -> acts.Act:
+def approve(person: Actor, club: TheClub, hold: Number, decision: Decision) -> actions.Act:
     """Deactivate those of the list whom the newest reading still calls for, nobody else."""
-    return acts.decide_hold(
+    return actions.decide_hold(
         club, person, hold, decision.list_hash, approved=True, comment=decision.comment
     )
 
 
 @router.post("/clubs/{club}/holds/{hold}/reject", tags=["holds"], responses=ACT)
-def reject(person: Actor, club: TheClub, hold: Number, decision: Decision) -> acts.Act:
+def reject(person: Actor, club: TheClub, hold: Number, decision: Decision) -> actions.Act:
     """Keep the people of the list, and do not ask again for 30 days."""
-    return acts.decide_hold(
+    return actions.decide_hold(
         club, person, hold, decision.list_hash, approved=False, comment=decision.comment
     )
 
@@ -424,7 +424,7 @@ def show_run_changes_shown(
     """The same with personal data; written into the audit."""
     found = runs.changes(club, run, shown=True, kind=kind, page=page)
     named = [c.erp_id or f"#{c.customer}" for c in found.changes]
-    acts.show(club, person, "run", named, run=run, page=page)
+    actions.show(club, person, "run", named, run=run, page=page)
     return found
 
 
@@ -447,7 +447,7 @@ class UndoWish(BaseModel):
 
 
 @router.post("/clubs/{club}/runs/{run}/undo", tags=["runs"], responses=ACT)
-def undo(person: Actor, club: TheClub, run: Number, wish: UndoWish) -> acts.Act:
+def undo(person: Actor, club: TheClub, run: Number, wish: UndoWish) -> actions.Act:
     """Undo it; who changed since is left alone (R18)."""
     runs.one(club, run)
-    return acts.undo(club, person, run, wish.list_hash)
+    return actions.undo(club, person, run, wish.list_hash)

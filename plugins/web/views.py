@@ -21,10 +21,11 @@ from jinja2.runtime import Context
 
 from clubsync import clock
 from clubsync.store.database import queries
-from plugins.clubs_pages import acts, api, charts, clubs, findings, holds, people, runs, texts
-from plugins.clubs_pages.access import Actor, Eraser, Person, Reader
-from plugins.clubs_pages.problems import PAGES, Refused
-from plugins.clubs_pages.surroundings import Club, TheClub, base, find_club
+from plugins.web import api, charts, i18n
+from plugins.web.auth import Actor, Eraser, Person, Reader
+from plugins.web.context import Club, TheClub, base, find_club
+from plugins.web.errors import PAGES, Refused
+from plugins.web.services import actions, clubs, findings, holds, people, runs
 
 HERE = Path(__file__).parent
 STATIC = StaticFiles(directory=HERE / "static")
@@ -39,13 +40,13 @@ POLICY = (
 
 @pass_context
 def _gettext(context: Context, text: str) -> str:
-    voice: texts.Voice = context["voice"]
+    voice: i18n.Voice = context["voice"]
     return str(voice.gettext(text))
 
 
 @pass_context
 def _ngettext(context: Context, one: str, many: str, n: int) -> str:
-    voice: texts.Voice = context["voice"]
+    voice: i18n.Voice = context["voice"]
     return str(voice.ngettext(one, many, n))
 
 
@@ -62,7 +63,7 @@ def _templates() -> Environment:
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # given by the i18n extension
         _gettext, _ngettext, newstyle=True
     )
-    environment.globals.update(texts=texts, spark=charts.spark, static=_static)
+    environment.globals.update(texts=i18n, spark=charts.spark, static=_static)
     return environment
 
 
@@ -87,7 +88,7 @@ def render(
     :param club: whose page it is; its times are on that club's clock.
     """
     root = request.scope.get("root_path", "")
-    language = texts.language_of(request)
+    language = i18n.language_of(request)
     html = (
         _templates()
         .get_template(template)
@@ -98,7 +99,7 @@ def render(
             path=request.url.path,
             query=dict(request.query_params),
             with_query=_with_query(request),
-            voice=texts.Voice(language, club.config.zone if club else None),
+            voice=i18n.Voice(language, club.config.zone if club else None),
             person=person,
             club=club,
             now=clock.now(),
@@ -133,7 +134,7 @@ def _with_query(request: Request) -> Callable[..., str]:
 
 
 def error_page(request: Request, status: int, title: str, detail: str) -> HTMLResponse:
-    title = texts.Voice(texts.language_of(request)).gettext(title)
+    title = i18n.Voice(i18n.language_of(request)).gettext(title)
     return render(request, "error.html", None, status=status, title=title, detail=detail)
 
 
@@ -143,12 +144,12 @@ def _act_told(request: Request, club: Club) -> dict[str, Any] | None:
     if not number.isdigit() or len(number) > 18:
         return None
     try:
-        return _progress(club, acts.found(club, int(number)))
+        return _progress(club, actions.found(club, int(number)))
     except Refused:
         return None
 
 
-def _progress(club: Club, act: acts.Act) -> dict[str, Any]:
+def _progress(club: Club, act: actions.Act) -> dict[str, Any]:
     started = act.detail.get("airflow_run")
     run = runs.of_airflow(club, started) if started else None
     waits = bool(started) and (run is None or run.state == "running")
@@ -157,7 +158,7 @@ def _progress(club: Club, act: acts.Act) -> dict[str, Any]:
     return {"act": act, "run": run, "waits": waits}
 
 
-def _back(request: Request, club: Club, act: acts.Act, to: str = "") -> RedirectResponse:
+def _back(request: Request, club: Club, act: actions.Act, to: str = "") -> RedirectResponse:
     """To a page of the club, which says what came of an act."""
     root = request.scope.get("root_path", "")
     joined = "&" if "?" in to else "?"
@@ -276,7 +277,7 @@ def why(
     club: Annotated[api.Text, Form()] = "",
 ) -> HTMLResponse:
     """Changes nothing, so that a viewer may ask; by POST, because addresses end up in logs (R19)."""
-    language = texts.language_of(request)
+    language = i18n.language_of(request)
     if club:
         the_club = find_club(club)
         about = people.ask(the_club, who, language, shown=False)
@@ -302,7 +303,7 @@ def one_club(request: Request, person: Reader, club: TheClub) -> HTMLResponse:
 
 
 def _club(request: Request, person: Person, club: Club) -> HTMLResponse:
-    language, now = texts.language_of(request), clock.now()
+    language, now = i18n.language_of(request), clock.now()
     hours, rows = clubs.readings(club), clubs.changes(club)
     bars, top = charts.stacked(rows, now)
     totals: dict[str, int] = {}
@@ -322,7 +323,7 @@ def _club(request: Request, person: Person, club: Club) -> HTMLResponse:
         recent=runs.recent(club),
         todo=findings.todo(club, language),
         holds=holds.recent(club),
-        done=acts.recent(club, 10),
+        done=actions.recent(club, 10),
         requests=len(clubs.requests(club, shown=False)),
     )
 
@@ -346,7 +347,7 @@ def club_runs(
 
 @router.get("/clubs/{club}/acts/{act}")
 def club_act(request: Request, person: Reader, club: TheClub, act: api.Number) -> HTMLResponse:
-    told = _progress(club, acts.found(club, act))
+    told = _progress(club, actions.found(club, act))
     return render(request, "_act.html", person, club=club, told=told)
 
 
@@ -357,13 +358,13 @@ def do(
     club: TheClub,
     what: Literal["sync", "dry-run", "pause", "resume", "go", "test"],
 ) -> RedirectResponse:
-    carried_out: dict[str, Callable[[], acts.Act]] = {
-        "sync": lambda: acts.sync(club, person),
-        "dry-run": lambda: acts.dry_run(club, person),
-        "pause": lambda: acts.pause(club, person, paused=True),
-        "resume": lambda: acts.pause(club, person, paused=False),
-        "go": lambda: acts.go(club, person),
-        "test": lambda: acts.test(club, person),
+    carried_out: dict[str, Callable[[], actions.Act]] = {
+        "sync": lambda: actions.sync(club, person),
+        "dry-run": lambda: actions.dry_run(club, person),
+        "pause": lambda: actions.pause(club, person, paused=True),
+        "resume": lambda: actions.pause(club, person, paused=False),
+        "go": lambda: actions.go(club, person),
+        "test": lambda: actions.test(club, person),
     }
     return _back(request, club, carried_out[what]())
 
@@ -404,10 +405,10 @@ def _person(
 ) -> HTMLResponse:
     if erp_id is None and customer is None:
         raise Refused(422, "Not understood", "Give erp_id or customer.")
-    language = texts.language_of(request)
+    language = i18n.language_of(request)
     about = people.ask(club, erp_id, language, shown=shown, customer=customer)
     if shown:
-        acts.show(club, person, "why", [erp_id or f"#{customer}"])
+        actions.show(club, person, "why", [erp_id or f"#{customer}"])
     return render(request, "why.html", person, club=club, about=about, found=None, shown=shown)
 
 
@@ -423,7 +424,7 @@ def erase(
     if sure != "yes":
         raise Refused(422, "Not understood", "Tick the box that says that it is for good.")
     number = int(customer) if customer.isdigit() and len(customer) < 19 else None
-    return _back(request, club, acts.erase(club, person, number, erp_id or None))
+    return _back(request, club, actions.erase(club, person, number, erp_id or None))
 
 
 @router.get("/clubs/{club}/requests")
@@ -435,7 +436,7 @@ def requests(request: Request, person: Reader, club: TheClub) -> HTMLResponse:
 @router.post("/clubs/{club}/requests")
 def requests_shown(request: Request, person: Actor, club: TheClub) -> HTMLResponse:
     rows = clubs.requests(club, shown=True)
-    acts.show(club, person, "requests", [], requests=[row.id for row in rows])
+    actions.show(club, person, "requests", [], requests=[row.id for row in rows])
     return render(request, "requests.html", person, club=club, rows=rows, shown=True)
 
 
@@ -447,7 +448,7 @@ def decide_request(
     number: api.Number,
     what: Literal["accept", "refuse"],
 ) -> RedirectResponse:
-    act = acts.decide_request(club, person, number, accepted=what == "accept")
+    act = actions.decide_request(club, person, number, accepted=what == "accept")
     return _back(request, club, act, "/requests")
 
 
@@ -479,11 +480,11 @@ def club_findings_shown(
 def _findings(
     request: Request, person: Person, club: Club, code: str | None, page: int, *, shown: bool
 ) -> HTMLResponse:
-    language = texts.language_of(request)
+    language = i18n.language_of(request)
     rows = findings.of_club(club, language, shown, code or None, page)
     if shown:
         named = [row.erp_id for row in rows]
-        acts.show(club, person, "findings", named, code=code, page=page)
+        actions.show(club, person, "findings", named, code=code, page=page)
     todo = findings.todo(club, language)
     total = sum(t.findings for t in todo if not code or t.code == code)
     return render(
@@ -521,10 +522,10 @@ def similar_shown(
 def _similar(
     request: Request, person: Person, club: Club, page: int, *, shown: bool
 ) -> HTMLResponse:
-    found = findings.similar(club, texts.language_of(request), shown, page)
+    found = findings.similar(club, i18n.language_of(request), shown, page)
     if shown:
         named = [card.erp_id for pair in found.pairs for card in pair.records]
-        acts.show(club, person, "similar", named, page=page)
+        actions.show(club, person, "similar", named, page=page)
     return render(
         request,
         "similar.html",
@@ -547,7 +548,7 @@ def ignore(
     other: Annotated[api.Given, Form()],
     back: Annotated[Literal["similar", "person"], Form()] = "similar",
 ) -> RedirectResponse:
-    act = acts.ignore(club, person, one, other)
+    act = actions.ignore(club, person, one, other)
     to = "/similar" if back == "similar" else f"/person?{urlencode({'erp_id': one})}"
     return _back(request, club, act, to)
 
@@ -592,7 +593,7 @@ def decide_hold(
     comment: Annotated[api.Given, Form()],
 ) -> RedirectResponse:
     approved = what == "approve"
-    act = acts.decide_hold(club, person, hold, list_hash, approved=approved, comment=comment)
+    act = actions.decide_hold(club, person, hold, list_hash, approved=approved, comment=comment)
     return _back(request, club, act, f"/holds/{hold}")
 
 
@@ -664,5 +665,5 @@ def undo(
     list_hash: Annotated[api.Hash | Literal[""], Form()] = "",
 ) -> RedirectResponse:
     runs.one(club, run)
-    act = acts.undo(club, person, run, list_hash or None)
+    act = actions.undo(club, person, run, list_hash or None)
     return _back(request, club, act, f"/runs/{act.detail['run']}")

@@ -14,8 +14,8 @@ from fastapi import Depends, Path
 from clubsync.config import ClubConfig
 from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import Base, Driver, queries
-from plugins.clubs_pages.problems import Refused
-from plugins.known_clubs import registry
+from plugins.web.errors import Refused
+from plugins.web.known_clubs import registry
 
 __all__ = ["Club", "TheClub", "base", "engine", "find_club", "numbers", "registry", "strangers"]
 
@@ -107,6 +107,6 @@ def strangers() -> list[int]:
 def engine() -> Pipeline:
     """The engine, with Airflow's connections, for one act."""
     from clubsync.store.snapshots import Store
-    from plugins import airflow_connections
+    from plugins.connections import resolver
 
-    return Pipeline(registry().config, base(), Store(), resolve=airflow_connections.resolve)
+    return Pipeline(registry().config, base(), Store(), resolve=resolver.resolve)

@@ -13,9 +13,10 @@ from typing import Any
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task, task_group
 
 from clubsync.config import ClubConfig, load_config
-from plugins import sync_tasks, upkeep_tasks
-from plugins.club_failures import RETRIES, ClubRetryPolicy, tell_failure, tell_retry, waits
-from plugins.sync_tasks import Batch, Loaded, Step
+from plugins.dag_ids import HELD_CHANGES, RETENTION, SYNC_ONE, UPKEEP
+from plugins.orchestration import sync_tasks, upkeep_tasks
+from plugins.orchestration.failures import RETRIES, ClubRetryPolicy, tell_failure, tell_retry, waits
+from plugins.orchestration.sync_tasks import Batch, Loaded, Step
 
 OWNER = "data-engineering"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -188,7 +189,7 @@ def sync_one_dag() -> DAG:
     """The Dag ``sync_one``: one club of any ERP, now, beside the scheduled runs."""
     clubs = load_config().clubs
     with DAG(
-        dag_id="sync_one",
+        dag_id=SYNC_ONE,
         dag_display_name="Sync one club now",
         description="One club, now: what a webhook or the sync-now button starts.",
         doc_md=ONE_DOC,
@@ -220,10 +221,10 @@ def sync_one_dag() -> DAG:
 
 def held_changes_dag() -> DAG:
     """The Dag ``held_changes``: each run asks a person about one list of a hold (R15)."""
-    from plugins.hold_approval import COMMENT, HoldApproval
+    from plugins.orchestration.approvals import COMMENT, HoldApproval
 
     with DAG(
-        dag_id="held_changes",
+        dag_id=HELD_CHANGES,
         dag_display_name="Held deactivations",
         description="Deactivations that wait for a person's decision, one run for each list.",
         doc_md=HELD_DOC,
@@ -255,7 +256,7 @@ def upkeep_dags() -> tuple[DAG, DAG]:
         "tags": {"clubsync", "upkeep"},
     }
     with DAG(
-        dag_id="upkeep",
+        dag_id=UPKEEP,
         dag_display_name="Upkeep",
         description="Freshness and its alerts, holds to be asked about, nudges that lost their run.",
         doc_md=UPKEEP_DOC,
@@ -274,7 +275,7 @@ def upkeep_dags() -> tuple[DAG, DAG]:
         ).expand_kwargs(look())
 
     with DAG(
-        dag_id="retention",
+        dag_id=RETENTION,
         dag_display_name="Retention",
         description="Old snapshots, plans and closed findings go; so does what is left of removed clubs.",
         doc_md=RETENTION_DOC,

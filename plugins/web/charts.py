@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from plugins.clubs_pages.clubs import Hour, HourOfChanges
+from plugins.web.services.clubs import Hour, HourOfChanges
 
 IN, OUT, OTHER = "in", "out", "other"
 _LAYER = {"addition": IN, "reactivation": IN, "adoption": IN, "deactivation": OUT}

@@ -12,9 +12,8 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from plugins import nudging
-from plugins.clubs_pages import api, problems, views
-from plugins.clubs_pages.access import Actor, Reader
+from plugins.web import api, errors, nudging, views
+from plugins.web.auth import Actor, Reader
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ def application() -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    problems.install(app)
+    errors.install(app)
     app.include_router(api.router)
     app.include_router(views.router)
     app.mount("/static", views.STATIC)
@@ -52,7 +51,7 @@ def application() -> FastAPI:
     @app.post(
         "/webhooks/{club}",
         status_code=202,
-        responses=problems.told(400, 401, 404, 413, 422, 503),
+        responses=errors.told(400, 401, 404, 413, 422, 503),
         tags=["nudges"],
     )
     async def webhook(club: str, request: Request) -> Nudged:
@@ -71,7 +70,7 @@ def application() -> FastAPI:
     @app.post(
         "/clubs/{club}/sync",
         status_code=202,
-        responses=problems.told(401, 403, 404, 422, 503),
+        responses=errors.told(401, 403, 404, 422, 503),
         tags=["nudges"],
     )
     def sync_now(club: str, person: Actor) -> Nudged:

@@ -11,8 +11,8 @@ from clubsync import emails
 from clubsync.explain.why import Answer, meant, why
 from clubsync.store.database import Driver, queries
 from clubsync.validate import suites
-from plugins.clubs_pages import masking
-from plugins.clubs_pages.surroundings import Club, base, find_club, registry
+from plugins.web.context import Club, base, find_club, registry
+from plugins.web.services import masking
 
 SEARCHED = 50_000
 """Records up to which a part of a name is searched for; among more, a whole name is found by its key."""

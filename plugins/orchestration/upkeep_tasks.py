@@ -29,8 +29,8 @@ def look() -> list[dict[str, Any]]:
     from clubsync.operate import freshness, nudges, telemetry
     from clubsync.pipeline.engine import NUDGE_PATIENCE
     from clubsync.store.database import Base, queries
-    from plugins import hold_approval
-    from plugins.nudging import ONE
+    from plugins.dag_ids import SYNC_ONE
+    from plugins.orchestration import approvals
 
     config, base = load_config(), Base(pool_size=2)
     try:
@@ -46,11 +46,11 @@ def look() -> list[dict[str, Any]]:
     _let_go()
     # the run of a question that is over looks again, finds so, and ends
     return [
-        *({**hold_approval.run_of(row), "reset_dag_run": False} for row in unasked),
-        *({**hold_approval.run_of(row), "reset_dag_run": True} for row in over),
+        *({**approvals.run_of(row), "reset_dag_run": False} for row in unasked),
+        *({**approvals.run_of(row), "reset_dag_run": True} for row in over),
         *(
             {
-                "trigger_dag_id": ONE,
+                "trigger_dag_id": SYNC_ONE,
                 "trigger_run_id": run,
                 "conf": {"club": club},
                 "reset_dag_run": False,
@@ -75,7 +75,7 @@ def _let_go() -> None:
 def tidy() -> dict[str, Any]:
     """Retention, as `clubsync upkeep` does it."""
     from clubsync.operate.retention import upkeep
-    from plugins.sync_tasks import pipeline
+    from plugins.orchestration.sync_tasks import pipeline
 
     keep = timedelta(days=get_current_context()["params"]["keep_days"])
     with pipeline() as engine:

@@ -19,11 +19,11 @@ from clubsync.errors import SyncError
 from clubsync.operate import nudges
 from clubsync.store.database import Base
 from connectors.sdk import webhooks
-from plugins.known_clubs import registry
+from plugins.dag_ids import SYNC_ONE
+from plugins.web.known_clubs import registry
 
 log = logging.getLogger(__name__)
 
-ONE = "sync_one"
 REMEMBERED = 60.0
 """Seconds for which a club's secret, or that it has none, is not asked for again."""
 
@@ -94,7 +94,7 @@ def start(run_id: str, club_id: str, **conf: Any) -> None:
 
     try:
         trigger_dag(
-            ONE,
+            SYNC_ONE,
             triggered_by=DagRunTriggeredByType.REST_API,
             run_id=run_id,
             run_after=now(),
@@ -109,13 +109,13 @@ def start(run_id: str, club_id: str, **conf: Any) -> None:
 @cached(TTLCache(maxsize=100_000, ttl=REMEMBERED), lock=threading.Lock())
 def _secret(club_id: str) -> str | None:
     """What the club's ERP signs with, from the extra of its connection; None: it sends no webhooks."""
-    from plugins import airflow_connections
+    from plugins.connections import resolver
 
     club = registry().clubs.get(club_id)
     if club is None:
         return None
     try:
-        connection = airflow_connections.resolve(club.connection)
+        connection = resolver.resolve(club.connection)
     except SyncError as error:
         log.warning("%s: %s", club_id, error)
         return None

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from clubsync import clock
 from clubsync.operate.freshness import judge
 from clubsync.store.database import queries
-from plugins.clubs_pages.surroundings import Club, base, numbers, registry, strangers
+from plugins.web.context import Club, base, numbers, registry, strangers
 
 State = Literal["fresh", "late", "held", "failing", "quarantined", "paused", "new", "gone"]
 Sort = Literal["state", "name", "age", "customers", "findings"]
@@ -317,7 +317,7 @@ class Request(BaseModel):
 
 def requests(club: Club, shown: bool, how_many: int = 100) -> list[Request]:
     """Those that wait, the oldest first."""
-    from plugins.clubs_pages import masking
+    from plugins.web.services import masking
 
     with club.driver() as driver:
         rows = queries().waiting_requests(driver, club=club.number, how_many=how_many)

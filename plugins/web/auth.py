@@ -28,8 +28,8 @@ from airflow.configuration import conf
 from fastapi import Depends, Request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from plugins.clubs_pages.problems import Refused
-from plugins.nudging import ONE
+from plugins.dag_ids import SYNC_ONE
+from plugins.web.errors import Refused
 
 HEADER = "X-CSRF-Token"
 FIELD = "token"
@@ -57,7 +57,7 @@ class Person:
 def reader(user: GetUserDep) -> Person:
     """:raises Refused: 403: they may not see runs of `sync_one`."""
     manager = get_auth_manager()
-    details = DagDetails(id=ONE, team_name=_team())
+    details = DagDetails(id=SYNC_ONE, team_name=_team())
 
     def may_runs(method: str) -> bool:
         return manager.is_authorized_dag(
@@ -148,4 +148,4 @@ def _team() -> str | None:
         return None
     from airflow.models.dag import DagModel
 
-    return DagModel.get_team_name(ONE)
+    return DagModel.get_team_name(SYNC_ONE)

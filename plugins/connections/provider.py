@@ -25,7 +25,7 @@ def provider_info() -> dict[str, Any]:
 
 
 def hook_class_name(erp: str) -> str:
-    """The name of the ERP's hook in `plugins.airflow_hooks`."""
+    """The name of the ERP's hook in `plugins.connections.hooks`."""
     return "".join(part.capitalize() for part in erp.split("_")) + "Hook"
 
 
@@ -44,7 +44,7 @@ def _connection_type(erp: str, form: Form) -> dict[str, Any]:
             hints[field] = hint
     return {
         "connection-type": PREFIX + erp,
-        "hook-class-name": f"plugins.airflow_hooks.{hook_class_name(erp)}",
+        "hook-class-name": f"plugins.connections.hooks.{hook_class_name(erp)}",
         "hook-name": f"clubsync: {form.title}",
         "ui-field-behaviour": {
             "hidden-fields": hidden,

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from clubsync.errors import ActRefused, SyncError, UnknownClub
-from plugins.nudging import Refused
+from plugins.web.nudging import Refused
 
 __all__ = ["PAGES", "Problem", "Refused", "install", "told"]
 
@@ -43,7 +43,7 @@ def told(*codes: int) -> dict[int | str, dict[str, Any]]:
 def answer(request: Request, status: int, title: str, detail: str) -> Response:
     """The problem, for a person or for a program."""
     if request.scope["path"].removeprefix(request.scope.get("root_path", "")).startswith(PAGES):
-        from plugins.clubs_pages.views import error_page
+        from plugins.web.views import error_page
 
         return error_page(request, status, title, detail)
     return JSONResponse(

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 from clubsync.errors import PathRefused
 from clubsync.manual import undo as undoing
 from clubsync.store.database import queries
-from plugins.clubs_pages import masking
-from plugins.clubs_pages.problems import Refused
-from plugins.clubs_pages.surroundings import Club, base, engine, registry
+from plugins.web.context import Club, base, engine, registry
+from plugins.web.errors import Refused
+from plugins.web.services import masking
 
 PAGE_SIZE = 100
 

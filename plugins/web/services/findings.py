@@ -14,8 +14,8 @@ from clubsync import clock
 from clubsync.explain.export import write_csv
 from clubsync.store.database import queries
 from clubsync.validate import suites
-from plugins.clubs_pages import masking
-from plugins.clubs_pages.surroundings import Club, base, strangers
+from plugins.web.context import Club, base, strangers
+from plugins.web.services import masking
 
 PAGE_SIZE = 50
 Sort = Literal["age", "findings", "name"]

@@ -19,8 +19,8 @@ from airflow.sdk import BaseHook
 
 from connectors.registry import CONNECTORS
 from connectors.sdk.forms import form_of
-from plugins import airflow_connections
-from plugins.airflow_provider import PREFIX, hook_class_name
+from plugins.connections import resolver
+from plugins.connections.provider import PREFIX, hook_class_name
 
 if TYPE_CHECKING:
     from clubsync.config import ClubConfig
@@ -50,7 +50,7 @@ class ErpHook(BaseHook):
 
     def get_conn(self) -> Connection:
         """The connection in the form that connectors take."""
-        return airflow_connections.resolve(self.conn_id)
+        return resolver.resolve(self.conn_id)
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the ERP lets us in and has what the clubs' settings name, in sentences without secrets."""
@@ -83,7 +83,7 @@ class ErpHook(BaseHook):
         from clubsync.operate import connection_check
         from connectors.registry import connector_class
 
-        known = airflow_connections.tested_id.get()
+        known = resolver.tested_id.get()
         connection = replace(connection, id=known or self.conn_id)
         clubs = self._clubs(connection, load_config().clubs, only_by_id=known is not None)
         if not clubs:
@@ -121,7 +121,7 @@ def _leads_as(connection: Connection, conn_id: str) -> bool:
     from clubsync.errors import ConnectionMissing
 
     try:
-        other = airflow_connections.resolve(conn_id)
+        other = resolver.resolve(conn_id)
     except ConnectionMissing:
         return False
     return (other.host, other.port, other.login) == (

@@ -1,0 +1,8 @@
+"""Ids of the Dags that are not named after an ERP, for whoever starts them."""
+
+from __future__ import annotations
+
+SYNC_ONE = "sync_one"
+HELD_CHANGES = "held_changes"
+UPKEEP = "upkeep"
+RETENTION = "retention"

@@ -1,0 +1,1 @@
+"""What Airflow runs: the Dags, their tasks, what a failure says, and approvals."""
