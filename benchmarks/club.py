@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from clubsync.config import ClubConfig, Config, Guard
-from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.model import Step
+from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import Base
 from clubsync.store.snapshots import Store
 from clubsync.validate import suites

@@ -12,7 +12,8 @@ from benchmarks import club, data
 from benchmarks.gates import Book
 from benchmarks.raw import Executemany, RawCopy
 from benchmarks.server import Server
-from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.model import Step
+from clubsync.pipeline.engine import Pipeline
 
 CLUB, BESIDE = "one", "beside"
 SHARE = 0.01

@@ -14,9 +14,9 @@ from email_validator import EmailNotValidError, validate_email
 
 from benchmarks import data
 from benchmarks.gates import Book
-from clubsync import emails
+from clubsync import emails, model
+from clubsync.model import Policy
 from clubsync.validate import facts, suites
-from clubsync.validate.facts import Policy
 
 P = ParamSpec("P")
 
@@ -65,9 +65,9 @@ def _cpu(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> float:
 def _evaluated(frame: pl.DataFrame) -> dict[str, tuple[pl.DataFrame, Policy]]:
     """The records with their facts, split into clubs of a thousand."""
     policy = Policy(today=datetime.now(UTC).date())
-    none = pl.lit([], dtype=facts.GROUP_LIST)
+    none = pl.lit([], dtype=model.GROUP_LIST)
     records = frame.with_columns(
-        sight=pl.lit(facts.SEEN), m_groups=none, m_remembered=none, row_hash=pl.lit(0)
+        sight=pl.lit(model.SEEN), m_groups=none, m_remembered=none, row_hash=pl.lit(0)
     )
     return {
         f"club-{at}": (facts.judge(records.slice(at, PER_CLUB), data.groups(), policy), policy)

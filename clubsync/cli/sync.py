@@ -9,7 +9,7 @@ import typer
 from clubsync.cli.common import AsJson, err, open_pipeline, print_json, table
 
 if TYPE_CHECKING:
-    from clubsync.pipeline.engine import Step
+    from clubsync.model import Step
 
 
 def sync(

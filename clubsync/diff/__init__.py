@@ -8,6 +8,7 @@ It answers four questions, in this order:
 4. `changes`: what differs from what was, by kind, one row per customer and kind (R17, R18)?
 """
 
-from clubsync.diff.plan import KINDS, Plan, plan
+from clubsync.diff.plan import plan
+from clubsync.model import KINDS, Plan
 
 __all__ = ["KINDS", "Plan", "plan"]

@@ -10,7 +10,7 @@ import polars as pl
 
 from clubsync import emails
 from clubsync.frames import attach, repeated
-from clubsync.validate.facts import NO, PRESENT, UNKNOWN, YES
+from clubsync.model import NO, PRESENT, UNKNOWN, YES
 
 #: Ranks of a claim, best first.
 FROZEN = 0  # not to be touched in this plan: keeps what it has

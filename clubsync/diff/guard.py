@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from clubsync.config import Guard
-from clubsync.diff import Plan
+from clubsync.model import HELD, Plan
 
 #: reason -> how a cause reads; {group} where the reason is a group's.
 _CAUSES = {
@@ -25,16 +25,6 @@ _CAUSES = {
     "replaced": "record was merged in the ERP",
     "not_begun": "membership begins later",
 }
-
-HELD = pl.Schema(
-    {
-        "customer": pl.Int64,
-        "erp_id": pl.String,
-        "reason": pl.String,
-        "cause": pl.String,
-        "row_hash": pl.UInt64,
-    }
-)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from clubsync import emails
-from clubsync.validate.facts import CONFLICTING, NO, SEEN, UNKNOWN, YES
+from clubsync.model import CONFLICTING, FIELDS, NO, SEEN, UNKNOWN, YES
 
-FIELDS = ("first_name", "last_name", "phone")
 TEXTS = pl.List(pl.String)
 _RECORD = (
     "erp_id",

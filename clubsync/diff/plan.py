@@ -2,64 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import polars as pl
 
 from clubsync import emails
 from clubsync.diff import email_claims, reassign
-from clubsync.diff.outcome import FIELDS, outcomes
+from clubsync.diff.outcome import outcomes
 from clubsync.frames import attach
-from clubsync.validate.facts import CONFLICTING, NO, SEEN, UNSEEN, VANISHED, YES
-
-#: The kinds of change, as counted and audited (R18).
-KINDS = (
-    "addition",
-    "deactivation",
-    "reactivation",
-    "email_change",
-    "profile_change",
-    "group_change",
-    "merge",
-    "adoption",
+from clubsync.model import (
+    CHANGES,
+    CONFLICTING,
+    FIELDS,
+    FINDINGS,
+    NO,
+    SEEN,
+    UNSEEN,
+    VANISHED,
+    YES,
+    Plan,
 )
 
-#: Columns of `base`, the base customers in question. `groups` are ERP group ids, sorted; `keep` marks
-#: who must stay as they are (a hold, R15; a rejected one); `undone` is the record from whose present state
-#: a person put them back (R18), else null; `user_email` is the linked user's.
-BASE = pl.Schema(
-    {
-        "customer": pl.Int64(),
-        "erp_id": pl.String(),
-        "email": pl.String(),
-        "email_raw": pl.String(),
-        "first_name": pl.String(),
-        "last_name": pl.String(),
-        "phone": pl.String(),
-        "origin": pl.String(),
-        "in_customers_group": pl.Boolean(),
-        "groups": pl.List(pl.String),
-        "reason": pl.String(),
-        "detached": pl.Boolean(),
-        "linked_user": pl.Int64(),
-        "user_email": pl.String(),
-        "keep": pl.Boolean(),
-        "undone": pl.String(),
-    }
-)
-FINDINGS = pl.Schema(
-    {"erp_id": pl.String, "code": pl.String, "severity": pl.String, "detail": pl.String}
-)
-CHANGES = pl.Schema(
-    {
-        "customer": pl.Int64,
-        "erp_id": pl.String,
-        "kind": pl.String,
-        "before": pl.String,
-        "after": pl.String,
-        "reason": pl.String,
-    }
-)
 _STATE = (
     "erp_id",
     "email",
@@ -73,34 +34,6 @@ _STATE = (
 )
 _PROFILE = (*FIELDS, "email_raw", "linked_user")
 _ACCESS = ("in_customers_group", "groups", "reason", "detached")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a load writes: each frame holds changed rows only (R17).
-
-    :param customers: base rows after: `customer` (null: new), `new`, and the columns of `BASE` that the
-        sync writes.
-    :param changes: `CHANGES`; `customer` null for additions; before and after as JSON text.
-    :param findings: `FINDINGS`: all that should be open on `looked` records, and on no others of them.
-    :param looked: erp_ids whose findings were judged.
-    :param records: mirror rows to write, with `access`, `lapsed`, `remembered`, `next_date`, `sight`.
-    :param waits: erp_ids left for a later snapshot (R14).
-    :param due: erp_id, next_date of every record judged, for the day that changes it by itself (R3).
-    """
-
-    customers: pl.DataFrame
-    changes: pl.DataFrame
-    findings: pl.DataFrame
-    looked: pl.Series
-    records: pl.DataFrame
-    waits: pl.Series
-    due: pl.DataFrame
-
-    def counts(self) -> dict[str, int]:
-        """Changes by kind, every kind named."""
-        found = dict(self.changes.group_by("kind").len().iter_rows())
-        return {kind: int(found.get(kind, 0)) for kind in KINDS}
 
 
 def plan(

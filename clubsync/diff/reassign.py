@@ -9,7 +9,7 @@ import polars as pl
 
 from clubsync.diff.email_claims import CLAIMS, DOUBTFUL
 from clubsync.frames import attach
-from clubsync.validate.facts import GONE, NO, SEEN, UNKNOWN, VANISHED, YES
+from clubsync.model import GONE, NO, SEEN, UNKNOWN, VANISHED, YES
 
 #: A move: base customer -> the record it stands for from now on, and why.
 MOVES = pl.Schema({"customer": pl.Int64, "to": pl.String, "how": pl.String})

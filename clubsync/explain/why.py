@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
-from clubsync import emails
 from clubsync.explain.sentences import MONTHS, OUT, WORDS
-from clubsync.store import record_index
 from clubsync.store.database import Driver, queries
+from clubsync.store.people import resolve_person
 from clubsync.validate import suites
 
 
@@ -30,18 +29,6 @@ class Answer(TypedDict):
     erp_id: NotRequired[str | None]
 
 
-def meant(driver: Driver, club: int, who: str) -> tuple[str | None, list[dict[str, Any]]]:
-    """Whom an email (any spelling) or an ERP id means.
-
-    :returns: the normalised email where it is one, and their `erp_id` and `customer`, either of which may
-        be null.
-    """
-    email = emails.normalise(who) if "@" in who else None
-    candidates = record_index.by_email(record_index.read(driver, club), [email]) if email else []
-    found = queries().who(driver, club=club, erp_id=who, email=email, candidates=candidates)
-    return email, list(found)
-
-
 def why(
     driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo, language: str = "en"
 ) -> Answer:
@@ -53,7 +40,7 @@ def why(
     :param language: of the sentence and the timeline; en or fr.
     """
     sql, words = queries(), _Words(club_name, zone, language)
-    email, found = meant(driver, club, who)
+    email, found = resolve_person(driver, club, who)
     if not found:
         return _by_name(driver, club, who, words)
     customers = [

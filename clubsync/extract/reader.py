@@ -157,7 +157,7 @@ class Reader:
     def identified(self, reading: Reading, number: int) -> Reading:
         """R1: ids for the rows of a source that has none; R20: without who asked to be forgotten."""
         from clubsync.extract import identity
-        from clubsync.manual import erasure
+        from clubsync.extract.erased import without_erased
         from clubsync.store.database import fetch, queries
 
         sql = queries()
@@ -166,7 +166,7 @@ class Reader:
             erased = {row["key_hash"] for row in sql.erased_hashes(driver, club=number)}
         ids = reading.customers["erp_id"]
         if not len(ids) or ids.null_count() < len(ids):
-            kept = erasure.without_erased(reading.customers, key, erased)
+            kept = without_erased(reading.customers, key, erased)
             return replace(reading, customers=kept)
         import polars as pl
 
@@ -186,7 +186,7 @@ class Reader:
             )
         ]
         customers, unclear = identity.resolve(reading.customers, known, key.bytes)
-        customers = erasure.without_erased(customers, key, erased)
+        customers = without_erased(customers, key, erased)
         return replace(reading, customers=customers, conflicting_ids=unclear)
 
 

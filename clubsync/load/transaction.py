@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from clubsync.diff import Plan, guard
+from clubsync.diff import guard
 from clubsync.load import similar_pairs
+from clubsync.load.index_patch import vector_patch
+from clubsync.model import UNSEEN, VANISHED, Plan
 from clubsync.store import record_index
 from clubsync.store.database import (
     Driver,
@@ -26,11 +28,10 @@ from clubsync.store.database import (
     indexed_after,
     queries,
 )
-from clubsync.validate.affected import Scope, vector_patch
-from clubsync.validate.facts import UNSEEN, VANISHED
+from clubsync.validate.affected import Scope
 
 if TYPE_CHECKING:
-    from clubsync.pipeline.engine import Decision
+    from clubsync.model import Decision
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def load(
 
     :param driver: inside the club's transaction, which holds the club's lock, and in which the
         revision was found to be the scope's.
-    :param held: `guard.HELD`: deactivations that wait for a person; not in the plan.
+    :param held: `HELD`: deactivations that wait for a person; not in the plan.
     :param read: the snapshot was read just now, and is no stored one taken up again.
     """
     sql = queries()

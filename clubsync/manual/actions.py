@@ -19,6 +19,7 @@ import phonenumbers
 from clubsync import clock, emails
 from clubsync.config import ClubConfig
 from clubsync.errors import ActRefused
+from clubsync.extract.erased import key_hash
 from clubsync.load import similar_pairs
 from clubsync.store.database import Base, Driver, queries
 
@@ -126,15 +127,13 @@ def add(
     :raises ActRefused: the email is not valid; a customer with it is in already, or is out because
         the ERP says so, which only the ERP can change.
     """
-    from clubsync.manual import erasure
-
     norm = _email(email)
     with act(base, club, "add", by) as doing:
         sql, driver = queries(), doing.driver
         found = sql.hand_customer(driver, club=doing.club, customer=None, email=norm)
         # R20: a person adding them by hand lifts an erasure
         key = sql.club_state(driver, club=doing.club)["hash_key"]
-        sql.lift_erasure(driver, club=doing.club, email_hash=erasure.key_hash(key, norm))
+        sql.lift_erasure(driver, club=doing.club, email_hash=key_hash(key, norm))
         if found is None:
             user = _free_user(doing, norm)
             doing.rows += 1

@@ -6,35 +6,21 @@ still sends that record. A new ERP id, or a person adding them by hand, lifts it
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from typing import Any
 
 import polars as pl
 
 from clubsync.config import ClubConfig
 from clubsync.errors import ActRefused
-from clubsync.explain.why import meant
 from clubsync.extract import resume
+from clubsync.extract.erased import key_hash
 from clubsync.load import similar_pairs
 from clubsync.manual import actions
 from clubsync.store import record_index
 from clubsync.store.database import Base, queries
+from clubsync.store.people import resolve_person
 from clubsync.store.snapshots import Store
 from clubsync.validate import affected
-
-
-def key_hash(key: uuid.UUID, text: str) -> str:
-    """The keyed hash of an ERP id or an email: 32 hex digits."""
-    return hashlib.blake2b(text.encode(), key=key.bytes, digest_size=16).hexdigest()
-
-
-def without_erased(customers: pl.DataFrame, key: uuid.UUID, erased: set[str]) -> pl.DataFrame:
-    """Drop at the door the records of people who asked to be forgotten."""
-    if not erased:
-        return customers
-    kept = [i is None or key_hash(key, i) not in erased for i in customers["erp_id"]]
-    return customers.filter(pl.Series(kept, dtype=pl.Boolean))
 
 
 def erase(
@@ -47,7 +33,7 @@ def erase(
     """
     sql = queries()
     with actions.act(base, club, "erasure", by) as doing:
-        email, found = meant(doing.driver, doing.club, who)
+        email, found = resolve_person(doing.driver, doing.club, who)
         number, run, at, name = doing.club, doing.run, doing.at, doing.by
     if not found:
         raise ActRefused(

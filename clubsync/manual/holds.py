@@ -12,7 +12,7 @@ from clubsync.errors import ActRefused
 from clubsync.store.database import Base, Driver, queries
 
 if TYPE_CHECKING:
-    from clubsync.pipeline.engine import Decision
+    from clubsync.model import Decision
 
 #: How long a rejected person is not asked about again, while their ERP record stays as it is.
 REST = timedelta(days=30)
@@ -32,7 +32,7 @@ def seen(
     :param list_hash: None: the list as it is at this moment.
     :raises ActRefused: no such hold, no such list of it, or it was decided already.
     """
-    from clubsync.pipeline.engine import Decision
+    from clubsync.model import Decision
 
     sql = queries()
     with base.transaction() as driver:

@@ -15,10 +15,11 @@ import polars as pl
 
 from clubsync import clock
 from clubsync.config import ClubConfig, Config
-from clubsync.diff import KINDS, guard
+from clubsync.diff import guard
 from clubsync.errors import ActRefused
 from clubsync.load import transaction
 from clubsync.manual import actions
+from clubsync.model import KINDS
 from clubsync.store.database import Base, Driver, copying, queries
 
 _STATE = (

@@ -11,10 +11,6 @@ from clubsync import clock
 from clubsync.config import ClubConfig, Config
 from clubsync.store.database import Base, queries
 
-LONGEST_PAUSE = timedelta(hours=1)
-#: A club that fails is looked at again after this part of the time that it has failed for.
-PAUSE_PART = 4
-
 #: Kinds of broken promises, the one that says most first.
 LATE, INCOMPLETE, OLD_DATA = "late", "incomplete", "old data"
 KINDS = (LATE, INCOMPLETE, OLD_DATA)
@@ -31,16 +27,6 @@ _KEPT = {
 }
 #: Clubs named in one message; the rest are counted.
 NAMED = 20
-
-
-def pause(failing_since: datetime, at: datetime, every: timedelta) -> timedelta | None:
-    """How long a failing club is left alone, or None while it keeps its cadence.
-
-    A quarter of the time that it has failed for, an hour at most: an ERP that is down for long is
-    asked ever more rarely, and back up it is noticed within a quarter of its outage.
-    """
-    wait = min((at - failing_since) / PAUSE_PART, LONGEST_PAUSE)
-    return wait if wait > every else None
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ from typing import Any
 
 import polars as pl
 
+from clubsync import model
 from clubsync.config import ClubConfig
 from clubsync.extract import identity
 from clubsync.extract.reader import connector_of
-from clubsync.pipeline.engine import policy_of
 from clubsync.store.snapshots import KEPT, prepare
 from clubsync.validate import facts
+from clubsync.validate.policy import policy_of
 from connectors.sdk.base import Connection
 from connectors.sdk.model import Reading
 
@@ -83,9 +84,9 @@ def _judged(reading: Reading, club: ClubConfig) -> pl.DataFrame:
         customers, _ = identity.resolve(customers, [], b"tried, not stored")
     order = customers.select("erp_id")
     kept, _ = prepare(Reading(customers, reading.groups, reading.certificate, as_of=reading.as_of))
-    nothing = pl.lit([], dtype=facts.GROUP_LIST)
+    nothing = pl.lit([], dtype=model.GROUP_LIST)
     records = kept.select(KEPT).with_columns(
-        sight=pl.lit(facts.SEEN), m_groups=nothing, m_remembered=nothing
+        sight=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
     )
     judged = facts.judge(records, reading.groups, policy_of(club, reading.certificate.complete))
     return order.join(judged, on="erp_id", how="left", maintain_order="left")
@@ -119,7 +120,7 @@ def _why(row: dict[str, Any]) -> str | None:
     """What stands between a record and its access, in a word or two."""
     if row["access_reason"]:
         return str(row["access_reason"]).replace("_", " ")
-    if row["access"] == facts.YES:
+    if row["access"] == model.YES:
         return f"shares its email with {row['cluster'] - 1} more" if row["cluster"] > 1 else None
     if row["status"] == "unknown":
         return "status not understood"

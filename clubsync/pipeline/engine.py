@@ -16,23 +16,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from clubsync import clock, connections
 from clubsync.config import ClubConfig, Config, load_config
 from clubsync.errors import BaseMoved, SyncError
 from clubsync.extract.reader import Reader, believe
+from clubsync.model import COVERED, FROM_ERP, HELD, READ_NOW, STORED, Decision, Origin, Step
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ConnectorError, RateLimited
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from clubsync.diff import Plan
+    from clubsync.model import Plan, Policy
     from clubsync.store.database import Base, Driver
     from clubsync.store.snapshots import Snapshot, Store
     from clubsync.validate.affected import Scope
-    from clubsync.validate.facts import Policy
     from connectors.sdk.model import Reading
 
 log = logging.getLogger(__name__)
@@ -43,71 +43,6 @@ RULES_VERSION = 1
 ATTEMPTS = 3
 #: A nudge starts a run of its own at once; one that still waits after this long has lost it.
 NUDGE_PATIENCE = timedelta(seconds=30)
-#: R26: what a backfill fills an interval from: a snapshot stored then, the ERP's own past, a later complete
-#: reading that covers it, or a reading made now.
-STORED, FROM_ERP, COVERED, READ_NOW = PAST = ("stored", "from the ERP", "covered", "read now")
-
-
-class Step(TypedDict):
-    """Where one club stands in one run: JSON, ids and counts only.
-
-    :param error: the plain sentence of what went wrong, or None; with it come `remedy`, `runbook`,
-        `transient` (trying again soon may help) and `retry_after` (seconds the ERP asked us to wait).
-    :param counts: changes by kind, after diff; after load also what was written.
-    :param held: deactivations that wait for a person.
-    :param again: a stored snapshot is planned anew; nothing is read.
-    :param past: of a backfill: what its interval was filled from, one of `PAST`.
-    :param since: of a failed club: when it last began to fail.
-    :param until: of a failed club: in quarantine until then.
-    """
-
-    club: str
-    name: str
-    run: int | None
-    snapshot: int | None
-    plan: int | None
-    certified: bool
-    as_of: str | None
-    read: int
-    counts: dict[str, int]
-    rows_written: int
-    findings: dict[str, int]
-    hold: dict[str, Any] | None
-    held: int
-    notes: list[str]
-    error: str | None
-    remedy: str | None
-    runbook: str | None
-    transient: bool
-    retry_after: float | None
-    again: NotRequired[bool]
-    past: NotRequired[str]
-    since: NotRequired[str]
-    until: NotRequired[str]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The task of Airflow that runs are part of.
-
-    :param index: of a mapped task; -1: it is not mapped.
-    """
-
-    dag: str
-    run: str
-    task: str
-    index: int
-
-
-@dataclass(frozen=True)
-class Decision:
-    """R15: what a person decided of a hold: on the exact list they saw, known by its hash."""
-
-    hold: int
-    list_hash: str
-    customers: list[int]
-    by: str
-    comment: str | None = None
 
 
 @dataclass
@@ -442,7 +377,7 @@ class Pipeline:
             self._work.pop(step["run"], None)
         if step["run"] is None or step["club"] not in self._numbers:
             return
-        from clubsync.operate.freshness import pause
+        from clubsync.extract.schedule import pause
         from clubsync.store.database import queries
 
         number, at = self._numbers[step["club"]], clock.now()
@@ -656,6 +591,8 @@ class Pipeline:
 
     def policy(self, club: ClubConfig, certified: bool) -> Policy:
         """The club's own rules, on its own calendar day."""
+        from clubsync.validate.policy import policy_of
+
         return policy_of(club, certified)
 
     def _policy_hash(self, policy: Policy) -> str:
@@ -782,7 +719,7 @@ class Pipeline:
         certified = scope.snapshot.certified
         judged, base, findings = work.judged, scope.base, work.findings
         plan = diff.plan(judged, findings, base, certified=certified)
-        held = pl.DataFrame(schema=guard.HELD)
+        held = pl.DataFrame(schema=HELD)
         approved = work.decision.customers if work.decision else []
 
         def waiting(plan: Plan) -> pl.DataFrame:
@@ -821,15 +758,14 @@ class Pipeline:
         """R15: members of the open hold of whom this snapshot says nothing: they stay held (R14)."""
         import polars as pl
 
-        from clubsync.diff import guard
+        from clubsync.model import CONFLICTING, UNSEEN
         from clubsync.store.database import fetch
-        from clubsync.validate.facts import CONFLICTING, UNSEEN
 
         with self.base.club(number) as driver:
-            columns = {**guard.HELD, "row_hash": pl.Int64()}
+            columns = {**HELD, "row_hash": pl.Int64()}
             members = fetch(driver, "open_members", columns, {"club": number})
         if members.is_empty():
-            return pl.DataFrame(schema=guard.HELD)
+            return pl.DataFrame(schema=HELD)
         members = members.with_columns(pl.col("row_hash").reinterpret(signed=False))
         silent = judged.filter(pl.col("sight").is_in([UNSEEN, CONFLICTING]))["erp_id"]
         theirs = base.filter(pl.col("erp_id").is_in(silent.implode()))["customer"]
@@ -1029,24 +965,9 @@ def _list_hash(listed: pl.DataFrame) -> str:
 
 
 def _no_counts() -> dict[str, int]:
-    from clubsync.diff import KINDS
+    from clubsync.model import KINDS
 
     return dict.fromkeys(KINDS, 0)
-
-
-def policy_of(club: ClubConfig, certified: bool) -> Policy:
-    """The club's own rules, on its own calendar day."""
-    from clubsync.validate.facts import Policy
-    from connectors.registry import connector_class
-
-    return Policy(
-        today=clock.today(club.zone),
-        certified=certified,
-        access_statuses=frozenset(club.access_statuses),
-        group_required=club.group_required,
-        former_groups=frozenset(club.former_groups),
-        phone_centred=connector_class(club.erp).phone_centred,
-    )
 
 
 def failed(steps: Iterable[Step]) -> list[Step]:

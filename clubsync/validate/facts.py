@@ -9,46 +9,24 @@ worth today, whose dependant is it, what replaced it; and puts them together int
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
 
 import polars as pl
 
 from clubsync import emails
 from clubsync.frames import attach, repeated
-from connectors.sdk.model import GROUP_REF
+from clubsync.model import (
+    CONFLICTING,
+    GONE,
+    GROUP_LIST,
+    NO,
+    PRESENT,
+    UNKNOWN,
+    VANISHED,
+    YES,
+    Policy,
+)
 
-YES, NO, UNKNOWN = "yes", "no", "unknown"
-
-#: How this reading stands to a record: `seen` in it; `unseen`, known but on a page that was lost;
-#: `vanished`, missing from a certified reading for the first time; `gone`, missing since earlier;
-#: `conflicting`, there, but with content that contradicts itself.
-SEEN, UNSEEN, VANISHED, GONE, CONFLICTING = "seen", "unseen", "vanished", "gone", "conflicting"
-#: The ERP has the record, as far as is known.
-PRESENT = (SEEN, UNSEEN, CONFLICTING)
-
-GROUP_LIST = pl.List(GROUP_REF)
 _NOTHING = pl.lit([], dtype=GROUP_LIST)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """A club's own rules, and the day they are judged on.
-
-    :param today: the club's calendar day (R3).
-    :param certified: whether this snapshot may speak of absence, merges and group lists (R14).
-    :param access_statuses: ERP statuses that give access.
-    :param group_required: whether a record without any group stays out.
-    :param former_groups: ids or names of groups of former customers.
-    :param phone_centred: the ERP lives by phone numbers: no email is no fault (R22).
-    """
-
-    today: date
-    certified: bool = True
-    access_statuses: frozenset[str] = frozenset({"active"})
-    group_required: bool = False
-    former_groups: frozenset[str] = field(default_factory=frozenset)
-    phone_centred: bool = False
 
 
 #: What a span of a group can be, the days that matter of it, and the lists of ids that are made of spans.

@@ -18,8 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from clubsync.diff.plan import FINDINGS
-from clubsync.validate.facts import CONFLICTING, GONE, NO, UNKNOWN, UNSEEN, VANISHED, YES, Policy
+from clubsync.model import CONFLICTING, FINDINGS, GONE, NO, UNKNOWN, UNSEEN, VANISHED, YES, Policy
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
 

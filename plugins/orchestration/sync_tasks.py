@@ -24,7 +24,8 @@ from plugins.dag_ids import SYNC_ONE
 from plugins.orchestration.failures import ClubFailed, plain_words, worth_retrying
 
 if TYPE_CHECKING:
-    from clubsync.pipeline.engine import Pipeline, Step
+    from clubsync.model import Step
+    from clubsync.pipeline.engine import Pipeline
 else:  # Dag files come by here, and the engine brings Polars with it
     Step = dict
 
@@ -44,7 +45,8 @@ would only hold up the next run, which tries them all; Airflow maps no more than
 @contextmanager
 def pipeline() -> Iterator[Pipeline]:
     """The engine, with Airflow's connections; its runs say which task they are part of."""
-    from clubsync.pipeline.engine import Origin, Pipeline
+    from clubsync.model import Origin
+    from clubsync.pipeline.engine import Pipeline
     from plugins.connections import resolver
 
     with Pipeline.from_environment(connections=resolver.resolve) as engine:

@@ -39,7 +39,7 @@ def application() -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    errors.install(app)
+    errors.install(app, views.error_page)
     app.include_router(api.router)
     app.include_router(views.router)
     app.mount("/static", views.STATIC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,9 @@ PAGES = "/pages"
 """Where the pages are, below the application; the rest is for programs."""
 
 
+ErrorPage = Callable[[Request, int, str, str], Response]
+
+
 class Problem(BaseModel):
     """An error as RFC 9457 has it."""
 
@@ -40,21 +44,20 @@ def told(*codes: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def answer(request: Request, status: int, title: str, detail: str) -> Response:
-    """The problem, for a person or for a program."""
-    if request.scope["path"].removeprefix(request.scope.get("root_path", "")).startswith(PAGES):
-        from plugins.web.views import error_page
+def install(app: FastAPI, page: ErrorPage) -> None:
+    """Answer every error of the application as a problem document; on the pages, as a page.
 
-        return error_page(request, status, title, detail)
-    return JSONResponse(
-        {"title": title, "detail": detail, "status": status},
-        status_code=status,
-        media_type="application/problem+json",
-    )
+    :param page: makes that page from the request, the status, a title and a detail.
+    """
 
-
-def install(app: FastAPI) -> None:
-    """Every error of the application is a problem."""
+    def answer(request: Request, status: int, title: str, detail: str) -> Response:
+        if request.scope["path"].removeprefix(request.scope.get("root_path", "")).startswith(PAGES):
+            return page(request, status, title, detail)
+        return JSONResponse(
+            {"title": title, "detail": detail, "status": status},
+            status_code=status,
+            media_type="application/problem+json",
+        )
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:

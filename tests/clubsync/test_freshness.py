@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from clubsync.config import Config, Promise
+from clubsync.extract import schedule
 from clubsync.manual import lifecycle
 from clubsync.operate import freshness
 from connectors.sdk.errors import ErpUnreachable, RateLimited
@@ -98,7 +99,7 @@ def test_r25_a_paused_club_promises_nothing(club: Club) -> None:
 def test_r25_the_longer_it_fails_the_longer_it_is_left_alone(
     club: Club, failing: int, pause: int | None
 ) -> None:
-    found = freshness.pause(club.now, club.now + failing * MINUTE, 5 * MINUTE)
+    found = schedule.pause(club.now, club.now + failing * MINUTE, 5 * MINUTE)
     assert found == (None if pause is None else pause * MINUTE)
 
 

@@ -11,9 +11,10 @@ import great_expectations as gx
 import polars as pl
 import pytest
 
+from clubsync import model
+from clubsync.model import Policy
 from clubsync.store.snapshots import prepare
 from clubsync.validate import facts, suites
-from clubsync.validate.facts import Policy
 from connectors.sdk.model import GROUP_REF
 from tests.support.club import Erp
 
@@ -100,7 +101,7 @@ def judged() -> pl.DataFrame:
     customers, _ = prepare(reading)
     nothing = pl.lit(None, dtype=pl.List(GROUP_REF))
     records = customers.with_columns(
-        sight=pl.lit(facts.SEEN), m_groups=nothing, m_remembered=nothing
+        sight=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
     )
     return facts.judge(records, reading.groups, POLICY)
 

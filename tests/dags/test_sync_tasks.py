@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clubsync.pipeline.engine import Step
+from clubsync.model import Step
 from plugins.orchestration import dag_builder, sync_tasks
 from plugins.orchestration.failures import ClubFailed, ClubRetryPolicy, tell_failure, waits
 

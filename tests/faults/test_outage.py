@@ -20,8 +20,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from clubsync.config import ClubConfig, Config
+from clubsync.model import Step
 from clubsync.operate import freshness
-from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection

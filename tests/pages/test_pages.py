@@ -218,7 +218,7 @@ def test_sync_now_and_dry_run_start_runs_and_tell_when_they_are_done(site: Site)
     (_, _, _), (run, club, conf) = site.started
     assert (club, conf) == (site.club.id, {"dry_run": True})
 
-    from clubsync.pipeline.engine import Origin
+    from clubsync.model import Origin
 
     engine = site.club.pipeline()
     engine.origin = Origin("sync_one", run, "sync_club", -1)
@@ -364,7 +364,7 @@ def test_the_file_for_the_club(site: Site) -> None:
 
 
 def test_what_a_run_of_airflow_did(site: Site) -> None:
-    from clubsync.pipeline.engine import Origin
+    from clubsync.model import Origin
 
     engine = site.club.pipeline()
     engine.origin = Origin("sync_memory", "scheduled__1", "batch.extract", 3)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from clubsync.config import ClubConfig, Config, Guard
-from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.model import Step
+from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection

@@ -22,9 +22,10 @@ from clubsync.extract import resume
 from clubsync.extract.reader import connector_of
 from clubsync.manual import lifecycle
 from clubsync.manual.erasure import erase
+from clubsync.model import Step
 from clubsync.operate import nudges
 from clubsync.operate.retention import upkeep
-from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import Base, queries
 from clubsync.store.embedded import Server
 from clubsync.store.snapshots import Store

@@ -8,9 +8,10 @@ import logging
 import polars as pl
 import pytest
 
+from clubsync import model
 from clubsync.load import transaction
+from clubsync.model import Policy
 from clubsync.validate import facts, suites
-from clubsync.validate.facts import Policy
 from connectors.sdk.errors import ErpUnreachable
 from tests.support.club import Club
 
@@ -94,7 +95,7 @@ def test_r19_the_suites_see_no_value_of_a_person(club: Club) -> None:
     customers, _ = snapshots.prepare(reading)
     nothing = pl.lit(None, dtype=pl.List(GROUP_REF))
     records = customers.with_columns(
-        sight=pl.lit(facts.SEEN), m_groups=nothing, m_remembered=nothing
+        sight=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
     )
     policy = Policy(today=club.now.date())
     seen = suites.derived(facts.judge(records, reading.groups, policy), policy)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from clubsync.config import ClubConfig, Config, Guard
+from clubsync.model import Step
 from clubsync.pipeline import engine as stages
-from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.pipeline.engine import Pipeline
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ErpUnreachable

@@ -18,7 +18,8 @@ import pytest
 from clubsync.config import ClubConfig, Config, Guard
 from clubsync.explain.why import Answer, why
 from clubsync.manual import actions
-from clubsync.pipeline.engine import Pipeline, Step
+from clubsync.model import Step
+from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Store
 from clubsync.validate import affected as scopes

@@ -9,12 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from clubsync.diff import Plan, plan
-from clubsync.diff.plan import BASE, FINDINGS
+from clubsync.diff import plan
 from clubsync.load.transaction import _json_lists
+from clubsync.model import BASE, FINDINGS, VANISHED, Plan, Policy
 from clubsync.store.snapshots import Snapshot, prepare
 from clubsync.validate import affected, facts
-from clubsync.validate.facts import VANISHED, Policy
 from connectors.sdk.model import GROUP_SCHEMA, assemble, customers_frame, groups_frame
 from tests.support.words import Record
 

@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from clubsync import emails
-from clubsync.explain.why import Answer, meant, why
+from clubsync.explain.why import Answer, why
 from clubsync.store.database import Driver, queries
+from clubsync.store.people import resolve_person
 from clubsync.validate import suites
 from plugins.web.context import Club, base, find_club, registry
 from plugins.web.services import masking
@@ -116,7 +117,7 @@ def _is_name(driver: Driver, club: Club, words: str) -> bool:
     sql = queries()
     if "@" in words or sql.records_of(driver, club=club.number) <= SEARCHED:
         return False
-    return not meant(driver, club.number, words)[1]
+    return not resolve_person(driver, club.number, words)[1]
 
 
 def _of_name(driver: Driver, club: Club, words: str, language: str) -> Answer | None:

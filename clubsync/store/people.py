@@ -1,0 +1,21 @@
+"""Find people of a club by what a caller can say of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clubsync import emails
+from clubsync.store import record_index
+from clubsync.store.database import Driver, queries
+
+
+def resolve_person(driver: Driver, club: int, who: str) -> tuple[str | None, list[dict[str, Any]]]:
+    """Whom an email (any spelling) or an ERP id means.
+
+    :returns: the normalised email where it is one, and their `erp_id` and `customer`, either of which may
+        be null.
+    """
+    email = emails.normalise(who) if "@" in who else None
+    candidates = record_index.by_email(record_index.read(driver, club), [email]) if email else []
+    found = queries().who(driver, club=club, erp_id=who, email=email, candidates=candidates)
+    return email, list(found)
