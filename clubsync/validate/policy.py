@@ -5,7 +5,7 @@ from __future__ import annotations
 from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.model import Policy
-from connectors.registry import connector_class
+from connectors import registry
 
 
 def policy_of(club: ClubConfig, certified: bool) -> Policy:
@@ -16,5 +16,5 @@ def policy_of(club: ClubConfig, certified: bool) -> Policy:
         access_statuses=frozenset(club.access_statuses),
         group_required=club.group_required,
         former_groups=frozenset(club.former_groups),
-        phone_centred=connector_class(club.erp).phone_centred,
+        phone_centred=registry.connector_class(club.erp).phone_centred,
     )

@@ -110,7 +110,7 @@ def test_one_that_is_just_stopping_is_waited_for(folder: Path) -> None:
 
 def test_callers_at_the_same_moment_share_one_server(folder: Path) -> None:
     script = (
-        "import sys, pathlib; from clubsync import embedded;"
+        "import sys, pathlib; from clubsync.store import embedded;"
         "home = pathlib.Path(sys.argv[1]); embedded.ensure_running(home);"
         "print((home / 'data' / 'postmaster.pid').read_text().splitlines()[0])"
     )
