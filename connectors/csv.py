@@ -1,4 +1,4 @@
-"""Any tabular export (CSV, XLSX) in a file drop, by settings alone (design.md, "The `csv` connector").
+"""Any tabular export (CSV, XLSX) in a file drop, by settings alone (docs/erps/csv.md).
 
 What a cell means:
 

@@ -1,8 +1,8 @@
 """Dolibarr: associations and clubs that keep their members in Dolibarr, over its REST API.
 
-The connection's host is the installation (`https://erp.example.com`), its password the API key of a user who may read
-members. From Dolibarr's own source [src] (`htdocs/adherents/class/api_members.class.php`, erps.md 8.4); no server was
-within reach, the sandbox speaks what it says:
+The connection's host is the installation (`https://erp.example.com`), its password the API key of a user who may
+read members. From Dolibarr's own source [src] (`htdocs/adherents/class/api_members.class.php`,
+docs/erps/dolibarr.md); no server was within reach, the sandbox speaks what it says:
 
 - `GET /api/index.php/members` with `DOLAPIKEY`; sorted and filtered by what it is asked for, so the walk is by id
   (`sqlfilters=(t.rowid:>:…)`), and rows that come or go move nothing. `properties` names the fields: nothing else is

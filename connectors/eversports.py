@@ -1,6 +1,6 @@
 """Eversports Manager: the customers' export (CSV or Excel) in a file drop, memberships beside it.
 
-Rests on erps.md, section 2. The provider API gives no customer data [doc], so files are the way. What the
+Rests on docs/erps/eversports.md. The provider API gives no customer data [doc], so files are the way. What the
 vendor documents: customers have a group, one of the states Added, Invited, Accepted (of their invitation,
 not of their custom), and an optional e-mail; archived customers are not in the default list; family members
 have no e-mail of their own; a merge may leave the source in the list with "(old)" behind its name; an

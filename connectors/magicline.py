@@ -2,8 +2,8 @@
 
 The connection's host is the tenant's address (`https://TENANT.open-api.magicline.com`, or
 `.open-api.perfectgym.com`), its password the studio's API key. From the vendor's pages [doc] and from the
-specification 1.9.0 as a third party keeps it [3rd] (erps.md 6); no server of theirs was within reach, the sandbox
-speaks what these say:
+specification 1.9.0 as a third party keeps it [3rd] (docs/erps/magicline.md); no server of theirs was within reach,
+the sandbox speaks what these say:
 
 - A static key per studio in `x-api-key`; it must fit the tenant, else 401. There is no log-in and nothing
   to renew. 1000 requests a minute and endpoint, which `http.per_second` stays below; after that, a minute of 429

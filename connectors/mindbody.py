@@ -2,7 +2,7 @@
 
 The connection's host is `https://api.mindbodyonline.com`, log-in and password are a staff user's, the extra holds
 `api_key`; the club's settings name its `site_id`. From the vendor's documentation [doc] and from a transcription
-of its own SDK [3rd] (erps.md 7); no server of theirs was within reach, the sandbox speaks what these say:
+of its own SDK [3rd] (docs/erps/mindbody.md); no server of theirs was within reach, the sandbox speaks what these say:
 
 - `API-Key` and `SiteId` in the header of every request; `POST usertoken/issue` gives a staff user's token.
 - `GET client/clients` by limit (at most 200) and offset, with `TotalResults`; without `request.includeInactive=true` it

@@ -1,8 +1,8 @@
 """Odoo: the generic ERP, over JSON-2 (19 and later) or its older JSON-RPC.
 
-The connection's host is the server, its password an API key (of JSON-RPC: or a password, with the user's log-in); the
-club's settings name the database. From the vendor's documentation [doc] and Odoo's own source [src] (erps.md 8.2); no
-server was within reach, the sandbox speaks what these say:
+The connection's host is the server, its password an API key (of JSON-RPC: or a password, with the user's log-in);
+the club's settings name the database. From the vendor's documentation [doc] and Odoo's own source [src]
+(docs/erps/odoo.md); no server was within reach, the sandbox speaks what these say:
 
 - JSON-2: `POST /json/2/<model>/<method>` with named arguments in the body, `Authorization: bearer <key>`, and
   `X-Odoo-Database`; errors by status: 401 the key, 403 rights, 404 model or route, 422 arguments [doc, src].

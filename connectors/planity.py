@@ -1,6 +1,6 @@
 """Planity, the French salons' tool: the customer file's export in a file drop.
 
-Rests on erps.md, section 4. What the vendor documents: a card has a name, phone, e-mail, gender, birth date
+Rests on docs/erps/planity.md. What the vendor documents: a card has a name, phone, e-mail, gender, birth date
 and address; it is found by name or phone; duplicates are merged by hand; somebody may be kept from booking
 online, which is matched on the mobile phone, and is then told to call. There is no public API; an export's
 form is not documented.

@@ -1,10 +1,10 @@
 """Resamania 2 (Stadline): French clubs, over JSON-LD collections behind a gateway.
 
-The connection's host is the gateway with its environment (`https://gateway.prod.gravitee.stadline.tech/resa2-prod`),
-log-in and password are the client id and secret, the extra holds `api_key`; the club's settings name the
-client token and the club. From the vendor's pages [doc] (erps.md 5) and the vendor's own collection of example
-requests on GitHub (stadline/resamania2-partners) [ex]; no server of theirs was within reach, the sandbox speaks
-what these say:
+The connection's host is the gateway with its environment
+(`https://gateway.prod.gravitee.stadline.tech/resa2-prod`), log-in and password are the client id and secret, the
+extra holds `api_key`; the club's settings name the client token and the club. From the vendor's pages [doc]
+(docs/erps/resamania.md) and the vendor's own collection of example requests on GitHub
+(stadline/resamania2-partners) [ex]; no server of theirs was within reach, the sandbox speaks what these say:
 
 - `POST /{client_token}/oauth/v2/token`, a form with `grant_type=client_credentials`; the gateway's key goes
   with every request, this one too (`x-gravitee-api-key`, else 401) [doc].

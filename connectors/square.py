@@ -1,8 +1,8 @@
 """Square: shops and studios that keep their customers in Square's directory.
 
-The connection's host is `https://connect.squareup.com`, its password an access token with `CUSTOMERS_READ`. From the
-vendor's reference and guides [doc] (erps.md 9); no server of theirs was within reach, the sandbox speaks what these
-say:
+The connection's host is `https://connect.squareup.com`, its password an access token with `CUSTOMERS_READ`. From
+the vendor's reference and guides [doc] (docs/erps/square.md); no server of theirs was within reach, the sandbox
+speaks what these say:
 
 - `POST /v2/customers/search`, at most 100 a page (the limit is advisory: a page may have more or fewer), the next page
   by `cursor`, which the last one lacks; `count: true` gives the total; sorted by creation, so that newcomers come last

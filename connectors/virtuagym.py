@@ -1,8 +1,8 @@
 """Virtuagym: gyms, over the Public API v1.
 
 The connection's host is `https://api.virtuagym.com`, its password the club key ("club secret"), the extra holds
-`api_key`; the club's settings name its `club_id`. From a copy of the vendor's own documentation [doc] (erps.md 9); no
-server of theirs was within reach, the sandbox speaks what it says:
+`api_key`; the club's settings name its `club_id`. From a copy of the vendor's own documentation [doc]
+(docs/erps/virtuagym.md); no server of theirs was within reach, the sandbox speaks what it says:
 
 - Both keys stand in the query of every request. (No query ever reaches a log line or an error, see
   `connectors.sdk.http`.)

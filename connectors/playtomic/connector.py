@@ -3,7 +3,7 @@
 The connection's host decides: an http address is the API (log-in and password are the client id and the
 secret), `file:///…`, `sftp://…` or `s3://…` is a drop of Manager files (`connectors.playtomic.manager_csv`).
 
-The API, from the vendor's pages on authentication and players [doc] (erps.md 3.3); no server of theirs was
+The API, from the vendor's pages on authentication and players [doc] (docs/erps/playtomic.md); no server of theirs was
 within reach, the sandbox speaks what these pages say:
 
 - `POST /api/v1/oauth/token` with `client_id` and `secret` gives a bearer token for an hour; 401 before

@@ -1,6 +1,6 @@
 """The customer file of the Playtomic Manager, dropped into a folder.
 
-Columns as the Manager's own import asks for them [doc] (erps.md 3.1): name, email, phone_number, gender,
+Columns as the Manager's own import asks for them [doc] (docs/erps/playtomic.md): name, email, phone_number, gender,
 birthdate, category_name, category_expires, and in newer ones benefit_price_id and next_due_date, which the
 sync does not need. Comma between them, as spreadsheets write it. No header may be left out.
 

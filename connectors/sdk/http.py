@@ -50,10 +50,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: statuses that mean "too many requests"; 421 is Virtuagym's own (erps.md 9).
+#: statuses that mean "too many requests"; 421 is Virtuagym's own (docs/erps/virtuagym.md).
 THROTTLED = {429, 421}
 
-#: families of counters that some gateways send instead of Retry-After (erps.md 5).
+#: families of counters that some gateways send instead of Retry-After (docs/erps/resamania.md).
 RESET_FAMILIES = ("RateLimit", "X-RateLimit", "X-Rate-Limit", "X-Quota", "X-Spike-Arrest")
 
 

@@ -51,7 +51,7 @@ def standard(secret: str, headers: Mapping[str, str], body: bytes) -> str:
 
 
 def magicline(secret: str, headers: Mapping[str, str], body: bytes) -> str:
-    """Magicline's: the studio's webhook key as it is, in `x-api-key`; nothing is signed [doc] (erps.md 6).
+    """Magicline's: the studio's webhook key as it is, in `x-api-key`; nothing is signed [doc] (docs/erps/magicline.md).
 
     The key says only who calls, so there is no age to check: whoever has it can say anything, and all that
     comes of it is a reading. The message's id is the event's `uuid`: of two versions of the vendor's page one says
@@ -62,7 +62,8 @@ def magicline(secret: str, headers: Mapping[str, str], body: bytes) -> str:
 
 
 def mindbody(secret: str, headers: Mapping[str, str], body: bytes) -> str:
-    """Mindbody's: `X-Mindbody-Signature: sha256=` and the base64 of the body's HMAC-SHA256 [doc] (erps.md 7).
+    """Mindbody's: `X-Mindbody-Signature: sha256=` and the base64 of the body's HMAC-SHA256 [doc]
+    (docs/erps/mindbody.md).
 
     Neither id nor time is signed beside the body, and an undelivered message is sent again for three hours, so
     there is no age to check; a double is known by the body's `messageId`.
@@ -73,7 +74,7 @@ def mindbody(secret: str, headers: Mapping[str, str], body: bytes) -> str:
 
 
 def resamania(secret: str, headers: Mapping[str, str], body: bytes) -> str:
-    """Resamania's: nothing is signed, and a message has no id [doc] (erps.md 5).
+    """Resamania's: nothing is signed, and a message has no id [doc] (docs/erps/resamania.md).
 
     So the address that Stadline is given holds the secret as its password (`https://resamania:SECRET@host/…`),
     which senders turn into Basic authentication [inf]. Two messages that say the same are two events.

@@ -1,6 +1,6 @@
 """A file drop: the folder (local, SFTP, S3) into which an ERP's exports are put, read through fsspec.
 
-The rules (R14, design.md): the newest file that the pattern matches is the one that counts; where it is
+The rules (R14): the newest file that the pattern matches is the one that counts; where it is
 not whole the club fails, and an older one is never read in its place. `FILE.rows` beside a file, where
 present, holds the number of its data rows. A file must not change while it is read. Its time, `as_of`,
 is its modification time.
