@@ -26,14 +26,14 @@ class SyncError(Exception):
         return f"{self.what} {self.remedy}"
 
 
-class EmptyAnswer(SyncError):
+class UnexpectedlyEmpty(SyncError):
     """R14: no customers at all, from a club that had some: an outage, until a person says otherwise."""
 
     runbook = "empty-answer"
     transient = True
 
 
-class OtherClub(SyncError):
+class SourceMismatch(SyncError):
     """R14: a club of 20 and more shares less than half of its ids with its last certified snapshot."""
 
     runbook = "other-club"
@@ -46,7 +46,7 @@ class BaseUnreachable(SyncError):
     transient = True
 
 
-class BaseMoved(SyncError):
+class ConcurrentChange(SyncError):
     """The base changed between plan and load, again and again."""
 
     runbook = "base-unreachable"
@@ -67,11 +67,11 @@ class ConnectionMissing(SyncError):
     runbook = "credentials-refused"
 
 
-class PathRefused(SyncError):
+class SnapshotUnreadable(SyncError):
     """A stored snapshot is missing or is not what was written."""
 
     runbook = "base-unreachable"
 
 
-class ActRefused(SyncError):
+class ActionRejected(SyncError):
     """What a person asked for by hand cannot be done; nothing was written."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
 from clubsync.config import ClubConfig
-from clubsync.errors import ConfigError, EmptyAnswer, OtherClub
+from clubsync.errors import ConfigError, SourceMismatch, UnexpectedlyEmpty
 from connectors.sdk.base import Connection, Connector
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def believe(
 
     :param customers, conflicting, content_hash: of a reading of everything.
     :param state: the club's row of sync.club_state.
-    :raises EmptyAnswer, OtherClub: with what to do.
+    :raises UnexpectedlyEmpty, SourceMismatch: with what to do.
     """
     from clubsync.store import record_index
 
@@ -214,7 +214,7 @@ def believe(
         if had == 0:
             had = record_index.read(driver, number).height
         if had:
-            raise EmptyAnswer(
+            raise UnexpectedlyEmpty(
                 f"{club.name}: the ERP answered with no customers at all, where there were {had}.",
                 remedy="Taken for an outage: nothing was changed. If the club really has no customers "
                 f"any more, say so with `clubsync clubs empty {club.id}`.",
@@ -227,7 +227,7 @@ def believe(
     if shared * 2 < customers.height:
         shared = customers["erp_id"].is_in(known["erp_id"].implode()).sum()
     if shared * 2 < customers.height:
-        raise OtherClub(
+        raise SourceMismatch(
             f"{club.name}: of {customers.height} customers read, only {shared} are known from the last "
             "complete reading.",
             remedy="Taken for another club's data (a wrong key, a wrong folder): nothing was changed. "

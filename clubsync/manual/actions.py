@@ -18,7 +18,7 @@ import phonenumbers
 
 from clubsync import clock, emails
 from clubsync.config import ClubConfig
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.extract.erased import key_hash
 from clubsync.load import similar_pairs
 from clubsync.store.database import Base, Driver, queries
@@ -124,7 +124,7 @@ def add(
 ) -> dict[str, Any]:
     """R11: add a customer by hand; or bring back one whom the club had detached (R12).
 
-    :raises ActRefused: the email is not valid; a customer with it is in already, or is out because
+    :raises ActionRejected: the email is not valid; a customer with it is in already, or is out because
         the ERP says so, which only the ERP can change.
     """
     norm = _email(email)
@@ -154,12 +154,12 @@ def add(
         else:
             customer = found["customer"]
             if found["in_customers_group"]:
-                raise ActRefused(
+                raise ActionRejected(
                     f"{club.name} has a customer with this email already: number {customer}.",
                     remedy="Edit that one with `clubsync base edit`.",
                 )
             if found["reason"] != "detached" or found["access"] == "no":
-                raise ActRefused(
+                raise ActionRejected(
                     f"{club.name} has this customer (number {customer}), who is out because of the ERP "
                     f"({found['reason'] if found['reason'] != 'detached' else 'not active there'}).",
                     remedy="Mend it in the ERP; the next sync brings them back.",
@@ -187,7 +187,7 @@ def edit(
     """R13: edit a customer's fields; a name or phone is kept until the ERP's own value changes.
 
     :param email: of a customer without an ERP id only: who is in the ERP has the ERP's email.
-    :raises ActRefused: no such customer, nothing to edit, or an email that cannot be taken.
+    :raises ActionRejected: no such customer, nothing to edit, or an email that cannot be taken.
     """
     with act(base, club, "edit", by) as doing:
         sql, row = queries(), _customer(doing, who)
@@ -199,14 +199,14 @@ def edit(
         norm, raw = row["email"], row["email_raw"]
         if email is not None and _email(email) != norm:
             if row["erp_id"] is not None:
-                raise ActRefused(
+                raise ActionRejected(
                     f"Customer {row['customer']} of {club.name} is in the ERP, whose email counts.",
                     remedy="Change the email in the ERP; the next sync takes it over.",
                 )
             norm, raw = _email(email), email.strip()
             other = sql.hand_customer(doing.driver, club=doing.club, customer=None, email=norm)
             if other is not None:
-                raise ActRefused(
+                raise ActionRejected(
                     f"Customer {other['customer']} of {club.name} has that email already.",
                     remedy="An email stands for one customer of a club.",
                 )
@@ -245,12 +245,12 @@ def edit(
 def detach(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> dict[str, Any]:
     """R12: take a customer out by hand; they stay out while their ERP record merely goes on.
 
-    :raises ActRefused: no such customer, or they are detached already.
+    :raises ActionRejected: no such customer, or they are detached already.
     """
     with act(base, club, "detach", by) as doing:
         sql, row = queries(), _customer(doing, who)
         if row["detached_at"] is not None:
-            raise ActRefused(
+            raise ActionRejected(
                 f"Customer {row['customer']} of {club.name} is detached already.",
                 remedy="`clubsync base add` with their email brings them back.",
             )
@@ -278,12 +278,12 @@ def request(base: Base, club: ClubConfig, who: str, *, by: str | None = None) ->
     """R11: an app user asks to be a customer; without access until somebody accepts it, or until their
     confirmed email is that of a customer whom the ERP lets in.
 
-    :raises ActRefused: no such user, or they are a customer already.
+    :raises ActionRejected: no such user, or they are a customer already.
     """
     with act(base, club, "request", by) as doing:
         sql, user = queries(), _user(doing.driver, who)
         if sql.link_of_user(doing.driver, club=doing.club, user_id=user["user_id"]):
-            raise ActRefused(
+            raise ActionRejected(
                 f"User {user['user_id']} is linked to a customer of {club.name} already.",
                 remedy="Nothing needs doing.",
             )
@@ -303,13 +303,13 @@ def request(base: Base, club: ClubConfig, who: str, *, by: str | None = None) ->
 def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> dict[str, Any]:
     """R11: accept a request: the user becomes a customer, beside the sync.
 
-    :raises ActRefused: no such pending request; the user has no email yet; or a customer with their
+    :raises ActionRejected: no such pending request; the user has no email yet; or a customer with their
         email is out because of the ERP.
     """
     with act(base, club, "accept", by) as doing:
         sql, row = queries(), _request(doing, who)
         if row["email"] is None:
-            raise ActRefused(
+            raise ActionRejected(
                 f"User {row['user_id']} has no email yet, so they cannot be a customer of {club.name}.",
                 remedy="Ask them to confirm an email in the app, then accept.",
             )
@@ -335,7 +335,7 @@ def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
             customer = found["customer"]
             if not found["in_customers_group"]:
                 if found["reason"] != "detached" or found["access"] == "no":
-                    raise ActRefused(
+                    raise ActionRejected(
                         f"{club.name} has this customer (number {customer}), who is out because of the "
                         "ERP.",
                         remedy="Mend it in the ERP; the request is accepted by itself then.",
@@ -365,7 +365,7 @@ def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
 def refuse(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> dict[str, Any]:
     """R11: refuse a request.
 
-    :raises ActRefused: no such pending request.
+    :raises ActionRejected: no such pending request.
     """
     with act(base, club, "refuse", by) as doing:
         row = _request(doing, who)
@@ -391,16 +391,16 @@ def ignore(
     The pair keeps who said so and when; the base customers of the two, where they have any, get an audit row.
 
     :param one: an ERP id; `other` too, in either order.
-    :raises ActRefused: the club has no such record, or they are one and the same.
+    :raises ActionRejected: the club has no such record, or they are one and the same.
     """
     if one == other:
-        raise ActRefused("Those are not two records.", remedy="Name two different ERP ids.")
+        raise ActionRejected("Those are not two records.", remedy="Name two different ERP ids.")
     with act(base, club, "ignore similar", by) as doing:
         rows = list(queries().hand_records(doing.driver, club=doing.club, ids=[one, other]))
         known = {row["erp_id"]: row["customer"] for row in rows}
         for erp_id in (one, other):
             if erp_id not in known:
-                raise ActRefused(
+                raise ActionRejected(
                     f"{club.name} has no ERP record {erp_id}.",
                     remedy=f"`clubsync similar {club.id}` lists the pairs with their ids.",
                 )
@@ -428,13 +428,13 @@ def register(
     """A person makes an account in the app; a confirmed email links them wherever it is a customer's.
 
     :param email: None: a log-in by Facebook or Apple that gave no usable one.
-    :raises ActRefused: an account has confirmed this email already.
+    :raises ActionRejected: an account has confirmed this email already.
     """
     norm = _email(email) if email else None
     with base.transaction() as driver:
         sql = queries()
         if norm and sql.confirmed_user(driver, email=norm):
-            raise ActRefused(
+            raise ActionRejected(
                 "An app account with this email exists already.", remedy="Use that account."
             )
         user: int = sql.add_user(
@@ -452,12 +452,12 @@ def register(
 def confirm(base: Base, clubs: dict[int, ClubConfig], who: str) -> dict[str, Any]:
     """A person confirms the email of their account.
 
-    :raises ActRefused: no such user, no email to confirm, or another account has confirmed it.
+    :raises ActionRejected: no such user, no email to confirm, or another account has confirmed it.
     """
     with base.transaction() as driver:
         user = _user(driver, who)
         if user["email"] is None:
-            raise ActRefused(
+            raise ActionRejected(
                 f"User {user['user_id']} has no email to confirm.",
                 remedy="Set one with `clubsync app set-email`.",
             )
@@ -471,7 +471,7 @@ def set_email(
 ) -> dict[str, Any]:
     """A person changes the email of their account; confirmed, it moves them to the customer that has it (R9).
 
-    :raises ActRefused: no such user, an invalid email, or another account has confirmed it.
+    :raises ActionRejected: no such user, an invalid email, or another account has confirmed it.
     """
     norm = _email(email)
     with base.transaction() as driver:
@@ -540,7 +540,7 @@ def _free_user(doing: _Act, email: str) -> int | None:
 def _email(text: str) -> str:
     norm = emails.normalise(text)
     if norm is None:
-        raise ActRefused("That is not a valid email address.", remedy="Check its spelling.")
+        raise ActionRejected("That is not a valid email address.", remedy="Check its spelling.")
     return norm
 
 
@@ -565,7 +565,7 @@ def _customer(doing: _Act, who: str) -> dict[str, Any]:
         email=emails.normalise(who) if "@" in who else None,
     )
     if row is None:
-        raise ActRefused(
+        raise ActionRejected(
             f"{doing.config.name} has no customer {who if who.isdigit() else 'with that email'}.",
             remedy=f"`clubsync customers {doing.config.id}` lists them.",
         )
@@ -581,7 +581,7 @@ def _request(doing: _Act, who: str) -> dict[str, Any]:
         email=emails.normalise(who) if "@" in who else None,
     )
     if row is None or row["state"] != "pending":
-        raise ActRefused(
+        raise ActionRejected(
             f"{doing.config.name} has no such pending request.",
             remedy=f"`clubsync base requests {doing.config.id}` lists them.",
         )
@@ -596,7 +596,7 @@ def _user(driver: Driver, who: str) -> dict[str, Any]:
         email=emails.normalise(who) if "@" in who else None,
     )
     if row is None:
-        raise ActRefused(
+        raise ActionRejected(
             f"There is no app user {who if who.isdigit() else 'with that email'}.",
             remedy="`clubsync app register` makes one.",
         )
@@ -608,7 +608,7 @@ def _set_email(driver: Driver, user: int, email: str, raw: str | None, *, confir
     sql = queries()
     other = sql.confirmed_user(driver, email=email)
     if confirmed and other is not None and other["user_id"] != user:
-        raise ActRefused(
+        raise ActionRejected(
             "Another app account has confirmed this email already.", remedy="Use that account."
         )
     sql.set_user_email(driver, user_id=user, email=email, email_raw=raw, confirmed=confirmed)

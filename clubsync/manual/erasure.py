@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from clubsync.config import ClubConfig
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.extract import resume
 from clubsync.extract.erased import key_hash
 from clubsync.load import similar_pairs
@@ -29,14 +29,14 @@ def erase(
     """Erase a person from a club: everything with their customer number, ERP ids or email.
 
     :param who: an email (any spelling) or an ERP id.
-    :raises ActRefused: nobody of that club is meant by it.
+    :raises ActionRejected: nobody of that club is meant by it.
     """
     sql = queries()
     with actions.act(base, club, "erasure", by) as doing:
         email, found = resolve_person(doing.driver, doing.club, who)
         number, run, at, name = doing.club, doing.run, doing.at, doing.by
     if not found:
-        raise ActRefused(
+        raise ActionRejected(
             f"{club.name} knows nobody by that.", remedy="Check the spelling, or the ERP id."
         )
     with base.transaction() as driver:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.store.database import Base, Driver, queries
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def seen(
     """The decision on the list that a person saw: the club's id, and whom it is about.
 
     :param list_hash: None: the list as it is at this moment.
-    :raises ActRefused: no such hold, no such list of it, or it was decided already.
+    :raises ActionRejected: no such hold, no such list of it, or it was decided already.
     """
     from clubsync.model import Decision
 
@@ -183,7 +183,7 @@ def question(base: Base, hold: int, number: int) -> Question:
     """A hold's list as a question.
 
     :param number: the version of the list.
-    :raises ActRefused: there is no such hold, or it never had that list.
+    :raises ActionRejected: there is no such hold, or it never had that list.
     """
     sql = queries()
     with base.transaction() as driver:
@@ -218,24 +218,24 @@ def question(base: Base, hold: int, number: int) -> Question:
     )
 
 
-def _no_hold(hold: int) -> ActRefused:
-    return ActRefused(f"There is no hold {hold}.", remedy="`clubsync holds` lists them.")
+def _no_hold(hold: int) -> ActionRejected:
+    return ActionRejected(f"There is no hold {hold}.", remedy="`clubsync holds` lists them.")
 
 
-def _no_list(row: Mapping[str, Any], name: str | None) -> ActRefused:
-    return ActRefused(
+def _no_list(row: Mapping[str, Any], name: str | None) -> ActionRejected:
+    return ActionRejected(
         f"Hold {row['hold']} never had a list {name}.",
         remedy=f"`clubsync holds {row['club_id']}` shows the list there is, and its hash.",
     )
 
 
-def _decided(row: dict[str, Any]) -> ActRefused:
+def _decided(row: dict[str, Any]) -> ActionRejected:
     if row["state"] == "emptied":
-        return ActRefused(
+        return ActionRejected(
             f"Hold {row['hold']} closed itself: the ERP brought everybody back.",
             remedy="Nothing needs deciding.",
         )
-    return ActRefused(
+    return ActionRejected(
         f"Hold {row['hold']} was {row['state']} by {row['decided_by']} on "
         f"{row['decided_at']:%d %B %Y, %H:%M} UTC.",
         remedy="One decision wins; who has fallen due since is in a hold of its own.",
@@ -245,7 +245,7 @@ def _decided(row: dict[str, Any]) -> ActRefused:
 def close(driver: Driver, club: int, decision: Decision, state: str, at: datetime) -> None:
     """Write the decision down.
 
-    :raises ActRefused: somebody was first.
+    :raises ActionRejected: somebody was first.
     """
     sql = queries()
     changed = sql.decide_hold(

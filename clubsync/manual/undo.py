@@ -16,7 +16,7 @@ import polars as pl
 from clubsync import clock
 from clubsync.config import ClubConfig, Config
 from clubsync.diff import guard
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.load import transaction
 from clubsync.manual import actions
 from clubsync.model import KINDS
@@ -68,12 +68,12 @@ class Inverse:
 def find(base: Base, config: Config, run: int) -> tuple[ClubConfig, int]:
     """The club of a run, and its number.
 
-    :raises ActRefused: there is no such run.
+    :raises ActionRejected: there is no such run.
     """
     with base.transaction() as driver:
         row = queries().run_by_number(driver, run=run)
     if row is None:
-        raise ActRefused(
+        raise ActionRejected(
             f"There is no run {run}.",
             remedy="`clubsync changes CLUB` shows runs and what they did.",
         )
@@ -93,7 +93,7 @@ def undo(
 
     :param list_hash: more than the guard lets pass would lose access: the hash of the list that a
         person saw and approves (the dry run tells it).
-    :raises ActRefused: no such run, or nothing of it can be undone.
+    :raises ActionRejected: no such run, or nothing of it can be undone.
     """
     club, number = find(base, config, run)
     if dry_run:
@@ -308,7 +308,7 @@ def _report(
 def forget(base: Base, config: Config, run: int, at: datetime) -> tuple[ClubConfig, int]:
     """Redo: what was undone of that run may come back; the club, and how many customers.
 
-    :raises ActRefused: nothing of that run is undone.
+    :raises ActionRejected: nothing of that run is undone.
     """
     club, number = find(base, config, run)
     sql = queries()
@@ -316,7 +316,7 @@ def forget(base: Base, config: Config, run: int, at: datetime) -> tuple[ClubConf
         sql.lock_club(driver, club=number)
         customers = [r["customer"] for r in sql.forget_undone(driver, club=number, run=run)]
         if not customers:
-            raise ActRefused(
+            raise ActionRejected(
                 f"Nothing of run {run} is undone.", remedy="`clubsync undo RUN` undoes a run."
             )
         sql.recheck_members(driver, club=number, customers=customers, why=f"run {run} redone")

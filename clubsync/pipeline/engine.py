@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from clubsync import clock, connections
 from clubsync.config import ClubConfig, Config, load_config
-from clubsync.errors import BaseMoved, SyncError
+from clubsync.errors import ConcurrentChange, SyncError
 from clubsync.extract.reader import Reader, believe
 from clubsync.model import COVERED, FROM_ERP, HELD, READ_NOW, STORED, Decision, Origin, Step
 from connectors.sdk.base import Connection
@@ -225,7 +225,7 @@ class Pipeline:
         """R15: deactivate those of the seen list whom the newest snapshot still calls for, nobody else.
 
         :param list_hash: of the list that was seen; None: the list as it is now.
-        :raises ActRefused: no such hold or list, or it was decided already.
+        :raises ActionRejected: no such hold or list, or it was decided already.
         """
         from clubsync.manual import holds
 
@@ -242,7 +242,7 @@ class Pipeline:
     ) -> dict[str, Any]:
         """R15: keep the people of the seen list, and do not ask about them for 30 days.
 
-        :raises ActRefused: no such hold or list, or it was decided already.
+        :raises ActionRejected: no such hold or list, or it was decided already.
         """
         from clubsync.manual import holds
 
@@ -251,7 +251,7 @@ class Pipeline:
     def redo(self, run: int, by: str) -> Step:
         """R18: let what was undone of a run come back, from the newest snapshot.
 
-        :raises ActRefused: nothing of that run is undone.
+        :raises ActionRejected: nothing of that run is undone.
         """
         from clubsync.manual import undo
 
@@ -823,7 +823,7 @@ class Pipeline:
             # somebody wrote to the club's base since the plan was made: plan anew
             self._work[step["run"] or 0] = _Work(snapshot=work.snapshot, decision=work.decision)
         else:
-            raise BaseMoved(
+            raise ConcurrentChange(
                 f"{step['name']}: the club's base was changed {ATTEMPTS} times while a plan was loaded.",
                 remedy="Nothing was written; the next run tries again by itself.",
             )

@@ -19,7 +19,7 @@ import fsspec
 import polars as pl
 import xxhash
 
-from clubsync.errors import PathRefused
+from clubsync.errors import SnapshotUnreadable
 from connectors.sdk.model import Reading
 
 #: What the row hash covers: all that can change a decision or the base. `modified_at` is left out, for
@@ -207,13 +207,13 @@ class Store:
             return None
 
     def read(self, path: str, name: str) -> pl.DataFrame:
-        """:raises PathRefused: the file is not there, or is not what was written."""
+        """:raises SnapshotUnreadable: the file is not there, or is not what was written."""
         try:
             if "file" in self.fs.protocol:
                 return pl.read_parquet(self._at(path, name), memory_map=False)
             return pl.read_parquet(io.BytesIO(self.fs.cat_file(self._at(path, name))))
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise PathRefused(
+            raise SnapshotUnreadable(
                 f"The stored snapshot {path}/{name} cannot be read ({type(error).__name__}).",
                 remedy="Sync the club again; if it lasts, check the disk or bucket of CLUBSYNC_SNAPSHOTS.",
             ) from error
@@ -246,7 +246,7 @@ def path_of(club_id: str, content_hash: str) -> str:
 def load(store: Store, club_id: str, row: Any) -> Snapshot:
     """The snapshot of a row of sync.snapshot.
 
-    :raises PathRefused: its files are gone or broken.
+    :raises SnapshotUnreadable: its files are gone or broken.
     """
     ids = store.read(row["path"], "conflicting.parquet")["erp_id"]
     return Snapshot(

@@ -47,7 +47,7 @@ class HoldApproval(ApprovalOperator):
         super().__init__(subject="Deactivations wait for a decision", **kwargs)
 
     def execute(self, context: Any) -> Any:
-        from clubsync.errors import ActRefused
+        from clubsync.errors import ActionRejected
         from clubsync.manual import holds
 
         hold, version = _list_of(context)
@@ -55,7 +55,7 @@ class HoldApproval(ApprovalOperator):
             try:
                 question = holds.question(base, hold, version)
                 ended = question.ended
-            except ActRefused as gone:
+            except ActionRejected as gone:
                 ended = f"{gone.what} Nothing needs deciding."
             if ended:
                 holds.question_over(base, hold, version)
@@ -104,14 +104,14 @@ def _reject(engine: Pipeline, question: Question, by: str, comment: str | None) 
 @contextmanager
 def _deciding(hold: int, version: int) -> Iterator[Pipeline]:
     """The engine; one decision wins, and one that came second turns its run red and says who was first."""
-    from clubsync.errors import ActRefused
+    from clubsync.errors import ActionRejected
     from clubsync.manual import holds
     from plugins.orchestration.sync_tasks import pipeline
 
     with pipeline() as engine:
         try:
             yield engine
-        except ActRefused as refused:
+        except ActionRejected as refused:
             holds.question_over(engine.base, hold, version)
             raise AirflowFailException(
                 f"Not carried out. {refused.what} {refused.remedy}"

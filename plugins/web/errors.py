@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from clubsync.errors import ActRefused, SyncError, UnknownClub
+from clubsync.errors import ActionRejected, SyncError, UnknownClub
 from plugins.web.nudging import Refused
 
 __all__ = ["PAGES", "Problem", "Refused", "install", "told"]
@@ -65,7 +65,7 @@ def install(app: FastAPI, page: ErrorPage) -> None:
 
     @app.exception_handler(SyncError)
     async def stopped(request: Request, error: SyncError) -> Response:
-        status = 409 if isinstance(error, ActRefused) else 503
+        status = 409 if isinstance(error, ActionRejected) else 503
         status = 404 if isinstance(error, UnknownClub) else status
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             log.error("%s", error)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from clubsync.config import Config, Guard
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.manual import actions
 from clubsync.manual.undo import undo
 from tests.support.club import Club
@@ -225,7 +225,7 @@ class EngineMachine(ErpMachine):
         if runs:
             self.counted(again)
         else:
-            with pytest.raises(ActRefused):
+            with pytest.raises(ActionRejected):
                 self.club.pipeline().redo(run, "Ann")
 
     # --- by hand ------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ class EngineMachine(ErpMachine):
         """Do it; the id of what it made, or None where it was refused."""
         try:
             return int(act(self.base, self.club.config, *arguments, **how)["id"])
-        except ActRefused as refusal:
+        except ActionRejected as refusal:
             note(refusal.what)
             return None
 
@@ -284,7 +284,7 @@ class EngineMachine(ErpMachine):
     def in_app(self, act: Callable[..., dict[str, Any]], *arguments: Any, **how: Any) -> int | None:
         try:
             return int(act(self.base, {self.me: self.club.config}, *arguments, **how)["id"])
-        except ActRefused as refusal:
+        except ActionRejected as refusal:
             note(refusal.what)
             return None
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from clubsync.errors import PathRefused
+from clubsync.errors import SnapshotUnreadable
 from clubsync.store.snapshots import HASHED, Store, prepare, row_hashes
 from connectors.sdk.model import assemble, customers_frame, groups_frame
 
@@ -123,11 +123,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_file_that_is_gone_or_broken_is_refused(tmp_path: Path) -> None:
     """With a sentence, not with a traceback."""
     store = Store(str(tmp_path))
-    with pytest.raises(PathRefused, match=r"club/abc/customers\.parquet cannot be read"):
+    with pytest.raises(SnapshotUnreadable, match=r"club/abc/customers\.parquet cannot be read"):
         store.read("club/abc", "customers.parquet")
     store.write("club/abc", "customers.parquet", pl.DataFrame({"a": [1]}))
     (tmp_path / "club" / "abc" / "customers.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(PathRefused):
+    with pytest.raises(SnapshotUnreadable):
         store.read("club/abc", "customers.parquet")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.manual import actions
 from tests.support.club import Club
 
@@ -67,7 +67,7 @@ def test_r11_refused_stays_out(club: Club) -> None:
     user = club.register("new@x.fr")
     made = actions.request(club._base, club.config, str(user))
     actions.refuse(club._base, club.config, str(made["id"]))
-    with pytest.raises(ActRefused, match="no such pending"):
+    with pytest.raises(ActionRejected, match="no such pending"):
         actions.accept(club._base, club.config, str(made["id"]))
     assert club.inside() == {"1"}
 
@@ -156,5 +156,5 @@ def test_r11_who_is_out_because_of_the_erp_is_not_added_by_hand(club: Club) -> N
     club.sync()
     club.erp.change("1", status="former")
     club.sync()
-    with pytest.raises(ActRefused, match="out because of the ERP"):
+    with pytest.raises(ActionRejected, match="out because of the ERP"):
         club.add_by_hand("a@x.fr")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clubsync.config import Guard
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from tests.support.club import Club
 from tests.support.rules import NewClub
 
@@ -266,7 +266,7 @@ def test_r15_one_decision_wins(club: Club) -> None:
     club.sync()
     seen = hold(club)
     club.pipeline().reject(seen["hold"], "Ann", seen["list_hash"])
-    with pytest.raises(ActRefused, match="was rejected by Ann"):
+    with pytest.raises(ActionRejected, match="was rejected by Ann"):
         club.pipeline().approve(seen["hold"], "Bob", seen["list_hash"])
     assert len(club.inside()) == 20
 

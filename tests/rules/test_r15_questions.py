@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clubsync.config import Guard
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.manual import holds, lifecycle
 from clubsync.operate.retention import upkeep
 from clubsync.store.database import queries
@@ -117,5 +117,5 @@ def test_r15_r28_a_removed_club_leaves_no_question(club: Club) -> None:
     club.later(minutes=1)
     upkeep(engine.base, engine.store, engine.config, timedelta(days=30))
     assert over(club) == [(hold, version)]
-    with pytest.raises(ActRefused, match=f"There is no hold {hold}"):
+    with pytest.raises(ActionRejected, match=f"There is no hold {hold}"):
         holds.question(engine.base, hold, version)

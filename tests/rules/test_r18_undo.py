@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clubsync.config import Config, Guard
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.manual.undo import undo
 from tests.support.club import Club
 
@@ -130,7 +130,7 @@ def test_r18_an_undo_is_itself_guarded(club: Club) -> None:
 
 def test_r18_unknown_runs_are_refused(club: Club) -> None:
     club.sync()
-    with pytest.raises(ActRefused, match="no run"):
+    with pytest.raises(ActionRejected, match="no run"):
         _undo(club, 10**9)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.manual.erasure import erase
 from tests.support.club import Club
 
@@ -99,5 +99,5 @@ def test_r20_the_audit_keeps_that_it_happened(club: Club) -> None:
 
 def test_r20_of_nobody_is_refused(club: Club) -> None:
     _loaded(club)
-    with pytest.raises(ActRefused, match="knows nobody"):
+    with pytest.raises(ActionRejected, match="knows nobody"):
         _erase(club, "nobody@x.fr")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clubsync.errors import ActRefused
+from clubsync.errors import ActionRejected
 from clubsync.load import similar_pairs
 from clubsync.manual import actions, erasure
 from clubsync.validate import similarity, suites
@@ -323,7 +323,7 @@ def test_r23_who_ignored_is_on_record(club: Club) -> None:
 def test_r23_ignore_wants_two_records_of_the_club(club: Club) -> None:
     twice(club)
     for one, other in (("1", "1"), ("1", "404")):
-        with pytest.raises(ActRefused):
+        with pytest.raises(ActionRejected):
             ignore(club, one, other)
 
 

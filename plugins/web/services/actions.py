@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from clubsync import clock
-from clubsync.errors import ActRefused, SyncError
+from clubsync.errors import ActionRejected, SyncError
 from clubsync.manual import actions as by_hand
 from clubsync.manual import lifecycle
 from clubsync.operate import connection_check
@@ -184,7 +184,7 @@ def ignore(club: Club, person: Person, one: str, other: str) -> Act:
 def decide_request(club: Club, person: Person, request: int, accepted: bool) -> Act:
     """R11: accept or refuse a request.
 
-    :raises ActRefused: there is no such pending request, or it cannot be accepted.
+    :raises ActionRejected: there is no such pending request, or it cannot be accepted.
     """
     carry_out = by_hand.accept if accepted else by_hand.refuse
     kind = "accept" if accepted else "refuse"
@@ -197,7 +197,7 @@ def decide_request(club: Club, person: Person, request: int, accepted: bool) -> 
 def erase(club: Club, person: Person, customer: int | None, erp_id: str | None) -> Act:
     """R20: a person's data go, for good.
 
-    :raises ActRefused: the club knows nobody by that.
+    :raises ActionRejected: the club knows nobody by that.
     """
     from clubsync.manual.erasure import erase as erase_person
 
@@ -207,7 +207,7 @@ def erase(club: Club, person: Person, customer: int | None, erp_id: str | None) 
             row = queries().person(driver, club=club.number, customer=customer, erp_id=None)
         who = row["erp_id"] or row["email"] if row else None
     if who is None:
-        raise ActRefused(
+        raise ActionRejected(
             f"{club.config.name} knows nobody by that.", remedy="Search for the person again."
         )
     with acting(club, person, "erase") as asked:
@@ -224,7 +224,7 @@ def decide_hold(
 ) -> Act:
     """R15: decide on the exact list that was seen.
 
-    :raises ActRefused: no such hold or list, or somebody was first.
+    :raises ActionRejected: no such hold or list, or somebody was first.
     :raises Refused: 404: the hold is another club's.
     """
     of_club(club, hold)
@@ -233,7 +233,7 @@ def decide_hold(
         if approved:
             step = engine().approve(hold, person.name, list_hash, comment)
             if step["error"]:
-                raise ActRefused(step["error"], remedy=step["remedy"] or "")
+                raise ActionRejected(step["error"], remedy=step["remedy"] or "")
             asked.detail |= {"run": step["run"], "customers": step["counts"]["deactivation"]}
         else:
             made = engine().reject(hold, person.name, list_hash, comment)
@@ -255,7 +255,7 @@ def undo(club: Club, person: Person, run: int, list_hash: str | None) -> Act:
 
     :param list_hash: of the list of people who would lose access, where that is more than pass by
         themselves.
-    :raises ActRefused: it would, and this is not that list; or there is nothing to undo.
+    :raises ActionRejected: it would, and this is not that list; or there is nothing to undo.
     """
     from clubsync.manual import undo as undoing
 
@@ -263,13 +263,13 @@ def undo(club: Club, person: Person, run: int, list_hash: str | None) -> Act:
     with acting(club, person, "undo", undone=run) as asked:
         plan = undoing.undo(base(), config, run, dry_run=True, list_hash=list_hash)
         if plan["held"]:
-            raise ActRefused(
+            raise ActionRejected(
                 f"{plan['held']['deactivations']} customers would lose access, which is more than pass by "
                 "themselves, and the list has changed since it was shown.",
                 remedy="Look at the plan again.",
             )
         if not plan["changes"]:
-            raise ActRefused(
+            raise ActionRejected(
                 f"Nothing of run {run} can be undone.", remedy="Look at the plan again."
             )
         made = undoing.undo(base(), config, run, list_hash=list_hash, by=person.name)

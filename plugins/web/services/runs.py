@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
-from clubsync.errors import PathRefused
+from clubsync.errors import SnapshotUnreadable
 from clubsync.manual import undo as undoing
 from clubsync.store.database import queries
 from plugins.web.context import Club, base, engine, registry
@@ -192,7 +192,7 @@ def plan(club: Club, run: int, page: int = 1) -> Plan | None:
     try:
         listed = store.read(row["path"], "changes.parquet")
         held = store.read(row["path"], "held.parquet")
-    except PathRefused:
+    except SnapshotUnreadable:
         return None
     start = (page - 1) * PAGE_SIZE
     part = listed.sort("kind", "erp_id").slice(start, PAGE_SIZE)
