@@ -88,6 +88,8 @@ def _reader(path: Path) -> Callable[[str], Iterator[Passage]]:
         ".po": _translations,
         ".sql": lambda text: _marked(text, "--"),
     }
+    if path.suffixes[-2:] == [".md", ".jinja"]:
+        return _markdown
     return by_ending.get(path.suffix, lambda text: _marked(text, "#"))
 
 

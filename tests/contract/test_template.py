@@ -83,6 +83,7 @@ def test_the_files_are_there_and_clean(tmp_path: Path, checkout: Path, name: str
     rendered(tmp_path, name)
     made = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.py")}
     assert made == {file.format(name) for file in FILES}
+    assert (tmp_path / f"docs/erps/{name}.md").is_file()
     shutil.copytree(tmp_path, checkout, dirs_exist_ok=True)
     for how in (("check",), ("format", "--check")):
         done = run(checkout, "ruff", *how, "--no-cache", *made)

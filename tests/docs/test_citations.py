@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.registry import CONNECTORS
+
 ROOT = Path(__file__).resolve().parents[2]
 RULES = "docs/rules.md"
 
@@ -270,6 +272,13 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
         if name.endswith(".md")
         for problem in broken_links(name, text)
     )
+
+
+@pytest.mark.parametrize("name", sorted(CONNECTORS))
+def test_every_connector_has_a_page_in_the_index(name: str) -> None:
+    index = (ROOT / "docs/erps/README.md").read_text(encoding="utf-8")
+    assert f"docs/erps/{name}.md" in _files()
+    assert re.search(rf"^\| \[.*\]\({name}\.md\) \| `{name}` \|", index, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
