@@ -50,7 +50,7 @@ def measure(book: Book, rows: int, rounds: int) -> None:
         book.note("suites", together_cpu=together, per_club_cpu_extrapolated=apart)
         emails.normalise.cache_clear()
         emails._domain.cache_clear()
-        ours = _cpu(emails.judge, frame["email"]) / rows
+        ours = _cpu(emails.evaluate, frame["email"]) / rows
         theirs = _cpu(lambda: [_theirs(email) for email in some]) / len(some)
         book.add("e-mail check : email-validator alone, CPU", ours / theirs)
         book.note("e-mail check", us_an_address=ours * 1e6, library_us_an_address=theirs * 1e6)
@@ -67,16 +67,16 @@ def _evaluated(frame: pl.DataFrame) -> dict[str, tuple[pl.DataFrame, Policy]]:
     policy = Policy(today=datetime.now(UTC).date())
     none = pl.lit([], dtype=model.GROUP_LIST)
     records = frame.with_columns(
-        sight=pl.lit(model.SEEN), m_groups=none, m_remembered=none, row_hash=pl.lit(0)
+        presence=pl.lit(model.SEEN), m_groups=none, m_remembered=none, row_hash=pl.lit(0)
     )
     return {
-        f"club-{at}": (facts.judge(records.slice(at, PER_CLUB), data.groups(), policy), policy)
+        f"club-{at}": (facts.evaluate(records.slice(at, PER_CLUB), data.groups(), policy), policy)
         for at in range(0, frame.height, PER_CLUB)
     }
 
 
 def _ours(email: str) -> bool:
-    return bool(emails.judge(pl.Series([email]))["email_state"][0] == emails.VALID)
+    return bool(emails.evaluate(pl.Series([email]))["email_state"][0] == emails.VALID)
 
 
 def _theirs(email: str) -> bool:

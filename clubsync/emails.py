@@ -1,4 +1,4 @@
-"""R2: email addresses, normalised and judged.
+"""R2: email addresses, normalised and evaluated.
 
 Valid is what email-validator 2 accepts (`check_deliverability=False`, its other defaults). The library
 takes 28 microseconds an address; so plain ASCII addresses are matched by a pattern of which every match
@@ -16,7 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from clubsync.frames import attach
 
-# Narrower than RFC 5321's atext on purpose: whatever does not match is the library's to judge.
+# Narrower than RFC 5321's atext on purpose: whatever does not match is left to the library.
 _PLAIN = r"^[a-z0-9_+\-]+(?:\.[a-z0-9_+\-]+)*@[a-z0-9\-]+(?:\.[a-z0-9\-]+)+$"
 _PLAIN_LOCAL_MAX = 60
 _PLAIN_MAX = 200
@@ -54,8 +54,8 @@ def _rejoined(low: str, domain: str) -> str | None:
     return ascii_domain and f"{low.split('@', 1)[0]}@{ascii_domain}"
 
 
-def judge(emails: pl.Series) -> pl.DataFrame:
-    """Normalise and judge many addresses at once.
+def evaluate(emails: pl.Series) -> pl.DataFrame:
+    """Normalise and evaluate many addresses at once.
 
     :param emails: raw addresses, String, null where there is none.
     :returns: columns `email_norm` (String, null unless valid) and `email_state`

@@ -88,7 +88,7 @@ HELD = pl.Schema(
 
 @dataclass(frozen=True)
 class Policy:
-    """A club's own rules, and the day they are judged on.
+    """A club's own rules, and the day they are evaluated on.
 
     :param today: the club's calendar day (R3).
     :param certified: whether this snapshot may speak of absence, merges and group lists (R14).
@@ -114,19 +114,19 @@ class Plan:
         sync writes.
     :param changes: `CHANGES`; `customer` null for additions; before and after as JSON text.
     :param findings: `FINDINGS`: all that should be open on `looked` records, and on no others of them.
-    :param looked: erp_ids whose findings were judged.
-    :param records: mirror rows to write, with `access`, `lapsed`, `remembered`, `next_date`, `sight`.
-    :param waits: erp_ids left for a later snapshot (R14).
-    :param due: erp_id, next_date of every record judged, for the day that changes it by itself (R3).
+    :param evaluated: erp_ids whose findings were evaluated.
+    :param records: mirror rows to write, with `access`, `lapsed`, `remembered`, `next_date`, `presence`.
+    :param deferred: erp_ids left for a later snapshot (R14).
+    :param next_dates: erp_id, next_date of every record evaluated, for the day that changes it by itself (R3).
     """
 
     customers: pl.DataFrame
     changes: pl.DataFrame
     findings: pl.DataFrame
-    looked: pl.Series
+    evaluated: pl.Series
     records: pl.DataFrame
-    waits: pl.Series
-    due: pl.DataFrame
+    deferred: pl.Series
+    next_dates: pl.DataFrame
 
     def counts(self) -> dict[str, int]:
         """Changes by kind, every kind named."""

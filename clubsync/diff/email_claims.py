@@ -37,7 +37,7 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     holding = attached & (email == pl.col("email_norm")).fill_null(False)
     free = (
         ~pl.col("frozen")
-        & pl.col("sight").is_in(PRESENT)
+        & pl.col("presence").is_in(PRESENT)
         & pl.col("owner_id").is_null()
         & pl.col("successor").is_null()
         & ~pl.col("placeholder")

@@ -10,7 +10,7 @@ from clubsync.model import CONFLICTING, FIELDS, NO, SEEN, UNKNOWN, YES
 TEXTS = pl.List(pl.String)
 _RECORD = (
     "erp_id",
-    "sight",
+    "presence",
     "frozen",
     "claim",
     "wins",
@@ -163,7 +163,7 @@ def _fields(rows: pl.DataFrame) -> pl.DataFrame:
     moves = pl.col("to").is_not_null()
     # R15: of who is held access and groups stay; changes go on
     held = pl.col("r_c_keep").fill_null(False) & ~pl.col("r_waits") & ~pl.col("r_reused")
-    follows = (~pl.col("still") | held) & (pl.col("r_sight") == SEEN) & pl.col("into").is_null()
+    follows = (~pl.col("still") | held) & (pl.col("r_presence") == SEEN) & pl.col("into").is_null()
 
     def value(name: str) -> pl.Expr:
         base, erp, last = pl.col(f"b_{name}"), pl.col(f"r_{name}"), pl.col(f"r_m_{name}")
@@ -182,7 +182,7 @@ def _fields(rows: pl.DataFrame) -> pl.DataFrame:
         )
 
     raw = (
-        pl.when(pl.col("still") | (pl.col("r_sight") == CONFLICTING))
+        pl.when(pl.col("still") | (pl.col("r_presence") == CONFLICTING))
         .then("b_email_raw")
         .when(pl.col("wins") & (pl.col("r_email_state") == emails.VALID))
         .then("r_email")

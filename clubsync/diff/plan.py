@@ -41,7 +41,7 @@ def plan(
 ) -> Plan:
     """Decide what the base should be, and what has to change for it.
 
-    :param records: facts (`clubsync.validate.facts.judge`) of every record in question, with the mirror's side as
+    :param records: facts (`clubsync.validate.facts.evaluate`) of every record in question, with the mirror's side as
         `m_known`, `m_email_norm`, `m_guardian_id`, `m_row_hash`, `m_access`, `m_lapsed`, `m_remembered`, `m_birth_date`
         and `m_` + each of `FIELDS`.
     :param findings: what the suites found of them (`FINDINGS`).
@@ -61,11 +61,11 @@ def plan(
     records = attach(records, own, "erp_id")
     records = records.with_columns(reused=_reused(), waits=_unsettled(certified))
     records = records.with_columns(
-        frozen=pl.col("sight").is_in([UNSEEN, CONFLICTING])
+        frozen=pl.col("presence").is_in([UNSEEN, CONFLICTING])
         | pl.col("c_keep").fill_null(False)
         | pl.col("reused")
         | pl.col("waits")
-        | (pl.lit(not certified) & pl.col("successor").is_not_null() & (pl.col("sight") == SEEN))
+        | (pl.lit(not certified) & pl.col("successor").is_not_null() & (pl.col("presence") == SEEN))
     )
     records = attach(records, reassign.heirs(records, base, certified), "erp_id")
     # R18: an adoption that was undone does not come back from the same state of the record that adopted
@@ -82,7 +82,7 @@ def plan(
     changes = _changes(after)
     judged = (
         settled.lazy()
-        .filter((pl.col("sight") != UNSEEN) & ~(pl.col("waits") & pl.lit(not certified)))
+        .filter((pl.col("presence") != UNSEEN) & ~(pl.col("waits") & pl.lit(not certified)))
         .with_columns(undone=pl.col("c_undone").fill_null(False) | pl.col("refused"))
         .select("erp_id", "access", "claim", "wins", "winner", "reused", "undone")
         .collect()
@@ -91,12 +91,12 @@ def plan(
         customers=_customers(after, changes),
         changes=changes,
         findings=_findings(judged, findings, after),
-        looked=judged["erp_id"],
+        evaluated=judged["erp_id"],
         records=_records(settled, after, certified),
-        waits=settled["erp_id"].filter(settled["waits"] | settled["reused"]),
-        due=settled.select("erp_id", "next_date", "sight")
-        .filter(pl.col("sight") == SEEN)
-        .drop("sight"),
+        deferred=settled["erp_id"].filter(settled["waits"] | settled["reused"]),
+        next_dates=settled.select("erp_id", "next_date", "presence")
+        .filter(pl.col("presence") == SEEN)
+        .drop("presence"),
     )
 
 
@@ -112,7 +112,7 @@ def _unsettled(certified: bool) -> pl.Expr:
     )
     return (
         pl.lit(not certified)
-        & (pl.col("sight") == SEEN)
+        & (pl.col("presence") == SEEN)
         & pl.col("c_customer").is_not_null()
         & (pl.col("successor").is_not_null() | fresh)
     )
@@ -127,7 +127,7 @@ def _reused() -> pl.Expr:
     name = other("first_name") & other("last_name")
     return (
         pl.col("c_customer").is_not_null()
-        & (pl.col("sight") == SEEN)
+        & (pl.col("presence") == SEEN)
         & (pl.col("email_state") == emails.VALID)
         & other("email_norm")
         & name
@@ -285,7 +285,7 @@ def _records(settled: pl.DataFrame, after: pl.DataFrame, certified: bool) -> pl.
     """
     detached = after.filter("detached")["erp_id"].drop_nulls()
     lapsed = (
-        pl.when(pl.lit(not certified) | ~pl.col("sight").is_in([SEEN, VANISHED]))
+        pl.when(pl.lit(not certified) | ~pl.col("presence").is_in([SEEN, VANISHED]))
         .then("m_lapsed")
         .when(pl.col("own_access") == NO)
         .then(True)
@@ -303,10 +303,10 @@ def _records(settled: pl.DataFrame, after: pl.DataFrame, certified: bool) -> pl.
         | pl.col("m_lapsed").ne_missing(pl.col("lapsed"))
         | pl.col("m_remembered").ne_missing(pl.col("remembered"))
     )
-    seen = (pl.col("sight") == SEEN) & ~pl.col("waits") & ~pl.col("reused") & changed
-    written = rows.filter(seen | (pl.col("sight") == VANISHED)).select(
+    seen = (pl.col("presence") == SEEN) & ~pl.col("waits") & ~pl.col("reused") & changed
+    written = rows.filter(seen | (pl.col("presence") == VANISHED)).select(
         "erp_id",
-        "sight",
+        "presence",
         "email",
         "email_norm",
         *FIELDS,

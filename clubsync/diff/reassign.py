@@ -44,7 +44,7 @@ def _ended(records: pl.DataFrame) -> pl.DataFrame:
             & ~pl.col("frozen")
             & pl.col("c_reason").ne_missing("merged")
         )
-        .select("erp_id", "c_customer", "sight", "successor", "m_email_norm")
+        .select("erp_id", "c_customer", "presence", "successor", "m_email_norm")
         .collect()
     )
 
@@ -58,11 +58,13 @@ def _vanished(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
     living = (
         records.lazy()
         .filter(
-            pl.col("wins") & (pl.col("sight") == SEEN) & (pl.col("claim") == pl.col("email_norm"))
+            pl.col("wins")
+            & (pl.col("presence") == SEEN)
+            & (pl.col("claim") == pl.col("email_norm"))
         )
         .select("claim", *_GUARDIANS, survivor="erp_id")
     )
-    gone = (pl.col("sight") == VANISHED) & pl.col("successor").is_null() & pl.lit(certified)
+    gone = (pl.col("presence") == VANISHED) & pl.col("successor").is_null() & pl.lit(certified)
     return (
         _ended(records)
         .filter(gone)
@@ -135,7 +137,7 @@ def decide(
             & pl.col("wins")
             & (pl.col("win_rank") <= CLAIMS)
             & ~pl.col("frozen")
-            & (pl.col("sight") == SEEN)
+            & (pl.col("presence") == SEEN)
             & pl.col("c_customer").is_null()
             & ~pl.col("erp_id").is_in(given.implode())
         )
@@ -154,7 +156,7 @@ def decide(
             | ((pl.col("access") == YES) & ~pl.col("wins"))
             | ((pl.col("access") == UNKNOWN) & ~pl.col("c_in").fill_null(False))
         ),
-        holder_left=pl.col("sight").is_in([GONE, VANISHED]),
+        holder_left=pl.col("presence").is_in([GONE, VANISHED]),
     )
     found = attach(found, former, "holder_erp")
     taken = ended["customer"]

@@ -82,7 +82,7 @@ def resolve(
         known records that more than one row may be.
     """
     customers = customers.unique(maintain_order=True)
-    judged = emails.judge(customers["email"])["email_norm"]
+    judged = emails.evaluate(customers["email"])["email_norm"]
     rows = keys_of(customers.with_columns(email_norm=judged))
     people = list(known)
     given: dict[int, str] = {}

@@ -10,37 +10,39 @@ import polars as pl
 from clubsync.frames import attach
 from clubsync.model import Plan
 from clubsync.store import record_index
-from clubsync.store.record_index import VECTOR
-from clubsync.validate.affected import Scope
+from clubsync.store.record_index import RECORD_INDEX
+from clubsync.validate.affected import Affected
 
 
-def vector_patch(scope: Scope, plan: Plan) -> pl.DataFrame:
-    """What the club's vector has to learn from the plan once it is loaded (`vector.patched`).
+def index_patch(affected: Affected, plan: Plan) -> pl.DataFrame:
+    """What the club's record index has to learn from the plan once it is loaded (`record_index.patched`).
 
     Who waits keeps the old row, so that the next snapshot looks again; who is new and waits stays out of it.
     """
-    snapshot, old, judged = scope.snapshot, scope.vector, plan.due["erp_id"]
+    snapshot, old, evaluated = affected.snapshot, affected.record_index, plan.next_dates["erp_id"]
     mark: dict[str, Any] = {"seen_as_of": None, "seen_snapshot": None}
     if snapshot.certified:
         marked = old.filter(pl.col("seen_as_of").is_not_null())["erp_id"]
         news = pl.col("row_hash").ne_missing(pl.col("was")) | pl.col("erp_id").is_in(
-            pl.concat([judged, marked]).implode()
+            pl.concat([evaluated, marked]).implode()
         )
-        shown = scope.shown.filter(news)
+        shown = affected.shown.filter(news)
     else:
-        shown = scope.shown
+        shown = affected.shown
         mark = {"seen_as_of": snapshot.as_of, "seen_snapshot": snapshot.number}
-    if plan.waits.len():
-        shown = shown.filter(~pl.col("erp_id").is_in(plan.waits.implode()))
-    rows = _emails(_due(shown.select("erp_id", "row_hash", "next_date"), plan.due), old, plan)
-    rows = rows.with_columns(
-        pl.lit(value, dtype=VECTOR[name]).alias(name) for name, value in mark.items()
+    if plan.deferred.len():
+        shown = shown.filter(~pl.col("erp_id").is_in(plan.deferred.implode()))
+    rows = _emails(
+        _due(shown.select("erp_id", "row_hash", "next_date"), plan.next_dates), old, plan
     )
-    gone = scope.absent.clear()
+    rows = rows.with_columns(
+        pl.lit(value, dtype=RECORD_INDEX[name]).alias(name) for name, value in mark.items()
+    )
+    gone = affected.absent.clear()
     if snapshot.certified:
-        stay = pl.concat([scope.newer["erp_id"], plan.waits, _ids(snapshot.conflicting_ids)])
-        gone = scope.absent.filter(~scope.absent.is_in(stay.implode()))
-    return pl.concat([rows, gone.to_frame("erp_id")], how="diagonal").select(VECTOR.names())
+        stay = pl.concat([affected.newer["erp_id"], plan.deferred, _ids(snapshot.conflicting_ids)])
+        gone = affected.absent.filter(~affected.absent.is_in(stay.implode()))
+    return pl.concat([rows, gone.to_frame("erp_id")], how="diagonal").select(RECORD_INDEX.names())
 
 
 def _ids(ids: Iterable[str]) -> pl.Series:
@@ -48,12 +50,12 @@ def _ids(ids: Iterable[str]) -> pl.Series:
 
 
 def _due(shown: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
-    """The next dates of those just judged; the others keep theirs."""
+    """The next dates of those just evaluated; the others keep theirs."""
     if due["erp_id"].equals(shown["erp_id"]):
         return shown.with_columns(due["next_date"])
-    judged = shown["erp_id"].is_in(due["erp_id"].implode())
-    again = attach(shown.filter(judged).drop("next_date"), due, "erp_id")
-    return pl.concat([shown.filter(~judged), again])
+    evaluated = shown["erp_id"].is_in(due["erp_id"].implode())
+    again = attach(shown.filter(evaluated).drop("next_date"), due, "erp_id")
+    return pl.concat([shown.filter(~evaluated), again])
 
 
 def _emails(rows: pl.DataFrame, old: pl.DataFrame, plan: Plan) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.store.database import Base, Driver, fetch, queries
 from clubsync.validate import similarity
-from clubsync.validate.affected import Scope
+from clubsync.validate.affected import Affected
 
 AT_ONCE = 5_000
 A_RUN = 1_000
@@ -37,7 +37,7 @@ _PAIR: dict[str, Any] = {"a": pl.String, "b": pl.String}
 
 
 def follow(
-    driver: Driver, club: int, run: int, scope: Scope, changed: pl.Series, at: datetime
+    driver: Driver, club: int, run: int, affected: Affected, changed: pl.Series, at: datetime
 ) -> str | None:
     """Compare the records that a load has just written.
 
@@ -48,7 +48,7 @@ def follow(
     if changed.is_empty():
         return None
     sql = queries()
-    statuses, today = scope.policy.access_statuses, scope.policy.today
+    statuses, today = affected.policy.access_statuses, affected.policy.today
     if len(changed) > AT_ONCE:
         paired = _paired(driver, club, changed)
         if paired:
@@ -61,7 +61,7 @@ def follow(
     ids, upto = changed.to_list(), sql.similar_upto(driver, club=club)
     if upto is not None:
         # what is loaded for the first time is all there is
-        more = [] if scope.vector.is_empty() else _next(driver, club, upto, A_RUN)
+        more = [] if affected.record_index.is_empty() else _next(driver, club, upto, A_RUN)
         upto = more[-1] if len(more) == A_RUN else None
         ids = list(dict.fromkeys([*ids, *more]))
     _compare(driver, club, run, ids, statuses=statuses, today=today, at=at)

@@ -16,7 +16,7 @@ import polars as pl
 
 from clubsync.diff import guard
 from clubsync.load import similar_pairs
-from clubsync.load.index_patch import vector_patch
+from clubsync.load.index_patch import index_patch
 from clubsync.model import UNSEEN, VANISHED, Plan
 from clubsync.store import record_index
 from clubsync.store.database import (
@@ -28,7 +28,7 @@ from clubsync.store.database import (
     indexed_after,
     queries,
 )
-from clubsync.validate.affected import Scope
+from clubsync.validate.affected import Affected
 
 if TYPE_CHECKING:
     from clubsync.model import Decision
@@ -50,7 +50,7 @@ def load(
     driver: Driver,
     club: int,
     run: int,
-    scope: Scope,
+    affected: Affected,
     plan: Plan,
     held: pl.DataFrame,
     *,
@@ -63,39 +63,39 @@ def load(
     """Write a plan.
 
     :param driver: inside the club's transaction, which holds the club's lock, and in which the
-        revision was found to be the scope's.
+        revision was found to be that of `affected`.
     :param held: `HELD`: deactivations that wait for a person; not in the plan.
     :param read: the snapshot was read just now, and is no stored one taken up again.
     """
     sql = queries()
     plan = _numbered_customers(driver, plan)
-    alone = _alone(driver, scope, plan)
-    written = _groups(driver, club, scope, at)
+    alone = _alone(driver, affected, plan)
+    written = _groups(driver, club, affected, at)
     # whatever is not the data base's own work is done beside it, in the order in which it is asked for
     with ThreadPoolExecutor(max_workers=1) as beside:
         customers = _customers(driver, club, plan, at, alone, beside)
         changes = _audit(driver, run, plan.changes, at, decision, beside=beside, alone=alone)
-        records = _records(driver, club, scope, plan, alone, beside)
-        findings = _findings(driver, club, run, scope, plan, at, beside)
-        learnt = beside.submit(_learnt, scope, plan)
+        records = _records(driver, club, affected, plan, alone, beside)
+        findings = _findings(driver, club, run, affected, plan, at, beside)
+        learnt = beside.submit(_learnt, affected, plan)
         wrote, linked = customers()
         written += wrote + changes()
         if linked:
             sql.note_links(driver, club=club, run=run)
         records()
         findings()
-    note = similar_pairs.follow(driver, club, run, scope, plan.records["erp_id"], at)
+    note = similar_pairs.follow(driver, club, run, affected, plan.records["erp_id"], at)
     hold = _hold(driver, club, run, held, at, limit)
     patch, next_recheck = learnt.result()
-    record_index.write_patch(driver, club, scope.vector, patch)
-    snapshot = scope.snapshot
+    record_index.write_patch(driver, club, affected.record_index, patch)
+    snapshot = affected.snapshot
     # a partial snapshot may not have shown who was to be looked at again: they stay on the list
-    if scope.rechecks and snapshot.certified:
-        sql.clear_rechecks(driver, club=club, upto=scope.rechecks)
+    if affected.rechecks and snapshot.certified:
+        sql.clear_rechecks(driver, club=club, upto=affected.rechecks)
     sql.forget_rejected(driver, club=club, now=at)
-    _look_again(driver, club, scope, plan)
+    _look_again(driver, club, affected, plan)
     # the base stands on this content only if nothing of it had to wait, or was older than what we knew
-    settled = snapshot.certified and plan.waits.is_empty() and scope.newer.is_empty()
+    settled = snapshot.certified and plan.deferred.is_empty() and affected.newer.is_empty()
     sql.club_loaded(
         driver,
         club=club,
@@ -118,10 +118,10 @@ def load(
     )
 
 
-def _alone(driver: Driver, scope: Scope, plan: Plan) -> bool:
+def _alone(driver: Driver, affected: Affected, plan: Plan) -> bool:
     """Whether this is a club's first load, so large that it has the large tables to itself."""
     # somebody known may be about to give up the email that a new one has
-    if scope.vector.height or not plan.customers["new"].all():
+    if affected.record_index.height or not plan.customers["new"].all():
         return False
     return alone_with(
         driver,
@@ -133,10 +133,10 @@ def _alone(driver: Driver, scope: Scope, plan: Plan) -> bool:
     )
 
 
-def _learnt(scope: Scope, plan: Plan) -> tuple[pl.DataFrame, date | None]:
-    """What the vector has to learn, and the first day that will then change some record by itself (R3)."""
-    patch = vector_patch(scope, plan)
-    return patch, record_index.earliest(scope.vector, patch)
+def _learnt(affected: Affected, plan: Plan) -> tuple[pl.DataFrame, date | None]:
+    """What the record index has to learn, and the first day that will then change some record by itself (R3)."""
+    patch = index_patch(affected, plan)
+    return patch, record_index.earliest(affected.record_index, patch)
 
 
 def audit(driver: Driver, run: int, changes: pl.DataFrame, at: datetime, by: str) -> int:
@@ -184,19 +184,19 @@ def _audit(
     return write
 
 
-def _look_again(driver: Driver, club: int, scope: Scope, plan: Plan) -> None:
+def _look_again(driver: Driver, club: int, affected: Affected, plan: Plan) -> None:
     """Whose case hangs on something that no row hash can tell: an id that came twice with different content,
     a record that waits and was never taken in or was gone when last it was, and who was in question and not
     shown."""
-    waiting = plan.waits
+    waiting = plan.deferred
     if waiting.len():
-        waiting = waiting.filter(~waiting.is_in(scope.vector["erp_id"].implode()))
+        waiting = waiting.filter(~waiting.is_in(affected.record_index["erp_id"].implode()))
     # R14: what moved around somebody on a page that did not come may have changed their case too, which their
     # own row will not say
-    unseen = scope.records.filter(pl.col("sight") == UNSEEN)["erp_id"].to_list()
+    unseen = affected.records.filter(pl.col("presence") == UNSEEN)["erp_id"].to_list()
     if unseen:
         queries().recheck_records(driver, club=club, ids=unseen, why="not shown")
-    for erp_id in {*scope.snapshot.conflicting_ids, *waiting}:
+    for erp_id in {*affected.snapshot.conflicting_ids, *waiting}:
         queries().recheck(driver, club=club, erp_id=erp_id, email=None, why="left unsettled")
 
 
@@ -228,19 +228,19 @@ def open_findings(driver: Driver, club: int) -> dict[str, int]:
     return {row["code"]: row["n"] for row in queries().open_counts(driver, club=club)}
 
 
-def _groups(driver: Driver, club: int, scope: Scope, at: datetime) -> int:
+def _groups(driver: Driver, club: int, affected: Affected, at: datetime) -> int:
     """Automatic groups, one per ERP group (R4), and the ERP's own list."""
-    if not scope.groups_changed:
+    if not affected.groups_changed:
         return 0
     sql = queries()
-    ids, names = scope.groups["id"].to_list(), scope.groups["name"].to_list()
+    ids, names = affected.groups["id"].to_list(), affected.groups["name"].to_list()
     names = [name or erp_id for erp_id, name in zip(ids, names, strict=True)]
     written: int = sql.add_automatic_groups(driver, club=club, ids=ids, names=names, now=at)
     written += sql.rename_automatic_groups(driver, club=club, ids=ids, names=names)
-    as_of = scope.snapshot.as_of
-    actives = scope.groups["active"].to_list()
+    as_of = affected.snapshot.as_of
+    actives = affected.groups["active"].to_list()
     sql.write_erp_groups(driver, club=club, ids=ids, names=names, actives=actives, as_of=as_of)
-    if scope.snapshot.certified:
+    if affected.snapshot.certified:
         sql.unlist_erp_groups(driver, club=club, ids=ids, as_of=as_of)
     return written
 
@@ -328,20 +328,20 @@ def _json_lists(column: str) -> pl.Expr:
 
 
 def _records(
-    driver: Driver, club: int, scope: Scope, plan: Plan, alone: bool, beside: Executor
+    driver: Driver, club: int, affected: Affected, plan: Plan, alone: bool, beside: Executor
 ) -> Callable[[], None]:
     """What writes the mirror: what the ERP said of everybody last."""
     rows = plan.records
-    sql, as_of, number = queries(), scope.snapshot.as_of, scope.snapshot.number
+    sql, as_of, number = queries(), affected.snapshot.as_of, affected.snapshot.number
 
     def written(part: pl.DataFrame) -> pl.DataFrame:
         return part.with_columns(
             _json_lists("groups"),
             _json_lists("remembered"),
             pl.col("row_hash").reinterpret(signed=True),
-        ).drop("sight", "known")
+        ).drop("presence", "known")
 
-    vanished = pl.col("sight") == VANISHED
+    vanished = pl.col("presence") == VANISHED
     new, known = pl.col("known").not_() & ~vanished, pl.col("known") | vanished
     mark = {"as_of": pl.lit(as_of), "snapshot": pl.lit(number), "first_seen": pl.lit(as_of)}
     fresh, again = rows.filter(new), rows.filter(known)
@@ -364,9 +364,9 @@ def _records(
         with indexed_after(driver, "sync.erp_customer", alone):
             add()
         stage()
-        if (again["sight"] != VANISHED).any():
+        if (again["presence"] != VANISHED).any():
             sql.update_records(driver, club=club, as_of=as_of, snapshot=number)
-        if (again["sight"] == VANISHED).any():
+        if (again["presence"] == VANISHED).any():
             sql.vanish_records(driver, club=club, as_of=as_of, snapshot=number)
 
     return write
@@ -376,7 +376,7 @@ def _findings(
     driver: Driver,
     club: int,
     run: int,
-    scope: Scope,
+    affected: Affected,
     plan: Plan,
     at: datetime,
     beside: Executor,
@@ -390,8 +390,8 @@ def _findings(
         "severity": pl.String,
         "detail": pl.String,
     }
-    looked = pl.concat([plan.looked, scope.nowhere])
-    if scope.everything:
+    looked = pl.concat([plan.evaluated, affected.unknown])
+    if affected.everything:
         was = fetch(driver, "open_findings_all", schema, {"club": club})
         theirs = looked.filter(looked.is_in(was["erp_id"].implode()))
         was = was.filter(pl.col("erp_id").is_in(theirs.implode()))

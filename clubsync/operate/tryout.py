@@ -86,9 +86,9 @@ def _judged(reading: Reading, club: ClubConfig) -> pl.DataFrame:
     kept, _ = prepare(Reading(customers, reading.groups, reading.certificate, as_of=reading.as_of))
     nothing = pl.lit([], dtype=model.GROUP_LIST)
     records = kept.select(KEPT).with_columns(
-        sight=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
+        presence=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
     )
-    judged = facts.judge(records, reading.groups, policy_of(club, reading.certificate.complete))
+    judged = facts.evaluate(records, reading.groups, policy_of(club, reading.certificate.complete))
     return order.join(judged, on="erp_id", how="left", maintain_order="left")
 
 

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from clubsync.model import Plan, Policy
     from clubsync.store.database import Base, Driver
     from clubsync.store.snapshots import Snapshot, Store
-    from clubsync.validate.affected import Scope
+    from clubsync.validate.affected import Affected
     from connectors.sdk.model import Reading
 
 log = logging.getLogger(__name__)
 
 READERS = 16
-#: Goes up whenever the engine judges the same facts otherwise than before: every record is looked at again.
+#: Goes up whenever the engine evaluates the same facts differently from before: every record is looked at again.
 RULES_VERSION = 1
 ATTEMPTS = 3
 #: A nudge starts a run of its own at once; one that still waits after this long has lost it.
@@ -51,8 +51,8 @@ class _Work:
 
     snapshot: Snapshot | None = None
     unchanged: bool = False
-    scope: Scope | None = None
-    judged: pl.DataFrame | None = None
+    affected: Affected | None = None
+    evaluated: pl.DataFrame | None = None
     findings: pl.DataFrame | None = None
     plan: Plan | None = None
     held: pl.DataFrame | None = None
@@ -156,17 +156,17 @@ class Pipeline:
 
     def validate(self, steps: Sequence[Step]) -> list[Step]:
         """Judge the records that moved, all clubs in one run of Great Expectations."""
-        out = [self._stage("validate", step, self._scope) for step in steps]
-        judged = {}
+        out = [self._stage("validate", step, self._find_affected) for step in steps]
+        evaluated = {}
         for step in out:
             work = self._of(step)
-            if step["error"] is None and work.judged is not None and work.scope is not None:
-                judged[step["club"]] = (work.judged, work.scope.policy)
-        if not judged:
+            if step["error"] is None and work.evaluated is not None and work.affected is not None:
+                evaluated[step["club"]] = (work.evaluated, work.affected.policy)
+        if not evaluated:
             return out
         from clubsync.validate import suites
 
-        found = suites.findings(judged)
+        found = suites.findings(evaluated)
         for step in out:
             if step["club"] in found:
                 self._of(step).findings = found[step["club"]]
@@ -615,8 +615,8 @@ class Pipeline:
             work.snapshot = snapshots.load(self.store, step["club"], row)
         return work.snapshot
 
-    def _scope(self, step: Step) -> None:
-        """Find what has to be looked at, and judge the facts of it."""
+    def _find_affected(self, step: Step) -> None:
+        """Find what has to be looked at, and evaluate the facts of it."""
         from clubsync.store.database import queries
         from clubsync.validate import affected, facts
 
@@ -652,7 +652,7 @@ class Pipeline:
             over = [row["erp_id"] for row in decided if row not in kept and row["erp_id"]]
             # another policy counts from a certified snapshot on, which shows everybody
             other_policy = snapshot.certified and state["policy_hash"] != policy_hash
-            work.scope = affected.build(
+            work.affected = affected.build(
                 driver,
                 number,
                 snapshot,
@@ -663,42 +663,42 @@ class Pipeline:
                 undone={row["customer"]: (row["erp_id"], row["row_hash"]) for row in undone},
                 more=over,
             )
-        work.judged = facts.judge(work.scope.records, work.scope.groups, policy)
+        work.evaluated = facts.evaluate(work.affected.records, work.affected.groups, policy)
 
     def _findings_file(self, step: Step, revision: int) -> tuple[str, str]:
         return f"{step['club']}/runs/{step['run']}", f"findings-{revision}.parquet"
 
     def _store_findings(self, step: Step) -> None:
         work = self._of(step)
-        if work.findings is not None and work.scope is not None:
-            self.store.write(*self._findings_file(step, work.scope.revision), work.findings)
+        if work.findings is not None and work.affected is not None:
+            self.store.write(*self._findings_file(step, work.affected.revision), work.findings)
 
     # --- diff ---------------------------------------------------------------------------------
 
     def _validated(self, step: Step) -> None:
-        """Make scope, facts and findings where this process does not have them."""
+        """Make affected records, facts and findings where this process does not have them."""
         work = self._of(step)
         if work.unchanged or work.findings is not None:
             return
-        self._scope(step)
-        if work.unchanged or work.scope is None or work.judged is None:
+        self._find_affected(step)
+        if work.unchanged or work.affected is None or work.evaluated is None:
             return
-        path, name = self._findings_file(step, work.scope.revision)
+        path, name = self._findings_file(step, work.affected.revision)
         if self.store.exists(path, name):
             work.findings = self.store.read(path, name)
             return
         from clubsync.validate import suites
 
-        found = suites.findings({step["club"]: (work.judged, work.scope.policy)})
+        found = suites.findings({step["club"]: (work.evaluated, work.affected.policy)})
         work.findings = found[step["club"]]
 
     def _diff(self, step: Step) -> None:
         self._validated(step)
         work = self._of(step)
-        if work.unchanged or work.scope is None:
+        if work.unchanged or work.affected is None:
             return
         self._plan(step, work)
-        work.judged = work.findings = (
+        work.evaluated = work.findings = (
             None  # the plan says it all, and a large club's facts are large
         )
         self._store_plan(step, work)
@@ -711,19 +711,19 @@ class Pipeline:
         from clubsync.diff import guard
         from clubsync.store.database import queries
 
-        assert work.scope is not None
-        assert work.judged is not None
+        assert work.affected is not None
+        assert work.evaluated is not None
         assert work.findings is not None
-        club, scope = self.config.club(step["club"]), work.scope
+        club, affected = self.config.club(step["club"]), work.affected
         number = self._number(club)
-        certified = scope.snapshot.certified
-        judged, base, findings = work.judged, scope.base, work.findings
-        plan = diff.plan(judged, findings, base, certified=certified)
+        certified = affected.snapshot.certified
+        evaluated, base, findings = work.evaluated, affected.base, work.findings
+        plan = diff.plan(evaluated, findings, base, certified=certified)
         held = pl.DataFrame(schema=HELD)
         approved = work.decision.customers if work.decision else []
 
         def waiting(plan: Plan) -> pl.DataFrame:
-            listed = guard.held(plan, judged, scope.groups)
+            listed = guard.held(plan, evaluated, affected.groups)
             return listed.filter(~pl.col("customer").is_in(approved))
 
         due = waiting(plan)
@@ -741,16 +741,16 @@ class Pipeline:
         while verdict.holds and due.height:
             held = pl.concat([held, due])
             kept = pl.col("keep") | pl.col("customer").is_in(held["customer"].implode())
-            plan = diff.plan(judged, findings, base.with_columns(keep=kept), certified=certified)
+            plan = diff.plan(evaluated, findings, base.with_columns(keep=kept), certified=certified)
             due = waiting(plan)
-        held = pl.concat([held, self._unheard(number, judged, base, held, approved)])
+        held = pl.concat([held, self._unheard(number, evaluated, base, held, approved)])
         work.plan, work.held, work.limit = plan, held, verdict.limit
         step["counts"], step["held"] = plan.counts(), held.height
 
     def _unheard(
         self,
         number: int,
-        judged: pl.DataFrame,
+        evaluated: pl.DataFrame,
         base: pl.DataFrame,
         held: pl.DataFrame,
         approved: Sequence[int],
@@ -767,7 +767,7 @@ class Pipeline:
         if members.is_empty():
             return pl.DataFrame(schema=HELD)
         members = members.with_columns(pl.col("row_hash").reinterpret(signed=False))
-        silent = judged.filter(pl.col("sight").is_in([UNSEEN, CONFLICTING]))["erp_id"]
+        silent = evaluated.filter(pl.col("presence").is_in([UNSEEN, CONFLICTING]))["erp_id"]
         theirs = base.filter(pl.col("erp_id").is_in(silent.implode()))["customer"]
         known = pl.concat([held["customer"], pl.Series("customer", approved, dtype=pl.Int64)])
         return members.filter(
@@ -778,7 +778,7 @@ class Pipeline:
         """Keep the plan: ids and kinds, hashed; personal values in a file of their own."""
         from clubsync.store.database import queries
 
-        assert work.scope is not None
+        assert work.affected is not None
         assert work.plan is not None
         assert work.held is not None
         plan, number = work.plan, self._numbers[step["club"]]
@@ -796,7 +796,7 @@ class Pipeline:
                 run=step["run"],
                 snapshot=step["snapshot"],
                 made_at=clock.now(),
-                revision=work.scope.revision,
+                revision=work.affected.revision,
                 list_hash=_list_hash(listed),
                 counts=json.dumps(step["counts"]),
                 customers=work.customers,
@@ -873,10 +873,10 @@ class Pipeline:
                 driver, number, snapshot, state, at, newer=not old, read=not step.get("again")
             )
         else:
-            assert work.scope is not None
+            assert work.affected is not None
             assert work.plan is not None
             assert work.held is not None
-            if work.scope.revision != state["revision"] or affected.is_old(snapshot, state):
+            if work.affected.revision != state["revision"] or affected.is_old(snapshot, state):
                 return False
             if work.decision is not None:
                 holds.close(driver, number, work.decision, "approved", at)
@@ -884,12 +884,12 @@ class Pipeline:
                 driver,
                 number,
                 step["run"] or 0,
-                work.scope,
+                work.affected,
                 work.plan,
                 work.held,
                 at=at,
                 limit=work.limit,
-                policy_hash=self._policy_hash(work.scope.policy),
+                policy_hash=self._policy_hash(work.affected.policy),
                 decision=work.decision,
                 read=not step.get("again"),
             )

@@ -1,6 +1,6 @@
-"""The club's vector: what is known of all its ERP records at once, packed.
+"""The club's record index: what is known of all its ERP records at once, packed.
 
-Comparing a snapshot with it costs less than asking the data base for a million rows, and finding records by
+Comparing a snapshot with it costs less than asking the database for a million rows, and finding records by
 their email costs no index that each of a million rows would have to be written to. It is written in the
 load's own transaction: as a whole, or, where a large club changed a little, as a patch beside the whole.
 """
@@ -19,7 +19,7 @@ from clubsync.store.database import Driver, queries
 #: One row for each record the ERP is known to have, in the order of their ids. `email_key`: of the mirror's
 #: normalised email (`email_keys`), null where there is none. `seen_as_of`, `seen_snapshot`: set where a
 #: partial snapshot newer than the last certified one has shown the record (R16), else null.
-VECTOR = pl.Schema(
+RECORD_INDEX = pl.Schema(
     {
         "erp_id": pl.String(),
         "row_hash": pl.UInt64(),
@@ -43,37 +43,37 @@ def email_keys(emails: pl.Series) -> pl.Series:
     return pl.Series("email_key", keys, dtype=pl.UInt64)
 
 
-def by_email(vector: pl.DataFrame, emails: Iterable[str]) -> list[str]:
+def by_email(index: pl.DataFrame, emails: Iterable[str]) -> list[str]:
     """erp_ids that have one of these normalised emails, and now and then one that has not (64 bits)."""
     keys = email_keys(pl.Series(list(emails), dtype=pl.String))
-    return vector.filter(pl.col("email_key").is_in(keys.implode()))["erp_id"].to_list()
+    return index.filter(pl.col("email_key").is_in(keys.implode()))["erp_id"].to_list()
 
 
 def read(driver: Driver, club: int) -> pl.DataFrame:
-    """The club's vector (`VECTOR`); empty for a club that was never loaded."""
+    """The club's record index (`RECORD_INDEX`); empty for a club that was never loaded."""
     parts = [
         pl.read_ipc(io.BytesIO(row["vector"])) for row in queries().club_vector(driver, club=club)
     ]
     if not parts:
-        return VECTOR.to_frame()
+        return RECORD_INDEX.to_frame()
     whole, *patches = parts
     if not patches:
         return whole
     return patched(whole, pl.concat(patches).unique("erp_id", keep="last"))
 
 
-def patched(vector: pl.DataFrame, patch: pl.DataFrame) -> pl.DataFrame:
-    """A vector with the rows of a patch in their places.
+def patched(index: pl.DataFrame, patch: pl.DataFrame) -> pl.DataFrame:
+    """An index with the rows of a patch in their places.
 
-    :param patch: `VECTOR`, no erp_id twice; a row without row_hash takes its record out.
+    :param patch: `RECORD_INDEX`, no erp_id twice; a row without row_hash takes its record out.
     """
     rows = patch.drop_nulls("row_hash").sort("erp_id")
-    return _without(vector, patch).merge_sorted(rows, key="erp_id")
+    return _without(index, patch).merge_sorted(rows, key="erp_id")
 
 
-def earliest(vector: pl.DataFrame, patch: pl.DataFrame) -> date | None:
+def earliest(index: pl.DataFrame, patch: pl.DataFrame) -> date | None:
     """The first day that will change some record by itself (R3), once the patch is in."""
-    dated = vector.select("erp_id", "next_date").drop_nulls()
+    dated = index.select("erp_id", "next_date").drop_nulls()
     # mostly somebody of the first day stays as they are, and nobody else has to be looked at
     first = _without(dated.filter(pl.col("next_date") == pl.col("next_date").min()), patch)
     kept = first if first.height else _without(dated, patch)
@@ -81,25 +81,25 @@ def earliest(vector: pl.DataFrame, patch: pl.DataFrame) -> date | None:
     return day if isinstance(day, date) else None
 
 
-def _without(vector: pl.DataFrame, patch: pl.DataFrame) -> pl.DataFrame:
-    if vector.is_empty() or patch.is_empty():
-        return vector
-    return vector.filter(~pl.col("erp_id").is_in(patch["erp_id"].implode()))
+def _without(index: pl.DataFrame, patch: pl.DataFrame) -> pl.DataFrame:
+    if index.is_empty() or patch.is_empty():
+        return index
+    return index.filter(~pl.col("erp_id").is_in(patch["erp_id"].implode()))
 
 
-def write(driver: Driver, club: int, vector: pl.DataFrame) -> None:
+def write(driver: Driver, club: int, index: pl.DataFrame) -> None:
     """Write it as a whole."""
-    queries().write_vector(driver, club=club, vector=_packed(vector))
+    queries().write_vector(driver, club=club, vector=_packed(index))
 
 
-def write_patch(driver: Driver, club: int, vector: pl.DataFrame, patch: pl.DataFrame) -> None:
+def write_patch(driver: Driver, club: int, index: pl.DataFrame, patch: pl.DataFrame) -> None:
     """Write what changed.
 
-    :param vector: as it was before, and lies in the data base.
+    :param index: as it was before, and lies in the database.
     """
     if patch.is_empty():
         return
-    if vector.height >= PATCHED_FROM:
+    if index.height >= PATCHED_FROM:
         packed = _packed(patch)
         room = queries().vector_patches(driver, club=club)
         if (
@@ -108,10 +108,10 @@ def write_patch(driver: Driver, club: int, vector: pl.DataFrame, patch: pl.DataF
         ):
             queries().add_vector_patch(driver, club=club, vector=packed)
             return
-    write(driver, club, patched(vector, patch))
+    write(driver, club, patched(index, patch))
 
 
-def _packed(vector: pl.DataFrame) -> bytes:
+def _packed(index: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    vector.select(VECTOR.names()).write_ipc(buffer, compression="lz4")
+    index.select(RECORD_INDEX.names()).write_ipc(buffer, compression="lz4")
     return buffer.getvalue()

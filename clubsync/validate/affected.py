@@ -19,7 +19,7 @@ from clubsync.frames import Comparison, attach, compare
 from clubsync.model import BASE, CONFLICTING, GONE, GROUP_LIST, SEEN, UNSEEN, VANISHED, Policy
 from clubsync.store import record_index
 from clubsync.store.database import Driver, fetch, queries
-from clubsync.store.record_index import VECTOR
+from clubsync.store.record_index import RECORD_INDEX
 from clubsync.store.snapshots import KEPT, Snapshot
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
@@ -47,19 +47,19 @@ Decided = Mapping[int, tuple[str | None, int | None]]
 
 
 @dataclass(frozen=True)
-class Scope:
+class Affected:
     """Everything a plan is made from.
 
-    :param records: snapshot or mirror rows with `sight` and the mirror's side as `m_*`; not judged yet.
+    :param records: snapshot or mirror rows with `presence` and the mirror's side as `m_*`; not evaluated yet.
     :param base: `BASE`.
     :param groups: the ERP groups in force: id, name, active.
-    :param vector: `VECTOR`, as it is before the plan.
+    :param record_index: `RECORD_INDEX`, as it is before the plan.
     :param revision: of the base that all this was read at.
-    :param shown: what the snapshot shows, beside the vector (`frames.Comparison.rows`), without `newer`.
-    :param absent: erp_ids of the vector that the snapshot does not show, `newer` among them.
-    :param newer: `VECTOR` rows of records that a newer partial snapshot has shown (R16): left alone.
-    :param rechecks: the highest sync.recheck this scope has taken up.
-    :param nowhere: erp_ids to look at again of which nothing is known any more (of a certified snapshot).
+    :param shown: what the snapshot shows, beside the record index (`frames.Comparison.rows`), without `newer`.
+    :param absent: erp_ids of the record index that the snapshot does not show, `newer` among them.
+    :param newer: `RECORD_INDEX` rows of records that a newer partial snapshot has shown (R16): left alone.
+    :param rechecks: the highest sync.recheck it has taken up.
+    :param unknown: erp_ids to look at again of which nothing is known any more (of a certified snapshot).
     """
 
     snapshot: Snapshot
@@ -68,13 +68,13 @@ class Scope:
     base: pl.DataFrame
     groups: pl.DataFrame
     groups_changed: bool
-    vector: pl.DataFrame
+    record_index: pl.DataFrame
     shown: pl.DataFrame
     absent: pl.Series
     newer: pl.DataFrame
     revision: int
     rechecks: int
-    nowhere: pl.Series
+    unknown: pl.Series
     everything: bool
 
 
@@ -124,7 +124,7 @@ def build(
     keep: Decided | None = None,
     undone: Decided | None = None,
     more: Iterable[str] = (),
-) -> Scope:
+) -> Affected:
     """Read what a plan for this snapshot needs.
 
     :param driver: inside a transaction of this club.
@@ -172,27 +172,27 @@ def build(
         keep=_still(base, records, keep or {}).is_not_null(),
         undone=_still(base, records, undone or {}),
     )
-    return Scope(
+    return Affected(
         snapshot=snapshot,
         policy=policy,
         records=records,
         base=base,
         groups=groups,
         groups_changed=bool(changed_groups),
-        vector=known,
+        record_index=known,
         shown=compared.rows,
         absent=compared.absent,
         newer=newer,
         revision=state["revision"],
         rechecks=max((r["recheck"] for r in rechecks), default=0),
-        nowhere=asked.filter(~asked.is_in(records["erp_id"].implode()) & snapshot.certified),
+        unknown=asked.filter(~asked.is_in(records["erp_id"].implode()) & snapshot.certified),
         everything=everything,
     )
 
 
 def _newer_than(known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     """R16: records that a newer partial snapshot has shown; this one does not change them."""
-    as_of, number = pl.lit(snapshot.as_of).cast(VECTOR["seen_as_of"]), snapshot.number
+    as_of, number = pl.lit(snapshot.as_of).cast(RECORD_INDEX["seen_as_of"]), snapshot.number
     later = (pl.col("seen_as_of") > as_of) | (
         (pl.col("seen_as_of") == as_of) & (pl.col("seen_snapshot") > number)
     )
@@ -265,7 +265,7 @@ def _closure(
         mirror = pl.concat([mirror, found])
         now = seen.filter(pl.col("erp_id").is_in(new))
         fresh_emails |= set(found["email_norm"].drop_nulls())
-        fresh_emails |= set(emails.judge(now["email"])["email_norm"].drop_nulls())
+        fresh_emails |= set(emails.evaluate(now["email"])["email_norm"].drop_nulls())
         linked = set()
         for frame in (found, now):
             linked |= set(frame["guardian_id"].drop_nulls()) | set(
@@ -290,7 +290,7 @@ def related_ids(
 ) -> list[str]:
     """Records that share one of these emails, or hang together with one of these ids.
 
-    :param known: the club's vector.
+    :param known: the club's record index.
     """
     found = queries().related_ids(
         driver,
@@ -331,7 +331,7 @@ def _records(
         _spans("remembered"),
         pl.col("row_hash").reinterpret(signed=False),
     )
-    here = seen.with_columns(sight=pl.lit(SEEN))
+    here = seen.with_columns(presence=pl.lit(SEEN))
     if ids is not None:
         here = here.filter(pl.col("erp_id").is_in(ids.implode()))
     absent = VANISHED if snapshot.certified else UNSEEN
@@ -339,7 +339,7 @@ def _records(
     others = (
         mirror.join(here, on="erp_id", how="anti")
         .with_columns(
-            sight=pl.when(pl.col("erp_id").is_in(conflicting))
+            presence=pl.when(pl.col("erp_id").is_in(conflicting))
             .then(pl.lit(CONFLICTING))
             .when(pl.col("erp_id").is_in(newer["erp_id"].implode()))
             .then(pl.lit(UNSEEN))
@@ -347,9 +347,9 @@ def _records(
             .then(pl.lit(GONE))
             .otherwise(pl.lit(absent))
         )
-        .select(*KEPT, "sight")
+        .select(*KEPT, "presence")
     )
-    parts = [here.select(*KEPT, "sight"), others]
+    parts = [here.select(*KEPT, "presence"), others]
     strange = [i for i in conflicting if i not in set(others["erp_id"])]
     if strange:
         blank = pl.DataFrame({"erp_id": strange}).with_columns(
@@ -358,10 +358,10 @@ def _records(
             is_company=False,
             placeholder=False,
             row_hash=pl.lit(0, dtype=pl.UInt64),
-            sight=pl.lit(CONFLICTING),
+            presence=pl.lit(CONFLICTING),
         )
         parts.append(blank)
-    records = pl.concat(parts, how="diagonal").select(*KEPT, "sight")
+    records = pl.concat(parts, how="diagonal").select(*KEPT, "presence")
     last = mirror.select(
         "erp_id",
         m_known=pl.lit(True),
@@ -390,7 +390,7 @@ def _still(base: pl.DataFrame, records: pl.DataFrame, decided: Decided) -> pl.Se
         schema={"customer": pl.Int64, "about": pl.String, "then": pl.Int64},
         orient="row",
     )
-    present = ~pl.col("sight").is_in([VANISHED, GONE])
+    present = ~pl.col("presence").is_in([VANISHED, GONE])
     now = records.filter(present).select(
         about="erp_id", now=pl.col("row_hash").reinterpret(signed=True)
     )

@@ -1,6 +1,6 @@
 """What can be said of each ERP record by itself and among its like: pure, vectorised, no I/O.
 
-`judge` turns records into facts: is the email valid, does the status give access, what are its groups
+`evaluate` turns records into facts: is the email valid, does the status give access, what are its groups
 worth today, whose dependant is it, what replaced it; and puts them together into `access` (R3): "yes",
 "no" or "unknown", for "what is unknown changes nothing" needs a third value. The suites of
 `expectations/` turn facts into findings; `diff` turns facts and the base into a plan.
@@ -40,10 +40,10 @@ _NAMED = {
 }
 
 
-def judge(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """Add the facts to the records.
 
-    :param records: `snapshot.KEPT` columns, plus `sight` (see above) and what the mirror has of the
+    :param records: `snapshot.KEPT` columns, plus `presence` (see above) and what the mirror has of the
         same record: `m_groups` and `m_remembered` (`GROUP_LIST`, null where it is new).
     :param groups: the ERP's groups in force: id, name, active (null: the ERP does not say).
     :returns: the records, in order, with:
@@ -57,11 +57,11 @@ def judge(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Dat
         `access`, `access_reason`; `cluster` (records that would have access with this email);
         `next_date` (the first day after today on which dates alone change the judgement).
     """
-    records = pl.concat([records, emails.judge(records["email"])], how="horizontal")
+    records = pl.concat([records, emails.evaluate(records["email"])], how="horizontal")
     records = _remembered(records.with_columns(**_status(policy)))
     records = _groups(records, groups, policy)
     people = records.select(
-        "erp_id", "email_norm", "email_state", "sight", "guardian_id", "replaced_by"
+        "erp_id", "email_norm", "email_state", "presence", "guardian_id", "replaced_by"
     )
     records = attach(attach(records, _owners(people), "erp_id"), _successors(people), "erp_id")
     records = records.with_columns(_access())
@@ -293,11 +293,11 @@ def _owners(people: pl.DataFrame) -> pl.DataFrame:
         pl.col("guardian_id").is_not_null()
         & (pl.col("guardian_id") != pl.col("erp_id"))
         & (pl.col("email_state") != emails.INVALID)
-        & pl.col("sight").is_in(PRESENT)
+        & pl.col("presence").is_in(PRESENT)
     )
     if wards.is_empty():
         return _frame({}, "owner_id")
-    owners = people.filter(pl.col("sight").is_in(PRESENT)).select(
+    owners = people.filter(pl.col("presence").is_in(PRESENT)).select(
         guardian_id="erp_id", owner_email="email_norm"
     )
     wards = wards.join(owners, on="guardian_id", how="inner").filter(
@@ -318,7 +318,7 @@ def _successors(people: pl.DataFrame) -> pl.DataFrame:
     if stated.is_empty():
         return _frame({}, "successor")
     pairs = dict(stated.select("erp_id", "replaced_by").iter_rows())
-    there = set(people.filter(pl.col("sight").is_in(PRESENT))["erp_id"])
+    there = set(people.filter(pl.col("presence").is_in(PRESENT))["erp_id"])
     ends: dict[str, str] = {}
     for start in pairs:
         seen, at = {start}, pairs[start]
@@ -348,7 +348,7 @@ def _circles(pairs: Mapping[str, str]) -> set[str]:
 
 def _access() -> list[pl.Expr]:
     """R3 put together: any no is no; else any unknown is unknown; else yes."""
-    absent = pl.col("sight").is_in([VANISHED, GONE])
+    absent = pl.col("presence").is_in([VANISHED, GONE])
     no = (
         pl.when(absent)
         .then(pl.lit("gone"))
@@ -370,12 +370,12 @@ def _access() -> list[pl.Expr]:
         )
     )
     doubt = (
-        (pl.col("sight") == CONFLICTING)
+        (pl.col("presence") == CONFLICTING)
         | (pl.col("status_access") == UNKNOWN)
         | (pl.col("group_access") == UNKNOWN)
         | (pl.col("email_state") != emails.VALID)
     )
-    conflicting = pl.col("sight") == CONFLICTING
+    conflicting = pl.col("presence") == CONFLICTING
     return [
         pl.when(conflicting)
         .then(pl.lit(UNKNOWN))

@@ -78,16 +78,16 @@ def similarity(reasons: Sequence[str], language: str = "en") -> list[str]:
 
 
 def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """What the suites see of judged records: ids, verdicts and counts; no value of a person's.
+    """What the suites see of evaluated records: ids, verdicts and counts; no value of a person's.
 
     Records are left out that are not in the ERP, or out by their plain status (R22).
     """
-    sight, group_state = pl.col("sight"), pl.col("group_state")
+    presence, group_state = pl.col("presence"), pl.col("group_state")
     person = (
         ~pl.col("placeholder")
         & pl.col("successor").is_null()
         & pl.col("owner_id").is_null()
-        & (sight != CONFLICTING)
+        & (presence != CONFLICTING)
     )
     email_state = (
         pl.when((pl.col("email_state") == "missing") & policy.phone_centred)
@@ -105,16 +105,16 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         return pl.when(among).then(value)
 
     seen = records.lazy().filter(
-        ~sight.is_in([UNSEEN, VANISHED, GONE])
-        & ((pl.col("status_access") != NO) | (sight == CONFLICTING))
+        ~presence.is_in([UNSEEN, VANISHED, GONE])
+        & ((pl.col("status_access") != NO) | (presence == CONFLICTING))
     )
     # lazily: only the columns that are asked for are copied
     return seen.select(
         "erp_id",
-        conflicting=sight == CONFLICTING,
+        conflicting=presence == CONFLICTING,
         placeholder=pl.col("placeholder"),
         replaced=pl.col("successor").is_not_null(),
-        dependant=pl.col("owner_id").is_not_null() & (sight != CONFLICTING),
+        dependant=pl.col("owner_id").is_not_null() & (presence != CONFLICTING),
         status_known=of_persons(pl.col("status_access") != UNKNOWN),
         email_state=of_persons(email_state, person & (group_state != "former")),
         shared=of_persons((pl.col("cluster") > 1) & (pl.col("access") == YES)),
@@ -127,7 +127,7 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
 def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.DataFrame]:
     """Judge the records of many clubs in one run.
 
-    :param clubs: club id -> its records with their facts (`clubsync.validate.facts.judge`), and its policy.
+    :param clubs: club id -> its records with their facts (`clubsync.validate.facts.evaluate`), and its policy.
     :returns: club id -> `FINDINGS`, detail as JSON text of ids.
     """
     seen = {
@@ -148,7 +148,7 @@ def _validate(rows: pl.DataFrame) -> pl.DataFrame:
     """Run the suite; failing rows by key: club, erp_id, code, severity; in the suite's order.
 
     A million records come in some hundred different combinations of facts, and an expectation on the
-    values of a row says the same of equal rows: so each combination is judged once.
+    values of a row says the same of equal rows: so each combination is evaluated once.
     """
     facts = [name for name in rows.columns if name not in ("club", "erp_id")]
     combinations = rows.lazy().select(facts).unique(maintain_order=True).collect()
@@ -179,7 +179,7 @@ def _expect(rows: pl.DataFrame) -> pl.DataFrame:
     definition = definitions()
     for expectation in definition["expectations"]:
         if not expectation["type"].startswith("expect_column_values_"):
-            raise RuntimeError(f"{expectation['type']} does not judge each row by itself")
+            raise RuntimeError(f"{expectation['type']} does not evaluate each row by itself")
     suite = ExpectationSuite(name=definition["name"], expectations=definition["expectations"])
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # a dict is what it takes
@@ -200,7 +200,7 @@ def _expect(rows: pl.DataFrame) -> pl.DataFrame:
     for place, outcome in enumerate(result.results):
         config = outcome.expectation_config
         if config is None or _raised(outcome.exception_info):
-            raise RuntimeError(f"expectation {place} of the suite could not be judged")
+            raise RuntimeError(f"expectation {place} of the suite could not be evaluated")
         failed += [
             (key["combination"], place, config.meta["code"], config.meta["severity"])
             for key in outcome.result.get("unexpected_index_list") or []

@@ -60,7 +60,7 @@ def expected(raw: str) -> str | None:
 
 def verdicts(addresses: list[str | None]) -> list[tuple[str | None, str]]:
     """Ours, many at a time."""
-    return emails.judge(pl.Series("email", addresses, dtype=pl.String)).rows()
+    return emails.evaluate(pl.Series("email", addresses, dtype=pl.String)).rows()
 
 
 def test_the_corpus_is_large_enough() -> None:

@@ -1,7 +1,7 @@
 """The whole engine on PostgreSQL against the model: what the plan over a few records must not miss.
 
 After every run the base is the model's, and a plan over everything would change nothing more: the work in
-proportion to change (`scope`) saw all that it should. Old snapshots are replayed in between and change
+proportion to change (`affected`) saw all that it should. Old snapshots are replayed in between and change
 nothing (R16). The long ones run it deep.
 """
 

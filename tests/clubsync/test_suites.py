@@ -80,7 +80,7 @@ def test_they_are_great_expectations_own() -> None:
         assert made.meta["code"] in CODES
 
 
-def judged() -> pl.DataFrame:
+def evaluated() -> pl.DataFrame:
     """Records with everything that can be wrong with one."""
     erp = Erp()
     erp.group("gold")
@@ -101,14 +101,14 @@ def judged() -> pl.DataFrame:
     customers, _ = prepare(reading)
     nothing = pl.lit(None, dtype=pl.List(GROUP_REF))
     records = customers.with_columns(
-        sight=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
+        presence=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
     )
-    return facts.judge(records, reading.groups, POLICY)
+    return facts.evaluate(records, reading.groups, POLICY)
 
 
 def test_each_record_fails_what_is_wrong_with_it() -> None:
     """One run for two clubs; codes by record, severity and detail as the sentences need them."""
-    found = suites.findings({"one": (judged(), POLICY), "two": (judged().head(0), POLICY)})
+    found = suites.findings({"one": (evaluated(), POLICY), "two": (evaluated().head(0), POLICY)})
     assert found["two"].is_empty()
     rows = {
         (r["erp_id"], r["code"]): (r["severity"], json.loads(r["detail"]))
@@ -132,7 +132,7 @@ def test_each_record_fails_what_is_wrong_with_it() -> None:
 
 def test_what_comes_back_holds_no_value() -> None:
     """Neither what goes in nor what comes out tells a name, an email or a phone."""
-    records = judged()
+    records = evaluated()
     texts = [
         suites.derived(records, POLICY).write_json(),
         suites.findings({"one": (records, POLICY)})["one"].write_json(),
@@ -150,8 +150,8 @@ def test_an_expectation_that_cannot_be_judged_stops_the_run(
     broken = json.loads(json.dumps(suites.definitions()))
     broken["expectations"][0]["kwargs"]["column"] = "no_such_column"
     monkeypatch.setattr(suites, "definitions", lambda: broken)
-    with pytest.raises(RuntimeError, match="could not be judged"):
-        suites.findings({"one": (judged(), POLICY)})
+    with pytest.raises(RuntimeError, match="could not be evaluated"):
+        suites.findings({"one": (evaluated(), POLICY)})
 
 
 def test_the_suites_lie_where_the_program_looks() -> None:

@@ -95,13 +95,13 @@ def test_r19_the_suites_see_no_value_of_a_person(club: Club) -> None:
     customers, _ = snapshots.prepare(reading)
     nothing = pl.lit(None, dtype=pl.List(GROUP_REF))
     records = customers.with_columns(
-        sight=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
+        presence=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
     )
     policy = Policy(today=club.now.date())
-    seen = suites.derived(facts.judge(records, reading.groups, policy), policy)
+    seen = suites.derived(facts.evaluate(records, reading.groups, policy), policy)
     assert seen.height == 2
     assert told(seen.write_json()) == []
-    assert affected.VECTOR.names()[:2] == ["erp_id", "row_hash"]
+    assert affected.RECORD_INDEX.names()[:2] == ["erp_id", "row_hash"]
 
 
 def test_r19_the_plan_that_is_listed_names_nobody(club: Club) -> None:

@@ -22,7 +22,7 @@ from clubsync.model import Step
 from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Store
-from clubsync.validate import affected as scopes
+from clubsync.validate import affected
 from connectors import registry
 from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.errors import ConnectorError
@@ -317,10 +317,10 @@ class Club:
             row = queries().snapshot(driver, club=self.number, snapshot=state["last_snapshot"])
             snapshot = snapshots.load(pipeline.store, self.id, row)
             policy = pipeline.policy(self.config, snapshot.certified)
-            whole = scopes.build(driver, self.number, snapshot, policy, state, everything=True)
-        judged = facts.judge(whole.records, whole.groups, policy)
-        found = suites.findings({self.id: (judged, policy)})[self.id]
-        plan = diff.plan(judged, found, whole.base, certified=snapshot.certified)
+            whole = affected.build(driver, self.number, snapshot, policy, state, everything=True)
+        evaluated = facts.evaluate(whole.records, whole.groups, policy)
+        found = suites.findings({self.id: (evaluated, policy)})[self.id]
+        plan = diff.plan(evaluated, found, whole.base, certified=snapshot.certified)
         return {kind: n for kind, n in plan.counts().items() if n}
 
     # --- what people do by hand ---------------------------------------------------------------

@@ -90,11 +90,11 @@ class Memory:
         in_force, _ = affected._groups_in_force(snapshot, stored)
         mirror = pl.DataFrame(list(self.mirror.values()), schema=_MIRROR)
         ids = pl.concat([snapshot.customers["erp_id"], mirror["erp_id"]]).unique()
-        nobody = affected.VECTOR.to_frame()
+        nobody = affected.RECORD_INDEX.to_frame()
         records = affected._records(ids, snapshot.customers, mirror, snapshot, nobody)
-        judged = facts.judge(records, in_force, policy)
+        evaluated = facts.evaluate(records, in_force, policy)
         base = pl.DataFrame(list(self.base.values()), schema=BASE)
-        return plan(judged, FINDINGS.to_frame(), base, certified=snapshot.certified)
+        return plan(evaluated, FINDINGS.to_frame(), base, certified=snapshot.certified)
 
     def _apply(self, made: Plan, snapshot: Snapshot) -> None:
         self.groups, _ = affected._groups_in_force(snapshot, self.groups.with_columns(listed=True))
@@ -110,7 +110,7 @@ class Memory:
             pl.col("row_hash").reinterpret(signed=True),
         )
         for row in rows.iter_rows(named=True):
-            vanished = row["sight"] == VANISHED
+            vanished = row["presence"] == VANISHED
             mirrored = self.mirror.get(row["erp_id"])
             assert row["known"] == (mirrored is not None)
             if vanished:

@@ -1,4 +1,4 @@
-"""The club's packed vector: patches beside the whole say what a whole would say."""
+"""The club's packed record index: patches beside the whole say what a whole would say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clubsync.manual import erasure
 from clubsync.store import record_index
-from clubsync.store.record_index import VECTOR
+from clubsync.store.record_index import RECORD_INDEX
 from tests.support.club import Club
 
 _rows = st.dictionaries(st.sampled_from("abcdefgh"), st.none() | st.integers(0, 3), max_size=8)
@@ -22,8 +22,8 @@ def _frame(rows: dict[str, int | None]) -> pl.DataFrame:
     """Rows by erp_id, with a row hash; None takes the record out."""
     columns = {"erp_id": list(rows), "row_hash": list(rows.values())}
     schema = {"erp_id": pl.String, "row_hash": pl.UInt64}
-    missing = [pl.lit(None, dtype=t).alias(n) for n, t in VECTOR.items() if n not in columns]
-    return pl.DataFrame(columns, schema=schema).with_columns(missing).select(VECTOR.names())
+    missing = [pl.lit(None, dtype=t).alias(n) for n, t in RECORD_INDEX.items() if n not in columns]
+    return pl.DataFrame(columns, schema=schema).with_columns(missing).select(RECORD_INDEX.names())
 
 
 @given(_rows, st.lists(_rows, max_size=4))
@@ -47,7 +47,7 @@ def test_an_email_is_found_by_its_key() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_vector_stays_what_the_mirror_says(
+def test_the_index_stays_what_the_mirror_says(
     club: Club, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Whole and patches, over complete and partial readings and an erasure: ids, hashes and emails are those
@@ -90,7 +90,7 @@ def test_the_vector_stays_what_the_mirror_says(
 
 
 @given(_rows, _rows)
-def test_the_earliest_day_is_of_the_patched_vector(
+def test_the_earliest_day_is_of_the_patched_index(
     whole: dict[str, int | None], patch: dict[str, int | None]
 ) -> None:
     """`_rows` give the day, or none, instead of the row hash."""
