@@ -1,5 +1,5 @@
-# Everything that a person does with clubsync. `make` alone lists it.
-# The interpreter of .venv, once there is one: `make install PYTHON=python3.13` is said once.
+# The targets for working with clubsync; `make` alone lists them.
+# .venv keeps its interpreter: `make install PYTHON=python3.13` is needed only once.
 PYTHON ?= $(or $(wildcard $(shell sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null)),python3)
 BIN := .venv/bin
 WORKERS ?= 2
@@ -8,65 +8,65 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help install up down status lint prose format test test-long connectors schema bench browser mitmproxy lock
 
-help: ## list the targets
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: ## make or update the Python environment
+install: ## create or update the Python environment
 	@$(PYTHON) stack/bootstrap.py
 
-up: install ## start everything (harmless when it runs), show the first syncs
+up: install ## start everything that is not running, show the first syncs
 	@$(BIN)/python -m stack up
 
 down: ## stop everything
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m stack down; else echo "Nothing is installed."; fi
 
-status: install ## what runs, and how healthy it is
+status: install ## show the processes and their health
 	@$(BIN)/python -m stack status
 
-lint: install ## style, types, who may import whom
+lint: install ## check style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-prose: install ## words to replace in whatever people read: docs/vocabulary.yaml
+prose: install ## check the wording of everything people read (docs/vocabulary.yaml)
 	$(BIN)/python -m stack.prose
 
-format: install ## write code the way ruff does
+format: install ## format the code with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-browser: # chromium, for the tests of the pages; without it they are skipped
+browser: # install chromium for the tests of the pages; without it they are skipped
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	       && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install chromium >/dev/null; } \
 	  || echo "No chromium on this machine: the tests of the pages are skipped."
 
-mitmproxy: install # between the tests and a real Tryton; without it the tests of the bad line fail
+mitmproxy: install # install the proxy between the tests and a real Tryton; without it the tests of a bad line fail
 	@$(PYTHON) stack/bootstrap.py mitmproxy || echo "No mitmproxy: the tests of the bad line fail."
 
-# Tests run also when lint complains, and say their closing line last. Those that start the whole stack
-# run by themselves: it wants both cores.
-test: install browser mitmproxy ## lint and tests
+# Tests run even if lint fails, so that their summary comes last. Tests that start the whole stack run
+# alone, because it needs both cores.
+test: install browser mitmproxy ## run lint and all tests that are not long
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=1; \
 	$(BIN)/python -m pytest -m "not long and not airflow" -n $(WORKERS) --dist loadscope || failed=1; \
 	$(BIN)/python -m pytest -m "airflow and not long" || failed=1; \
 	exit $$failed
 
-test-long: install browser mitmproxy ## the tests that take minutes
+test-long: install browser mitmproxy ## run the tests that take minutes
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadgroup
 
-connectors: install ## docs/connectors.md anew, if the contract suite is green
+connectors: install ## update docs/connectors.md, if the contract suite is green
 	$(BIN)/python -m pytest tests/contract -q --write-connectors
 
-schema: install ## config/clubs.schema.json from the model of clubs.yaml
+schema: install ## update config/clubs.schema.json from the model of clubs.yaml
 	$(BIN)/clubsync clubs schema | $(BIN)/python -m json.tool --no-ensure-ascii --indent 2 > config/clubs.schema.json
 
-bench: install ## the gates on speed, with their numbers
+bench: install ## measure speed and check it against the gates
 	$(BIN)/python -m benchmarks
 
-lock: install ## both locks anew from pyproject.toml, keeping versions that still fit
+lock: install ## update both locks from pyproject.toml, keeping versions that still fit
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra sandbox --extra dev \
 	    pyproject.toml -c requirements.lock --no-header --no-annotate -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --group mitmproxy \
