@@ -5,6 +5,29 @@ Messages hold ids and counts only, never names, emails or phones (R19).
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
+
+
+def place_of(error: BaseException) -> str:
+    """The class of an internal error and, for each frame, file, line and function; its causes likewise.
+
+    What may be logged of it (R19): its message and its source lines may hold a person's data or a secret.
+    """
+    return "\n".join(_places(error))
+
+
+def _places(error: BaseException) -> Iterator[str]:
+    yield type(error).__qualname__
+    # lookup_lines=False leaves the files unread
+    frames = traceback.walk_tb(error.__traceback__)
+    for frame in traceback.StackSummary.extract(frames, lookup_lines=False):
+        yield f"  {frame.filename}:{frame.lineno} in {frame.name}"
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield "raised while handling"
+        yield from _places(before)
+
 
 class SyncError(Exception):
     """One club's run ends here, and nothing of it was written.

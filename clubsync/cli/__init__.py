@@ -24,7 +24,7 @@ from clubsync.cli.holds import approve, holds, reject
 from clubsync.cli.keep import guard_app, upkeep
 from clubsync.cli.similar import similar
 from clubsync.cli.sync import sync
-from clubsync.errors import SyncError
+from clubsync.errors import SyncError, place_of
 from connectors.sdk.errors import ConnectorError
 
 app = typer.Typer(
@@ -70,4 +70,10 @@ def main() -> None:
         app()
     except (SyncError, ConnectorError) as error:
         err.print(f"[red]{error.what}[/red] {error.remedy}", highlight=False, soft_wrap=True)
+        raise SystemExit(1) from None
+    except Exception as error:
+        # whoever runs this by a scheduler keeps what it prints in a log (R19)
+        err.print(
+            f"Internal error: {place_of(error)}", highlight=False, markup=False, soft_wrap=True
+        )
         raise SystemExit(1) from None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from clubsync import clock, connections
 from clubsync.config import ClubConfig, Config, load_config
-from clubsync.errors import ConcurrentChange, SyncError
+from clubsync.errors import ConcurrentChange, SyncError, place_of
 from clubsync.extract.reader import Reader, believe
 from clubsync.model import COVERED, FROM_ERP, HELD, READ_NOW, STORED, Decision, Origin, Step
 from connectors.sdk.base import Connection
@@ -343,11 +342,7 @@ class Pipeline:
                 stage, step, error.what, error.remedy, error.runbook, error.transient, retry_after
             )
         except Exception as error:
-            # a message may hold a person's data (R19): where it happened says enough
-            where = "".join(traceback.format_tb(error.__traceback__)[-3:])
-            log.critical(
-                "%s: fault in %s: %s\n%s", step["club"], stage, type(error).__name__, where
-            )
+            log.critical("%s: internal error in %s: %s", step["club"], stage, place_of(error))
             self._failed(
                 stage,
                 step,

@@ -54,7 +54,7 @@ class ErpHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the ERP lets us in and has what the clubs' settings name, in sentences without secrets."""
-        from clubsync.errors import SyncError
+        from clubsync.errors import SyncError, place_of
         from connectors.sdk.errors import ConnectorError
 
         try:
@@ -66,8 +66,10 @@ class ErpHook(BaseHook):
         except (SyncError, ConnectorError) as error:
             ok, said = False, str(error)
         except Exception as error:
-            # Its own text may quote an address with a log-in in it.
-            log.exception("Testing a connection to %s failed", self.erp)
+            # Its message may quote an address with credentials in it.
+            log.critical(
+                "Internal error while testing a connection to %s: %s", self.erp, place_of(error)
+            )
             ok, said = (
                 False,
                 (

@@ -20,6 +20,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from plugins.dag_ids import HELD_CHANGES
+from plugins.orchestration.failures import without_values
 
 if TYPE_CHECKING:
     from clubsync.manual.holds import Question
@@ -46,6 +47,7 @@ class HoldApproval(ApprovalOperator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(subject="Deactivations wait for a decision", **kwargs)
 
+    @without_values()
     def execute(self, context: Any) -> Any:
         from clubsync.errors import ActionRejected
         from clubsync.manual import holds
@@ -66,6 +68,7 @@ class HoldApproval(ApprovalOperator):
         log.info("%s\n\n%s", self.subject, self.body)
         return super().execute(context)
 
+    @without_values()
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         from clubsync.manual import holds
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import RetryPolicy
 from airflow.sdk.definitions.retry_policy import RetryDecision
+
+from clubsync.errors import SyncError, place_of
+from connectors.sdk.errors import ConnectorError
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +31,29 @@ class ClubFailed(Exception):
     def __init__(self, step: Mapping[str, Any]) -> None:
         super().__init__(f"{step['name']}: {step['error']}")
         self.step = step
+
+
+class InternalError(Exception):
+    """A task ended by an error of clubsync's own; the message is its class, the log says where."""
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Keep the message of an internal error out of the log: it may hold a person's data (R19).
+
+    Airflow logs the message of whatever ends a task. Errors that clubsync or Airflow words itself pass.
+
+    :raises InternalError: in place of any other exception.
+    """
+    try:
+        yield
+    except (ClubFailed, SyncError, ConnectorError):
+        raise
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] == "airflow":
+            raise
+        log.critical("Internal error: %s", place_of(error))
+        raise InternalError(type(error).__qualname__) from None
 
 
 def waits(cadence: timedelta) -> list[timedelta]:

@@ -21,7 +21,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from clubsync.config import load_config
 from clubsync.operate import telemetry
 from plugins.dag_ids import SYNC_ONE
-from plugins.orchestration.failures import ClubFailed, plain_words, worth_retrying
+from plugins.orchestration.failures import ClubFailed, plain_words, without_values, worth_retrying
 
 if TYPE_CHECKING:
     from clubsync.model import Step
@@ -96,6 +96,7 @@ def instance_label(task: Any) -> str:
     return label([names.get(one, one) if isinstance(one, str) else one["name"] for one in given])
 
 
+@without_values()
 def find_due(erp: str) -> list[Batch]:
     """The clubs to read in this run, in batches.
 
@@ -118,6 +119,7 @@ def find_due(erp: str) -> list[Batch]:
     return batches(due, slots())
 
 
+@without_values()
 def extract(clubs: Batch) -> list[Step]:
     """Read the clubs from their ERP into snapshots; in a backfill, take up what they were then."""
     context = get_current_context()
@@ -136,24 +138,28 @@ def extract(clubs: Batch) -> list[Step]:
         return _told(engine.extract(clubs, _trigger(context), full=context["params"]["full"]))
 
 
+@without_values()
 def validate(steps: list[Step]) -> list[Step]:
     """Judge the snapshots by the suites in ``expectations/``."""
     with _stage("validate") as engine:
         return _told(engine.validate(steps))
 
 
+@without_values()
 def diff(steps: list[Step]) -> list[Step]:
     """Plan what has to change in the club base."""
     with _stage("diff") as engine:
         return _told(engine.diff(steps))
 
 
+@without_values()
 def load(steps: list[Step]) -> list[Step]:
     """Apply the plans, one transaction per club."""
     with _stage("load") as engine:
         return _told(engine.load(steps, dry_run=get_current_context()["params"]["dry_run"]))
 
 
+@without_values()
 def find_failed(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
     """The clubs to try again, each by itself: those with an error, and those whose batch never
     came to its end."""
@@ -170,6 +176,7 @@ def find_failed(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
     return failed[:MOST_RETRIED]
 
 
+@without_values()
 def sync_again(failed: Step) -> Step:
     """All four stages for one club that failed in its batch.
 
@@ -183,6 +190,7 @@ def sync_again(failed: Step) -> Step:
     return _sync(failed["club"], context)
 
 
+@without_values()
 def sync_chosen() -> Step:
     """All four stages for the one club of the form.
 
@@ -192,6 +200,7 @@ def sync_chosen() -> Step:
     return _sync(context["params"]["club"], context)
 
 
+@without_values()
 def report(
     due: list[Batch] | None,
     loaded: Loaded,

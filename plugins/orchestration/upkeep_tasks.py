@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 
+from plugins.orchestration.failures import without_values
+
 if TYPE_CHECKING:
     from clubsync.operate.freshness import Message
     from clubsync.store.database import Base
@@ -18,6 +20,7 @@ ALERTS = "clubsync_alerts"
 """The Apprise connection that alerts go to; without it they are in this task's log alone."""
 
 
+@without_values()
 def look() -> list[dict[str, Any]]:
     """Alert of broken promises, let go of readings that nobody goes on with, and find the runs that ought to be
     started.
@@ -72,6 +75,7 @@ def _let_go() -> None:
         log.error("The snapshot store is away (%s): tried again in a minute.", type(error).__name__)
 
 
+@without_values()
 def tidy() -> dict[str, Any]:
     """Retention, as `clubsync upkeep` does it."""
     from clubsync.operate.retention import upkeep

@@ -12,8 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clubsync.errors import ActionRejected, SyncError, UnknownClub
+from clubsync.errors import ActionRejected, SyncError, UnknownClub, place_of
 from plugins.web.nudging import Refused
 
 __all__ = ["PAGES", "Problem", "Refused", "install", "told"]
@@ -79,6 +80,8 @@ def install(app: FastAPI, page: ErrorPage) -> None:
         made.headers.update(error.headers or {})
         return made
 
+    app.add_middleware(_InternalErrors, answer=answer)
+
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         # what was sent may hold a person's data (R19): where it is wrong says enough
@@ -86,3 +89,33 @@ def install(app: FastAPI, page: ErrorPage) -> None:
             f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
         )
         return answer(request, 422, "Not understood", wrong)
+
+
+class _InternalErrors:
+    """Log an internal error without its message, and answer with a problem that names its class.
+
+    The handler that FastAPI has for any exception raises it again, and the server then logs the message and the
+    source lines, which may hold a person's data (R19).
+    """
+
+    def __init__(self, app: ASGIApp, answer: ErrorPage) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            log.critical("Internal error: %s", place_of(error))
+            if begun:  # the client sees an answer that ends early
+                return
+            detail = f"Internal error ({type(error).__name__}). An engineer can find it in the log of the server."
+            answer = self._answer(Request(scope, receive), 500, "Internal error", detail)
+            await answer(scope, receive, send)

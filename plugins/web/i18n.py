@@ -231,6 +231,7 @@ ERRORS = (
     _("Not allowed"),
     _("Not from this page"),
     _("Not understood"),
+    _("Internal error"),
     _("No such club"),
     _("Never read"),
     _("No such act"),

@@ -289,9 +289,9 @@ def test_a_broken_clubs_yaml_is_told_as_such(world: World) -> None:
 
 
 def test_a_fault_of_ours_is_told_without_its_words(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An error's own words may quote an address with a log-in in it."""
+    """An error's message may quote an address with credentials in it; so may a line of source."""
     from connectors.eversports import EversportsConnector
 
     def fault(self: Any) -> str:
@@ -302,6 +302,10 @@ def test_a_fault_of_ours_is_told_without_its_words(
     world.clubs(YOGA)
     ok, said = outcome_of("yoga")
     assert (ok, "The test itself failed (RuntimeError)" in said) == (False, True)
+    assert "Internal error while testing a connection to eversports: RuntimeError" in caplog.text
+    assert f"{__file__}:" in caplog.text
+    assert SECRET not in caplog.text
+    assert "sftp://" not in caplog.text
 
 
 # which clubs are meant -----------------------------------------------------------------------------

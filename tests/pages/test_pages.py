@@ -387,6 +387,27 @@ def test_what_a_run_of_airflow_did(site: Site) -> None:
     assert "Boulder Paris" not in viewer.get(asked.replace("scheduled__1", "other")).text
 
 
+def test_an_internal_error_is_answered_and_its_message_is_nowhere(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R19: the server would log the message and lines of source."""
+
+    def fault() -> None:
+        raise KeyError("zoe@quintessence.fr")
+
+    for path in ("/api/v1/fault", "/pages/fault"):
+        site.app.add_api_route(path, fault)
+    browser = site.as_("viewer")
+    problem, page = browser.get("/api/v1/fault"), browser.get("/pages/fault")
+    assert (problem.status_code, page.status_code) == (500, 500)
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["detail"].startswith("Internal error (KeyError).")
+    assert "Internal error (KeyError)." in text(page.text)
+    assert f"{__file__}:" in caplog.text
+    for told in (problem.text, page.text, caplog.text):
+        assert "zoe" not in told
+
+
 def test_french(site: Site) -> None:
     """Sentences, advice, times and the answer; nothing of it is English."""
     french = site.as_("viewer")
