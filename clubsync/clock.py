@@ -1,6 +1,6 @@
-"""The clock that status dates, runs and audit rows go by.
+"""The clock for status dates, runs and audit rows.
 
-`CLUBSYNC_NOW` (ISO 8601) sets it, for tests and replays; without an offset it is meant in UTC.
+`CLUBSYNC_NOW` (ISO 8601; UTC unless it has an offset) fixes it, for tests and replays.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from clubsync.errors import ConfigError
 
 
 def now() -> datetime:
-    """The moment, UTC.
+    """The current time, in UTC.
 
     :raises ConfigError: CLUBSYNC_NOW is set and is not an ISO 8601 time.
     """
@@ -25,11 +25,11 @@ def now() -> datetime:
     except ValueError as error:
         raise ConfigError(
             f"CLUBSYNC_NOW={fixed!r} is not an ISO 8601 time.",
-            remedy="Write it as 2026-11-21T10:05:00Z, or unset it.",
+            remedy="Write a time like 2026-11-21T10:05:00Z, or unset the variable.",
         ) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def today(timezone: ZoneInfo, moment: datetime | None = None) -> date:
-    """The club's own calendar day (R3: dates are judged by it)."""
+    """The club's own calendar day, with which dates are compared (R3)."""
     return (moment or now()).astimezone(timezone).date()

@@ -1,13 +1,15 @@
-"""`config/clubs.yaml`: which clubs there are, on which ERP, and how they are read.
+"""`config/clubs.yaml`: the clubs, their ERPs, and how they are read.
 
-Cheap to import and to run: every Dag file loads it at each parse.
+Cheap to import and to load, because every Dag file loads it at each parse.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -36,14 +38,14 @@ def _duration(value: Any) -> Any:
         return timedelta(**{_UNITS[match["unit"]]: int(match["n"])})
     if isinstance(value, timedelta):
         return value
-    raise ValueError("write a length of time as 5m, 1h or 1d")
+    raise ValueError("write a duration like 5m, 1h or 1d")
 
 
 def _share(value: Any) -> Any:
     if isinstance(value, str) and value.strip().endswith("%"):
         return float(value.strip().rstrip("%")) / 100
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("write a share as 10% or 0.1")
+        raise ValueError("write a share like 10% or 0.1")
     return float(value)
 
 
@@ -51,13 +53,13 @@ def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"no time zone named {value!r}; write one like Europe/Paris") from error
+        raise ValueError(f"unknown time zone {value!r}; write one like Europe/Paris") from error
     return value
 
 
 def _at_least_a_minute(value: timedelta) -> timedelta:
     if value < timedelta(minutes=1):
-        raise ValueError("a club is read at most once a minute (1m)")
+        raise ValueError("the shortest cadence is one minute (1m)")
     return value
 
 
@@ -84,7 +86,7 @@ Status = Literal["active", "prospect", "paused", "suspended", "former", "archive
 
 
 class Guard(BaseModel):
-    """R15: how many customers may lose access within 24 hours before a person is asked."""
+    """R15: how many customers may lose access within 24 hours without approval."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -93,25 +95,25 @@ class Guard(BaseModel):
     at_most: int = Field(default=200, ge=0)
 
     def limit(self, customers: int) -> int:
-        """The most deactivations that pass, of a Customers group of that many."""
+        """The most deactivations that pass, in a Customers group of that size."""
         return min(max(int(customers * self.share), self.at_least), self.at_most)
 
 
 class Promise(BaseModel):
-    """How old a club's base may be before somebody is told."""
+    """How old a club's data may be before an alert is sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     read: Duration | None = Field(
-        default=None, description="since the last reading; left out: three times `every`"
+        default=None, description="age of the last read; default: three times `every`"
     )
     complete: Duration | None = Field(
         default=None,
-        description="since the last complete reading; left out: three times `every` or `full_read`",
+        description="age of the last complete read; default: three times `every` or `full_read`, the longer of them",
     )
     data: Duration | None = Field(
         default=None,
-        description="age of the data itself, say of a nightly export; left out: not watched",
+        description="age of the data itself, such as a nightly export; default: not watched",
     )
 
 
@@ -123,25 +125,31 @@ class _Common(BaseModel):
     )
     full_read: Duration = Field(
         default=timedelta(hours=1),
-        description="how often everything is read, where the ERP is asked for changes in between",
+        description="how often everything is read, if the connector reads only changes in between",
     )
-    timezone: Zone = Field(default="Europe/Paris", description="the club's own calendar (R3)")
+    timezone: Zone = Field(
+        default="Europe/Paris", description="the time zone of the club's calendar (R3)"
+    )
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = Field(
         default="FR",
-        description="ISO 3166 alpha-2; phones without a prefix are read as this country's",
+        description="ISO 3166 alpha-2 code; phone numbers without a prefix belong to this country",
     )
     guard: Guard = Guard()
-    promise: Promise = Field(default=Promise(), description="when somebody is told of old data")
+    promise: Promise = Field(
+        default=Promise(), description="how old data may be before an alert is sent"
+    )
     first_sync: Literal["load", "review"] = Field(
-        default="load", description="R28: a new club's first sync loads, or waits for a person's go"
+        default="load", description="R28: whether a new club's first sync loads, or awaits approval"
     )
     access_statuses: frozenset[Status] = Field(
         default=frozenset({"active"}), description="R3: the ERP statuses that give access"
     )
     group_required: bool = Field(
-        default=False, description="R3: whether a customer without any ERP group stays out"
+        default=False, description="R3: whether a customer without any ERP group has no access"
     )
-    language: Literal["en", "fr"] = Field(default="en", description="the language of its findings")
+    language: Literal["en", "fr"] = Field(
+        default="en", description="the language of the club's findings"
+    )
 
 
 class ClubConfig(_Common):
@@ -149,12 +157,12 @@ class ClubConfig(_Common):
 
     id: Annotated[str, Field(pattern="^[a-z0-9-]+$")]
     name: str
-    erp: str = Field(description="a connector's name")
-    connection: str = Field(description="an Airflow connection id")
+    erp: str = Field(description="name of the connector")
+    connection: str = Field(description="id of the Airflow connection")
     former_groups: tuple[str, ...] = Field(
         default=(), description="names or ids of the ERP groups of former customers (R3)"
     )
-    settings: dict[str, Any] = Field(default_factory=dict, description="the connector's own")
+    settings: dict[str, Any] = Field(default_factory=dict, description="settings of the connector")
 
     @property
     def zone(self) -> ZoneInfo:
@@ -162,7 +170,7 @@ class ClubConfig(_Common):
 
     @property
     def promised(self) -> Promise:
-        """The promise with its defaults filled in; `data` stays None where it is not watched."""
+        """The promise with its defaults filled in; `data` stays None if it is not watched."""
         return Promise(
             read=self.promise.read or 3 * self.every,
             complete=self.promise.complete or 3 * max(self.every, self.full_read),
@@ -180,18 +188,20 @@ class Config(BaseModel):
     path: Path = Field(default=Path(DEFAULT_PATH), exclude=True)
 
     def club(self, club_id: str) -> ClubConfig:
-        """The club of that id.
+        """The club with this id.
 
-        :raises UnknownClub: there is none; the sentence names near ones.
+        :raises UnknownClub: there is none; the message suggests similar ids.
         """
         for club in self.clubs:
             if club.id == club_id:
                 return club
-        from difflib import get_close_matches
-
-        near = get_close_matches(club_id, [c.id for c in self.clubs], n=3)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "`clubsync clubs` lists them all."
-        raise UnknownClub(f"No club {club_id!r} in {self.path}.", remedy=hint)
+        similar = get_close_matches(club_id, [c.id for c in self.clubs], n=3)
+        raise UnknownClub(
+            f"{self.path} has no club {club_id!r}.",
+            remedy=f"Did you mean {' or '.join(similar)}?"
+            if similar
+            else "`clubsync clubs` lists all clubs.",
+        )
 
     def of_erp(self, erp: str) -> tuple[ClubConfig, ...]:
         return tuple(c for c in self.clubs if c.erp == erp)
@@ -202,15 +212,15 @@ def config_path() -> Path:
 
 
 def load_config(path: Path | None = None) -> Config:
-    """Read and check clubs.yaml.
+    """Read and validate clubs.yaml.
 
-    :param path: default CLUBSYNC_CONFIG, else config/clubs.yaml.
-    :raises ConfigError: names file, line and club of everything that is wrong with it.
+    :param path: default: CLUBSYNC_CONFIG, else config/clubs.yaml.
+    :raises ConfigError: it is not valid; the message names file, line and club of every problem.
     """
     path = path or config_path()
     raw = _read(path)
     problems = [
-        f"{path}, line {_line(raw, (key,))}: unknown key {key}"
+        f"{path}, line {_line(raw, (key,))}: {_unknown(str(key), ('defaults', 'clubs'))}"
         for key in raw
         if key not in ("defaults", "clubs")
     ]
@@ -220,7 +230,7 @@ def load_config(path: Path | None = None) -> Config:
     try:
         defaults = _Common.model_validate(common)
     except ValidationError as error:
-        problems += _told(path, error, node, "defaults")
+        problems += _problems(path, error, node, "defaults", _Common)
         common = {}
     clubs: list[ClubConfig] = []
     lines: dict[str, int] = {}
@@ -228,38 +238,40 @@ def load_config(path: Path | None = None) -> Config:
     for index, node in enumerate(nodes):
         line = nodes.lc.item(index)[0] + 1 if hasattr(nodes, "lc") else 0
         if not isinstance(node, dict):
-            problems.append(f"{path}, line {line}: a club is a mapping: id, name, erp, connection")
+            problems.append(
+                f"{path}, line {line}: a club is a mapping with id, name, erp and connection"
+            )
             continue
         club = _club(path, node, common, f"club {node.get('id', index + 1)}", problems)
         if club is None:
             continue
         if club.id in lines:
             problems.append(
-                f"{path}, line {line}, club {club.id}: this id is used on line {lines[club.id]} already"
+                f"{path}, line {line}, club {club.id}: this id is already used on line {lines[club.id]}"
             )
         lines.setdefault(club.id, line)
         clubs.append(club)
     if problems:
         raise ConfigError(
-            "; ".join(problems) + ".", remedy="Correct it and run `clubsync clubs check`."
+            "; ".join(problems) + ".", remedy="Correct the file and run `clubsync clubs check`."
         )
     return Config(defaults=defaults, clubs=tuple(clubs), path=path)
 
 
 def load_club(path: Path, club_id: str | None = None) -> ClubConfig:
-    """One club of a file: a clubs.yaml, or the entry of a single club that is being written.
+    """One club of a clubs.yaml, or a draft: a file with the entry of a single club.
 
-    Of a single entry `id`, `name` and `connection` may be missing still: they are the file's name then.
+    In a draft, `id`, `name` and `connection` default to the name of the file.
 
-    :param club_id: which, of a clubs.yaml with several.
-    :raises ConfigError, UnknownClub: with what is wrong.
+    :param club_id: needed for a clubs.yaml with several clubs.
+    :raises ConfigError, UnknownClub: the file is not valid, or does not have that club.
     """
     raw = _read(path)
     if "clubs" in raw:
         config = load_config(path)
         if club_id is None and len(config.clubs) != 1:
             raise ConfigError(
-                f"{path} has {len(config.clubs)} clubs.", remedy="Say which one with --club."
+                f"{path} has {len(config.clubs)} clubs.", remedy="Choose one with --club."
             )
         return config.club(club_id) if club_id is not None else config.clubs[0]
     stem = re.sub("[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "club"
@@ -268,12 +280,12 @@ def load_club(path: Path, club_id: str | None = None) -> ClubConfig:
         raw.setdefault(key, value)
     club = _club(path, raw, {}, "the club", problems)
     if club is None:
-        raise ConfigError("; ".join(problems) + ".", remedy="Correct it and try again.")
+        raise ConfigError("; ".join(problems) + ".", remedy="Correct the file and try again.")
     return club
 
 
 def _read(path: Path) -> Any:
-    """The file as ruamel's mapping, which knows its line numbers."""
+    """The file as a ruamel mapping, which keeps line numbers."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
 
@@ -282,42 +294,68 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror or error}.",
-            remedy="Set CLUBSYNC_CONFIG, or run from the folder that has config/clubs.yaml.",
+            remedy="Set CLUBSYNC_CONFIG, or run the command in the folder that contains config/clubs.yaml.",
         ) from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(
-            f"{path}, line {line}: not YAML: {error.problem}.", remedy="Correct that line."
+            f"{path}, line {line}: not valid YAML: {error.problem}.", remedy="Correct this line."
         ) from error
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: no mapping at its top.", remedy="Begin with `clubs:`.")
+        raise ConfigError(
+            f"{path} is not a mapping at its top level.", remedy="Start it with `clubs:`."
+        )
     return raw
 
 
-def _told(path: Path, error: ValidationError, node: Any, where: str) -> list[str]:
-    """What is wrong, one sentence each, with its line."""
-    return [
-        f"{path}, line {_line(node, detail['loc'])}, {where}: "
-        f"{'.'.join(str(part) for part in detail['loc']) or 'it'}: {detail['msg']}"
-        for detail in error.errors()
-    ]
+def _problems(
+    path: Path, error: ValidationError, node: Any, where: str, model: type[BaseModel]
+) -> list[str]:
+    """One sentence per problem, with its line."""
+    found = []
+    for detail in error.errors():
+        at = detail["loc"]
+        name = ".".join(str(part) for part in at) or "it"
+        text = f"{name}: {detail['msg'].removeprefix('Value error, ')}"
+        if detail["type"] == "missing":
+            text = f"{name} is required"
+        if detail["type"] == "extra_forbidden":
+            parent = ".".join(str(part) for part in at[:-1])
+            text = f"{parent}: " * bool(parent) + _unknown(str(at[-1]), _keys(model, at[:-1]))
+        found.append(f"{path}, line {_line(node, at)}, {where}: {text}")
+    return found
+
+
+def _keys(model: type[BaseModel], path: tuple[Any, ...]) -> Iterable[str]:
+    """The keys that clubs.yaml may have below this path of a model."""
+    for part in path:
+        field = model.model_fields[part].annotation
+        assert isinstance(field, type)
+        assert issubclass(field, BaseModel)
+        model = field
+    return model.model_fields
+
+
+def _unknown(key: str, known: Iterable[str]) -> str:
+    similar = get_close_matches(key, known, n=1)
+    return f"unknown setting `{key}`" + (f"; did you mean `{similar[0]}`?" if similar else "")
 
 
 def _club(
     path: Path, node: Any, common: dict[str, Any], where: str, problems: list[str]
 ) -> ClubConfig | None:
-    """One club with the defaults filled in; None, and its problems told, where it is wrong."""
+    """One club with the defaults filled in; None if it is not valid: its problems are appended then."""
     plain = _plain(node)
     guard = {**(common.get("guard") or {}), **(plain.pop("guard", None) or {})}
     try:
         return ClubConfig.model_validate({**common, **plain, "guard": guard})
     except ValidationError as error:
-        problems += _told(path, error, node, where)
+        problems += _problems(path, error, node, where, ClubConfig)
         return None
 
 
 def _plain(node: Any) -> Any:
-    """ruamel's round-trip types (which carry line numbers) as plain ones."""
+    """Plain types from ruamel's round-trip types."""
     if isinstance(node, dict):
         return {str(k): _plain(v) for k, v in node.items()}
     if isinstance(node, list):
@@ -328,7 +366,7 @@ def _plain(node: Any) -> Any:
 
 
 def _line(root: Any, loc: tuple[Any, ...]) -> int:
-    """The line, from 1, of the innermost key of `loc` that the file has."""
+    """The line, counted from 1, of the innermost key of `loc` that the file has."""
     node: Any = root
     line = (getattr(getattr(node, "lc", None), "line", 0) or 0) + 1
     for part in loc:
@@ -345,7 +383,7 @@ def _line(root: Any, loc: tuple[Any, ...]) -> int:
 
 
 def _written(value: timedelta) -> str:
-    """As clubs.yaml has it, in the largest unit that divides it."""
+    """A duration as clubs.yaml writes it, in the largest unit that divides it."""
     seconds = int(value.total_seconds())
     size, unit = next(
         (size, unit)
@@ -356,14 +394,14 @@ def _written(value: timedelta) -> str:
 
 
 class _EditorSchema(GenerateJsonSchema):
-    """Shows a default as clubs.yaml would have it, since editors insert it: 5m, not PT5M."""
+    """Writes defaults as in clubs.yaml (5m, not PT5M), because editors insert them."""
 
     def encode_default(self, dft: Any) -> Any:
         return _written(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of clubs.yaml, for editors; config/clubs.schema.json is its copy."""
+    """JSON Schema of clubs.yaml, for editors; config/clubs.schema.json is a copy of it."""
     schema = Config.model_json_schema(schema_generator=_EditorSchema)
     schema["properties"].pop("path", None)
     return {"$schema": _EditorSchema.schema_dialect, **schema, "title": "clubs.yaml"}

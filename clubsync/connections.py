@@ -1,8 +1,7 @@
-"""Connections, found as Airflow finds them: the environment variable AIRFLOW_CONN_<ID> first.
+"""Connections for the command line, looked up as Airflow does: the variable AIRFLOW_CONN_<ID> first.
 
-Airflow itself hands in a resolver of its own (`plugins/`); the shell has this one. Where the variable
-is not set, the shell asks the `airflow` command beside it, which knows secrets backends and Airflow's
-data base; that costs seconds, once a connection.
+If it is not set, the `airflow` command is asked, which knows secrets backends and Airflow's database; that
+takes seconds per connection. Within Airflow, `plugins/connections/resolver.py` does this instead.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from connectors.sdk.base import Connection
 
 
 def resolve(conn_id: str) -> Connection:
-    """The connection of that id.
+    """The connection with this id.
 
-    :raises ConnectionMissing: nowhere to be found, or not to be understood.
+    :raises ConnectionMissing: there is none, or its environment variable is not valid.
     """
     variable = f"AIRFLOW_CONN_{conn_id.upper().replace('-', '_')}"
     value = os.environ.get(variable)
@@ -31,7 +30,7 @@ def resolve(conn_id: str) -> Connection:
             return parse(conn_id, value)
         except ValueError as error:
             raise ConnectionMissing(
-                f"The environment variable {variable} is not a connection: {error}.",
+                f"The environment variable {variable} is not a valid connection: {error}.",
                 remedy='Write it as JSON: {"conn_type": "…", "host": "…", "login": "…", "password": "…"}.',
             ) from None
     found = _ask_airflow(conn_id)
@@ -46,25 +45,25 @@ def resolve(conn_id: str) -> Connection:
 def parse(conn_id: str, value: str) -> Connection:
     """A connection from Airflow's JSON or URI form.
 
-    :raises ValueError: neither; the message holds nothing of the value, which may be secret.
+    :raises ValueError: it is neither; the message quotes nothing of the value, which may be secret.
     """
     value = value.strip()
     if value.startswith("{"):
         try:
             fields = json.loads(value)
         except json.JSONDecodeError as error:
-            raise ValueError(f"broken JSON at character {error.pos}") from None
+            raise ValueError(f"the JSON is not valid at character {error.pos}") from None
         return from_fields(conn_id, fields)
     parts = urlsplit(value)
     if not parts.scheme:
-        raise ValueError("neither JSON nor an URI")
+        raise ValueError("it is neither JSON nor a URI")
     query = dict(parse_qsl(parts.query))
     extra = _extra(query.pop("__extra__")) if "__extra__" in query else query
     try:
         port = parts.port
     except ValueError:
-        # a password with a slash or an @ that was not percent-encoded may stand where the port is
-        raise ValueError("its port is not a number") from None
+        # a password whose slash or @ is not percent-encoded may be parsed as the port
+        raise ValueError("the port is not a number") from None
     return Connection(
         id=conn_id,
         host=unquote(parts.hostname or ""),
@@ -76,11 +75,14 @@ def parse(conn_id: str, value: str) -> Connection:
 
 
 def from_fields(conn_id: str, fields: dict[str, object]) -> Connection:
-    """A connection from the fields of Airflow's JSON form (extra: an object, or JSON text)."""
+    """A connection from the fields of Airflow's JSON form; `extra` is an object or JSON text.
+
+    :raises ValueError: a field is not valid.
+    """
     extra = _extra(fields.get("extra") or {})
     port = fields.get("port")
     if port and not str(port).isdecimal():
-        raise ValueError("its port is not a number")
+        raise ValueError("the port is not a number")
     return Connection(
         id=conn_id,
         host=str(fields.get("host") or ""),
@@ -92,14 +94,14 @@ def from_fields(conn_id: str, fields: dict[str, object]) -> Connection:
 
 
 def _extra(extra: object) -> dict[str, Any]:
-    """A connection's extra: an object, or the JSON text of one. What a form leaves empty is not there."""
+    """A connection's extra from an object or its JSON text, without the fields that a form left empty."""
     if isinstance(extra, str):
         try:
             extra = json.loads(extra)
         except json.JSONDecodeError:
-            raise ValueError("its extra is not JSON") from None
+            raise ValueError("the extra is not valid JSON") from None
     if not isinstance(extra, dict):
-        raise ValueError("its extra is not an object")
+        raise ValueError("the extra is not a JSON object")
     return {key: value for key, value in extra.items() if value is not None and value != ""}
 
 

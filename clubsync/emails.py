@@ -1,9 +1,9 @@
-"""R2: email addresses, normalised and evaluated.
+"""R2: normalise and validate email addresses.
 
-Valid is what email-validator 2 accepts (`check_deliverability=False`, its other defaults). The library
-takes 28 microseconds an address; so plain ASCII addresses are matched by a pattern of which every match
-is valid by construction, their domains are put to the library once each, and every address that is
-odd in any way goes to the library itself. No verdict is ours (tests compare on an edge corpus).
+An address is valid if email-validator 2 accepts it (`check_deliverability=False`, otherwise its defaults). The
+library takes 28 microseconds per address. So plain ASCII addresses are matched by a pattern that is valid by
+construction, with each domain checked by the library once; every other address goes to the library. The result
+is always the library's (tests compare both on a corpus of edge cases).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from clubsync.frames import attach
 
-# Narrower than RFC 5321's atext on purpose: whatever does not match is left to the library.
+# Narrower than RFC 5321's atext on purpose: the library decides on whatever does not match.
 _PLAIN = r"^[a-z0-9_+\-]+(?:\.[a-z0-9_+\-]+)*@[a-z0-9\-]+(?:\.[a-z0-9\-]+)+$"
 _PLAIN_LOCAL_MAX = 60
 _PLAIN_MAX = 200
@@ -26,11 +26,11 @@ VALID, MISSING, INVALID = "valid", "missing", "invalid"
 
 @lru_cache(maxsize=200_000)
 def normalise(email: str) -> str | None:
-    """The link key of one address: trimmed, NFC, case-folded, domain as ASCII (IDNA, UTS 46).
+    """One address in the form that links people: trimmed, NFC, case-folded, its domain as ASCII (IDNA, UTS 46).
 
     `+tag` and dots are kept.
 
-    :returns: None where email-validator does not accept the address.
+    :returns: None if email-validator does not accept the address.
     """
     try:
         parts = validate_email(
@@ -49,7 +49,7 @@ def _domain(domain: str) -> str | None:
 
 
 def _rejoined(low: str, domain: str) -> str | None:
-    """A plain address with its domain normalised."""
+    """A plain address with its domain normalised; None if the domain is not valid."""
     ascii_domain = _domain(domain)
     return ascii_domain and f"{low.split('@', 1)[0]}@{ascii_domain}"
 
@@ -57,22 +57,22 @@ def _rejoined(low: str, domain: str) -> str | None:
 def evaluate(emails: pl.Series) -> pl.DataFrame:
     """Normalise and evaluate many addresses at once.
 
-    :param emails: raw addresses, String, null where there is none.
-    :returns: columns `email_norm` (String, null unless valid) and `email_state`
-        ("valid", "missing", "invalid"); one row an address, in order.
+    :param emails: raw addresses; null: none.
+    :returns: one row per address, in order: `email_norm` (String, null unless valid) and `email_state`
+        ("valid", "missing" or "invalid").
     """
     plain = emails.str.strip_chars().str.to_lowercase()
     frame = pl.DataFrame({"raw": emails.str.strip_chars(), "low": plain}).with_columns(
         plain=pl.col("low").str.contains(_PLAIN)
         & (pl.col("low").str.len_bytes() <= _PLAIN_MAX)
         & (pl.col("low").str.find("@", literal=True) <= _PLAIN_LOCAL_MAX)
-        # the pattern speaks of ASCII only, and lowering may turn other letters into ASCII (U+212A)
+        # the pattern is for ASCII only, and lower case may turn other letters into ASCII (U+212A)
         & (pl.col("raw").str.len_bytes() == pl.col("raw").str.len_chars()),
         domain=pl.col("low").str.split_exact("@", 1).struct.field("field_1"),
     )
     plain_rows = pl.col("plain").fill_null(False)
     domains = frame.filter(plain_rows)["domain"].unique().to_list()
-    # nearly every domain is spelt as it is normalised; whatever is left is put together one by one
+    # nearly every domain is already normalised; the other addresses are normalised one by one
     ordinary = [domain for domain in domains if _domain(domain) == domain]
     frame = frame.with_columns(done=plain_rows & pl.col("domain").is_in(ordinary))
     left = frame.filter(~pl.col("done").fill_null(False) & (pl.col("raw") != "")).unique("raw")

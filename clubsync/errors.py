@@ -1,6 +1,21 @@
-"""Why a club's sync stopped, named after what happened; the ERP's own failures are in `connectors.sdk.errors`.
+"""Why a club's sync stopped, named after what happened. Failures of the ERP are in `connectors.sdk.errors`.
 
-Messages hold ids and counts only, never names, emails or phones (R19).
+```
+Exception
+├── SyncError
+│   ├── UnexpectedlyEmpty    the ERP returned no customers of a club that had some
+│   ├── SourceMismatch       the snapshot looks like another club's
+│   ├── BaseUnreachable      the database does not respond
+│   ├── ConcurrentChange     the club base kept changing between plan and load
+│   ├── SnapshotUnreadable   a stored snapshot is missing or damaged
+│   ├── ConnectionMissing    the Airflow connection does not exist
+│   ├── ConfigError          clubs.yaml is not valid
+│   ├── UnknownClub          clubs.yaml has no such club
+│   └── ActionRejected       a manual action cannot be carried out
+└── connectors.sdk.errors.ConnectorError
+```
+
+Messages contain ids and counts only, never names, emails or phones (R19).
 """
 
 from __future__ import annotations
@@ -30,14 +45,15 @@ def _places(error: BaseException) -> Iterator[str]:
 
 
 class SyncError(Exception):
-    """One club's run ends here, and nothing of it was written.
+    """A club's run stopped, and none of its changes was written.
 
-    :param what: one plain sentence: what happened, and where.
-    :param remedy: what to do about it, and who can.
+    :param what: what happened and to which club, in one sentence.
+    :param remedy: what to do about it, and who can do it.
     """
 
+    #: the page in docs/runbooks/.
     runbook = "contract-changed"
-    #: whether trying again soon, unchanged, may help.
+    #: whether an unchanged retry may succeed.
     transient = False
 
     def __init__(self, what: str, *, remedy: str) -> None:
@@ -50,51 +66,51 @@ class SyncError(Exception):
 
 
 class UnexpectedlyEmpty(SyncError):
-    """R14: no customers at all, from a club that had some: an outage, until a person says otherwise."""
+    """R14: the ERP returned no customers of a club that had some: an outage, unless confirmed."""
 
     runbook = "empty-answer"
     transient = True
 
 
 class SourceMismatch(SyncError):
-    """R14: a club of 20 and more shares less than half of its ids with its last certified snapshot."""
+    """R14: fewer than half of the ids are known from the last complete snapshot, in a club of at least 20."""
 
     runbook = "other-club"
 
 
 class BaseUnreachable(SyncError):
-    """The club base does not answer."""
+    """The database does not respond."""
 
     runbook = "base-unreachable"
     transient = True
 
 
 class ConcurrentChange(SyncError):
-    """The base changed between plan and load, again and again."""
+    """The club base changed between plan and load, several times in a row."""
 
     runbook = "base-unreachable"
     transient = True
 
 
 class UnknownClub(SyncError):
-    """No club of that id in clubs.yaml."""
+    """clubs.yaml has no club with this id."""
 
 
 class ConfigError(SyncError):
-    """clubs.yaml cannot be read; names file, line and club."""
+    """clubs.yaml is not valid; the message names file, line and club."""
 
 
 class ConnectionMissing(SyncError):
-    """The Airflow connection that clubs.yaml names is nowhere to be found."""
+    """The Airflow connection that clubs.yaml names does not exist."""
 
     runbook = "credentials-refused"
 
 
 class SnapshotUnreadable(SyncError):
-    """A stored snapshot is missing or is not what was written."""
+    """A stored snapshot is missing or damaged."""
 
     runbook = "base-unreachable"
 
 
 class ActionRejected(SyncError):
-    """What a person asked for by hand cannot be done; nothing was written."""
+    """A manual action cannot be carried out; nothing was written."""

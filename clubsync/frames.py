@@ -1,4 +1,4 @@
-"""Frames: the few operations on them that are ours. Pure."""
+"""Operations on frames that Polars does not have. No I/O."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import polars as pl
 
 
 def attach(left: pl.DataFrame, right: pl.DataFrame, on: str) -> pl.DataFrame:
-    """A left join that keeps the order, and costs nothing where there is nothing to join.
+    """A left join that keeps the order of rows, and is free if `right` is empty.
 
-    :param right: no `on` twice.
+    :param right: its values of `on` are unique.
     """
     if right.is_empty():
         return left.with_columns(
             [pl.lit(None, dtype=t).alias(n) for n, t in right.schema.items() if n != on]
         )
-    # only the keys are joined: all else of the left side stays where it lies
+    # join the keys only: the other columns of the left side are not copied
     joined = left.select(on).join(right, on=on, how="left", maintain_order="left")
     return left.hstack(joined.drop(on))
 
 
 def repeated(values: pl.Series) -> pl.Series:
-    """Which values occur more than once; null never does. Boolean, in order.
+    """Whether each value occurs more than once; null never does. Boolean, in the order of `values`.
 
-    By a hash of them first: sorting numbers costs a tenth of grouping text, and few are left to be compared.
+    Hashes are compared first: sorting numbers costs a tenth of grouping text, and leaves few values to compare.
     """
     hashes = values.hash()
     in_order = hashes.sort()
@@ -32,17 +32,17 @@ def repeated(values: pl.Series) -> pl.Series:
     maybe = hashes.is_in(twice.unique().implode()) & values.is_not_null()
     if not maybe.any():
         return maybe
-    # two values of one hash: possible
+    # different values may share a hash
     return maybe.scatter(maybe.arg_true(), values.filter(maybe).is_duplicated())
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sides of records, by row hash.
+    """Two versions of a club's records, compared by row hash.
 
-    :param rows: the records now: erp_id, row_hash, and of before was (its row hash) and next_date, both
-        null where there was none; in the order of their ids.
-    :param absent: erp_ids that were before and are no more.
+    :param rows: the records of `now`, sorted by erp_id: erp_id, row_hash, and from `before` the columns was
+        (the former row hash) and next_date, both null for a new record.
+    :param absent: erp_ids of `before` that `now` does not have.
     """
 
     rows: pl.DataFrame
@@ -52,9 +52,9 @@ class Comparison:
 def compare(now: pl.DataFrame, before: pl.DataFrame) -> Comparison:
     """Compare records by their row hashes.
 
-    Joining a million ids costs as much as all else together; so whoever has the same row hash on both sides is
-    taken out first, and proved equal by laying the two sides next to each other, as both are in the order of
-    their ids. Only what is left is joined.
+    Joining a million ids costs as much as everything else together. So records whose row hash is on both sides
+    are set aside first; as both sides are sorted by id, comparing them position by position proves that they are
+    unchanged. Only the rest is joined.
 
     :param now: erp_id, row_hash (and more), sorted by erp_id.
     :param before: erp_id, row_hash, next_date (and more), sorted by erp_id.
@@ -71,7 +71,7 @@ def compare(now: pl.DataFrame, before: pl.DataFrame) -> Comparison:
     if not same["erp_id"].equals(same_before["erp_id"]) or not same["row_hash"].equals(
         same_before["was"]
     ):
-        # two records of one hash: possible, and not worth more than this
+        # two records may share a hash; too rare for more than a full join
         kept_now, kept_before = kept_now & False, kept_before & False
         same, same_before = now.clear(), before.clear()
     moved, moved_before = now.filter(~kept_now), before.filter(~kept_before)
