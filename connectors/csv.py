@@ -29,7 +29,7 @@ from connectors.sdk import fields
 from connectors.sdk.base import Settings
 from connectors.sdk.errors import ContractChanged, FileBroken
 from connectors.sdk.fields import ACTIVE_WORDS, TRUE_WORDS, words_of
-from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, table_of
+from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, read_table
 from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
@@ -128,8 +128,8 @@ class CsvConnector(DropConnector[CsvSettings]):
         settings = self.settings
         column_of = settings.fields.columns()
         with open_drop(self.connection, settings, until=self.until) as drop:
-            table, content = table_of(
-                drop, settings.customers, settings, but_not=self._groups_pattern
+            table, content = read_table(
+                drop, settings.customers, settings, exclude=self._groups_pattern
             )
             table.need(column_of.values())
             listed, doubts = self._listed_groups(drop)
@@ -151,7 +151,7 @@ class CsvConnector(DropConnector[CsvSettings]):
     def check(self) -> str:
         """Look for the files, without reading them."""
         with open_drop(self.connection, self.settings) as drop:
-            said = drop.check(self.settings.customers, but_not=self._groups_pattern)
+            said = drop.check(self.settings.customers, exclude=self._groups_pattern)
             if self.settings.groups is not None:
                 said += " Groups: " + drop.check(self.settings.groups.file)
         return said
@@ -249,7 +249,7 @@ class CsvConnector(DropConnector[CsvSettings]):
         given = self.settings.groups
         if given is None:
             return None, []
-        table, _ = table_of(drop, given.file, self.settings)
+        table, _ = read_table(drop, given.file, self.settings)
         table.need(
             [
                 given.id,

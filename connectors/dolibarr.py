@@ -150,7 +150,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
 
         :raises ConnectorError: before the first whole page, or where the list of types is not whole.
         """
-        as_of = self.begin()
+        as_of = self.start()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
             types = self._types(http)
@@ -183,12 +183,12 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         def ask(page: int | None) -> Page[_Type, int]:
             number = page or 0
             params = {"sortfield": "t.rowid", "limit": TYPES_PAGE, "page": number}
-            found = http.ask(
+            found = http.request(
                 "GET",
                 f"{ROOT}/memberstypes",
                 list[_Type],
                 params={**params, "properties": "id,label,status,statut"},
-                absent=NOTHING if number else frozenset(),
+                empty_statuses=NOTHING if number else frozenset(),
             ).value
             types = found or []
             more = len(types) >= TYPES_PAGE
@@ -218,12 +218,12 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         }
         if self.settings.category is not None:
             params["category"] = self.settings.category
-        found = http.ask(
+        found = http.request(
             "GET",
             f"{ROOT}/members",
             list[_Member] | _Page,  # type: ignore[arg-type]  # a union, which msgspec takes for a type
             params=params,
-            absent=NOTHING,
+            empty_statuses=NOTHING,
         ).value
         if found is None:
             return [], None

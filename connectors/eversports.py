@@ -43,7 +43,7 @@ from pydantic import Field
 from connectors.sdk import fields
 from connectors.sdk.base import Settings
 from connectors.sdk.errors import ContractChanged, SettingsWrong
-from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, table_of
+from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, read_table
 from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
@@ -110,8 +110,8 @@ class EversportsConnector(DropConnector[EversportsSettings]):
         """Read the newest export whole; there is nothing less than `full` in a file."""
         settings = self.settings
         with open_drop(self.connection, settings, until=self.until) as drop:
-            table, content = table_of(
-                drop, settings.customers, settings, but_not=settings.memberships
+            table, content = read_table(
+                drop, settings.customers, settings, exclude=settings.memberships
             )
             column_of = self._column_of(table)
             memberships = self._memberships(drop)
@@ -132,7 +132,7 @@ class EversportsConnector(DropConnector[EversportsSettings]):
     def check(self) -> str:
         """Look for the files, without reading them."""
         with open_drop(self.connection, self.settings) as drop:
-            said = drop.check(self.settings.customers, but_not=self.settings.memberships)
+            said = drop.check(self.settings.customers, exclude=self.settings.memberships)
             if self.settings.memberships is not None:
                 said += " Memberships: " + drop.check(self.settings.memberships)
         return said
@@ -229,7 +229,7 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             return None
         if settings.columns.id is None:
             raise SettingsWrong("Memberships are found by customer number: columns.id must be set.")
-        table, _ = table_of(drop, settings.memberships, settings)
+        table, _ = read_table(drop, settings.memberships, settings)
         table.need([c.id, c.name, c.validity])
         if "pause" in c.model_fields_set and c.pause:
             table.need([c.pause])

@@ -50,7 +50,7 @@ from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, grou
 from connectors.sdk.paging import Page, walk
 from connectors.sdk.paths import Path, getter, text
 from connectors.sdk.records import typed
-from connectors.sdk.resume import Only
+from connectors.sdk.resume import FieldFilter
 
 STATUS = {"MEMBER": "active", "PROSPECT": "prospect", "FORMER_MEMBER": "former"}
 
@@ -155,7 +155,7 @@ class MagiclineConnector(Connector[MagiclineSettings]):
 
         :raises ConnectorError: before the first whole slice.
         """
-        as_of = self.begin()
+        as_of = self.start()
         with self._http() as http:
             return self._walk(http, as_of)
 
@@ -174,7 +174,9 @@ class MagiclineConnector(Connector[MagiclineSettings]):
             base,
             self.settings.http,
             headers={"x-api-key": self.connection.password},
-            needed=Only.of(_Slice, _Customer, list[_Contract], paths=[self.settings.guardian]),
+            stored_fields=FieldFilter.of(
+                _Slice, _Customer, list[_Contract], paths=[self.settings.guardian]
+            ),
         )
 
     def _slice(self, http: Http, offset: str | None, *, size: int) -> _Slice:

@@ -193,7 +193,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
 
         :raises ConnectorError: before the first whole page.
         """
-        as_of = self.begin()
+        as_of = self.start()
         with self._http() as http:
             return self._walk(http, as_of, None if full else self.since)
 

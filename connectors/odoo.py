@@ -141,7 +141,7 @@ class OdooConnector(Connector[OdooSettings]):
 
         :raises ConnectorError: before the first whole page.
         """
-        as_of = self.begin()
+        as_of = self.start()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
             return self._walk(self._caller(http), as_of, since)
@@ -345,7 +345,7 @@ class _JsonRpc:
         return found
 
     def _ask(self, service: str, method: str, arguments: list[Any], into: Any) -> Any:
-        answer = self._http.ask(
+        answer = self._http.request(
             "POST",
             "/jsonrpc",
             _Answer[into],
@@ -355,7 +355,7 @@ class _JsonRpc:
                 "id": 0,
                 "params": {"service": service, "method": method, "args": arguments},
             },
-            judge=_judged,
+            error_check=_judged,
         ).value
         assert answer is not None
         if answer.result is None:

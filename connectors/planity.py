@@ -34,7 +34,7 @@ from pydantic import Field
 from connectors.sdk import fields
 from connectors.sdk.base import Settings
 from connectors.sdk.errors import ContractChanged
-from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, table_of
+from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, read_table
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import Reading, assemble, customers_frame, groups_frame
 
@@ -79,7 +79,7 @@ class PlanityConnector(DropConnector[PlanitySettings]):
         """Read the newest export whole; there is nothing less than `full` in a file."""
         settings = self.settings
         with open_drop(self.connection, settings, until=self.until) as drop:
-            table, content = table_of(drop, settings.customers, settings)
+            table, content = read_table(drop, settings.customers, settings)
         column_of = self._column_of(table)
         customers = self._customers(table)
         self.progress(customers.height, content.rows)

@@ -57,7 +57,7 @@ from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, grou
 from connectors.sdk.paging import Page, walk
 from connectors.sdk.paths import MISSING, Path, getter, text
 from connectors.sdk.records import day, typed
-from connectors.sdk.resume import Only
+from connectors.sdk.resume import FieldFilter
 
 Status = Literal["active", "prospect", "paused", "suspended", "former", "archived", "unknown"]
 
@@ -198,7 +198,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         :raises ConnectorError: before the first whole page of contacts, or where the subscriptions are not
             whole: half of them would take groups away from the other half.
         """
-        as_of = self.begin()
+        as_of = self.start()
         since = None if full or self.settings.changed_after is None else self.since
         with self._http() as http:
             held = self._subscriptions(http) if self.settings.subscriptions else {}
@@ -232,7 +232,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
             settings.http,
             headers=headers,
             login=self._log_in,
-            needed=Only.of(
+            stored_fields=FieldFilter.of(
                 *(_Collection, _Contact, _Subscription),
                 paths=[
                     *(settings.state, settings.product),
@@ -247,7 +247,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         return given if given.startswith("/") else f"/{self.settings.client_token}/{kind}/{given}"
 
     def _log_in(self, http: Http) -> str:
-        token = http.ask(
+        token = http.request(
             "POST",
             f"/{self.settings.client_token}/oauth/v2/token",
             _Token,

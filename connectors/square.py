@@ -119,7 +119,7 @@ class SquareConnector(Connector[SquareSettings]):
 
         :raises ConnectorError: before the first whole page, or where the list of groups is not whole.
         """
-        as_of = self.begin()
+        as_of = self.start()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
             groups = self._groups(http)

@@ -157,7 +157,7 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
 
         :raises ConnectorError: before the first whole page.
         """
-        as_of = self.begin()
+        as_of = self.start()
         with self._http() as http:
             return self._walk(http, as_of)
 
@@ -182,7 +182,7 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
         return key if isinstance(key, str) else None
 
     def _page(self, http: Http, after: int, *, limit: int) -> _Answer:
-        answer = http.ask(
+        answer = http.request(
             "GET",
             f"/api/v1/club/{self.settings.club_id}/member",
             _Answer,
@@ -193,8 +193,8 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
                 "max_results": limit,
                 "with": "memberships",
             },
-            absent=frozenset({NOBODY}),
-            judge=_judged,
+            empty_statuses=frozenset({NOBODY}),
+            error_check=_judged,
         ).value
         return answer or _Answer(result=[], results_remaining=0)
 

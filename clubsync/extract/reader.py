@@ -110,7 +110,7 @@ class Reader:
     def _read(self, club: ClubConfig, number: int, since: datetime | None, full: bool) -> Reading:
         """Go on with a reading that broke off where that is sound."""
         connector = self.connector(club, since=since)
-        if full or connector.goes_on_within is None:
+        if full or connector.resumable_for is None:
             return connector.read(full=full)
         from clubsync.extract import resume
         from clubsync.store.database import queries

@@ -35,7 +35,7 @@ from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection, Connector
 from connectors.sdk.errors import ConnectorError
 from connectors.sdk.model import ONLY_CHANGES, Reading
-from connectors.sdk.resume import Bookmark, QuestionDiffers
+from connectors.sdk.resume import Bookmark, RequestDiffers
 
 log = logging.getLogger(__name__)
 
@@ -138,26 +138,26 @@ class Kept(Bookmark):
 
     @property
     def _folder(self) -> Folder:
-        assert self.begun is not None
-        return self._place(self.begun)
+        assert self.started_at is not None
+        return self._place(self.started_at)
 
-    def recall(self, question: bytes) -> bytes | None:
+    def recall(self, request: bytes) -> bytes | None:
         if self._at >= len(self._names):
             return None
         name = self._names[self._at]
         answer = self._store.get(self._folder.path, name)
-        if name != self._name(question) or answer is None:
-            raise QuestionDiffers
+        if name != self._name(request) or answer is None:
+            raise RequestDiffers
         self._at += 1
         return answer
 
-    def keep(self, question: bytes, answer: bytes) -> None:
+    def keep(self, request: bytes, response: bytes) -> None:
         self.asked += 1
-        if any(secret in answer for secret in self._secrets):
+        if any(secret in response for secret in self._secrets):
             self._close()
         if not self._open:
             return
-        self._waiting.append((self._name(question), answer))
+        self._waiting.append((self._name(request), response))
         self._at += 1
         if self._at < self._worth and not self._there:
             return
@@ -176,8 +176,8 @@ class Kept(Bookmark):
         self._there = True
         self._waiting.clear()
 
-    def _name(self, question: bytes) -> str:
-        asked = hashlib.blake2b(question, key=self._key, digest_size=16).hexdigest()
+    def _name(self, request: bytes) -> str:
+        asked = hashlib.blake2b(request, key=self._key, digest_size=16).hexdigest()
         return f"{self._at:06d}-{asked}"
 
     def _close(self) -> None:
@@ -229,7 +229,7 @@ class Shelf:
         :raises ConnectorError: as `Connector.read`, and where going on brought not one answer more.
         """
         connector = make()
-        within = connector.goes_on_within
+        within = connector.resumable_for
         if within is None:
             return connector.read()
         folder = self.found(connector, now, fresh_from)
@@ -254,7 +254,7 @@ class Shelf:
             with _tidied(mark):
                 reading = connector.read()
             why: str = next(iter(reading.certificate.doubts), "")
-        except QuestionDiffers:
+        except RequestDiffers:
             why = "other questions are asked now"
         except ConnectorError as error:
             why = error.what
@@ -262,9 +262,9 @@ class Shelf:
             reading = replace(reading, notes=(*reading.notes, told))
             if _whole(reading):
                 return reading
-        if mark.broken is not None and _stays(mark) and connector.now() < folder.ends:
+        if mark.error is not None and _stays(mark) and connector.now() < folder.ends:
             if reading is None or not mark.asked:
-                raise mark.broken  # that nothing came is a failure, and no reading
+                raise mark.error  # that nothing came is a failure, and no reading
             return reading
         mark.remove()
         log.info("%s: begins anew: %s", self.club, why)
@@ -334,7 +334,7 @@ def _stays(mark: Kept) -> bool:
 
     What else it ended with may lie in the kept answers themselves.
     """
-    return mark.broken is not None and mark.broken.transient
+    return mark.error is not None and mark.error.transient
 
 
 def _whole(reading: Reading) -> bool:

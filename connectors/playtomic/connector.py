@@ -120,7 +120,7 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
     settings_type: ClassVar[type[Settings]] = PlaytomicSettings
 
     @property
-    def goes_on_within(self) -> timedelta | None:
+    def resumable_for(self) -> timedelta | None:
         """Never: nobody states how long a cursor lives, and no total would miss who came after it."""
         return None
 
@@ -136,10 +136,10 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
             return self._walk(http, as_of)
 
     @classmethod
-    def reach(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
+    def test_connection(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
         """Log in, or open the folder; which venue is the club's is in its settings."""
         if _is_drop(connection):
-            return drop.reach(connection)
+            return drop.describe_folder(connection)
         with Http(_address(connection), cls.title, HttpLimits(), now=now) as http:
             _log_in(http, connection)
         return "Log-in works."

@@ -16,7 +16,7 @@ import polars as pl
 from connectors.sdk import fields
 from connectors.sdk.base import Club, Connection
 from connectors.sdk.errors import ContractChanged
-from connectors.sdk.files.drop import DropSettings, open_drop, table_of
+from connectors.sdk.files.drop import DropSettings, open_drop, read_table
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
 
@@ -40,7 +40,7 @@ def read(connection: Connection, club: Club, settings: DropSettings) -> Reading:
     :raises ConnectorError: no file, or not a whole one with the columns we know (R14).
     """
     with open_drop(connection, settings) as drop:
-        table, content = table_of(drop, settings.customers, settings)
+        table, content = read_table(drop, settings.customers, settings)
     table.need(NEEDED)
     names = table.get("category_name").drop_nulls().unique(maintain_order=True)
     return assemble(

@@ -1,16 +1,18 @@
-"""The authenticator: from a connection and `auth:` to headers, parameters or a log-in.
+"""The authenticator: from a connection and `auth:` to headers, parameters or a login.
 
-OAuth 2 client credentials are RFC 6749, 4.4. A token is asked for once a reading and once more when it runs
-out (`connectors.sdk.http`); it is kept in memory only.
+OAuth 2 client credentials are RFC 6749, section 4.4. A token is requested once per reading, and again when it
+expires (`connectors.sdk.http`); it is kept in memory only.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from connectors.rest.errors import error_check_of
 from connectors.rest.settings import (
     PART,
     BasicAuth,
@@ -23,14 +25,15 @@ from connectors.rest.settings import (
 )
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ContractChanged, CredentialsRefused, SettingsWrong
-from connectors.sdk.http import Http, HttpLimits
+from connectors.sdk.http import Http, HttpLimits, Login, RequestRejected
 from connectors.sdk.paths import getter, text
 
-Login = Callable[[Http], Mapping[str, str]]
+#: statuses besides 401 by which a server rejects a login.
+_LOGIN_REJECTED = frozenset({400, 422})
 
 
 def filled(template: str, connection: Connection, setting: str) -> str:
-    """A template with the parts of the connection in their places.
+    """A template with the values of the connection filled in.
 
     :raises SettingsWrong: the connection lacks one.
     """
@@ -42,8 +45,8 @@ def filled(template: str, connection: Connection, setting: str) -> str:
             value = getattr(connection, name)
         if value is None or value == "":
             raise SettingsWrong(
-                f"settings: {setting} asks for {{{name}}}, which the connection {connection.id} lacks.",
-                remedy="Fill it in in the connection, or correct the setting.",
+                f"settings: {setting} needs {{{name}}}, which the connection {connection.id} lacks.",
+                remedy="Add it to the connection, or correct the setting.",
             )
         return str(value)
 
@@ -53,7 +56,7 @@ def filled(template: str, connection: Connection, setting: str) -> str:
 def filled_params(
     params: Mapping[str, Any], connection: Connection, setting: str
 ) -> dict[str, Any]:
-    """Parameters with the parts of the connection in their places."""
+    """Parameters with the values of the connection filled in."""
     return {
         name: filled(value, connection, f"{setting}.{name}") if isinstance(value, str) else value
         for name, value in params.items()
@@ -61,7 +64,7 @@ def filled_params(
 
 
 def headers_of(settings: RestSettings, connection: Connection) -> dict[str, str]:
-    """The headers that every request carries from the beginning."""
+    """The headers of every request, before any login."""
     out = {
         name: filled(value, connection, f"headers.{name}")
         for name, value in settings.headers.items()
@@ -79,12 +82,12 @@ def headers_of(settings: RestSettings, connection: Connection) -> dict[str, str]
             out["Authorization"] = f"Bearer {filled(auth.token, connection, 'auth.token')}"
     for name, value in out.items():
         if not name.isascii() or not value.isascii() or "\n" in value or "\r" in value:
-            raise SettingsWrong(f"settings: the header {name} cannot hold what it is given.")
+            raise SettingsWrong(f"settings: the value of header {name} is not valid in a header.")
     return out
 
 
 def params_of(settings: RestSettings, connection: Connection) -> dict[str, Any]:
-    """The parameters that every request for a list carries."""
+    """The parameters of every request for a list."""
     out = filled_params(settings.params, connection, "params")
     if isinstance(settings.auth, QueryAuth):
         out |= filled_params(settings.auth.params, connection, "auth.params")
@@ -94,7 +97,7 @@ def params_of(settings: RestSettings, connection: Connection) -> dict[str, Any]:
 def login_of(
     settings: RestSettings, connection: Connection, now: Callable[[], Any]
 ) -> Login | None:
-    """The log-in that comes before the first request for data; None where there is none."""
+    """The login that precedes the first request for data; None: there is none."""
     auth = settings.auth
     if isinstance(auth, OAuth2):
         return lambda http: _token(http, auth, settings, connection, now)
@@ -126,63 +129,62 @@ def _token(
         pair = f"{quote(client, safe='')}:{quote(secret, safe='')}"
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
 
-    def ask(server: Http, path: str) -> Any:
-        return server.ask(
+    def request(server: Http, path: str) -> Any:
+        return server.request(
             "POST", path, dict[str, Any], form=form, headers=headers, login=False
         ).value
 
     try:
         if auth.url.startswith("/"):
-            answer = ask(http, auth.url)
+            response = request(http, auth.url)
         else:
             parts = urlsplit(auth.url)
             base = f"{parts.scheme}://{parts.netloc}"
             limits: HttpLimits = settings.http
             with Http(base, settings.name, limits, now=now) as server:
-                answer = ask(server, parts.path or "/")
-    except ContractChanged as error:
-        # RFC 6749, 5.2: a client that is not known may be told so with 400
-        if "(400)" in error.what:
+                response = request(server, parts.path or "/")
+    except RequestRejected as error:
+        if error.status == HTTPStatus.BAD_REQUEST:
             raise CredentialsRefused(
-                f"{settings.name} gave no token for our log-in (400)."
+                f"{settings.name} issued no token for our credentials (HTTP 400)."
             ) from None
         raise
-    return {"Authorization": f"Bearer {_found(answer, auth.token, 'auth.token')}"}
+    return {"Authorization": f"Bearer {_token_at(response, auth.token, 'auth.token')}"}
 
 
 def _session(
     http: Http, auth: SessionAuth, settings: RestSettings, connection: Connection
 ) -> dict[str, str]:
-    from connectors.rest.errors import judge_of
-
     sent = {
         name: filled(value, connection, f"auth.send.{name}") for name, value in auth.send.items()
     }
     try:
-        answer = http.ask(
+        response = http.request(
             "POST",
             auth.path,
             object,
             body=None if auth.form else sent,
             form=sent if auth.form else None,
             login=False,
-            judge=judge_of(settings),
+            error_check=error_check_of(settings),
         ).value
-    except ContractChanged as error:
-        if "(400)" in error.what or "(422)" in error.what:
-            raise CredentialsRefused(f"{settings.name} did not accept our log-in.") from None
+    except RequestRejected as error:
+        if error.status in _LOGIN_REJECTED:
+            raise CredentialsRefused(
+                f"{settings.name} rejected our credentials (HTTP {error.status})."
+            ) from None
         raise
     if auth.token is None:
         return {}
-    token = _found(answer, auth.token, "auth.token")
+    token = _token_at(response, auth.token, "auth.token")
     return {name: value.replace("{token}", token) for name, value in auth.headers.items()}
 
 
-def _found(answer: Any, path: str, setting: str) -> str:
-    token = text(getter(path)(answer), setting)
+def _token_at(response: Any, path: str, setting: str) -> str:
+    token = text(getter(path)(response), setting)
     if not token:
         raise ContractChanged(
-            f"The answer to the log-in has no token at {path}.",
+            f"The response to the login has no token at {path}.",
             remedy=f"Correct settings: {setting}.",
         )
     return token

@@ -28,7 +28,7 @@ from connectors.sdk.errors import ContractChanged, ErpUnreachable, SettingsWrong
 from connectors.sdk.http import Http, base_address
 from connectors.sdk.model import GROUP_SCHEMA, Reading, assemble, groups_frame
 from connectors.sdk.paths import MISSING, columns, getter, names, text
-from connectors.sdk.resume import Only
+from connectors.sdk.resume import FieldFilter
 
 CUSTOMERS, KNOWN, HELD = "customers", "groups.known.list", "groups.held.list"
 
@@ -42,7 +42,7 @@ class RestConnector(Connector[RestSettings]):
     answers_changes: ClassVar[bool] = True
 
     @property
-    def goes_on_within(self) -> timedelta | None:
+    def resumable_for(self) -> timedelta | None:
         """Not where a cursor of the ERP's own is followed without a total, nor where a path does not name all of
         its keys, so that nobody could say what need not be kept."""
         settings = self.settings
@@ -53,7 +53,7 @@ class RestConnector(Connector[RestSettings]):
             for one in settings.listings()
         )
         named = not any(re.search(r"[*(]", path) for path in needed_paths(settings))
-        return super().goes_on_within if named and not blind else None
+        return super().resumable_for if named and not blind else None
 
     def read(self, *, full: bool = False) -> Reading:
         """Read everything; or, asked to (`since`) and able to (`customers.changes`), what changed since.
@@ -61,15 +61,15 @@ class RestConnector(Connector[RestSettings]):
         :raises ConnectorError: before the first whole page of customers, or where a list that they are joined
             with is not whole: half of the memberships would take groups away from the other half.
         """
-        as_of = self.begin()
+        as_of = self.start()
         with self._http() as http:
             return self._read(self._api(http), as_of, None if full else self.since)
 
     @classmethod
-    def reach(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
+    def test_connection(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
         """How to log in is in a club's settings: without one only the address can be judged."""
         base_address(connection)
-        return super().reach(connection, now=now)
+        return super().test_connection(connection, now=now)
 
     def check(self) -> str:
         """Log in and look at the first page of every list, held against the settings."""
@@ -89,8 +89,8 @@ class RestConnector(Connector[RestSettings]):
             login=login_of(settings, self.connection, self.now),
             headers=headers_of(settings, self.connection),
             bookmark=self.bookmark,
-            needed=Only.of(paths=needed_paths(settings)),
-            told=told_headers(settings),
+            stored_fields=FieldFilter.of(paths=needed_paths(settings)),
+            stored_headers=told_headers(settings),
         )
 
     def _api(self, http: Http) -> Api:

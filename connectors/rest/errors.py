@@ -1,4 +1,4 @@
-"""Errors that call themselves a success: `errors:` as a function that looks at every answer."""
+"""Errors in responses of status 200: `errors:` as a function that checks every response."""
 
 from __future__ import annotations
 
@@ -8,58 +8,56 @@ from typing import Any
 from connectors.rest.settings import Condition, Errors, RestSettings
 from connectors.sdk.errors import CredentialsRefused, ErpUnreachable, RateLimited
 from connectors.sdk.fields import words
-from connectors.sdk.http import Judge, Unauthorized
+from connectors.sdk.http import ErrorCheck, Unauthorized
 from connectors.sdk.paths import MISSING, getter
 
 
-def holds(condition: Condition, thing: Any) -> bool:
-    """Whether the thing at its path, or one of a list there, has one of its values."""
-    found = getter(condition.at)(thing)
+def holds(condition: Condition, record: Any) -> bool:
+    """Whether the value at its path, or one of a list of values, is one of those that it names."""
+    found = getter(condition.at)(record)
     wanted = words(condition.values)
     return any(_word(one) in wanted for one in (found if isinstance(found, list) else [found]))
 
 
-def judge_of(settings: RestSettings) -> Judge | None:
-    """What raises the error that an answer holds; None where the settings know of none."""
+def error_check_of(settings: RestSettings) -> ErrorCheck | None:
+    """Raises the error in a response; None: the settings describe no such errors."""
     errors = settings.errors
     if errors is None:
         return None
 
-    def judge(answer: Any) -> None:
-        if _is_error(errors, answer):
-            raise _meant(errors, answer, settings.name)
+    def check(response: Any) -> None:
+        if _is_error(errors, response):
+            raise _error(errors, response, settings.name)
 
-    return judge
+    return check
 
 
-def _is_error(errors: Errors, answer: Any) -> bool:
-    found = getter(errors.at)(answer) if errors.at is not None else None
+def _is_error(errors: Errors, response: Any) -> bool:
+    found = getter(errors.at)(response) if errors.at is not None else None
     if found not in (None, MISSING, False, "", [], {}, 0):
         return True
-    return errors.ok is not None and not holds(errors.ok, answer)
+    return errors.ok is not None and not holds(errors.ok, response)
 
 
-def _meant(errors: Errors, answer: Any, erp: str) -> Exception:
-    """The error, in our words: the ERP's own text may name people (R19)."""
-    code = _word(getter(errors.code)(answer)) if errors.code is not None else None
+def _error(errors: Errors, response: Any, erp: str) -> Exception:
+    """The error in our words: the ERP's own text may name people (R19)."""
+    code = _word(getter(errors.code)(response)) if errors.code is not None else None
     if code is not None and code in words(errors.refused):
-        return CredentialsRefused(f"{erp} refused us, in an answer that calls itself a success.")
+        return CredentialsRefused(f"{erp} rejected our credentials, in a response with status 200.")
     if code is not None and code in words(errors.expired):
-        return Unauthorized(f"{erp} says that our session has run out.")
+        return Unauthorized(f"{erp} says that our session has expired.")
     if code is not None and code in words(errors.throttled):
-        return RateLimited(
-            f"{erp} says that it has had too many requests.", retry_after=_wait(errors, answer)
-        )
+        return RateLimited(f"{erp} is rate-limiting us.", retry_after=_wait(errors, response))
     return ErpUnreachable(
-        f"{erp} answered with an error that calls itself a success.",
-        remedy="Where it lasts, its own log names the cause; settings: errors say how such errors are known.",
+        f"{erp} returned an error in a response with status 200.",
+        remedy="If it persists, the ERP's own log has the cause; settings: errors describe such errors.",
     )
 
 
-def _wait(errors: Errors, answer: Any) -> timedelta | None:
+def _wait(errors: Errors, response: Any) -> timedelta | None:
     if errors.wait is None:
         return None
-    found = getter(errors.wait)(answer)
+    found = getter(errors.wait)(response)
     try:
         return timedelta(seconds=max(0.0, float(found)))
     except (TypeError, ValueError, OverflowError):
@@ -67,7 +65,7 @@ def _wait(errors: Errors, answer: Any) -> timedelta | None:
 
 
 def _word(value: Any) -> str | None:
-    """A value in the form in which words are compared."""
+    """A value in the form in which words are compared; None: it is not a word."""
     if value is None or value is MISSING or isinstance(value, dict | list):
         return None
     return str(value).strip().lower()

@@ -28,7 +28,7 @@ import msgspec
 from requests.utils import parse_header_links
 
 from connectors.rest.auth import filled_params, params_of
-from connectors.rest.errors import judge_of
+from connectors.rest.errors import error_check_of
 from connectors.rest.settings import (
     Cursor,
     Keyset,
@@ -87,7 +87,7 @@ class Api:
         self._settings = settings
         self._connection = connection
         self._params = params_of(settings, connection)
-        self._judge = judge_of(settings)
+        self._judge = error_check_of(settings)
         self.max_pages = settings.http.max_pages
 
     def page(self, listing: Listing, setting: str, ask: Ask) -> Page:
@@ -106,15 +106,15 @@ class Api:
             params = list({**self._params, **own, **ask.params}.items())
         else:
             params, body = list(self._params.items()), {**own, **ask.params}
-        reply = self._http.ask(
+        reply = self._http.request(
             listing.method,
             path,
             object,
             params=[(n, _sent(v)) for n, v in params],
             body=body,
             headers=ask.headers,
-            absent=listing.empty_statuses | ({416} if ask.headers else set()),
-            judge=self._judge,
+            empty_statuses=listing.empty_statuses | ({416} if ask.headers else set()),
+            error_check=self._judge,
         )
         if reply.status in listing.empty_statuses or reply.status == 416:
             return Page([], reply, _range_total(reply), self._base + path)

@@ -1,7 +1,7 @@
-"""What a connector is written against.
+"""The base classes of every connector.
 
-A connector is a class with a `name`, a pydantic `Settings` and two methods, `read` and `check`. It
-gets everything it may know of the club handed in; it never sees the data base, Airflow or another club.
+A connector is a class with a `name`, a pydantic `Settings` and two methods, `read` and `check`. It is given
+everything that it may know about the club; it never sees the database, Airflow or another club.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True)
 class Connection:
-    """Where an ERP is and how to log in: an Airflow connection, without Airflow.
+    """An ERP's address and our credentials: an Airflow connection, without Airflow.
 
     :param host: base address: `https://…`, `file:///…`, `sftp://host:port/dir`, `s3://bucket/prefix`.
     :param extra: the connection's extra JSON (API keys, tenant, …).
@@ -44,10 +44,10 @@ class Connection:
 
 @dataclass(frozen=True)
 class Club:
-    """What a connector may know of the club it reads.
+    """What a connector may know about the club that it reads.
 
-    :param timezone: the club's own; dates without an offset are meant in it.
-    :param country: ISO 3166 alpha-2; phones without a prefix are read as this country's.
+    :param timezone: the club's own; dates without an offset are in it.
+    :param country: ISO 3166 alpha-2; phone numbers without a prefix are parsed as this country's.
     """
 
     id: str
@@ -62,12 +62,12 @@ class Connector(ABC, Generic[S]):
     """Reads one club from one ERP.
 
     :param now: the clock, UTC; `as_of` of a paged reading is its value before the first request.
-    :param until: read what the ERP would have answered then, where it can (`answers_past`); None: now.
-    :param since: what changed since then is enough, where the ERP can be asked for it (`answers_changes`); such
-        a reading is not certified (R14), and may ask from earlier on. None: everything.
-    :param progress: called with (rows read so far, total where known) now and then on long readings.
-    :param bookmark: what a reading that broke off was answered, to go on with, and where this one's answers are
-        kept; None: read from the beginning, and keep nothing.
+    :param until: read the ERP as it was then, if it can answer for the past (`answers_past`); None: now.
+    :param since: changes since then are enough, if the ERP can be asked for them (`answers_changes`); such a
+        reading is not certified (R14), and may cover an earlier time too. None: everything.
+    :param progress: called with (rows read so far, total if known) during long readings.
+    :param bookmark: the responses of an interrupted reading, and where this reading's responses are stored; None:
+        read from the start, and store nothing.
     """
 
     #: the connector's name in clubs.yaml.
@@ -75,12 +75,12 @@ class Connector(ABC, Generic[S]):
     #: the ERP's name as people write it.
     title: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
-    #: the ERP lives by phone numbers: a customer without an email is no fault of the club's (R22).
+    #: the ERP identifies people by phone: a customer without an email is not a mistake of the club (R22).
     phone_centred: ClassVar[bool] = False
-    #: the source keeps what it said before (dated exports in a folder), and can be asked for it (R26).
+    #: the source keeps its past states (dated exports in a folder) and can be read as of then (R26).
     answers_past: ClassVar[bool] = False
-    #: the ERP can, or by a club's settings may, be asked for changes only: most readings are then of changes,
-    #: and everything is read as often as the club's `full_read` says, and as each of its days begins.
+    #: the ERP can be, or by a club's settings may be, asked for changes only: most readings are then of changes,
+    #: and everything is read as often as the club's `full_read` says, and at the start of each of its days.
     answers_changes: ClassVar[bool] = False
 
     def __init__(
@@ -105,46 +105,46 @@ class Connector(ABC, Generic[S]):
         self.bookmark = bookmark
 
     @property
-    def goes_on_within(self) -> timedelta | None:
-        """How long after it began a reading that broke off may be gone on with by the next (connectors.sdk.resume).
+    def resumable_for(self) -> timedelta | None:
+        """How long after its start an interrupted reading may be resumed (`connectors.sdk.resume`).
 
-        As long as one that did not break off may last; None: it begins anew, as with files, and where nothing
-        would tell a cursor that the ERP has forgotten from the end of its list.
+        As long as an uninterrupted reading may last. None: never, as with files, and where nothing would tell
+        the end of a list from a cursor that the ERP has forgotten.
         """
         limits = getattr(self.settings, "http", None)
         return None if limits is None else timedelta(seconds=limits.max_seconds)
 
-    def begin(self) -> datetime:
-        """`as_of` of a paged reading: now, before its first request, or when the one began that it goes on with."""
+    def start(self) -> datetime:
+        """`as_of` of a paged reading: now, before its first request, or the start of the reading that it resumes."""
         now = self.now()
-        return now if self.bookmark is None else self.bookmark.begin(now)
+        return now if self.bookmark is None else self.bookmark.start(now)
 
     @abstractmethod
     def read(self, *, full: bool = False) -> Reading:
         """Read customers and groups now.
 
-        A reading that breaks off after at least one whole page returns what it has, not certified; one
-        that never began raises.
+        A reading that is interrupted after at least one complete page returns what it has, not certified; one
+        that fails before raises.
 
-        :param full: ask for everything, also where the ERP could answer for changes only.
-        :raises ConnectorError: nothing could be read; the club fails with its sentence.
+        :param full: read everything, even if the ERP could be asked for changes only.
+        :raises ConnectorError: nothing could be read; the club fails with its message.
         """
 
     @abstractmethod
     def check(self) -> str:
-        """Log in and look, as cheaply as the ERP allows, storing nothing.
+        """Log in and look, as cheaply as the ERP allows, without storing anything.
 
-        :returns: a plain sentence of what was found ("3 files, newest customers.csv of 10:05").
+        :returns: a sentence that says what was found ("3 files, newest customers.csv of 10:05").
         :raises ConnectorError: what is wrong, with its remedy.
         """
 
     @classmethod
-    def reach(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
-        """Test of a connection what needs none of a club's settings: the log-in, the folder.
+    def test_connection(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
+        """Test what needs none of a club's settings: the login, the folder.
 
-        Where a connector has nothing of its own for this, it is `check` with its default settings.
+        By default this is `check` with the connector's default settings.
 
-        :returns: a plain sentence of what was found.
+        :returns: a sentence that says what was found.
         :raises ConnectorError: what is wrong, with its remedy.
         """
         if not connection.host.strip():
@@ -153,7 +153,7 @@ class Connector(ABC, Generic[S]):
             settings = cls.settings_type()
         except ValidationError:
             raise SettingsWrong(
-                f"Nothing of a connection to {cls.title} can be tested without a club's settings.",
+                f"A connection to {cls.title} cannot be tested without a club's settings.",
                 remedy="Name the connection in a club of clubs.yaml and test again.",
             ) from None
         nobody = Club(id="nobody", timezone=ZoneInfo("UTC"), country="FR")

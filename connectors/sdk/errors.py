@@ -1,8 +1,17 @@
 """What can go wrong while reading an ERP, named after what happened.
 
-Every error carries a plain sentence (what happened, where), a remedy (what to do, and who), and the
-name of the runbook in `docs/runbooks/`. No message may hold a secret or a person's data: ids, paths
-below the connection's folder, status codes and counts only (R19).
+    ConnectorError
+    ├── ErpUnreachable      no connection, a timeout, a server error
+    ├── RateLimited         the ERP asks us to wait longer than a run should
+    ├── CredentialsRefused  wrong key or password, or no permission
+    ├── ContractChanged     the ERP responded in an unexpected format
+    ├── SettingsWrong       the club's settings or connection cannot work
+    ├── FileMissing         no export where it is configured
+    └── FileBroken          an export that is truncated or cannot be parsed
+
+Every error carries a message (what happened, where), a remedy (what to do, and who can) and the name of the
+runbook in `docs/runbooks/`. No message may hold a secret or a person's data: ids, paths below the connection's
+folder, status codes and counts only (R19).
 """
 
 from __future__ import annotations
@@ -11,9 +20,9 @@ from datetime import timedelta
 
 
 class ConnectorError(Exception):
-    """The ERP could not be read at all: nothing flows, the club fails with this sentence.
+    """The ERP could not be read: nothing is loaded, the club fails with this message.
 
-    :param what: one plain sentence: what happened, and where.
+    :param what: one sentence: what happened, and where.
     :param remedy: what to do about it, and who can.
     """
 
@@ -26,37 +35,37 @@ class ConnectorError(Exception):
         self.what = what
         self.remedy = remedy or self.default_remedy
 
-    default_remedy = "Nothing needs doing unless it lasts: the next run tries again by itself."
+    default_remedy = "No action needed unless it persists: the next run tries again."
 
     def __str__(self) -> str:
         return f"{self.what} {self.remedy}"
 
 
 class ErpUnreachable(ConnectorError):
-    """No connection, a timeout, or server errors (5xx) until the retries were used up."""
+    """No connection, a timeout, or server errors (5xx) until no attempt was left."""
 
     runbook = "erp-down"
 
 
 class CredentialsRefused(ConnectorError):
-    """The ERP answered that it does not know us (401, 403, SFTP log-in refused)."""
+    """The ERP rejected our credentials or denied access (401, 403, SFTP login)."""
 
     runbook = "credentials-refused"
     transient = False
     default_remedy = (
-        "Ask the club for a new key or password and put it into the Airflow connection; "
+        "Ask the club for a new key or password and store it in the Airflow connection; "
         "trying again with the same one will not help."
     )
 
 
 class RateLimited(ConnectorError):
-    """The ERP asks us to wait longer than a run should (429 and its cousins).
+    """The ERP asks us to wait longer than a run should (429 and its variants).
 
-    :param retry_after: how long the ERP asked us to wait, where it said.
+    :param retry_after: how long the ERP asked us to wait, if it said so.
     """
 
     runbook = "rate-limited"
-    default_remedy = "The club is read again when the ERP allows it; nothing needs doing."
+    default_remedy = "No action needed: the club is read again as soon as the ERP allows it."
 
     def __init__(
         self, what: str, *, retry_after: timedelta | None = None, remedy: str | None = None
@@ -66,14 +75,14 @@ class RateLimited(ConnectorError):
 
 
 class FileMissing(ConnectorError):
-    """No file where the settings say that the export lies."""
+    """No file where the settings say that the export is."""
 
     runbook = "file-missing"
     default_remedy = "Ask the club whether its export still runs, and check the path in clubs.yaml."
 
 
 class FileBroken(ConnectorError):
-    """A file that is cut, is not what it says it is, or does not parse: refused whole (R14)."""
+    """A file that is truncated, has another format than it says, or cannot be parsed: rejected as a whole (R14)."""
 
     runbook = "file-broken"
     default_remedy = (
@@ -82,12 +91,12 @@ class FileBroken(ConnectorError):
 
 
 class ContractChanged(ConnectorError):
-    """The ERP answered, but not in the form that the connector knows (HTML, missing fields or columns)."""
+    """The ERP responded, but not in the format that the connector knows (HTML, missing fields or columns)."""
 
     runbook = "contract-changed"
     transient = False
     default_remedy = (
-        "An engineer has to look: compare the answer with the connector and its settings."
+        "An engineer has to compare the response with the connector and the club's settings."
     )
 
 

@@ -1,20 +1,20 @@
-"""What a reading has been answered so far, so that the next one may go on where it broke off.
+"""The responses that a reading has received so far, so that the next reading can resume an interrupted one.
 
-A reading asks its ERP one question after the other, and what it asks follows from what it was answered. So a
-reading that begins anew, and is given the kept answers as long as its questions are the same, comes by itself
-to where the last one stopped, whatever its ERP's way of paging, and with all that its connector gathers on the
-way. `connectors.sdk.http.Http` does that; connectors only say when they begin (`Connector.begin`), and what of an
-answer must not lie on a disk (`Only`).
+A reading sends one request after the other, and what it requests follows from the responses before. A reading
+that starts again, and is given the stored responses as long as its requests are the same, therefore arrives
+where the last one stopped, whatever the ERP's kind of paging, and with everything that its connector collects
+along the way. `connectors.sdk.http.Http` does that; a connector only says when it starts
+(`Connector.start`) and which fields of a response may be stored (`FieldFilter`).
 
-Is such a reading as good as one in a single go (R14)? What a walk proves is proved by the whole of it: repeated
-pages and ids, totals, the end. What it can not prove is that nothing moved unseen while it lasted, and for that
-it is trusted as long as any reading may last, `http.max_seconds`. A reading that is gone on with gets no more:
-its time, like its `as_of`, counts from the first question that was asked of the ERP, however often it broke off
-(`Connector.goes_on_within`). Within it a resumed walk is a slow walk.
+Is a resumed reading as good as an uninterrupted one (R14)? What a walk proves is proved by all of it: repeated
+pages and ids, totals, the end. What it cannot prove is that nothing moved unnoticed while it lasted, and for
+that it is trusted as long as any reading may last, `http.max_seconds`. A resumed reading gets no more than
+that: its time, like its `as_of`, counts from its first request to the ERP, however often it was interrupted
+(`Connector.resumable_for`). Within that time it is merely a slow reading.
 
-What else is different is a cursor that waited. An ERP that no longer knows it says so, and the reading begins
-anew; one that took it for the end of the list would be caught by a total. Where a cursor is the ERP's own word,
-whose life nobody states, and nothing counts the rows, no reading is gone on with.
+A cursor that waited is another matter. An ERP that no longer knows it says so, and the reading starts again;
+an ERP that treats it as the end of the list is caught by a total. Where a cursor is opaque, its lifetime is
+documented nowhere and nothing counts the rows, no reading is resumed.
 """
 
 from __future__ import annotations
@@ -31,99 +31,99 @@ import msgspec
 
 from connectors.sdk.errors import ConnectorError
 
-_WORD = re.compile(r"[\w$:@-]+")
-#: What the name of a field looks like, unlike a key that is itself data (an id, an email).
-_NAME = re.compile(r"[@$_A-Za-z][A-Za-z0-9_$:-]{0,60}")
+_PATH_PART = re.compile(r"[\w$:@-]+")
+#: What a field's name looks like, as opposed to a key that is itself data (an id, an email).
+_FIELD_NAME = re.compile(r"[@$_A-Za-z][A-Za-z0-9_$:-]{0,60}")
 
 
-class QuestionDiffers(Exception):
-    """What is asked now is not what was asked then: the kept answers are to another question.
+class RequestDiffers(Exception):
+    """The current request is not the stored one: the stored responses belong to another series of requests.
 
-    No `ConnectorError`, which would be taken for the end of a walk.
+    Not a `ConnectorError`, which would be treated as the end of a walk.
     """
 
 
 class Bookmark(ABC):
-    """The answers to one reading's questions, in their order.
+    """The responses to one reading's requests, in order.
 
-    :param begun: when the first question was asked of the ERP; None: not yet.
-    :param broken: what ended the talk with the ERP; None: nothing, so far.
+    :param started_at: when the first request was sent to the ERP; None: not yet.
+    :param error: what ended the conversation with the ERP; None: nothing so far.
     """
 
-    def __init__(self, begun: datetime | None = None) -> None:
-        self.begun = begun
-        self.broken: ConnectorError | None = None
+    def __init__(self, started_at: datetime | None = None) -> None:
+        self.started_at = started_at
+        self.error: ConnectorError | None = None
 
-    def begin(self, now: datetime) -> datetime:
-        """When the reading began: now, or when the one began that it goes on with."""
-        self.begun = self.begun or now
-        return self.begun
+    def start(self, now: datetime) -> datetime:
+        """When the reading started: now, or when the reading that it resumes did."""
+        self.started_at = self.started_at or now
+        return self.started_at
 
     @abstractmethod
-    def recall(self, question: bytes) -> bytes | None:
-        """The answer that was kept to this question, the next one; None: there is none, the ERP is to be asked.
+    def recall(self, request: bytes) -> bytes | None:
+        """The next stored response, if it belongs to this request; None: the ERP has to be asked.
 
-        :param question: all that makes it this one; it may hold secrets.
-        :raises QuestionDiffers: the next answer was to another one.
+        :param request: everything that identifies it; may hold secrets.
+        :raises RequestDiffers: the next response belongs to another request.
         """
 
     @abstractmethod
-    def keep(self, question: bytes, answer: bytes) -> None:
-        """Keep the ERP's answer to the next question."""
+    def keep(self, request: bytes, response: bytes) -> None:
+        """Store the ERP's response to the next request."""
 
 
 @dataclass(frozen=True)
-class Only:
-    """What of an answer in plain JSON the sync needs (R19): the rest loses its values, and keeps its names.
+class FieldFilter:
+    """The fields of a plain JSON response that the sync needs (R19): all others keep their names, without values.
 
-    :param words: the keys that lead to what is needed.
+    :param names: the keys that lead to a needed value.
     """
 
-    words: frozenset[str]
+    names: frozenset[str]
 
     @classmethod
-    def of(cls, *types: Any, paths: Iterable[str | None] = ()) -> Only:
-        """What types and paths name.
+    def of(cls, *types: Any, paths: Iterable[str | None] = ()) -> FieldFilter:
+        """The fields named by types and paths.
 
-        :param types: as msgspec decodes to; what they name is needed, all of it.
+        :param types: as msgspec decodes to; every field they name is needed.
         :param paths: dotted, or JMESPath that names every key.
         """
-        words = {word for path in paths if path for word in _WORD.findall(path)}
-        return cls(frozenset(words.union(*map(keys_of, types))))
+        names = {name for path in paths if path for name in _PATH_PART.findall(path)}
+        return cls(frozenset(names.union(*map(field_names, types))))
 
-    def __call__(self, answer: Any) -> Any:
-        return self._kept(msgspec.to_builtins(answer), True)
+    def __call__(self, response: Any) -> Any:
+        return self._kept(msgspec.to_builtins(response), True)
 
-    def _kept(self, thing: Any, needed: bool) -> Any:
-        if isinstance(thing, dict):
+    def _kept(self, value: Any, needed: bool) -> Any:
+        if isinstance(value, dict):
             return {
-                key: self._kept(value, needed and key in self.words)
-                for key, value in thing.items()
-                if key in self.words or _NAME.fullmatch(key)
+                key: self._kept(inner, needed and key in self.names)
+                for key, inner in value.items()
+                if key in self.names or _FIELD_NAME.fullmatch(key)
             }
-        if isinstance(thing, list):
-            return [self._kept(one, needed) for one in thing]
-        return thing if needed else None
+        if isinstance(value, list):
+            return [self._kept(item, needed) for item in value]
+        return value if needed else None
 
 
-def keys_of(kind: Any) -> frozenset[str]:
-    """All keys that a type names, at any depth."""
-    return _known_keys(kind)
+def field_names(kind: Any) -> frozenset[str]:
+    """All field names of a type, at any depth."""
+    return _known_names(kind)
 
 
 @lru_cache(maxsize=256)
-def _known_keys(kind: Any) -> frozenset[str]:
-    return frozenset(_keys(msgspec.inspect.type_info(kind)))
+def _known_names(kind: Any) -> frozenset[str]:
+    return frozenset(_names(msgspec.inspect.type_info(kind)))
 
 
-def _keys(kind: msgspec.inspect.Type) -> set[str]:
+def _names(kind: msgspec.inspect.Type) -> set[str]:
     found: set[str] = set()
-    for one in getattr(kind, "types", ()):
-        found |= _keys(one)
+    for member in getattr(kind, "types", ()):
+        found |= _names(member)
     for part in ("item_type", "value_type"):
         if (inner := getattr(kind, part, None)) is not None:
-            found |= _keys(inner)
+            found |= _names(inner)
     if isinstance(kind, msgspec.inspect.StructType):
-        for named in kind.fields:
-            found |= {named.encode_name} | _keys(named.type)
+        for field in kind.fields:
+            found |= {field.encode_name} | _names(field.type)
     return found

@@ -219,7 +219,7 @@ class TrytonConnector(Connector[TrytonSettings]):
 
         :raises ConnectorError: before the first whole page of parties.
         """
-        as_of = self.begin()
+        as_of = self.start()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
             asking = self._asking(http)
@@ -526,7 +526,9 @@ class _Rest:
         if limit is not None:
             params.append(("s", str(limit)))
         headers = _context_header(model)
-        found = self._http.ask("GET", f"/rest/model/{model}", into, params=params, headers=headers)
+        found = self._http.request(
+            "GET", f"/rest/model/{model}", into, params=params, headers=headers
+        )
         return cast("T", found.value)
 
     def highest(self, model: str, domain: Domain) -> int:
@@ -537,7 +539,7 @@ class _Rest:
     def count(self, model: str, domain: Domain) -> int:
         """From `Content-Range`, which counts up to ten times what is asked for."""
         for size in (100, 1000, 10_000, 100_000):
-            reply = self._http.ask(
+            reply = self._http.request(
                 "GET",
                 f"/rest/model/{model}",
                 list[_Id],

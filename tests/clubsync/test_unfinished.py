@@ -9,7 +9,7 @@ import pytest
 
 from clubsync.extract.resume import ROOT, Folder, Kept, folders, forget, sweep
 from clubsync.store.snapshots import Store
-from connectors.sdk.resume import QuestionDiffers
+from connectors.sdk.resume import RequestDiffers
 
 BEGUN = datetime(2026, 3, 2, 6, 0, 0, 123_457, tzinfo=UTC)
 KEY = b"k" * 16
@@ -28,7 +28,7 @@ def place(begun: datetime) -> Folder:
 def kept(store: Store, answers: int, *, worth: int = 1) -> Kept:
     """A reading that was killed after so many answers."""
     mark = Kept(store, KEY, place, worth=worth)
-    assert mark.begin(BEGUN) == BEGUN
+    assert mark.start(BEGUN) == BEGUN
     for number in range(answers):
         assert mark.recall(b"q%d" % number) is None
         mark.keep(b"q%d" % number, b"a%d" % number)
@@ -43,7 +43,7 @@ def gone_on(store: Store) -> Kept:
 def test_answers_come_back_in_their_order(store: Store) -> None:
     kept(store, 3)
     mark = gone_on(store)
-    assert mark.begin(BEGUN + timedelta(minutes=2)) == BEGUN
+    assert mark.start(BEGUN + timedelta(minutes=2)) == BEGUN
     assert [mark.recall(b"q%d" % n) for n in range(4)] == [b"a0", b"a1", b"a2", None]
     mark.keep(b"q3", b"a3")
     assert gone_on(store).kept == 4
@@ -55,7 +55,7 @@ def test_another_question_differs(store: Store) -> None:
     kept(store, 2)
     mark = gone_on(store)
     mark.recall(b"q0")
-    with pytest.raises(QuestionDiffers):
+    with pytest.raises(RequestDiffers):
         mark.recall(b"q0")
 
 
@@ -82,7 +82,7 @@ def test_a_file_that_cannot_be_read_is_no_answer(store: Store) -> None:
     mark = gone_on(store)
     (folder,) = folders(store)
     store.remove(f"{folder.path}/{store.names(folder.path, '')[0]}")
-    with pytest.raises(QuestionDiffers):
+    with pytest.raises(RequestDiffers):
         mark.recall(b"q0")
 
 
@@ -90,7 +90,7 @@ def test_r19_an_answer_that_repeats_a_key_is_not_kept(store: Store) -> None:
     """A next page's address that bears our key, as it is or as an address writes it."""
     for said in (b'{"next": "/p?key=s3/cret"}', b'{"next": "/p?key=s3%2Fcret"}'):
         mark = Kept(store, KEY, place, secrets=["s3/cret"], worth=1)
-        mark.begin(BEGUN)
+        mark.start(BEGUN)
         mark.keep(b"q0", said)
         mark.keep(b"q1", b"a1")
         assert folders(store) == []

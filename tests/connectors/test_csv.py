@@ -259,7 +259,7 @@ def test_a_cut_newest_file_fails_although_an_older_one_is_whole(tmp_path: Path) 
     put(tmp_path, "customers-1.csv", "id;mail\n1;a@x.org\n", at=datetime(2026, 11, 20, tzinfo=UTC))
     put(tmp_path, "customers-2.csv", "id;mail\n1;a@x.org\n2", at=NOON)
     config = {"customers": "customers-*.csv", "fields": {"id": "id", "email": "mail"}}
-    with pytest.raises(FileBroken, match=r"customers-2\.csv is cut"):
+    with pytest.raises(FileBroken, match=r"customers-2\.csv is truncated"):
         connector("csv", tmp_path, config).read()
 
 

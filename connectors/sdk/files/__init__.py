@@ -1,1 +1,1 @@
-"""Reading exports: a folder (local, SFTP, S3), the newest file in it, and the table in that file."""
+"""Exports in a folder: `folder` (local, SFTP, S3), `tabular` (CSV and Excel), `drop` (what such connectors share)."""

@@ -1,19 +1,18 @@
-"""A file drop: the folder (local, SFTP, S3) into which an ERP's exports are put, read through fsspec.
+"""A file drop: the folder (local, SFTP, S3) that receives an ERP's exports, read through fsspec.
 
-The rules (R14): the newest file that the pattern matches is the one that counts; where it is
-not whole the club fails, and an older one is never read in its place. `FILE.rows` beside a file, where
-present, holds the number of its data rows. A file must not change while it is read. Its time, `as_of`,
-is its modification time.
+The rules (R14): the newest file that matches the pattern is read. If it is incomplete the club fails; an older
+file is never read instead. `FILE.rows` next to a file, if present, holds the number of its data rows. A file
+must not change while it is read. Its modification time is the reading's `as_of`.
 
-Connection: `host` is `file:///folder` (or a plain path), `sftp://host:port/folder` or
-`s3://bucket/prefix`; log-in and password as usual (S3: key id and secret). Extras:
+Connection: `host` is `file:///folder` (or a plain path), `sftp://host:port/folder` or `s3://bucket/prefix`;
+login and password as usual (S3: key id and secret). Extras:
 
-- `known_hosts` (SFTP): a file's path, or the lines of one. Without it the server's key is NOT checked:
-  whoever can pose as the server gets the password. Set it wherever the network is not your own.
-- `private_key` (SFTP): a PEM key, used instead of or beside the password.
+- `known_hosts` (SFTP): the path of a file, or its lines. Without it the server's key is NOT verified: whoever
+  can impersonate the server gets the password. Set it for every network that is not your own.
+- `private_key` (SFTP): a PEM key, used instead of or in addition to the password.
 - `endpoint_url`, `region_name` (S3).
 
-Keys, agents and configuration of whoever runs this are never used: a club is read with the club's own
+Keys, agents and configuration of the user who runs this are never used: a club is read with the club's own
 credentials or not at all (R21).
 """
 
@@ -47,12 +46,12 @@ from connectors.sdk.errors import (
 
 _LOG = logging.getLogger(__name__)
 
-#: What uploads and editors leave in a folder: never an export, whatever the pattern.
+#: What uploads and editors leave in a folder: never an export, whatever the pattern is.
 _LEFTOVERS = ("*.rows", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload")
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFile:
     """A file in the drop.
 
     :param name: its path below the connection's folder.
@@ -67,9 +66,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Content:
-    """A file that was read whole and did not change meanwhile.
+    """A file that was read completely and did not change meanwhile.
 
-    :param rows: the number of data rows that `FILE.rows` states, None where there is no such file.
+    :param rows: the number of data rows that `FILE.rows` states; None: there is no such file.
     """
 
     name: str
@@ -81,9 +80,9 @@ class Content:
 class FileDrop:
     """A connection's folder. Use it as a context manager, so that SFTP connections are closed.
 
-    :param timeout: seconds that any one step may take: to connect, to list, to read a file.
-    :param max_bytes: a larger file is refused.
-    :param until: what was written later is not found.
+    :param timeout: seconds per step: connecting, listing, reading a file.
+    :param max_bytes: a larger file is rejected.
+    :param until: files written later are ignored.
     """
 
     def __init__(
@@ -113,24 +112,24 @@ class FileDrop:
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         fs, self._fs = self._fs, None
         client = getattr(fs, "_client", None)
         if client is not None and self.scheme == "sftp":
             fs.loop.call_soon_threadsafe(client.abort)
 
-    # what is there
+    # finding and reading files
 
-    def find(self, pattern: str, *, but_not: str | None = None) -> list[Found]:
-        """The files that `pattern` matches, newest first (then by name, last first).
+    def find(self, pattern: str, *, exclude: str | None = None) -> list[FoundFile]:
+        """The files that match `pattern`, newest first (then by name, last first).
 
-        :param pattern: a path below the folder; `*`, `?` and `[…]` match within one path segment. Hidden
-            files, unfinished uploads and `.rows` files are never matched by a wildcard.
-        :param but_not: the pattern of another file of the club's, where that is matched by both.
+        :param pattern: a path below the folder; `*`, `?` and `[…]` match within one path segment. A wildcard
+            never matches hidden files, unfinished uploads and `.rows` files.
+        :param exclude: the pattern of another file of the club's, which may match the same files.
         :raises ConnectorError: see the module; no match is an empty list.
         """
         parts = _segments(pattern)
-        with self._told(pattern):
+        with self._translated_errors(pattern):
             fs = self._connected()
             folders = [""]
             for part in parts[:-1]:
@@ -153,82 +152,81 @@ class FileDrop:
                     for name, info in self._list(fs, folder)
                     if info["type"] != "directory" and _matches(name, parts[-1])
                 ]
-        if but_not is not None:
-            found = [f for f in found if not _fits(f.name, but_not)]
+        if exclude is not None:
+            found = [f for f in found if not _fits(f.name, exclude)]
         if self.until is not None:
             found = [f for f in found if f.modified <= self.until]
         return sorted(found, key=lambda f: (f.modified, f.name), reverse=True)
 
-    def read_newest(self, pattern: str, *, but_not: str | None = None) -> Content:
-        """Read the newest file that `pattern` matches, and `FILE.rows` beside it.
+    def read_newest(self, pattern: str, *, exclude: str | None = None) -> Content:
+        """Read the newest file that matches `pattern`, and `FILE.rows` next to it.
 
         :raises FileMissing: no file matches.
         :raises FileBroken: too large, changed while it was read, shorter than announced, or a `.rows` file that
-            holds no number. Whether the rows agree is for whoever parses (`tabular.parse`).
+            does not hold a number. Whether the number of rows is right is checked by `tabular.parse`.
         """
-        found = self.find(pattern, but_not=but_not)
+        found = self.find(pattern, exclude=exclude)
         if not found:
-            raise FileMissing(f"There is no file {pattern} in {self.where}.")
+            raise FileMissing(f"No file matching `{pattern}` in {self.where}.")
         name = found[0].name
-        with self._told(name):
+        with self._translated_errors(name):
             fs = self._connected()
-            # Listings show links as links and round times in their own way: ask for the file itself.
+            # Listings do not resolve links, and round times in their own way: ask for the file itself.
             before = self._look(fs, name)
         if before is None:
-            raise FileMissing(f"{name} went away while the folder was read.")
+            raise FileMissing(f"{name} disappeared while the folder was read.")
         if before.size > self.max_bytes:
             raise FileBroken(
-                f"{before.name} has {before.size // 2**20} MB, more than the {self.max_bytes // 2**20} MB "
-                "that are allowed.",
-                remedy="If that is right, raise max_megabytes in the club's settings.",
+                f"{before.name} has {before.size // 2**20} MB; the limit is {self.max_bytes // 2**20} MB.",
+                remedy="If the size is right, raise max_megabytes in the club's settings.",
             )
-        with self._told(name):
+        with self._translated_errors(name):
             data = self._read(fs, name)
             rows = self._rows(fs, name + ".rows")
             after = self._look(fs, name)
         if after is None or (after.size, after.modified) != (before.size, before.modified):
             raise FileBroken(
-                f"{before.name} changed while it was read: it is being written.",
-                remedy="Nothing needs doing unless it lasts: the next run tries again by itself.",
+                f"{before.name} changed while it was read: it is still being written.",
+                remedy="No action needed unless it persists: the next run tries again.",
             )
         if len(data) != before.size:
             raise FileBroken(f"{before.name} has {before.size} bytes, {len(data)} were received.")
         return Content(before.name, data, before.modified, rows)
 
-    def check(self, pattern: str, *, but_not: str | None = None) -> str:
-        """A plain sentence of what matches: "3 files, newest customers.csv of 2026-11-21 10:05 UTC."
+    def check(self, pattern: str, *, exclude: str | None = None) -> str:
+        """A sentence that says what matches: "3 files, newest customers.csv of 2026-11-21 10:05 UTC."
 
-        :raises FileMissing: nothing does.
+        :raises FileMissing: nothing matches.
         """
-        found = self.find(pattern, but_not=but_not)
+        found = self.find(pattern, exclude=exclude)
         if not found:
-            raise FileMissing(f"There is no file {pattern} in {self.where}.")
+            raise FileMissing(f"No file matching `{pattern}` in {self.where}.")
         count = "1 file" if len(found) == 1 else f"{len(found)} files, newest"
         size = f"{-(-found[0].size // 1024):,} kB"
         return f"{count} {found[0].name} of {found[0].modified:%Y-%m-%d %H:%M} UTC, {size}."
 
-    # how fsspec is asked
+    # fsspec
 
     def _path(self, name: str) -> str:
         return posixpath.join(self.root, name) if name else self.root
 
-    def _patience(self) -> dict[str, float]:
-        # Only the filesystems that run on a loop of their own can be told how long to wait.
+    def _timeout_option(self) -> dict[str, float]:
+        # Only the asynchronous filesystems take a timeout.
         return {"timeout": self.timeout} if self.scheme != "file" else {}
 
     def _list(self, fs: Any, folder: str) -> list[tuple[str, Mapping[str, Any]]]:
-        entries = fs.ls(self._path(folder), detail=True, **self._patience())
+        entries = fs.ls(self._path(folder), detail=True, **self._timeout_option())
         return [(posixpath.basename(e["name"].rstrip("/")), e) for e in entries]
 
-    def _look(self, fs: Any, name: str) -> Found | None:
+    def _look(self, fs: Any, name: str) -> FoundFile | None:
         try:
-            info = fs.info(self._path(name), **self._patience())
+            info = fs.info(self._path(name), **self._timeout_option())
         except FileNotFoundError:
             return None
         return _found(name, info) if info["type"] != "directory" else None
 
     def _read(self, fs: Any, name: str) -> bytes:
-        data: bytes = fs.cat_file(self._path(name), **self._patience())
+        data: bytes = fs.cat_file(self._path(name), **self._timeout_option())
         return data
 
     def _rows(self, fs: Any, name: str) -> int | None:
@@ -245,45 +243,44 @@ class FileDrop:
         return self._fs
 
     @contextmanager
-    def _told(self, name: str) -> Iterator[None]:
-        """Turn what libraries raise into a plain sentence."""
+    def _translated_errors(self, name: str) -> Iterator[None]:
+        """Turn the errors of libraries into ours."""
         try:
             yield
         except ConnectorError:
             raise
         except FileNotFoundError as e:
-            raise FileMissing(f"There is no {name} in {self.where}.") from e
+            raise FileMissing(f"{name} does not exist in {self.where}.") from e
         except NotADirectoryError as e:
             raise FileMissing(f"{self.where} is not a folder.") from e
         except Exception as e:
-            raise self._sentence(e, name) from e
+            raise self._translated(e, name) from e
 
-    def _sentence(self, error: Exception, name: str) -> ConnectorError:
+    def _translated(self, error: Exception, name: str) -> ConnectorError:
         # By name: the libraries of one transport are not imported for another.
         kinds = {c.__name__ for c in type(error).__mro__}
         code = str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
         if "HostKeyNotVerifiable" in kinds:
             return CredentialsRefused(
                 f"The key of the file server {self.where} is not the one in known_hosts.",
-                remedy="Ask the club whether its server has a new key; until that is sure, "
-                "do not connect.",
+                remedy="Ask the club whether its server has a new key; do not connect until that is confirmed.",
             )
         if "NoCredentialsError" in kinds:
-            return SettingsWrong(f"The connection {self.connection.id} has no log-in.")
+            return SettingsWrong(f"The connection {self.connection.id} has no login.")
         if (
             kinds & {"PermissionError", "PermissionDenied", "SFTPPermissionDenied"}
             or code in _REFUSED
         ):
             if self._fs is None or self.scheme == "s3":
                 return CredentialsRefused(
-                    f"{self.where} refused the log-in of {self.connection.id}."
+                    f"{self.where} rejected the credentials of connection {self.connection.id}."
                 )
             return CredentialsRefused(
-                f"{name} in {self.where} may not be read.",
-                remedy="Ask whoever runs the file server to let the connection's log-in read it.",
+                f"The connection's user has no permission to read {name} in {self.where}.",
+                remedy="Ask whoever runs the file server to grant it.",
             )
         if isinstance(error, FSTimeoutError | TimeoutError):
-            return ErpUnreachable(f"{self.where} did not answer within {self.timeout:g} seconds.")
+            return ErpUnreachable(f"{self.where} did not respond within {self.timeout:g} seconds.")
         _LOG.debug("reading %s failed with %s", name, type(error).__name__)
         return ErpUnreachable(f"{self.where} could not be reached ({type(error).__name__}).")
 
@@ -299,7 +296,7 @@ _REFUSED = (
 
 
 def _address(connection: Connection) -> tuple[str, str, str]:
-    """(scheme, the place in words without secrets, root path for fsspec) of a connection."""
+    """(scheme, description without secrets, root path for fsspec) of a connection's folder."""
     host = connection.host.strip()
     if not host:
         raise SettingsWrong(f"The connection {connection.id} has no host.")
@@ -315,30 +312,32 @@ def _address(connection: Connection) -> tuple[str, str, str]:
     if parts.scheme == "sftp":
         if not parts.hostname:
             raise SettingsWrong(
-                f"The host of {connection.id} names no server: sftp://host:port/folder."
+                f"The host of {connection.id} lacks the server's name: sftp://host:port/folder."
             )
         return "sftp", f"sftp://{parts.hostname}", unquote(parts.path) or "/"
     if parts.scheme == "s3":
         if not parts.netloc:
-            raise SettingsWrong(f"The host of {connection.id} names no bucket: s3://bucket/prefix.")
+            raise SettingsWrong(
+                f"The host of {connection.id} lacks the bucket's name: s3://bucket/prefix."
+            )
         root = f"{parts.netloc}{parts.path}".rstrip("/")
         return "s3", f"s3://{parts.netloc}", root
     raise SettingsWrong(
-        f"The host of {connection.id} is none of file:///folder, sftp://host/folder, s3://bucket/prefix."
+        f"The host of {connection.id} has to be file:///folder, sftp://host/folder or s3://bucket/prefix."
     )
 
 
 def _open_local(drop: FileDrop) -> Any:
     if not Path(drop.root).is_dir():
         raise FileMissing(
-            f"There is no folder at the host of connection {drop.connection.id}.",
+            f"The folder of connection {drop.connection.id} does not exist.",
             remedy="Create the folder, or correct the host of the Airflow connection.",
         )
     return fsspec.filesystem("file", skip_instance_cache=True)
 
 
 def _open_sftp(drop: FileDrop) -> Any:
-    # Imported here: the libraries cost half a second, and only SFTP drops need them.
+    # Imported here: the libraries take half a second to load, and only SFTP drops need them.
     import asyncssh
     from sshfs import SSHFileSystem
 
@@ -346,13 +345,15 @@ def _open_sftp(drop: FileDrop) -> Any:
     parts = urlsplit(connection.host.strip())
     login = connection.login or (unquote(parts.username) if parts.username else None)
     if not login:
-        raise SettingsWrong(f"The connection {connection.id} has no log-in.")
+        raise SettingsWrong(f"The connection {connection.id} has no login.")
     keys = None
     if pem := connection.extra.get("private_key"):
         try:
             keys = [asyncssh.import_private_key(str(pem))]
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as e:
-            raise SettingsWrong(f"private_key of connection {connection.id} is no key.") from e
+            raise SettingsWrong(
+                f"private_key of connection {connection.id} is not a valid key."
+            ) from e
     known = connection.extra.get("known_hosts")
     if known is not None:
         lines = str(known)
@@ -362,7 +363,7 @@ def _open_sftp(drop: FileDrop) -> Any:
             known = asyncssh.import_known_hosts(lines)
         except (ValueError, OSError) as e:
             raise SettingsWrong(
-                f"known_hosts of connection {connection.id} holds no lines of a known_hosts file."
+                f"known_hosts of connection {connection.id} is not a valid known_hosts file."
             ) from e
     return SSHFileSystem(
         parts.hostname,
@@ -375,7 +376,7 @@ def _open_sftp(drop: FileDrop) -> Any:
         config=None,
         connect_timeout=drop.timeout,
         login_timeout=drop.timeout,
-        # A server that has gone is noticed also while nothing is asked of it.
+        # So that a server that disappeared is noticed also between requests.
         keepalive_interval=15,
         keepalive_count_max=4,
         timeout=drop.timeout * 2,
@@ -390,7 +391,7 @@ def _open_s3(drop: FileDrop) -> Any:
         "s3",
         key=connection.login,
         secret=connection.password,
-        # Without a log-in the bucket is read as anybody would: never as the machine's own account.
+        # Without a login the bucket is read anonymously, never with the machine's own account.
         anon=not connection.login,
         client_kwargs=client,
         config_kwargs={
@@ -430,10 +431,10 @@ def _matches(name: str, part: str) -> bool:
     return fnmatch.fnmatchcase(name, part)
 
 
-def _found(name: str, info: Mapping[str, Any]) -> Found:
+def _found(name: str, info: Mapping[str, Any]) -> FoundFile:
     modified = info.get("mtime", info.get("LastModified"))
     if isinstance(modified, int | float):
         modified = datetime.fromtimestamp(modified, tz=UTC)
     if not isinstance(modified, datetime):
         raise FileBroken(f"The file server does not say when {name} was written.")
-    return Found(name, int(info.get("size") or 0), modified.astimezone(UTC))
+    return FoundFile(name, int(info.get("size") or 0), modified.astimezone(UTC))

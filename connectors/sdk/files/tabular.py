@@ -1,14 +1,14 @@
-"""Bytes of an export -> a Polars frame of strings: CSV and XLSX, judged whole or refused whole (R14).
+"""Bytes of an export -> a Polars frame of strings: CSV and XLSX, accepted or rejected as a whole (R14).
 
-What is refused, and how:
+What is rejected, and how:
 
-- `FileBroken`: nothing in it; a web page or anything else that is no table; undecodable; a row with
-  another number of cells than the header; a quote that is never closed; a last row that is cut; another
-  number of rows than `FILE.rows` states.
-- `ContractChanged`: a column name twice; a column that is needed and not there.
+- `FileBroken`: an empty file; a web page or anything else that is not a table; undecodable bytes; a row whose
+  number of cells differs from the header's; a quote that is never closed; a truncated last row; a number of rows
+  other than `FILE.rows` states.
+- `ContractChanged`: a duplicate column name; a missing column that is needed.
 
-A header and no rows is a valid, empty file. Rows without any content are ignored. Messages tell rows by
-number and columns by name, never a cell: a file without its header has people in its first line (R19).
+A header without rows is a valid, empty file. Rows without any content are ignored. Messages identify rows by
+number and columns by name and never quote a cell: the first line of a file without a header is a person's (R19).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ DELIMITERS = (";", ",", "\t", "|")
 
 _ZIP = b"PK\x03\x04"
 _XLS = b"\xd0\xcf\x11\xe0"
-#: Rows turned into a frame at a time, so that a large file never stands in memory as Python strings.
+#: Rows turned into a frame at a time, so that a large file is never in memory as Python strings.
 _CHUNK = 50_000
-#: An XLSX that unpacks to more than this is no customer list.
+#: An XLSX that decompresses to more bytes than this is not a customer list.
 _MAX_UNPACKED = 4 * 2**30
 
 
@@ -58,28 +58,28 @@ class Table:
         return tuple(self.frame.columns)
 
     def need(self, columns: Iterable[str]) -> None:
-        """Make sure that the columns are there.
+        """Check that the columns exist.
 
-        :raises ContractChanged: naming those missing, and those found where it is sure that they are names.
+        :raises ContractChanged: naming the missing ones, and the existing ones if they are certainly names.
         """
         wanted = list(dict.fromkeys(columns))
         missing = [c for c in wanted if c not in self.frame.columns]
         if not missing:
             return
-        what = f"{self.name} has no column {', '.join(repr(c) for c in missing)}."
-        # With not one of the known names the first line may be a person's (R19).
-        if len(missing) < len(wanted):
-            what += f" It has: {', '.join(repr(c) for c in self.columns)}."
-        else:
-            what += f" None of the columns of the settings is among its {self.frame.width}."
+        lacking = ", ".join(map(repr, missing))
+        present = ", ".join(map(repr, self.columns))
+        # If not one of the known names is there, the first line may be a person's (R19).
         raise ContractChanged(
-            what,
+            f"{self.name} has no column {lacking}. It has: {present}."
+            if len(missing) < len(wanted)
+            else f"{self.name} has no column {lacking}. "
+            f"None of the configured columns were found (the file has {self.frame.width}).",
             remedy="Compare the export with the club's settings; if the ERP renamed its columns, "
-            "name the new ones there. A wrong delimiter looks the same.",
+            "update the settings. A wrong delimiter has the same effect.",
         )
 
     def get(self, column: str | None) -> pl.Series:
-        """A column, or as many nulls where there is none of that name."""
+        """A column; all nulls if there is none of that name."""
         if column is not None and column in self.frame.columns:
             return self.frame[column]
         return pl.Series(column or "", [None] * self.frame.height, dtype=pl.String)
@@ -90,24 +90,24 @@ def parse(
 ) -> Table:
     """A file as read from the drop -> its table; CSV or Excel, by its content, not by its name.
 
-    :param delimiter: of a CSV; None: the one of `DELIMITERS` that parts the header most often.
+    :param delimiter: of a CSV; None: the one of `DELIMITERS` that splits the header into the most cells.
     :param encoding: of a CSV; None: UTF-8 (with or without BOM), UTF-16 with BOM, else cp1252.
     :param sheet: of a workbook, from 0.
     :raises FileBroken, ContractChanged: see the module.
     """
     name, data = content.name, content.data
     if not data.strip(b" \t\r\n\0\xef\xbb\xbf"):
-        raise FileBroken(f"{name} is empty: not even a header.")
+        raise FileBroken(f"{name} is empty: it lacks even a header.")
     if data.startswith((_ZIP, _XLS)):
         frame = _excel(data, name, sheet)
     elif name.lower().endswith((".xlsx", ".xls")):
-        raise FileBroken(f"{name} is no Excel workbook.")
+        raise FileBroken(f"{name} is not an Excel file.")
     else:
         frame = _csv(_decoded(data, name, encoding), name, delimiter)
     if content.rows is not None and content.rows != frame.height:
         raise FileBroken(
-            f"{name} has {frame.height} rows, {name}.rows says {content.rows}: the file is cut, "
-            "or one of the two is older than the other."
+            f"{name} has {frame.height} rows, but {name}.rows says {content.rows}: the file is truncated, "
+            "or the two files are of different exports."
         )
     return Table(frame, name)
 
@@ -118,75 +118,75 @@ def parse(
 def _decoded(data: bytes, name: str, encoding: str | None) -> str:
     if encoding is not None:
         known = encoding.lower().replace("_", "-")
-        # A BOM may be there or not, whatever was announced.
+        # A BOM may be present whatever the encoding says.
         codec = "utf-8-sig" if known in ("utf-8", "utf8", "utf-8-sig") else encoding
         try:
             return data.decode(codec)
         except LookupError as e:
-            raise SettingsWrong(f"There is no encoding {encoding!r}.") from e
+            raise SettingsWrong(f"The encoding {encoding!r} does not exist.") from e
         except UnicodeDecodeError as e:
-            raise FileBroken(f"{name} is not {encoding}: byte {e.start} does not fit.") from None
+            raise FileBroken(f"{name} is not {encoding}: byte {e.start} is invalid.") from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         codec = "utf-16"
     else:
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as e:
-            # A letter of two bytes at the very end of which one is missing: not cp1252, but cut.
+            # An incomplete character at the very end: not cp1252, but truncated.
             if "unexpected end" in e.reason and e.end >= len(data):
-                raise FileBroken(f"{name} is cut in the middle of a letter.") from None
-            # What has been good UTF-8 beyond ASCII so far does not turn into cp1252 halfway.
+                raise FileBroken(f"{name} is truncated in the middle of a character.") from None
+            # What was valid UTF-8 beyond ASCII so far does not become cp1252 halfway.
             if not data[: e.start].isascii():
-                raise FileBroken(f"{name} is not UTF-8 from byte {e.start} on.") from None
+                raise FileBroken(f"{name} is not valid UTF-8 from byte {e.start}.") from None
         codec = "cp1252"
     try:
         return data.decode(codec)
     except UnicodeDecodeError as e:
         raise FileBroken(
-            f"{name} is neither UTF-8 nor {codec}: byte {e.start} fits neither."
+            f"{name} is neither UTF-8 nor {codec}: byte {e.start} is invalid in both."
         ) from None
 
 
 def _csv(text_: str, name: str, delimiter: str | None) -> pl.DataFrame:
     if "\0" in text_:
-        raise FileBroken(f"{name} holds binary data, not a table.")
+        raise FileBroken(f"{name} contains binary data, not a table.")
     if any(c in text_ for c in INVISIBLE):
         text_ = text_.translate(dict.fromkeys(map(ord, INVISIBLE)))
     start = text_.lstrip()[:1]
     if start == "<":
-        raise FileBroken(f"{name} holds a web page or XML, not a table.")
+        raise FileBroken(f"{name} contains a web page or XML, not a table.")
     if start in ("{", "[", "%"):
-        raise FileBroken(f"{name} holds JSON or a document, not a table.")
-    # Excel lets a file begin with "sep=;", for itself.
+        raise FileBroken(f"{name} contains JSON or a document, not a table.")
+    # A file for Excel may start with "sep=;".
     if said := re.match(r'\s*"?sep=(.)"?[ \t]*(?:\r?\n|$)', text_):
         delimiter = delimiter or said[1]
         text_ = text_[said.end() :]
         if not text_.strip():
-            raise FileBroken(f"{name} is empty: not even a header.")
+            raise FileBroken(f"{name} is empty: it lacks even a header.")
     header_line = next(line for line in io.StringIO(text_) if line.strip())
     delimiter = delimiter or _delimiter(header_line)
     if len(delimiter) != 1:
-        raise SettingsWrong(f"A delimiter is one character, not {delimiter!r}.")
+        raise SettingsWrong(f"The delimiter has to be one character; it is {delimiter!r}.")
     cells = _fast(text_, delimiter)
-    # The reader of the standard library is slower, and says what is wrong and where.
+    # The reader of the standard library is slower, but says what is wrong and where.
     return (
         _with_header(cells, name) if cells is not None else pl.concat(_read(text_, name, delimiter))
     )
 
 
 def _delimiter(header: str) -> str:
-    """The delimiter that parts the header into the most cells; the earlier of `DELIMITERS` in a tie."""
+    """The delimiter that splits the header into the most cells; in a tie, the first in `DELIMITERS`."""
     counts = [len(next(csv.reader([header], delimiter=d))) for d in DELIMITERS]
     return DELIMITERS[counts.index(max(counts))]
 
 
 def _fast(text_: str, delimiter: str) -> pl.DataFrame | None:
-    """The file by Arrow's reader, header among the rows, or None where it has any doubt.
+    """The file by Arrow's reader, the header among the rows; None: there is any doubt.
 
-    Arrow refuses rows of another width, which Polars would fill up in silence. What it does not notice: a
-    quote that is never closed leaves an odd number of quotes; two stray quotes swallow what stands between
-    them, which leaves a cell with a line end or a delimiter in it. Such cells may be right: the strict reader
-    is to say.
+    Arrow rejects rows of another width, which Polars would silently fill. What it does not notice: a quote that
+    is never closed, which leaves an odd number of quotes; and two stray quotes that swallow everything between
+    them, which leaves a cell with a line end or a delimiter in it. Such a cell may be right: the strict reader
+    decides.
     """
     if text_.count('"') % 2 or text_.count("\r") != text_.count("\r\n"):
         return None
@@ -233,13 +233,17 @@ def _read(text_: str, name: str, delimiter: str) -> Iterator[pl.DataFrame]:
             yield _named(zip(*chunk, strict=True), header, name)
     except csv.Error as e:
         if "unexpected end" in str(e):
-            raise FileBroken(f"{name} is cut: its last row ends inside a quoted cell.") from None
-        raise FileBroken(f"{name} does not parse near line {rows.line_num}: {e}.") from None
+            raise FileBroken(
+                f"{name} is truncated: its last row ends inside a quoted cell."
+            ) from None
+        raise FileBroken(f"{name} cannot be parsed near line {rows.line_num}: {e}.") from None
 
 
 def _ragged(name: str, row: int, cells: int, width: int, last: bool) -> None:
     if last and cells < width:
-        raise FileBroken(f"{name} is cut: its last row has {cells} cells, the header {width}.")
+        raise FileBroken(
+            f"{name} is truncated: its last row has {cells} cells, the header {width}."
+        )
     raise FileBroken(f"Row {row} of {name} has {cells} cells, the header has {width}.")
 
 
@@ -251,25 +255,29 @@ def _excel(data: bytes, name: str, sheet: int) -> pl.DataFrame:
         if data.startswith(_ZIP):
             unpacked = sum(i.file_size for i in zipfile.ZipFile(io.BytesIO(data)).infolist())
             if unpacked > _MAX_UNPACKED:
-                raise FileBroken(f"{name} unpacks to {unpacked // 2**20} MB.")
+                raise FileBroken(
+                    f"{name} decompresses to {unpacked // 2**20} MB, which is too much."
+                )
         book = fastexcel.read_excel(data)
         if sheet >= len(book.sheet_names):
-            raise ContractChanged(f"{name} has {len(book.sheet_names)} sheets, not {sheet + 1}.")
+            raise ContractChanged(
+                f"{name} has {len(book.sheet_names)} sheets; the settings ask for sheet {sheet}."
+            )
         cells = book.load_sheet(sheet, header_row=None, dtypes="string").to_polars()
     except (zipfile.BadZipFile, fastexcel.FastExcelError) as e:
-        raise FileBroken(f"{name} is no whole Excel workbook.") from e
+        raise FileBroken(f"{name} is not a valid Excel file.") from e
     return _with_header(cells, name)
 
 
-# both ------------------------------------------------------------------------------------------
+# Both ------------------------------------------------------------------------------------------
 
 
 def _with_header(cells: pl.DataFrame, name: str) -> pl.DataFrame:
-    """All cells of a file, its first row with anything in it being the header -> a frame."""
+    """All cells of a file -> a frame; the first row with any content is the header."""
     if cells.width:
         cells = cells.filter(pl.any_horizontal(pl.all().str.strip_chars().fill_null("") != ""))
     if not cells.height:
-        raise FileBroken(f"{name} is empty: not even a header.")
+        raise FileBroken(f"{name} is empty: it lacks even a header.")
     header = [cell or "" for cell in cells.row(0)]
     return _named(cells[1:].get_columns(), header, name)
 
@@ -277,15 +285,15 @@ def _with_header(cells: pl.DataFrame, name: str) -> pl.DataFrame:
 def _named(
     columns: Iterable[pl.Series | Sequence[str]], header: Sequence[str], name: str
 ) -> pl.DataFrame:
-    """Cells by column and the header -> a frame; columns without a name are left out."""
+    """Cells by column, and the header -> a frame; columns without a name are dropped."""
     names = [unicodedata.normalize("NFC", h).strip() for h in header]
     named = [n for n in names if n]
     for at, n in enumerate(names):
         if n and n in names[:at]:
-            # By their places: without its header, the first line of a file is a person's (R19).
+            # By their positions: the first line of a file without a header is a person's (R19).
             raise ContractChanged(
-                f"{name} has the same column name twice: columns {names.index(n) + 1} and {at + 1}.",
-                remedy="Ask for an export in which every column has a name of its own.",
+                f"{name} has a duplicate column name: columns {names.index(n) + 1} and {at + 1}.",
+                remedy="Ask for an export in which every column has a unique name.",
             )
     if not named:
         raise FileBroken(f"{name} has no header.")

@@ -98,5 +98,5 @@ def test_no_object(endpoint: str) -> None:
 @pytest.mark.parametrize("key", ["stolen", None])
 def test_a_refused_key(endpoint: str, key: str | None) -> None:
     """Without a key the bucket is read as anybody would, never as the machine's own account (R21)."""
-    with pytest.raises(CredentialsRefused, match="refused the log-in of boulder"):
+    with pytest.raises(CredentialsRefused, match="rejected the credentials of connection boulder"):
         drop(endpoint, key).read_newest("customers-2.csv")

@@ -87,26 +87,26 @@ def test_a_named_encoding_is_obeyed() -> None:
         (b'{"error": "quota"}', "JSON"),
         (b"%PDF-1.7 a;b", "document"),
         (b"a;b\n\0\0\0", "binary"),
-        (b"PK\x03\x04rubbish", "no whole Excel workbook"),
-        (b"a;b;c\n1;2;3\n4;5", "cut: its last row has 2 cells"),
-        (b"a;b;c\n1;2;3\n4", "cut: its last row has 1 cells"),
-        (b'a;b;c\n1;2;3\n4;5;"x', "cut: its last row ends inside a quoted cell"),
-        (b'a;b;c\n1;"2";3\n4;"5"', "cut: its last row has 2 cells"),
+        (b"PK\x03\x04rubbish", "not a valid Excel file"),
+        (b"a;b;c\n1;2;3\n4;5", "truncated: its last row has 2 cells"),
+        (b"a;b;c\n1;2;3\n4", "truncated: its last row has 1 cells"),
+        (b'a;b;c\n1;2;3\n4;5;"x', "truncated: its last row ends inside a quoted cell"),
+        (b'a;b;c\n1;"2";3\n4;"5"', "truncated: its last row has 2 cells"),
         (b"a;b;c\n1;2\n4;5;6\n", "Row 2 of .* has 2 cells"),
         (b'a;b;c\n"1";2\n4;5;6\n', "Row 2 of .* has 2 cells"),
         (b"a;b;c\n1;2;3;4\n", "Row 2 of .* has 4 cells"),
-        ("a;b\né;é".encode()[:-1], "cut in the middle of a letter"),
-        ("a;b\né;1\n".encode() + b"\xe9;2\n", "not UTF-8 from byte"),
+        ("a;b\né;é".encode()[:-1], "truncated in the middle of a character"),
+        ("a;b\né;1\n".encode() + b"\xe9;2\n", "not valid UTF-8 from byte"),
     ],
 )
-def test_what_is_cut_or_no_table_is_refused(data: bytes, says: str) -> None:
+def test_a_truncated_file_or_one_that_is_not_a_table_is_rejected(data: bytes, says: str) -> None:
     with pytest.raises(FileBroken, match=says):
         parse(data)
 
 
 def test_two_stray_quotes_cannot_swallow_a_person() -> None:
     """The first row's quote would end at the second row's: one row fewer, of the right width."""
-    with pytest.raises(FileBroken, match="does not parse"):
+    with pytest.raises(FileBroken, match="cannot be parsed"):
         parse('id;name;town\n1;"Dupont;Paris\n2;"Durand;Lyon\n')
 
 
@@ -116,10 +116,10 @@ def test_delimiters_at_the_end_that_part_nothing_do_no_harm(quote: str) -> None:
     assert table.frame.rows() == [("1", "2"), ("3", "4")]
 
 
-def test_the_rows_file_tells_a_cut_that_nothing_else_tells() -> None:
+def test_the_rows_file_reveals_a_truncation_that_nothing_else_reveals() -> None:
     whole = "id;mail\n1;a@x.org\n2;b@x.org\n"
     assert parse(whole, rows=2).frame.height == 2
-    with pytest.raises(FileBroken, match=r"has 1 rows, customers\.csv\.rows says 2"):
+    with pytest.raises(FileBroken, match=r"has 1 rows, but customers\.csv\.rows says 2"):
         parse("id;mail\n1;a@x.org\n", rows=2)
 
 
@@ -161,14 +161,14 @@ def test_a_workbook_is_read_like_text() -> None:
     ]
 
 
-def test_a_cut_workbook_is_refused() -> None:
+def test_a_truncated_workbook_is_rejected() -> None:
     data = workbook(["id"], [1])
     with pytest.raises(FileBroken):
         parse(data[: len(data) // 2], "customers.xlsx")
 
 
 def test_text_under_an_excel_name_is_refused() -> None:
-    with pytest.raises(FileBroken, match="no Excel workbook"):
+    with pytest.raises(FileBroken, match="not an Excel file"):
         parse("id;mail\n", "customers.xlsx")
 
 

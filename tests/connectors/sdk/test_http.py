@@ -1,4 +1,4 @@
-"""`connectors.sdk.http` against a real server on 127.0.0.1 that answers what a test tells it to."""
+"""`connectors.sdk.http` against a real server on 127.0.0.1 whose responses the tests write."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from connectors.sdk.errors import (
     RateLimited,
     SettingsWrong,
 )
-from connectors.sdk.http import Http, HttpLimits, asked_wait, base_address
+from connectors.sdk.http import Http, HttpLimits, base_address, requested_wait
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -340,9 +340,9 @@ def test_no_query_in_the_log(server: Server, caplog: pytest.LogCaptureFixture) -
         ),
     ],
 )
-def test_asked_wait(headers: dict[str, str], seconds: float | None) -> None:
+def test_requested_wait(headers: dict[str, str], seconds: float | None) -> None:
     """Every way of saying "not now" that docs/erps/ knows of."""
-    wait = asked_wait(headers, NOW)
+    wait = requested_wait(headers, NOW)
     assert (None if wait is None else wait.total_seconds()) == seconds
 
 
@@ -417,11 +417,11 @@ def test_connections_at_a_time(server: Server) -> None:
     assert most == 2
 
 
-def test_no_turn_in_time(server: Server) -> None:
-    """Who waits for a turn does not wait longer than a reading may take."""
+def test_no_slot_in_time(server: Server) -> None:
+    """Waiting for a slot takes no longer than a reading may take."""
     first = http(server, connections=1, max_seconds=0.2)
     with (
-        first._gate.passing(HttpLimits(connections=1), 1, lambda _: None),
+        first._throttle.slot(HttpLimits(connections=1), 1, lambda _: None),
         pytest.raises(ErpUnreachable, match="took longer"),
     ):
         first.json("GET", "/x", Found)
@@ -439,11 +439,16 @@ def test_requests_a_second(server: Server) -> None:
     assert sleep.slept[1] == pytest.approx(200, abs=5)
 
 
-def test_a_form_headers_and_what_is_absent(server: Server) -> None:
-    """What `ask` can do beyond `json`."""
+def test_a_form_headers_and_an_empty_status(server: Server) -> None:
+    """What `request` can do beyond `json`."""
     server.answers = [Answer(404, headers={"X-Total": "0"})]
-    reply = http(server).ask(
-        "POST", "/x", Found, form={"a": "b c"}, headers={"X-Y": "z"}, absent=frozenset({404})
+    reply = http(server).request(
+        "POST",
+        "/x",
+        Found,
+        form={"a": "b c"},
+        headers={"X-Y": "z"},
+        empty_statuses=frozenset({404}),
     )
     assert (reply.value, reply.status, reply.headers["x-total"]) == (None, 404, "0")
     _, _, headers, body = server.asked[0]
@@ -451,20 +456,20 @@ def test_a_form_headers_and_what_is_absent(server: Server) -> None:
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
 
 
-def test_a_judge_is_heard_like_a_status(server: Server) -> None:
-    """Errors inside a 200: what passes is tried again, what waits long is handed on."""
+def test_an_error_in_a_200_is_treated_like_a_status(server: Server) -> None:
+    """A temporary error is tried again; a long wait is passed on."""
     server.answers = [Answer(body=b'{"n": 0}'), Answer()]
 
-    def judge(found: Any) -> None:
+    def check(found: Any) -> None:
         if found.n == 0:
             raise ErpUnreachable("Not now.")
         if found.n == 2:
             raise RateLimited("Later.", retry_after=timedelta(hours=1))
 
-    assert http(server).ask("GET", "/x", Found, judge=judge).value == Found(1)
+    assert http(server).request("GET", "/x", Found, error_check=check).value == Found(1)
     server.answers = [Answer(body=b'{"n": 2}')]
     with pytest.raises(RateLimited):
-        http(server).ask("GET", "/x", Found, judge=judge)
+        http(server).request("GET", "/x", Found, error_check=check)
     assert len(server.asked) == 3
 
 

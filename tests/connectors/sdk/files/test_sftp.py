@@ -80,7 +80,9 @@ def test_no_file_and_no_folder(connection: Connection, server: Server) -> None:
 def test_a_wrong_log_in_is_refused_and_not_said(
     connection: Connection, wrong: dict[str, Any]
 ) -> None:
-    with pytest.raises(CredentialsRefused, match="refused the log-in of boulder") as refused:
+    with pytest.raises(
+        CredentialsRefused, match="rejected the credentials of connection boulder"
+    ) as refused:
         read(replace(connection, **wrong))
     assert "s3cret" not in str(refused.value)
     assert "guess" not in str(refused.value)
@@ -88,7 +90,7 @@ def test_a_wrong_log_in_is_refused_and_not_said(
 
 
 def test_a_connection_without_log_in_never_uses_this_machines_user(connection: Connection) -> None:
-    with pytest.raises(SettingsWrong, match="no log-in"):
+    with pytest.raises(SettingsWrong, match="no login"):
         read(replace(connection, login=None))
 
 
@@ -100,7 +102,7 @@ def test_nobody_listens(connection: Connection, unused_port: int) -> None:
 def test_a_server_that_says_nothing(connection: Connection) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"sftp://127.0.0.1:{silent.getsockname()[1]}/club"
-        with pytest.raises(ErpUnreachable, match=r"did not answer within 0\.5 seconds"):
+        with pytest.raises(ErpUnreachable, match=r"did not respond within 0\.5 seconds"):
             read(replace(connection, host=host), timeout=0.5)
 
 

@@ -1,0 +1,35 @@
+"""How long and how much: `http:` in a club's settings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from connectors.sdk.base import Settings
+
+
+class HttpLimits(Settings):
+    """Limits of one club's readings. Times are in seconds.
+
+    :param attempts: the most that one request is sent.
+    :param backoff: the first pause between two attempts; it doubles, with jitter.
+    :param longest_wait: the longest wait that a 429 may ask for before it becomes `RateLimited`, and the longest
+        pause between attempts.
+    :param max_bytes: of one response, decompressed.
+    :param max_seconds: of one reading, all requests and waits together.
+    :param max_pages: of one list; more are treated as a circle.
+    :param connections: concurrent requests to one host, from all clubs that this process reads there; None: one
+        per club.
+    :param per_second: requests per second to one host, from all clubs that this process reads there; None: no
+        limit.
+    """
+
+    connect_timeout: float = Field(default=5.0, gt=0)
+    read_timeout: float = Field(default=30.0, gt=0)
+    attempts: int = Field(default=4, ge=1, le=10)
+    backoff: float = Field(default=0.5, ge=0)
+    longest_wait: float = Field(default=2.0, ge=0)
+    max_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    max_seconds: float = Field(default=300.0, gt=0)
+    max_pages: int = Field(default=10_000, ge=1)
+    connections: int | None = Field(default=None, ge=1)
+    per_second: float | None = Field(default=None, gt=0)

@@ -1,0 +1,187 @@
+"""What a response means: its status, its body, and how it is stored on a bookmark.
+
+No message holds a query string, a body or a header (R19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import requests
+from requests.structures import CaseInsensitiveDict
+
+from connectors.sdk.errors import (
+    ConnectorError,
+    ContractChanged,
+    CredentialsRefused,
+    ErpUnreachable,
+    RateLimited,
+    SettingsWrong,
+)
+from connectors.sdk.http.auth import Unauthorized
+from connectors.sdk.http.throttling import THROTTLED, requested_wait
+from connectors.sdk.resume import RequestDiffers
+
+T = TypeVar("T")
+
+#: Raises the error that a parsed response of status 200 stands for, if it does.
+ErrorCheck = Callable[[Any], None]
+
+
+class RequestRejected(ContractChanged):
+    """The ERP rejected a request (HTTP 4xx) for another reason than credentials, address or rate.
+
+    :param status: the HTTP status.
+    """
+
+    def __init__(self, what: str, *, status: int, remedy: str | None = None) -> None:
+        super().__init__(what, remedy=remedy)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Reply(Generic[T]):
+    """A response.
+
+    :param value: the parsed body; None only for a status that the caller named in `empty_statuses`.
+    :param headers: by name, case-insensitive.
+    """
+
+    value: T | None
+    headers: Mapping[str, str] = field(repr=False)
+    status: int = 200
+
+
+class TryAgain(Exception):
+    """This attempt failed in a way that may be temporary.
+
+    :param final: what to raise when no attempt is left.
+    :param wait: seconds that the server asked for, if it did.
+    """
+
+    def __init__(self, final: ConnectorError, wait: float | None = None) -> None:
+        super().__init__()
+        self.final = final
+        self.wait = wait
+
+
+def check_status(
+    response: requests.Response, where: str, *, longest_wait: float, now: datetime
+) -> None:
+    """Return if the response is worth parsing, else raise what its status means.
+
+    :param where: ERP, method and path, for the message.
+    :param longest_wait: seconds; a server that asks for more is not waited for.
+    """
+    status = response.status_code
+    if status < 300:
+        return
+    if status in THROTTLED or status >= 500:
+        _check_wait(response, where, longest_wait, now)
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        raise TryAgain(ErpUnreachable(f"{where} did not respond in time."))
+    if status == HTTPStatus.UNAUTHORIZED:
+        raise Unauthorized(f"{where} rejected our credentials (HTTP 401).")
+    if status == HTTPStatus.FORBIDDEN:
+        raise CredentialsRefused(f"{where} denied us access (HTTP 403).")
+    if status < 400:
+        raise SettingsWrong(f"{where} redirects to another address (HTTP {status}).")
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        raise SettingsWrong(f"{where} does not exist (HTTP {status}).")
+    raise RequestRejected(f"{where} rejected the request (HTTP {status}).", status=status)
+
+
+def _check_wait(
+    response: requests.Response, where: str, longest_wait: float, now: datetime
+) -> None:
+    wait = requested_wait(response.headers, now)
+    status = response.status_code
+    final: ConnectorError
+    if status in THROTTLED:
+        final = RateLimited(
+            f"{where} is rate-limiting us (HTTP {status})."
+            if wait is None
+            else f"{where} is rate-limiting us (HTTP {status}) and asks us to wait {_duration(wait)}.",
+            retry_after=wait,
+        )
+    else:
+        final = ErpUnreachable(
+            f"{where} failed with a server error (HTTP {status})."
+            if wait is None
+            else f"{where} failed with a server error (HTTP {status}) and asks us to wait {_duration(wait)}."
+        )
+    if wait is not None and wait.total_seconds() > longest_wait:
+        raise final
+    # A wait of zero would be a busy loop: our own pauses apply then.
+    raise TryAgain(final, wait.total_seconds() if wait else None)
+
+
+def _duration(wait: timedelta) -> str:
+    seconds = wait.total_seconds()
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def parsed(content: bytes, into: type[T], where: str) -> T:
+    """A body as the given type.
+
+    :raises TryAgain: it is empty or truncated.
+    :raises ContractChanged: it is not the JSON that the connector knows.
+    """
+    head = content.lstrip()[:1]
+    if not head:
+        raise TryAgain(ErpUnreachable(f"{where} sent an empty response."))
+    if head == b"<":
+        raise ContractChanged(
+            f"{where} responded with a web page instead of JSON.",
+            remedy="This is often a login or maintenance page: open the ERP's address in a browser, "
+            "then compare it with the connection's host.",
+        )
+    try:
+        return msgspec.json.decode(content, type=into)
+    except msgspec.ValidationError as error:
+        # msgspec names types and the place, never a value.
+        raise ContractChanged(f"{where} responded in an unexpected format: {error}.") from None
+    except RecursionError:
+        raise ContractChanged(f"{where} responded with JSON that is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if head in b"{[" and "truncated" in str(error):
+            raise TryAgain(ErpUnreachable(f"{where} sent a truncated response.")) from None
+        raise ContractChanged(f"{where} responded with something that is not JSON.") from None
+
+
+class _Stored(msgspec.Struct):
+    """A response on a bookmark. :param headers: those that the client keeps."""
+
+    status: int
+    headers: dict[str, str]
+    value: msgspec.Raw
+
+
+def stored(reply: Reply[Any], value: Any, header_names: tuple[str, ...]) -> bytes:
+    """A response as it is kept on a bookmark.
+
+    :param value: its body, filtered (R19).
+    :param header_names: the headers to keep.
+    """
+    headers = {name: reply.headers[name] for name in header_names if name in reply.headers}
+    raw = msgspec.Raw(msgspec.json.encode(value))
+    return msgspec.json.encode(_Stored(reply.status, headers, raw))
+
+
+def restored(kept: bytes, into: type[T], empty_statuses: frozenset[int]) -> Reply[T]:
+    """A response as it was kept on a bookmark.
+
+    :raises RequestDiffers: it no longer has the form of such a response.
+    """
+    try:
+        found = msgspec.json.decode(kept, type=_Stored)
+        empty = found.status in empty_statuses
+        value = None if empty else msgspec.json.decode(found.value, type=into)
+    except msgspec.MsgspecError:
+        raise RequestDiffers from None
+    return Reply(value, CaseInsensitiveDict(found.headers), found.status)

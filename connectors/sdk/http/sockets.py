@@ -1,0 +1,61 @@
+"""The deadline of a reading, enforced on its sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+
+
+class InterruptibleAdapter(HTTPAdapter):
+    """Knows the sockets of its connections, so that it can close them when a reading's time is up.
+
+    Timeouts alone do not achieve that: each counts from the last byte, and a server that sends a byte every few
+    seconds would hold a reading for days.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._over = False
+        self._pools: dict[str, Any] = {}
+        for scheme, pool in (("http", HTTPConnectionPool), ("https", HTTPSConnectionPool)):
+            plain = pool.ConnectionCls
+            watched = type("Watched", (plain,), {"connect": self._connect(plain)})
+            self._pools[scheme] = type("WatchedPool", (pool,), {"ConnectionCls": watched})
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """The manager of a proxy from the environment, watched as well."""
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+    def _connect(self, cls: type[Any]) -> Callable[[Any], None]:
+        def connect(connection: Any) -> None:
+            cls.connect(connection)
+            with self._lock:
+                self._open = {s for s in self._open if s.fileno() != -1} | {connection.sock}
+                if self._over:
+                    _shut(connection.sock)
+
+        return connect
+
+    def interrupt(self) -> None:
+        """End every transfer, and whatever is opened from now on."""
+        with self._lock:
+            self._over = True
+            for sock in self._open:
+                _shut(sock)
+
+
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        # the plain socket's own method, also for a TLS socket, whose reader is busy in another thread
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
