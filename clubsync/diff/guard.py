@@ -10,20 +10,21 @@ import polars as pl
 
 from clubsync.config import Guard
 from clubsync.model import HELD, Plan
+from connectors.sdk.messages import message
 
 #: reason -> how a cause reads; {group} where the reason is a group's.
 _CAUSES = {
-    "gone": "no longer in the ERP",
-    "group_inactive": "group {group} turned inactive",
-    "former_group": "moved to the former customers' group {group}",
-    "expired": "membership expired",
-    "dependant": "became a family member without an email of their own",
-    "email_duplicate": "email is on another customer too",
-    "email_given_up": "email was given up to another customer",
-    "no_group": "in no group any more",
-    "placeholder": "record is not a person any more",
-    "replaced": "record was merged in the ERP",
-    "not_begun": "membership begins later",
+    "gone": message("no longer in the ERP"),
+    "group_inactive": message("group {group} turned inactive"),
+    "former_group": message("moved to the former customers' group {group}"),
+    "expired": message("membership expired"),
+    "dependant": message("became a family member without an email of their own"),
+    "email_duplicate": message("email is on another customer too"),
+    "email_given_up": message("email was given up to another customer"),
+    "no_group": message("in no group any more"),
+    "placeholder": message("record is not a person any more"),
+    "replaced": message("record was merged in the ERP"),
+    "not_begun": message("membership begins later"),
 }
 
 
@@ -74,7 +75,7 @@ def held(plan: Plan, records: pl.DataFrame, group_names: pl.DataFrame) -> pl.Dat
 
 
 def _cause(reason: str, groups: list[str]) -> str:
-    text = _CAUSES.get(reason, f"status {reason} in the ERP")
+    text = _CAUSES.get(reason, message(f"status {reason} in the ERP"))
     return text.replace("{group}", ", ".join(f"*{g}*" for g in groups) or "*?*")
 
 
@@ -82,7 +83,7 @@ def causes(held_list: pl.DataFrame) -> list[str]:
     """The causes in plain words, the largest first: "group *Gold* turned inactive: 412 customers"."""
     counted = Counter(held_list["cause"])
     return [
-        f"{cause}: {n} customer{'s' if n != 1 else ''}"
+        message(f"{cause}: {n} customer{'s' if n != 1 else ''}")
         for cause, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     ]
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
-from clubsync.explain.sentences import MONTHS, OUT, WORDS
+from clubsync.explain.sentences import OUT, WORDS
+from clubsync.i18n import Messages, date_and_time, translations
 from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import suites
@@ -71,22 +72,31 @@ def why(
 
 @dataclass(frozen=True)
 class _Words:
-    """The sentences of `why_words` in a language, for a club."""
+    """The sentences in a language, for a club."""
 
     club: str
     zone: ZoneInfo
     language: str
 
     def say(self, key: str, **values: Any) -> str:
-        return WORDS[self.language][key].format(club=self.club, **values)
+        text = translations(self.language).gettext(WORDS[key])
+        return text.format(club=self.club, **values)
+
+    def out(self, reason: str) -> str:
+        """Why somebody is out, in words; a reason that has none is a status of the ERP."""
+        if reason in OUT:
+            return translations(self.language).gettext(OUT[reason])
+        return self.say("status", status=reason)
+
+    def message(self, text: str) -> str:
+        return Messages(self.language, self.zone).translate(text)
 
     def kind(self, kind: str) -> str:
         """A kind of change; what has no word is told as it is."""
-        return WORDS[self.language].get(f"kind_{kind}") or kind.replace("_", " ")
+        return self.say(f"kind_{kind}") if f"kind_{kind}" in WORDS else kind.replace("_", " ")
 
     def when(self, moment: datetime) -> str:
-        local = moment.astimezone(self.zone)
-        return f"{local:%d} {MONTHS[self.language][local.month - 1]} {local:%Y, %H:%M}"
+        return date_and_time(moment, self.zone, self.language)
 
 
 def _by_name(driver: Driver, club: int, who: str, words: _Words) -> Answer:
@@ -141,11 +151,12 @@ def _sentence(
         text = words.say("in", name=name)
         if hold:
             since = words.when(hold["opened_at"])
-            text += " " + words.say("held", hold=hold["hold"], cause=hold["cause"], when=since)
+            text += " " + words.say(
+                "held", hold=hold["hold"], cause=words.message(hold["cause"]), when=since
+            )
         return f"{text} {words.say(customer['link'])}{seen} {advice}".strip()
     if customer:
-        reason = customer["reason"]
-        text = OUT[words.language].get(reason) or words.say("status", status=reason)
+        text = words.out(customer["reason"])
         since = (
             words.say("since", when=words.when(customer["reason_at"]))
             if customer["reason_at"]

@@ -12,11 +12,12 @@ from clubsync.errors import SyncError
 from clubsync.extract.reader import connector_of
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ConnectorError, ErpUnreachable
+from connectors.sdk.messages import message
 
 AT_A_TIME = 8
 
-_NO_ANSWER = "There was no answer within {:g} seconds."
-_ASK = "Try again; where it lasts, ask whoever runs the ERP."
+_NO_ANSWER = message("There was no answer within {:g} seconds.")
+_ASK = message("Try again; where it lasts, ask whoever runs the ERP.")
 
 T = TypeVar("T")
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from clubsync.i18n import translations
 from clubsync.model import CONFLICTING, FINDINGS, GONE, NO, UNKNOWN, UNSEEN, VANISHED, YES, Policy
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
@@ -41,9 +42,9 @@ def _of_the_base() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def wording() -> dict[tuple[str, str], dict[str, str]]:
-    """(code, severity) -> language -> advice, of all codes; of several expectations the first."""
-    words: dict[tuple[str, str], dict[str, str]] = {}
+def wording() -> dict[tuple[str, str], str]:
+    """(code, severity) -> advice in English, of all codes; of several expectations the first."""
+    words: dict[tuple[str, str], str] = {}
     for expectation in definitions()["expectations"]:
         meta = expectation["meta"]
         words.setdefault((meta["code"], meta["severity"]), meta["advice"])
@@ -53,10 +54,13 @@ def wording() -> dict[tuple[str, str], dict[str, str]]:
 
 
 def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = "en") -> str:
-    """The plain sentence of a finding: what is wrong and what to do where."""
+    """The plain sentence of a finding: what is wrong and what to do where.
+
+    :param language: en, or one that the catalogue has (`clubsync.i18n`).
+    """
     words = wording()
-    texts = words.get((code, severity)) or next(t for (c, _), t in words.items() if c == code)
-    text = texts[language]
+    english = words.get((code, severity)) or next(t for (c, _), t in words.items() if c == code)
+    text = translations(language).gettext(english)
     named = {
         key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         for key, value in detail.items()
@@ -74,7 +78,8 @@ def similarity(reasons: Sequence[str], language: str = "en") -> list[str]:
     :param reasons: codes of `clubsync.validate.similarity`.
     """
     words = _of_the_base()["SIMILAR_RECORD"]["reasons"]
-    return [words[code][language] for code in words if code in reasons]
+    say = translations(language).gettext
+    return [say(words[code]) for code in words if code in reasons]
 
 
 def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:

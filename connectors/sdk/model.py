@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from connectors.sdk.messages import message
+
 #: What an ERP may say of a customer. `active` gives access; a club may let others give it too (R3).
 #: `unknown` is a status that is missing or not understood: it changes nothing.
 STATUSES = (
@@ -208,15 +210,15 @@ def assemble(
     """
     why = list(doubts)
     if since is not None:
-        why.append(f"{ONLY_CHANGES} {since:%Y-%m-%d %H:%M} UTC was asked for.")
+        why.append(message(f"{ONLY_CHANGES} {since:%Y-%m-%d %H:%M} UTC was asked for."))
     rows = customers.height
     if total is not None and total != rows:
-        why.append(f"The ERP says {total} customers, {rows} were received.")
+        why.append(message(f"The ERP says {total} customers, {rows} were received."))
     conflicting: tuple[str, ...] = ()
     if rows and customers["erp_id"].null_count() < rows:
         ids = customers["erp_id"]
         if ids.null_count():
-            why.append(f"{ids.null_count()} rows came without an id and were left out.")
+            why.append(message(f"{ids.null_count()} rows came without an id and were left out."))
             customers = customers.filter(pl.col("erp_id").is_not_null())
         repeated = customers.filter(pl.col("erp_id").is_duplicated())
         if repeated.height:
@@ -226,10 +228,14 @@ def assemble(
             )
             if paged:
                 n = repeated["erp_id"].n_unique()
-                why.append(f"{n} ids came on more than one page: rows moved while they were read.")
+                why.append(
+                    message(f"{n} ids came on more than one page: rows moved while they were read.")
+                )
             elif conflicting:
                 why.append(
-                    f"{len(conflicting)} ids stand in the file twice with different content."
+                    message(
+                        f"{len(conflicting)} ids stand in the file twice with different content."
+                    )
                 )
             customers = customers.filter(~pl.col("erp_id").is_in(list(conflicting))).unique(
                 "erp_id", keep="first", maintain_order=True

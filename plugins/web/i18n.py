@@ -1,4 +1,4 @@
-"""English and French: sentences by gettext (`locale/`), times, ages and numbers by Babel.
+"""The pages' words in English and French, by the catalogue of `clubsync.i18n`; times, ages and numbers by Babel.
 
 The language is Airflow's own, which its pages keep in the browser (`pages.js` hands it on in a cookie); before
 that, the browser's.
@@ -7,23 +7,17 @@ that, the browser's.
 from __future__ import annotations
 
 import functools
-import io
 from datetime import datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError, dates, numbers, units
 from babel.core import negotiate_locale
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
 from fastapi import Request
 
 from clubsync import clock
+from clubsync.i18n import LANGUAGES, Messages, _, translations
 
-LANGUAGES = ("en", "fr")
 COOKIE = "clubsync_language"
-CATALOGUES = Path(__file__).parent / "locale"
 
 
 def language_of(request: Request) -> str:
@@ -38,25 +32,6 @@ def language_of(request: Request) -> str:
         return (negotiate_locale(asked, LANGUAGES, sep="_") or "en")[:2]
     except (ValueError, UnknownLocaleError):
         return "en"
-
-
-@functools.cache
-def translations(language: str) -> NullTranslations:
-    """The catalogue as gettext takes it, made from its text: there is no second file to forget."""
-    path = CATALOGUES / f"{language}.po"
-    if not path.exists():
-        return NullTranslations()
-    with path.open("rb") as text:
-        catalogue = read_po(text, locale=language)
-    binary = io.BytesIO()
-    write_mo(binary, catalogue)
-    binary.seek(0)
-    return Translations(binary)
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogue; it is translated where it is shown."""
-    return text
 
 
 STATES = {
@@ -181,6 +156,11 @@ class Voice:
         self.locale = Locale.parse(language)
         self.gettext = translations(language).gettext
         self.ngettext = translations(language).ngettext
+        self._messages = Messages(language, self.zone)
+
+    def message(self, text: str | None) -> str:
+        """A stored message: an error, a remedy, a cause; nothing for None."""
+        return self._messages.translate(text) if text else ""
 
     def word(self, table: dict[str, str], key: str | None) -> str:
         """The word for a key; what has none is shown as it is."""

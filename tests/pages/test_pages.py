@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ PERSONAL = re.compile(
     r"\b(" + "|".join([*NAMES, "Durand", "Petit", r"\w+@\w+", r"3361234567\d"]) + r")\b",
     re.IGNORECASE,
 )
-LOCALE = Path(__file__).resolve().parents[2] / "plugins" / "web"
 
 
 def text(page: str) -> str:
@@ -421,31 +419,6 @@ def test_french(site: Site) -> None:
     assert "vu pour la première fois dans le logiciel" in answer
     french.cookies.set("clubsync_language", "en")
     assert "Last complete reading" in text(french.get(f"/pages/clubs/{site.club.id}").text)
-
-
-def test_every_text_is_in_the_french_catalogue() -> None:
-    """What the pages say is marked, and what is marked is translated, with the same places to fill."""
-    from babel.messages.extract import extract_from_dir
-    from babel.messages.pofile import read_po
-
-    with (LOCALE / "locale" / "fr.po").open("rb") as file:
-        catalogue = read_po(file, locale="fr")
-    found = extract_from_dir(
-        str(LOCALE),
-        method_map=[("templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")],
-        keywords={"_": None, "gettext": None, "ngettext": (1, 2)},
-    )
-    said = {message for _, _, message, _, _ in found}
-    assert len(said) > 150
-    for message in said:
-        entry = catalogue.get(message)
-        assert entry is not None, message
-        told = entry.string if isinstance(entry.string, tuple) else (entry.string,)
-        assert all(told), message
-        places = set(re.findall(r"%\(\w+\)s", message if isinstance(message, str) else message[1]))
-        assert all(set(re.findall(r"%\(\w+\)s", one)) == places for one in told), message
-    ids = {e.id for e in catalogue if e.id}
-    assert ids == said, "and nothing is translated that is not said any more"
 
 
 def test_ages_and_lengths_are_in_words() -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from clubsync import clock
 from clubsync.explain.export import write_csv
+from clubsync.i18n import _, translations
 from clubsync.store.database import queries
 from clubsync.validate import suites
 from plugins.web.context import Club, base, strangers
@@ -22,18 +23,10 @@ Sort = Literal["age", "findings", "name"]
 _BRACKETS = re.compile(r" \((…|-)\)")
 #: What a sentence about a whole group says in the place of ids.
 _SOME = {
-    "en": {
-        "others": "another record",
-        "groups": "…",
-        "owner": "another customer",
-        "successor": "another record",
-    },
-    "fr": {
-        "others": "une autre fiche",
-        "groups": "…",
-        "owner": "un autre client",
-        "successor": "une autre fiche",
-    },
+    "others": _("another record"),
+    "groups": "…",
+    "owner": _("another customer"),
+    "successor": _("another record"),
 }
 
 
@@ -123,13 +116,14 @@ class Todo(BaseModel):
 
 def todo(club: Club, language: str) -> list[Todo]:
     """A club's open findings by what is to be done, most first."""
+    some = {key: translations(language).gettext(text) for key, text in _SOME.items()}
     with club.driver() as driver:
         return [
             Todo(
                 **row,
                 # what stands in brackets are the ids of one record
                 advice=_BRACKETS.sub(
-                    "", suites.advice(row["code"], row["severity"], _SOME[language], language)
+                    "", suites.advice(row["code"], row["severity"], some, language)
                 ),
             )
             for row in queries().finding_groups(driver, club=club.number)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from clubsync import emails
 from clubsync.explain.why import Answer, why
+from clubsync.i18n import _, translations
 from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import suites
@@ -18,6 +19,11 @@ from plugins.web.services import masking
 SEARCHED = 50_000
 """Records up to which a part of a name is searched for; among more, a whole name is found by its key."""
 FOUND = 50
+
+_SEVERAL = _("{n} people of {club} have that name. Search by email or ERP id.")
+_NOBODY = _(
+    "Nobody of {club} has exactly that name. Search by first and last name together, by email, or by ERP id."
+)
 
 
 class Candidate(BaseModel):
@@ -126,17 +132,8 @@ def _of_name(driver: Driver, club: Club, words: str, language: str) -> Answer | 
     if len(people) == 1 and people[0]["erp_id"]:
         name, zone = club.config.name, club.config.zone
         return why(driver, club.number, name, people[0]["erp_id"], zone, language)
-    told = {
-        "en": "{n} people of {club} have that name. Ask by email or ERP id."
-        if people
-        else "Nobody of {club} has exactly that name. Ask by first and last name together, by email, or by "
-        "ERP id.",
-        "fr": "{n} personnes de {club} ont ce nom. Cherchez par adresse ou par identifiant."
-        if people
-        else "Personne de {club} n'a exactement ce nom. Cherchez par prénom et nom ensemble, par adresse ou "
-        "par identifiant.",
-    }[language]
-    sentence = told.format(n=len(people), club=club.config.name)
+    text = _SEVERAL if people else _NOBODY
+    sentence = translations(language).gettext(text).format(n=len(people), club=club.config.name)
     return Answer(verdict="unknown", reasons=[], sentence=sentence, timeline=[], candidates=people)
 
 
