@@ -90,7 +90,9 @@ class ErpHook(BaseHook):
         clubs = self._clubs(connection, load_config().clubs, only_by_id=known is not None)
         if not clubs:
             cls = connector_class(self.erp)
-            found = connection_check.within(PATIENCE, lambda: cls.test_connection(connection, now=clock.now))
+            found = connection_check.within(
+                PATIENCE, lambda: cls.test_connection(connection, now=clock.now)
+            )
             return True, (
                 f"{found} No club in clubs.yaml names this connection yet; once one does, test again: "
                 "the club's own settings are tested then."
