@@ -20,13 +20,13 @@ from stack.prose.vocabulary import PART, Vocabulary
 
 FOLDERS = {
     "benchmarks": ("*.py", "*.md"),
-    "clubsync": ("*.py",),
+    "clubsync": ("*.py", "*.po"),
     "config": ("*.yaml",),
     "connectors": ("*.py",),
     "dags": ("*.py",),
     "docs": ("*.md", "examples/*.yaml"),
     "expectations": ("*.json",),
-    "plugins": ("*.py", "*.html", "*.po"),
+    "plugins": ("*.py", "*.html"),
     "sandbox": ("*.py",),
     "sql": ("*.sql",),
     "stack": ("*.py",),
