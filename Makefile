@@ -6,7 +6,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status lint prose format test test-long connectors schema bench browser mitmproxy lock
+.PHONY: help install up down status lint prose format test test-long queries connectors schema bench browser mitmproxy lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ test: install browser mitmproxy ## run lint and all tests that are not long
 
 test-long: install browser mitmproxy ## run the tests that take minutes
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadgroup
+
+queries: install ## update clubsync/store/queries.pyi: the types of sql/queries/, as PostgreSQL finds them
+	$(BIN)/python -m pytest tests/sql/test_queries.py -q --write-queries
 
 connectors: install ## update docs/connectors.md, if the contract suite is green
 	$(BIN)/python -m pytest tests/contract -q --write-connectors

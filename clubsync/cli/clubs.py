@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -30,7 +31,7 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
             states = {row["club_id"]: row for row in queries().club_overview(driver)}
     rows = []
     for club in config.clubs:
-        state = states.get(club.id, {})
+        state: Mapping[str, Any] = states.get(club.id, {})
         broken = [
             kind for kind in freshness.KINDS if club.id in fresh and kind in fresh[club.id].broken
         ]
@@ -55,7 +56,7 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
         table(str(config.path), rows, list(rows[0]) if rows else [])
 
 
-def _state(state: dict[str, Any], broken: list[str]) -> str:
+def _state(state: Mapping[str, Any], broken: list[str]) -> str:
     """In words, the first that holds; `broken`: promises of freshness."""
     if not state:
         return "never read"

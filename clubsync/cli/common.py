@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,7 +37,7 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, default=plain, ensure_ascii=False) + "\n")
 
 
-def table(title: str, rows: list[dict[str, Any]], columns: list[str]) -> None:
+def table(title: str, rows: Sequence[Mapping[str, Any]], columns: list[str]) -> None:
     if not rows:
         out.print(f"{title}: none.")
         return

@@ -36,17 +36,18 @@ def holds(
 
     config = load_config()
     wanted = [config.club(club_id)] if club_id else list(config.clubs)
-    sql, rows = queries(), []
+    sql = queries()
+    rows: list[dict[str, Any]] = []
     with open_base() as base, base.reader() as driver:
         numbers = {row["club_id"]: row["club"] for row in sql.club_numbers(driver)}
         for club in wanted:
             if club.id not in numbers:
                 continue
-            for row in sql.holds(driver, club=numbers[club.id]):
-                if not everything and row["state"] != "open":
+            for hold in sql.holds(driver, club=numbers[club.id]):
+                if not everything and hold["state"] != "open":
                     continue
-                members = sql.members_of(driver, club=numbers[club.id], hold=row["hold"])
-                rows.append({"club": club.id, **row, "customers": list(members)})
+                members = sql.members_of(driver, club=numbers[club.id], hold=hold["hold"])
+                rows.append({"club": club.id, **hold, "customers": list(members)})
     if as_json:
         print_json(rows)
         return

@@ -64,8 +64,7 @@ def findings(
             err.print(f"{written} records written to {csv}.", highlight=False, soft_wrap=True)
     rows = []
     for row in found:
-        detail, closed = row.pop("detail"), row.pop("closed_at")
-        advice = suites.advice(row["code"], row["severity"], detail, club.language)
+        advice = suites.advice(row["code"], row["severity"], row["detail"], club.language)
         document = {
             "code": row["code"],
             "erp_id": row["erp_id"],
@@ -75,7 +74,7 @@ def findings(
             "since": row["since"],
             "run": row["run"],
         }
-        rows.append({**document, "closed": closed} if everything else document)
+        rows.append({**document, "closed": row["closed_at"]} if everything else document)
     if as_json:
         print_json(rows)
     elif csv is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -55,7 +56,7 @@ def similar(
             "score": round(row["score"], 3),
             "reasons": suites.similarity(row["reasons"], club.language),
             "since": row["since"],
-            "records": [{name: row[f"{side}_{name}"] for name in _CARD} for side in ("a", "b")],
+            "records": [_card(row, "a"), _card(row, "b")],
         }
         for row in rows
     ]
@@ -69,6 +70,10 @@ def similar(
         print_json(found)
     else:
         _show(club.name, found)
+
+
+def _card(pair: Mapping[str, Any], side: str) -> dict[str, Any]:
+    return {name: pair[f"{side}_{name}"] for name in _CARD}
 
 
 def _show(name: str, found: list[dict[str, Any]]) -> None:

@@ -58,12 +58,13 @@ def write_csv(
         writer = csv.writer(file)
         writer.writerow([*(safe(c) for c in columns), "error"])
         for row in rows:
-            row["name"] = " ".join(filter(None, (row["first_name"], row["last_name"])))
+            name = " ".join(filter(None, (row["first_name"], row["last_name"])))
             error = " ".join(
                 suites.advice(f["code"], f["severity"], f["detail"], language)
                 for f in row["findings"]
             )
-            cells = [row.get(field_of.get(column, "")) for column in columns]
+            fields: dict[str, Any] = {**row, "name": name}
+            cells = [fields.get(field_of.get(column, "")) for column in columns]
             writer.writerow([*(safe(cell) for cell in cells), safe(error)])
     return len(rows)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
 from clubsync.explain.sentences import OUT, WORDS
@@ -12,6 +13,16 @@ from clubsync.i18n import Messages, date_and_time, translations
 from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import suites
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import (
+        ByNameRow,
+        CustomerRow,
+        HeldCustomerRow,
+        OpenFindingsForRow,
+        PeopleByKeyRow,
+        RecordRow,
+    )
 
 
 class Answer(TypedDict):
@@ -25,7 +36,7 @@ class Answer(TypedDict):
     reasons: list[str]
     sentence: str
     timeline: list[dict[str, Any]]
-    candidates: NotRequired[list[dict[str, Any]]]
+    candidates: NotRequired[Sequence[ByNameRow | PeopleByKeyRow]]
     customer: NotRequired[int | None]
     erp_id: NotRequired[str | None]
 
@@ -45,7 +56,9 @@ def why(
     if not found:
         return _by_name(driver, club, who, words)
     customers = [
-        sql.customer(driver, club=club, customer=f["customer"]) for f in found if f["customer"]
+        customer
+        for f in found
+        if f["customer"] and (customer := sql.customer(driver, club=club, customer=f["customer"]))
     ]
     # who holds the email, or is in, answers first; a record that merely shares the email comes after
     customers.sort(key=lambda c: (c["email"] != email, not c["in_customers_group"], c["customer"]))
@@ -131,10 +144,10 @@ def _never(driver: Driver, club: int, who: str, words: _Words) -> Answer:
 def _sentence(
     words: _Words,
     erp_id: str | None,
-    customer: dict[str, Any] | None,
-    record: dict[str, Any] | None,
-    findings: list[dict[str, Any]],
-    hold: dict[str, Any] | None,
+    customer: CustomerRow | None,
+    record: RecordRow | None,
+    findings: list[OpenFindingsForRow],
+    hold: HeldCustomerRow | None,
 ) -> str:
     name = words.say("named", erp_id=erp_id) if erp_id else words.say("nameless")
     seen = ""
@@ -156,7 +169,7 @@ def _sentence(
             )
         return f"{text} {words.say(customer['link'])}{seen} {advice}".strip()
     if customer:
-        text = words.out(customer["reason"])
+        text = words.out(customer["reason"] or "")  # who is out has one
         since = (
             words.say("since", when=words.when(customer["reason_at"]))
             if customer["reason_at"]
@@ -174,40 +187,41 @@ def _timeline(
     driver: Driver,
     club: int,
     words: _Words,
-    customer: dict[str, Any] | None,
-    record: dict[str, Any] | None,
+    customer: CustomerRow | None,
+    record: RecordRow | None,
     erp_id: str | None,
 ) -> list[dict[str, Any]]:
     """What happened, the oldest first: first sight, every change, every finding opened and closed."""
-    sql, events = queries(), []
+    sql = queries()
+    events: list[dict[str, Any]] = []
     if record:
         events.append({"at": record["first_seen"], "what": words.say("first_seen"), "run": None})
         if record["gone_at"]:
             events.append({"at": record["gone_at"], "what": words.say("not_any_more"), "run": None})
     if customer:
-        for row in sql.changes_of(driver, club=club, customer=customer["customer"]):
-            what = words.kind(row["kind"])
+        for change in sql.changes_of(driver, club=club, customer=customer["customer"]):
+            what = words.kind(change["kind"])
             events.append(
                 {
-                    "at": row["at"],
-                    "what": f"{what} ({row['reason']})" if row["reason"] else what,
-                    "run": row["run"],
+                    "at": change["at"],
+                    "what": f"{what} ({change['reason']})" if change["reason"] else what,
+                    "run": change["run"],
                 }
             )
     if erp_id:
-        for row in sql.all_findings_for(driver, club=club, erp_id=erp_id):
+        for finding in sql.all_findings_for(driver, club=club, erp_id=erp_id):
             events.append(
                 {
-                    "at": row["since"],
-                    "what": words.say("opened", code=row["code"]),
-                    "run": row["run"],
+                    "at": finding["since"],
+                    "what": words.say("opened", code=finding["code"]),
+                    "run": finding["run"],
                 }
             )
-            if row["closed_at"]:
+            if finding["closed_at"]:
                 closed = {
-                    "at": row["closed_at"],
-                    "what": words.say("closed", code=row["code"]),
-                    "run": row["closed_run"],
+                    "at": finding["closed_at"],
+                    "what": words.say("closed", code=finding["code"]),
+                    "run": finding["closed_run"],
                 }
                 events.append(closed)
     return sorted(events, key=lambda event: event["at"])

@@ -11,16 +11,19 @@ or failed half way, is made good by the next, and nothing has to be remembered b
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from clubsync.config import ClubConfig
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import ClubStateRow
 
 #: of `full_read`: when a complete reading did not come out complete, it is tried again after this part of it.
 AGAIN = 24
 
 
 def since(
-    club: ClubConfig, state: dict[str, Any], tried: datetime | None, now: datetime
+    club: ClubConfig, state: ClubStateRow, tried: datetime | None, now: datetime
 ) -> datetime | None:
     """From when on changes are enough; None: everything is to be read.
 

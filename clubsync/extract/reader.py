@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from clubsync.store.database import Base, Driver
+    from clubsync.store.queries import ClubStateRow
     from clubsync.store.snapshots import Store
     from connectors.sdk.model import Reading
 
@@ -178,7 +179,7 @@ class Reader:
             "gone": pl.Boolean(),
         }
         with self.base.club(number) as driver:
-            people = fetch(driver, "people_of", schema, {"club": number})
+            people = fetch(driver, queries().people_of, schema, club=number)
         known = [
             identity.Known(erp_id, keys, gone)
             for erp_id, keys, gone in zip(
@@ -195,7 +196,7 @@ def believe(
     customers: pl.DataFrame,
     conflicting: Sequence[str],
     content_hash: str,
-    state: dict[str, Any],
+    state: ClubStateRow,
     driver: Driver,
     number: int,
 ) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import polars as pl
 
@@ -34,6 +34,14 @@ _PEOPLE: dict[str, Any] = {
     "stands": pl.Boolean,
 }
 _PAIR: dict[str, Any] = {"a": pl.String, "b": pl.String}
+
+
+class _Who(TypedDict):
+    """Whose records take part: the parameters of `similar_people`, but for the ids."""
+
+    club: int
+    statuses: list[str]
+    today: date
 
 
 def follow(
@@ -116,7 +124,7 @@ def ignore(driver: Driver, club: int, run: int, a: str, b: str, *, at: datetime,
 
 def _paired(driver: Driver, club: int, changed: pl.Series) -> list[str]:
     """Those of the records that are in a pair, which may be no more; as many as are compared at once."""
-    every = fetch(driver, "similar_pairs_of", _PAIR, {"club": club})
+    every = fetch(driver, queries().similar_pairs_of, _PAIR, club=club)
     if every.is_empty():
         return []
     named = pl.concat([every["a"], every["b"]]).unique()
@@ -139,14 +147,15 @@ def _compare(
     at: datetime,
 ) -> None:
     """Bring keys, pairs and findings of these records up to date."""
-    sql, who = queries(), {"club": club, "statuses": sorted(statuses), "today": today}
-    people = fetch(driver, "similar_people", _PEOPLE, {**who, "ids": list(ids)})
+    sql = queries()
+    who: _Who = {"club": club, "statuses": sorted(statuses), "today": today}
+    people = fetch(driver, sql.similar_people, _PEOPLE, **who, ids=list(ids))
     keys = similarity.keys(people)
     sql.forget_similar_keys(driver, club=club, ids=list(ids))
     if keys.height:
         texts, numbers = keys["erp_id"].to_list(), keys["key"].to_list()
         sql.write_similar_keys(driver, club=club, ids=texts, keys=numbers)
-    was = fetch(driver, "similar_partners", _PAIR, {"club": club, "ids": list(ids)})
+    was = fetch(driver, sql.similar_partners, _PAIR, club=club, ids=list(ids))
     found = _found(driver, people, keys, who)
     gone = was.join(found, on=["a", "b"], how="anti")
     if gone.height:
@@ -154,26 +163,28 @@ def _compare(
             driver, club=club, lefts=gone["a"].to_list(), rights=gone["b"].to_list()
         )
     if found.height:
-        sql.write_similar_pair(driver, [{"club": club, **row} for row in found.to_dicts()])
+        sql.write_similar_pair(
+            driver,
+            [
+                {"club": club, "a": a, "b": b, "score": score, "reasons": reasons}
+                for a, b, score, reasons in found.select("a", "b", "score", "reasons").iter_rows()
+            ],
+        )
     touched = pl.concat([was["a"], was["b"], found["a"], found["b"]]).unique().to_list()
     if touched:
         renew_findings(driver, club, run, touched, at)
 
 
-def _found(
-    driver: Driver, people: pl.DataFrame, keys: pl.DataFrame, who: dict[str, Any]
-) -> pl.DataFrame:
+def _found(driver: Driver, people: pl.DataFrame, keys: pl.DataFrame, who: _Who) -> pl.DataFrame:
     """The pairs that these people are in: `similar.PAIRS`."""
-    club = {"club": who["club"]}
+    sql, club = queries(), who["club"]
     blocks = fetch(
         driver,
-        "similar_blocks",
-        dict(similarity.KEYS),
-        {
-            **club,
-            "keys": keys["key"].unique().to_list(),
-            "limit_to": similarity.CROWD + 1,
-        },
+        sql.similar_blocks,
+        similarity.KEYS,
+        club=club,
+        keys=keys["key"].unique().to_list(),
+        limit_to=similarity.CROWD + 1,
     )
     crowds = similarity.crowded(blocks)
     blocks = blocks.filter(~pl.col("key").is_in(crowds.implode()))
@@ -183,12 +194,10 @@ def _found(
     named = pl.concat([compared["a"], compared["b"]]).unique()
     others = named.filter(~named.is_in(people["erp_id"].implode())).to_list()
     if others:
-        people = pl.concat(
-            [people, fetch(driver, "similar_people", _PEOPLE, {**who, "ids": others})]
-        )
+        people = pl.concat([people, fetch(driver, sql.similar_people, _PEOPLE, **who, ids=others)])
     compared = _askable(compared, people)
     ignored = fetch(
-        driver, "ignored_pairs", _PAIR, {**club, "ids": compared["a"].unique().to_list()}
+        driver, sql.ignored_pairs, _PAIR, club=club, ids=compared["a"].unique().to_list()
     )
     known = pl.concat([ignored, ignored.select(a="b", b="a")])
     compared = compared.join(known, on=["a", "b"], how="anti", maintain_order="left")

@@ -254,7 +254,7 @@ def _customers(
     if rows.is_empty():
         return lambda: (0, 0)
     group_numbers = {"id": pl.String, "group_id": pl.Int64}
-    numbers = dict(fetch(driver, "group_numbers", group_numbers, {"club": club}).iter_rows())
+    numbers = dict(fetch(driver, sql.group_numbers, group_numbers, club=club).iter_rows())
 
     def numbered(part: pl.DataFrame) -> pl.DataFrame:
         return part.with_columns(auto_groups=_numbered(part["groups"], numbers)).drop(
@@ -289,7 +289,7 @@ def _customers(
         if new.height:
             with indexed_after(driver, "base.customer", alone):
                 add()
-            sql.link_new_users(driver, club=club, first=new["customer"].min())
+            sql.link_new_users(driver, club=club, first=new.select(pl.col("customer").min()).item())
         if known.height:
             written = sql.update_customers(driver, club=club, at=at)
         # R11: who asked to be let in, and is now somebody whom the ERP lets in
@@ -392,12 +392,12 @@ def _findings(
     }
     looked = pl.concat([plan.evaluated, affected.unknown])
     if affected.everything:
-        was = fetch(driver, "open_findings_all", schema, {"club": club})
+        was = fetch(driver, sql.open_findings_all, schema, club=club)
         theirs = looked.filter(looked.is_in(was["erp_id"].implode()))
         was = was.filter(pl.col("erp_id").is_in(theirs.implode()))
     else:
         ids = json.dumps(looked.unique().to_list())
-        was = fetch(driver, "open_findings_of", schema, {"club": club, "ids": ids})
+        was = fetch(driver, sql.open_findings_of, schema, club=club, ids=ids)
     compared = beside.submit(_moved_findings, plan.findings, was)
 
     def write() -> None:

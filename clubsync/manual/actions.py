@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import phonenumbers
 
@@ -22,6 +22,9 @@ from clubsync.errors import ActionRejected
 from clubsync.extract.erased import key_hash
 from clubsync.load import similar_pairs
 from clubsync.store.database import Base, Driver, queries
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import HandCustomerRow, RequestByRow, UserByRow
 
 
 def actor() -> str:
@@ -137,7 +140,7 @@ def add(
         if found is None:
             user = _free_user(doing, norm)
             doing.rows += 1
-            customer: int = sql.hand_insert(
+            customer = sql.hand_insert(
                 driver,
                 club=doing.club,
                 email=norm,
@@ -191,6 +194,7 @@ def edit(
     """
     with act(base, club, "edit", by) as doing:
         sql, row = queries(), _customer(doing, who)
+        was: Mapping[str, object] = row
         new = {
             "first_name": row["first_name"] if first_name is None else first_name or None,
             "last_name": row["last_name"] if last_name is None else last_name or None,
@@ -210,7 +214,7 @@ def edit(
                     f"Customer {other['customer']} of {club.name} has that email already.",
                     remedy="An email stands for one customer of a club.",
                 )
-        changed = [name for name, value in new.items() if value != row[name]]
+        changed = [name for name, value in new.items() if value != was[name]]
         if not changed and norm == row["email"]:
             return {"id": row["customer"], "email": row["email"]}
         doing.rows += sql.hand_edit(
@@ -220,13 +224,15 @@ def edit(
             email=norm,
             email_raw=raw,
             at=doing.at,
-            **new,
+            first_name=new["first_name"],
+            last_name=new["last_name"],
+            phone=new["phone"],
         )
         if changed:
-            before = {name: row[name] for name in changed}
+            before = {name: was[name] for name in changed}
             after = {name: new[name] for name in changed}
             doing.change("profile_change", row["customer"], row["erp_id"], before, after, "by_hand")
-        if norm != row["email"]:
+        if norm is not None and norm != row["email"]:
             doing.change(
                 "email_change",
                 row["customer"],
@@ -295,7 +301,8 @@ def request(base: Base, club: ClubConfig, who: str, *, by: str | None = None) ->
             doing.rows += 1
         doing.rows += sql.accept_matching_requests(doing.driver, club=doing.club, at=doing.at)
         row = sql.request_by(doing.driver, club=doing.club, request_id=number, email=None)
-        if row["state"] == "accepted" and user["confirmed"]:
+        assert row is not None  # found or made just now
+        if row["customer"] is not None and user["confirmed"]:
             _link(doing, row["customer"], user["user_id"])
         return {"id": number, "user": user["user_id"], "state": row["state"]}
 
@@ -317,7 +324,7 @@ def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
         found = sql.hand_customer(doing.driver, club=doing.club, customer=None, email=row["email"])
         if found is None:
             doing.rows += 1
-            customer: int = sql.hand_insert(
+            customer = sql.hand_insert(
                 doing.driver,
                 club=doing.club,
                 email=row["email"],
@@ -408,9 +415,10 @@ def ignore(
             doing.driver, doing.club, doing.run, one, other, at=doing.at, by=doing.by
         )
         for erp_id, another in ((one, other), (other, one)):
-            if new and known[erp_id] is not None:
+            customer = known[erp_id]
+            if new and customer is not None:
                 after = {"not_the_same_as": another}
-                doing.change("similar_ignored", known[erp_id], erp_id, None, after, "by_hand")
+                doing.change("similar_ignored", customer, erp_id, None, after, "by_hand")
         return {"ignored": sorted([one, other]), "already": not new}
 
 
@@ -437,7 +445,7 @@ def register(
             raise ActionRejected(
                 "An app account with this email exists already.", remedy="Use that account."
             )
-        user: int = sql.add_user(
+        user = sql.add_user(
             driver,
             email=norm,
             email_raw=email.strip() if email else None,
@@ -488,6 +496,7 @@ def relink(base: Base, clubs: dict[int, ClubConfig], user_id: int) -> None:
     sql = queries()
     with base.transaction() as driver:
         user = sql.user_by(driver, user_id=user_id, email=None)
+        assert user is not None  # callers have just found or made them
         touched = [
             row["club"] for row in sql.clubs_of_user(driver, user_id=user_id, email=user["email"])
         ]
@@ -516,6 +525,7 @@ def relink(base: Base, clubs: dict[int, ClubConfig], user_id: int) -> None:
 def _link(doing: _Act, customer: int, user_id: int | None) -> None:
     sql = queries()
     row = sql.hand_customer(doing.driver, club=doing.club, customer=customer, email=None)
+    assert row is not None  # callers have just found or made them
     if row["linked_user"] == user_id or (user_id is not None and row["linked_user"] is not None):
         return
     if user_id and sql.link_of_user(doing.driver, club=doing.club, user_id=user_id):
@@ -533,8 +543,7 @@ def _free_user(doing: _Act, email: str) -> int | None:
     user = sql.confirmed_user(doing.driver, email=email)
     if user is None or sql.link_of_user(doing.driver, club=doing.club, user_id=user["user_id"]):
         return None
-    found: int = user["user_id"]
-    return found
+    return user["user_id"]
 
 
 def _email(text: str) -> str:
@@ -557,7 +566,7 @@ def _phone(text: str | None, country: str) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _customer(doing: _Act, who: str) -> dict[str, Any]:
+def _customer(doing: _Act, who: str) -> HandCustomerRow:
     row = queries().hand_customer(
         doing.driver,
         club=doing.club,
@@ -569,11 +578,10 @@ def _customer(doing: _Act, who: str) -> dict[str, Any]:
             f"{doing.config.name} has no customer {who if who.isdigit() else 'with that email'}.",
             remedy=f"`clubsync customers {doing.config.id}` lists them.",
         )
-    found: dict[str, Any] = row
-    return found
+    return row
 
 
-def _request(doing: _Act, who: str) -> dict[str, Any]:
+def _request(doing: _Act, who: str) -> RequestByRow:
     row = queries().request_by(
         doing.driver,
         club=doing.club,
@@ -585,11 +593,10 @@ def _request(doing: _Act, who: str) -> dict[str, Any]:
             f"{doing.config.name} has no such pending request.",
             remedy=f"`clubsync base requests {doing.config.id}` lists them.",
         )
-    found: dict[str, Any] = row
-    return found
+    return row
 
 
-def _user(driver: Driver, who: str) -> dict[str, Any]:
+def _user(driver: Driver, who: str) -> UserByRow:
     row = queries().user_by(
         driver,
         user_id=int(who) if who.isdigit() else None,
@@ -600,8 +607,7 @@ def _user(driver: Driver, who: str) -> dict[str, Any]:
             f"There is no app user {who if who.isdigit() else 'with that email'}.",
             remedy="`clubsync app register` makes one.",
         )
-    found: dict[str, Any] = row
-    return found
+    return row
 
 
 def _set_email(driver: Driver, user: int, email: str, raw: str | None, *, confirmed: bool) -> None:

@@ -43,11 +43,15 @@ def erase(
         sql.lock_club(driver, club=number)
         customers = sorted({f["customer"] for f in found if f["customer"] is not None})
         ids = sorted({f["erp_id"] for f in found if f["erp_id"] is not None})
-        addresses = {email} if email else set()
-        for row in sql.mirror_of(driver, club=number, ids=ids):
-            addresses |= {row["email_norm"]} - {None}
-        for row in sql.customers_by_number(driver, club=number, customers=customers):
-            addresses |= {row["email"]} - {None}
+        known_emails = [
+            email,
+            *(row["email_norm"] for row in sql.mirror_of(driver, club=number, ids=ids)),
+            *(
+                row["email"]
+                for row in sql.customers_by_number(driver, club=number, customers=customers)
+            ),
+        ]
+        addresses = {address for address in known_emails if address}
         key = sql.club_state(driver, club=number)["hash_key"]
         others = {r["erp_id"] for r in sql.named_in_findings(driver, club=number, ids=ids)}
         known = record_index.read(driver, number)

@@ -13,6 +13,7 @@ from clubsync.store.database import Base, Driver, queries
 
 if TYPE_CHECKING:
     from clubsync.model import Decision
+    from clubsync.store.queries import FindHoldRow, QuestionsOverRow
 
 #: How long a rejected person is not asked about again, while their ERP record stays as it is.
 REST = timedelta(days=30)
@@ -144,19 +145,16 @@ class Question:
             )
 
 
-def questions_over(base: Base) -> list[dict[str, Any]]:
+def questions_over(base: Base) -> list[QuestionsOverRow]:
     """Questions that wait before a person and need no answer any more: club_id, hold, version of each.
 
     Each is given once in ten minutes, until `question_over`: whoever asks for them tells their runs.
     """
     sql, now = queries(), clock.now()
     with base.transaction() as driver:
-        rows = [
-            dict(row)
-            for row in sql.questions_over(
-                driver, decided_before=now - ANSWERED, told_before=now - TOLD
-            )
-        ]
+        rows = list(
+            sql.questions_over(driver, decided_before=now - ANSWERED, told_before=now - TOLD)
+        )
         for row in rows:
             sql.question_told(driver, hold=row["hold"], version=row["version"], at=now)
     return rows
@@ -222,14 +220,14 @@ def _no_hold(hold: int) -> ActionRejected:
     return ActionRejected(f"There is no hold {hold}.", remedy="`clubsync holds` lists them.")
 
 
-def _no_list(row: Mapping[str, Any], name: str | None) -> ActionRejected:
+def _no_list(row: FindHoldRow, name: str | None) -> ActionRejected:
     return ActionRejected(
         f"Hold {row['hold']} never had a list {name}.",
         remedy=f"`clubsync holds {row['club_id']}` shows the list there is, and its hash.",
     )
 
 
-def _decided(row: dict[str, Any]) -> ActionRejected:
+def _decided(row: FindHoldRow) -> ActionRejected:
     if row["state"] == "emptied":
         return ActionRejected(
             f"Hold {row['hold']} closed itself: the ERP brought everybody back.",
@@ -259,7 +257,8 @@ def close(driver: Driver, club: int, decision: Decision, state: str, at: datetim
         comment=decision.comment,
     )
     if not changed:
-        raise _decided(sql.find_hold(driver, hold=decision.hold))
+        row = sql.find_hold(driver, hold=decision.hold)
+        raise _decided(row) if row else _no_hold(decision.hold)
 
 
 def reject(base: Base, club_id: str, decision: Decision) -> dict[str, Any]:
@@ -267,6 +266,8 @@ def reject(base: Base, club_id: str, decision: Decision) -> dict[str, Any]:
     sql, at = queries(), clock.now()
     with base.transaction() as driver:
         club = sql.find_club(driver, club_id=club_id)
+    if club is None:
+        raise _no_hold(decision.hold)
     with base.club(club) as driver:
         sql.lock_club(driver, club=club)
         members = [m["customer"] for m in sql.members_of(driver, club=club, hold=decision.hold)]
@@ -290,5 +291,4 @@ def reject(base: Base, club_id: str, decision: Decision) -> dict[str, Any]:
 
 def newest_snapshot(driver: Driver, club: int) -> int | None:
     """The last snapshot that was loaded; a decision is carried out on it."""
-    found: int | None = queries().newest_snapshot(driver, club=club)
-    return found
+    return queries().newest_snapshot(driver, club=club)

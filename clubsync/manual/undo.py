@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,6 +21,9 @@ from clubsync.load import transaction
 from clubsync.manual import actions
 from clubsync.model import KINDS
 from clubsync.store.database import Base, Driver, copying, queries
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import ChangesOfRunRow
 
 _STATE = (
     "erp_id",
@@ -116,7 +119,7 @@ def undo(
 def _inverse(driver: Driver, number: int, run: int) -> Inverse:
     """What would bring back what was, of those who are still as the run left them."""
     sql, inverse = queries(), Inverse()
-    changes: dict[int, list[dict[str, Any]]] = {}
+    changes: dict[int, list[ChangesOfRunRow]] = {}
     for row in sql.changes_of_run(driver, club=number, run=run):
         changes.setdefault(row["customer"], []).append(row)
     now = _current(driver, number, list(changes))
@@ -156,8 +159,8 @@ def _inverse(driver: Driver, number: int, run: int) -> Inverse:
     return inverse
 
 
-def _audit(customer: int, row: dict[str, Any]) -> dict[str, Any]:
-    before = row["after"]
+def _audit(customer: int, row: ChangesOfRunRow) -> dict[str, Any]:
+    before = row["after"] or {}
     after = _ADDED if row["before"] is None else row["before"]
     if row["before"] is None:
         before = {name: before.get(name) for name in _ADDED}
@@ -171,12 +174,12 @@ def _audit(customer: int, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _skip(customer: int, rows: list[dict[str, Any]], why: str) -> dict[str, Any]:
+def _skip(customer: int, rows: list[ChangesOfRunRow], why: str) -> dict[str, Any]:
     return {"customer": customer, "erp_id": rows[0]["erp_id"], "why": why}
 
 
 def _leave_taken(
-    driver: Driver, number: int, inverse: Inverse, changes: dict[int, list[dict[str, Any]]]
+    driver: Driver, number: int, inverse: Inverse, changes: dict[int, list[ChangesOfRunRow]]
 ) -> None:
     """Who would get back an email, an ERP id or an app link that somebody else has now is left alone."""
     while inverse.rows:
@@ -217,7 +220,7 @@ def _current(driver: Driver, number: int, customers: list[int]) -> dict[int, dic
     names = {row["group_id"]: row["id"] for row in sql.group_numbers(driver, club=number)}
     found = {}
     for row in sql.customers_by_number(driver, club=number, customers=customers):
-        groups = sorted(names[g] for g in row.pop("auto_groups") if g in names)
+        groups = sorted(names[g] for g in row["auto_groups"] if g in names)
         found[row["customer"]] = {**row, "groups": groups}
     return found
 

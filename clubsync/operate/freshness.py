@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
 from clubsync.config import ClubConfig, Config
 from clubsync.store.database import Base, queries
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import UntoldIncidentsRow
 
 #: Kinds of broken promises, the one that says most first.
 LATE, INCOMPLETE, OLD_DATA = "late", "incomplete", "old data"
@@ -127,16 +130,16 @@ def watch(base: Base, config: Config) -> list[Message]:
     ]
 
 
-def _message(rows: list[dict[str, Any]], names: Mapping[str, str], mended: bool) -> Message:
+def _message(rows: list[UntoldIncidentsRow], names: Mapping[str, str], mended: bool) -> Message:
     """One message of any number of incidents; of a club that has several, the one that says most."""
-    by_club: dict[str, list[dict[str, Any]]] = {}
+    by_club: dict[str, list[UntoldIncidentsRow]] = {}
     for row in rows:
         by_club.setdefault(row["club_id"], []).append(row)
     lines = []
     for club_id, theirs in by_club.items():
         row = min(theirs, key=lambda one: KINDS.index(one["kind"]))
         name = names.get(club_id, club_id)
-        if mended:
+        if row["mended_at"] is not None:
             lasted = _words(row["mended_at"] - row["opened_at"])
             lines.append(f"{name} ({club_id}) {_KEPT[row['kind']]}, after {lasted}.")
         else:

@@ -121,9 +121,15 @@ def of_clubs(base: Base, config: Config) -> None:
     from clubsync.operate import freshness
     from clubsync.store.database import queries
 
+    counts = freshness.counted(freshness.of_all(base, config))
     with base.reader() as driver:
-        counts = dict(queries().operation_counts(driver))
-    counts |= freshness.counted(freshness.of_all(base, config))
+        row = queries().operation_counts(driver)
+    counts |= {
+        "paused": row["paused"],
+        "failing": row["failing"],
+        "quarantined": row["quarantined"],
+        "held": row["held"],
+    }
     gauge = _provider().get_meter("clubsync").create_gauge(CLUBS)
     for state, count in counts.items():
         gauge.set(count, {"state": state})

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from clubsync.model import Plan, Policy
     from clubsync.store.database import Base, Driver
+    from clubsync.store.queries import ClubStateRow
     from clubsync.store.snapshots import Snapshot, Store
     from clubsync.validate.affected import Affected
     from connectors.sdk.model import Reading
@@ -119,7 +120,8 @@ class Pipeline:
         never = datetime.min.replace(tzinfo=UTC)
 
         def last(club: ClubConfig) -> datetime:
-            return (states.get(club.id) or {}).get("last_attempt_at") or never
+            state = states.get(club.id)
+            return (state and state["last_attempt_at"]) or never
 
         def is_due(club: ClubConfig) -> bool:
             state = states.get(club.id)
@@ -276,9 +278,9 @@ class Pipeline:
         step = self._start(club_id, trigger, attempt=False)
         number = self._number(self.config.club(club_id))
         with self.base.club(number) as driver:
-            step["snapshot"] = snapshot or holds.newest_snapshot(driver, number)
-            row = queries().snapshot(driver, club=number, snapshot=step["snapshot"])
-        if row is not None:
+            step["snapshot"] = wanted = snapshot or holds.newest_snapshot(driver, number)
+            row = wanted and queries().snapshot(driver, club=number, snapshot=wanted)
+        if row:
             step["certified"], step["read"] = row["certified"], row["customers"]
             step["as_of"] = row["as_of"].isoformat()
         return self.load(self.diff([step]))[0]
@@ -316,15 +318,14 @@ class Pipeline:
             number = self._number(club)
             at = clock.now()
             with self.base.club(number) as driver:
-                step["run"] = queries().start_run(driver, club=number, trigger=trigger, at=at)
+                run = queries().start_run(driver, club=number, trigger=trigger, at=at)
+                step["run"] = run
                 if self.origin is not None:
-                    queries().run_of_airflow(
-                        driver, club=number, number=step["run"], **asdict(self.origin)
-                    )
+                    queries().run_of_airflow(driver, club=number, number=run, **asdict(self.origin))
                 if attempt:
                     slot = self._slot(club, at)
                     queries().attempt_club(driver, club=number, at=at, next_read_at=slot)
-                    queries().take_nudges(driver, club=number, run=step["run"], at=at)
+                    queries().take_nudges(driver, club=number, run=run, at=at)
                 else:
                     step["again"] = True
 
@@ -388,6 +389,7 @@ class Pipeline:
                     error=what,
                     next_read_at=at + retry_after if retry_after else None,
                 )
+                assert since is not None  # the query has just set it
                 wait = pause(since, at, self.config.club(step["club"]).every)
                 if wait is not None:
                     until = at + max(wait, retry_after or timedelta(0))
@@ -400,6 +402,8 @@ class Pipeline:
     def _end_run(self, driver: Driver, number: int, step: Step, state: str, stage: str) -> None:
         from clubsync.store.database import queries
 
+        if step["run"] is None:
+            return  # it failed before it began
         queries().end_run(
             driver,
             club=number,
@@ -501,7 +505,7 @@ class Pipeline:
                 self._end_run(driver, number, step, "done", "extract")
                 return
             sql.attempt_club(driver, club=number, at=at, next_read_at=self._slot(club, at))
-            sql.take_nudges(driver, club=number, run=step["run"], at=at)
+            sql.take_nudges(driver, club=number, run=_run_of(step), at=at)
         step["past"], step["again"] = READ_NOW, False
         step["notes"].append(
             f"{interval}: nothing was stored then; one reading now stands for all that was missed (R26)."
@@ -535,7 +539,7 @@ class Pipeline:
                 )
             path = snapshots.path_of(club.id, content_hash)
             self._keep(path, customers, reading)
-            taken: int = queries().add_snapshot(
+            taken = queries().add_snapshot(
                 driver,
                 club=number,
                 as_of=reading.as_of,
@@ -551,7 +555,7 @@ class Pipeline:
                 column_of=json.dumps(dict(reading.column_of)),
             )
             queries().run_snapshot(
-                driver, club=number, run=step["run"], snapshot=taken, read=step["read"]
+                driver, club=number, run=_run_of(step), snapshot=taken, read=step["read"]
             )
         step["snapshot"] = taken
         self._of(step).snapshot = snapshots.Snapshot(
@@ -606,7 +610,9 @@ class Pipeline:
             from clubsync.store import snapshots
             from clubsync.store.database import queries
 
+            assert step["snapshot"] is not None  # extract has taken it
             row = queries().snapshot(driver, club=number, snapshot=step["snapshot"])
+            assert row is not None  # retention leaves the newest alone
             work.snapshot = snapshots.load(self.store, step["club"], row)
         return work.snapshot
 
@@ -754,11 +760,11 @@ class Pipeline:
         import polars as pl
 
         from clubsync.model import CONFLICTING, UNSEEN
-        from clubsync.store.database import fetch
+        from clubsync.store.database import fetch, queries
 
         with self.base.club(number) as driver:
             columns = {**HELD, "row_hash": pl.Int64()}
-            members = fetch(driver, "open_members", columns, {"club": number})
+            members = fetch(driver, queries().open_members, columns, club=number)
         if members.is_empty():
             return pl.DataFrame(schema=HELD)
         members = members.with_columns(pl.col("row_hash").reinterpret(signed=False))
@@ -776,6 +782,7 @@ class Pipeline:
         assert work.affected is not None
         assert work.plan is not None
         assert work.held is not None
+        assert step["snapshot"] is not None
         plan, number = work.plan, self._numbers[step["club"]]
         if plan.changes.is_empty() and work.held.is_empty():
             return
@@ -788,7 +795,7 @@ class Pipeline:
             step["plan"] = queries().add_plan(
                 driver,
                 club=number,
-                run=step["run"],
+                run=_run_of(step),
                 snapshot=step["snapshot"],
                 made_at=clock.now(),
                 revision=work.affected.revision,
@@ -910,7 +917,7 @@ class Pipeline:
         driver: Driver,
         number: int,
         snapshot: Snapshot,
-        state: dict[str, Any],
+        state: ClubStateRow,
         at: datetime,
         newer: bool,
         read: bool,
@@ -957,6 +964,12 @@ def _list_hash(listed: pl.DataFrame) -> str:
     for part in listed.sort("kind", "customer", "erp_id").iter_slices(100_000):
         digest.update(part.write_ndjson().encode())
     return digest.hexdigest()[:16]
+
+
+def _run_of(step: Step) -> int:
+    """The number of a run that has begun."""
+    assert step["run"] is not None
+    return step["run"]
 
 
 def _no_counts() -> dict[str, int]:

@@ -13,7 +13,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import aiosql
 import pgpq
@@ -27,6 +27,11 @@ from psycopg.rows import dict_row
 from clubsync.errors import BaseUnreachable
 from clubsync.store import embedded
 
+if TYPE_CHECKING:
+    from clubsync.store.queries import Queries
+
+P = ParamSpec("P")
+
 SQL = Path(__file__).resolve().parents[2] / "sql"
 COPY_ROWS = 50_000
 #: New rows from which on a table's indexes may be made after them; and what a row takes at least, in bytes.
@@ -37,12 +42,13 @@ Driver = psycopg.Connection[Any]
 
 
 @lru_cache(maxsize=1)
-def queries() -> Any:
+def queries() -> Queries:
     """Every query of `sql/queries/`, by name; called as `queries().name(driver, **parameters)`.
 
     Rows come as dicts.
     """
-    return aiosql.from_path(SQL / "queries", "psycopg", kwargs={"row_factory": dict_row})
+    loaded: Queries = aiosql.from_path(SQL / "queries", "psycopg", kwargs={"row_factory": dict_row})
+    return loaded
 
 
 def default_url() -> str:
@@ -364,15 +370,15 @@ def indexed_after(driver: Driver, table: str, alone: bool) -> Iterator[None]:
         return
     indexes = list(queries().secondary_indexes(driver, table_name=table))
 
-    def run(what: str) -> None:
+    def run(statements: list[str]) -> None:
         driver.execute("set local role none")
-        for index in indexes:
-            driver.execute(index[what])
+        for statement in statements:
+            driver.execute(statement.encode())
         driver.execute("set local role clubsync_club")
 
-    run("take")
+    run([index["take"] for index in indexes])
     yield
-    run("make")
+    run([index["make"] for index in indexes])
 
 
 _known_types: dict[str, dict[str, str]] = {}
@@ -392,10 +398,18 @@ def _column_types(driver: Driver, table: str) -> dict[str, str]:
 
 
 def fetch(
-    driver: Driver, query: str, schema: dict[str, Any], parameters: dict[str, Any] | None = None
+    driver: Driver,
+    query: Callable[Concatenate[Driver, P], Iterator[object]],
+    schema: Mapping[str, Any],
+    *_: P.args,
+    **parameters: P.kwargs,
 ) -> pl.DataFrame:
-    """Run a query of `sql/queries/` and give its rows as a frame of exactly that schema."""
-    with getattr(queries(), f"{query}_cursor")(driver, **(parameters or {})) as cursor:
+    """Run a query of `sql/queries/` and give its rows as a frame of exactly that schema.
+
+    :param query: one of `queries()`.
+    """
+    cursor_of = getattr(queries(), f"{query.__name__}_cursor")
+    with cursor_of(driver, **parameters) as cursor:
         cursor.row_factory = psycopg.rows.tuple_row
         rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
         names = [column.name for column in cursor.description or ()]

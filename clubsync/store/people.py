@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from clubsync import emails
 from clubsync.store import record_index
 from clubsync.store.database import Driver, queries
 
+if TYPE_CHECKING:
+    from clubsync.store.queries import WhoRow
 
-def resolve_person(driver: Driver, club: int, who: str) -> tuple[str | None, list[dict[str, Any]]]:
+
+def resolve_person(driver: Driver, club: int, who: str) -> tuple[str | None, list[WhoRow]]:
     """Whom an email (any spelling) or an ERP id means.
 
     :returns: the normalised email where it is one, and their `erp_id` and `customer`, either of which may

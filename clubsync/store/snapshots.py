@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 import polars as pl
@@ -21,6 +21,9 @@ import xxhash
 
 from clubsync.errors import SnapshotUnreadable
 from connectors.sdk.model import Reading
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import SnapshotRow
 
 #: What the row hash covers: all that can change a decision or the base. `modified_at` is left out, for
 #: a stamp that moves alone changes nothing; gender and country are not kept at all (R19).
@@ -243,7 +246,7 @@ def path_of(club_id: str, content_hash: str) -> str:
     return f"{club_id}/{content_hash}"
 
 
-def load(store: Store, club_id: str, row: Any) -> Snapshot:
+def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
     """The snapshot of a row of sync.snapshot.
 
     :raises SnapshotUnreadable: its files are gone or broken.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -22,6 +22,9 @@ from clubsync.store.database import Driver, fetch, queries
 from clubsync.store.record_index import RECORD_INDEX
 from clubsync.store.snapshots import KEPT, Snapshot
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import ClubStateRow
 
 _MIRROR: dict[str, Any] = {
     **{name: CUSTOMER_SCHEMA[name] for name in KEPT if name not in ("row_hash", "groups")},
@@ -78,14 +81,14 @@ class Affected:
     everything: bool
 
 
-def certified_version(state: dict[str, Any]) -> tuple[datetime, int] | None:
+def certified_version(state: ClubStateRow) -> tuple[datetime, int] | None:
     """The watermark: version of the last certified snapshot that was loaded (R16)."""
-    if state["certified_as_of"] is None:
+    if state["certified_as_of"] is None or state["certified_snapshot"] is None:
         return None
     return (state["certified_as_of"], state["certified_snapshot"])
 
 
-def is_old(snapshot: Snapshot, state: dict[str, Any]) -> bool:
+def is_old(snapshot: Snapshot, state: ClubStateRow) -> bool:
     """R16: whether a newer certified snapshot was loaded already: then this one only fills the history."""
     if snapshot.epoch < state["epoch"]:
         return True
@@ -95,7 +98,7 @@ def is_old(snapshot: Snapshot, state: dict[str, Any]) -> bool:
 
 def is_unchanged(
     snapshot: Snapshot,
-    state: dict[str, Any],
+    state: ClubStateRow,
     policy_hash: str,
     today: date,
     *,
@@ -118,7 +121,7 @@ def build(
     club: int,
     snapshot: Snapshot,
     policy: Policy,
-    state: dict[str, Any],
+    state: ClubStateRow,
     *,
     everything: bool = False,
     keep: Decided | None = None,
@@ -137,9 +140,9 @@ def build(
     known = record_index.read(driver, club)
     stored = fetch(
         driver,
-        "erp_groups",
+        queries().erp_groups,
         {**GROUP_SCHEMA, "listed": pl.Boolean, "group_id": pl.Int64},
-        {"club": club},
+        club=club,
     )
     groups, changed_groups = _groups_in_force(snapshot, stored)
     rechecks = list(queries().rechecks(driver, club=club))
@@ -153,8 +156,8 @@ def build(
     everything = everything or known.is_empty()
     ids = None
     if everything:
-        mirror = fetch(driver, "mirror_all", _MIRROR, {"club": club})
-        base_rows = fetch(driver, "base_all", _BASE_ROW, {"club": club})
+        mirror = fetch(driver, queries().mirror_all, _MIRROR, club=club)
+        base_rows = fetch(driver, queries().base_all, _BASE_ROW, club=club)
     else:
         ids, mirror, base_rows = _closure(
             driver,
@@ -261,7 +264,7 @@ def _closure(
     fresh_ids, fresh_emails = set(ids), set(emails_of)
     while fresh_ids or fresh_emails:
         new = list(fresh_ids)
-        found = fetch(driver, "mirror_of", _MIRROR, {"club": club, "ids": new})
+        found = fetch(driver, queries().mirror_of, _MIRROR, club=club, ids=new)
         mirror = pl.concat([mirror, found])
         now = seen.filter(pl.col("erp_id").is_in(new))
         fresh_emails |= set(found["email_norm"].drop_nulls())
@@ -273,7 +276,7 @@ def _closure(
             )
         fresh_emails -= addresses
         rows = fetch(
-            driver, "base_of", _BASE_ROW, {"club": club, "ids": new, "emails": list(fresh_emails)}
+            driver, queries().base_of, _BASE_ROW, club=club, ids=new, emails=list(fresh_emails)
         )
         base = pl.concat([base, rows]).unique("customer", keep="first", maintain_order=True)
         also = set(rows["email"].drop_nulls()) - addresses - fresh_emails

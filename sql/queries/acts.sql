@@ -1,6 +1,7 @@
 -- What people do by hand (R11 to R13), and what the app does to its users (R9).
 
 -- name: hand_customer(club, customer, email)^
+-- null: customer
 -- A base customer by its id or its email.
 select c.*, m.access, m.row_hash, m.gone_at
 from base.customer as c
@@ -11,6 +12,7 @@ limit 1
 for update of c;
 
 -- name: hand_insert(club, email, email_raw, first_name, last_name, phone, origin, linked_user, at)$
+-- null: email_raw, first_name, last_name, phone, linked_user
 insert into base.customer
 (
     club, email, email_raw, first_name, last_name, phone, origin, in_customers_group, linked_user,
@@ -23,6 +25,7 @@ values
 returning customer;
 
 -- name: hand_edit(club, customer, email, email_raw, first_name, last_name, phone, at)!
+-- null: email, email_raw, first_name, last_name, phone
 update base.customer set
     email = :email,
     email_raw = :email_raw,
@@ -52,6 +55,7 @@ update base.customer set
 where club = :club and customer = :customer;
 
 -- name: hand_link(club, customer, user_id, at)!
+-- null: user_id
 update base.customer set linked_user = :user_id, updated_at = :at
 where club = :club and customer = :customer;
 
@@ -61,10 +65,12 @@ update sync.erp_customer set lapsed = false
 where club = :club and erp_id = :erp_id;
 
 -- name: hand_change(club, run, at, kind, customer, erp_id, before, after, reason, actor)!
+-- null: erp_id, before, after
 insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason, actor)
 values (:club, :run, :at, :kind, :customer, :erp_id, :before, :after, :reason, :actor);
 
 -- name: recheck(club, erp_id, email, why)!
+-- null: erp_id, email
 -- Asked for once, however often it is asked.
 insert into sync.recheck (club, erp_id, email, why)
 select :club, :erp_id::text, :email::text, :why::text
@@ -78,7 +84,7 @@ where not exists (
 -- name: recheck_records(club, ids, why)!
 insert into sync.recheck (club, erp_id, why)
 select :club, i.erp_id, :why::text
-from unnest(:ids::text []) as i (erp_id)
+from unnest(:ids::text[]) as i (erp_id)
 where not exists (
     select 1 from sync.recheck as r
     where r.club = :club and r.erp_id = i.erp_id and r.email is null and r.why = :why::text
@@ -89,6 +95,7 @@ update sync.run set finished_at = :at, state = 'done', counts = :counts, rows_wr
 where club = :club and run = :run;
 
 -- name: user_by(user_id, email)^
+-- null: user_id
 select * from base.app_user
 where user_id = :user_id or (:email::text is not null and email = :email)
 order by user_id = :user_id desc, confirmed desc, user_id
@@ -99,11 +106,13 @@ select * from base.app_user
 where email = :email and confirmed;
 
 -- name: add_user(email, email_raw, confirmed, provider, at)$
+-- null: email, email_raw
 insert into base.app_user (email, email_raw, confirmed, provider, created_at)
 values (:email, :email_raw, :confirmed, :provider, :at)
 returning user_id;
 
 -- name: set_user_email(user_id, email, email_raw, confirmed)!
+-- null: email_raw
 update base.app_user set email = :email, email_raw = :email_raw, confirmed = :confirmed
 where user_id = :user_id;
 
@@ -139,6 +148,7 @@ where r.club = :club and (:include_all::boolean or r.state = 'pending')
 order by r.request_id;
 
 -- name: request_by(club, request_id, email)^
+-- null: request_id
 select
     r.*,
     u.email,
@@ -157,6 +167,7 @@ select request_id from base.attachment_request
 where club = :club and user_id = :user_id and state = 'pending';
 
 -- name: decide_request(club, request_id, state, customer, at)!
+-- null: customer
 update base.attachment_request set state = :state, customer = :customer, decided_at = :at
 where club = :club and request_id = :request_id and state = 'pending';
 

@@ -1,4 +1,5 @@
 -- name: register_club(club_id, name, erp, now)$
+-- row: always
 -- The number of a club, registered at its first mention.
 with added as (
     insert into base.club (club_id, name, erp, created_at)
@@ -23,6 +24,7 @@ select club from base.club
 where club_id = :club_id;
 
 -- name: club_row(club)^
+-- row: always
 select * from base.club
 where club = :club;
 
@@ -48,9 +50,10 @@ select
     s.certified_as_of,
     s.last_error
 from base.club as c
-inner join sync.club_state as s using (club);
+inner join sync.club_state as s on c.club = s.club;
 
 -- name: club_state(club)^
+-- row: always
 select * from sync.club_state
 where club = :club;
 
@@ -77,6 +80,7 @@ where club = :club
 returning failing_since;
 
 -- name: club_loaded(club, at, snapshot, certified, as_of, rows, content_hash, next_recheck, policy_hash, moved, newer, read)!
+-- null: content_hash, next_recheck
 -- A snapshot was loaded; only a newer one moves the watermark (R16), and only one that was read just now
 -- says that the ERP answers.
 update sync.club_state set

@@ -9,78 +9,79 @@ delete from sync.erased
 where club = :club and email_hash = :email_hash;
 
 -- name: remember_erased(club, key_hash, email_hash, at)!
+-- null: email_hash
 insert into sync.erased (club, key_hash, email_hash, erased_at)
 values (:club, :key_hash, :email_hash, :at)
 on conflict (club, key_hash) do nothing;
 
 -- name: erase_memberships(club, customers)!
 delete from base.membership
-where club = :club and customer = any(:customers::bigint []);
+where club = :club and customer = any(:customers::bigint[]);
 
 -- name: erase_requests(club, customers)!
 delete from base.attachment_request as r
 where
     r.club = :club
     and (
-        r.customer = any(:customers::bigint [])
+        r.customer = any(:customers::bigint[])
         or r.user_id in (
             select c.linked_user from base.customer as c
-            where c.club = :club and c.customer = any(:customers::bigint [])
+            where c.club = :club and c.customer = any(:customers::bigint[])
         )
     );
 
 -- name: erase_customers(club, customers)!
 delete from base.customer
-where club = :club and customer = any(:customers::bigint []);
+where club = :club and customer = any(:customers::bigint[]);
 
 -- name: erase_records(club, ids)!
 delete from sync.erp_customer
-where club = :club and erp_id = any(:ids::text []);
+where club = :club and erp_id = any(:ids::text[]);
 
 -- name: erase_changes(club, customers, ids)!
 delete from sync.change
-where club = :club and (customer = any(:customers::bigint []) or erp_id = any(:ids::text []));
+where club = :club and (customer = any(:customers::bigint[]) or erp_id = any(:ids::text[]));
 
 -- name: erase_findings(club, ids)!
 delete from sync.finding
-where club = :club and erp_id = any(:ids::text []);
+where club = :club and erp_id = any(:ids::text[]);
 
 -- name: erase_hold_members(club, customers)!
 delete from sync.hold_member
-where club = :club and customer = any(:customers::bigint []);
+where club = :club and customer = any(:customers::bigint[]);
 
 -- name: erase_rejections(club, customers)!
 delete from sync.hold_rejected
-where club = :club and customer = any(:customers::bigint []);
+where club = :club and customer = any(:customers::bigint[]);
 
 -- name: erase_undone(club, customers)!
 delete from sync.undone
-where club = :club and customer = any(:customers::bigint []);
+where club = :club and customer = any(:customers::bigint[]);
 
 -- name: erase_rechecks(club, ids, emails)!
 delete from sync.recheck
-where club = :club and (erp_id = any(:ids::text []) or email = any(:emails::text []));
+where club = :club and (erp_id = any(:ids::text[]) or email = any(:emails::text[]));
 
 -- name: erase_pairs(club, ids)!
 with similar_keys as (
     delete from sync.similar_key
-    where club = :club and erp_id = any(:ids::text [])
+    where club = :club and erp_id = any(:ids::text[])
 ),
 
 similar_pairs as (
     delete from sync.similar_pair
-    where club = :club and (erp_id_a = any(:ids::text []) or erp_id_b = any(:ids::text []))
+    where club = :club and (erp_id_a = any(:ids::text[]) or erp_id_b = any(:ids::text[]))
 )
 
 delete from sync.ignored_pair
-where club = :club and (erp_id_a = any(:ids::text []) or erp_id_b = any(:ids::text []));
+where club = :club and (erp_id_a = any(:ids::text[]) or erp_id_b = any(:ids::text[]));
 
 -- name: named_in_findings(club, ids)
 -- Open findings of others that name one of these.
 select distinct erp_id from sync.finding
 where
     club = :club
-    and (jsonb_exists_any(detail -> 'others', :ids::text []) or detail ->> 'owner' = any(:ids::text []));
+    and (jsonb_exists_any(detail -> 'others', :ids::text[]) or detail ->> 'owner' = any(:ids::text[]));
 
 -- name: forget_content(club)!
 update sync.club_state set content_hash = null, revision = revision + 1

@@ -107,6 +107,7 @@ where h.club = :club
 order by h.hold;
 
 -- name: who(club, erp_id, email, candidates)
+-- null: email
 -- The records and base customers that an ERP id or an email means.
 -- candidates: those who have the email by the club's vector, which knows who is in the ERP; who is gone has
 -- no access.
@@ -115,7 +116,7 @@ with records as (
     where club = :club and erp_id = :erp_id
     union
     select erp_id from sync.erp_customer
-    where club = :club and erp_id = any(:candidates::text []) and email_norm = :email
+    where club = :club and erp_id = any(:candidates::text[]) and email_norm = :email
     union
     select erp_id from sync.erp_customer
     where club = :club and access != 'yes' and email_norm = :email
@@ -138,7 +139,10 @@ select erp_id, customer from customers
 union
 select r.erp_id, null
 from records as r
-where not exists (select 1 from customers as c where c.erp_id = r.erp_id);
+where not exists (
+    select 1 from customers as c
+    where c.erp_id = r.erp_id
+);
 
 -- name: by_name(club, fragment)
 -- People whose name holds that fragment, records and customers alike.
@@ -283,13 +287,13 @@ select
         from jsonb_array_elements(m.groups::jsonb) as h
         left join sync.erp_group as g on g.club = m.club and g.erp_group_id = h.value ->> 'id'
     ), '') as groups,
-    (
+    coalesce((
         select json_agg(json_build_object('code', f.code, 'severity', f.severity, 'detail', f.detail) order by f.code)
         from sync.finding as f
         where
             f.club = m.club and f.erp_id = m.erp_id
             and (:include_all::boolean or (f.closed_at is null and f.severity != 'info'))
-    ) as findings
+    ), '[]') as findings
 from sync.erp_customer as m
 where
     m.club = :club

@@ -40,6 +40,7 @@ update sync.hold set state = 'emptied', decided_at = :at
 where club = :club and hold = :hold and state = 'open';
 
 -- name: decide_hold(club, hold, state, at, by, list_hash, comment)!
+-- null: comment
 -- One decision wins: whoever comes second changes no row.
 update sync.hold set
     state = :state,
@@ -76,7 +77,7 @@ values (:club, :hold, :customer, :erp_id, :reason, :cause, :row_hash, :version);
 
 -- name: leave_hold(club, hold, customers, version)!
 update sync.hold_member set left_version = :version
-where club = :club and hold = :hold and customer = any(:customers::bigint []) and left_version is null;
+where club = :club and hold = :hold and customer = any(:customers::bigint[]) and left_version is null;
 
 -- name: reject_members(club, customers, until)!
 -- R15: these are not asked about again until then, or until their ERP record changes (no hash: it is gone).
@@ -89,7 +90,7 @@ select
     :until
 from base.customer as c
 left join sync.erp_customer as m on c.club = m.club and c.erp_id = m.erp_id
-where c.club = :club and c.customer = any(:customers::bigint [])
+where c.club = :club and c.customer = any(:customers::bigint[])
 on conflict (club, customer) do update set
     erp_id = excluded.erp_id,
     row_hash = excluded.row_hash,
@@ -158,10 +159,10 @@ select
     email,
     :why
 from base.customer
-where club = :club and customer = any(:customers::bigint []);
+where club = :club and customer = any(:customers::bigint[]);
 
 -- name: any_rejection_over(club, now)$
-select exists (
+select exists(
     select 1 from sync.hold_rejected
     where club = :club and until <= :now
 );

@@ -23,7 +23,7 @@ update sync.club_state set reviewed = true
 where club = :club;
 
 -- name: remove_club_at(club, at)!
-update sync.club_state set remove_at = :at, paused = :at is not null
+update sync.club_state set remove_at = :at, paused = :at::timestamptz is not null
 where club = :club;
 
 -- name: clubs_to_remove(now)

@@ -3,7 +3,7 @@
 -- name: make_plan_tables#
 create temp table if not exists plan_customer (
     customer bigint, erp_id text, email text, email_raw text, first_name text,
-    last_name text, phone text, in_customers_group boolean, auto_groups integer [], reason text,
+    last_name text, phone text, in_customers_group boolean, auto_groups integer[], reason text,
     detached boolean, linked_user bigint, relink boolean, linked_now boolean
 ) on commit delete rows;
 
@@ -33,15 +33,16 @@ select
     'automatic',
     g.id,
     :now
-from unnest(:ids::text [], :names::text []) as g (id, name)
+from unnest(:ids::text[], :names::text[]) as g (id, name)
 on conflict (club, erp_group_id) where kind = 'automatic' do nothing;
 
 -- name: rename_automatic_groups(club, ids, names)!
 update base.customer_group as c set name = g.name
-from unnest(:ids::text [], :names::text []) as g (id, name)
+from unnest(:ids::text[], :names::text[]) as g (id, name)
 where c.club = :club and c.kind = 'automatic' and c.erp_group_id = g.id and c.name != g.name;
 
 -- name: write_erp_groups(club, ids, names, actives, as_of)!
+-- null: actives[]
 insert into sync.erp_group (club, erp_group_id, name, active, listed, group_id, as_of)
 select
     :club,
@@ -51,9 +52,9 @@ select
     true,
     c.group_id,
     :as_of
-from unnest(:ids::text [], :names::text [], :actives::boolean []) as g (id, name, active)
+from unnest(:ids::text[], :names::text[], :actives::boolean[]) as g (id, name, active)
 inner join base.customer_group as c
-    on c.club = :club and c.kind = 'automatic' and c.erp_group_id = g.id
+    on c.club = :club and c.kind = 'automatic' and g.id = c.erp_group_id
 on conflict (club, erp_group_id) do update set
     name = excluded.name,
     active = excluded.active,
@@ -61,20 +62,20 @@ on conflict (club, erp_group_id) do update set
     group_id = excluded.group_id,
     as_of = excluded.as_of
 where
-    (erp_group.name, erp_group.active, erp_group.listed)
-    is distinct from (excluded.name, excluded.active, true);
+(erp_group.name, erp_group.active, erp_group.listed)
+is distinct from (excluded.name, excluded.active, true);
 
 -- name: unlist_erp_groups(club, ids, as_of)!
 -- Of a certified list only (R14): these are on it no more.
 update sync.erp_group set listed = false, as_of = :as_of
-where club = :club and listed and erp_group_id != all(:ids::text []);
+where club = :club and listed and erp_group_id != all(:ids::text[]);
 
 -- name: group_numbers(club)
 select
     erp_group_id as id,
     group_id
 from base.customer_group
-where club = :club and kind = 'automatic';
+where club = :club and kind = 'automatic' and erp_group_id is not null;
 
 -- name: link_users(club)!
 -- A new email that is a person's own confirmed one links that person, unless they are linked in this
@@ -191,7 +192,7 @@ on conflict (club, erp_id, code) where closed_at is null do update set
 
 -- name: close_findings(club, run, at, findings)!
 update sync.finding set closed_at = :at, closed_run = :run
-where club = :club and finding = any(:findings::bigint []);
+where club = :club and finding = any(:findings::bigint[]);
 
 -- name: open_counts(club)
 -- What is open and counts as open, as `summarise_club` counted it last: whatever changes findings calls that.
@@ -217,4 +218,7 @@ select
 from pg_index as i
 where
     i.indrelid = :table_name::regclass
-    and not exists (select 1 from pg_constraint as c where c.conindid = i.indexrelid);
+    and not exists (
+        select 1 from pg_constraint as c
+        where c.conindid = i.indexrelid
+    );

@@ -22,6 +22,7 @@ from sync.incident
 where mended_at is null;
 
 -- name: open_incident(club, kind, since, at)!
+-- null: since
 insert into sync.incident (club, kind, since, opened_at)
 values (:club, :kind, :since, :at)
 on conflict (club, kind) where mended_at is null do nothing;
@@ -72,7 +73,8 @@ where club = :club and taken_at is null;
 
 -- name: last_nudge(club)$
 -- When somebody last asked for the club, whether a reading has answered it or not.
-select max(received_at) from sync.nudge where club = :club;
+select max(received_at) from sync.nudge
+where club = :club;
 
 -- name: take_nudges(club, run, at)!
 -- The reading that begins now comes after them.
@@ -150,6 +152,9 @@ select
     count(*) filter (where s.failing_since is not null and not s.paused) as failing,
     count(*) filter (where s.quarantined_until is not null and not s.paused) as quarantined,
     count(*) filter (
-        where exists (select 1 from sync.hold as h where h.club = s.club and h.state = 'open')
+        where exists (
+            select 1 from sync.hold as h
+            where h.club = s.club and h.state = 'open'
+        )
     ) as held
 from sync.club_state as s;

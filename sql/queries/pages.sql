@@ -16,14 +16,19 @@ with open_now as (
 
 closed as (
     delete from sync.finding_summary as f
-    where f.club = :club and not exists (select 1 from open_now as o where o.code = f.code)
+    where f.club = :club and not exists (
+        select 1 from open_now as o
+        where o.code = f.code
+    )
 ),
 
 still_open as (
     insert into sync.finding_summary as f (club, code, findings, oldest)
     select :club, o.code, o.findings, o.oldest
     from open_now as o
-    on conflict (club, code) do update set findings = excluded.findings, oldest = excluded.oldest
+    on conflict (club, code) do update set
+        findings = excluded.findings,
+        oldest = excluded.oldest
     where (f.findings, f.oldest) is distinct from (excluded.findings, excluded.oldest)
 )
 
@@ -62,10 +67,11 @@ where club = :club and sync.run.run = :number;
 
 -- name: add_act(club, at, actor, kind, detail, people)$
 insert into sync.act (club, at, actor, kind, detail, people)
-values (:club, :at, :actor, :kind, :detail, :people::text [])
+values (:club, :at, :actor, :kind, :detail, :people::text[])
 returning act;
 
 -- name: end_act(club, act, outcome, told, detail)!
+-- null: told
 update sync.act set outcome = :outcome, told = :told, detail = detail || :detail::jsonb
 where club = :club and act = :act;
 
@@ -84,12 +90,13 @@ limit :how_many;
 update sync.act set
     people = array(
         select p from unnest(people) as p
-        where p != all(:people::text [])
+        where p != all(:people::text[])
     ),
     detail = detail - 'erp_id' - 'one' - 'other'
-where club = :club and people && :people::text [];
+where club = :club and people && :people::text[];
 
 -- name: club_board(at, clubs, of, reads, completes, datas, read, complete, data, strangers, words, erp, state, sort, down, how_many, skip)
+-- null: reads[], completes[], datas[], data
 -- Clubs with their state, a page of them; and beside every row how many clubs are in each state, and of
 -- each ERP. Promises (R25): those of most clubs; other ones, in seconds; and which of these (of, from 1) which
 -- clubs have. strangers: clubs that
@@ -100,7 +107,8 @@ with other as (
         make_interval(secs => o.read) as read,
         make_interval(secs => o.complete) as complete,
         make_interval(secs => o.data) as data
-    from unnest(:reads::double precision [], :completes::double precision [], :datas::double precision [])
+    from
+        unnest(:reads::double precision[], :completes::double precision[], :datas::double precision[])
         with ordinality as o (read, complete, data, number)
 ),
 
@@ -110,7 +118,7 @@ promised as (
         o.read,
         o.complete,
         o.data
-    from unnest(:clubs::integer [], :of::integer []) as p (club, number)
+    from unnest(:clubs::integer[], :of::integer[]) as p (club, number)
     inner join other as o on p.number = o.number
 ),
 
@@ -128,7 +136,7 @@ board as materialized (
         coalesce(y.findings, 0) as findings,
         coalesce(s.certified_at, s.certified_as_of) as certified_at,
         case
-            when c.club = any(:strangers::integer []) then 'gone'
+            when c.club = any(:strangers::integer[]) then 'gone'
             when s.paused then 'paused'
             when s.quarantined_until is not null then 'quarantined'
             when s.failing_since is not null then 'failing'
@@ -220,7 +228,7 @@ page as (
                     end
                 when :sort = 'customers' then b.customers
                 when :sort = 'findings' then b.findings
-                when :sort = 'age' then - extract(epoch from b.certified_at)::double precision
+                when :sort = 'age' then -extract(epoch from b.certified_at)::double precision
             end * case when :down then -1 else 1 end nulls last,
             case when :sort = 'name' and :down then b.name end collate "C" desc,
             b.name collate "C",
@@ -267,13 +275,14 @@ from (
             date_bin('6 hours', hour, :since::timestamptz) as hour,
             changes
         from sync.change_hour
-        where club = any(:clubs::integer []) and hour >= :since
+        where club = any(:clubs::integer[]) and hour >= :since
     ) as h
     group by 1, 2
 ) as p
 group by p.club;
 
 -- name: club_facts(club)^
+-- row: always
 select
     c.name,
     c.erp,
@@ -299,7 +308,7 @@ select
     (
         select count(*) from sync.similar_pair as p
         where p.club = c.club
-    ) as similar
+    ) as "similar"
 from base.club as c
 inner join sync.club_state as s on c.club = s.club
 left join sync.club_summary as y on c.club = y.club
@@ -464,7 +473,7 @@ with board as materialized (
             or strpos(lower(c.name), lower(:words)) > 0
             or strpos(c.club_id, lower(:words)) > 0
         )
-        and not c.club = any(:strangers::integer [])
+        and not c.club = any(:strangers::integer[])
 ),
 
 counts as (
@@ -502,7 +511,7 @@ page as (
 )
 
 select *
-from counts as n
+from counts
 left join page as g on true
 order by g.place;
 
@@ -569,7 +578,7 @@ left join sync.club_summary as y on h.club = y.club
 left join sync.hold_version as v on h.club = v.club and h.hold = v.hold and h.version = v.version
 where
     case when :state = 'open' then h.state = 'open' else h.state != 'open' end
-    and not c.club = any(:strangers::integer [])
+    and not c.club = any(:strangers::integer[])
 order by
     case when :state = 'open' then h.opened_at end,
     h.decided_at desc,
@@ -610,6 +619,7 @@ order by m.cause, m.customer
 limit :how_many offset :skip;
 
 -- name: clubs_that_know(erp_id, email, how_many)
+-- null: erp_id, email
 -- In which clubs somebody of that ERP id or email is: one look into an index for each club.
 select
     c.club_id,
@@ -617,26 +627,27 @@ select
     k.erp_id,
     k.customer
 from base.club as c
-cross join lateral (
-    (
-        select m.erp_id, null::bigint as customer from sync.erp_customer as m
-        where m.club = c.club and m.erp_id = :erp_id
+cross join
+    lateral (
+        (
+            select m.erp_id, null::bigint as customer from sync.erp_customer as m
+            where m.club = c.club and m.erp_id = :erp_id
+            limit 1
+        )
+        union all
+        (
+            select b.erp_id, b.customer from base.customer as b
+            where b.club = c.club and b.email = :email
+            limit 1
+        )
+        union all
+        (
+            select m.erp_id, null::bigint from sync.erp_customer as m
+            where m.club = c.club and m.access != 'yes' and m.email_norm = :email
+            limit 1
+        )
         limit 1
-    )
-    union all
-    (
-        select b.erp_id, b.customer from base.customer as b
-        where b.club = c.club and b.email = :email
-        limit 1
-    )
-    union all
-    (
-        select m.erp_id, null::bigint from sync.erp_customer as m
-        where m.club = c.club and m.access != 'yes' and m.email_norm = :email
-        limit 1
-    )
-    limit 1
-) as k
+    ) as k
 order by lower(c.name)
 limit :how_many;
 
@@ -687,10 +698,12 @@ limit :how_many;
 select coalesce(sum(certified_rows), 0) from sync.club_state;
 
 -- name: records_of(club)$
+-- row: always
 select coalesce(certified_rows, 0) from sync.club_state
 where club = :club;
 
 -- name: person(club, customer, erp_id)^
+-- null: erp_id
 -- Who a person is, for those who may see it.
 select
     b.customer,

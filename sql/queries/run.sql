@@ -3,6 +3,7 @@ insert into sync.run (club, trigger, started_at) values (:club, :trigger, :at)
 returning run;
 
 -- name: end_run(club, run, at, state, stage, snapshot, plan, read, counts, rows_written, error, remedy, runbook)!
+-- null: error, remedy, runbook
 update sync.run set
     finished_at = :at,
     state = :state,
@@ -25,8 +26,10 @@ where club = :club and run = :run;
 insert into sync.snapshot
 (club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of)
 values
-(:club, :as_of, :read_at, :certified, :doubts, :customers, :rows_read, :content_hash, :path, :epoch, :columns,
-    :column_of)
+(
+    :club, :as_of, :read_at, :certified, :doubts, :customers, :rows_read, :content_hash, :path, :epoch, :columns,
+    :column_of
+)
 returning snapshot;
 
 -- name: snapshot(club, snapshot)^
@@ -39,7 +42,10 @@ select max(s.as_of) from sync.snapshot as s
 where
     s.club = :club
     and s.epoch = :epoch
-    and not exists (select from unnest(s.doubts) as d (doubt) where starts_with(d.doubt, :only_changes));
+    and not exists (
+        select from unnest(s.doubts) as d (doubt)
+        where starts_with(d.doubt, :only_changes)
+    );
 
 -- name: snapshots_between(club, start, until)
 select * from sync.snapshot

@@ -8,7 +8,7 @@ select
     replaced_by, created_at, is_company, placeholder, row_hash, as_of, snapshot,
     gone_at is not null as gone, access, lapsed
 from sync.erp_customer
-where club = :club and erp_id = any(:ids::text []);
+where club = :club and erp_id = any(:ids::text[]);
 
 -- name: mirror_all(club)
 select
@@ -27,20 +27,20 @@ where club = :club;
 select erp_id from sync.erp_customer
 where
     club = :club
-    and erp_id = any(:candidates::text [])
-    and email_norm = any(:emails::text [])
+    and erp_id = any(:candidates::text[])
+    and email_norm = any(:emails::text[])
 union
 select erp_id from sync.erp_customer
-where club = :club and access != 'yes' and email_norm = any(:emails::text [])
+where club = :club and access != 'yes' and email_norm = any(:emails::text[])
 union
 select erp_id from sync.erp_customer
-where club = :club and guardian_id = any(:ids::text [])
+where club = :club and guardian_id = any(:ids::text[])
 union
 select erp_id from sync.erp_customer
-where club = :club and replaced_by = any(:ids::text [])
+where club = :club and replaced_by = any(:ids::text[])
 union
 select erp_id from base.customer
-where club = :club and erp_id is not null and email = any(:emails::text []);
+where club = :club and erp_id is not null and email = any(:emails::text[]);
 
 -- name: base_of(club, ids, emails)
 select
@@ -49,7 +49,7 @@ select
     c.linked_user, u.email as user_email
 from base.customer as c
 left join base.app_user as u on c.linked_user = u.user_id
-where c.club = :club and (c.erp_id = any(:ids::text []) or c.email = any(:emails::text []));
+where c.club = :club and (c.erp_id = any(:ids::text[]) or c.email = any(:emails::text[]));
 
 -- name: base_all(club)
 select

@@ -17,11 +17,11 @@ from sync.erp_customer as m
 left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
 where
     m.club = :club
-    and m.erp_id = any(:ids::text [])
+    and m.erp_id = any(:ids::text[])
     and m.gone_at is null
     and not m.placeholder
     and not m.is_company
-    and (m.status = any(:statuses::text []) or m.status = 'unknown')
+    and (m.status = any(:statuses::text[]) or m.status = 'unknown')
     and (m.valid_from is null or m.valid_from <= :today)
     and (m.valid_until is null or m.valid_until >= :today)
     and (m.access != 'no' or c.customer is not null);
@@ -31,6 +31,7 @@ select similar_upto from sync.club_state
 where club = :club;
 
 -- name: set_similar_upto(club, upto)!
+-- null: upto
 update sync.club_state set similar_upto = :upto
 where club = :club and similar_upto is distinct from :upto;
 
@@ -43,7 +44,7 @@ limit :how_many;
 
 -- name: forget_similar_keys(club, ids)!
 delete from sync.similar_key
-where club = :club and erp_id = any(:ids::text []);
+where club = :club and erp_id = any(:ids::text[]);
 
 -- name: write_similar_keys(club, ids, keys)!
 insert into sync.similar_key (club, erp_id, key)
@@ -51,14 +52,14 @@ select
     :club,
     k.erp_id,
     k.key
-from unnest(:ids::text [], :keys::bigint []) as k (erp_id, key);
+from unnest(:ids::text[], :keys::bigint[]) as k (erp_id, key);
 
 -- name: similar_blocks(club, keys, limit_to)
 -- Who has these keys, no more than so many of each.
 select
     k.key,
     s.erp_id
-from unnest(:keys::bigint []) as k (key)
+from unnest(:keys::bigint[]) as k (key)
 cross join lateral (
     select erp_id from sync.similar_key
     where club = :club and key = k.key
@@ -71,13 +72,13 @@ select
     erp_id_a as a,
     erp_id_b as b
 from sync.similar_pair
-where club = :club and erp_id_a = any(:ids::text [])
+where club = :club and erp_id_a = any(:ids::text[])
 union
 select
     erp_id_a,
     erp_id_b
 from sync.similar_pair
-where club = :club and erp_id_b = any(:ids::text []);
+where club = :club and erp_id_b = any(:ids::text[]);
 
 -- name: similar_pairs_of(club)
 select
@@ -92,11 +93,11 @@ select
     erp_id_a as a,
     erp_id_b as b
 from sync.ignored_pair
-where club = :club and (erp_id_a = any(:ids::text []) or erp_id_b = any(:ids::text []));
+where club = :club and (erp_id_a = any(:ids::text[]) or erp_id_b = any(:ids::text[]));
 
 -- name: forget_similar_pairs(club, lefts, rights)!
 delete from sync.similar_pair as p
-using unnest(:lefts::text [], :rights::text []) as g (a, b)
+using unnest(:lefts::text[], :rights::text[]) as g (a, b)
 where p.club = :club and p.erp_id_a = g.a and p.erp_id_b = g.b;
 
 -- name: write_similar_pair(club, a, b, score, reasons)*!
@@ -126,24 +127,25 @@ from (
         p.erp_id_b as other,
         unnest(p.reasons) as reason
     from sync.similar_pair as p
-    where p.club = :club and p.erp_id_a = any(:ids::text [])
+    where p.club = :club and p.erp_id_a = any(:ids::text[])
     union all
     select
         p.erp_id_b,
         p.erp_id_a,
         unnest(p.reasons)
     from sync.similar_pair as p
-    where p.club = :club and p.erp_id_b = any(:ids::text [])
+    where p.club = :club and p.erp_id_b = any(:ids::text[])
 ) as s
 group by s.erp_id
-on conflict (club, erp_id, code) where closed_at is null do update set detail = excluded.detail
+on conflict (club, erp_id, code) where closed_at is null do update set
+    detail = excluded.detail
 where finding.detail is distinct from excluded.detail;
 
 -- name: close_similar_findings(club, run, at, ids)!
 update sync.finding as f set closed_at = :at, closed_run = :run
 where
     f.club = :club
-    and f.erp_id = any(:ids::text [])
+    and f.erp_id = any(:ids::text[])
     and f.code = 'SIMILAR_RECORD'
     and f.closed_at is null
     and not exists (
@@ -192,4 +194,4 @@ select
     c.customer
 from sync.erp_customer as m
 left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
-where m.club = :club and m.erp_id = any(:ids::text []);
+where m.club = :club and m.erp_id = any(:ids::text[]);

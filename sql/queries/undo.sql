@@ -22,7 +22,7 @@ select
     c.customer, c.erp_id, c.email, c.email_raw, c.first_name, c.last_name, c.phone,
     c.in_customers_group, c.auto_groups, c.reason, c.detached_at is not null as detached, c.linked_user
 from base.customer as c
-where c.club = :club and c.customer = any(:customers::bigint []);
+where c.club = :club and c.customer = any(:customers::bigint[]);
 
 -- name: who_has(club, column_emails, column_erp_ids, column_users)
 -- Who stands in the way of giving these back.
@@ -30,12 +30,13 @@ select customer, email, erp_id, linked_user from base.customer
 where
     club = :club
     and (
-        email = any(:column_emails::text [])
-        or erp_id = any(:column_erp_ids::text [])
-        or linked_user = any(:column_users::bigint [])
+        email = any(:column_emails::text[])
+        or erp_id = any(:column_erp_ids::text[])
+        or linked_user = any(:column_users::bigint[])
     );
 
 -- name: remember_undone(club, run, customers, erp_ids, at)!
+-- null: erp_ids[]
 -- The record whose state was undone, and that state: no hash is a record that is gone. Of who has no ERP
 -- id again it is the record that had adopted them (erp_ids).
 insert into sync.undone (club, customer, erp_id, row_hash, run, undone_at)
@@ -46,7 +47,7 @@ select
     case when m.gone_at is null then m.row_hash end,
     :run,
     :at
-from unnest(:customers::bigint [], :erp_ids::text []) as u (customer, erp_id)
+from unnest(:customers::bigint[], :erp_ids::text[]) as u (customer, erp_id)
 inner join base.customer as c on c.club = :club and u.customer = c.customer
 left join sync.erp_customer as m on c.club = m.club and coalesce(c.erp_id, u.erp_id) = m.erp_id
 on conflict (club, customer) do update set

@@ -13,11 +13,11 @@ where
 
 -- name: forget_snapshots(club, snapshots)!
 delete from sync.snapshot
-where club = :club and snapshot = any(:snapshots::bigint []);
+where club = :club and snapshot = any(:snapshots::bigint[]);
 
 -- name: paths_in_use(club, paths)
 select distinct path from sync.snapshot
-where club = :club and path = any(:paths::text []);
+where club = :club and path = any(:paths::text[]);
 
 -- name: old_plans(club, before)
 select plan, path from sync.plan
@@ -25,7 +25,7 @@ where club = :club and made_at < :before;
 
 -- name: forget_plans(club, plans)!
 delete from sync.plan
-where club = :club and plan = any(:plans::bigint []);
+where club = :club and plan = any(:plans::bigint[]);
 
 -- name: forget_runs(club, before)!
 -- Runs that changed nothing; those that did stay with their audit rows.
@@ -34,8 +34,14 @@ where
     r.club = :club
     and r.started_at < :before
     and r.rows_written = 0
-    and not exists (select 1 from sync.change as ch where ch.club = r.club and ch.run = r.run)
-    and not exists (select 1 from sync.hold as h where h.club = r.club and h.run = r.run);
+    and not exists (
+        select 1 from sync.change as ch
+        where ch.club = r.club and ch.run = r.run
+    )
+    and not exists (
+        select 1 from sync.hold as h
+        where h.club = r.club and h.run = r.run
+    );
 
 -- name: forget_change_hours(club, before)!
 delete from sync.change_hour

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from clubsync.config import ClubConfig
 from clubsync.extract.incremental import since
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import ClubStateRow
 
 CLUB = ClubConfig(
     id="c", name="C", erp="mindbody", connection="c", full_read="24h", timezone="Europe/Paris"
@@ -18,13 +21,15 @@ NIGHT = datetime(2026, 11, 21, 23, 0, tzinfo=UTC)  # midnight in Paris
 MINUTE = timedelta(minutes=1)
 
 
-def state(complete: datetime | None = COMPLETE, **more: Any) -> dict[str, Any]:
-    return {
+def state(complete: datetime | None = COMPLETE, **more: Any) -> ClubStateRow:
+    """What `since` looks at of a club's state."""
+    looked_at = {
         "certified_as_of": complete,
         "confirmed_empty": False,
         "confirmed_same_club": False,
         **more,
     }
+    return cast("ClubStateRow", looked_at)
 
 
 def test_a_club_that_was_never_read_is_read_whole() -> None:

@@ -179,8 +179,9 @@ class Drill:
     def rows(self) -> list[dict[str, Any]]:
         with self.base.transaction() as driver:
             number = queries().find_club(driver, club_id=CLUB)
+        assert number is not None
         with self.base.club(number) as driver:
-            return list(queries().customers(driver, club=number))
+            return [{**row} for row in queries().customers(driver, club=number)]
 
     def inside(self) -> dict[str, tuple[str, list[str]]]:
         return {

@@ -92,9 +92,10 @@ class Drill:
     def inside(self) -> set[str]:
         with self.base.transaction() as driver:
             number = queries().find_club(driver, club_id=CLUB)
+        assert number is not None
         with self.base.club(number) as driver:
             rows = list(queries().customers(driver, club=number))
-        return {row["erp_id"] for row in rows if row["in_customers_group"]}
+        return {str(row["erp_id"]) for row in rows if row["in_customers_group"]}
 
 
 @pytest.fixture

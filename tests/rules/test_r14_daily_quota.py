@@ -88,9 +88,10 @@ class Studio:
         """ERP id -> email of who is in the Customers group."""
         with self.base.transaction() as driver:
             number = queries().find_club(driver, club_id=self.id)
+        assert number is not None
         with self.base.club(number) as driver:
             rows = list(queries().customers(driver, club=number))
-        return {row["erp_id"]: row["email"] for row in rows if row["in_customers_group"]}
+        return {str(row["erp_id"]): str(row["email"]) for row in rows if row["in_customers_group"]}
 
 
 @pytest.fixture

@@ -117,9 +117,10 @@ class Gym:
         """ERP id -> email of who is in the Customers group."""
         with self.base.transaction() as driver:
             number = queries().find_club(driver, club_id=self.id)
+        assert number is not None
         with self.base.club(number) as driver:
             rows = list(queries().customers(driver, club=number))
-        return {row["erp_id"]: row["email"] for row in rows if row["in_customers_group"]}
+        return {str(row["erp_id"]): str(row["email"]) for row in rows if row["in_customers_group"]}
 
     def kept(self) -> list[Path]:
         """The files of unfinished readings."""
@@ -299,6 +300,7 @@ def test_r14_another_request_begins_anew(gym: Gym, what: str) -> None:
         )
     with gym.base.transaction() as driver:
         number = queries().find_club(driver, club_id=gym.id)
+    assert number is not None
     with gym.base.club(number) as driver:
         state = queries().club_state(driver, club=number)
     shelf = resume.Shelf(gym.store, gym.id, state["hash_key"], state["epoch"])

@@ -250,15 +250,16 @@ class Club:
 
     @property
     def number(self) -> int:
+        """The club's number; 0 before its first sync."""
         with self._base.transaction() as driver:
-            found: int = queries().find_club(driver, club_id=self.id)
-        return found
+            found = queries().find_club(driver, club_id=self.id)
+        return found or 0
 
     def base(self) -> dict[str, dict[str, Any]]:
         """The club base by ERP id, else by email; the columns of `customers --json`."""
         with self.driver() as driver:
             rows = list(queries().customers(driver, club=self.number))
-        return {row["erp_id"] or row["email"] or f"#{row['id']}": row for row in rows}
+        return {row["erp_id"] or row["email"] or f"#{row['id']}": {**row} for row in rows}
 
     def customer(self, customer: int) -> dict[str, Any]:
         """The base customer of that id."""
@@ -287,7 +288,8 @@ class Club:
     def changes(self, *, run: int | None = None) -> list[dict[str, Any]]:
         """The audit, of all runs or of one, in order."""
         with self.driver() as driver:
-            return list(queries().changes(driver, club=self.number, run=run, since=None))
+            rows = queries().changes(driver, club=self.number, run=run, since=None)
+            return [{**row} for row in rows]
 
     def kinds(self) -> dict[str, int]:
         """Kinds of change of the last run that there were any of."""
@@ -314,7 +316,9 @@ class Club:
         pipeline = self.pipeline()
         with self.driver() as driver:
             state = queries().club_state(driver, club=self.number)
+            assert state["last_snapshot"] is not None
             row = queries().snapshot(driver, club=self.number, snapshot=state["last_snapshot"])
+            assert row is not None
             snapshot = snapshots.load(pipeline.store, self.id, row)
             policy = pipeline.policy(self.config, snapshot.certified)
             whole = affected.build(driver, self.number, snapshot, policy, state, everything=True)

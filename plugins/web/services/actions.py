@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -24,6 +24,9 @@ from plugins.web import nudging
 from plugins.web.auth import Person
 from plugins.web.context import Club, base, engine
 from plugins.web.errors import Refused
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import FindHoldRow
 
 PATIENCE = 20.0
 """Seconds for which a person waits for a test of a connection."""
@@ -86,7 +89,7 @@ def write(
     **detail: Any,
 ) -> int:
     """:param driver: inside a transaction of the club."""
-    number: int = queries().add_act(
+    return queries().add_act(
         driver,
         club=club,
         at=clock.now(),
@@ -95,7 +98,6 @@ def write(
         detail=json.dumps(detail),
         people=list(people),
     )
-    return number
 
 
 def show(club: Club, person: Person, what: str, people: Sequence[str], **detail: Any) -> None:
@@ -241,10 +243,10 @@ def decide_hold(
     return found(club, asked.number)
 
 
-def of_club(club: Club, hold: int) -> dict[str, Any]:
+def of_club(club: Club, hold: int) -> FindHoldRow:
     """:raises Refused: 404: this club has no such hold."""
     with club.driver() as driver:
-        row: dict[str, Any] | None = queries().find_hold(driver, hold=hold)
+        row = queries().find_hold(driver, hold=hold)
     if row is None:  # row-level security shows a club its own
         raise Refused(404, "No such hold", f"{club.config.name} has no hold {hold}.")
     return row

@@ -96,7 +96,8 @@ def board(
                 skip=(page - 1) * size,
             )
         )
-        shown = [row for row in rows if row["club"] is not None]
+        # beyond the last page there is one row, with the counts alone
+        shown: list[Mapping[str, Any]] = [row for row in rows if row["club"] is not None]
         sparks = _sparks(driver, [row["club"] for row in shown], at)
     states = rows[0]["states"]
     total = states.get(state, 0) if state else sum(states.values())
@@ -216,23 +217,18 @@ def one(club: Club) -> ClubNow:
             for kind, length, when in kinds
             if length is not None
         ],
-        **{
-            name: row[name]
-            for name in (
-                "certified_at",
-                "certified_as_of",
-                "next_read_at",
-                "failing_since",
-                "failures",
-                "quarantined_until",
-                "paused",
-                "remove_at",
-                "customers",
-                "findings",
-                "similar",
-                "hold",
-            )
-        },
+        certified_at=row["certified_at"],
+        certified_as_of=row["certified_as_of"],
+        next_read_at=row["next_read_at"],
+        failing_since=row["failing_since"],
+        failures=row["failures"],
+        quarantined_until=row["quarantined_until"],
+        paused=row["paused"],
+        remove_at=row["remove_at"],
+        customers=row["customers"],
+        findings=row["findings"],
+        similar=row["similar"],
+        hold=row["hold"],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -225,7 +226,7 @@ def similar(
             SimilarPair(
                 score=round(row["score"], 3),
                 reasons=suites.similarity(row["reasons"], language),
-                same=[n for n in _COMPARED if row[f"a_{n}"] and row[f"a_{n}"] == row[f"b_{n}"]],
+                same=_same(row),
                 records=(_card(row, "a_", shown), _card(row, "b_", shown)),
             )
             for row in rows
@@ -234,7 +235,11 @@ def similar(
     )
 
 
-def _card(row: dict[str, Any], side: str, shown: bool) -> Card:
+def _same(pair: Mapping[str, Any]) -> list[str]:
+    return [n for n in _COMPARED if pair[f"a_{n}"] and pair[f"a_{n}"] == pair[f"b_{n}"]]
+
+
+def _card(row: Mapping[str, Any], side: str, shown: bool) -> Card:
     names = ("erp_id", *_COMPARED, "status", "access")
     card = masking.row({name: row[f"{side}{name}"] for name in names}, shown)
     if isinstance(card["birth_date"], date):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -146,7 +146,7 @@ def one(club: Club, hold: int, shown: bool, list_hash: str | None = None, page: 
         version = sql.hold_version(driver, club=club.number, hold=hold, list_hash=wanted)
         if version is None:
             raise Refused(404, "No such list", f"Hold {hold} never had that list.")
-        people: list[dict[str, Any]] = list(
+        people = list(
             sql.people_of_a_list(
                 driver,
                 club=club.number,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -15,6 +16,9 @@ from clubsync.store.people import resolve_person
 from clubsync.validate import suites
 from plugins.web.context import Club, base, find_club, registry
 from plugins.web.services import masking
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import PeopleByKeyRow
 
 SEARCHED = 50_000
 """Records up to which a part of a name is searched for; among more, a whole name is found by its key."""
@@ -110,12 +114,13 @@ def ask(
 
 def _record_of(club: Club, words: str) -> str | None:
     """The ERP id that an email stands for, where it is one alone: found by index, however large the club."""
+    email = emails.normalise(words)
+    if email is None:
+        return None
     with base().reader() as driver:
-        email = emails.normalise(words)
         rows = list(queries().records_of_email(driver, club=club.number, email=email))
     holders = [row for row in rows if row["holds"]] or rows
-    found: str | None = holders[0]["erp_id"] if len(holders) == 1 else None
-    return found
+    return holders[0]["erp_id"] if len(holders) == 1 else None
 
 
 def _is_name(driver: Driver, club: Club, words: str) -> bool:
@@ -137,7 +142,7 @@ def _of_name(driver: Driver, club: Club, words: str, language: str) -> Answer | 
     return Answer(verdict="unknown", reasons=[], sentence=sentence, timeline=[], candidates=people)
 
 
-def _by_key(driver: Driver, club: Club, words: str) -> list[dict[str, Any]]:
+def _by_key(driver: Driver, club: Club, words: str) -> list[PeopleByKeyRow]:
     import polars as pl
 
     from clubsync.validate import similarity
@@ -156,12 +161,12 @@ def _told(driver: Driver, club: Club, answer: Answer, language: str, shown: bool
     who, pairs, waiting = None, [], []
     if erp_id or customer:
         row = sql.person(driver, club=club.number, customer=customer, erp_id=erp_id)
-        if row["email"]:
+        if row and row["email"]:
             email = row["email"]
             waiting = [
                 r["id"] for r in sql.requests_of_a_person(driver, club=club.number, email=email)
             ]
-        who = Who(**masking.row(row, shown))
+        who = Who(**masking.row(row, shown)) if row else None
     if erp_id:
         pairs = [
             Pair(other=p["other"], reasons=suites.similarity(p["reasons"], language))
@@ -184,7 +189,7 @@ def _told(driver: Driver, club: Club, answer: Answer, language: str, shown: bool
     )
 
 
-def _card(row: dict[str, Any], shown: bool) -> dict[str, Any]:
+def _card(row: Mapping[str, Any], shown: bool) -> dict[str, Any]:
     names = ("customer", "erp_id", "first_name", "last_name", "email", "in_customers_group")
     return masking.row({name: row.get(name) for name in names}, shown)
 

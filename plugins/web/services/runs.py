@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -38,7 +39,7 @@ class Run(BaseModel):
     log: str | None = Field(description="of its task in Airflow: a path below Airflow's address")
 
 
-def _run(row: dict[str, Any]) -> Run:
+def _run(row: Mapping[str, Any]) -> Run:
     return Run(
         counts={kind: n for kind, n in row["counts"].items() if n},
         certified=row.get("certified"),
@@ -63,7 +64,7 @@ def _run(row: dict[str, Any]) -> Run:
     )
 
 
-def _log(row: dict[str, Any]) -> str | None:
+def _log(row: Mapping[str, Any]) -> str | None:
     """Where in Airflow the log is of the stage that a run came to."""
     if row["airflow_run"] is None:
         return None
@@ -150,7 +151,7 @@ _SAME = {"email_raw"}
 """Fields that say what another one says."""
 
 
-def _change(row: dict[str, Any], shown: bool) -> Change:
+def _change(row: Mapping[str, Any], shown: bool) -> Change:
     before = masking.row(row["before"] or {}, shown)
     after = masking.row(row["after"] or {}, shown)
     names = [n for n in dict.fromkeys([*before, *after]) if n not in _SAME]
@@ -263,9 +264,8 @@ def of_dag_run(
     group = task.rpartition(".")[0] if task else None
     told = []
     for row in rows:
-        same = task == row["airflow_task"] or (
-            group and group == row["airflow_task"].rpartition(".")[0]
-        )
+        theirs = row["airflow_task"] or ""
+        same = task == theirs or (group and group == theirs.rpartition(".")[0])
         if task and not same and task in {"due", "failed", "outcome"}:
             same = True  # these are about all clubs of the run
         elif task and index is not None and index >= 0 and row["airflow_index"] != index:

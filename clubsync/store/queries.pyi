@@ -1,0 +1,1761 @@
+"""The queries of `sql/queries/` with the types that PostgreSQL finds for them.
+
+Written by `make queries`; tests/sql compares it with the database. A column may be None unless the query rules
+that out; a parameter, where the query asks about it or its header says so. There is no module: import what is
+here under TYPE_CHECKING.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol, TypedDict
+from uuid import UUID
+
+from psycopg import Connection
+
+Driver = Connection[Any]
+
+class HandCustomerRow(TypedDict):
+    club: int
+    customer: int
+    erp_id: str | None
+    email: str | None
+    email_raw: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    origin: str
+    in_customers_group: bool
+    auto_groups: list[int]
+    reason: str | None
+    reason_at: datetime | None
+    detached_at: datetime | None
+    linked_user: int | None
+    created_at: datetime
+    updated_at: datetime
+    access: str | None
+    row_hash: int | None
+    gone_at: datetime | None
+
+class UserByRow(TypedDict):
+    user_id: int
+    email: str | None
+    email_raw: str | None
+    confirmed: bool
+    provider: str
+    created_at: datetime
+
+class ConfirmedUserRow(TypedDict):
+    user_id: int
+    email: str
+    email_raw: str | None
+    confirmed: bool
+    provider: str
+    created_at: datetime
+
+class ClubsOfUserRow(TypedDict):
+    club: int
+
+class LinkOfUserRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    email: str | None
+
+class RequestsRow(TypedDict):
+    id: int
+    user: int
+    email: str | None
+    confirmed: bool
+    state: str
+    customer: int | None
+    created_at: datetime
+    decided_at: datetime | None
+
+class RequestByRow(TypedDict):
+    club: int
+    request_id: int
+    user_id: int
+    state: str
+    customer: int | None
+    created_at: datetime
+    decided_at: datetime | None
+    email: str | None
+    email_raw: str | None
+    confirmed: bool
+
+class ClubRow(TypedDict):
+    club: int
+    club_id: str
+    name: str
+    erp: str
+    created_at: datetime
+
+class ClubNumbersRow(TypedDict):
+    club_id: str
+    club: int
+
+class ClubStatesRow(TypedDict):
+    club_id: str
+    last_attempt_at: datetime | None
+    next_read_at: datetime | None
+    paused: bool
+    failing_since: datetime | None
+    last_success_at: datetime | None
+    certified_as_of: datetime | None
+    last_error: str | None
+
+class ClubStateRow(TypedDict):
+    club: int
+    revision: int
+    policy_hash: str | None
+    certified_as_of: datetime | None
+    certified_snapshot: int | None
+    certified_rows: int | None
+    content_hash: str | None
+    next_recheck: date | None
+    last_snapshot: int | None
+    last_success_at: datetime | None
+    last_attempt_at: datetime | None
+    next_read_at: datetime | None
+    failing_since: datetime | None
+    failures: int
+    last_error: str | None
+    paused: bool
+    confirmed_empty: bool
+    confirmed_same_club: bool
+    hash_key: UUID
+    epoch: int
+    reviewed: bool
+    remove_at: datetime | None
+    similar_upto: str | None
+    quarantined_until: datetime | None
+    certified_at: datetime | None
+
+class ClubVectorRow(TypedDict):
+    vector: bytes
+
+class VectorPatchesRow(TypedDict):
+    patches: int
+    patch_bytes: int
+    whole_bytes: int
+
+class ErasedHashesRow(TypedDict):
+    key_hash: str
+
+class NamedInFindingsRow(TypedDict):
+    erp_id: str
+
+class SnapshotPathsRow(TypedDict):
+    path: str
+
+class CustomersRow(TypedDict):
+    id: int
+    erp_id: str | None
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    in_customers_group: bool
+    groups: list[str]
+    manual_groups: list[str]
+    reason: str | None
+    origin: str
+    detached: bool
+    link: str
+
+class FindingsRow(TypedDict):
+    code: str
+    erp_id: str
+    email: str | None
+    severity: str
+    detail: dict[str, Any]
+    since: datetime
+    run: int
+    closed_at: datetime | None
+
+class ChangesRow(TypedDict):
+    run: int
+    at: datetime
+    kind: str
+    customer: int
+    erp_id: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    reason: str | None
+
+class ClubOverviewRow(TypedDict):
+    club_id: str
+    last_success_at: datetime | None
+    certified_as_of: datetime | None
+    failing_since: datetime | None
+    quarantined_until: datetime | None
+    last_error: str | None
+    paused: bool
+    customers: int
+    findings: int
+    held: int
+
+class HoldsRow(TypedDict):
+    hold: int
+    run: int
+    opened_at: datetime
+    state: str
+    version: int
+    list_hash: str
+    causes: list[str]
+    limit_was: int
+    deactivations: int
+
+class WhoRow(TypedDict):
+    erp_id: str | None
+    customer: int | None
+
+class ByNameRow(TypedDict):
+    erp_id: str | None
+    customer: int | None
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    in_customers_group: bool
+
+class RecordRow(TypedDict):
+    erp_id: str
+    email: str | None
+    email_norm: str | None
+    status: str
+    status_raw: str | None
+    groups: list[dict[str, Any]]
+    remembered: list[dict[str, Any]]
+    valid_from: date | None
+    valid_until: date | None
+    guardian_id: str | None
+    replaced_by: str | None
+    placeholder: bool
+    as_of: datetime
+    first_seen: datetime
+    gone_at: datetime | None
+    access: str
+
+class CustomerRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    email: str | None
+    in_customers_group: bool
+    reason: str | None
+    reason_at: datetime | None
+    detached_at: datetime | None
+    origin: str
+    created_at: datetime
+    link: str
+
+class OpenFindingsForRow(TypedDict):
+    code: str
+    severity: str
+    detail: dict[str, Any]
+    since: datetime
+    run: int
+
+class AllFindingsForRow(TypedDict):
+    code: str
+    severity: str
+    detail: dict[str, Any]
+    since: datetime
+    run: int
+    closed_at: datetime | None
+    closed_run: int | None
+
+class ChangesOfRow(TypedDict):
+    run: int
+    at: datetime
+    kind: str
+    erp_id: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    reason: str | None
+    actor: str | None
+
+class HeldCustomerRow(TypedDict):
+    hold: int
+    opened_at: datetime
+    cause: str
+
+class LastReadingRow(TypedDict):
+    as_of: datetime
+    certified: bool
+    doubts: list[str]
+    customers: int
+
+class LastCertifiedRow(TypedDict):
+    as_of: datetime
+    customers: int | None
+
+class FindingRowsRow(TypedDict):
+    erp_id: str
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+    status: str
+    guardian_id: str | None
+    replaced_by: str | None
+    created_at: datetime | None
+    valid_from: date | None
+    valid_until: date | None
+    groups: str
+    findings: list[dict[str, Any]]
+
+class ExportColumnsRow(TypedDict):
+    columns: list[str]
+    column_of: dict[str, str]
+
+class OpenHoldRow(TypedDict):
+    club: int
+    hold: int
+    run: int
+    opened_at: datetime
+    state: str
+    version: int
+    list_hash: str
+    causes: list[str]
+    limit_was: int
+    decided_at: datetime | None
+    decided_by: str | None
+    decided_hash: str | None
+    comment: str | None
+
+class FindHoldRow(TypedDict):
+    club: int
+    hold: int
+    run: int
+    opened_at: datetime
+    state: str
+    version: int
+    list_hash: str
+    causes: list[str]
+    limit_was: int
+    decided_at: datetime | None
+    decided_by: str | None
+    decided_hash: str | None
+    comment: str | None
+    club_id: str
+
+class HoldVersionRow(TypedDict):
+    club: int
+    hold: int
+    version: int
+    list_hash: str
+    size: int
+    made_at: datetime
+    asked_at: datetime | None
+
+class HoldListRow(TypedDict):
+    club: int
+    hold: int
+    version: int
+    list_hash: str
+    size: int
+    made_at: datetime
+    asked_at: datetime | None
+
+class MembersOfRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    reason: str
+    cause: str
+
+class OpenMembersRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    reason: str
+    cause: str
+    row_hash: int | None
+
+class MembersAtRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    reason: str
+    cause: str
+    left_version: int | None
+
+class RejectedRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    row_hash: int | None
+    until: datetime
+
+class UndoneRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    row_hash: int | None
+    run: int
+
+class ClubsToRemoveRow(TypedDict):
+    club: int
+    club_id: str
+
+class GroupNumbersRow(TypedDict):
+    id: str
+    group_id: int
+
+class OpenCountsRow(TypedDict):
+    code: str
+    n: int
+
+class SecondaryIndexesRow(TypedDict):
+    take: str
+    make: str
+
+class ClubFreshnessRow(TypedDict):
+    club_id: str
+    created_at: datetime
+    last_success_at: datetime | None
+    certified_as_of: datetime | None
+    paused: bool
+    failing_since: datetime | None
+    quarantined_until: datetime | None
+    certified_at: datetime | None
+
+class OpenIncidentsRow(TypedDict):
+    club: int
+    kind: str
+
+class UntoldIncidentsRow(TypedDict):
+    club_id: str
+    club: int
+    incident: int
+    kind: str
+    since: datetime | None
+    opened_at: datetime
+    mended_at: datetime | None
+    last_error: str | None
+
+class NudgedClubsRow(TypedDict):
+    club_id: str
+    nudge: int
+
+class UnaskedHoldsRow(TypedDict):
+    club_id: str
+    hold: int
+    version: int
+    list_hash: str
+
+class QuestionsOverRow(TypedDict):
+    club_id: str
+    hold: int
+    version: int
+
+class OperationCountsRow(TypedDict):
+    paused: int
+    failing: int
+    quarantined: int
+    held: int
+
+class ActOfRow(TypedDict):
+    act: int
+    at: datetime
+    actor: str
+    kind: str
+    detail: dict[str, Any]
+    people: list[str]
+    outcome: str
+    told: str | None
+
+class ActsOfRow(TypedDict):
+    act: int
+    at: datetime
+    actor: str
+    kind: str
+    detail: dict[str, Any]
+    people: list[str]
+    outcome: str
+    told: str | None
+
+class ClubBoardRow(TypedDict):
+    states: dict[str, int]
+    erps: dict[str, int]
+    club: int | None
+    state: str | None
+    customers: int | None
+    findings: int | None
+    certified_at: datetime | None
+    club_id: str | None
+    name: str | None
+    erp: str | None
+    last_success_at: datetime | None
+    failing_since: datetime | None
+    quarantined_until: datetime | None
+    last_error: str | None
+
+class ChangesByPartOfDayRow(TypedDict):
+    club: int
+    parts: list[int]
+    changes: list[int]
+
+class ClubFactsRow(TypedDict):
+    name: str
+    erp: str
+    created_at: datetime
+    last_success_at: datetime | None
+    last_attempt_at: datetime | None
+    next_read_at: datetime | None
+    certified_at: datetime | None
+    certified_as_of: datetime | None
+    failing_since: datetime | None
+    failures: int
+    quarantined_until: datetime | None
+    last_error: str | None
+    paused: bool
+    remove_at: datetime | None
+    similar_upto: str | None
+    customers: int
+    findings: int
+    hold: int | None
+    similar: int
+
+class ReadingsByHourRow(TypedDict):
+    hour: datetime
+    readings: int
+    failed: int
+    complete: int
+
+class ChangesByHourRow(TypedDict):
+    hour: datetime
+    kind: str
+    changes: int
+
+class RunsOfRow(TypedDict):
+    run: int
+    trigger: str
+    started_at: datetime
+    finished_at: datetime | None
+    state: str
+    stage: str | None
+    plan: int | None
+    read: int | None
+    counts: dict[str, int]
+    rows_written: int
+    error: str | None
+    remedy: str | None
+    runbook: str | None
+    airflow_dag: str | None
+    airflow_run: str | None
+    airflow_task: str | None
+    airflow_index: int | None
+    certified: bool | None
+    doubts: list[str] | None
+    as_of: datetime | None
+
+class ChangesOfARunRow(TypedDict):
+    change: int
+    at: datetime
+    kind: str
+    customer: int
+    erp_id: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    reason: str | None
+    actor: str | None
+
+class ChangesOfARunByKindRow(TypedDict):
+    kind: str
+    changes: int
+
+class PlanOfARunRow(TypedDict):
+    plan: int
+    made_at: datetime
+    counts: dict[str, int]
+    customers: int
+    held: int
+    path: str
+    loaded_at: datetime | None
+
+class RunsOfAirflowRow(TypedDict):
+    club_id: str
+    name: str
+    run: int
+    trigger: str
+    started_at: datetime
+    finished_at: datetime | None
+    state: str
+    stage: str | None
+    read: int | None
+    counts: dict[str, int]
+    rows_written: int
+    error: str | None
+    remedy: str | None
+    runbook: str | None
+    airflow_dag: str
+    airflow_run: str
+    airflow_task: str | None
+    airflow_index: int | None
+
+class FindingGroupsRow(TypedDict):
+    code: str
+    severity: str
+    findings: int
+    oldest: datetime
+
+class FindingsOfCodeRow(TypedDict):
+    code: str
+    severity: str
+    detail: dict[str, Any]
+    since: datetime
+    run: int
+    erp_id: str
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+
+class FindingBoardRow(TypedDict):
+    codes: dict[str, int]
+    total: int
+    club_id: str | None
+    name: str | None
+    erp: str | None
+    code: str | None
+    findings: int | None
+    oldest: datetime | None
+    place: int | None
+
+class ErpsRow(TypedDict):
+    erp: str
+
+class GroupsWithCountsRow(TypedDict):
+    name: str
+    kind: str
+    active: bool | None
+    listed: bool | None
+    customers: int
+
+class HoldBoardRow(TypedDict):
+    club_id: str
+    name: str
+    erp: str
+    hold: int
+    opened_at: datetime
+    state: str
+    version: int
+    list_hash: str
+    causes: list[str]
+    limit_was: int
+    decided_at: datetime | None
+    decided_by: str | None
+    comment: str | None
+    customers: int
+    size: int | None
+    total: int
+
+class HoldsOfRow(TypedDict):
+    hold: int
+    opened_at: datetime
+    state: str
+    causes: list[str]
+    decided_at: datetime | None
+    decided_by: str | None
+    comment: str | None
+    size: int | None
+
+class PeopleOfAListRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    reason: str
+    cause: str
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+
+class ClubsThatKnowRow(TypedDict):
+    club_id: str
+    name: str
+    erp_id: str | None
+    customer: int | None
+
+class PeopleByNameRow(TypedDict):
+    club_id: str
+    name: str
+    erp_id: str | None
+    customer: int | None
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    in_customers_group: bool
+
+class PeopleByKeyRow(TypedDict):
+    erp_id: str
+    customer: int | None
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    in_customers_group: bool
+
+class PersonRow(TypedDict):
+    customer: int | None
+    erp_id: str | None
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    phone: str | None
+    origin: str | None
+    in_customers_group: bool
+    status: str | None
+    status_raw: str | None
+    gone_at: datetime | None
+
+class RecordsOfEmailRow(TypedDict):
+    erp_id: str | None
+    holds: bool
+
+class PairsOfAPersonRow(TypedDict):
+    other: str
+    reasons: list[str]
+
+class RequestsOfAPersonRow(TypedDict):
+    id: int
+    created_at: datetime
+
+class WaitingRequestsRow(TypedDict):
+    id: int
+    created_at: datetime
+    email: str | None
+    confirmed: bool
+
+class PagesOfPairsRow(TypedDict):
+    score: float
+    reasons: list[str]
+    total: int
+    a_erp_id: str
+    a_first_name: str | None
+    a_last_name: str | None
+    a_email: str | None
+    a_phone: str | None
+    a_birth_date: date | None
+    a_status: str
+    a_access: bool
+    b_erp_id: str
+    b_first_name: str | None
+    b_last_name: str | None
+    b_email: str | None
+    b_phone: str | None
+    b_birth_date: date | None
+    b_status: str
+    b_access: bool
+
+class SnapshotRow(TypedDict):
+    club: int
+    snapshot: int
+    as_of: datetime
+    read_at: datetime
+    certified: bool
+    doubts: list[str]
+    customers: int
+    rows_read: int
+    content_hash: str
+    path: str
+    epoch: int
+    columns: list[str]
+    column_of: dict[str, str]
+
+class SnapshotsBetweenRow(TypedDict):
+    club: int
+    snapshot: int
+    as_of: datetime
+    read_at: datetime
+    certified: bool
+    doubts: list[str]
+    customers: int
+    rows_read: int
+    content_hash: str
+    path: str
+    epoch: int
+    columns: list[str]
+    column_of: dict[str, str]
+
+class NewestSnapshotInRow(TypedDict):
+    club: int
+    snapshot: int
+    as_of: datetime
+    read_at: datetime
+    certified: bool
+    doubts: list[str]
+    customers: int
+    rows_read: int
+    content_hash: str
+    path: str
+    epoch: int
+    columns: list[str]
+    column_of: dict[str, str]
+
+class PlansRow(TypedDict):
+    plan: int
+    run: int
+    made_at: datetime
+    counts: dict[str, int]
+    customers: int
+    held: int
+    path: str
+
+class ErpGroupsRow(TypedDict):
+    id: str
+    name: str
+    active: bool | None
+    listed: bool
+    group_id: int | None
+
+class MirrorOfRow(TypedDict):
+    erp_id: str
+    email: str | None
+    email_norm: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+    status: str
+    status_raw: str | None
+    groups: str
+    remembered: str
+    valid_from: date | None
+    valid_until: date | None
+    guardian_id: str | None
+    replaced_by: str | None
+    created_at: datetime | None
+    is_company: bool
+    placeholder: bool
+    row_hash: int
+    as_of: datetime
+    snapshot: int
+    gone: bool
+    access: str
+    lapsed: bool
+
+class MirrorAllRow(TypedDict):
+    erp_id: str
+    email: str | None
+    email_norm: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+    status: str
+    status_raw: str | None
+    groups: str
+    remembered: str
+    valid_from: date | None
+    valid_until: date | None
+    guardian_id: str | None
+    replaced_by: str | None
+    created_at: datetime | None
+    is_company: bool
+    placeholder: bool
+    row_hash: int
+    as_of: datetime
+    snapshot: int
+    gone: bool
+    access: str
+    lapsed: bool
+
+class RelatedIdsRow(TypedDict):
+    erp_id: str
+
+class BaseOfRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    email: str | None
+    email_raw: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    origin: str
+    in_customers_group: bool
+    auto_groups: list[int]
+    reason: str | None
+    detached: bool
+    linked_user: int | None
+    user_email: str | None
+
+class BaseAllRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    email: str | None
+    email_raw: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    origin: str
+    in_customers_group: bool
+    auto_groups: list[int]
+    reason: str | None
+    detached: bool
+    linked_user: int | None
+    user_email: str | None
+
+class RechecksRow(TypedDict):
+    recheck: int
+    erp_id: str | None
+    email: str | None
+
+class HoldMembersRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    email: str | None
+
+class OpenFindingsOfRow(TypedDict):
+    finding: int
+    erp_id: str
+    code: str
+    severity: str
+    detail: str
+
+class OpenFindingsAllRow(TypedDict):
+    finding: int
+    erp_id: str
+    code: str
+    severity: str
+    detail: str
+
+class PeopleOfRow(TypedDict):
+    erp_id: str
+    email_norm: str | None
+    phone: str | None
+    first_name: str | None
+    last_name: str | None
+    birth_date: date | None
+    gone: bool
+
+class SimilarPeopleRow(TypedDict):
+    erp_id: str
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+    email: str | None
+    guardian_id: str | None
+    replaced_by: str | None
+    stands: bool
+
+class SimilarNextRow(TypedDict):
+    erp_id: str
+
+class SimilarBlocksRow(TypedDict):
+    key: int
+    erp_id: str
+
+class SimilarPartnersRow(TypedDict):
+    a: str
+    b: str
+
+class SimilarPairsOfRow(TypedDict):
+    a: str
+    b: str
+
+class IgnoredPairsRow(TypedDict):
+    a: str
+    b: str
+
+class WriteSimilarPair(TypedDict):
+    club: int
+    a: str
+    b: str
+    score: float
+    reasons: list[str]
+
+class SimilarPairsRow(TypedDict):
+    score: float
+    reasons: list[str]
+    since: datetime | None
+    a_erp_id: str
+    a_first_name: str | None
+    a_last_name: str | None
+    a_email: str | None
+    a_phone: str | None
+    a_birth_date: date | None
+    a_access: bool
+    b_erp_id: str
+    b_first_name: str | None
+    b_last_name: str | None
+    b_email: str | None
+    b_phone: str | None
+    b_birth_date: date | None
+    b_access: bool
+
+class HandRecordsRow(TypedDict):
+    erp_id: str
+    customer: int | None
+
+class RunByNumberRow(TypedDict):
+    club: int
+    run: int
+    started_at: datetime
+    trigger: str
+    club_id: str
+
+class ChangesOfRunRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    kind: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+class CustomersByNumberRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    email: str | None
+    email_raw: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    in_customers_group: bool
+    auto_groups: list[int]
+    reason: str | None
+    detached: bool
+    linked_user: int | None
+
+class WhoHasRow(TypedDict):
+    customer: int
+    email: str | None
+    erp_id: str | None
+    linked_user: int | None
+
+class ForgetUndoneRow(TypedDict):
+    customer: int
+
+class OldSnapshotsRow(TypedDict):
+    snapshot: int
+    path: str
+
+class PathsInUseRow(TypedDict):
+    path: str
+
+class OldPlansRow(TypedDict):
+    plan: int
+    path: str
+
+class Queries(Protocol):
+    # acts.sql
+    def hand_customer(
+        self, driver: Driver, /, *, club: int, customer: int | None, email: str | None
+    ) -> HandCustomerRow | None: ...
+    def hand_insert(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        email: str,
+        email_raw: str | None,
+        first_name: str | None,
+        last_name: str | None,
+        phone: str | None,
+        origin: str,
+        linked_user: int | None,
+        at: datetime,
+    ) -> int: ...
+    def hand_edit(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        customer: int,
+        email: str | None,
+        email_raw: str | None,
+        first_name: str | None,
+        last_name: str | None,
+        phone: str | None,
+        at: datetime,
+    ) -> int: ...
+    def hand_detach(self, driver: Driver, /, *, club: int, customer: int, at: datetime) -> int: ...
+    def hand_rejoin(self, driver: Driver, /, *, club: int, customer: int, at: datetime) -> int: ...
+    def hand_link(
+        self, driver: Driver, /, *, club: int, customer: int, user_id: int | None, at: datetime
+    ) -> int: ...
+    def not_lapsed(self, driver: Driver, /, *, club: int, erp_id: str) -> int: ...
+    def hand_change(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        at: datetime,
+        kind: str,
+        customer: int,
+        erp_id: str | None,
+        before: str | None,
+        after: str | None,
+        reason: str,
+        actor: str,
+    ) -> int: ...
+    def recheck(
+        self, driver: Driver, /, *, club: int, erp_id: str | None, email: str | None, why: str
+    ) -> int: ...
+    def recheck_records(self, driver: Driver, /, *, club: int, ids: list[str], why: str) -> int: ...
+    def end_hand_run(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        at: datetime,
+        counts: str,
+        rows_written: int,
+    ) -> int: ...
+    def user_by(
+        self, driver: Driver, /, *, user_id: int | None, email: str | None
+    ) -> UserByRow | None: ...
+    def confirmed_user(self, driver: Driver, /, *, email: str) -> ConfirmedUserRow | None: ...
+    def add_user(
+        self,
+        driver: Driver,
+        /,
+        *,
+        email: str | None,
+        email_raw: str | None,
+        confirmed: bool,
+        provider: str,
+        at: datetime,
+    ) -> int: ...
+    def set_user_email(
+        self, driver: Driver, /, *, user_id: int, email: str, email_raw: str | None, confirmed: bool
+    ) -> int: ...
+    def clubs_of_user(
+        self, driver: Driver, /, *, user_id: int, email: str | None
+    ) -> Iterator[ClubsOfUserRow]: ...
+    def link_of_user(
+        self, driver: Driver, /, *, club: int, user_id: int
+    ) -> LinkOfUserRow | None: ...
+    def add_request(self, driver: Driver, /, *, club: int, user_id: int, at: datetime) -> int: ...
+    def requests(
+        self, driver: Driver, /, *, club: int, include_all: bool
+    ) -> Iterator[RequestsRow]: ...
+    def request_by(
+        self, driver: Driver, /, *, club: int, request_id: int | None, email: str | None
+    ) -> RequestByRow | None: ...
+    def pending_request(self, driver: Driver, /, *, club: int, user_id: int) -> int | None: ...
+    def decide_request(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        request_id: int,
+        state: str,
+        customer: int | None,
+        at: datetime,
+    ) -> int: ...
+    def accept_matching_requests(self, driver: Driver, /, *, club: int, at: datetime) -> int: ...
+    # club.sql
+    def register_club(
+        self, driver: Driver, /, *, club_id: str, name: str, erp: str, now: datetime
+    ) -> int: ...
+    def find_club(self, driver: Driver, /, *, club_id: str) -> int | None: ...
+    def club_row(self, driver: Driver, /, *, club: int) -> ClubRow: ...
+    def rename_club(self, driver: Driver, /, *, club: int, name: str, erp: str) -> int: ...
+    def club_numbers(self, driver: Driver, /) -> Iterator[ClubNumbersRow]: ...
+    def club_states(self, driver: Driver, /) -> Iterator[ClubStatesRow]: ...
+    def club_state(self, driver: Driver, /, *, club: int) -> ClubStateRow: ...
+    def club_vector(self, driver: Driver, /, *, club: int) -> Iterator[ClubVectorRow]: ...
+    def lock_club(self, driver: Driver, /, *, club: int) -> object: ...
+    def attempt_club(
+        self, driver: Driver, /, *, club: int, at: datetime, next_read_at: datetime
+    ) -> int: ...
+    def club_failed(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        at: datetime | None,
+        error: str,
+        next_read_at: datetime | None,
+    ) -> datetime | None: ...
+    def club_loaded(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        at: datetime,
+        snapshot: int,
+        certified: bool,
+        as_of: datetime,
+        rows: int,
+        content_hash: str | None,
+        next_recheck: date | None,
+        policy_hash: str | None,
+        moved: bool,
+        newer: bool,
+        read: bool,
+    ) -> int: ...
+    def touch_revision(self, driver: Driver, /, *, club: int) -> int: ...
+    def write_vector(self, driver: Driver, /, *, club: int, vector: bytes) -> int: ...
+    def vector_patches(self, driver: Driver, /, *, club: int) -> VectorPatchesRow: ...
+    def add_vector_patch(self, driver: Driver, /, *, club: int, vector: bytes) -> int: ...
+    # erase.sql
+    def erased_hashes(self, driver: Driver, /, *, club: int) -> Iterator[ErasedHashesRow]: ...
+    def lift_erasure(self, driver: Driver, /, *, club: int, email_hash: str) -> int: ...
+    def remember_erased(
+        self, driver: Driver, /, *, club: int, key_hash: str, email_hash: str | None, at: datetime
+    ) -> int: ...
+    def erase_memberships(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
+    def erase_requests(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
+    def erase_customers(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
+    def erase_records(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
+    def erase_changes(
+        self, driver: Driver, /, *, club: int, customers: list[int], ids: list[str]
+    ) -> int: ...
+    def erase_findings(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
+    def erase_hold_members(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
+    def erase_rejections(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
+    def erase_undone(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
+    def erase_rechecks(
+        self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
+    ) -> int: ...
+    def erase_pairs(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
+    def named_in_findings(
+        self, driver: Driver, /, *, club: int, ids: list[str]
+    ) -> Iterator[NamedInFindingsRow]: ...
+    def forget_content(self, driver: Driver, /, *, club: int) -> int: ...
+    def snapshot_paths(self, driver: Driver, /, *, club: int) -> Iterator[SnapshotPathsRow]: ...
+    # explain.sql
+    def customers(self, driver: Driver, /, *, club: int) -> Iterator[CustomersRow]: ...
+    def findings(
+        self, driver: Driver, /, *, club: int, include_all: bool
+    ) -> Iterator[FindingsRow]: ...
+    def changes(
+        self, driver: Driver, /, *, club: int, run: int | None, since: datetime | None
+    ) -> Iterator[ChangesRow]: ...
+    def club_overview(self, driver: Driver, /) -> Iterator[ClubOverviewRow]: ...
+    def holds(self, driver: Driver, /, *, club: int) -> Iterator[HoldsRow]: ...
+    def who(
+        self, driver: Driver, /, *, club: int, erp_id: str, email: str | None, candidates: list[str]
+    ) -> Iterator[WhoRow]: ...
+    def by_name(self, driver: Driver, /, *, club: int, fragment: str) -> Iterator[ByNameRow]: ...
+    def record(self, driver: Driver, /, *, club: int, erp_id: str) -> RecordRow | None: ...
+    def customer(self, driver: Driver, /, *, club: int, customer: int) -> CustomerRow | None: ...
+    def open_findings_for(
+        self, driver: Driver, /, *, club: int, erp_id: str
+    ) -> Iterator[OpenFindingsForRow]: ...
+    def all_findings_for(
+        self, driver: Driver, /, *, club: int, erp_id: str
+    ) -> Iterator[AllFindingsForRow]: ...
+    def changes_of(
+        self, driver: Driver, /, *, club: int, customer: int
+    ) -> Iterator[ChangesOfRow]: ...
+    def held_customer(
+        self, driver: Driver, /, *, club: int, customer: int
+    ) -> HeldCustomerRow | None: ...
+    def last_reading(self, driver: Driver, /, *, club: int) -> LastReadingRow | None: ...
+    def last_certified(self, driver: Driver, /, *, club: int) -> LastCertifiedRow | None: ...
+    def finding_rows(
+        self, driver: Driver, /, *, club: int, include_all: bool
+    ) -> Iterator[FindingRowsRow]: ...
+    def export_columns(self, driver: Driver, /, *, club: int) -> ExportColumnsRow | None: ...
+    # hold.sql
+    def open_hold(self, driver: Driver, /, *, club: int) -> OpenHoldRow | None: ...
+    def find_hold(self, driver: Driver, /, *, hold: int) -> FindHoldRow | None: ...
+    def add_hold(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        at: datetime,
+        list_hash: str,
+        causes: str,
+        limit_was: int,
+    ) -> int: ...
+    def change_hold(
+        self, driver: Driver, /, *, club: int, hold: int, list_hash: str, causes: str
+    ) -> int: ...
+    def add_hold_version(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        hold: int,
+        version: int,
+        list_hash: str,
+        size: int,
+        at: datetime,
+    ) -> int: ...
+    def hold_version(
+        self, driver: Driver, /, *, club: int, hold: int, list_hash: str
+    ) -> HoldVersionRow | None: ...
+    def hold_list(
+        self, driver: Driver, /, *, club: int, hold: int, version: int
+    ) -> HoldListRow | None: ...
+    def empty_hold(self, driver: Driver, /, *, club: int, hold: int, at: datetime) -> int: ...
+    def decide_hold(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        hold: int,
+        state: str,
+        at: datetime,
+        by: str,
+        list_hash: str,
+        comment: str | None,
+    ) -> int: ...
+    def members_of(self, driver: Driver, /, *, club: int, hold: int) -> Iterator[MembersOfRow]: ...
+    def open_members(self, driver: Driver, /, *, club: int) -> Iterator[OpenMembersRow]: ...
+    def members_at(
+        self, driver: Driver, /, *, club: int, hold: int, version: int
+    ) -> Iterator[MembersAtRow]: ...
+    def join_hold(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        hold: int,
+        customer: int,
+        erp_id: str,
+        reason: str,
+        cause: str,
+        row_hash: int,
+        version: int,
+    ) -> int: ...
+    def leave_hold(
+        self, driver: Driver, /, *, club: int, hold: int, customers: list[int], version: int
+    ) -> int: ...
+    def reject_members(
+        self, driver: Driver, /, *, club: int, customers: list[int], until: datetime
+    ) -> int: ...
+    def rejected(self, driver: Driver, /, *, club: int) -> Iterator[RejectedRow]: ...
+    def forget_rejected(self, driver: Driver, /, *, club: int, now: datetime) -> int: ...
+    def undone(self, driver: Driver, /, *, club: int) -> Iterator[UndoneRow]: ...
+    def recheck_members(
+        self, driver: Driver, /, *, club: int, customers: list[int], why: str
+    ) -> int: ...
+    def any_rejection_over(self, driver: Driver, /, *, club: int, now: datetime) -> bool: ...
+    def newest_snapshot(self, driver: Driver, /, *, club: int) -> int | None: ...
+    # life.sql
+    def pause_club(self, driver: Driver, /, *, club: int, paused: bool) -> int: ...
+    def say_empty(self, driver: Driver, /, *, club: int) -> int: ...
+    def say_same_club(self, driver: Driver, /, *, club: int) -> int: ...
+    def say_reviewed(self, driver: Driver, /, *, club: int) -> int: ...
+    def remove_club_at(self, driver: Driver, /, *, club: int, at: datetime | None) -> int: ...
+    def clubs_to_remove(
+        self, driver: Driver, /, *, now: datetime
+    ) -> Iterator[ClubsToRemoveRow]: ...
+    def epoch_records(
+        self, driver: Driver, /, *, club: int, prefix: str, at: datetime | None
+    ) -> int: ...
+    def epoch_customers(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
+    def epoch_groups(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
+    def epoch_automatic_groups(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
+    def epoch_findings(self, driver: Driver, /, *, club: int, at: datetime) -> int: ...
+    def epoch_vector(self, driver: Driver, /, *, club: int) -> int: ...
+    def next_epoch(self, driver: Driver, /, *, club: int) -> int: ...
+    def purge_customers(self, driver: Driver, /, *, club: int) -> int: ...
+    def purge_records(self, driver: Driver, /, *, club: int) -> int: ...
+    def purge_changes(self, driver: Driver, /, *, club: int) -> int: ...
+    def purge_club(self, driver: Driver, /, *, club: int) -> int: ...
+    # load.sql
+    def make_plan_tables(self, driver: Driver, /) -> str: ...
+    def take_customer_ids(self, driver: Driver, /, *, how_many: int) -> int: ...
+    def add_automatic_groups(
+        self, driver: Driver, /, *, club: int, ids: list[str], names: list[str], now: datetime
+    ) -> int: ...
+    def rename_automatic_groups(
+        self, driver: Driver, /, *, club: int, ids: list[str], names: list[str]
+    ) -> int: ...
+    def write_erp_groups(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        ids: list[str],
+        names: list[str],
+        actives: list[bool | None],
+        as_of: datetime,
+    ) -> int: ...
+    def unlist_erp_groups(
+        self, driver: Driver, /, *, club: int, ids: list[str], as_of: datetime
+    ) -> int: ...
+    def group_numbers(self, driver: Driver, /, *, club: int) -> Iterator[GroupNumbersRow]: ...
+    def link_users(self, driver: Driver, /, *, club: int) -> int: ...
+    def link_new_users(self, driver: Driver, /, *, club: int, first: int) -> int: ...
+    def note_links(self, driver: Driver, /, *, club: int, run: int) -> int: ...
+    def update_customers(self, driver: Driver, /, *, club: int, at: datetime | None) -> int: ...
+    def update_records(
+        self, driver: Driver, /, *, club: int, as_of: datetime, snapshot: int
+    ) -> int: ...
+    def vanish_records(
+        self, driver: Driver, /, *, club: int, as_of: datetime, snapshot: int
+    ) -> int: ...
+    def open_findings(self, driver: Driver, /, *, club: int, run: int, at: datetime) -> int: ...
+    def close_findings(
+        self, driver: Driver, /, *, club: int, run: int, at: datetime, findings: list[int]
+    ) -> int: ...
+    def open_counts(self, driver: Driver, /, *, club: int) -> Iterator[OpenCountsRow]: ...
+    def secondary_indexes(
+        self, driver: Driver, /, *, table_name: str
+    ) -> Iterator[SecondaryIndexesRow]: ...
+    # operate.sql
+    def club_freshness(self, driver: Driver, /) -> Iterator[ClubFreshnessRow]: ...
+    def open_incidents(self, driver: Driver, /) -> Iterator[OpenIncidentsRow]: ...
+    def open_incident(
+        self, driver: Driver, /, *, club: int, kind: str, since: datetime | None, at: datetime
+    ) -> int: ...
+    def mend_incident(self, driver: Driver, /, *, club: int, kind: str, at: datetime) -> int: ...
+    def untold_incidents(self, driver: Driver, /) -> Iterator[UntoldIncidentsRow]: ...
+    def told_incident(
+        self, driver: Driver, /, *, club: int, incident: int, mended: bool, at: datetime
+    ) -> int: ...
+    def quarantine_club(
+        self, driver: Driver, /, *, club: int, until: datetime, next_read_at: datetime
+    ) -> int: ...
+    def add_nudge(
+        self, driver: Driver, /, *, club: int, source: str, message_id: str, at: datetime
+    ) -> int | None: ...
+    def first_waiting_nudge(self, driver: Driver, /, *, club: int) -> int | None: ...
+    def last_nudge(self, driver: Driver, /, *, club: int) -> datetime | None: ...
+    def take_nudges(self, driver: Driver, /, *, club: int, run: int, at: datetime) -> int: ...
+    def nudged_clubs(self, driver: Driver, /, *, before: datetime) -> Iterator[NudgedClubsRow]: ...
+    def forget_nudges(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def unasked_holds(self, driver: Driver, /) -> Iterator[UnaskedHoldsRow]: ...
+    def hold_asked(
+        self, driver: Driver, /, *, club: int, club_id: str, hold: int, version: int, at: datetime
+    ) -> int: ...
+    def questions_over(
+        self, driver: Driver, /, *, decided_before: datetime, told_before: datetime
+    ) -> Iterator[QuestionsOverRow]: ...
+    def question_told(self, driver: Driver, /, *, hold: int, version: int, at: datetime) -> int: ...
+    def question_over(self, driver: Driver, /, *, hold: int, version: int) -> int: ...
+    def operation_counts(self, driver: Driver, /) -> OperationCountsRow: ...
+    # pages.sql
+    def summarise_club(
+        self, driver: Driver, /, *, club: int, customers: int | None, at: datetime
+    ) -> int: ...
+    def count_changes(self, driver: Driver, /, *, club: int, at: datetime, counts: str) -> int: ...
+    def run_of_airflow(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        number: int,
+        dag: str,
+        run: str,
+        task: str,
+        index: int,
+    ) -> int: ...
+    def add_act(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        at: datetime,
+        actor: str,
+        kind: str,
+        detail: str,
+        people: list[str],
+    ) -> int: ...
+    def end_act(
+        self, driver: Driver, /, *, club: int, act: int, outcome: str, told: str | None, detail: str
+    ) -> int: ...
+    def act_of(self, driver: Driver, /, *, club: int, act: int) -> ActOfRow | None: ...
+    def acts_of(self, driver: Driver, /, *, club: int, how_many: int) -> Iterator[ActsOfRow]: ...
+    def erase_acts(self, driver: Driver, /, *, club: int, people: list[str]) -> int: ...
+    def club_board(
+        self,
+        driver: Driver,
+        /,
+        *,
+        at: datetime,
+        clubs: list[int],
+        of: list[int],
+        reads: list[float | None],
+        completes: list[float | None],
+        datas: list[float | None],
+        read: timedelta | None,
+        complete: timedelta | None,
+        data: timedelta | None,
+        strangers: list[int],
+        words: str | None,
+        erp: str | None,
+        state: str | None,
+        sort: str,
+        down: bool,
+        how_many: int,
+        skip: int,
+    ) -> Iterator[ClubBoardRow]: ...
+    def changes_by_part_of_day(
+        self, driver: Driver, /, *, clubs: list[int], since: datetime
+    ) -> Iterator[ChangesByPartOfDayRow]: ...
+    def club_facts(self, driver: Driver, /, *, club: int) -> ClubFactsRow: ...
+    def readings_by_hour(
+        self, driver: Driver, /, *, club: int, since: datetime
+    ) -> Iterator[ReadingsByHourRow]: ...
+    def changes_by_hour(
+        self, driver: Driver, /, *, club: int, since: datetime
+    ) -> Iterator[ChangesByHourRow]: ...
+    def runs_of(
+        self, driver: Driver, /, *, club: int, before: int | None, how_many: int
+    ) -> Iterator[RunsOfRow]: ...
+    def changes_of_a_run(
+        self, driver: Driver, /, *, club: int, run: int, kind: str | None, skip: int, how_many: int
+    ) -> Iterator[ChangesOfARunRow]: ...
+    def changes_of_a_run_by_kind(
+        self, driver: Driver, /, *, club: int, run: int
+    ) -> Iterator[ChangesOfARunByKindRow]: ...
+    def plan_of_a_run(self, driver: Driver, /, *, club: int, run: int) -> PlanOfARunRow | None: ...
+    def runs_of_airflow(
+        self, driver: Driver, /, *, dag: str, run: str
+    ) -> Iterator[RunsOfAirflowRow]: ...
+    def finding_groups(self, driver: Driver, /, *, club: int) -> Iterator[FindingGroupsRow]: ...
+    def findings_of_code(
+        self, driver: Driver, /, *, club: int, code: str | None, skip: int, how_many: int
+    ) -> Iterator[FindingsOfCodeRow]: ...
+    def finding_board(
+        self,
+        driver: Driver,
+        /,
+        *,
+        words: str | None,
+        erp: str | None,
+        code: str | None,
+        before: datetime | None,
+        sort: str,
+        down: bool,
+        strangers: list[int],
+        how_many: int,
+        skip: int,
+    ) -> Iterator[FindingBoardRow]: ...
+    def erps(self, driver: Driver, /) -> Iterator[ErpsRow]: ...
+    def groups_with_counts(
+        self, driver: Driver, /, *, club: int
+    ) -> Iterator[GroupsWithCountsRow]: ...
+    def hold_board(
+        self, driver: Driver, /, *, state: str, strangers: list[int], how_many: int, skip: int
+    ) -> Iterator[HoldBoardRow]: ...
+    def holds_of(self, driver: Driver, /, *, club: int, how_many: int) -> Iterator[HoldsOfRow]: ...
+    def people_of_a_list(
+        self, driver: Driver, /, *, club: int, hold: int, version: int, skip: int, how_many: int
+    ) -> Iterator[PeopleOfAListRow]: ...
+    def clubs_that_know(
+        self, driver: Driver, /, *, erp_id: str | None, email: str | None, how_many: int
+    ) -> Iterator[ClubsThatKnowRow]: ...
+    def people_by_name(
+        self, driver: Driver, /, *, fragment: str, how_many: int
+    ) -> Iterator[PeopleByNameRow]: ...
+    def people_by_key(
+        self, driver: Driver, /, *, club: int, key: int, how_many: int
+    ) -> Iterator[PeopleByKeyRow]: ...
+    def people_in_all(self, driver: Driver, /) -> int: ...
+    def records_of(self, driver: Driver, /, *, club: int) -> int: ...
+    def person(
+        self, driver: Driver, /, *, club: int, customer: int | None, erp_id: str | None
+    ) -> PersonRow | None: ...
+    def records_of_email(
+        self, driver: Driver, /, *, club: int, email: str
+    ) -> Iterator[RecordsOfEmailRow]: ...
+    def pairs_of_a_person(
+        self, driver: Driver, /, *, club: int, erp_id: str
+    ) -> Iterator[PairsOfAPersonRow]: ...
+    def requests_of_a_person(
+        self, driver: Driver, /, *, club: int, email: str
+    ) -> Iterator[RequestsOfAPersonRow]: ...
+    def waiting_requests(
+        self, driver: Driver, /, *, club: int, how_many: int
+    ) -> Iterator[WaitingRequestsRow]: ...
+    def pages_of_pairs(
+        self, driver: Driver, /, *, club: int, skip: int, how_many: int
+    ) -> Iterator[PagesOfPairsRow]: ...
+    # run.sql
+    def start_run(self, driver: Driver, /, *, club: int, trigger: str, at: datetime) -> int: ...
+    def end_run(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        at: datetime,
+        state: str,
+        stage: str,
+        snapshot: int | None,
+        plan: int | None,
+        read: int | None,
+        counts: str,
+        rows_written: int,
+        error: str | None,
+        remedy: str | None,
+        runbook: str | None,
+    ) -> int: ...
+    def run_snapshot(
+        self, driver: Driver, /, *, club: int, run: int, snapshot: int, read: int
+    ) -> int: ...
+    def add_snapshot(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        as_of: datetime,
+        read_at: datetime,
+        certified: bool,
+        doubts: list[str],
+        customers: int,
+        rows_read: int,
+        content_hash: str,
+        path: str,
+        epoch: int,
+        columns: list[str],
+        column_of: str,
+    ) -> int: ...
+    def snapshot(self, driver: Driver, /, *, club: int, snapshot: int) -> SnapshotRow | None: ...
+    def last_full_reading(
+        self, driver: Driver, /, *, club: int, epoch: int, only_changes: str
+    ) -> datetime | None: ...
+    def snapshots_between(
+        self, driver: Driver, /, *, club: int, start: datetime | None, until: datetime | None
+    ) -> Iterator[SnapshotsBetweenRow]: ...
+    def newest_snapshot_in(
+        self, driver: Driver, /, *, club: int, start: datetime, until: datetime
+    ) -> NewestSnapshotInRow | None: ...
+    def add_plan(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        snapshot: int,
+        made_at: datetime,
+        revision: int,
+        list_hash: str,
+        counts: str,
+        customers: int,
+        held: int,
+        path: str,
+    ) -> int: ...
+    def plans(self, driver: Driver, /, *, club: int) -> Iterator[PlansRow]: ...
+    def plan_loaded(self, driver: Driver, /, *, club: int, plan: int, at: datetime) -> int: ...
+    def erp_groups(self, driver: Driver, /, *, club: int) -> Iterator[ErpGroupsRow]: ...
+    def deactivated_since(self, driver: Driver, /, *, club: int, since: datetime) -> int: ...
+    def customers_in_group(self, driver: Driver, /, *, club: int) -> int: ...
+    # scope.sql
+    def mirror_of(
+        self, driver: Driver, /, *, club: int, ids: list[str]
+    ) -> Iterator[MirrorOfRow]: ...
+    def mirror_all(self, driver: Driver, /, *, club: int) -> Iterator[MirrorAllRow]: ...
+    def related_ids(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        ids: list[str],
+        emails: list[str],
+        candidates: list[str],
+    ) -> Iterator[RelatedIdsRow]: ...
+    def base_of(
+        self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
+    ) -> Iterator[BaseOfRow]: ...
+    def base_all(self, driver: Driver, /, *, club: int) -> Iterator[BaseAllRow]: ...
+    def rechecks(self, driver: Driver, /, *, club: int) -> Iterator[RechecksRow]: ...
+    def clear_rechecks(self, driver: Driver, /, *, club: int, upto: int) -> int: ...
+    def hold_members(self, driver: Driver, /, *, club: int) -> Iterator[HoldMembersRow]: ...
+    def open_findings_of(
+        self, driver: Driver, /, *, club: int, ids: str
+    ) -> Iterator[OpenFindingsOfRow]: ...
+    def open_findings_all(
+        self, driver: Driver, /, *, club: int
+    ) -> Iterator[OpenFindingsAllRow]: ...
+    def people_of(self, driver: Driver, /, *, club: int) -> Iterator[PeopleOfRow]: ...
+    # similar.sql
+    def similar_people(
+        self, driver: Driver, /, *, club: int, ids: list[str], statuses: list[str], today: date
+    ) -> Iterator[SimilarPeopleRow]: ...
+    def similar_upto(self, driver: Driver, /, *, club: int) -> str | None: ...
+    def set_similar_upto(self, driver: Driver, /, *, club: int, upto: str | None) -> int: ...
+    def similar_next(
+        self, driver: Driver, /, *, club: int, upto: str, how_many: int
+    ) -> Iterator[SimilarNextRow]: ...
+    def forget_similar_keys(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
+    def write_similar_keys(
+        self, driver: Driver, /, *, club: int, ids: list[str], keys: list[int]
+    ) -> int: ...
+    def similar_blocks(
+        self, driver: Driver, /, *, club: int, keys: list[int], limit_to: int
+    ) -> Iterator[SimilarBlocksRow]: ...
+    def similar_partners(
+        self, driver: Driver, /, *, club: int, ids: list[str]
+    ) -> Iterator[SimilarPartnersRow]: ...
+    def similar_pairs_of(self, driver: Driver, /, *, club: int) -> Iterator[SimilarPairsOfRow]: ...
+    def ignored_pairs(
+        self, driver: Driver, /, *, club: int, ids: list[str]
+    ) -> Iterator[IgnoredPairsRow]: ...
+    def forget_similar_pairs(
+        self, driver: Driver, /, *, club: int, lefts: list[str], rights: list[str]
+    ) -> int: ...
+    def write_similar_pair(self, driver: Driver, rows: Iterable[WriteSimilarPair], /) -> int: ...
+    def open_similar_findings(
+        self, driver: Driver, /, *, club: int, run: int, at: datetime, ids: list[str]
+    ) -> int: ...
+    def close_similar_findings(
+        self, driver: Driver, /, *, club: int, run: int, at: datetime, ids: list[str]
+    ) -> int: ...
+    def similar_pairs(self, driver: Driver, /, *, club: int) -> Iterator[SimilarPairsRow]: ...
+    def ignore_pair(
+        self, driver: Driver, /, *, club: int, a: str, b: str, at: datetime, actor: str
+    ) -> int: ...
+    def hand_records(
+        self, driver: Driver, /, *, club: int, ids: list[str]
+    ) -> Iterator[HandRecordsRow]: ...
+    # undo.sql
+    def run_by_number(self, driver: Driver, /, *, run: int) -> RunByNumberRow | None: ...
+    def changes_of_run(
+        self, driver: Driver, /, *, club: int, run: int
+    ) -> Iterator[ChangesOfRunRow]: ...
+    def customers_by_number(
+        self, driver: Driver, /, *, club: int, customers: list[int]
+    ) -> Iterator[CustomersByNumberRow]: ...
+    def who_has(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        column_emails: list[str],
+        column_erp_ids: list[str],
+        column_users: list[int],
+    ) -> Iterator[WhoHasRow]: ...
+    def remember_undone(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        customers: list[int],
+        erp_ids: list[str | None],
+        at: datetime,
+    ) -> int: ...
+    def forget_undone(
+        self, driver: Driver, /, *, club: int, run: int
+    ) -> Iterator[ForgetUndoneRow]: ...
+    # upkeep.sql
+    def old_snapshots(
+        self, driver: Driver, /, *, club: int, before: datetime
+    ) -> Iterator[OldSnapshotsRow]: ...
+    def forget_snapshots(self, driver: Driver, /, *, club: int, snapshots: list[int]) -> int: ...
+    def paths_in_use(
+        self, driver: Driver, /, *, club: int, paths: list[str]
+    ) -> Iterator[PathsInUseRow]: ...
+    def old_plans(
+        self, driver: Driver, /, *, club: int, before: datetime
+    ) -> Iterator[OldPlansRow]: ...
+    def forget_plans(self, driver: Driver, /, *, club: int, plans: list[int]) -> int: ...
+    def forget_runs(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def forget_change_hours(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def forget_findings(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
