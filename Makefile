@@ -26,15 +26,17 @@ status: install ## show the processes and their health
 lint: install ## check style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONWARNINGS=ignore:resource_tracker $(BIN)/sqlfluff lint -q --processes 0 sql
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 prose: install ## check the wording of everything people read (docs/vocabulary.yaml)
 	$(BIN)/python -m stack.prose
 
-format: install ## format the code with ruff
+format: install ## format the code with ruff and sqlfluff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	PYTHONWARNINGS=ignore:resource_tracker $(BIN)/sqlfluff fix -q --processes 0 sql
 
 browser: # install chromium for the tests of the pages; without it they are skipped
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \

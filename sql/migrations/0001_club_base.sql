@@ -81,7 +81,7 @@ create table base.customer (
     phone text,
     origin text not null check (origin in ('erp', 'manual', 'request')),
     in_customers_group boolean not null,
-    auto_groups integer [] not null default '{}',
+    auto_groups integer[] not null default '{}',
     reason text,
     reason_at timestamptz,
     detached_at timestamptz,
@@ -193,13 +193,13 @@ create table sync.snapshot (
     as_of timestamptz not null,
     read_at timestamptz not null,
     certified boolean not null,
-    doubts text [] not null default '{}',
+    doubts text[] not null default '{}',
     customers integer not null,
     rows_read integer not null,
     content_hash text not null,
     path text not null,
     epoch integer not null default 1,
-    columns text [] not null default '{}',
+    columns text[] not null default '{}',
     column_of jsonb not null default '{}',
     primary key (club, snapshot)
 );
@@ -455,8 +455,8 @@ $$;
 grant usage on schema base, sync to clubsync_club, clubsync_reader;
 grant select on all tables in schema base, sync to clubsync_club, clubsync_reader;
 grant insert, update on all tables in schema base, sync to clubsync_club;
-grant delete on base.membership, base.attachment_request, sync.club_vector, sync.recheck, sync.hold_rejected, sync.undone,
-sync.erased to clubsync_club;
+grant delete on base.membership, base.attachment_request, sync.club_vector, sync.recheck, sync.hold_rejected,
+sync.undone, sync.erased to clubsync_club;
 revoke insert, update on base.club from clubsync_club;
 grant usage on all sequences in schema base, sync to clubsync_club;
 

@@ -18,7 +18,7 @@ create table sync.similar_pair (
     erp_id_a text not null,
     erp_id_b text not null,
     score real not null,
-    reasons text [] not null,
+    reasons text[] not null,
     primary key (club, erp_id_a, erp_id_b),
     check (erp_id_a collate "C" < erp_id_b collate "C")
 );

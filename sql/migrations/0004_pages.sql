@@ -35,7 +35,7 @@ create table sync.act (
     actor text not null,
     kind text not null,
     detail jsonb not null default '{}',
-    people text [] not null default '{}',
+    people text[] not null default '{}',
     outcome text not null default 'asked' check (outcome in ('asked', 'done', 'refused')),
     told text,
     primary key (club, act)
