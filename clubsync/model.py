@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
 import polars as pl
@@ -22,6 +23,43 @@ YES, NO, UNKNOWN = "yes", "no", "unknown"
 SEEN, UNSEEN, VANISHED, GONE, CONFLICTING = "seen", "unseen", "vanished", "gone", "conflicting"
 #: The ERP has the record, as far as is known.
 PRESENT = (SEEN, UNSEEN, CONFLICTING)
+
+
+class Situation(StrEnum):
+    """How a record stands to the club base before a plan changes anything; each is in exactly one.
+
+    The table of cases in `clubsync.diff.plan` says when, and what each becomes.
+    """
+
+    UNSEEN = "unseen"
+    CONFLICTING = "conflicting"
+    UNSETTLED = "unsettled"
+    ID_REUSED = "id_reused"
+    UNDONE = "undone"
+    HELD = "held"
+    MERGED = "merged"
+    GONE = "gone"
+    NOT_A_PERSON = "not_a_person"
+    INACTIVE = "inactive"
+    DEPENDANT = "dependant"
+    NO_ACCESS_GROUP = "no_access_group"
+    IN_DOUBT = "in_doubt"
+    DUPLICATE = "duplicate"
+    NEW = "new"
+    DETACHED = "detached"
+    ELIGIBLE = "eligible"
+
+
+SITUATION = pl.Enum(Situation)
+#: The plan leaves the record's base customer as it is: access, automatic groups and email.
+UNCHANGED = (
+    Situation.UNSEEN,
+    Situation.CONFLICTING,
+    Situation.UNSETTLED,
+    Situation.ID_REUSED,
+    Situation.UNDONE,
+    Situation.HELD,
+)
 
 GROUP_LIST = pl.List(GROUP_REF)
 
@@ -95,7 +133,7 @@ class Policy:
     :param access_statuses: ERP statuses that give access.
     :param group_required: whether a record without any group stays out.
     :param former_groups: ids or names of groups of former customers.
-    :param phone_centred: the ERP lives by phone numbers: no email is no fault (R22).
+    :param phone_centred: the ERP identifies people by phone: a missing email is no error (R22).
     """
 
     today: date
@@ -113,11 +151,11 @@ class Plan:
     :param customers: base rows after: `customer` (null: new), `new`, and the columns of `BASE` that the
         sync writes.
     :param changes: `CHANGES`; `customer` null for additions; before and after as JSON text.
-    :param findings: `FINDINGS`: all that should be open on `looked` records, and on no others of them.
+    :param findings: `FINDINGS`: all that should be open on the `evaluated` records, and on no others of them.
     :param evaluated: erp_ids whose findings were evaluated.
     :param records: mirror rows to write, with `access`, `lapsed`, `remembered`, `next_date`, `presence`.
     :param deferred: erp_ids left for a later snapshot (R14).
-    :param next_dates: erp_id, next_date of every record evaluated, for the day that changes it by itself (R3).
+    :param next_dates: erp_id, next_date of every record seen: the day that changes it without the ERP (R3).
     """
 
     customers: pl.DataFrame
@@ -145,8 +183,8 @@ class Step(TypedDict):
     :param error: the plain sentence of what went wrong, or None; with it come `remedy`, `runbook`,
         `transient` (trying again soon may help) and `retry_after` (seconds the ERP asked us to wait).
     :param counts: changes by kind, after diff; after load also what was written.
-    :param held: deactivations that wait for a person.
-    :param again: a stored snapshot is planned anew; nothing is read.
+    :param held: deactivations awaiting approval.
+    :param again: a stored snapshot is planned again; nothing is read.
     :param past: of a backfill: what its interval was filled from, one of `PAST`.
     :param since: of a failed club: when it last began to fail.
     :param until: of a failed club: in quarantine until then.

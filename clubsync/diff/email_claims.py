@@ -1,7 +1,7 @@
-"""Who holds which email (R2, R7, R9), and whose decision has to wait (R14, R15).
+"""Which record holds which email (R2, R7, R9), and which are deferred (R14, R15).
 
 Every record that may hold an email claims it. Claims are ranked; the first one wins. A swap or a chain
-of emails needs nothing special: each record claims its new email, nobody claims the old one.
+of emails needs nothing special: each record claims its new email, no record claims the old one.
 """
 
 from __future__ import annotations
@@ -27,29 +27,53 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     """The claim of each record: erp_id, claim (the email; null where it makes none), rank, created_at; in order.
 
     :param records: facts, with the record's own base customer as `c_customer`, `c_email`,
-        `c_in`, and `frozen`; where it has none, the one that comes to it by a stated merge as `h_*`;
-        `refused` marks who may not claim at all.
-    :param by_hand: emails of base customers without an ERP id: who has no access in the ERP does not
+        `c_in`, and `frozen`; where it has none, the one that comes to it by a stated merge as `t_*`.
+    :param by_hand: emails of base customers without an ERP id: a record without access in the ERP does not
         take them away (R11).
     """
-    attached = pl.col("c_customer").is_not_null() | pl.col("h_customer").is_not_null()
-    email, inside = pl.coalesce("c_email", "h_email"), pl.coalesce("c_in", "h_in").fill_null(False)
-    holding = attached & (email == pl.col("email_norm")).fill_null(False)
-    free = (
+    claim = (
+        pl.when(pl.col("rank") == FROZEN)
+        .then("c_email")
+        .when(pl.col("rank") == KEEPS)
+        .then(pl.coalesce("c_email", "t_email"))
+        .when(_free() & (pl.col("email_state") == emails.VALID))
+        .then("email_norm")
+    )
+    return (
+        records.lazy()
+        .with_columns(rank=_rank())
+        .select("erp_id", "created_at", "rank", claim=claim)
+        .with_columns(
+            claim=pl.when(
+                (pl.col("rank") < FOLLOWS_HOLDING) | ~pl.col("claim").is_in(by_hand.implode())
+            ).then("claim")
+        )
+        .collect()
+    )
+
+
+def _free() -> pl.Expr:
+    """Whether the record may hold an email: the ERP has it, as a person with an email of their own."""
+    return (
         ~pl.col("frozen")
         & pl.col("presence").is_in(PRESENT)
         & pl.col("owner_id").is_null()
         & pl.col("successor").is_null()
         & ~pl.col("placeholder")
-        & ~pl.col("refused")
     )
-    states = free & (pl.col("email_state") == emails.VALID)
+
+
+def _rank() -> pl.Expr:
+    """How good the record's claim is, best first: FROZEN to PRESENT_ONLY."""
+    attached = pl.col("c_customer").is_not_null() | pl.col("t_customer").is_not_null()
+    email, inside = pl.coalesce("c_email", "t_email"), pl.coalesce("c_in", "t_in").fill_null(False)
+    holding = attached & (email == pl.col("email_norm")).fill_null(False)
     has_or_keeps = (pl.col("access") == YES) | ((pl.col("access") == UNKNOWN) & inside)
-    keeps = free & ~states & has_or_keeps & email.is_not_null()
-    rank = (
+    lost = _free() & (pl.col("email_state") != emails.VALID) & email.is_not_null()
+    return (
         pl.when(pl.col("frozen"))
         .then(FROZEN)
-        .when(keeps)
+        .when(lost & has_or_keeps)
         .then(KEEPS)
         .when(has_or_keeps & holding)
         .then(HOLDS)
@@ -62,24 +86,6 @@ def claims(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
         .when(attached)
         .then(FOLLOWS)
         .otherwise(PRESENT_ONLY)
-    )
-    claim = (
-        pl.when(pl.col("frozen"))
-        .then("c_email")
-        .when(keeps)
-        .then(email)
-        .when(states)
-        .then("email_norm")
-    )
-    return (
-        records.lazy()
-        .select("erp_id", "created_at", rank=rank, claim=claim)
-        .with_columns(
-            claim=pl.when(
-                (pl.col("rank") < FOLLOWS_HOLDING) | ~pl.col("claim").is_in(by_hand.implode())
-            ).then("claim")
-        )
-        .collect()
     )
 
 
@@ -116,16 +122,16 @@ def winners(claimed: pl.DataFrame) -> pl.DataFrame:
     return won.with_columns(won[name].scatter(where, theirs[name]) for name in won.columns)
 
 
-def settle(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
-    """Settle all claims; freeze what this plan cannot settle, until nothing more has to wait.
+def resolve(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
+    """Resolve all claims; freeze what this plan cannot settle, until nothing more has to wait.
 
-    A record that has its own base customer and wants an email which somebody frozen holds (half of a
-    swap whose other half is on a lost page, R14; somebody held, R15) waits, unchanged. So does
-    whoever, in turn, wants what that one keeps.
+    A record that has its own base customer and wants an email which a frozen one holds (half of a
+    swap whose other half is on a lost page, R14; a held one, R15) is deferred, unchanged. So is
+    whichever, in turn, wants what that one keeps.
 
-    :param records: with `frozen` and `waits` as they are before.
-    :returns: the records with `frozen` final and `claim`, `wins` (Boolean), `winner` (erp_id of who has
-        the email this record claims), `waits` (left for a later snapshot).
+    :param records: with `frozen` and `deferred` as they are before.
+    :returns: the records with `frozen` final and `claim`, `wins` (Boolean), `winner` (erp_id of the record
+        that gets the email this one claims), `win_rank` (the winner's), `deferred` (to a later snapshot).
     """
     while True:
         claimed = claims(records, by_hand)
@@ -139,7 +145,7 @@ def settle(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
             & ((pl.col("access") != NO) | pl.col("c_customer").is_not_null())
         ).fill_null(False)
         view = view.with_columns(
-            waits=pl.col("waits") | blocked,
+            deferred=pl.col("deferred") | blocked,
             stops=blocked & pl.col("c_customer").is_not_null(),
         )
         if not view["stops"].any():

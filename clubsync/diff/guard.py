@@ -1,4 +1,4 @@
-"""R15: too many deactivations at once wait for a person. Pure; what is stored of it is in `holds`."""
+"""R15: too many deactivations at once await approval. Pure; `clubsync.manual.holds` stores them."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ RECORD_INDEX = pl.Schema(
 
 #: Records from which on a small change is written as a patch, not as a new whole.
 PATCHED_FROM = 20_000
-#: Patches there may be, and their bytes beside the whole's, before it is written anew.
+#: Patches there may be, and their bytes beside the whole's, before it is written again as a whole.
 _MOST_PATCHES, _LARGEST_SHARE = 48, 1 / 4
 
 

@@ -85,8 +85,7 @@ def test_r19_a_fault_of_ours_tells_where_not_whom(
 
 def test_r19_the_suites_see_no_value_of_a_person(club: Club) -> None:
     """ "validation reports": what Great Expectations is given are ids, verdicts and counts."""
-    from clubsync.store import snapshots
-    from clubsync.validate import affected
+    from clubsync.store import record_index, snapshots
     from connectors.sdk.model import GROUP_REF
 
     person(club, "1")
@@ -101,7 +100,7 @@ def test_r19_the_suites_see_no_value_of_a_person(club: Club) -> None:
     seen = suites.derived(facts.evaluate(records, reading.groups, policy), policy)
     assert seen.height == 2
     assert told(seen.write_json()) == []
-    assert affected.RECORD_INDEX.names()[:2] == ["erp_id", "row_hash"]
+    assert record_index.RECORD_INDEX.names()[:2] == ["erp_id", "row_hash"]
 
 
 def test_r19_the_plan_that_is_listed_names_nobody(club: Club) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import polars as pl
 
-from clubsync.diff import plan
+from clubsync.diff import plan, situations
 from clubsync.load.transaction import _json_lists
 from clubsync.model import BASE, FINDINGS, VANISHED, Plan, Policy
+from clubsync.store import record_index
 from clubsync.store.snapshots import Snapshot, prepare
 from clubsync.validate import affected, facts
 from connectors.sdk.model import GROUP_SCHEMA, assemble, customers_frame, groups_frame
+from tests.support.situations import check_table
 from tests.support.words import Record
 
 FORMER_GROUP = "ex"
@@ -62,9 +64,15 @@ class Memory:
         today: date,
     ) -> Plan:
         """One run over everything; the plan is applied."""
-        snapshot = self.snapshot(shown, groups, whole)
+        return self.take_in(self.snapshot(shown, groups, whole), today)
+
+    def take_in(self, snapshot: Snapshot, today: date) -> Plan:
+        """Plan and apply; what became of each record is what the table of cases says of its situation."""
+        found = self.situations(snapshot, today)
         made = self.plan(snapshot, today)
+        before = {number: dict(row) for number, row in self.base.items()}
         self._apply(made, snapshot)
+        check_table(found, before, self.base)
         return made
 
     def snapshot(
@@ -83,6 +91,21 @@ class Memory:
 
     def plan(self, snapshot: Snapshot, today: date) -> Plan:
         """What has to change for this snapshot."""
+        evaluated, base = self.evaluated(snapshot, today), self.frame()
+        return plan(evaluated, FINDINGS.to_frame(), base, certified=snapshot.certified)
+
+    def situations(self, snapshot: Snapshot, today: date) -> dict[str, str]:
+        """ERP id -> situation, as a plan for this snapshot finds them."""
+        evaluated, base = self.evaluated(snapshot, today), self.frame()
+        records = situations.resolve(evaluated, base, certified=snapshot.certified).records
+        return dict(records.select("erp_id", "situation").iter_rows())
+
+    def frame(self) -> pl.DataFrame:
+        """The base as a plan takes it."""
+        return pl.DataFrame(list(self.base.values()), schema=BASE)
+
+    def evaluated(self, snapshot: Snapshot, today: date) -> pl.DataFrame:
+        """The facts of all records, shown by the snapshot or known before."""
         policy = Policy(
             today=today, certified=snapshot.certified, former_groups=frozenset({FORMER_GROUP})
         )
@@ -90,11 +113,9 @@ class Memory:
         in_force, _ = affected._groups_in_force(snapshot, stored)
         mirror = pl.DataFrame(list(self.mirror.values()), schema=_MIRROR)
         ids = pl.concat([snapshot.customers["erp_id"], mirror["erp_id"]]).unique()
-        nobody = affected.RECORD_INDEX.to_frame()
+        nobody = record_index.RECORD_INDEX.to_frame()
         records = affected._records(ids, snapshot.customers, mirror, snapshot, nobody)
-        evaluated = facts.evaluate(records, in_force, policy)
-        base = pl.DataFrame(list(self.base.values()), schema=BASE)
-        return plan(evaluated, FINDINGS.to_frame(), base, certified=snapshot.certified)
+        return facts.evaluate(records, in_force, policy)
 
     def _apply(self, made: Plan, snapshot: Snapshot) -> None:
         self.groups, _ = affected._groups_in_force(snapshot, self.groups.with_columns(listed=True))

@@ -1,0 +1,82 @@
+"""The findings of a plan: the suites' own, and those that only the base can tell (R22)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from clubsync.model import FINDINGS, NO, YES, Situation
+
+_NOTHING = pl.lit("{}")
+
+
+def findings(
+    evaluated: pl.DataFrame, of_suites: pl.DataFrame, outcome: pl.DataFrame
+) -> pl.DataFrame:
+    """All that should be open on these records: `FINDINGS`.
+
+    :param evaluated: the records that this plan may speak of: erp_id, access, claim, wins, winner, undone,
+        situation.
+    :param of_suites: `FINDINGS` of the suites, of these records and of others.
+    :param outcome: see `clubsync.diff.outcome.outcomes`.
+    """
+    known = _of(of_suites, evaluated)
+    attached = outcome.lazy().filter(pl.col("erp_id").is_not_null() & pl.col("into").is_null())
+    off = attached.filter("detached").select("erp_id").collect()
+    detached = evaluated.filter(
+        (pl.col("access") != NO) & pl.col("erp_id").is_in(off["erp_id"].implode())
+    )
+    reused = evaluated.filter(pl.col("situation") == Situation.ID_REUSED)
+    return pl.concat(
+        [
+            known.select(FINDINGS.names()),
+            _duplicates(evaluated).join(known, on=["erp_id", "code"], how="anti"),
+            _told(detached, "DETACHED", "warning"),
+            _told(reused, "ID_REUSED", "error"),
+            _told(evaluated.filter("undone"), "UNDONE", "warning"),
+            _told(_of(_mismatched(attached), evaluated), "EMAIL_MISMATCH_APP", "warning"),
+        ]
+    )
+
+
+def _told(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr = _NOTHING) -> pl.DataFrame:
+    return rows.select("erp_id", code=pl.lit(code), severity=pl.lit(severity), detail=detail).cast(
+        FINDINGS
+    )
+
+
+def _duplicates(evaluated: pl.DataFrame) -> pl.DataFrame:
+    """R7: EMAIL_DUPLICATE where the holder itself is in doubt or held, so that the suites saw no cluster."""
+    lost = evaluated.filter(
+        (pl.col("access") == YES) & pl.col("winner").is_not_null() & ~pl.col("wins")
+    )
+    keepers = (
+        evaluated.filter(pl.col("wins") & pl.col("claim").is_in(lost["claim"].implode()))
+        .join(lost.select("claim", loser="erp_id"), on="claim", how="inner")
+        .unique("erp_id", keep="first", maintain_order=True)
+    )
+
+    def told(rows: pl.DataFrame, other: str) -> pl.DataFrame:
+        others = pl.struct(others=pl.concat_list(other)).struct.json_encode()
+        return _told(rows, "EMAIL_DUPLICATE", "error", others)
+
+    return pl.concat([told(lost, "winner"), told(keepers, "loser")])
+
+
+def _mismatched(attached: pl.LazyFrame) -> pl.DataFrame:
+    """Customers with access whose linked app account has another email: erp_id."""
+    return (
+        attached.filter(
+            pl.col("in_customers_group")
+            & pl.col("linked_user").is_not_null()
+            & pl.col("b_user_email").ne_missing(pl.col("email"))
+            & pl.col("b_linked_user").eq_missing(pl.col("linked_user"))
+        )
+        .select("erp_id")
+        .collect()
+    )
+
+
+def _of(few: pl.DataFrame, evaluated: pl.DataFrame) -> pl.DataFrame:
+    """Those of few rows whose record is among many; a table of the many would be the largest thing here."""
+    theirs = evaluated["erp_id"].filter(evaluated["erp_id"].is_in(few["erp_id"].implode()))
+    return few.filter(pl.col("erp_id").is_in(theirs.implode()))

@@ -1,0 +1,165 @@
+"""In which situation each record is: the table of cases of `clubsync.diff.plan`, top to bottom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from clubsync import emails
+from clubsync.diff import email_claims, merges
+from clubsync.frames import attach
+from clubsync.model import (
+    CONFLICTING,
+    GONE,
+    NO,
+    SEEN,
+    SITUATION,
+    UNKNOWN,
+    UNSEEN,
+    VANISHED,
+    YES,
+    Situation,
+)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Records of which it is decided who has which email, and in which situation each is.
+
+    :param records: the facts of each record; its own base customer as `c_customer`, `c_email`, `c_in`,
+        `c_reason`, `c_detached`; `claim`, `wins`, `winner`, `win_rank` (`email_claims.resolve`); and
+        `situation` (`SITUATION`), never null.
+    :param ended: `merges.ENDED`: records whose base customer goes to another record (R10).
+    """
+
+    records: pl.DataFrame
+    ended: pl.DataFrame
+
+
+def resolve(records: pl.DataFrame, base: pl.DataFrame, *, certified: bool) -> Resolved:
+    """Find the situation of every record.
+
+    :param records: see `clubsync.diff.plan.plan`.
+    :param base: `BASE`.
+    :param certified: R14: whether absence, merges and group lists may be believed.
+    """
+    records = attach(records, _own_customers(base), "erp_id")
+    records = records.with_columns(reused=_reused(), deferred=_unsettled(certified))
+    records = records.with_columns(
+        undone=pl.col("c_undone").fill_null(False),
+        frozen=pl.col("presence").is_in([UNSEEN, CONFLICTING])
+        | pl.col("c_keep").fill_null(False)
+        | pl.col("reused")
+        | pl.col("deferred"),
+    )
+    stated = merges.stated(records, certified)
+    records = attach(records, merges.targets(stated, records, base), "erp_id")
+    # R18: an adoption that was undone does not come back from the same state of the record that adopted
+    by_hand = base.filter(pl.col("erp_id").is_null())
+    parted = (
+        pl.col("erp_id").is_in(by_hand["undone"].drop_nulls().implode())
+        & pl.col("c_customer").is_null()
+        & pl.col("t_customer").is_null()
+    )
+    records = records.with_columns(
+        undone=pl.col("undone") | parted, frozen=pl.col("frozen") | parted
+    )
+    records = email_claims.resolve(records, by_hand["email"].drop_nulls())
+    ended = pl.concat([stated, merges.by_email(records, certified)])
+    return Resolved(records.with_columns(situation=_situation(ended, certified)), ended)
+
+
+def _own_customers(base: pl.DataFrame) -> pl.DataFrame:
+    """The base customer of each record that has one: erp_id, and its columns as `c_*`.
+
+    `c_keep`: a person decided that it stays as it is (R15), `c_undone` by undoing a change (R18).
+    """
+    return base.drop_nulls("erp_id").select(
+        "erp_id",
+        c_customer="customer",
+        c_email="email",
+        c_in="in_customers_group",
+        c_reason="reason",
+        c_keep=pl.col("keep") | pl.col("undone").is_not_null(),
+        c_undone=pl.col("undone").is_not_null(),
+        c_detached="detached",
+    )
+
+
+def _reused() -> pl.Expr:
+    """R1: the same id with another email, another name, and another phone or birth date."""
+
+    def other(name: str) -> pl.Expr:
+        return (pl.col(name) != pl.col(f"m_{name}")).fill_null(False)
+
+    name = other("first_name") & other("last_name")
+    return (
+        pl.col("c_customer").is_not_null()
+        & (pl.col("presence") == SEEN)
+        & (pl.col("email_state") == emails.VALID)
+        & other("email_norm")
+        & name
+        & (other("phone") | other("birth_date"))
+    )
+
+
+def _unsettled(certified: bool) -> pl.Expr:
+    """What only a certified snapshot may say of a customer (R14): merged (R10), or activated afresh (R12).
+
+    Deferred to one, unchanged, or its row hash would have nothing new to tell then.
+    """
+    fresh = (
+        pl.col("c_detached").fill_null(False)
+        & pl.col("m_lapsed").fill_null(False)
+        & (pl.col("access") == YES)
+    )
+    return (
+        pl.lit(not certified)
+        & (pl.col("presence") == SEEN)
+        & pl.col("c_customer").is_not_null()
+        & (pl.col("successor").is_not_null() | fresh)
+    )
+
+
+def cases(ended: pl.DataFrame, certified: bool) -> list[tuple[Situation, pl.Expr]]:
+    """The table of cases: each situation and what it asks for where none above it fits; one always does.
+
+    :param ended: `merges.ENDED`.
+    """
+    absent = pl.col("presence").is_in([VANISHED, GONE])
+    merged = (
+        pl.col("successor").is_not_null()
+        | pl.col("erp_id").is_in(ended["erp_id"].implode())
+        | (absent & (pl.col("c_reason") == "merged"))
+    )
+    fresh = pl.col("m_lapsed").fill_null(False) & pl.lit(certified)
+    eligible = pl.col("access") == YES
+    return [
+        (Situation.UNSEEN, pl.col("presence") == UNSEEN),
+        (Situation.CONFLICTING, pl.col("presence") == CONFLICTING),
+        (Situation.UNSETTLED, pl.col("deferred")),
+        (Situation.ID_REUSED, pl.col("reused")),
+        (Situation.UNDONE, pl.col("undone")),
+        (Situation.HELD, pl.col("c_keep")),
+        (Situation.MERGED, merged),
+        (Situation.GONE, absent),
+        (Situation.NOT_A_PERSON, pl.col("placeholder")),
+        (Situation.INACTIVE, pl.col("status_access") == NO),
+        (Situation.DEPENDANT, pl.col("owner_id").is_not_null()),
+        (Situation.NO_ACCESS_GROUP, pl.col("group_access") == NO),
+        (Situation.IN_DOUBT, pl.col("access") == UNKNOWN),
+        (Situation.DUPLICATE, eligible & ~pl.col("wins")),
+        (Situation.NEW, eligible & pl.col("c_customer").is_null()),
+        (Situation.DETACHED, eligible & pl.col("c_detached") & ~fresh),
+        (Situation.ELIGIBLE, eligible),
+    ]
+
+
+def _situation(ended: pl.DataFrame, certified: bool) -> pl.Expr:
+    """The first of the cases that fits."""
+    fits = [
+        pl.when(when).then(pl.lit(situation, dtype=SITUATION))
+        for situation, when in cases(ended, certified)
+    ]
+    return pl.coalesce(fits)
