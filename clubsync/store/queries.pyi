@@ -14,8 +14,62 @@ from psycopg import Connection
 
 Driver = Connection[Any]
 
-class HandCustomerRow(TypedDict):
-    club: int
+class MirrorOfRow(TypedDict):
+    erp_id: str
+    email: str | None
+    email_norm: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+    status: str
+    status_raw: str | None
+    groups: str
+    remembered: str
+    valid_from: date | None
+    valid_until: date | None
+    guardian_id: str | None
+    replaced_by: str | None
+    created_at: datetime | None
+    is_company: bool
+    placeholder: bool
+    row_hash: int
+    as_of: datetime
+    snapshot: int
+    gone: bool
+    access: str
+    lapsed: bool
+
+class MirrorAllRow(TypedDict):
+    erp_id: str
+    email: str | None
+    email_norm: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+    status: str
+    status_raw: str | None
+    groups: str
+    remembered: str
+    valid_from: date | None
+    valid_until: date | None
+    guardian_id: str | None
+    replaced_by: str | None
+    created_at: datetime | None
+    is_company: bool
+    placeholder: bool
+    row_hash: int
+    as_of: datetime
+    snapshot: int
+    gone: bool
+    access: str
+    lapsed: bool
+
+class RelatedIdsRow(TypedDict):
+    erp_id: str
+
+class BaseOfRow(TypedDict):
     customer: int
     erp_id: str | None
     email: str | None
@@ -27,60 +81,58 @@ class HandCustomerRow(TypedDict):
     in_customers_group: bool
     auto_groups: list[int]
     reason: str | None
-    reason_at: datetime | None
-    detached_at: datetime | None
+    detached: bool
     linked_user: int | None
-    created_at: datetime
-    updated_at: datetime
-    access: str | None
-    row_hash: int | None
-    gone_at: datetime | None
+    user_email: str | None
 
-class UserByRow(TypedDict):
-    user_id: int
+class BaseAllRow(TypedDict):
+    customer: int
+    erp_id: str | None
     email: str | None
     email_raw: str | None
-    confirmed: bool
-    provider: str
-    created_at: datetime
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    origin: str
+    in_customers_group: bool
+    auto_groups: list[int]
+    reason: str | None
+    detached: bool
+    linked_user: int | None
+    user_email: str | None
 
-class ConfirmedUserRow(TypedDict):
-    user_id: int
-    email: str
-    email_raw: str | None
-    confirmed: bool
-    provider: str
-    created_at: datetime
+class RechecksRow(TypedDict):
+    recheck: int
+    erp_id: str | None
+    email: str | None
 
-class ClubsOfUserRow(TypedDict):
-    club: int
-
-class LinkOfUserRow(TypedDict):
+class HoldMembersRow(TypedDict):
     customer: int
     erp_id: str | None
     email: str | None
 
-class RequestsRow(TypedDict):
-    id: int
-    user: int
-    email: str | None
-    confirmed: bool
-    state: str
-    customer: int | None
-    created_at: datetime
-    decided_at: datetime | None
+class OpenFindingsOfRow(TypedDict):
+    finding: int
+    erp_id: str
+    code: str
+    severity: str
+    detail: str
 
-class RequestByRow(TypedDict):
-    club: int
-    request_id: int
-    user_id: int
-    state: str
-    customer: int | None
-    created_at: datetime
-    decided_at: datetime | None
-    email: str | None
-    email_raw: str | None
-    confirmed: bool
+class OpenFindingsAllRow(TypedDict):
+    finding: int
+    erp_id: str
+    code: str
+    severity: str
+    detail: str
+
+class PeopleOfRow(TypedDict):
+    erp_id: str
+    email_norm: str | None
+    phone: str | None
+    first_name: str | None
+    last_name: str | None
+    birth_date: date | None
+    gone: bool
 
 class ClubRow(TypedDict):
     club: int
@@ -404,6 +456,74 @@ class OpenCountsRow(TypedDict):
 class SecondaryIndexesRow(TypedDict):
     take: str
     make: str
+
+class HandCustomerRow(TypedDict):
+    club: int
+    customer: int
+    erp_id: str | None
+    email: str | None
+    email_raw: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    origin: str
+    in_customers_group: bool
+    auto_groups: list[int]
+    reason: str | None
+    reason_at: datetime | None
+    detached_at: datetime | None
+    linked_user: int | None
+    created_at: datetime
+    updated_at: datetime
+    access: str | None
+    row_hash: int | None
+    gone_at: datetime | None
+
+class UserByRow(TypedDict):
+    user_id: int
+    email: str | None
+    email_raw: str | None
+    confirmed: bool
+    provider: str
+    created_at: datetime
+
+class ConfirmedUserRow(TypedDict):
+    user_id: int
+    email: str
+    email_raw: str | None
+    confirmed: bool
+    provider: str
+    created_at: datetime
+
+class ClubsOfUserRow(TypedDict):
+    club: int
+
+class LinkOfUserRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    email: str | None
+
+class RequestsRow(TypedDict):
+    id: int
+    user: int
+    email: str | None
+    confirmed: bool
+    state: str
+    customer: int | None
+    created_at: datetime
+    decided_at: datetime | None
+
+class RequestByRow(TypedDict):
+    club: int
+    request_id: int
+    user_id: int
+    state: str
+    customer: int | None
+    created_at: datetime
+    decided_at: datetime | None
+    email: str | None
+    email_raw: str | None
+    confirmed: bool
 
 class ClubFreshnessRow(TypedDict):
     club_id: str
@@ -740,6 +860,17 @@ class PagesOfPairsRow(TypedDict):
     b_status: str
     b_access: bool
 
+class OldSnapshotsRow(TypedDict):
+    snapshot: int
+    path: str
+
+class PathsInUseRow(TypedDict):
+    path: str
+
+class OldPlansRow(TypedDict):
+    plan: int
+    path: str
+
 class SnapshotRow(TypedDict):
     club: int
     snapshot: int
@@ -800,126 +931,6 @@ class ErpGroupsRow(TypedDict):
     active: bool | None
     listed: bool
     group_id: int | None
-
-class MirrorOfRow(TypedDict):
-    erp_id: str
-    email: str | None
-    email_norm: str | None
-    first_name: str | None
-    last_name: str | None
-    phone: str | None
-    birth_date: date | None
-    status: str
-    status_raw: str | None
-    groups: str
-    remembered: str
-    valid_from: date | None
-    valid_until: date | None
-    guardian_id: str | None
-    replaced_by: str | None
-    created_at: datetime | None
-    is_company: bool
-    placeholder: bool
-    row_hash: int
-    as_of: datetime
-    snapshot: int
-    gone: bool
-    access: str
-    lapsed: bool
-
-class MirrorAllRow(TypedDict):
-    erp_id: str
-    email: str | None
-    email_norm: str | None
-    first_name: str | None
-    last_name: str | None
-    phone: str | None
-    birth_date: date | None
-    status: str
-    status_raw: str | None
-    groups: str
-    remembered: str
-    valid_from: date | None
-    valid_until: date | None
-    guardian_id: str | None
-    replaced_by: str | None
-    created_at: datetime | None
-    is_company: bool
-    placeholder: bool
-    row_hash: int
-    as_of: datetime
-    snapshot: int
-    gone: bool
-    access: str
-    lapsed: bool
-
-class RelatedIdsRow(TypedDict):
-    erp_id: str
-
-class BaseOfRow(TypedDict):
-    customer: int
-    erp_id: str | None
-    email: str | None
-    email_raw: str | None
-    first_name: str | None
-    last_name: str | None
-    phone: str | None
-    origin: str
-    in_customers_group: bool
-    auto_groups: list[int]
-    reason: str | None
-    detached: bool
-    linked_user: int | None
-    user_email: str | None
-
-class BaseAllRow(TypedDict):
-    customer: int
-    erp_id: str | None
-    email: str | None
-    email_raw: str | None
-    first_name: str | None
-    last_name: str | None
-    phone: str | None
-    origin: str
-    in_customers_group: bool
-    auto_groups: list[int]
-    reason: str | None
-    detached: bool
-    linked_user: int | None
-    user_email: str | None
-
-class RechecksRow(TypedDict):
-    recheck: int
-    erp_id: str | None
-    email: str | None
-
-class HoldMembersRow(TypedDict):
-    customer: int
-    erp_id: str | None
-    email: str | None
-
-class OpenFindingsOfRow(TypedDict):
-    finding: int
-    erp_id: str
-    code: str
-    severity: str
-    detail: str
-
-class OpenFindingsAllRow(TypedDict):
-    finding: int
-    erp_id: str
-    code: str
-    severity: str
-    detail: str
-
-class PeopleOfRow(TypedDict):
-    erp_id: str
-    email_norm: str | None
-    phone: str | None
-    first_name: str | None
-    last_name: str | None
-    birth_date: date | None
-    gone: bool
 
 class SimilarPeopleRow(TypedDict):
     erp_id: str
@@ -1018,132 +1029,36 @@ class WhoHasRow(TypedDict):
 class ForgetUndoneRow(TypedDict):
     customer: int
 
-class OldSnapshotsRow(TypedDict):
-    snapshot: int
-    path: str
-
-class PathsInUseRow(TypedDict):
-    path: str
-
-class OldPlansRow(TypedDict):
-    plan: int
-    path: str
-
 class Queries(Protocol):
-    # acts.sql
-    def hand_customer(
-        self, driver: Driver, /, *, club: int, customer: int | None, email: str | None
-    ) -> HandCustomerRow | None: ...
-    def hand_insert(
+    # affected.sql
+    def mirror_of(
+        self, driver: Driver, /, *, club: int, ids: list[str]
+    ) -> Iterator[MirrorOfRow]: ...
+    def mirror_all(self, driver: Driver, /, *, club: int) -> Iterator[MirrorAllRow]: ...
+    def related_ids(
         self,
         driver: Driver,
         /,
         *,
         club: int,
-        email: str,
-        email_raw: str | None,
-        first_name: str | None,
-        last_name: str | None,
-        phone: str | None,
-        origin: str,
-        linked_user: int | None,
-        at: datetime,
-    ) -> int: ...
-    def hand_edit(
-        self,
-        driver: Driver,
-        /,
-        *,
-        club: int,
-        customer: int,
-        email: str | None,
-        email_raw: str | None,
-        first_name: str | None,
-        last_name: str | None,
-        phone: str | None,
-        at: datetime,
-    ) -> int: ...
-    def hand_detach(self, driver: Driver, /, *, club: int, customer: int, at: datetime) -> int: ...
-    def hand_rejoin(self, driver: Driver, /, *, club: int, customer: int, at: datetime) -> int: ...
-    def hand_link(
-        self, driver: Driver, /, *, club: int, customer: int, user_id: int | None, at: datetime
-    ) -> int: ...
-    def not_lapsed(self, driver: Driver, /, *, club: int, erp_id: str) -> int: ...
-    def hand_change(
-        self,
-        driver: Driver,
-        /,
-        *,
-        club: int,
-        run: int,
-        at: datetime,
-        kind: str,
-        customer: int,
-        erp_id: str | None,
-        before: str | None,
-        after: str | None,
-        reason: str,
-        actor: str,
-    ) -> int: ...
-    def recheck(
-        self, driver: Driver, /, *, club: int, erp_id: str | None, email: str | None, why: str
-    ) -> int: ...
-    def recheck_records(self, driver: Driver, /, *, club: int, ids: list[str], why: str) -> int: ...
-    def end_hand_run(
-        self,
-        driver: Driver,
-        /,
-        *,
-        club: int,
-        run: int,
-        at: datetime,
-        counts: str,
-        rows_written: int,
-    ) -> int: ...
-    def user_by(
-        self, driver: Driver, /, *, user_id: int | None, email: str | None
-    ) -> UserByRow | None: ...
-    def confirmed_user(self, driver: Driver, /, *, email: str) -> ConfirmedUserRow | None: ...
-    def add_user(
-        self,
-        driver: Driver,
-        /,
-        *,
-        email: str | None,
-        email_raw: str | None,
-        confirmed: bool,
-        provider: str,
-        at: datetime,
-    ) -> int: ...
-    def set_user_email(
-        self, driver: Driver, /, *, user_id: int, email: str, email_raw: str | None, confirmed: bool
-    ) -> int: ...
-    def clubs_of_user(
-        self, driver: Driver, /, *, user_id: int, email: str | None
-    ) -> Iterator[ClubsOfUserRow]: ...
-    def link_of_user(
-        self, driver: Driver, /, *, club: int, user_id: int
-    ) -> LinkOfUserRow | None: ...
-    def add_request(self, driver: Driver, /, *, club: int, user_id: int, at: datetime) -> int: ...
-    def requests(
-        self, driver: Driver, /, *, club: int, include_all: bool
-    ) -> Iterator[RequestsRow]: ...
-    def request_by(
-        self, driver: Driver, /, *, club: int, request_id: int | None, email: str | None
-    ) -> RequestByRow | None: ...
-    def pending_request(self, driver: Driver, /, *, club: int, user_id: int) -> int | None: ...
-    def decide_request(
-        self,
-        driver: Driver,
-        /,
-        *,
-        club: int,
-        request_id: int,
-        state: str,
-        customer: int | None,
-        at: datetime,
-    ) -> int: ...
-    def accept_matching_requests(self, driver: Driver, /, *, club: int, at: datetime) -> int: ...
+        ids: list[str],
+        emails: list[str],
+        candidates: list[str],
+    ) -> Iterator[RelatedIdsRow]: ...
+    def base_of(
+        self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
+    ) -> Iterator[BaseOfRow]: ...
+    def base_all(self, driver: Driver, /, *, club: int) -> Iterator[BaseAllRow]: ...
+    def rechecks(self, driver: Driver, /, *, club: int) -> Iterator[RechecksRow]: ...
+    def clear_rechecks(self, driver: Driver, /, *, club: int, upto: int) -> int: ...
+    def hold_members(self, driver: Driver, /, *, club: int) -> Iterator[HoldMembersRow]: ...
+    def open_findings_of(
+        self, driver: Driver, /, *, club: int, ids: str
+    ) -> Iterator[OpenFindingsOfRow]: ...
+    def open_findings_all(
+        self, driver: Driver, /, *, club: int
+    ) -> Iterator[OpenFindingsAllRow]: ...
+    def people_of(self, driver: Driver, /, *, club: int) -> Iterator[PeopleOfRow]: ...
     # club.sql
     def register_club(
         self, driver: Driver, /, *, club_id: str, name: str, erp: str, now: datetime
@@ -1191,7 +1106,7 @@ class Queries(Protocol):
     def write_vector(self, driver: Driver, /, *, club: int, vector: bytes) -> int: ...
     def vector_patches(self, driver: Driver, /, *, club: int) -> VectorPatchesRow: ...
     def add_vector_patch(self, driver: Driver, /, *, club: int, vector: bytes) -> int: ...
-    # erase.sql
+    # erasure.sql
     def erased_hashes(self, driver: Driver, /, *, club: int) -> Iterator[ErasedHashesRow]: ...
     def lift_erasure(self, driver: Driver, /, *, club: int, email_hash: str) -> int: ...
     def remember_erased(
@@ -1334,7 +1249,7 @@ class Queries(Protocol):
     ) -> int: ...
     def any_rejection_over(self, driver: Driver, /, *, club: int, now: datetime) -> bool: ...
     def newest_snapshot(self, driver: Driver, /, *, club: int) -> int | None: ...
-    # life.sql
+    # lifecycle.sql
     def pause_club(self, driver: Driver, /, *, club: int, paused: bool) -> int: ...
     def say_empty(self, driver: Driver, /, *, club: int) -> int: ...
     def say_same_club(self, driver: Driver, /, *, club: int) -> int: ...
@@ -1398,6 +1313,120 @@ class Queries(Protocol):
     def secondary_indexes(
         self, driver: Driver, /, *, table_name: str
     ) -> Iterator[SecondaryIndexesRow]: ...
+    # manual.sql
+    def hand_customer(
+        self, driver: Driver, /, *, club: int, customer: int | None, email: str | None
+    ) -> HandCustomerRow | None: ...
+    def hand_insert(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        email: str,
+        email_raw: str | None,
+        first_name: str | None,
+        last_name: str | None,
+        phone: str | None,
+        origin: str,
+        linked_user: int | None,
+        at: datetime,
+    ) -> int: ...
+    def hand_edit(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        customer: int,
+        email: str | None,
+        email_raw: str | None,
+        first_name: str | None,
+        last_name: str | None,
+        phone: str | None,
+        at: datetime,
+    ) -> int: ...
+    def hand_detach(self, driver: Driver, /, *, club: int, customer: int, at: datetime) -> int: ...
+    def hand_rejoin(self, driver: Driver, /, *, club: int, customer: int, at: datetime) -> int: ...
+    def hand_link(
+        self, driver: Driver, /, *, club: int, customer: int, user_id: int | None, at: datetime
+    ) -> int: ...
+    def not_lapsed(self, driver: Driver, /, *, club: int, erp_id: str) -> int: ...
+    def hand_change(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        at: datetime,
+        kind: str,
+        customer: int,
+        erp_id: str | None,
+        before: str | None,
+        after: str | None,
+        reason: str,
+        actor: str,
+    ) -> int: ...
+    def recheck(
+        self, driver: Driver, /, *, club: int, erp_id: str | None, email: str | None, why: str
+    ) -> int: ...
+    def recheck_records(self, driver: Driver, /, *, club: int, ids: list[str], why: str) -> int: ...
+    def end_hand_run(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        at: datetime,
+        counts: str,
+        rows_written: int,
+    ) -> int: ...
+    def user_by(
+        self, driver: Driver, /, *, user_id: int | None, email: str | None
+    ) -> UserByRow | None: ...
+    def confirmed_user(self, driver: Driver, /, *, email: str) -> ConfirmedUserRow | None: ...
+    def add_user(
+        self,
+        driver: Driver,
+        /,
+        *,
+        email: str | None,
+        email_raw: str | None,
+        confirmed: bool,
+        provider: str,
+        at: datetime,
+    ) -> int: ...
+    def set_user_email(
+        self, driver: Driver, /, *, user_id: int, email: str, email_raw: str | None, confirmed: bool
+    ) -> int: ...
+    def clubs_of_user(
+        self, driver: Driver, /, *, user_id: int, email: str | None
+    ) -> Iterator[ClubsOfUserRow]: ...
+    def link_of_user(
+        self, driver: Driver, /, *, club: int, user_id: int
+    ) -> LinkOfUserRow | None: ...
+    def add_request(self, driver: Driver, /, *, club: int, user_id: int, at: datetime) -> int: ...
+    def requests(
+        self, driver: Driver, /, *, club: int, include_all: bool
+    ) -> Iterator[RequestsRow]: ...
+    def request_by(
+        self, driver: Driver, /, *, club: int, request_id: int | None, email: str | None
+    ) -> RequestByRow | None: ...
+    def pending_request(self, driver: Driver, /, *, club: int, user_id: int) -> int | None: ...
+    def decide_request(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        request_id: int,
+        state: str,
+        customer: int | None,
+        at: datetime,
+    ) -> int: ...
+    def accept_matching_requests(self, driver: Driver, /, *, club: int, at: datetime) -> int: ...
     # operate.sql
     def club_freshness(self, driver: Driver, /) -> Iterator[ClubFreshnessRow]: ...
     def open_incidents(self, driver: Driver, /) -> Iterator[OpenIncidentsRow]: ...
@@ -1570,6 +1599,21 @@ class Queries(Protocol):
     def pages_of_pairs(
         self, driver: Driver, /, *, club: int, skip: int, how_many: int
     ) -> Iterator[PagesOfPairsRow]: ...
+    # retention.sql
+    def old_snapshots(
+        self, driver: Driver, /, *, club: int, before: datetime
+    ) -> Iterator[OldSnapshotsRow]: ...
+    def forget_snapshots(self, driver: Driver, /, *, club: int, snapshots: list[int]) -> int: ...
+    def paths_in_use(
+        self, driver: Driver, /, *, club: int, paths: list[str]
+    ) -> Iterator[PathsInUseRow]: ...
+    def old_plans(
+        self, driver: Driver, /, *, club: int, before: datetime
+    ) -> Iterator[OldPlansRow]: ...
+    def forget_plans(self, driver: Driver, /, *, club: int, plans: list[int]) -> int: ...
+    def forget_runs(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def forget_change_hours(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def forget_findings(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
     # run.sql
     def start_run(self, driver: Driver, /, *, club: int, trigger: str, at: datetime) -> int: ...
     def end_run(
@@ -1643,35 +1687,6 @@ class Queries(Protocol):
     def erp_groups(self, driver: Driver, /, *, club: int) -> Iterator[ErpGroupsRow]: ...
     def deactivated_since(self, driver: Driver, /, *, club: int, since: datetime) -> int: ...
     def customers_in_group(self, driver: Driver, /, *, club: int) -> int: ...
-    # scope.sql
-    def mirror_of(
-        self, driver: Driver, /, *, club: int, ids: list[str]
-    ) -> Iterator[MirrorOfRow]: ...
-    def mirror_all(self, driver: Driver, /, *, club: int) -> Iterator[MirrorAllRow]: ...
-    def related_ids(
-        self,
-        driver: Driver,
-        /,
-        *,
-        club: int,
-        ids: list[str],
-        emails: list[str],
-        candidates: list[str],
-    ) -> Iterator[RelatedIdsRow]: ...
-    def base_of(
-        self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
-    ) -> Iterator[BaseOfRow]: ...
-    def base_all(self, driver: Driver, /, *, club: int) -> Iterator[BaseAllRow]: ...
-    def rechecks(self, driver: Driver, /, *, club: int) -> Iterator[RechecksRow]: ...
-    def clear_rechecks(self, driver: Driver, /, *, club: int, upto: int) -> int: ...
-    def hold_members(self, driver: Driver, /, *, club: int) -> Iterator[HoldMembersRow]: ...
-    def open_findings_of(
-        self, driver: Driver, /, *, club: int, ids: str
-    ) -> Iterator[OpenFindingsOfRow]: ...
-    def open_findings_all(
-        self, driver: Driver, /, *, club: int
-    ) -> Iterator[OpenFindingsAllRow]: ...
-    def people_of(self, driver: Driver, /, *, club: int) -> Iterator[PeopleOfRow]: ...
     # similar.sql
     def similar_people(
         self, driver: Driver, /, *, club: int, ids: list[str], statuses: list[str], today: date
@@ -1744,18 +1759,3 @@ class Queries(Protocol):
     def forget_undone(
         self, driver: Driver, /, *, club: int, run: int
     ) -> Iterator[ForgetUndoneRow]: ...
-    # upkeep.sql
-    def old_snapshots(
-        self, driver: Driver, /, *, club: int, before: datetime
-    ) -> Iterator[OldSnapshotsRow]: ...
-    def forget_snapshots(self, driver: Driver, /, *, club: int, snapshots: list[int]) -> int: ...
-    def paths_in_use(
-        self, driver: Driver, /, *, club: int, paths: list[str]
-    ) -> Iterator[PathsInUseRow]: ...
-    def old_plans(
-        self, driver: Driver, /, *, club: int, before: datetime
-    ) -> Iterator[OldPlansRow]: ...
-    def forget_plans(self, driver: Driver, /, *, club: int, plans: list[int]) -> int: ...
-    def forget_runs(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
-    def forget_change_hours(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
-    def forget_findings(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...

@@ -1,7 +1,7 @@
--- The club base (schema base) and the machinery that keeps it in step (schema sync).
+-- The club base (schema base) and what keeps it in sync (schema sync).
 --
--- Every row belongs to one club and its key starts with the club (R21). `club` is a small number of
--- ours; the name that people write in clubs.yaml is base.club.club_id.
+-- Every row belongs to one club and its key starts with the club (R21). `club` is clubsync's own
+-- number of it; its id in clubs.yaml is base.club.club_id.
 
 create schema base;
 create schema sync;
@@ -64,12 +64,12 @@ begin
 end
 $$;
 
--- R1: the id is for ever. R2: email is normalised, unique in the club, and may be given up (null).
+-- R1: the id is permanent. R2: email is normalised, unique in the club, and may be given up (null).
 -- Deferred, because swaps and chains of emails (R9) pass through states that are not unique.
 -- No foreign key to base.club here and on the other large tables: checking it row by row costs more
 -- than writing the rows; row-level security sees to it that a run writes its own club only.
 -- auto_groups: ids of the automatic groups, ascending. The sync writes them as a whole with the
--- customer's row, and nobody else does; what people did by hand is in base.membership.
+-- customer's row, and nothing else does; manual memberships are in base.membership.
 create table base.customer (
     club integer not null,
     customer bigint not null default base.take_customer_ids(1),
@@ -91,7 +91,7 @@ create table base.customer (
     primary key (club, customer),
     unique (club, email) deferrable initially deferred,
     unique (club, erp_id) deferrable initially deferred,
-    -- one customer of the club for each user; who has no user costs nothing
+    -- one customer of the club for each user; customers without a user cost nothing
     exclude using btree (club with =, linked_user with =)
     where (linked_user is not null) deferrable initially deferred,
     check (in_customers_group = (reason is null)),
@@ -145,8 +145,8 @@ left join base.app_user as u on c.linked_user = u.user_id;
 -- ---------------------------------------------------------------------------------------------
 -- sync: the machinery
 
--- What we know of reading a club, and the lock's row. revision goes up with every write to the
--- club's base by whomever: a plan made from an older revision is made anew before it is loaded.
+-- The sync state of a club, and the lock's row. revision goes up with every write to the club's base: a
+-- plan made from an older revision is made again before it is loaded.
 create table sync.club_state (
     club integer primary key references base.club on delete cascade,
     revision bigint not null default 0,
@@ -168,16 +168,16 @@ create table sync.club_state (
     confirmed_same_club boolean not null default false,
     -- for the keyed hashes of people: ids where the source has none (R1), the erased (R20)
     hash_key uuid not null default gen_random_uuid(),
-    -- goes up when the club changes its ERP or tenant: ids are another source's then (R1)
+    -- goes up when the club changes its ERP or tenant: its ids come from another source then (R1)
     epoch integer not null default 1,
-    -- R28: a person has seen the plan of the first sync; and when a removed club's data goes
+    -- R28: the first sync was approved; when a removed club's data is deleted
     reviewed boolean not null default false,
     remove_at timestamptz
 );
 
 -- The ids, row hashes, keys of emails and due dates of all ERP records at once, packed (Arrow IPC):
 -- comparing a snapshot with it costs less than asking for a million rows. Written in the load's
--- transaction. Part 0 is the whole as it once was, the others are patches of it, oldest first.
+-- transaction. Part 0 is the whole index at one time, the others are its patches, oldest first.
 create table sync.club_vector (
     club integer not null references base.club on delete cascade,
     part integer not null,
@@ -225,8 +225,8 @@ create table sync.run (
 
 create unique index run_number on sync.run (run);
 
--- What a run means to do; the changes themselves lie beside the snapshot (path), hashed over ids and
--- kinds, personal values in a file of their own.
+-- What a run is going to change; the changes themselves are stored beside the snapshot (path), hashed over
+-- ids and kinds, personal values in a file of their own.
 create table sync.plan (
     club integer not null references base.club on delete cascade,
     plan bigint generated always as identity,
@@ -277,9 +277,9 @@ create table sync.erp_customer (
     primary key (club, erp_id)
 ) with (fillfactor = 90);
 
--- Whose record has access has, or shares its email with, a base customer, and is found by it in the club's
--- vector too: an index over all emails would be most of the cost of writing a large club's records. Over the
--- text itself: for a role that row-level security binds, an index over a hash of it is not looked into.
+-- Without the records that have access: they are found by email through a base customer and the record index,
+-- and an index over all emails would be most of the cost of writing a large club's records. Over the text
+-- itself: under row-level security PostgreSQL does not use an index over a hash of it.
 create index erp_customer_outside_email on sync.erp_customer (club, email_norm)
 where access != 'yes' and email_norm is not null;
 create index erp_customer_guardian on sync.erp_customer (club, guardian_id) where guardian_id is not null;
@@ -343,7 +343,7 @@ create table sync.recheck (
     primary key (club, recheck)
 );
 
--- R15: a plan that waits for a person. members: those who would be deactivated.
+-- R15: a plan awaiting approval. Its members are those who would be deactivated.
 create table sync.hold (
     club integer not null references base.club on delete cascade,
     hold bigint generated always as identity,
@@ -390,8 +390,7 @@ create table sync.hold_version (
     foreign key (club, hold) references sync.hold on delete cascade
 );
 
--- R15: after a rejection these people are not asked about again until then, or until their ERP
--- record changes.
+-- R15: after a rejection these people stay until that time, or until their ERP record changes.
 create table sync.hold_rejected (
     club integer not null references base.club on delete cascade,
     customer bigint not null,
@@ -401,7 +400,7 @@ create table sync.hold_rejected (
     primary key (club, customer)
 );
 
--- R18: what a person undid stays so while the ERP's record is the same (finding UNDONE).
+-- R18: a change that was undone is not made again while the ERP record is the same (finding UNDONE).
 create table sync.undone (
     club integer not null references base.club on delete cascade,
     customer bigint not null,
@@ -412,7 +411,7 @@ create table sync.undone (
     primary key (club, customer)
 );
 
--- R23: "ignore" is for ever.
+-- R23: ignoring a pair is permanent.
 create table sync.ignored_pair (
     club integer not null references base.club on delete cascade,
     erp_id_a text not null,
@@ -423,8 +422,8 @@ create table sync.ignored_pair (
     check (erp_id_a < erp_id_b)
 );
 
--- R20: all that stays of a person who asked to be forgotten: keyed hashes of ERP id and email, so that
--- the ERP's record does not bring them back, and a person adding them by hand does.
+-- R20: all that stays of an erased person: keyed hashes of ERP id and email, so that the ERP record does not
+-- bring them back. Adding them by hand does.
 create table sync.erased (
     club integer not null references base.club on delete cascade,
     key_hash text not null,
@@ -447,7 +446,7 @@ begin
     end if;
     execute format('grant clubsync_club, clubsync_reader to %I', current_user);
 exception when unique_violation or duplicate_object then
-    -- another data base of the same server is being migrated at this moment
+    -- another database of the same server is being migrated at this moment
     null;
 end
 $$;

@@ -1,7 +1,7 @@
--- Similar records (R23): who may be compared with whom, and the pairs that are suggested.
+-- Similar records (R23): which ones are compared, and the pairs that are suggested.
 
 -- Blocking keys: two records of a club that share a key are compared. A key is a hash of a telephone,
--- a birth date, the local part of an email, or a whole name. Rows of their own and no array in
+-- a birth date, the local part of an email, or a whole name. Rows of their own instead of an array in
 -- the record: under row-level security an index serves plain equality only.
 create table sync.similar_key (
     club integer not null,
@@ -25,8 +25,8 @@ create table sync.similar_pair (
 
 create index similar_pair_b on sync.similar_pair (club, erp_id_b);
 
--- Records up to this id have been compared; '' is none of them, null all. What was in the mirror before
--- this migration is compared as the club is read.
+-- Records up to this id have been compared; '' is none of them, null all. Records from before this
+-- migration are compared in the next syncs.
 alter table sync.club_state add column similar_upto text default '';
 
 -- R21, as for the tables before.

@@ -1,12 +1,12 @@
--- What the operators need: quarantine, incidents, nudges, and which list of a hold was put to a person.
+-- For operators: quarantine, incidents, nudges, and which list of a hold has an approval request.
 
--- Until then a club that goes on failing is left alone (R25); success or a person lifts it.
+-- A club that keeps failing is not synced until then (R25), unless a sync or a person lifts it.
 alter table sync.club_state add column quarantined_until timestamptz;
 
--- When a list of a hold became a question in Airflow; null: it is not there yet.
+-- When a list of a hold got its approval request in Airflow; null: it has none.
 alter table sync.hold_version add column asked_at timestamptz;
 
--- A broken promise of freshness, from when it was noticed until it was kept again: told once each way.
+-- A broken promise of freshness, until it is kept again: reported once when it begins and once when it ends.
 create table sync.incident (
     club integer not null references base.club on delete cascade,
     incident bigint generated always as identity,
@@ -21,7 +21,7 @@ create table sync.incident (
 
 create unique index incident_open on sync.incident (club, kind) where mended_at is null;
 
--- R27: hints that a club should be read now, as they came in. Nothing of their content is kept.
+-- R27: requests to sync a club now, in the order received. Nothing of their content is kept.
 create table sync.nudge (
     club integer not null references base.club on delete cascade,
     nudge bigint generated always as identity,

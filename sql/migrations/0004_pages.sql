@@ -1,7 +1,7 @@
 -- What the Clubs pages show: counts kept where they are written, so that no page counts customers; which
--- run of Airflow a run was part of; and what people did on the pages.
+-- Airflow run a run was part of; and the activity of people on the pages.
 
--- How many there are of what, as the last run or act that changed the club left it.
+-- Totals, as of the last run or manual edit that changed the club.
 create table sync.club_summary (
     club integer primary key references base.club on delete cascade,
     customers integer not null,
@@ -26,8 +26,8 @@ create table sync.change_hour (
     primary key (club, hour, kind)
 );
 
--- Every act of a person on the pages, written before it is carried out. people: ERP ids, or #number of
--- customers without one, of whom personal data were shown or who were acted on; erasure (R20) takes them out.
+-- Each action of a person on the pages, written before it is carried out. people: whose data was shown or
+-- changed, by ERP id, or #number for a customer without one; erasure (R20) removes them.
 create table sync.act (
     club integer not null references base.club on delete cascade,
     act bigint generated always as identity,

@@ -1,12 +1,12 @@
--- Which lists of holds wait before a person in Airflow, so that a question that is over is taken away. Without
--- a reference to the hold: a question outlives a club that is removed, and must go then too.
+-- Approval requests for lists of holds that are open in Airflow, so that obsolete ones are removed. Without a
+-- reference to the hold: a request outlives a club that is removed, and has to be removed then as well.
 create table sync.question (
     club integer not null,
     club_id text not null,
     hold bigint not null,
     version integer not null,
     asked_at timestamptz not null,
-    -- when its run was last told to look again
+    -- when its run was last notified
     told_at timestamptz,
     primary key (club, hold, version)
 );

@@ -1,6 +1,6 @@
 -- name: register_club(club_id, name, erp, now)$
 -- row: always
--- The number of a club, registered at its first mention.
+-- The number of a club, which is registered if it is new.
 with added as (
     insert into base.club (club_id, name, erp, created_at)
     values (:club_id, :name, :erp, :now)
@@ -39,7 +39,7 @@ select
 from base.club;
 
 -- name: club_states()
--- What decides when each club is read (R25).
+-- What decides when each club is synced (R25).
 select
     c.club_id,
     s.last_attempt_at,
@@ -81,8 +81,8 @@ returning failing_since;
 
 -- name: club_loaded(club, at, snapshot, certified, as_of, rows, content_hash, next_recheck, policy_hash, moved, newer, read)!
 -- null: content_hash, next_recheck
--- A snapshot was loaded; only a newer one moves the watermark (R16), and only one that was read just now
--- says that the ERP answers.
+-- A snapshot was loaded. Only a newer one moves the watermark (R16); only one that was just read shows that
+-- the ERP answers.
 update sync.club_state set
     failing_since = case when :read then null else failing_since end,
     quarantined_until = case when :read then null else quarantined_until end,
@@ -103,12 +103,12 @@ update sync.club_state set
 where club = :club;
 
 -- name: touch_revision(club)!
--- Something of the base was changed otherwise than by a load: plans made before are made anew.
+-- The base was changed by something other than a load: earlier plans have to be made again.
 update sync.club_state set revision = revision + 1
 where club = :club;
 
 -- name: write_vector(club, vector)!
--- The whole; patches of what was before are in it.
+-- Writes the whole index and deletes its patches, which it includes.
 with patches as (
     delete from sync.club_vector
     where club = :club and part > 0

@@ -1,4 +1,4 @@
--- What the shell and the pages show. Each shows one club, by its number.
+-- What the command line and the pages show of one club.
 
 -- name: customers(club)
 select
@@ -29,7 +29,7 @@ where c.club = :club
 order by c.customer;
 
 -- name: findings(club, include_all)
--- The open ones that count as open; or all: closed and informational ones too (R22).
+-- Open findings; with include_all closed and informational ones as well (R22).
 select
     f.code,
     f.erp_id,
@@ -108,9 +108,9 @@ order by h.hold;
 
 -- name: who(club, erp_id, email, candidates)
 -- null: email
--- The records and base customers that an ERP id or an email means.
--- candidates: those who have the email by the club's vector, which knows who is in the ERP; who is gone has
--- no access.
+-- The records and base customers that match an ERP id or an email.
+-- candidates: records that have the email by the record index, which knows those present in the ERP; the
+-- others have no access.
 with records as (
     select erp_id from sync.erp_customer
     where club = :club and erp_id = :erp_id
@@ -145,7 +145,7 @@ where not exists (
 );
 
 -- name: by_name(club, fragment)
--- People whose name holds that fragment, records and customers alike.
+-- Records and customers whose name contains the fragment.
 select
     m.erp_id,
     c.customer,
@@ -260,7 +260,7 @@ order by as_of desc, snapshot desc
 limit 1;
 
 -- name: last_certified(club)^
--- The last complete reading that was loaded: what the base stands on.
+-- The last complete snapshot that was loaded; the base is based on it.
 select
     certified_as_of as as_of,
     certified_rows as customers
@@ -268,7 +268,7 @@ from sync.club_state
 where club = :club and certified_as_of is not null;
 
 -- name: finding_rows(club, include_all)
--- The ERP records that have findings, with what we keep of them, for the export (R22).
+-- ERP records that have findings, with their stored fields, for the export (R22).
 select
     m.erp_id,
     m.email,
@@ -306,7 +306,7 @@ where
 order by m.erp_id;
 
 -- name: export_columns(club)^
--- The ERP's own columns, of the newest reading that told them.
+-- The ERP's own columns, from the newest snapshot that has them.
 select columns, column_of
 from sync.snapshot
 where club = :club and cardinality(columns) > 0

@@ -3,7 +3,7 @@ select * from sync.hold
 where club = :club and state = 'open';
 
 -- name: find_hold(hold)^
--- A hold by its number alone, as people name it.
+-- A hold by its number; people do not name its club.
 select
     h.*,
     c.club_id
@@ -41,7 +41,7 @@ where club = :club and hold = :hold and state = 'open';
 
 -- name: decide_hold(club, hold, state, at, by, list_hash, comment)!
 -- null: comment
--- One decision wins: whoever comes second changes no row.
+-- The first decision wins; a second one changes no row.
 update sync.hold set
     state = :state,
     decided_at = :at,
@@ -56,7 +56,7 @@ where club = :club and hold = :hold and left_version is null
 order by customer;
 
 -- name: open_members(club)
--- Who is held at this moment, with the reasons and the record that held them.
+-- Members of the open hold, with their reason and the record that caused it.
 select m.customer, m.erp_id, m.reason, m.cause, m.row_hash
 from sync.hold as h
 inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
@@ -64,7 +64,7 @@ where h.club = :club and h.state = 'open' and m.left_version is null
 order by m.customer;
 
 -- name: members_at(club, hold, version)
--- The list as it was in that version.
+-- Members of a version of the list.
 select customer, erp_id, reason, cause, left_version from sync.hold_member
 where
     club = :club and hold = :hold
@@ -80,7 +80,7 @@ update sync.hold_member set left_version = :version
 where club = :club and hold = :hold and customer = any(:customers::bigint[]) and left_version is null;
 
 -- name: reject_members(club, customers, until)!
--- R15: these are not asked about again until then, or until their ERP record changes (no hash: it is gone).
+-- These members stay until that time, or until their ERP record changes (R15). No hash: the record is missing.
 insert into sync.hold_rejected (club, customer, erp_id, row_hash, until)
 select
     c.club,
@@ -101,8 +101,8 @@ select customer, erp_id, row_hash, until from sync.hold_rejected
 where club = :club;
 
 -- name: forget_rejected(club, now)!
--- R15, R18: what a person decided of somebody is over when its time is, or when their record is another
--- than the one that was decided about: should it become that one again, it is judged like any other.
+-- A rejection ends at its time (R15). A rejection or an undo (R18) also ends when the record differs from the
+-- one that was decided on; if it changes back later, it is evaluated like any other.
 with present as (
     select
         d.customer,
@@ -168,6 +168,6 @@ select exists(
 );
 
 -- name: newest_snapshot(club)$
--- What the base stands on: the last snapshot that was loaded.
+-- The last snapshot that was loaded; the base is based on it.
 select coalesce(last_snapshot, certified_snapshot) from sync.club_state
 where club = :club;

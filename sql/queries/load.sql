@@ -1,4 +1,4 @@
--- Loading a plan: COPY into session-local tables, then set-based, all in the club's one transaction.
+-- Load a plan: COPY into session-local tables, then set-based statements, all in one transaction of the club.
 
 -- name: make_plan_tables#
 create temp table if not exists plan_customer (
@@ -25,7 +25,7 @@ grant all on plan_customer, plan_record, plan_finding to clubsync_club;
 select base.take_customer_ids(:how_many);
 
 -- name: add_automatic_groups(club, ids, names, now)!
--- Automatic groups: one per ERP group, of the same name.
+-- One automatic group for each ERP group, with its name (R4).
 insert into base.customer_group (club, name, kind, erp_group_id, created_at)
 select
     :club,
@@ -66,7 +66,7 @@ where
 is distinct from (excluded.name, excluded.active, true);
 
 -- name: unlist_erp_groups(club, ids, as_of)!
--- Of a certified list only (R14): these are on it no more.
+-- Groups that a certified snapshot no longer lists (R14).
 update sync.erp_group set listed = false, as_of = :as_of
 where club = :club and listed and erp_group_id != all(:ids::text[]);
 
@@ -78,8 +78,8 @@ from base.customer_group
 where club = :club and kind = 'automatic' and erp_group_id is not null;
 
 -- name: link_users(club)!
--- A new email that is a person's own confirmed one links that person, unless they are linked in this
--- club already: only their own newly confirmed email moves them (R9).
+-- Links a customer with a new email to the user who has confirmed it, unless that user is linked in this club
+-- already: only confirming another email moves a link (R9).
 update plan_customer as p set linked_user = u.user_id, linked_now = true
 from base.app_user as u
 where
@@ -93,7 +93,7 @@ where
     );
 
 -- name: link_new_users(club, first)!
--- The same of customers who are new, from that id on.
+-- The same for new customers: those from that id on.
 update base.customer as n set linked_user = u.user_id
 from base.app_user as u
 where
@@ -108,7 +108,7 @@ where
     );
 
 -- name: note_links(club, run)!
--- R18: a link that a new email made is part of that change, so that undoing the one undoes the other.
+-- A link that a new email made is part of that change, so that undoing one undoes the other (R18).
 update sync.change as h set
     before = (h.before::jsonb || '{"linked_user": null}')::text,
     after = (h.after::jsonb || jsonb_build_object('linked_user', c.linked_user))::text
@@ -182,7 +182,7 @@ from plan_record as p
 where m.club = :club and m.erp_id = p.erp_id and p.vanished;
 
 -- name: open_findings(club, run, at)!
--- A finding that is open already keeps its time; what it names may have changed.
+-- A finding that is open already keeps its time and gets the new details.
 insert into sync.finding (club, erp_id, code, severity, detail, since, run)
 select :club, erp_id, code, severity, detail, :at, :run
 from plan_finding
@@ -195,7 +195,7 @@ update sync.finding set closed_at = :at, closed_run = :run
 where club = :club and finding = any(:findings::bigint[]);
 
 -- name: open_counts(club)
--- What is open and counts as open, as `summarise_club` counted it last: whatever changes findings calls that.
+-- Open findings by code, as `summarise_club` last counted them; everything that changes findings calls it.
 select
     code,
     findings as n
@@ -204,7 +204,7 @@ where club = :club
 order by code;
 
 -- name: secondary_indexes(table_name)
--- What takes each away, and what makes it as it is: unique constraints, and indexes of no constraint.
+-- The statements that drop and create each unique constraint, and each index that belongs to no constraint.
 select
     'alter table ' || c.conrelid::regclass || ' drop constraint ' || quote_ident(c.conname) as take,
     'alter table ' || c.conrelid::regclass || ' add constraint ' || quote_ident(c.conname) || ' '

@@ -1,4 +1,4 @@
--- Freshness and its incidents (R25), nudges (R27), holds as questions (R15).
+-- Freshness and its incidents (R25), nudges (R27), approval requests for holds (R15).
 
 -- name: club_freshness()
 select
@@ -32,7 +32,7 @@ update sync.incident set mended_at = :at
 where club = :club and kind = :kind and mended_at is null;
 
 -- name: untold_incidents()
--- What nobody has been told yet. What ended before anybody was told of it is not worth telling.
+-- Incidents whose beginning or end has not been reported. One that ended before it was reported is left out.
 select
     c.club_id,
     i.club,
@@ -61,7 +61,7 @@ update sync.club_state set quarantined_until = :until, next_read_at = :next_read
 where club = :club;
 
 -- name: add_nudge(club, source, message_id, at)$
--- R27: the same message twice is one nudge.
+-- The same message twice is one nudge (R27).
 insert into sync.nudge (club, source, message_id, received_at)
 values (:club, :source, :message_id, :at)
 on conflict (club, source, message_id) do nothing
@@ -72,17 +72,17 @@ select min(nudge) from sync.nudge
 where club = :club and taken_at is null;
 
 -- name: last_nudge(club)$
--- When somebody last asked for the club, whether a reading has answered it or not.
+-- When the club was last nudged, whether a sync has answered it or not.
 select max(received_at) from sync.nudge
 where club = :club;
 
 -- name: take_nudges(club, run, at)!
--- The reading that begins now comes after them.
+-- A sync that starts now answers them.
 update sync.nudge set taken_at = :at, run = :run
 where club = :club and taken_at is null;
 
 -- name: nudged_clubs(before)
--- Clubs that a nudge of before that time still waits for.
+-- Clubs with a nudge from before that time that no sync has answered.
 select
     c.club_id,
     min(n.nudge) as nudge
@@ -97,7 +97,7 @@ delete from sync.nudge
 where club = :club and taken_at < :before;
 
 -- name: unasked_holds()
--- Lists of open holds that are no question to a person yet.
+-- Lists of open holds without an approval request.
 select
     c.club_id,
     h.hold,
@@ -120,8 +120,8 @@ values (:club, :club_id, :hold, :version, :at)
 on conflict (club, hold, version) do update set asked_at = excluded.asked_at, told_at = null;
 
 -- name: questions_over(decided_before, told_before)
--- Questions that need no answer any more and are still asked. One that was decided this very moment is
--- answered by its own run, most likely.
+-- Open approval requests that need no answer any more. A hold that was just decided is left out: the run of
+-- the request probably decided it.
 select
     q.club_id,
     q.hold,
@@ -146,7 +146,7 @@ delete from sync.question
 where hold = :hold and version = :version;
 
 -- name: operation_counts()^
--- For the gauges: how many clubs, and in what state.
+-- The number of clubs in each state, for the gauges.
 select
     count(*) filter (where s.paused) as paused,
     count(*) filter (where s.failing_since is not null and not s.paused) as failing,

@@ -1,9 +1,8 @@
--- What the Clubs pages ask and keep. Those that look across clubs read as clubsync_reader; each other one
--- is about the club whose number it is given.
+-- Queries of the Clubs pages. Those across clubs run as clubsync_reader; the others are about one club.
 
 -- name: summarise_club(club, customers, at)!
--- After whatever changed a club, in the same transaction. customers: null, and they are counted.
--- Findings of severity info are kept for "why" only (R22).
+-- Call it in the transaction of whatever changed a club. customers: null to have them counted.
+-- Findings of severity info are not counted: only `why` uses them (R22).
 with open_now as (
     select
         code,
@@ -86,7 +85,7 @@ order by act desc
 limit :how_many;
 
 -- name: erase_acts(club, people)!
--- R20: who looked at somebody, without whom they looked at.
+-- Removes erased people from the actions that concerned them (R20).
 update sync.act set
     people = array(
         select p from unnest(people) as p
@@ -97,10 +96,10 @@ where club = :club and people && :people::text[];
 
 -- name: club_board(at, clubs, of, reads, completes, datas, read, complete, data, strangers, words, erp, state, sort, down, how_many, skip)
 -- null: reads[], completes[], datas[], data
--- Clubs with their state, a page of them; and beside every row how many clubs are in each state, and of
--- each ERP. Promises (R25): those of most clubs; other ones, in seconds; and which of these (of, from 1) which
--- clubs have. strangers: clubs that
--- clubs.yaml has no more. All clubs pass through narrow; what only the page shows is fetched for the page.
+-- A page of clubs with their state; each row also has the number of clubs in each state and of each ERP.
+-- read, complete, data: the promises of most clubs (R25). reads, completes, datas: other promises, in seconds;
+-- `of` tells which of them (from 1) each of `clubs` has. strangers: clubs that clubs.yaml no longer has.
+-- The inner queries carry few columns of all clubs; the outer one fetches the rest for the page.
 with other as (
     select
         o.number,
@@ -259,7 +258,7 @@ left join sync.club_state as s on g.club = s.club
 order by g.place;
 
 -- name: changes_by_part_of_day(clubs, since)
--- For the sparklines of a page of clubs.
+-- For the sparklines of the list of clubs.
 select
     p.club,
     array_agg(p.part) as parts,
@@ -315,7 +314,7 @@ left join sync.club_summary as y on c.club = y.club
 where c.club = :club;
 
 -- name: readings_by_hour(club, since)
--- What came of the readings of each hour: how many, how many failed, how many were complete.
+-- The number of syncs in each hour, of those that failed, and of those that were complete.
 select
     date_trunc('hour', r.started_at, 'UTC') as hour,
     count(*) as readings,
@@ -396,7 +395,7 @@ order by plan desc
 limit 1;
 
 -- name: runs_of_airflow(dag, run)
--- What a run of Airflow did, club by club; the last run of each club and task first.
+-- What an Airflow run did in each club; the last run of each club and task first.
 select
     c.club_id,
     c.name,
@@ -454,7 +453,7 @@ order by f.since, f.erp_id, f.code
 limit :how_many offset :skip;
 
 -- name: finding_board(words, erp, code, before, sort, down, strangers, how_many, skip)
--- Open findings of all clubs, a row for each club and code; beside every row how many there are of each.
+-- Open findings of all clubs, one row for each club and code; each row also has the number of each code.
 with board as materialized (
     select
         c.club_id,
@@ -520,7 +519,7 @@ select distinct erp from base.club
 order by erp;
 
 -- name: groups_with_counts(club)
--- How many of the Customers group are in each automatic group; of the others all members.
+-- Groups with the number of their members; an automatic group counts members with access only.
 with fed as (
     select
         g.group_id,
@@ -554,7 +553,7 @@ where g.club = :club and not coalesce(starts_with(g.erp_group_id, '@'), false)
 order by g.kind, customers desc, lower(g.name);
 
 -- name: hold_board(state, strangers, how_many, skip)
--- Holds of all clubs: open ones the oldest first, decided ones the newest first.
+-- Holds of all clubs: open ones oldest first, decided ones newest first.
 select
     c.club_id,
     c.name,
@@ -620,7 +619,7 @@ limit :how_many offset :skip;
 
 -- name: clubs_that_know(erp_id, email, how_many)
 -- null: erp_id, email
--- In which clubs somebody of that ERP id or email is: one look into an index for each club.
+-- The clubs that have somebody with that ERP id or email: one index lookup for each club.
 select
     c.club_id,
     c.name,
@@ -652,7 +651,7 @@ order by lower(c.name)
 limit :how_many;
 
 -- name: people_by_name(fragment, how_many)
--- Across clubs, where there are few people in all.
+-- Across clubs; only for a database with few people.
 select
     c.club_id,
     c.name,
@@ -680,7 +679,7 @@ order by p.last_name, p.first_name, p.erp_id
 limit :how_many;
 
 -- name: people_by_key(club, key, how_many)
--- Those of a whole name in a club of any size, by what records are compared by (R23).
+-- People with a full name, in a club of any size, by the keys of similar records (R23).
 select
     m.erp_id,
     b.customer,
@@ -704,7 +703,7 @@ where club = :club;
 
 -- name: person(club, customer, erp_id)^
 -- null: erp_id
--- Who a person is, for those who may see it.
+-- A person by customer or ERP id.
 select
     b.customer,
     coalesce(b.erp_id, m.erp_id) as erp_id,
@@ -741,7 +740,7 @@ left join base.customer as b on b.club = :club and w.customer = b.customer
 left join sync.erp_customer as m on m.club = :club and w.erp_id = m.erp_id;
 
 -- name: records_of_email(club, email)
--- Who holds an email in the base, and the ERP's records without access that have it.
+-- The base customer with an email, and the ERP records without access that have it.
 select
     b.erp_id,
     true as holds
@@ -784,7 +783,7 @@ order by r.request_id
 limit :how_many;
 
 -- name: pages_of_pairs(club, skip, how_many)
--- Both cards of each pair, the surest first.
+-- Both records of each pair, the most similar first.
 select
     p.score,
     p.reasons,

@@ -37,7 +37,7 @@ select * from sync.snapshot
 where club = :club and snapshot = :snapshot;
 
 -- name: last_full_reading(club, epoch, only_changes)$
--- When everything was last asked for, whether it then came whole or not.
+-- The last full read, complete or not.
 select max(s.as_of) from sync.snapshot as s
 where
     s.club = :club
@@ -88,7 +88,7 @@ from sync.erp_group
 where club = :club;
 
 -- name: deactivated_since(club, since)$
--- R15: what the sync has deactivated in the last 24 hours (merges have a kind of their own), less who is back.
+-- The number of customers whom syncs have deactivated since then (R15); merges are another kind of change.
 select count(distinct ch.customer) from sync.change as ch
 where ch.club = :club and ch.kind = 'deactivation' and ch.at > :since and ch.actor is null;
 

@@ -1,8 +1,9 @@
 -- Similar records (R23): blocking keys, pairs, and the findings that name them.
 
 -- name: similar_people(club, ids, statuses, today)
--- Who of these takes part: in the ERP, a person, not out by the plain status; and with access, in doubt, or
--- a customer once. Only a pair of which one stands for a customer is suggested.
+-- The records among these that are compared: present in the ERP, a person, not inactive by status; and with
+-- access, with unknown access, or with a base customer. A pair is suggested only if one of it stands for a
+-- customer (`stands`).
 select
     m.erp_id,
     m.first_name,
@@ -36,7 +37,7 @@ update sync.club_state set similar_upto = :upto
 where club = :club and similar_upto is distinct from :upto;
 
 -- name: similar_next(club, upto, how_many)
--- The next records of the walk through a club's mirror.
+-- The next ERP records to compare, in the order of their ids.
 select erp_id from sync.erp_customer
 where club = :club and erp_id > :upto
 order by erp_id
@@ -55,7 +56,7 @@ select
 from unnest(:ids::text[], :keys::bigint[]) as k (erp_id, key);
 
 -- name: similar_blocks(club, keys, limit_to)
--- Who has these keys, no more than so many of each.
+-- Records that have these keys, up to a limit for each key.
 select
     k.key,
     s.erp_id
@@ -67,7 +68,7 @@ cross join lateral (
 ) as s;
 
 -- name: similar_partners(club, ids)
--- The pairs that these records are in.
+-- Pairs that contain one of these records.
 select
     erp_id_a as a,
     erp_id_b as b
@@ -88,7 +89,7 @@ from sync.similar_pair
 where club = :club;
 
 -- name: ignored_pairs(club, ids)
--- Whichever way round.
+-- Ignored pairs that contain one of these records.
 select
     erp_id_a as a,
     erp_id_b as b
@@ -109,7 +110,8 @@ on conflict (club, erp_id_a, erp_id_b) do update set
 where (similar_pair.score, similar_pair.reasons) is distinct from (excluded.score, excluded.reasons);
 
 -- name: open_similar_findings(club, run, at, ids)!
--- R22: on each of these records a finding that names the others it is in a pair with. An open one keeps its time.
+-- Opens a finding on each of these records that names the others of its pairs (R22). An open one keeps its
+-- time.
 insert into sync.finding (club, erp_id, code, severity, detail, since, run)
 select
     :club,
@@ -154,7 +156,7 @@ where
     );
 
 -- name: similar_pairs(club)
--- Both cards of every pair, side by side; the surest first.
+-- Both records of each pair, the most similar first.
 select
     p.score,
     p.reasons,
@@ -188,7 +190,7 @@ values (:club, least(:a::text, :b::text), greatest(:a::text, :b::text), :at, :ac
 on conflict do nothing;
 
 -- name: hand_records(club, ids)
--- Records that a person names, and their base customers.
+-- Records by id, with their base customers.
 select
     m.erp_id,
     c.customer

@@ -1,4 +1,4 @@
--- R18: a run undone from its audit.
+-- Undo a run from its audit (R18).
 
 -- name: run_by_number(run)^
 select
@@ -25,7 +25,7 @@ from base.customer as c
 where c.club = :club and c.customer = any(:customers::bigint[]);
 
 -- name: who_has(club, column_emails, column_erp_ids, column_users)
--- Who stands in the way of giving these back.
+-- Customers who now have one of these emails, ERP ids or users.
 select customer, email, erp_id, linked_user from base.customer
 where
     club = :club
@@ -37,8 +37,8 @@ where
 
 -- name: remember_undone(club, run, customers, erp_ids, at)!
 -- null: erp_ids[]
--- The record whose state was undone, and that state: no hash is a record that is gone. Of who has no ERP
--- id again it is the record that had adopted them (erp_ids).
+-- Keeps the record whose change was undone and its state; no hash: the record is missing. For a customer who
+-- has no ERP id again, it is the record that had adopted them (erp_ids).
 insert into sync.undone (club, customer, erp_id, row_hash, run, undone_at)
 select
     c.club,

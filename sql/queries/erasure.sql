@@ -1,4 +1,4 @@
--- R20: erasure on request, in one club. Run as the owner, under the club's lock.
+-- Erasure on request, in one club (R20). Runs as the owner, under the club's lock.
 
 -- name: erased_hashes(club)
 select key_hash from sync.erased
@@ -77,7 +77,7 @@ delete from sync.ignored_pair
 where club = :club and (erp_id_a = any(:ids::text[]) or erp_id_b = any(:ids::text[]));
 
 -- name: named_in_findings(club, ids)
--- Open findings of others that name one of these.
+-- Records whose findings name one of these records.
 select distinct erp_id from sync.finding
 where
     club = :club

@@ -1,7 +1,7 @@
--- R28: a club's life. R14: what a person says of a snapshot that could not be believed.
+-- The lifecycle of a club (R28), and what people confirm about implausible snapshots (R14).
 
 -- name: pause_club(club, paused)!
--- Either way a quarantine ends: who resumes a club wants it read.
+-- Both pausing and resuming end a quarantine: a resumed club is to be synced.
 update sync.club_state set
     paused = :paused,
     next_read_at = case when quarantined_until is null then next_read_at end,
@@ -9,12 +9,12 @@ update sync.club_state set
 where club = :club;
 
 -- name: say_empty(club)!
--- The club really has no customers: the next empty answer counts, once.
+-- The club has no customers: the next empty snapshot is accepted, once.
 update sync.club_state set confirmed_empty = true
 where club = :club;
 
 -- name: say_same_club(club)!
--- The next snapshot is this club's, however few ids it shares, once.
+-- The next snapshot is accepted as this club's, however few ids it shares, once.
 update sync.club_state set confirmed_same_club = true
 where club = :club;
 
@@ -33,7 +33,7 @@ inner join sync.club_state as s on c.club = s.club
 where s.remove_at <= :now;
 
 -- name: epoch_records(club, prefix, at)!
--- Another ERP or tenant: its ids mean other people, so those of the old one are set apart.
+-- A new ERP or tenant: its ids name other people, so the old ids get a prefix.
 update sync.erp_customer set
     erp_id = :prefix || erp_id,
     guardian_id = :prefix || guardian_id,
@@ -114,6 +114,6 @@ delete from sync.change
 where club = :club;
 
 -- name: purge_club(club)!
--- All other tables of the club go with it.
+-- Deletes the club's rows of all other tables as well.
 delete from base.club
 where club = :club;

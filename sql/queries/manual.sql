@@ -1,8 +1,8 @@
--- What people do by hand (R11 to R13), and what the app does to its users (R9).
+-- Manual edits (R11 to R13), and what the app does to its users (R9).
 
 -- name: hand_customer(club, customer, email)^
 -- null: customer
--- A base customer by its id or its email.
+-- A base customer by id or email.
 select c.*, m.access, m.row_hash, m.gone_at
 from base.customer as c
 left join sync.erp_customer as m on c.club = m.club and c.erp_id = m.erp_id
@@ -60,7 +60,7 @@ update base.customer set linked_user = :user_id, updated_at = :at
 where club = :club and customer = :customer;
 
 -- name: not_lapsed(club, erp_id)!
--- R12: what the ERP says of this record from now on decides whether it was activated afresh.
+-- From now on the ERP's statuses decide whether the record was activated again (R12).
 update sync.erp_customer set lapsed = false
 where club = :club and erp_id = :erp_id;
 
@@ -71,7 +71,7 @@ values (:club, :run, :at, :kind, :customer, :erp_id, :before, :after, :reason, :
 
 -- name: recheck(club, erp_id, email, why)!
 -- null: erp_id, email
--- Asked for once, however often it is asked.
+-- Adds nothing where the same recheck is pending.
 insert into sync.recheck (club, erp_id, email, why)
 select :club, :erp_id::text, :email::text, :why::text
 where not exists (
@@ -117,7 +117,7 @@ update base.app_user set email = :email, email_raw = :email_raw, confirmed = :co
 where user_id = :user_id;
 
 -- name: clubs_of_user(user_id, email)
--- Clubs where this person is linked, asks to be, or has their email on a customer.
+-- Clubs where the user is linked, has a pending request, or shares an email with a customer.
 select club from base.customer
 where linked_user = :user_id or (:email::text is not null and email = :email)
 union
@@ -172,7 +172,7 @@ update base.attachment_request set state = :state, customer = :customer, decided
 where club = :club and request_id = :request_id and state = 'pending';
 
 -- name: accept_matching_requests(club, at)!
--- R11: a request whose confirmed email is that of a customer whom the ERP lets in is accepted by itself.
+-- Accepts requests whose confirmed email is the email of a customer with access (R11).
 update base.attachment_request as r set state = 'accepted', customer = c.customer, decided_at = :at
 from base.app_user as u, base.customer as c
 where

@@ -1,7 +1,7 @@
--- Retention: what is stored of the past goes after a while; the base and its audit stay.
+-- Retention: history is deleted after a time; the base and its audit stay.
 
 -- name: old_snapshots(club, before)
--- Readings older than that, but for the one that the base stands on.
+-- Snapshots from before that time, except those that the base is based on.
 select s.snapshot, s.path
 from sync.snapshot as s
 inner join sync.club_state as c on s.club = c.club
@@ -28,7 +28,7 @@ delete from sync.plan
 where club = :club and plan = any(:plans::bigint[]);
 
 -- name: forget_runs(club, before)!
--- Runs that changed nothing; those that did stay with their audit rows.
+-- Deletes runs that changed nothing; the others stay with their audit rows.
 delete from sync.run as r
 where
     r.club = :club

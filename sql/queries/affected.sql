@@ -1,5 +1,5 @@
--- The records that a plan has to look at, and their base customers. Each takes lists, so that one
--- round trip serves ten people or ten thousand.
+-- Affected records and their base customers. Each query takes lists: one round trip serves ten people or
+-- ten thousand.
 
 -- name: mirror_of(club, ids)
 select
@@ -20,10 +20,10 @@ from sync.erp_customer
 where club = :club;
 
 -- name: related_ids(club, ids, emails, candidates)
--- Records that share an email with these, guard them, are guarded by them, replaced them or were
--- replaced by them, or have a base customer with one of these emails.
--- candidates: those who have one of the emails by the club's vector, which knows who is in the ERP; who is
--- gone has no access.
+-- Records that have one of these emails, are guarded by or were replaced by one of these records, or have a
+-- base customer with one of these emails.
+-- candidates: records that have one of the emails by the record index, which knows those present in the ERP;
+-- the others have no access.
 select erp_id from sync.erp_customer
 where
     club = :club
@@ -75,10 +75,10 @@ inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
 inner join base.customer as c on m.club = c.club and m.customer = c.customer
 where h.club = :club and h.state = 'open' and m.left_version is null;
 
--- Open findings, but for similar records: those hang on pairs, and open and close with them (R23).
+-- Open findings except SIMILAR_RECORD, which open and close with the pairs (R23).
 
 -- name: open_findings_of(club, ids)
--- Ids as JSON: of ten thousand the driver makes an array at the price of the query itself.
+-- Ids as JSON: converting ten thousand to an array costs the driver as much as the query itself.
 select finding, erp_id, code, severity, detail::text as detail
 from sync.finding
 where
@@ -93,7 +93,7 @@ from sync.finding
 where club = :club and closed_at is null and code != 'SIMILAR_RECORD';
 
 -- name: people_of(club)
--- What identifies the records of a source without ids (R1).
+-- The fields that identify the records of a source without ids (R1).
 select erp_id, email_norm, phone, first_name, last_name, birth_date, gone_at is not null as gone
 from sync.erp_customer
 where club = :club;
