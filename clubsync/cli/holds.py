@@ -46,7 +46,7 @@ def holds(
             for hold in sql.holds(driver, club=numbers[club.id]):
                 if not everything and hold["state"] != "open":
                     continue
-                members = sql.members_of(driver, club=numbers[club.id], hold=hold["hold"])
+                members = sql.current_members(driver, club=numbers[club.id], hold=hold["hold"])
                 rows.append({"club": club.id, **hold, "customers": list(members)})
     if as_json:
         print_json(rows)

@@ -53,7 +53,7 @@ def write_csv(
     layout = queries().export_columns(driver, club=club)
     columns = list(layout["columns"]) if layout else list(_OWN_COLUMNS.values())
     field_of = _field_of(layout["column_of"]) if layout else {c: f for f, c in _OWN_COLUMNS.items()}
-    rows = list(queries().finding_rows(driver, club=club, include_all=include_all))
+    rows = list(queries().records_with_findings(driver, club=club, include_all=include_all))
     with path.open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow([*(safe(c) for c in columns), "error"])

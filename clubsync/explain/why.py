@@ -16,11 +16,11 @@ from clubsync.validate import suites
 
 if TYPE_CHECKING:
     from clubsync.store.queries import (
-        ByNameRow,
         CustomerRow,
         HeldCustomerRow,
         OpenFindingsForRow,
         PeopleByKeyRow,
+        PeopleOfClubByNameRow,
         RecordRow,
     )
 
@@ -36,7 +36,7 @@ class Answer(TypedDict):
     reasons: list[str]
     sentence: str
     timeline: list[dict[str, Any]]
-    candidates: NotRequired[Sequence[ByNameRow | PeopleByKeyRow]]
+    candidates: NotRequired[Sequence[PeopleOfClubByNameRow | PeopleByKeyRow]]
     customer: NotRequired[int | None]
     erp_id: NotRequired[str | None]
 
@@ -114,7 +114,11 @@ class _Words:
 
 def _by_name(driver: Driver, club: int, who: str, words: _Words) -> Answer:
     """Who is meant by a part of a name: the one, or the candidates."""
-    people = [] if "@" in who else list(queries().by_name(driver, club=club, fragment=who.strip()))
+    people = (
+        []
+        if "@" in who
+        else list(queries().people_of_club_by_name(driver, club=club, fragment=who.strip()))
+    )
     if not people:
         return _never(driver, club, who, words)
     if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):

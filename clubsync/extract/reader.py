@@ -179,7 +179,7 @@ class Reader:
             "gone": pl.Boolean(),
         }
         with self.base.club(number) as driver:
-            people = fetch(driver, queries().people_of, schema, club=number)
+            people = fetch(driver, queries().people_to_identify, schema, club=number)
         known = [
             identity.Known(erp_id, keys, gone)
             for erp_id, keys, gone in zip(

@@ -101,7 +101,7 @@ def catch_up(base: Base, number: int, config: ClubConfig) -> int:
                     today=clock.today(config.zone),
                     at=at,
                 )
-                sql.end_hand_run(driver, club=number, run=run, at=at, counts="{}", rows_written=0)
+                sql.end_manual_run(driver, club=number, run=run, at=at, counts="{}", rows_written=0)
                 sql.summarise_club(driver, club=number, customers=None, at=at)
             done += len(ids)
             if len(ids) < AT_ONCE:
@@ -117,7 +117,7 @@ def ignore(driver: Driver, club: int, run: int, a: str, b: str, *, at: datetime,
     """
     sql = queries()
     new: int = sql.ignore_pair(driver, club=club, a=a, b=b, at=at, actor=by)
-    sql.forget_similar_pairs(driver, club=club, lefts=[min(a, b)], rights=[max(a, b)])
+    sql.delete_similar_pairs(driver, club=club, lefts=[min(a, b)], rights=[max(a, b)])
     renew_findings(driver, club, run, [a, b], at)
     return bool(new)
 
@@ -132,7 +132,7 @@ def _paired(driver: Driver, club: int, changed: pl.Series) -> list[str]:
 
 
 def _next(driver: Driver, club: int, upto: str, how_many: int) -> list[str]:
-    rows = queries().similar_next(driver, club=club, upto=upto, how_many=how_many)
+    rows = queries().next_to_compare(driver, club=club, upto=upto, how_many=how_many)
     return [row["erp_id"] for row in rows]
 
 
@@ -151,7 +151,7 @@ def _compare(
     who: _Who = {"club": club, "statuses": sorted(statuses), "today": today}
     people = fetch(driver, sql.similar_people, _PEOPLE, **who, ids=list(ids))
     keys = similarity.keys(people)
-    sql.forget_similar_keys(driver, club=club, ids=list(ids))
+    sql.delete_similar_keys(driver, club=club, ids=list(ids))
     if keys.height:
         texts, numbers = keys["erp_id"].to_list(), keys["key"].to_list()
         sql.write_similar_keys(driver, club=club, ids=texts, keys=numbers)
@@ -159,11 +159,11 @@ def _compare(
     found = _found(driver, people, keys, who)
     gone = was.join(found, on=["a", "b"], how="anti")
     if gone.height:
-        sql.forget_similar_pairs(
+        sql.delete_similar_pairs(
             driver, club=club, lefts=gone["a"].to_list(), rights=gone["b"].to_list()
         )
     if found.height:
-        sql.write_similar_pair(
+        sql.write_similar_pairs(
             driver,
             [
                 {"club": club, "a": a, "b": b, "score": score, "reasons": reasons}

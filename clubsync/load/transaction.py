@@ -81,7 +81,7 @@ def load(
         wrote, linked = customers()
         written += wrote + changes()
         if linked:
-            sql.note_links(driver, club=club, run=run)
+            sql.audit_links(driver, club=club, run=run)
         records()
         findings()
     note = similar_pairs.follow(driver, club, run, affected, plan.records["erp_id"], at)
@@ -92,7 +92,7 @@ def load(
     # a partial snapshot may not have shown who was to be looked at again: they stay on the list
     if affected.rechecks and snapshot.certified:
         sql.clear_rechecks(driver, club=club, upto=affected.rechecks)
-    sql.forget_rejected(driver, club=club, now=at)
+    sql.delete_spent_decisions(driver, club=club, now=at)
     _look_again(driver, club, affected, plan)
     # the base stands on this content only if nothing of it had to wait, or was older than what we knew
     settled = snapshot.certified and plan.deferred.is_empty() and affected.newer.is_empty()
@@ -197,7 +197,7 @@ def _look_again(driver: Driver, club: int, affected: Affected, plan: Plan) -> No
     if unseen:
         queries().recheck_records(driver, club=club, ids=unseen, why="not shown")
     for erp_id in {*affected.snapshot.conflicting_ids, *waiting}:
-        queries().recheck(driver, club=club, erp_id=erp_id, email=None, why="left unsettled")
+        queries().add_recheck(driver, club=club, erp_id=erp_id, email=None, why="left unsettled")
 
 
 def _numbered_customers(driver: Driver, plan: Plan) -> Plan:
@@ -225,7 +225,7 @@ def _numbered_customers(driver: Driver, plan: Plan) -> Plan:
 
 def open_findings(driver: Driver, club: int) -> dict[str, int]:
     """What is open and counts as open, by code."""
-    return {row["code"]: row["n"] for row in queries().open_counts(driver, club=club)}
+    return {row["code"]: row["n"] for row in queries().open_finding_counts(driver, club=club)}
 
 
 def _groups(driver: Driver, club: int, affected: Affected, at: datetime) -> int:
@@ -367,7 +367,7 @@ def _records(
         if (again["presence"] != VANISHED).any():
             sql.update_records(driver, club=club, as_of=as_of, snapshot=number)
         if (again["presence"] == VANISHED).any():
-            sql.vanish_records(driver, club=club, as_of=as_of, snapshot=number)
+            sql.mark_records_missing(driver, club=club, as_of=as_of, snapshot=number)
 
     return write
 
@@ -439,10 +439,14 @@ def _hold(
     hold = sql.open_hold(driver, club=club)
     if held.is_empty():
         if hold is not None:
-            members = [m["customer"] for m in sql.members_of(driver, club=club, hold=hold["hold"])]
+            members = [
+                m["customer"] for m in sql.current_members(driver, club=club, hold=hold["hold"])
+            ]
             version = hold["version"] + 1
-            sql.leave_hold(driver, club=club, hold=hold["hold"], customers=members, version=version)
-            sql.empty_hold(driver, club=club, hold=hold["hold"], at=at)
+            sql.remove_hold_members(
+                driver, club=club, hold=hold["hold"], customers=members, version=version
+            )
+            sql.close_empty_hold(driver, club=club, hold=hold["hold"], at=at)
         return None
     digest, why = guard.list_hash(held["customer"]), guard.causes(held)
     as_json = json.dumps(why)
@@ -454,9 +458,9 @@ def _hold(
         version, changed = 1, True
     else:
         number, version = hold["hold"], hold["version"]
-        before = {m["customer"] for m in sql.members_of(driver, club=club, hold=number)}
+        before = {m["customer"] for m in sql.current_members(driver, club=club, hold=number)}
         changed = bool(
-            sql.change_hold(driver, club=club, hold=number, list_hash=digest, causes=as_json)
+            sql.update_hold_list(driver, club=club, hold=number, list_hash=digest, causes=as_json)
         )
         version += changed
     if changed:
@@ -471,8 +475,10 @@ def _hold(
         )
     gone = before - set(held["customer"])
     if gone:
-        sql.leave_hold(driver, club=club, hold=number, customers=list(gone), version=version)
+        sql.remove_hold_members(
+            driver, club=club, hold=number, customers=list(gone), version=version
+        )
     for row in held.with_columns(pl.col("row_hash").reinterpret(signed=True)).iter_rows(named=True):
         if row["customer"] not in before:
-            sql.join_hold(driver, club=club, hold=number, version=version, **row)
+            sql.add_hold_member(driver, club=club, hold=number, version=version, **row)
     return {"hold": number, "deactivations": held.height, "causes": why}

@@ -24,7 +24,7 @@ from clubsync.load import similar_pairs
 from clubsync.store.database import Base, Driver, queries
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import HandCustomerRow, RequestByRow, UserByRow
+    from clubsync.store.queries import FindCustomerRow, FindRequestRow, FindUserRow
 
 
 def actor() -> str:
@@ -61,7 +61,7 @@ class _Act:
         reason: str,
     ) -> None:
         """R18: the act's audit row."""
-        self.rows += queries().hand_change(
+        self.rows += queries().add_change(
             self.driver,
             club=self.club,
             run=self.run,
@@ -78,7 +78,7 @@ class _Act:
 
     def look_again(self, erp_id: str | None, email: str | None, why: str) -> None:
         """Ask the next sync to judge these anew, whatever their row hash says."""
-        queries().recheck(self.driver, club=self.club, erp_id=erp_id, email=email, why=why)
+        queries().add_recheck(self.driver, club=self.club, erp_id=erp_id, email=email, why=why)
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def act(
         doing.rows += sql.accept_matching_requests(driver, club=number, at=at)
         sql.touch_revision(driver, club=number)
         counts = json.dumps(doing.kinds or {})
-        sql.end_hand_run(
+        sql.end_manual_run(
             driver,
             club=number,
             run=run,
@@ -109,7 +109,7 @@ def act(
             rows_written=doing.rows,
         )
         sql.summarise_club(driver, club=number, customers=None, at=at)
-        sql.count_changes(driver, club=number, at=at, counts=counts)
+        sql.add_change_counts(driver, club=number, at=at, counts=counts)
 
 
 # --- a club's own customers -------------------------------------------------------------------
@@ -133,14 +133,14 @@ def add(
     norm = _email(email)
     with act(base, club, "add", by) as doing:
         sql, driver = queries(), doing.driver
-        found = sql.hand_customer(driver, club=doing.club, customer=None, email=norm)
+        found = sql.find_customer(driver, club=doing.club, customer=None, email=norm)
         # R20: a person adding them by hand lifts an erasure
         key = sql.club_state(driver, club=doing.club)["hash_key"]
         sql.lift_erasure(driver, club=doing.club, email_hash=key_hash(key, norm))
         if found is None:
             user = _free_user(doing, norm)
             doing.rows += 1
-            customer = sql.hand_insert(
+            customer = sql.insert_manual_customer(
                 driver,
                 club=doing.club,
                 email=norm,
@@ -167,7 +167,9 @@ def add(
                     f"({found['reason'] if found['reason'] != 'detached' else 'not active there'}).",
                     remedy="Mend it in the ERP; the next sync brings them back.",
                 )
-            doing.rows += sql.hand_rejoin(driver, club=doing.club, customer=customer, at=doing.at)
+            doing.rows += sql.reactivate_customer(
+                driver, club=doing.club, customer=customer, at=doing.at
+            )
             before = {"in_customers_group": False, "reason": "detached", "detached": True}
             after = {"in_customers_group": True, "reason": None, "detached": False}
             doing.change("reactivation", customer, found["erp_id"], before, after, "by_hand")
@@ -208,7 +210,7 @@ def edit(
                     remedy="Change the email in the ERP; the next sync takes it over.",
                 )
             norm, raw = _email(email), email.strip()
-            other = sql.hand_customer(doing.driver, club=doing.club, customer=None, email=norm)
+            other = sql.find_customer(doing.driver, club=doing.club, customer=None, email=norm)
             if other is not None:
                 raise ActionRejected(
                     f"Customer {other['customer']} of {club.name} has that email already.",
@@ -217,7 +219,7 @@ def edit(
         changed = [name for name, value in new.items() if value != was[name]]
         if not changed and norm == row["email"]:
             return {"id": row["customer"], "email": row["email"]}
-        doing.rows += sql.hand_edit(
+        doing.rows += sql.edit_customer(
             doing.driver,
             club=doing.club,
             customer=row["customer"],
@@ -260,7 +262,7 @@ def detach(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
                 f"Customer {row['customer']} of {club.name} is detached already.",
                 remedy="`clubsync base add` with their email brings them back.",
             )
-        doing.rows += sql.hand_detach(
+        doing.rows += sql.detach_customer(
             doing.driver, club=doing.club, customer=row["customer"], at=doing.at
         )
         before = {
@@ -272,7 +274,7 @@ def detach(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
         kind = "deactivation" if row["in_customers_group"] else "profile_change"
         doing.change(kind, row["customer"], row["erp_id"], before, after, "detached")
         if row["erp_id"] is not None:
-            sql.not_lapsed(doing.driver, club=doing.club, erp_id=row["erp_id"])
+            sql.clear_lapsed(doing.driver, club=doing.club, erp_id=row["erp_id"])
             doing.look_again(row["erp_id"], None, "detached by hand")
         return {"id": row["customer"], "email": row["email"]}
 
@@ -288,7 +290,7 @@ def request(base: Base, club: ClubConfig, who: str, *, by: str | None = None) ->
     """
     with act(base, club, "request", by) as doing:
         sql, user = queries(), _user(doing.driver, who)
-        if sql.link_of_user(doing.driver, club=doing.club, user_id=user["user_id"]):
+        if sql.customer_of_user(doing.driver, club=doing.club, user_id=user["user_id"]):
             raise ActionRejected(
                 f"User {user['user_id']} is linked to a customer of {club.name} already.",
                 remedy="Nothing needs doing.",
@@ -300,7 +302,7 @@ def request(base: Base, club: ClubConfig, who: str, *, by: str | None = None) ->
             )
             doing.rows += 1
         doing.rows += sql.accept_matching_requests(doing.driver, club=doing.club, at=doing.at)
-        row = sql.request_by(doing.driver, club=doing.club, request_id=number, email=None)
+        row = sql.find_request(doing.driver, club=doing.club, request_id=number, email=None)
         assert row is not None  # found or made just now
         if row["customer"] is not None and user["confirmed"]:
             _link(doing, row["customer"], user["user_id"])
@@ -321,10 +323,10 @@ def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
                 remedy="Ask them to confirm an email in the app, then accept.",
             )
         user = _free_user(doing, row["email"]) if row["confirmed"] else None
-        found = sql.hand_customer(doing.driver, club=doing.club, customer=None, email=row["email"])
+        found = sql.find_customer(doing.driver, club=doing.club, customer=None, email=row["email"])
         if found is None:
             doing.rows += 1
-            customer = sql.hand_insert(
+            customer = sql.insert_manual_customer(
                 doing.driver,
                 club=doing.club,
                 email=row["email"],
@@ -347,7 +349,7 @@ def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
                         "ERP.",
                         remedy="Mend it in the ERP; the request is accepted by itself then.",
                     )
-                doing.rows += sql.hand_rejoin(
+                doing.rows += sql.reactivate_customer(
                     doing.driver, club=doing.club, customer=customer, at=doing.at
                 )
                 before = {"in_customers_group": False, "reason": "detached", "detached": True}
@@ -403,7 +405,7 @@ def ignore(
     if one == other:
         raise ActionRejected("Those are not two records.", remedy="Name two different ERP ids.")
     with act(base, club, "ignore similar", by) as doing:
-        rows = list(queries().hand_records(doing.driver, club=doing.club, ids=[one, other]))
+        rows = list(queries().find_records(doing.driver, club=doing.club, ids=[one, other]))
         known = {row["erp_id"]: row["customer"] for row in rows}
         for erp_id in (one, other):
             if erp_id not in known:
@@ -495,7 +497,7 @@ def relink(base: Base, clubs: dict[int, ClubConfig], user_id: int) -> None:
     """
     sql = queries()
     with base.transaction() as driver:
-        user = sql.user_by(driver, user_id=user_id, email=None)
+        user = sql.find_user(driver, user_id=user_id, email=None)
         assert user is not None  # callers have just found or made them
         touched = [
             row["club"] for row in sql.clubs_of_user(driver, user_id=user_id, email=user["email"])
@@ -504,12 +506,12 @@ def relink(base: Base, clubs: dict[int, ClubConfig], user_id: int) -> None:
         if number not in clubs:
             continue
         with act(base, clubs[number], "app", by="app") as doing:
-            linked = sql.link_of_user(doing.driver, club=number, user_id=user_id)
+            linked = sql.customer_of_user(doing.driver, club=number, user_id=user_id)
             if linked and linked["erp_id"]:
                 doing.look_again(linked["erp_id"], None, "app email changed")
             if not user["confirmed"]:
                 continue
-            target = sql.hand_customer(
+            target = sql.find_customer(
                 doing.driver, club=number, customer=None, email=user["email"]
             )
             if target is not None and target["linked_user"] is None:
@@ -524,13 +526,13 @@ def relink(base: Base, clubs: dict[int, ClubConfig], user_id: int) -> None:
 
 def _link(doing: _Act, customer: int, user_id: int | None) -> None:
     sql = queries()
-    row = sql.hand_customer(doing.driver, club=doing.club, customer=customer, email=None)
+    row = sql.find_customer(doing.driver, club=doing.club, customer=customer, email=None)
     assert row is not None  # callers have just found or made them
     if row["linked_user"] == user_id or (user_id is not None and row["linked_user"] is not None):
         return
-    if user_id and sql.link_of_user(doing.driver, club=doing.club, user_id=user_id):
+    if user_id and sql.customer_of_user(doing.driver, club=doing.club, user_id=user_id):
         return
-    doing.rows += sql.hand_link(
+    doing.rows += sql.link_customer(
         doing.driver, club=doing.club, customer=customer, user_id=user_id, at=doing.at
     )
     before, after = {"linked_user": row["linked_user"]}, {"linked_user": user_id}
@@ -541,7 +543,7 @@ def _free_user(doing: _Act, email: str) -> int | None:
     """The app user who has confirmed this email and is not linked in this club yet."""
     sql = queries()
     user = sql.confirmed_user(doing.driver, email=email)
-    if user is None or sql.link_of_user(doing.driver, club=doing.club, user_id=user["user_id"]):
+    if user is None or sql.customer_of_user(doing.driver, club=doing.club, user_id=user["user_id"]):
         return None
     return user["user_id"]
 
@@ -566,8 +568,8 @@ def _phone(text: str | None, country: str) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _customer(doing: _Act, who: str) -> HandCustomerRow:
-    row = queries().hand_customer(
+def _customer(doing: _Act, who: str) -> FindCustomerRow:
+    row = queries().find_customer(
         doing.driver,
         club=doing.club,
         customer=int(who) if who.isdigit() else None,
@@ -581,8 +583,8 @@ def _customer(doing: _Act, who: str) -> HandCustomerRow:
     return row
 
 
-def _request(doing: _Act, who: str) -> RequestByRow:
-    row = queries().request_by(
+def _request(doing: _Act, who: str) -> FindRequestRow:
+    row = queries().find_request(
         doing.driver,
         club=doing.club,
         request_id=int(who) if who.isdigit() else None,
@@ -596,8 +598,8 @@ def _request(doing: _Act, who: str) -> RequestByRow:
     return row
 
 
-def _user(driver: Driver, who: str) -> UserByRow:
-    row = queries().user_by(
+def _user(driver: Driver, who: str) -> FindUserRow:
+    row = queries().find_user(
         driver,
         user_id=int(who) if who.isdigit() else None,
         email=emails.normalise(who) if "@" in who else None,

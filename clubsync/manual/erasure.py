@@ -45,7 +45,7 @@ def erase(
         ids = sorted({f["erp_id"] for f in found if f["erp_id"] is not None})
         known_emails = [
             email,
-            *(row["email_norm"] for row in sql.mirror_of(driver, club=number, ids=ids)),
+            *(row["email_norm"] for row in sql.records_by_id(driver, club=number, ids=ids)),
             *(
                 row["email"]
                 for row in sql.customers_by_number(driver, club=number, customers=customers)
@@ -53,11 +53,11 @@ def erase(
         ]
         addresses = {address for address in known_emails if address}
         key = sql.club_state(driver, club=number)["hash_key"]
-        others = {r["erp_id"] for r in sql.named_in_findings(driver, club=number, ids=ids)}
+        others = {r["erp_id"] for r in sql.records_naming(driver, club=number, ids=ids)}
         known = record_index.read(driver, number)
         others |= set(affected.related_ids(driver, number, known, ids, sorted(addresses)))
         for erp_id in ids:
-            sql.remember_erased(
+            sql.add_erased(
                 driver,
                 club=number,
                 key_hash=key_hash(key, erp_id),
@@ -77,13 +77,13 @@ def erase(
         sql.erase_customers(driver, club=number, customers=customers)
         sql.erase_records(driver, club=number, ids=ids)
         record_index.write(driver, number, known.filter(~pl.col("erp_id").is_in(ids)))
-        sql.forget_content(driver, club=number)
+        sql.reset_content_hash(driver, club=number)
         for erp_id in sorted(others - set(ids)):
-            sql.recheck(
+            sql.add_recheck(
                 driver, club=number, erp_id=erp_id, email=None, why="a neighbour was erased"
             )
         for customer in customers:
-            sql.hand_change(
+            sql.add_change(
                 driver,
                 club=number,
                 run=run,
@@ -96,7 +96,7 @@ def erase(
                 reason="on request",
                 actor=name,
             )
-        sql.erase_acts(driver, club=number, people=[*ids, *(f"#{c}" for c in customers)])
+        sql.erase_from_actions(driver, club=number, people=[*ids, *(f"#{c}" for c in customers)])
         sql.summarise_club(driver, club=number, customers=None, at=at)
         paths = [row["path"] for row in sql.snapshot_paths(driver, club=number)]
     resume.forget(store, club.id)

@@ -13,7 +13,7 @@ from clubsync.store.database import Base, Driver, queries
 
 if TYPE_CHECKING:
     from clubsync.model import Decision
-    from clubsync.store.queries import FindHoldRow, QuestionsOverRow
+    from clubsync.store.queries import FindHoldRow, ObsoleteRequestsRow
 
 #: How long a rejected person is not asked about again, while their ERP record stays as it is.
 REST = timedelta(days=30)
@@ -43,7 +43,7 @@ def seen(
         if row["state"] != "open":
             raise _decided(row)
         wanted = list_hash or row["list_hash"]
-        version = sql.hold_version(driver, club=row["club"], hold=hold, list_hash=wanted)
+        version = sql.hold_version_by_hash(driver, club=row["club"], hold=hold, list_hash=wanted)
         if version is None:
             raise _no_list(row, list_hash)
         members = sql.members_at(driver, club=row["club"], hold=hold, version=version["version"])
@@ -135,7 +135,7 @@ class Question:
     def asked(self, base: Base) -> None:
         """Write down that this list is before a person."""
         with base.club(self.club) as driver:
-            queries().hold_asked(
+            queries().mark_hold_requested(
                 driver,
                 club=self.club,
                 club_id=self.club_id,
@@ -145,7 +145,7 @@ class Question:
             )
 
 
-def questions_over(base: Base) -> list[QuestionsOverRow]:
+def questions_over(base: Base) -> list[ObsoleteRequestsRow]:
     """Questions that wait before a person and need no answer any more: club_id, hold, version of each.
 
     Each is given once in ten minutes, until `question_over`: whoever asks for them tells their runs.
@@ -153,17 +153,17 @@ def questions_over(base: Base) -> list[QuestionsOverRow]:
     sql, now = queries(), clock.now()
     with base.transaction() as driver:
         rows = list(
-            sql.questions_over(driver, decided_before=now - ANSWERED, told_before=now - TOLD)
+            sql.obsolete_requests(driver, decided_before=now - ANSWERED, told_before=now - TOLD)
         )
         for row in rows:
-            sql.question_told(driver, hold=row["hold"], version=row["version"], at=now)
+            sql.mark_request_notified(driver, hold=row["hold"], version=row["version"], at=now)
     return rows
 
 
 def question_over(base: Base, hold: int, version: int) -> None:
     """Nobody is asked about that list any more."""
     with base.transaction() as driver:
-        queries().question_over(driver, hold=hold, version=version)
+        queries().delete_hold_request(driver, hold=hold, version=version)
 
 
 def _cell(text: str | None) -> str:
@@ -189,7 +189,7 @@ def question(base: Base, hold: int, number: int) -> Question:
         if row is None:
             raise _no_hold(hold)
         club = row["club"]
-        version = sql.hold_list(driver, club=club, hold=hold, version=number)
+        version = sql.hold_version_by_number(driver, club=club, hold=hold, version=number)
         if version is None:
             raise _no_list(row, str(number))
         members = list(sql.members_at(driver, club=club, hold=hold, version=version["version"]))
@@ -270,7 +270,9 @@ def reject(base: Base, club_id: str, decision: Decision) -> dict[str, Any]:
         raise _no_hold(decision.hold)
     with base.club(club) as driver:
         sql.lock_club(driver, club=club)
-        members = [m["customer"] for m in sql.members_of(driver, club=club, hold=decision.hold)]
+        members = [
+            m["customer"] for m in sql.current_members(driver, club=club, hold=decision.hold)
+        ]
         close(driver, club, decision, "rejected", at)
         kept = [c for c in members if c in set(decision.customers)]
         sql.reject_members(driver, club=club, customers=kept, until=at + REST)

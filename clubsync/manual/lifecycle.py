@@ -26,21 +26,21 @@ def say_empty(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, 
     Who loses access by it still passes the guard (R15).
     """
     with actions.act(base, club, "confirmed empty", by) as doing:
-        queries().say_empty(doing.driver, club=doing.club)
+        queries().confirm_empty(doing.driver, club=doing.club)
     return {"club": club.id, "confirmed": "empty"}
 
 
 def say_same_club(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
     """R14: the next snapshot is this club's, however few ids it shares with the last, once."""
     with actions.act(base, club, "snapshot confirmed", by) as doing:
-        queries().say_same_club(doing.driver, club=doing.club)
+        queries().confirm_source(doing.driver, club=doing.club)
     return {"club": club.id, "confirmed": "snapshot"}
 
 
 def say_reviewed(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
     """R28: a person has seen the plan of the first sync; the next one loads."""
     with actions.act(base, club, "first sync confirmed", by) as doing:
-        queries().say_reviewed(doing.driver, club=doing.club)
+        queries().approve_first_sync(doing.driver, club=doing.club)
     return {"club": club.id, "confirmed": "first sync"}
 
 
@@ -64,13 +64,13 @@ def new_epoch(driver: Driver, club: int, at: datetime) -> int:
     sql = queries()
     epoch: int = sql.club_state(driver, club=club)["epoch"]
     prefix = f"@{epoch}:"
-    sql.epoch_records(driver, club=club, prefix=prefix, at=at)
-    sql.epoch_customers(driver, club=club, prefix=prefix)
-    sql.epoch_groups(driver, club=club, prefix=prefix)
-    sql.epoch_automatic_groups(driver, club=club, prefix=prefix)
-    sql.epoch_findings(driver, club=club, at=at)
-    sql.epoch_vector(driver, club=club)
-    sql.next_epoch(driver, club=club)
+    sql.prefix_record_ids(driver, club=club, prefix=prefix, at=at)
+    sql.prefix_customer_ids(driver, club=club, prefix=prefix)
+    sql.prefix_group_ids(driver, club=club, prefix=prefix)
+    sql.prefix_automatic_group_ids(driver, club=club, prefix=prefix)
+    sql.close_all_findings(driver, club=club, at=at)
+    sql.clear_record_index(driver, club=club)
+    sql.start_epoch(driver, club=club)
     return epoch + 1
 
 
@@ -80,7 +80,7 @@ def remove(
     """The club leaves: paused now, and all its data goes after that time (None: it stays after all)."""
     at = None if after is None else clock.now() + after
     with actions.act(base, club, "to be removed" if at else "kept after all", by) as doing:
-        queries().remove_club_at(doing.driver, club=doing.club, at=at)
+        queries().schedule_removal(doing.driver, club=doing.club, at=at)
     return {"club": club.id, "removed_at": at}
 
 

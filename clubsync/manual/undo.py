@@ -23,7 +23,7 @@ from clubsync.model import KINDS
 from clubsync.store.database import Base, Driver, copying, queries
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import ChangesOfRunRow
+    from clubsync.store.queries import ChangesToUndoRow
 
 _STATE = (
     "erp_id",
@@ -74,7 +74,7 @@ def find(base: Base, config: Config, run: int) -> tuple[ClubConfig, int]:
     :raises ActionRejected: there is no such run.
     """
     with base.transaction() as driver:
-        row = queries().run_by_number(driver, run=run)
+        row = queries().find_run(driver, run=run)
     if row is None:
         raise ActionRejected(
             f"There is no run {run}.",
@@ -119,8 +119,8 @@ def undo(
 def _inverse(driver: Driver, number: int, run: int) -> Inverse:
     """What would bring back what was, of those who are still as the run left them."""
     sql, inverse = queries(), Inverse()
-    changes: dict[int, list[ChangesOfRunRow]] = {}
-    for row in sql.changes_of_run(driver, club=number, run=run):
+    changes: dict[int, list[ChangesToUndoRow]] = {}
+    for row in sql.changes_to_undo(driver, club=number, run=run):
         changes.setdefault(row["customer"], []).append(row)
     now = _current(driver, number, list(changes))
     for customer, rows in changes.items():
@@ -159,7 +159,7 @@ def _inverse(driver: Driver, number: int, run: int) -> Inverse:
     return inverse
 
 
-def _audit(customer: int, row: ChangesOfRunRow) -> dict[str, Any]:
+def _audit(customer: int, row: ChangesToUndoRow) -> dict[str, Any]:
     before = row["after"] or {}
     after = _ADDED if row["before"] is None else row["before"]
     if row["before"] is None:
@@ -174,17 +174,17 @@ def _audit(customer: int, row: ChangesOfRunRow) -> dict[str, Any]:
     }
 
 
-def _skip(customer: int, rows: list[ChangesOfRunRow], why: str) -> dict[str, Any]:
+def _skip(customer: int, rows: list[ChangesToUndoRow], why: str) -> dict[str, Any]:
     return {"customer": customer, "erp_id": rows[0]["erp_id"], "why": why}
 
 
 def _leave_taken(
-    driver: Driver, number: int, inverse: Inverse, changes: dict[int, list[ChangesOfRunRow]]
+    driver: Driver, number: int, inverse: Inverse, changes: dict[int, list[ChangesToUndoRow]]
 ) -> None:
     """Who would get back an email, an ERP id or an app link that somebody else has now is left alone."""
     while inverse.rows:
         rows = inverse.rows
-        holders = queries().who_has(
+        holders = queries().conflicting_customers(
             driver,
             club=number,
             column_emails=[r["email"] for r in rows.values() if r["email"]],
@@ -275,7 +275,7 @@ def _write(doing: Any, run: int, inverse: Inverse) -> None:
     doing.kinds = dict(changes.group_by("kind").len().iter_rows())
     customers = list(inverse.rows)
     adopters = {c["customer"]: c["erp_id"] for c in inverse.changes if c["kind"] == "adoption"}
-    sql.remember_undone(
+    sql.add_undone(
         driver,
         club=number,
         run=run,
@@ -317,7 +317,7 @@ def forget(base: Base, config: Config, run: int, at: datetime) -> tuple[ClubConf
     sql = queries()
     with base.club(number) as driver:
         sql.lock_club(driver, club=number)
-        customers = [r["customer"] for r in sql.forget_undone(driver, club=number, run=run)]
+        customers = [r["customer"] for r in sql.delete_undone(driver, club=number, run=run)]
         if not customers:
             raise ActionRejected(
                 f"Nothing of run {run} is undone.", remedy="`clubsync undo RUN` undoes a run."

@@ -12,7 +12,7 @@ from clubsync.config import ClubConfig, Config
 from clubsync.store.database import Base, queries
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import UntoldIncidentsRow
+    from clubsync.store.queries import UnreportedIncidentsRow
 
 #: Kinds of broken promises, the one that says most first.
 LATE, INCOMPLETE, OLD_DATA = "late", "incomplete", "old data"
@@ -119,9 +119,9 @@ def watch(base: Base, config: Config) -> list[Message]:
             for kind in sorted(set(broken) - was):
                 sql.open_incident(driver, club=number, kind=kind, since=broken[kind], at=at)
             for kind in sorted(was - set(broken)):
-                sql.mend_incident(driver, club=number, kind=kind, at=at)
+                sql.resolve_incident(driver, club=number, kind=kind, at=at)
     with base.reader() as driver:
-        rows = list(sql.untold_incidents(driver))
+        rows = list(sql.unreported_incidents(driver))
     names = {club.id: club.name for club in config.clubs}
     began = [row for row in rows if row["mended_at"] is None]
     ended = [row for row in rows if row["mended_at"] is not None]
@@ -130,9 +130,9 @@ def watch(base: Base, config: Config) -> list[Message]:
     ]
 
 
-def _message(rows: list[UntoldIncidentsRow], names: Mapping[str, str], mended: bool) -> Message:
+def _message(rows: list[UnreportedIncidentsRow], names: Mapping[str, str], mended: bool) -> Message:
     """One message of any number of incidents; of a club that has several, the one that says most."""
-    by_club: dict[str, list[UntoldIncidentsRow]] = {}
+    by_club: dict[str, list[UnreportedIncidentsRow]] = {}
     for row in rows:
         by_club.setdefault(row["club_id"], []).append(row)
     lines = []
@@ -161,7 +161,9 @@ def told(base: Base, message: Message) -> None:
     at, sql = clock.now(), queries()
     for number, incident in message.incidents:
         with base.club(number) as driver:
-            sql.told_incident(driver, club=number, incident=incident, mended=message.mended, at=at)
+            sql.mark_incident_reported(
+                driver, club=number, incident=incident, mended=message.mended, at=at
+            )
 
 
 def counted(fresh: Iterable[Freshness]) -> dict[str, int]:

@@ -55,7 +55,7 @@ def receive(
         added = sql.add_nudge(
             driver, club=number, source=source, message_id=message_id[:200], at=at
         )
-        waiting = sql.first_waiting_nudge(driver, club=number)
+        waiting = sql.first_pending_nudge(driver, club=number)
         state = sql.club_state(driver, club=number)
     rests = state["paused"] or (state["quarantined_until"] or at) > at
     return Received(club_id, added is not None, None if rests and not wish else waiting)

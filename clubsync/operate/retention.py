@@ -51,16 +51,16 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Kept:
             sql.lock_club(driver, club=number)
             old = list(sql.old_snapshots(driver, club=number, before=before))
             plans = list(sql.old_plans(driver, club=number, before=before))
-            done["snapshots"] += sql.forget_snapshots(
+            done["snapshots"] += sql.delete_snapshots(
                 driver, club=number, snapshots=[row["snapshot"] for row in old]
             )
             done["plans"] += sql.forget_plans(
                 driver, club=number, plans=[row["plan"] for row in plans]
             )
-            done["runs"] += sql.forget_runs(driver, club=number, before=before)
-            done["findings"] += sql.forget_findings(driver, club=number, before=before)
-            sql.forget_change_hours(driver, club=number, before=before)
-            sql.forget_nudges(driver, club=number, before=before)
+            done["runs"] += sql.delete_idle_runs(driver, club=number, before=before)
+            done["findings"] += sql.delete_old_findings(driver, club=number, before=before)
+            sql.delete_old_change_hours(driver, club=number, before=before)
+            sql.delete_old_nudges(driver, club=number, before=before)
             paths = {row["path"] for row in old}
             used = sql.paths_in_use(driver, club=number, paths=sorted(paths))
             paths -= {row["path"] for row in used}

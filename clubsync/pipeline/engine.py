@@ -321,11 +321,13 @@ class Pipeline:
                 run = queries().start_run(driver, club=number, trigger=trigger, at=at)
                 step["run"] = run
                 if self.origin is not None:
-                    queries().run_of_airflow(driver, club=number, number=run, **asdict(self.origin))
+                    queries().set_airflow_run(
+                        driver, club=number, number=run, **asdict(self.origin)
+                    )
                 if attempt:
                     slot = self._slot(club, at)
                     queries().attempt_club(driver, club=number, at=at, next_read_at=slot)
-                    queries().take_nudges(driver, club=number, run=run, at=at)
+                    queries().answer_nudges(driver, club=number, run=run, at=at)
                 else:
                     step["again"] = True
 
@@ -505,7 +507,7 @@ class Pipeline:
                 self._end_run(driver, number, step, "done", "extract")
                 return
             sql.attempt_club(driver, club=number, at=at, next_read_at=self._slot(club, at))
-            sql.take_nudges(driver, club=number, run=_run_of(step), at=at)
+            sql.answer_nudges(driver, club=number, run=_run_of(step), at=at)
         step["past"], step["again"] = READ_NOW, False
         step["notes"].append(
             f"{interval}: nothing was stored then; one reading now stands for all that was missed (R26)."
@@ -642,13 +644,13 @@ class Pipeline:
                 policy_hash,
                 policy.today,
                 rechecks=next(iter(sql.rechecks(driver, club=number)), None) is not None
-                or sql.any_rejection_over(driver, club=number, now=clock.now()),
+                or sql.any_rejection_expired(driver, club=number, now=clock.now()),
                 held=sql.open_hold(driver, club=number) is not None,
             ):
                 work.unchanged = True
                 return
-            decided = list(sql.rejected(driver, club=number))
-            undone = list(sql.undone(driver, club=number))
+            decided = list(sql.rejected_members(driver, club=number))
+            undone = list(sql.undone_customers(driver, club=number))
             kept = [row for row in decided if row["until"] > clock.now()]
             over = [row["erp_id"] for row in decided if row not in kept and row["erp_id"]]
             # another policy counts from a certified snapshot on, which shows everybody
@@ -903,7 +905,7 @@ class Pipeline:
             sql.summarise_club(
                 driver, club=number, customers=work.customers + moved.sum().item(), at=at
             )
-            sql.count_changes(driver, club=number, at=at, counts=json.dumps(step["counts"]))
+            sql.add_change_counts(driver, club=number, at=at, counts=json.dumps(step["counts"]))
             step["notes"].extend(done.notes)
         step["held"] = step["hold"]["deactivations"] if step["hold"] else 0
         step["findings"] = transaction.open_findings(driver, number)

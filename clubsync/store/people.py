@@ -9,10 +9,10 @@ from clubsync.store import record_index
 from clubsync.store.database import Driver, queries
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import WhoRow
+    from clubsync.store.queries import FindPersonRow
 
 
-def resolve_person(driver: Driver, club: int, who: str) -> tuple[str | None, list[WhoRow]]:
+def resolve_person(driver: Driver, club: int, who: str) -> tuple[str | None, list[FindPersonRow]]:
     """Whom an email (any spelling) or an ERP id means.
 
     :returns: the normalised email where it is one, and their `erp_id` and `customer`, either of which may
@@ -20,5 +20,5 @@ def resolve_person(driver: Driver, club: int, who: str) -> tuple[str | None, lis
     """
     email = emails.normalise(who) if "@" in who else None
     candidates = record_index.by_email(record_index.read(driver, club), [email]) if email else []
-    found = queries().who(driver, club=club, erp_id=who, email=email, candidates=candidates)
+    found = queries().find_person(driver, club=club, erp_id=who, email=email, candidates=candidates)
     return email, list(found)

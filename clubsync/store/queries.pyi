@@ -14,7 +14,7 @@ from psycopg import Connection
 
 Driver = Connection[Any]
 
-class MirrorOfRow(TypedDict):
+class RecordsByIdRow(TypedDict):
     erp_id: str
     email: str | None
     email_norm: str | None
@@ -40,7 +40,7 @@ class MirrorOfRow(TypedDict):
     access: str
     lapsed: bool
 
-class MirrorAllRow(TypedDict):
+class AllRecordsRow(TypedDict):
     erp_id: str
     email: str | None
     email_norm: str | None
@@ -69,7 +69,7 @@ class MirrorAllRow(TypedDict):
 class RelatedIdsRow(TypedDict):
     erp_id: str
 
-class BaseOfRow(TypedDict):
+class CustomersByRecordRow(TypedDict):
     customer: int
     erp_id: str | None
     email: str | None
@@ -85,7 +85,7 @@ class BaseOfRow(TypedDict):
     linked_user: int | None
     user_email: str | None
 
-class BaseAllRow(TypedDict):
+class AllCustomersRow(TypedDict):
     customer: int
     erp_id: str | None
     email: str | None
@@ -106,7 +106,7 @@ class RechecksRow(TypedDict):
     erp_id: str | None
     email: str | None
 
-class HoldMembersRow(TypedDict):
+class HeldCustomersRow(TypedDict):
     customer: int
     erp_id: str | None
     email: str | None
@@ -125,7 +125,7 @@ class OpenFindingsAllRow(TypedDict):
     severity: str
     detail: str
 
-class PeopleOfRow(TypedDict):
+class PeopleToIdentifyRow(TypedDict):
     erp_id: str
     email_norm: str | None
     phone: str | None
@@ -193,7 +193,7 @@ class VectorPatchesRow(TypedDict):
 class ErasedHashesRow(TypedDict):
     key_hash: str
 
-class NamedInFindingsRow(TypedDict):
+class RecordsNamingRow(TypedDict):
     erp_id: str
 
 class SnapshotPathsRow(TypedDict):
@@ -257,11 +257,11 @@ class HoldsRow(TypedDict):
     limit_was: int
     deactivations: int
 
-class WhoRow(TypedDict):
+class FindPersonRow(TypedDict):
     erp_id: str | None
     customer: int | None
 
-class ByNameRow(TypedDict):
+class PeopleOfClubByNameRow(TypedDict):
     erp_id: str | None
     customer: int | None
     first_name: str | None
@@ -340,7 +340,7 @@ class LastCertifiedRow(TypedDict):
     as_of: datetime
     customers: int | None
 
-class FindingRowsRow(TypedDict):
+class RecordsWithFindingsRow(TypedDict):
     erp_id: str
     email: str | None
     first_name: str | None
@@ -391,7 +391,7 @@ class FindHoldRow(TypedDict):
     comment: str | None
     club_id: str
 
-class HoldVersionRow(TypedDict):
+class HoldVersionByHashRow(TypedDict):
     club: int
     hold: int
     version: int
@@ -400,7 +400,7 @@ class HoldVersionRow(TypedDict):
     made_at: datetime
     asked_at: datetime | None
 
-class HoldListRow(TypedDict):
+class HoldVersionByNumberRow(TypedDict):
     club: int
     hold: int
     version: int
@@ -409,7 +409,7 @@ class HoldListRow(TypedDict):
     made_at: datetime
     asked_at: datetime | None
 
-class MembersOfRow(TypedDict):
+class CurrentMembersRow(TypedDict):
     customer: int
     erp_id: str | None
     reason: str
@@ -429,13 +429,13 @@ class MembersAtRow(TypedDict):
     cause: str
     left_version: int | None
 
-class RejectedRow(TypedDict):
+class RejectedMembersRow(TypedDict):
     customer: int
     erp_id: str | None
     row_hash: int | None
     until: datetime
 
-class UndoneRow(TypedDict):
+class UndoneCustomersRow(TypedDict):
     customer: int
     erp_id: str | None
     row_hash: int | None
@@ -449,7 +449,7 @@ class GroupNumbersRow(TypedDict):
     id: str
     group_id: int
 
-class OpenCountsRow(TypedDict):
+class OpenFindingCountsRow(TypedDict):
     code: str
     n: int
 
@@ -457,7 +457,7 @@ class SecondaryIndexesRow(TypedDict):
     take: str
     make: str
 
-class HandCustomerRow(TypedDict):
+class FindCustomerRow(TypedDict):
     club: int
     customer: int
     erp_id: str | None
@@ -479,7 +479,7 @@ class HandCustomerRow(TypedDict):
     row_hash: int | None
     gone_at: datetime | None
 
-class UserByRow(TypedDict):
+class FindUserRow(TypedDict):
     user_id: int
     email: str | None
     email_raw: str | None
@@ -498,7 +498,7 @@ class ConfirmedUserRow(TypedDict):
 class ClubsOfUserRow(TypedDict):
     club: int
 
-class LinkOfUserRow(TypedDict):
+class CustomerOfUserRow(TypedDict):
     customer: int
     erp_id: str | None
     email: str | None
@@ -513,7 +513,7 @@ class RequestsRow(TypedDict):
     created_at: datetime
     decided_at: datetime | None
 
-class RequestByRow(TypedDict):
+class FindRequestRow(TypedDict):
     club: int
     request_id: int
     user_id: int
@@ -539,7 +539,7 @@ class OpenIncidentsRow(TypedDict):
     club: int
     kind: str
 
-class UntoldIncidentsRow(TypedDict):
+class UnreportedIncidentsRow(TypedDict):
     club_id: str
     club: int
     incident: int
@@ -553,13 +553,13 @@ class NudgedClubsRow(TypedDict):
     club_id: str
     nudge: int
 
-class UnaskedHoldsRow(TypedDict):
+class HoldsWithoutRequestRow(TypedDict):
     club_id: str
     hold: int
     version: int
     list_hash: str
 
-class QuestionsOverRow(TypedDict):
+class ObsoleteRequestsRow(TypedDict):
     club_id: str
     hold: int
     version: int
@@ -570,7 +570,7 @@ class OperationCountsRow(TypedDict):
     quarantined: int
     held: int
 
-class ActOfRow(TypedDict):
+class FindActionRow(TypedDict):
     act: int
     at: datetime
     actor: str
@@ -580,7 +580,7 @@ class ActOfRow(TypedDict):
     outcome: str
     told: str | None
 
-class ActsOfRow(TypedDict):
+class RecentActionsRow(TypedDict):
     act: int
     at: datetime
     actor: str
@@ -665,7 +665,7 @@ class RunsOfRow(TypedDict):
     doubts: list[str] | None
     as_of: datetime | None
 
-class ChangesOfARunRow(TypedDict):
+class ChangesOfRunPageRow(TypedDict):
     change: int
     at: datetime
     kind: str
@@ -676,11 +676,11 @@ class ChangesOfARunRow(TypedDict):
     reason: str | None
     actor: str | None
 
-class ChangesOfARunByKindRow(TypedDict):
+class ChangesOfRunByKindRow(TypedDict):
     kind: str
     changes: int
 
-class PlanOfARunRow(TypedDict):
+class PlanOfRunRow(TypedDict):
     plan: int
     made_at: datetime
     counts: dict[str, int]
@@ -775,7 +775,7 @@ class HoldsOfRow(TypedDict):
     comment: str | None
     size: int | None
 
-class PeopleOfAListRow(TypedDict):
+class PeopleOfHoldRow(TypedDict):
     customer: int
     erp_id: str | None
     reason: str
@@ -784,7 +784,7 @@ class PeopleOfAListRow(TypedDict):
     last_name: str | None
     email: str | None
 
-class ClubsThatKnowRow(TypedDict):
+class ClubsOfPersonRow(TypedDict):
     club_id: str
     name: str
     erp_id: str | None
@@ -825,21 +825,21 @@ class RecordsOfEmailRow(TypedDict):
     erp_id: str | None
     holds: bool
 
-class PairsOfAPersonRow(TypedDict):
+class PairsOfPersonRow(TypedDict):
     other: str
     reasons: list[str]
 
-class RequestsOfAPersonRow(TypedDict):
+class RequestsOfPersonRow(TypedDict):
     id: int
     created_at: datetime
 
-class WaitingRequestsRow(TypedDict):
+class PendingRequestsRow(TypedDict):
     id: int
     created_at: datetime
     email: str | None
     confirmed: bool
 
-class PagesOfPairsRow(TypedDict):
+class SimilarPairsPageRow(TypedDict):
     score: float
     reasons: list[str]
     total: int
@@ -943,7 +943,7 @@ class SimilarPeopleRow(TypedDict):
     replaced_by: str | None
     stands: bool
 
-class SimilarNextRow(TypedDict):
+class NextToCompareRow(TypedDict):
     erp_id: str
 
 class SimilarBlocksRow(TypedDict):
@@ -962,7 +962,7 @@ class IgnoredPairsRow(TypedDict):
     a: str
     b: str
 
-class WriteSimilarPair(TypedDict):
+class WriteSimilarPairs(TypedDict):
     club: int
     a: str
     b: str
@@ -988,18 +988,18 @@ class SimilarPairsRow(TypedDict):
     b_birth_date: date | None
     b_access: bool
 
-class HandRecordsRow(TypedDict):
+class FindRecordsRow(TypedDict):
     erp_id: str
     customer: int | None
 
-class RunByNumberRow(TypedDict):
+class FindRunRow(TypedDict):
     club: int
     run: int
     started_at: datetime
     trigger: str
     club_id: str
 
-class ChangesOfRunRow(TypedDict):
+class ChangesToUndoRow(TypedDict):
     customer: int
     erp_id: str | None
     kind: str
@@ -1020,21 +1020,21 @@ class CustomersByNumberRow(TypedDict):
     detached: bool
     linked_user: int | None
 
-class WhoHasRow(TypedDict):
+class ConflictingCustomersRow(TypedDict):
     customer: int
     email: str | None
     erp_id: str | None
     linked_user: int | None
 
-class ForgetUndoneRow(TypedDict):
+class DeleteUndoneRow(TypedDict):
     customer: int
 
 class Queries(Protocol):
     # affected.sql
-    def mirror_of(
+    def records_by_id(
         self, driver: Driver, /, *, club: int, ids: list[str]
-    ) -> Iterator[MirrorOfRow]: ...
-    def mirror_all(self, driver: Driver, /, *, club: int) -> Iterator[MirrorAllRow]: ...
+    ) -> Iterator[RecordsByIdRow]: ...
+    def all_records(self, driver: Driver, /, *, club: int) -> Iterator[AllRecordsRow]: ...
     def related_ids(
         self,
         driver: Driver,
@@ -1045,20 +1045,22 @@ class Queries(Protocol):
         emails: list[str],
         candidates: list[str],
     ) -> Iterator[RelatedIdsRow]: ...
-    def base_of(
+    def customers_by_record(
         self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
-    ) -> Iterator[BaseOfRow]: ...
-    def base_all(self, driver: Driver, /, *, club: int) -> Iterator[BaseAllRow]: ...
+    ) -> Iterator[CustomersByRecordRow]: ...
+    def all_customers(self, driver: Driver, /, *, club: int) -> Iterator[AllCustomersRow]: ...
     def rechecks(self, driver: Driver, /, *, club: int) -> Iterator[RechecksRow]: ...
     def clear_rechecks(self, driver: Driver, /, *, club: int, upto: int) -> int: ...
-    def hold_members(self, driver: Driver, /, *, club: int) -> Iterator[HoldMembersRow]: ...
+    def held_customers(self, driver: Driver, /, *, club: int) -> Iterator[HeldCustomersRow]: ...
     def open_findings_of(
         self, driver: Driver, /, *, club: int, ids: str
     ) -> Iterator[OpenFindingsOfRow]: ...
     def open_findings_all(
         self, driver: Driver, /, *, club: int
     ) -> Iterator[OpenFindingsAllRow]: ...
-    def people_of(self, driver: Driver, /, *, club: int) -> Iterator[PeopleOfRow]: ...
+    def people_to_identify(
+        self, driver: Driver, /, *, club: int
+    ) -> Iterator[PeopleToIdentifyRow]: ...
     # club.sql
     def register_club(
         self, driver: Driver, /, *, club_id: str, name: str, erp: str, now: datetime
@@ -1109,7 +1111,7 @@ class Queries(Protocol):
     # erasure.sql
     def erased_hashes(self, driver: Driver, /, *, club: int) -> Iterator[ErasedHashesRow]: ...
     def lift_erasure(self, driver: Driver, /, *, club: int, email_hash: str) -> int: ...
-    def remember_erased(
+    def add_erased(
         self, driver: Driver, /, *, club: int, key_hash: str, email_hash: str | None, at: datetime
     ) -> int: ...
     def erase_memberships(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
@@ -1127,10 +1129,10 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
     ) -> int: ...
     def erase_pairs(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
-    def named_in_findings(
+    def records_naming(
         self, driver: Driver, /, *, club: int, ids: list[str]
-    ) -> Iterator[NamedInFindingsRow]: ...
-    def forget_content(self, driver: Driver, /, *, club: int) -> int: ...
+    ) -> Iterator[RecordsNamingRow]: ...
+    def reset_content_hash(self, driver: Driver, /, *, club: int) -> int: ...
     def snapshot_paths(self, driver: Driver, /, *, club: int) -> Iterator[SnapshotPathsRow]: ...
     # explain.sql
     def customers(self, driver: Driver, /, *, club: int) -> Iterator[CustomersRow]: ...
@@ -1142,10 +1144,12 @@ class Queries(Protocol):
     ) -> Iterator[ChangesRow]: ...
     def club_overview(self, driver: Driver, /) -> Iterator[ClubOverviewRow]: ...
     def holds(self, driver: Driver, /, *, club: int) -> Iterator[HoldsRow]: ...
-    def who(
+    def find_person(
         self, driver: Driver, /, *, club: int, erp_id: str, email: str | None, candidates: list[str]
-    ) -> Iterator[WhoRow]: ...
-    def by_name(self, driver: Driver, /, *, club: int, fragment: str) -> Iterator[ByNameRow]: ...
+    ) -> Iterator[FindPersonRow]: ...
+    def people_of_club_by_name(
+        self, driver: Driver, /, *, club: int, fragment: str
+    ) -> Iterator[PeopleOfClubByNameRow]: ...
     def record(self, driver: Driver, /, *, club: int, erp_id: str) -> RecordRow | None: ...
     def customer(self, driver: Driver, /, *, club: int, customer: int) -> CustomerRow | None: ...
     def open_findings_for(
@@ -1162,9 +1166,9 @@ class Queries(Protocol):
     ) -> HeldCustomerRow | None: ...
     def last_reading(self, driver: Driver, /, *, club: int) -> LastReadingRow | None: ...
     def last_certified(self, driver: Driver, /, *, club: int) -> LastCertifiedRow | None: ...
-    def finding_rows(
+    def records_with_findings(
         self, driver: Driver, /, *, club: int, include_all: bool
-    ) -> Iterator[FindingRowsRow]: ...
+    ) -> Iterator[RecordsWithFindingsRow]: ...
     def export_columns(self, driver: Driver, /, *, club: int) -> ExportColumnsRow | None: ...
     # hold.sql
     def open_hold(self, driver: Driver, /, *, club: int) -> OpenHoldRow | None: ...
@@ -1181,7 +1185,7 @@ class Queries(Protocol):
         causes: str,
         limit_was: int,
     ) -> int: ...
-    def change_hold(
+    def update_hold_list(
         self, driver: Driver, /, *, club: int, hold: int, list_hash: str, causes: str
     ) -> int: ...
     def add_hold_version(
@@ -1196,13 +1200,13 @@ class Queries(Protocol):
         size: int,
         at: datetime,
     ) -> int: ...
-    def hold_version(
+    def hold_version_by_hash(
         self, driver: Driver, /, *, club: int, hold: int, list_hash: str
-    ) -> HoldVersionRow | None: ...
-    def hold_list(
+    ) -> HoldVersionByHashRow | None: ...
+    def hold_version_by_number(
         self, driver: Driver, /, *, club: int, hold: int, version: int
-    ) -> HoldListRow | None: ...
-    def empty_hold(self, driver: Driver, /, *, club: int, hold: int, at: datetime) -> int: ...
+    ) -> HoldVersionByNumberRow | None: ...
+    def close_empty_hold(self, driver: Driver, /, *, club: int, hold: int, at: datetime) -> int: ...
     def decide_hold(
         self,
         driver: Driver,
@@ -1216,12 +1220,14 @@ class Queries(Protocol):
         list_hash: str,
         comment: str | None,
     ) -> int: ...
-    def members_of(self, driver: Driver, /, *, club: int, hold: int) -> Iterator[MembersOfRow]: ...
+    def current_members(
+        self, driver: Driver, /, *, club: int, hold: int
+    ) -> Iterator[CurrentMembersRow]: ...
     def open_members(self, driver: Driver, /, *, club: int) -> Iterator[OpenMembersRow]: ...
     def members_at(
         self, driver: Driver, /, *, club: int, hold: int, version: int
     ) -> Iterator[MembersAtRow]: ...
-    def join_hold(
+    def add_hold_member(
         self,
         driver: Driver,
         /,
@@ -1235,38 +1241,38 @@ class Queries(Protocol):
         row_hash: int,
         version: int,
     ) -> int: ...
-    def leave_hold(
+    def remove_hold_members(
         self, driver: Driver, /, *, club: int, hold: int, customers: list[int], version: int
     ) -> int: ...
     def reject_members(
         self, driver: Driver, /, *, club: int, customers: list[int], until: datetime
     ) -> int: ...
-    def rejected(self, driver: Driver, /, *, club: int) -> Iterator[RejectedRow]: ...
-    def forget_rejected(self, driver: Driver, /, *, club: int, now: datetime) -> int: ...
-    def undone(self, driver: Driver, /, *, club: int) -> Iterator[UndoneRow]: ...
+    def rejected_members(self, driver: Driver, /, *, club: int) -> Iterator[RejectedMembersRow]: ...
+    def delete_spent_decisions(self, driver: Driver, /, *, club: int, now: datetime) -> int: ...
+    def undone_customers(self, driver: Driver, /, *, club: int) -> Iterator[UndoneCustomersRow]: ...
     def recheck_members(
         self, driver: Driver, /, *, club: int, customers: list[int], why: str
     ) -> int: ...
-    def any_rejection_over(self, driver: Driver, /, *, club: int, now: datetime) -> bool: ...
+    def any_rejection_expired(self, driver: Driver, /, *, club: int, now: datetime) -> bool: ...
     def newest_snapshot(self, driver: Driver, /, *, club: int) -> int | None: ...
     # lifecycle.sql
     def pause_club(self, driver: Driver, /, *, club: int, paused: bool) -> int: ...
-    def say_empty(self, driver: Driver, /, *, club: int) -> int: ...
-    def say_same_club(self, driver: Driver, /, *, club: int) -> int: ...
-    def say_reviewed(self, driver: Driver, /, *, club: int) -> int: ...
-    def remove_club_at(self, driver: Driver, /, *, club: int, at: datetime | None) -> int: ...
+    def confirm_empty(self, driver: Driver, /, *, club: int) -> int: ...
+    def confirm_source(self, driver: Driver, /, *, club: int) -> int: ...
+    def approve_first_sync(self, driver: Driver, /, *, club: int) -> int: ...
+    def schedule_removal(self, driver: Driver, /, *, club: int, at: datetime | None) -> int: ...
     def clubs_to_remove(
         self, driver: Driver, /, *, now: datetime
     ) -> Iterator[ClubsToRemoveRow]: ...
-    def epoch_records(
+    def prefix_record_ids(
         self, driver: Driver, /, *, club: int, prefix: str, at: datetime | None
     ) -> int: ...
-    def epoch_customers(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
-    def epoch_groups(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
-    def epoch_automatic_groups(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
-    def epoch_findings(self, driver: Driver, /, *, club: int, at: datetime) -> int: ...
-    def epoch_vector(self, driver: Driver, /, *, club: int) -> int: ...
-    def next_epoch(self, driver: Driver, /, *, club: int) -> int: ...
+    def prefix_customer_ids(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
+    def prefix_group_ids(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
+    def prefix_automatic_group_ids(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
+    def close_all_findings(self, driver: Driver, /, *, club: int, at: datetime) -> int: ...
+    def clear_record_index(self, driver: Driver, /, *, club: int) -> int: ...
+    def start_epoch(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_customers(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_records(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_changes(self, driver: Driver, /, *, club: int) -> int: ...
@@ -1297,27 +1303,29 @@ class Queries(Protocol):
     def group_numbers(self, driver: Driver, /, *, club: int) -> Iterator[GroupNumbersRow]: ...
     def link_users(self, driver: Driver, /, *, club: int) -> int: ...
     def link_new_users(self, driver: Driver, /, *, club: int, first: int) -> int: ...
-    def note_links(self, driver: Driver, /, *, club: int, run: int) -> int: ...
+    def audit_links(self, driver: Driver, /, *, club: int, run: int) -> int: ...
     def update_customers(self, driver: Driver, /, *, club: int, at: datetime | None) -> int: ...
     def update_records(
         self, driver: Driver, /, *, club: int, as_of: datetime, snapshot: int
     ) -> int: ...
-    def vanish_records(
+    def mark_records_missing(
         self, driver: Driver, /, *, club: int, as_of: datetime, snapshot: int
     ) -> int: ...
     def open_findings(self, driver: Driver, /, *, club: int, run: int, at: datetime) -> int: ...
     def close_findings(
         self, driver: Driver, /, *, club: int, run: int, at: datetime, findings: list[int]
     ) -> int: ...
-    def open_counts(self, driver: Driver, /, *, club: int) -> Iterator[OpenCountsRow]: ...
+    def open_finding_counts(
+        self, driver: Driver, /, *, club: int
+    ) -> Iterator[OpenFindingCountsRow]: ...
     def secondary_indexes(
         self, driver: Driver, /, *, table_name: str
     ) -> Iterator[SecondaryIndexesRow]: ...
     # manual.sql
-    def hand_customer(
+    def find_customer(
         self, driver: Driver, /, *, club: int, customer: int | None, email: str | None
-    ) -> HandCustomerRow | None: ...
-    def hand_insert(
+    ) -> FindCustomerRow | None: ...
+    def insert_manual_customer(
         self,
         driver: Driver,
         /,
@@ -1332,7 +1340,7 @@ class Queries(Protocol):
         linked_user: int | None,
         at: datetime,
     ) -> int: ...
-    def hand_edit(
+    def edit_customer(
         self,
         driver: Driver,
         /,
@@ -1346,13 +1354,17 @@ class Queries(Protocol):
         phone: str | None,
         at: datetime,
     ) -> int: ...
-    def hand_detach(self, driver: Driver, /, *, club: int, customer: int, at: datetime) -> int: ...
-    def hand_rejoin(self, driver: Driver, /, *, club: int, customer: int, at: datetime) -> int: ...
-    def hand_link(
+    def detach_customer(
+        self, driver: Driver, /, *, club: int, customer: int, at: datetime
+    ) -> int: ...
+    def reactivate_customer(
+        self, driver: Driver, /, *, club: int, customer: int, at: datetime
+    ) -> int: ...
+    def link_customer(
         self, driver: Driver, /, *, club: int, customer: int, user_id: int | None, at: datetime
     ) -> int: ...
-    def not_lapsed(self, driver: Driver, /, *, club: int, erp_id: str) -> int: ...
-    def hand_change(
+    def clear_lapsed(self, driver: Driver, /, *, club: int, erp_id: str) -> int: ...
+    def add_change(
         self,
         driver: Driver,
         /,
@@ -1368,11 +1380,11 @@ class Queries(Protocol):
         reason: str,
         actor: str,
     ) -> int: ...
-    def recheck(
+    def add_recheck(
         self, driver: Driver, /, *, club: int, erp_id: str | None, email: str | None, why: str
     ) -> int: ...
     def recheck_records(self, driver: Driver, /, *, club: int, ids: list[str], why: str) -> int: ...
-    def end_hand_run(
+    def end_manual_run(
         self,
         driver: Driver,
         /,
@@ -1383,9 +1395,9 @@ class Queries(Protocol):
         counts: str,
         rows_written: int,
     ) -> int: ...
-    def user_by(
+    def find_user(
         self, driver: Driver, /, *, user_id: int | None, email: str | None
-    ) -> UserByRow | None: ...
+    ) -> FindUserRow | None: ...
     def confirmed_user(self, driver: Driver, /, *, email: str) -> ConfirmedUserRow | None: ...
     def add_user(
         self,
@@ -1404,16 +1416,16 @@ class Queries(Protocol):
     def clubs_of_user(
         self, driver: Driver, /, *, user_id: int, email: str | None
     ) -> Iterator[ClubsOfUserRow]: ...
-    def link_of_user(
+    def customer_of_user(
         self, driver: Driver, /, *, club: int, user_id: int
-    ) -> LinkOfUserRow | None: ...
+    ) -> CustomerOfUserRow | None: ...
     def add_request(self, driver: Driver, /, *, club: int, user_id: int, at: datetime) -> int: ...
     def requests(
         self, driver: Driver, /, *, club: int, include_all: bool
     ) -> Iterator[RequestsRow]: ...
-    def request_by(
+    def find_request(
         self, driver: Driver, /, *, club: int, request_id: int | None, email: str | None
-    ) -> RequestByRow | None: ...
+    ) -> FindRequestRow | None: ...
     def pending_request(self, driver: Driver, /, *, club: int, user_id: int) -> int | None: ...
     def decide_request(
         self,
@@ -1433,9 +1445,9 @@ class Queries(Protocol):
     def open_incident(
         self, driver: Driver, /, *, club: int, kind: str, since: datetime | None, at: datetime
     ) -> int: ...
-    def mend_incident(self, driver: Driver, /, *, club: int, kind: str, at: datetime) -> int: ...
-    def untold_incidents(self, driver: Driver, /) -> Iterator[UntoldIncidentsRow]: ...
-    def told_incident(
+    def resolve_incident(self, driver: Driver, /, *, club: int, kind: str, at: datetime) -> int: ...
+    def unreported_incidents(self, driver: Driver, /) -> Iterator[UnreportedIncidentsRow]: ...
+    def mark_incident_reported(
         self, driver: Driver, /, *, club: int, incident: int, mended: bool, at: datetime
     ) -> int: ...
     def quarantine_club(
@@ -1444,27 +1456,31 @@ class Queries(Protocol):
     def add_nudge(
         self, driver: Driver, /, *, club: int, source: str, message_id: str, at: datetime
     ) -> int | None: ...
-    def first_waiting_nudge(self, driver: Driver, /, *, club: int) -> int | None: ...
+    def first_pending_nudge(self, driver: Driver, /, *, club: int) -> int | None: ...
     def last_nudge(self, driver: Driver, /, *, club: int) -> datetime | None: ...
-    def take_nudges(self, driver: Driver, /, *, club: int, run: int, at: datetime) -> int: ...
+    def answer_nudges(self, driver: Driver, /, *, club: int, run: int, at: datetime) -> int: ...
     def nudged_clubs(self, driver: Driver, /, *, before: datetime) -> Iterator[NudgedClubsRow]: ...
-    def forget_nudges(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
-    def unasked_holds(self, driver: Driver, /) -> Iterator[UnaskedHoldsRow]: ...
-    def hold_asked(
+    def delete_old_nudges(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def holds_without_request(self, driver: Driver, /) -> Iterator[HoldsWithoutRequestRow]: ...
+    def mark_hold_requested(
         self, driver: Driver, /, *, club: int, club_id: str, hold: int, version: int, at: datetime
     ) -> int: ...
-    def questions_over(
+    def obsolete_requests(
         self, driver: Driver, /, *, decided_before: datetime, told_before: datetime
-    ) -> Iterator[QuestionsOverRow]: ...
-    def question_told(self, driver: Driver, /, *, hold: int, version: int, at: datetime) -> int: ...
-    def question_over(self, driver: Driver, /, *, hold: int, version: int) -> int: ...
+    ) -> Iterator[ObsoleteRequestsRow]: ...
+    def mark_request_notified(
+        self, driver: Driver, /, *, hold: int, version: int, at: datetime
+    ) -> int: ...
+    def delete_hold_request(self, driver: Driver, /, *, hold: int, version: int) -> int: ...
     def operation_counts(self, driver: Driver, /) -> OperationCountsRow: ...
     # pages.sql
     def summarise_club(
         self, driver: Driver, /, *, club: int, customers: int | None, at: datetime
     ) -> int: ...
-    def count_changes(self, driver: Driver, /, *, club: int, at: datetime, counts: str) -> int: ...
-    def run_of_airflow(
+    def add_change_counts(
+        self, driver: Driver, /, *, club: int, at: datetime, counts: str
+    ) -> int: ...
+    def set_airflow_run(
         self,
         driver: Driver,
         /,
@@ -1476,7 +1492,7 @@ class Queries(Protocol):
         task: str,
         index: int,
     ) -> int: ...
-    def add_act(
+    def add_action(
         self,
         driver: Driver,
         /,
@@ -1488,12 +1504,14 @@ class Queries(Protocol):
         detail: str,
         people: list[str],
     ) -> int: ...
-    def end_act(
+    def end_action(
         self, driver: Driver, /, *, club: int, act: int, outcome: str, told: str | None, detail: str
     ) -> int: ...
-    def act_of(self, driver: Driver, /, *, club: int, act: int) -> ActOfRow | None: ...
-    def acts_of(self, driver: Driver, /, *, club: int, how_many: int) -> Iterator[ActsOfRow]: ...
-    def erase_acts(self, driver: Driver, /, *, club: int, people: list[str]) -> int: ...
+    def find_action(self, driver: Driver, /, *, club: int, act: int) -> FindActionRow | None: ...
+    def recent_actions(
+        self, driver: Driver, /, *, club: int, how_many: int
+    ) -> Iterator[RecentActionsRow]: ...
+    def erase_from_actions(self, driver: Driver, /, *, club: int, people: list[str]) -> int: ...
     def club_board(
         self,
         driver: Driver,
@@ -1530,13 +1548,13 @@ class Queries(Protocol):
     def runs_of(
         self, driver: Driver, /, *, club: int, before: int | None, how_many: int
     ) -> Iterator[RunsOfRow]: ...
-    def changes_of_a_run(
+    def changes_of_run_page(
         self, driver: Driver, /, *, club: int, run: int, kind: str | None, skip: int, how_many: int
-    ) -> Iterator[ChangesOfARunRow]: ...
-    def changes_of_a_run_by_kind(
+    ) -> Iterator[ChangesOfRunPageRow]: ...
+    def changes_of_run_by_kind(
         self, driver: Driver, /, *, club: int, run: int
-    ) -> Iterator[ChangesOfARunByKindRow]: ...
-    def plan_of_a_run(self, driver: Driver, /, *, club: int, run: int) -> PlanOfARunRow | None: ...
+    ) -> Iterator[ChangesOfRunByKindRow]: ...
+    def plan_of_run(self, driver: Driver, /, *, club: int, run: int) -> PlanOfRunRow | None: ...
     def runs_of_airflow(
         self, driver: Driver, /, *, dag: str, run: str
     ) -> Iterator[RunsOfAirflowRow]: ...
@@ -1567,43 +1585,43 @@ class Queries(Protocol):
         self, driver: Driver, /, *, state: str, strangers: list[int], how_many: int, skip: int
     ) -> Iterator[HoldBoardRow]: ...
     def holds_of(self, driver: Driver, /, *, club: int, how_many: int) -> Iterator[HoldsOfRow]: ...
-    def people_of_a_list(
+    def people_of_hold(
         self, driver: Driver, /, *, club: int, hold: int, version: int, skip: int, how_many: int
-    ) -> Iterator[PeopleOfAListRow]: ...
-    def clubs_that_know(
+    ) -> Iterator[PeopleOfHoldRow]: ...
+    def clubs_of_person(
         self, driver: Driver, /, *, erp_id: str | None, email: str | None, how_many: int
-    ) -> Iterator[ClubsThatKnowRow]: ...
+    ) -> Iterator[ClubsOfPersonRow]: ...
     def people_by_name(
         self, driver: Driver, /, *, fragment: str, how_many: int
     ) -> Iterator[PeopleByNameRow]: ...
     def people_by_key(
         self, driver: Driver, /, *, club: int, key: int, how_many: int
     ) -> Iterator[PeopleByKeyRow]: ...
-    def people_in_all(self, driver: Driver, /) -> int: ...
-    def records_of(self, driver: Driver, /, *, club: int) -> int: ...
+    def count_all_records(self, driver: Driver, /) -> int: ...
+    def count_records(self, driver: Driver, /, *, club: int) -> int: ...
     def person(
         self, driver: Driver, /, *, club: int, customer: int | None, erp_id: str | None
     ) -> PersonRow | None: ...
     def records_of_email(
         self, driver: Driver, /, *, club: int, email: str
     ) -> Iterator[RecordsOfEmailRow]: ...
-    def pairs_of_a_person(
+    def pairs_of_person(
         self, driver: Driver, /, *, club: int, erp_id: str
-    ) -> Iterator[PairsOfAPersonRow]: ...
-    def requests_of_a_person(
+    ) -> Iterator[PairsOfPersonRow]: ...
+    def requests_of_person(
         self, driver: Driver, /, *, club: int, email: str
-    ) -> Iterator[RequestsOfAPersonRow]: ...
-    def waiting_requests(
+    ) -> Iterator[RequestsOfPersonRow]: ...
+    def pending_requests(
         self, driver: Driver, /, *, club: int, how_many: int
-    ) -> Iterator[WaitingRequestsRow]: ...
-    def pages_of_pairs(
+    ) -> Iterator[PendingRequestsRow]: ...
+    def similar_pairs_page(
         self, driver: Driver, /, *, club: int, skip: int, how_many: int
-    ) -> Iterator[PagesOfPairsRow]: ...
+    ) -> Iterator[SimilarPairsPageRow]: ...
     # retention.sql
     def old_snapshots(
         self, driver: Driver, /, *, club: int, before: datetime
     ) -> Iterator[OldSnapshotsRow]: ...
-    def forget_snapshots(self, driver: Driver, /, *, club: int, snapshots: list[int]) -> int: ...
+    def delete_snapshots(self, driver: Driver, /, *, club: int, snapshots: list[int]) -> int: ...
     def paths_in_use(
         self, driver: Driver, /, *, club: int, paths: list[str]
     ) -> Iterator[PathsInUseRow]: ...
@@ -1611,9 +1629,9 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, before: datetime
     ) -> Iterator[OldPlansRow]: ...
     def forget_plans(self, driver: Driver, /, *, club: int, plans: list[int]) -> int: ...
-    def forget_runs(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
-    def forget_change_hours(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
-    def forget_findings(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def delete_idle_runs(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def delete_old_change_hours(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def delete_old_findings(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
     # run.sql
     def start_run(self, driver: Driver, /, *, club: int, trigger: str, at: datetime) -> int: ...
     def end_run(
@@ -1693,10 +1711,10 @@ class Queries(Protocol):
     ) -> Iterator[SimilarPeopleRow]: ...
     def similar_upto(self, driver: Driver, /, *, club: int) -> str | None: ...
     def set_similar_upto(self, driver: Driver, /, *, club: int, upto: str | None) -> int: ...
-    def similar_next(
+    def next_to_compare(
         self, driver: Driver, /, *, club: int, upto: str, how_many: int
-    ) -> Iterator[SimilarNextRow]: ...
-    def forget_similar_keys(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
+    ) -> Iterator[NextToCompareRow]: ...
+    def delete_similar_keys(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
     def write_similar_keys(
         self, driver: Driver, /, *, club: int, ids: list[str], keys: list[int]
     ) -> int: ...
@@ -1710,10 +1728,10 @@ class Queries(Protocol):
     def ignored_pairs(
         self, driver: Driver, /, *, club: int, ids: list[str]
     ) -> Iterator[IgnoredPairsRow]: ...
-    def forget_similar_pairs(
+    def delete_similar_pairs(
         self, driver: Driver, /, *, club: int, lefts: list[str], rights: list[str]
     ) -> int: ...
-    def write_similar_pair(self, driver: Driver, rows: Iterable[WriteSimilarPair], /) -> int: ...
+    def write_similar_pairs(self, driver: Driver, rows: Iterable[WriteSimilarPairs], /) -> int: ...
     def open_similar_findings(
         self, driver: Driver, /, *, club: int, run: int, at: datetime, ids: list[str]
     ) -> int: ...
@@ -1724,18 +1742,18 @@ class Queries(Protocol):
     def ignore_pair(
         self, driver: Driver, /, *, club: int, a: str, b: str, at: datetime, actor: str
     ) -> int: ...
-    def hand_records(
+    def find_records(
         self, driver: Driver, /, *, club: int, ids: list[str]
-    ) -> Iterator[HandRecordsRow]: ...
+    ) -> Iterator[FindRecordsRow]: ...
     # undo.sql
-    def run_by_number(self, driver: Driver, /, *, run: int) -> RunByNumberRow | None: ...
-    def changes_of_run(
+    def find_run(self, driver: Driver, /, *, run: int) -> FindRunRow | None: ...
+    def changes_to_undo(
         self, driver: Driver, /, *, club: int, run: int
-    ) -> Iterator[ChangesOfRunRow]: ...
+    ) -> Iterator[ChangesToUndoRow]: ...
     def customers_by_number(
         self, driver: Driver, /, *, club: int, customers: list[int]
     ) -> Iterator[CustomersByNumberRow]: ...
-    def who_has(
+    def conflicting_customers(
         self,
         driver: Driver,
         /,
@@ -1744,8 +1762,8 @@ class Queries(Protocol):
         column_emails: list[str],
         column_erp_ids: list[str],
         column_users: list[int],
-    ) -> Iterator[WhoHasRow]: ...
-    def remember_undone(
+    ) -> Iterator[ConflictingCustomersRow]: ...
+    def add_undone(
         self,
         driver: Driver,
         /,
@@ -1756,6 +1774,6 @@ class Queries(Protocol):
         erp_ids: list[str | None],
         at: datetime,
     ) -> int: ...
-    def forget_undone(
+    def delete_undone(
         self, driver: Driver, /, *, club: int, run: int
-    ) -> Iterator[ForgetUndoneRow]: ...
+    ) -> Iterator[DeleteUndoneRow]: ...

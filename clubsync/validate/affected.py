@@ -146,7 +146,7 @@ def build(
     )
     groups, changed_groups = _groups_in_force(snapshot, stored)
     rechecks = list(queries().rechecks(driver, club=club))
-    held = list(queries().hold_members(driver, club=club))
+    held = list(queries().held_customers(driver, club=club))
 
     newer = _newer_than(known, snapshot)
     seen = snapshot.customers
@@ -156,8 +156,8 @@ def build(
     everything = everything or known.is_empty()
     ids = None
     if everything:
-        mirror = fetch(driver, queries().mirror_all, _MIRROR, club=club)
-        base_rows = fetch(driver, queries().base_all, _BASE_ROW, club=club)
+        mirror = fetch(driver, queries().all_records, _MIRROR, club=club)
+        base_rows = fetch(driver, queries().all_customers, _BASE_ROW, club=club)
     else:
         ids, mirror, base_rows = _closure(
             driver,
@@ -264,7 +264,7 @@ def _closure(
     fresh_ids, fresh_emails = set(ids), set(emails_of)
     while fresh_ids or fresh_emails:
         new = list(fresh_ids)
-        found = fetch(driver, queries().mirror_of, _MIRROR, club=club, ids=new)
+        found = fetch(driver, queries().records_by_id, _MIRROR, club=club, ids=new)
         mirror = pl.concat([mirror, found])
         now = seen.filter(pl.col("erp_id").is_in(new))
         fresh_emails |= set(found["email_norm"].drop_nulls())
@@ -276,7 +276,12 @@ def _closure(
             )
         fresh_emails -= addresses
         rows = fetch(
-            driver, queries().base_of, _BASE_ROW, club=club, ids=new, emails=list(fresh_emails)
+            driver,
+            queries().customers_by_record,
+            _BASE_ROW,
+            club=club,
+            ids=new,
+            emails=list(fresh_emails),
         )
         base = pl.concat([base, rows]).unique("customer", keep="first", maintain_order=True)
         also = set(rows["email"].drop_nulls()) - addresses - fresh_emails

@@ -41,7 +41,7 @@ def look() -> list[dict[str, Any]]:
         telemetry.of_clubs(base, config)
         known = {club.id for club in config.clubs}
         with base.reader() as driver:
-            unasked = [r for r in queries().unasked_holds(driver) if r["club_id"] in known]
+            unasked = [r for r in queries().holds_without_request(driver) if r["club_id"] in known]
         over = holds.questions_over(base)
         lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
     finally:

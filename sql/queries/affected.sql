@@ -1,7 +1,7 @@
 -- Affected records and their base customers. Each query takes lists: one round trip serves ten people or
 -- ten thousand.
 
--- name: mirror_of(club, ids)
+-- name: records_by_id(club, ids)
 select
     erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
     groups, remembered, valid_from, valid_until, guardian_id,
@@ -10,7 +10,7 @@ select
 from sync.erp_customer
 where club = :club and erp_id = any(:ids::text[]);
 
--- name: mirror_all(club)
+-- name: all_records(club)
 select
     erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
     groups, remembered, valid_from, valid_until, guardian_id,
@@ -42,7 +42,7 @@ union
 select erp_id from base.customer
 where club = :club and erp_id is not null and email = any(:emails::text[]);
 
--- name: base_of(club, ids, emails)
+-- name: customers_by_record(club, ids, emails)
 select
     c.customer, c.erp_id, c.email, c.email_raw, c.first_name, c.last_name, c.phone, c.origin,
     c.in_customers_group, c.auto_groups, c.reason, c.detached_at is not null as detached,
@@ -51,7 +51,7 @@ from base.customer as c
 left join base.app_user as u on c.linked_user = u.user_id
 where c.club = :club and (c.erp_id = any(:ids::text[]) or c.email = any(:emails::text[]));
 
--- name: base_all(club)
+-- name: all_customers(club)
 select
     c.customer, c.erp_id, c.email, c.email_raw, c.first_name, c.last_name, c.phone, c.origin,
     c.in_customers_group, c.auto_groups, c.reason, c.detached_at is not null as detached,
@@ -68,7 +68,7 @@ where club = :club;
 delete from sync.recheck
 where club = :club and recheck <= :upto;
 
--- name: hold_members(club)
+-- name: held_customers(club)
 select m.customer, c.erp_id, c.email
 from sync.hold as h
 inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
@@ -92,7 +92,7 @@ select finding, erp_id, code, severity, detail::text as detail
 from sync.finding
 where club = :club and closed_at is null and code != 'SIMILAR_RECORD';
 
--- name: people_of(club)
+-- name: people_to_identify(club)
 -- The fields that identify the records of a source without ids (R1).
 select erp_id, email_norm, phone, first_name, last_name, birth_date, gone_at is not null as gone
 from sync.erp_customer

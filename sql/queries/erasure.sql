@@ -8,7 +8,7 @@ where club = :club;
 delete from sync.erased
 where club = :club and email_hash = :email_hash;
 
--- name: remember_erased(club, key_hash, email_hash, at)!
+-- name: add_erased(club, key_hash, email_hash, at)!
 -- null: email_hash
 insert into sync.erased (club, key_hash, email_hash, erased_at)
 values (:club, :key_hash, :email_hash, :at)
@@ -76,14 +76,14 @@ similar_pairs as (
 delete from sync.ignored_pair
 where club = :club and (erp_id_a = any(:ids::text[]) or erp_id_b = any(:ids::text[]));
 
--- name: named_in_findings(club, ids)
+-- name: records_naming(club, ids)
 -- Records whose findings name one of these records.
 select distinct erp_id from sync.finding
 where
     club = :club
     and (jsonb_exists_any(detail -> 'others', :ids::text[]) or detail ->> 'owner' = any(:ids::text[]));
 
--- name: forget_content(club)!
+-- name: reset_content_hash(club)!
 update sync.club_state set content_hash = null, revision = revision + 1
 where club = :club;
 

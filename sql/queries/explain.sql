@@ -106,7 +106,7 @@ from sync.hold as h
 where h.club = :club
 order by h.hold;
 
--- name: who(club, erp_id, email, candidates)
+-- name: find_person(club, erp_id, email, candidates)
 -- null: email
 -- The records and base customers that match an ERP id or an email.
 -- candidates: records that have the email by the record index, which knows those present in the ERP; the
@@ -144,7 +144,7 @@ where not exists (
     where c.erp_id = r.erp_id
 );
 
--- name: by_name(club, fragment)
+-- name: people_of_club_by_name(club, fragment)
 -- Records and customers whose name contains the fragment.
 select
     m.erp_id,
@@ -267,7 +267,7 @@ select
 from sync.club_state
 where club = :club and certified_as_of is not null;
 
--- name: finding_rows(club, include_all)
+-- name: records_with_findings(club, include_all)
 -- ERP records that have findings, with their stored fields, for the export (R22).
 select
     m.erp_id,

@@ -16,7 +16,7 @@ insert into sync.hold (club, run, opened_at, list_hash, causes, limit_was)
 values (:club, :run, :at, :list_hash, :causes, :limit_was)
 returning hold;
 
--- name: change_hold(club, hold, list_hash, causes)!
+-- name: update_hold_list(club, hold, list_hash, causes)!
 update sync.hold set version = version + 1, list_hash = :list_hash, causes = :causes
 where club = :club and hold = :hold and list_hash != :list_hash;
 
@@ -24,18 +24,18 @@ where club = :club and hold = :hold and list_hash != :list_hash;
 insert into sync.hold_version (club, hold, version, list_hash, size, made_at)
 values (:club, :hold, :version, :list_hash, :size, :at);
 
--- name: hold_version(club, hold, list_hash)^
+-- name: hold_version_by_hash(club, hold, list_hash)^
 -- The newest version with that list.
 select * from sync.hold_version
 where club = :club and hold = :hold and list_hash = :list_hash
 order by version desc
 limit 1;
 
--- name: hold_list(club, hold, version)^
+-- name: hold_version_by_number(club, hold, version)^
 select * from sync.hold_version
 where club = :club and hold = :hold and version = :version;
 
--- name: empty_hold(club, hold, at)!
+-- name: close_empty_hold(club, hold, at)!
 update sync.hold set state = 'emptied', decided_at = :at
 where club = :club and hold = :hold and state = 'open';
 
@@ -50,7 +50,7 @@ update sync.hold set
     comment = :comment
 where club = :club and hold = :hold and state = 'open';
 
--- name: members_of(club, hold)
+-- name: current_members(club, hold)
 select customer, erp_id, reason, cause from sync.hold_member
 where club = :club and hold = :hold and left_version is null
 order by customer;
@@ -71,11 +71,11 @@ where
     and joined_version <= :version and (left_version is null or left_version > :version)
 order by customer;
 
--- name: join_hold(club, hold, customer, erp_id, reason, cause, row_hash, version)!
+-- name: add_hold_member(club, hold, customer, erp_id, reason, cause, row_hash, version)!
 insert into sync.hold_member (club, hold, customer, erp_id, reason, cause, row_hash, joined_version)
 values (:club, :hold, :customer, :erp_id, :reason, :cause, :row_hash, :version);
 
--- name: leave_hold(club, hold, customers, version)!
+-- name: remove_hold_members(club, hold, customers, version)!
 update sync.hold_member set left_version = :version
 where club = :club and hold = :hold and customer = any(:customers::bigint[]) and left_version is null;
 
@@ -96,11 +96,11 @@ on conflict (club, customer) do update set
     row_hash = excluded.row_hash,
     until = excluded.until;
 
--- name: rejected(club)
+-- name: rejected_members(club)
 select customer, erp_id, row_hash, until from sync.hold_rejected
 where club = :club;
 
--- name: forget_rejected(club, now)!
+-- name: delete_spent_decisions(club, now)!
 -- A rejection ends at its time (R15). A rejection or an undo (R18) also ends when the record differs from the
 -- one that was decided on; if it changes back later, it is evaluated like any other.
 with present as (
@@ -147,7 +147,7 @@ where
         )
     );
 
--- name: undone(club)
+-- name: undone_customers(club)
 select customer, erp_id, row_hash, run from sync.undone
 where club = :club;
 
@@ -161,7 +161,7 @@ select
 from base.customer
 where club = :club and customer = any(:customers::bigint[]);
 
--- name: any_rejection_over(club, now)$
+-- name: any_rejection_expired(club, now)$
 select exists(
     select 1 from sync.hold_rejected
     where club = :club and until <= :now

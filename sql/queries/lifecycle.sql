@@ -8,21 +8,21 @@ update sync.club_state set
     quarantined_until = null
 where club = :club;
 
--- name: say_empty(club)!
+-- name: confirm_empty(club)!
 -- The club has no customers: the next empty snapshot is accepted, once.
 update sync.club_state set confirmed_empty = true
 where club = :club;
 
--- name: say_same_club(club)!
+-- name: confirm_source(club)!
 -- The next snapshot is accepted as this club's, however few ids it shares, once.
 update sync.club_state set confirmed_same_club = true
 where club = :club;
 
--- name: say_reviewed(club)!
+-- name: approve_first_sync(club)!
 update sync.club_state set reviewed = true
 where club = :club;
 
--- name: remove_club_at(club, at)!
+-- name: schedule_removal(club, at)!
 update sync.club_state set remove_at = :at, paused = :at::timestamptz is not null
 where club = :club;
 
@@ -32,7 +32,7 @@ from base.club as c
 inner join sync.club_state as s on c.club = s.club
 where s.remove_at <= :now;
 
--- name: epoch_records(club, prefix, at)!
+-- name: prefix_record_ids(club, prefix, at)!
 -- A new ERP or tenant: its ids name other people, so the old ids get a prefix.
 update sync.erp_customer set
     erp_id = :prefix || erp_id,
@@ -42,23 +42,23 @@ update sync.erp_customer set
     access = 'no'
 where club = :club and not starts_with(erp_id, '@');
 
--- name: epoch_customers(club, prefix)!
+-- name: prefix_customer_ids(club, prefix)!
 update base.customer set erp_id = :prefix || erp_id
 where club = :club and erp_id is not null and not starts_with(erp_id, '@');
 
--- name: epoch_groups(club, prefix)!
+-- name: prefix_group_ids(club, prefix)!
 update sync.erp_group set erp_group_id = :prefix || erp_group_id, listed = false
 where club = :club and not starts_with(erp_group_id, '@');
 
--- name: epoch_automatic_groups(club, prefix)!
+-- name: prefix_automatic_group_ids(club, prefix)!
 update base.customer_group set erp_group_id = :prefix || erp_group_id
 where club = :club and kind = 'automatic' and not starts_with(erp_group_id, '@');
 
--- name: epoch_findings(club, at)!
+-- name: close_all_findings(club, at)!
 update sync.finding set closed_at = :at
 where club = :club and closed_at is null;
 
--- name: epoch_vector(club)!
+-- name: clear_record_index(club)!
 with similar_keys as (
     delete from sync.similar_key
     where club = :club
@@ -72,7 +72,7 @@ similar_pairs as (
 delete from sync.club_vector
 where club = :club;
 
--- name: next_epoch(club)!
+-- name: start_epoch(club)!
 update sync.club_state set
     epoch = epoch + 1,
     revision = revision + 1,

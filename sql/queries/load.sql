@@ -107,7 +107,7 @@ where
         where c.club = :club and c.linked_user = u.user_id
     );
 
--- name: note_links(club, run)!
+-- name: audit_links(club, run)!
 -- A link that a new email made is part of that change, so that undoing one undoes the other (R18).
 update sync.change as h set
     before = (h.before::jsonb || '{"linked_user": null}')::text,
@@ -171,7 +171,7 @@ update sync.erp_customer as m set
 from plan_record as p
 where m.club = :club and m.erp_id = p.erp_id and not p.vanished;
 
--- name: vanish_records(club, as_of, snapshot)!
+-- name: mark_records_missing(club, as_of, snapshot)!
 update sync.erp_customer as m set
     gone_at = :as_of,
     as_of = :as_of,
@@ -194,7 +194,7 @@ on conflict (club, erp_id, code) where closed_at is null do update set
 update sync.finding set closed_at = :at, closed_run = :run
 where club = :club and finding = any(:findings::bigint[]);
 
--- name: open_counts(club)
+-- name: open_finding_counts(club)
 -- Open findings by code, as `summarise_club` last counted them; everything that changes findings calls it.
 select
     code,

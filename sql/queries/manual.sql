@@ -1,6 +1,6 @@
 -- Manual edits (R11 to R13), and what the app does to its users (R9).
 
--- name: hand_customer(club, customer, email)^
+-- name: find_customer(club, customer, email)^
 -- null: customer
 -- A base customer by id or email.
 select c.*, m.access, m.row_hash, m.gone_at
@@ -11,7 +11,7 @@ order by c.customer = :customer desc
 limit 1
 for update of c;
 
--- name: hand_insert(club, email, email_raw, first_name, last_name, phone, origin, linked_user, at)$
+-- name: insert_manual_customer(club, email, email_raw, first_name, last_name, phone, origin, linked_user, at)$
 -- null: email_raw, first_name, last_name, phone, linked_user
 insert into base.customer
 (
@@ -24,7 +24,7 @@ values
 )
 returning customer;
 
--- name: hand_edit(club, customer, email, email_raw, first_name, last_name, phone, at)!
+-- name: edit_customer(club, customer, email, email_raw, first_name, last_name, phone, at)!
 -- null: email, email_raw, first_name, last_name, phone
 update base.customer set
     email = :email,
@@ -35,7 +35,7 @@ update base.customer set
     updated_at = :at
 where club = :club and customer = :customer;
 
--- name: hand_detach(club, customer, at)!
+-- name: detach_customer(club, customer, at)!
 update base.customer set
     in_customers_group = false,
     auto_groups = '{}',
@@ -45,7 +45,7 @@ update base.customer set
     updated_at = :at
 where club = :club and customer = :customer;
 
--- name: hand_rejoin(club, customer, at)!
+-- name: reactivate_customer(club, customer, at)!
 update base.customer set
     in_customers_group = true,
     reason = null,
@@ -54,22 +54,22 @@ update base.customer set
     updated_at = :at
 where club = :club and customer = :customer;
 
--- name: hand_link(club, customer, user_id, at)!
+-- name: link_customer(club, customer, user_id, at)!
 -- null: user_id
 update base.customer set linked_user = :user_id, updated_at = :at
 where club = :club and customer = :customer;
 
--- name: not_lapsed(club, erp_id)!
+-- name: clear_lapsed(club, erp_id)!
 -- From now on the ERP's statuses decide whether the record was activated again (R12).
 update sync.erp_customer set lapsed = false
 where club = :club and erp_id = :erp_id;
 
--- name: hand_change(club, run, at, kind, customer, erp_id, before, after, reason, actor)!
+-- name: add_change(club, run, at, kind, customer, erp_id, before, after, reason, actor)!
 -- null: erp_id, before, after
 insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason, actor)
 values (:club, :run, :at, :kind, :customer, :erp_id, :before, :after, :reason, :actor);
 
--- name: recheck(club, erp_id, email, why)!
+-- name: add_recheck(club, erp_id, email, why)!
 -- null: erp_id, email
 -- Adds nothing where the same recheck is pending.
 insert into sync.recheck (club, erp_id, email, why)
@@ -90,11 +90,11 @@ where not exists (
     where r.club = :club and r.erp_id = i.erp_id and r.email is null and r.why = :why::text
 );
 
--- name: end_hand_run(club, run, at, counts, rows_written)!
+-- name: end_manual_run(club, run, at, counts, rows_written)!
 update sync.run set finished_at = :at, state = 'done', counts = :counts, rows_written = :rows_written
 where club = :club and run = :run;
 
--- name: user_by(user_id, email)^
+-- name: find_user(user_id, email)^
 -- null: user_id
 select * from base.app_user
 where user_id = :user_id or (:email::text is not null and email = :email)
@@ -124,7 +124,7 @@ union
 select club from base.attachment_request
 where user_id = :user_id and state = 'pending';
 
--- name: link_of_user(club, user_id)^
+-- name: customer_of_user(club, user_id)^
 select customer, erp_id, email from base.customer
 where club = :club and linked_user = :user_id;
 
@@ -147,7 +147,7 @@ inner join base.app_user as u on r.user_id = u.user_id
 where r.club = :club and (:include_all::boolean or r.state = 'pending')
 order by r.request_id;
 
--- name: request_by(club, request_id, email)^
+-- name: find_request(club, request_id, email)^
 -- null: request_id
 select
     r.*,

@@ -27,11 +27,11 @@ insert into sync.incident (club, kind, since, opened_at)
 values (:club, :kind, :since, :at)
 on conflict (club, kind) where mended_at is null do nothing;
 
--- name: mend_incident(club, kind, at)!
+-- name: resolve_incident(club, kind, at)!
 update sync.incident set mended_at = :at
 where club = :club and kind = :kind and mended_at is null;
 
--- name: untold_incidents()
+-- name: unreported_incidents()
 -- Incidents whose beginning or end has not been reported. One that ended before it was reported is left out.
 select
     c.club_id,
@@ -50,7 +50,7 @@ where
     or (i.mended_at is not null and i.told_at is not null and i.mended_told_at is null)
 order by i.opened_at, c.club_id;
 
--- name: told_incident(club, incident, mended, at)!
+-- name: mark_incident_reported(club, incident, mended, at)!
 update sync.incident set
     told_at = case when :mended then told_at else :at end,
     mended_told_at = case when :mended then :at else mended_told_at end
@@ -67,7 +67,7 @@ values (:club, :source, :message_id, :at)
 on conflict (club, source, message_id) do nothing
 returning nudge;
 
--- name: first_waiting_nudge(club)$
+-- name: first_pending_nudge(club)$
 select min(nudge) from sync.nudge
 where club = :club and taken_at is null;
 
@@ -76,7 +76,7 @@ where club = :club and taken_at is null;
 select max(received_at) from sync.nudge
 where club = :club;
 
--- name: take_nudges(club, run, at)!
+-- name: answer_nudges(club, run, at)!
 -- A sync that starts now answers them.
 update sync.nudge set taken_at = :at, run = :run
 where club = :club and taken_at is null;
@@ -92,11 +92,11 @@ inner join sync.club_state as s on n.club = s.club
 where n.taken_at is null and n.received_at <= :before and not s.paused and s.quarantined_until is null
 group by c.club_id;
 
--- name: forget_nudges(club, before)!
+-- name: delete_old_nudges(club, before)!
 delete from sync.nudge
 where club = :club and taken_at < :before;
 
--- name: unasked_holds()
+-- name: holds_without_request()
 -- Lists of open holds without an approval request.
 select
     c.club_id,
@@ -109,7 +109,7 @@ inner join sync.hold_version as v on h.club = v.club and h.hold = v.hold and h.v
 where h.state = 'open' and v.asked_at is null
 order by h.hold;
 
--- name: hold_asked(club, club_id, hold, version, at)!
+-- name: mark_hold_requested(club, club_id, hold, version, at)!
 with asked as (
     update sync.hold_version set asked_at = :at
     where club = :club and hold = :hold and version = :version
@@ -119,7 +119,7 @@ insert into sync.question (club, club_id, hold, version, asked_at)
 values (:club, :club_id, :hold, :version, :at)
 on conflict (club, hold, version) do update set asked_at = excluded.asked_at, told_at = null;
 
--- name: questions_over(decided_before, told_before)
+-- name: obsolete_requests(decided_before, told_before)
 -- Open approval requests that need no answer any more. A hold that was just decided is left out: the run of
 -- the request probably decided it.
 select
@@ -137,11 +137,11 @@ where
     and (q.told_at is null or q.told_at < :told_before)
 order by q.hold, q.version;
 
--- name: question_told(hold, version, at)!
+-- name: mark_request_notified(hold, version, at)!
 update sync.question set told_at = :at
 where hold = :hold and version = :version;
 
--- name: question_over(hold, version)!
+-- name: delete_hold_request(hold, version)!
 delete from sync.question
 where hold = :hold and version = :version;
 

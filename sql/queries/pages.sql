@@ -49,7 +49,7 @@ on conflict (club) do update set
     findings = excluded.findings,
     at = excluded.at;
 
--- name: count_changes(club, at, counts)!
+-- name: add_change_counts(club, at, counts)!
 insert into sync.change_hour as h (club, hour, kind, changes)
 select
     :club,
@@ -60,31 +60,31 @@ from jsonb_each_text(:counts::jsonb) as c
 where c.value::integer > 0
 on conflict (club, hour, kind) do update set changes = h.changes + excluded.changes;
 
--- name: run_of_airflow(club, number, dag, run, task, index)!
+-- name: set_airflow_run(club, number, dag, run, task, index)!
 update sync.run set airflow_dag = :dag, airflow_run = :run, airflow_task = :task, airflow_index = :index
 where club = :club and sync.run.run = :number;
 
--- name: add_act(club, at, actor, kind, detail, people)$
+-- name: add_action(club, at, actor, kind, detail, people)$
 insert into sync.act (club, at, actor, kind, detail, people)
 values (:club, :at, :actor, :kind, :detail, :people::text[])
 returning act;
 
--- name: end_act(club, act, outcome, told, detail)!
+-- name: end_action(club, act, outcome, told, detail)!
 -- null: told
 update sync.act set outcome = :outcome, told = :told, detail = detail || :detail::jsonb
 where club = :club and act = :act;
 
--- name: act_of(club, act)^
+-- name: find_action(club, act)^
 select act, at, actor, kind, detail, people, outcome, told from sync.act
 where club = :club and act = :act;
 
--- name: acts_of(club, how_many)
+-- name: recent_actions(club, how_many)
 select act, at, actor, kind, detail, people, outcome, told from sync.act
 where club = :club
 order by act desc
 limit :how_many;
 
--- name: erase_acts(club, people)!
+-- name: erase_from_actions(club, people)!
 -- Removes erased people from the actions that concerned them (R20).
 update sync.act set
     people = array(
@@ -363,7 +363,7 @@ where r.club = :club and (:before::bigint is null or r.run < :before)
 order by r.run desc
 limit :how_many;
 
--- name: changes_of_a_run(club, run, kind, skip, how_many)
+-- name: changes_of_run_page(club, run, kind, skip, how_many)
 select
     ch.change,
     ch.at,
@@ -379,7 +379,7 @@ where ch.club = :club and ch.run = :run and (:kind::text is null or ch.kind = :k
 order by ch.change
 limit :how_many offset :skip;
 
--- name: changes_of_a_run_by_kind(club, run)
+-- name: changes_of_run_by_kind(club, run)
 select
     kind,
     count(*) as changes
@@ -388,7 +388,7 @@ where club = :club and run = :run
 group by kind
 order by kind;
 
--- name: plan_of_a_run(club, run)^
+-- name: plan_of_run(club, run)^
 select plan, made_at, counts, customers, held, path, loaded_at from sync.plan
 where club = :club and run = :run
 order by plan desc
@@ -600,7 +600,7 @@ where h.club = :club
 order by h.hold desc
 limit :how_many;
 
--- name: people_of_a_list(club, hold, version, skip, how_many)
+-- name: people_of_hold(club, hold, version, skip, how_many)
 select
     m.customer,
     m.erp_id,
@@ -617,7 +617,7 @@ where
 order by m.cause, m.customer
 limit :how_many offset :skip;
 
--- name: clubs_that_know(erp_id, email, how_many)
+-- name: clubs_of_person(erp_id, email, how_many)
 -- null: erp_id, email
 -- The clubs that have somebody with that ERP id or email: one index lookup for each club.
 select
@@ -693,10 +693,10 @@ left join base.customer as b on m.club = b.club and m.erp_id = b.erp_id
 where k.club = :club and k.key = :key
 limit :how_many;
 
--- name: people_in_all()$
+-- name: count_all_records()$
 select coalesce(sum(certified_rows), 0) from sync.club_state;
 
--- name: records_of(club)$
+-- name: count_records(club)$
 -- row: always
 select coalesce(certified_rows, 0) from sync.club_state
 where club = :club;
@@ -754,7 +754,7 @@ from sync.erp_customer as m
 where m.club = :club and m.access != 'yes' and m.email_norm = :email
 limit 3;
 
--- name: pairs_of_a_person(club, erp_id)
+-- name: pairs_of_person(club, erp_id)
 select
     case when p.erp_id_a = :erp_id then p.erp_id_b else p.erp_id_a end as other,
     p.reasons
@@ -762,7 +762,7 @@ from sync.similar_pair as p
 where p.club = :club and (p.erp_id_a = :erp_id or p.erp_id_b = :erp_id)
 order by p.score desc;
 
--- name: requests_of_a_person(club, email)
+-- name: requests_of_person(club, email)
 select
     r.request_id as id,
     r.created_at
@@ -770,7 +770,7 @@ from base.attachment_request as r
 inner join base.app_user as u on r.user_id = u.user_id
 where r.club = :club and r.state = 'pending' and u.email = :email;
 
--- name: waiting_requests(club, how_many)
+-- name: pending_requests(club, how_many)
 select
     r.request_id as id,
     r.created_at,
@@ -782,7 +782,7 @@ where r.club = :club and r.state = 'pending'
 order by r.request_id
 limit :how_many;
 
--- name: pages_of_pairs(club, skip, how_many)
+-- name: similar_pairs_page(club, skip, how_many)
 -- Both records of each pair, the most similar first.
 select
     p.score,

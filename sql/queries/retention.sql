@@ -11,7 +11,7 @@ where
     and s.snapshot is distinct from c.certified_snapshot
     and s.snapshot is distinct from c.last_snapshot;
 
--- name: forget_snapshots(club, snapshots)!
+-- name: delete_snapshots(club, snapshots)!
 delete from sync.snapshot
 where club = :club and snapshot = any(:snapshots::bigint[]);
 
@@ -27,7 +27,7 @@ where club = :club and made_at < :before;
 delete from sync.plan
 where club = :club and plan = any(:plans::bigint[]);
 
--- name: forget_runs(club, before)!
+-- name: delete_idle_runs(club, before)!
 -- Deletes runs that changed nothing; the others stay with their audit rows.
 delete from sync.run as r
 where
@@ -43,10 +43,10 @@ where
         where h.club = r.club and h.run = r.run
     );
 
--- name: forget_change_hours(club, before)!
+-- name: delete_old_change_hours(club, before)!
 delete from sync.change_hour
 where club = :club and hour < :before;
 
--- name: forget_findings(club, before)!
+-- name: delete_old_findings(club, before)!
 delete from sync.finding
 where club = :club and closed_at < :before;

@@ -36,14 +36,14 @@ where club = :club;
 update sync.club_state set similar_upto = :upto
 where club = :club and similar_upto is distinct from :upto;
 
--- name: similar_next(club, upto, how_many)
+-- name: next_to_compare(club, upto, how_many)
 -- The next ERP records to compare, in the order of their ids.
 select erp_id from sync.erp_customer
 where club = :club and erp_id > :upto
 order by erp_id
 limit :how_many;
 
--- name: forget_similar_keys(club, ids)!
+-- name: delete_similar_keys(club, ids)!
 delete from sync.similar_key
 where club = :club and erp_id = any(:ids::text[]);
 
@@ -96,12 +96,12 @@ select
 from sync.ignored_pair
 where club = :club and (erp_id_a = any(:ids::text[]) or erp_id_b = any(:ids::text[]));
 
--- name: forget_similar_pairs(club, lefts, rights)!
+-- name: delete_similar_pairs(club, lefts, rights)!
 delete from sync.similar_pair as p
 using unnest(:lefts::text[], :rights::text[]) as g (a, b)
 where p.club = :club and p.erp_id_a = g.a and p.erp_id_b = g.b;
 
--- name: write_similar_pair(club, a, b, score, reasons)*!
+-- name: write_similar_pairs(club, a, b, score, reasons)*!
 insert into sync.similar_pair (club, erp_id_a, erp_id_b, score, reasons)
 values (:club, :a, :b, :score, :reasons)
 on conflict (club, erp_id_a, erp_id_b) do update set
@@ -189,7 +189,7 @@ insert into sync.ignored_pair (club, erp_id_a, erp_id_b, ignored_at, actor)
 values (:club, least(:a::text, :b::text), greatest(:a::text, :b::text), :at, :actor)
 on conflict do nothing;
 
--- name: hand_records(club, ids)
+-- name: find_records(club, ids)
 -- Records by id, with their base customers.
 select
     m.erp_id,

@@ -1,6 +1,6 @@
 -- Undo a run from its audit (R18).
 
--- name: run_by_number(run)^
+-- name: find_run(run)^
 select
     r.club,
     r.run,
@@ -11,7 +11,7 @@ from sync.run as r
 inner join base.club as c on r.club = c.club
 where r.run = :run;
 
--- name: changes_of_run(club, run)
+-- name: changes_to_undo(club, run)
 select customer, erp_id, kind, before::jsonb as before, after::jsonb as after
 from sync.change
 where club = :club and run = :run
@@ -24,7 +24,7 @@ select
 from base.customer as c
 where c.club = :club and c.customer = any(:customers::bigint[]);
 
--- name: who_has(club, column_emails, column_erp_ids, column_users)
+-- name: conflicting_customers(club, column_emails, column_erp_ids, column_users)
 -- Customers who now have one of these emails, ERP ids or users.
 select customer, email, erp_id, linked_user from base.customer
 where
@@ -35,7 +35,7 @@ where
         or linked_user = any(:column_users::bigint[])
     );
 
--- name: remember_undone(club, run, customers, erp_ids, at)!
+-- name: add_undone(club, run, customers, erp_ids, at)!
 -- null: erp_ids[]
 -- Keeps the record whose change was undone and its state; no hash: the record is missing. For a customer who
 -- has no ERP id again, it is the record that had adopted them (erp_ids).
@@ -56,7 +56,7 @@ on conflict (club, customer) do update set
     run = excluded.run,
     undone_at = excluded.undone_at;
 
--- name: forget_undone(club, run)
+-- name: delete_undone(club, run)
 delete from sync.undone
 where club = :club and run = :run
 returning customer;

@@ -147,7 +147,9 @@ def test_what_is_wrong_is_said(squash: Path) -> None:
     """A setting that does not exist by its line; one that does not fit by its name."""
     text = squash.read_text()
     squash.write_text(text + "emial: x\n")
-    assert "squash-lyon.yaml, line 70, the club: unknown setting `emial`" in str(run("try", squash).exception)
+    assert "squash-lyon.yaml, line 70, the club: unknown setting `emial`" in str(
+        run("try", squash).exception
+    )
     squash.write_text(text.replace("email: mail", "email: e_mail"))
     failed = run("try", squash)
     assert isinstance(failed.exception, ConnectorError)

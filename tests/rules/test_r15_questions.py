@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -36,7 +35,7 @@ def says(club: Club, *ids: int) -> None:
 def unasked(club: Club) -> list[tuple[int, int]]:
     """Hold and version of each list that nobody was asked about."""
     with club.pipeline().base.reader() as driver:
-        rows = queries().unasked_holds(driver)
+        rows = queries().holds_without_request(driver)
         return [(r["hold"], r["version"]) for r in rows if r["club_id"] == club.id]
 
 
@@ -49,7 +48,7 @@ def ask(club: Club) -> list[tuple[int, int]]:
 
 
 def over(club: Club) -> list[tuple[int, int]]:
-    rows: list[dict[str, Any]] = holds.questions_over(club.pipeline().base)
+    rows = holds.questions_over(club.pipeline().base)
     return [(row["hold"], row["version"]) for row in rows if row["club_id"] == club.id]
 
 

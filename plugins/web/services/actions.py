@@ -70,7 +70,7 @@ def acting(
         raise
     finally:
         with club.driver() as driver:
-            queries().end_act(
+            queries().end_action(
                 driver,
                 club=club.number,
                 act=asked.number,
@@ -89,7 +89,7 @@ def write(
     **detail: Any,
 ) -> int:
     """:param driver: inside a transaction of the club."""
-    return queries().add_act(
+    return queries().add_action(
         driver,
         club=club,
         at=clock.now(),
@@ -109,7 +109,7 @@ def show(club: Club, person: Person, what: str, people: Sequence[str], **detail:
 def found(club: Club, act: int) -> Act:
     """:raises Refused: 404: this club has no such act."""
     with club.driver() as driver:
-        row = queries().act_of(driver, club=club.number, act=act)
+        row = queries().find_action(driver, club=club.number, act=act)
     if row is None:
         raise Refused(404, "No such act", f"{club.config.name} has no act {act}.")
     return Act(**row)
@@ -119,7 +119,8 @@ def recent(club: Club, how_many: int = 20) -> list[Act]:
     """The newest first."""
     with club.driver() as driver:
         return [
-            Act(**row) for row in queries().acts_of(driver, club=club.number, how_many=how_many)
+            Act(**row)
+            for row in queries().recent_actions(driver, club=club.number, how_many=how_many)
         ]
 
 

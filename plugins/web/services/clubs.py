@@ -316,5 +316,5 @@ def requests(club: Club, shown: bool, how_many: int = 100) -> list[Request]:
     from plugins.web.services import masking
 
     with club.driver() as driver:
-        rows = queries().waiting_requests(driver, club=club.number, how_many=how_many)
+        rows = queries().pending_requests(driver, club=club.number, how_many=how_many)
         return [Request(**masking.row(row, shown)) for row in rows]

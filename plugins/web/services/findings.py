@@ -217,7 +217,7 @@ def similar(
     """A page of a club's pairs, the surest first."""
     with club.driver() as driver:
         rows = list(
-            queries().pages_of_pairs(
+            queries().similar_pairs_page(
                 driver, club=club.number, how_many=size, skip=(page - 1) * size
             )
         )

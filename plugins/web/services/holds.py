@@ -143,11 +143,11 @@ def one(club: Club, hold: int, shown: bool, list_hash: str | None = None, page: 
     sql, row = queries(), of_club(club, hold)
     with club.driver() as driver:
         wanted = list_hash or row["list_hash"]
-        version = sql.hold_version(driver, club=club.number, hold=hold, list_hash=wanted)
+        version = sql.hold_version_by_hash(driver, club=club.number, hold=hold, list_hash=wanted)
         if version is None:
             raise Refused(404, "No such list", f"Hold {hold} never had that list.")
         people = list(
-            sql.people_of_a_list(
+            sql.people_of_hold(
                 driver,
                 club=club.number,
                 hold=hold,

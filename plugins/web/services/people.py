@@ -126,7 +126,7 @@ def _record_of(club: Club, words: str) -> str | None:
 def _is_name(driver: Driver, club: Club, words: str) -> bool:
     """Whether the words mean nobody by email or ERP id, in a club that is too large for part of a name."""
     sql = queries()
-    if "@" in words or sql.records_of(driver, club=club.number) <= SEARCHED:
+    if "@" in words or sql.count_records(driver, club=club.number) <= SEARCHED:
         return False
     return not resolve_person(driver, club.number, words)[1]
 
@@ -164,13 +164,13 @@ def _told(driver: Driver, club: Club, answer: Answer, language: str, shown: bool
         if row and row["email"]:
             email = row["email"]
             waiting = [
-                r["id"] for r in sql.requests_of_a_person(driver, club=club.number, email=email)
+                r["id"] for r in sql.requests_of_person(driver, club=club.number, email=email)
             ]
         who = Who(**masking.row(row, shown)) if row else None
     if erp_id:
         pairs = [
             Pair(other=p["other"], reasons=suites.similarity(p["reasons"], language))
-            for p in sql.pairs_of_a_person(driver, club=club.number, erp_id=erp_id)
+            for p in sql.pairs_of_person(driver, club=club.number, erp_id=erp_id)
         ]
     return Why(
         club=club.id,
@@ -204,8 +204,8 @@ def find(words: str, language: str) -> Why | list[Candidate]:
     email = emails.normalise(words) if "@" in words else None
     with base().reader() as driver:
         erp_id = None if "@" in words else words
-        rows = list(sql.clubs_that_know(driver, erp_id=erp_id, email=email, how_many=FOUND))
-        if not rows and "@" not in words and sql.people_in_all(driver) <= SEARCHED:
+        rows = list(sql.clubs_of_person(driver, erp_id=erp_id, email=email, how_many=FOUND))
+        if not rows and "@" not in words and sql.count_all_records(driver) <= SEARCHED:
             rows = list(sql.people_by_name(driver, fragment=words, how_many=FOUND))
     rows = [row for row in rows if row["club_id"] in known]
     if len(rows) == 1:

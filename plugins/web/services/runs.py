@@ -132,9 +132,9 @@ def changes(club: Club, run: int, shown: bool, kind: str | None = None, page: in
     with club.driver() as driver:
         kinds = {
             row["kind"]: row["changes"]
-            for row in sql.changes_of_a_run_by_kind(driver, club=club.number, run=run)
+            for row in sql.changes_of_run_by_kind(driver, club=club.number, run=run)
         }
-        rows = sql.changes_of_a_run(
+        rows = sql.changes_of_run_page(
             driver,
             club=club.number,
             run=run,
@@ -186,7 +186,7 @@ def plan(club: Club, run: int, page: int = 1) -> Plan | None:
     """
     one(club, run)
     with club.driver() as driver:
-        row = queries().plan_of_a_run(driver, club=club.number, run=run)
+        row = queries().plan_of_run(driver, club=club.number, run=run)
     if row is None:
         return None
     store = engine().store
