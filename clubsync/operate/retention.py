@@ -54,7 +54,7 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Kept:
             done["snapshots"] += sql.delete_snapshots(
                 driver, club=number, snapshots=[row["snapshot"] for row in old]
             )
-            done["plans"] += sql.forget_plans(
+            done["plans"] += sql.delete_plans(
                 driver, club=number, plans=[row["plan"] for row in plans]
             )
             done["runs"] += sql.delete_idle_runs(driver, club=number, before=before)

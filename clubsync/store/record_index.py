@@ -52,7 +52,8 @@ def by_email(index: pl.DataFrame, emails: Iterable[str]) -> list[str]:
 def read(driver: Driver, club: int) -> pl.DataFrame:
     """The club's record index (`RECORD_INDEX`); empty for a club that was never loaded."""
     parts = [
-        pl.read_ipc(io.BytesIO(row["vector"])) for row in queries().club_vector(driver, club=club)
+        pl.read_ipc(io.BytesIO(row["vector"]))
+        for row in queries().record_index_parts(driver, club=club)
     ]
     if not parts:
         return RECORD_INDEX.to_frame()
@@ -89,7 +90,7 @@ def _without(index: pl.DataFrame, patch: pl.DataFrame) -> pl.DataFrame:
 
 def write(driver: Driver, club: int, index: pl.DataFrame) -> None:
     """Write it as a whole."""
-    queries().write_vector(driver, club=club, vector=_packed(index))
+    queries().write_record_index(driver, club=club, vector=_packed(index))
 
 
 def write_patch(driver: Driver, club: int, index: pl.DataFrame, patch: pl.DataFrame) -> None:
@@ -101,12 +102,12 @@ def write_patch(driver: Driver, club: int, index: pl.DataFrame, patch: pl.DataFr
         return
     if index.height >= PATCHED_FROM:
         packed = _packed(patch)
-        room = queries().vector_patches(driver, club=club)
+        room = queries().record_index_sizes(driver, club=club)
         if (
             room["patches"] < _MOST_PATCHES
             and (room["patch_bytes"] + len(packed)) < room["whole_bytes"] * _LARGEST_SHARE
         ):
-            queries().add_vector_patch(driver, club=club, vector=packed)
+            queries().add_record_index_patch(driver, club=club, vector=packed)
             return
     write(driver, club, patched(index, patch))
 

@@ -57,7 +57,7 @@ inner join sync.club_state as s on c.club = s.club;
 select * from sync.club_state
 where club = :club;
 
--- name: club_vector(club)
+-- name: record_index_parts(club)
 select vector from sync.club_vector
 where club = :club
 order by part;
@@ -107,7 +107,7 @@ where club = :club;
 update sync.club_state set revision = revision + 1
 where club = :club;
 
--- name: write_vector(club, vector)!
+-- name: write_record_index(club, vector)!
 -- Writes the whole index and deletes its patches, which it includes.
 with patches as (
     delete from sync.club_vector
@@ -117,7 +117,7 @@ with patches as (
 insert into sync.club_vector (club, part, vector) values (:club, 0, :vector)
 on conflict (club, part) do update set vector = excluded.vector;
 
--- name: vector_patches(club)^
+-- name: record_index_sizes(club)^
 select
     count(*) filter (where part > 0) as patches,
     coalesce(sum(octet_length(vector)) filter (where part > 0), 0)::bigint as patch_bytes,
@@ -125,7 +125,7 @@ select
 from sync.club_vector
 where club = :club;
 
--- name: add_vector_patch(club, vector)!
+-- name: add_record_index_patch(club, vector)!
 insert into sync.club_vector (club, part, vector)
 select
     :club,

@@ -23,7 +23,7 @@ where club = :club and path = any(:paths::text[]);
 select plan, path from sync.plan
 where club = :club and made_at < :before;
 
--- name: forget_plans(club, plans)!
+-- name: delete_plans(club, plans)!
 delete from sync.plan
 where club = :club and plan = any(:plans::bigint[]);
 
