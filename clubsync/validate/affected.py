@@ -1,8 +1,8 @@
 """Which records a plan has to look at, and with whom: work proportional to change.
 
-A row hash that did not move is not looked at again, but for those whose date has come (R3), who are
-held (R15), or whose neighbours moved: others with the same email (R7), owners and dependants (R8),
-predecessors and successors (R10), and base customers with one of their emails (R1).
+A record whose row hash did not change is not looked at again, unless its date has come (R3), it is held
+(R15), or a neighbour changed: another record with the same email (R7), its owner or dependant (R8), its
+predecessor or successor (R10), or a base customer with one of its emails (R1).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 if TYPE_CHECKING:
     from clubsync.store.queries import ClubStateRow
 
-_MIRROR: dict[str, Any] = {
+#: The mirror's columns, as a plan needs them.
+MIRROR: dict[str, Any] = {
     **{name: CUSTOMER_SCHEMA[name] for name in KEPT if name not in ("row_hash", "groups")},
     "groups": pl.String,
     "remembered": pl.String,
@@ -42,6 +43,7 @@ _BASE_ROW: dict[str, Any] = {
     **{n: t for n, t in BASE.items() if n not in ("groups", "keep", "undone")},
     "auto_groups": pl.List(pl.Int64),
 }
+_GROUPS = {**GROUP_SCHEMA, "listed": pl.Boolean(), "group_id": pl.Int64()}
 _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
 
 
@@ -60,7 +62,8 @@ class Affected:
     :param revision: of the base that all this was read at.
     :param shown: what the snapshot shows, beside the record index (`frames.Comparison.rows`), without `newer`.
     :param absent: erp_ids of the record index that the snapshot does not show, `newer` among them.
-    :param newer: `RECORD_INDEX` rows of records that a newer partial snapshot has shown (R16): left alone.
+    :param newer: `RECORD_INDEX` rows of records that a newer partial snapshot has shown (R16): the
+        plan does not change them.
     :param rechecks: the highest sync.recheck it has taken up.
     :param unknown: erp_ids to look at again of which nothing is known any more (of a certified snapshot).
     """
@@ -105,7 +108,7 @@ def is_unchanged(
     rechecks: bool,
     held: bool,
 ) -> bool:
-    """Whether nothing at all has moved since the last certified load: neither ERP, nor base, nor calendar."""
+    """Whether nothing has changed since the last certified load: neither ERP, nor base, nor calendar."""
     return (
         snapshot.certified
         and state["content_hash"] == snapshot.content_hash
@@ -114,6 +117,19 @@ def is_unchanged(
         and not rechecks
         and not held
     )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Records and emails to look at again, whatever the row hashes say: on the list of rechecks, or held.
+
+    :param rechecks: the highest number of sync.recheck.
+    """
+
+    erp_ids: set[str]
+    emails: set[str]
+    rechecked: pl.Series
+    rechecks: int
 
 
 def build(
@@ -132,65 +148,71 @@ def build(
 
     :param driver: inside a transaction of this club.
     :param everything: look at every record, whatever its hash (another policy, a full review).
-    :param keep: base customers that must stay as they are while their record is the one it was decided
-        about: whom a person decided to keep (R15).
+    :param keep: base customers that must stay as they are while their record is the one that a person
+        decided to keep (R15).
     :param undone: the same, of changes that a person undid (R18).
     :param more: erp_ids to look at besides.
     """
-    known = record_index.read(driver, club)
-    stored = fetch(
-        driver,
-        queries().erp_groups,
-        {**GROUP_SCHEMA, "listed": pl.Boolean, "group_id": pl.Int64},
-        club=club,
-    )
-    groups, changed_groups = _groups_in_force(snapshot, stored)
-    rechecks = list(queries().rechecks(driver, club=club))
-    held = list(queries().held_customers(driver, club=club))
-
+    known, asked = record_index.read(driver, club), _asked(driver, club)
+    stored = fetch(driver, queries().erp_groups, _GROUPS, club=club)
+    groups, changed = groups_in_force(snapshot, stored)
     newer = _newer_than(known, snapshot)
-    seen = snapshot.customers
-    if newer.height:
-        seen = seen.join(newer.select("erp_id"), on="erp_id", how="anti", maintain_order="left")
+    seen = _without(snapshot.customers, newer)
     compared = compare(seen, known)
-    everything = everything or known.is_empty()
-    ids = None
-    if everything:
-        mirror = fetch(driver, queries().all_records, _MIRROR, club=club)
-        base_rows = fetch(driver, queries().all_customers, _BASE_ROW, club=club)
+    if everything := everything or known.is_empty():
+        ids, mirror, base_rows = _everything(driver, club)
     else:
-        ids, mirror, base_rows = _closure(
-            driver,
-            club,
-            seeds=_seeds(snapshot, seen, compared, newer, policy, changed_groups),
-            emails_of={r["email"] for r in [*rechecks, *held] if r["email"]},
-            more={r["erp_id"] for r in [*rechecks, *held] if r["erp_id"]} | set(more),
-            seen=seen,
-            known=known,
-        )
-    records = _records(ids, seen, mirror, snapshot, newer)
-    asked = pl.Series("erp_id", [r["erp_id"] for r in rechecks if r["erp_id"]], dtype=pl.String)
-    base = _base(base_rows, stored)
-    base = base.with_columns(
-        keep=_still(base, records, keep or {}).is_not_null(),
-        undone=_still(base, records, undone or {}),
-    )
+        moved = _seeds(snapshot, seen, compared, newer, policy, changed)
+        seeds = {*moved.to_list(), *asked.erp_ids, *more}
+        ids, mirror, base_rows = _closure(driver, club, seeds, asked.emails, seen, known)
+    records = presented(ids, seen, mirror, snapshot, newer)
     return Affected(
         snapshot=snapshot,
         policy=policy,
         records=records,
-        base=base,
+        base=_decided(_base(base_rows, stored), records, keep or {}, undone or {}),
         groups=groups,
-        groups_changed=bool(changed_groups),
+        groups_changed=bool(changed),
         record_index=known,
         shown=compared.rows,
         absent=compared.absent,
         newer=newer,
         revision=state["revision"],
-        rechecks=max((r["recheck"] for r in rechecks), default=0),
-        unknown=asked.filter(~asked.is_in(records["erp_id"].implode()) & snapshot.certified),
+        rechecks=asked.rechecks,
+        unknown=_unknown(asked, records) if snapshot.certified else asked.rechecked.clear(),
         everything=everything,
     )
+
+
+def _asked(driver: Driver, club: int) -> _Asked:
+    rechecks = list(queries().rechecks(driver, club=club))
+    both = [*rechecks, *queries().held_customers(driver, club=club)]
+    return _Asked(
+        erp_ids={r["erp_id"] for r in both if r["erp_id"]},
+        emails={r["email"] for r in both if r["email"]},
+        rechecked=pl.Series(
+            "erp_id", [r["erp_id"] for r in rechecks if r["erp_id"]], dtype=pl.String
+        ),
+        rechecks=max((r["recheck"] for r in rechecks), default=0),
+    )
+
+
+def _unknown(asked: _Asked, records: pl.DataFrame) -> pl.Series:
+    """Records on the list of rechecks of which nothing is known any more: erp_ids."""
+    return asked.rechecked.filter(~asked.rechecked.is_in(records["erp_id"].implode()))
+
+
+def _everything(driver: Driver, club: int) -> tuple[None, pl.DataFrame, pl.DataFrame]:
+    """All records, as `_closure` returns some."""
+    mirror = fetch(driver, queries().all_records, MIRROR, club=club)
+    return None, mirror, fetch(driver, queries().all_customers, _BASE_ROW, club=club)
+
+
+def _without(seen: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
+    """What the snapshot shows, but for the records that a newer one has shown."""
+    if newer.is_empty():
+        return seen
+    return seen.join(newer.select("erp_id"), on="erp_id", how="anti", maintain_order="left")
 
 
 def _newer_than(known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
@@ -202,7 +224,7 @@ def _newer_than(known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     return known.filter(later.fill_null(False))
 
 
-def _groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+def groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """R14: a group's state, or its absence, counts from a certified snapshot only; a new group from any.
 
     :returns: the groups in force, and the ids of those that differ from what is stored.
@@ -230,7 +252,7 @@ def _seeds(
     policy: Policy,
     changed_groups: list[str],
 ) -> pl.Series:
-    """The records that moved by themselves."""
+    """The records that changed, whatever their neighbours did: erp_ids."""
     due = (pl.col("next_date") <= policy.today).fill_null(False)
     moved = pl.col("row_hash").ne_missing(pl.col("was"))
     parts = [compared.rows.filter(moved | due)["erp_id"]]
@@ -250,31 +272,29 @@ def _seeds(
 def _closure(
     driver: Driver,
     club: int,
-    *,
-    seeds: pl.Series,
-    emails_of: set[str],
-    more: set[str],
+    seeds: set[str],
+    addresses: set[str],
     seen: pl.DataFrame,
     known: pl.DataFrame,
-) -> tuple[pl.Series, pl.DataFrame, pl.DataFrame]:
-    """The seeds and all whom their decision touches, until nobody is added."""
-    ids, addresses = set(seeds.to_list()) | more, set[str]()
-    mirror = pl.DataFrame(schema=_MIRROR)
+) -> tuple[set[str], pl.DataFrame, pl.DataFrame]:
+    """The seeds and all that their decision touches, until no record is added.
+
+    :param seeds: erp_ids.
+    :param addresses: normalised emails to start from besides.
+    :param seen: the customers that the snapshot shows.
+    :param known: the club's record index.
+    :returns: erp_ids; their rows of the mirror (`MIRROR`); the base customers in question (`_BASE_ROW`).
+    """
+    ids, done = set(seeds), set[str]()
+    mirror = pl.DataFrame(schema=MIRROR)
     base = pl.DataFrame(schema=_BASE_ROW)
-    fresh_ids, fresh_emails = set(ids), set(emails_of)
+    fresh_ids, fresh_emails = set(ids), set(addresses)
     while fresh_ids or fresh_emails:
         new = list(fresh_ids)
-        found = fetch(driver, queries().records_by_id, _MIRROR, club=club, ids=new)
-        mirror = pl.concat([mirror, found])
+        found = fetch(driver, queries().records_by_id, MIRROR, club=club, ids=new)
         now = seen.filter(pl.col("erp_id").is_in(new))
-        fresh_emails |= set(found["email_norm"].drop_nulls())
-        fresh_emails |= set(emails.evaluate(now["email"])["email_norm"].drop_nulls())
-        linked = set()
-        for frame in (found, now):
-            linked |= set(frame["guardian_id"].drop_nulls()) | set(
-                frame["replaced_by"].drop_nulls()
-            )
-        fresh_emails -= addresses
+        mirror = pl.concat([mirror, found])
+        fresh_emails = (fresh_emails | _emails(found, now)) - done
         rows = fetch(
             driver,
             queries().customers_by_record,
@@ -284,19 +304,31 @@ def _closure(
             emails=list(fresh_emails),
         )
         base = pl.concat([base, rows]).unique("customer", keep="first", maintain_order=True)
-        also = set(rows["email"].drop_nulls()) - addresses - fresh_emails
-        addresses |= fresh_emails
-        related = set(related_ids(driver, club, known, new, [*fresh_emails, *also]))
+        also = set(rows["email"].drop_nulls()) - done - fresh_emails
+        done |= fresh_emails
+        related = related_ids(driver, club, known, new, [*fresh_emails, *also])
         fresh_emails = also
-        fresh_ids = (related | linked | set(rows["erp_id"].drop_nulls())) - ids
+        fresh_ids = {*related, *_linked(found, now), *rows["erp_id"].drop_nulls()} - ids
         ids |= fresh_ids
-    return pl.Series("erp_id", sorted(ids), dtype=pl.String), mirror, base
+    return ids, mirror, base
+
+
+def _emails(found: pl.DataFrame, now: pl.DataFrame) -> set[str]:
+    """The normalised emails of records, as the mirror has them and as the snapshot shows them."""
+    shown = emails.evaluate(now["email"])["email_norm"]
+    return {*found["email_norm"].drop_nulls(), *shown.drop_nulls()}
+
+
+def _linked(*frames: pl.DataFrame) -> set[str]:
+    """The guardians (R8) and successors (R10) that records name."""
+    columns = ("guardian_id", "replaced_by")
+    return {erp_id for frame in frames for name in columns for erp_id in frame[name].drop_nulls()}
 
 
 def related_ids(
     driver: Driver, club: int, known: pl.DataFrame, ids: list[str], addresses: list[str]
 ) -> list[str]:
-    """Records that share one of these emails, or hang together with one of these ids.
+    """Records that share one of these emails, or are linked with one of these ids.
 
     :param known: the club's record index.
     """
@@ -326,14 +358,22 @@ def _spans(column: str) -> pl.Expr:
     )
 
 
-def _records(
-    ids: pl.Series | None,
+def presented(
+    ids: Iterable[str] | None,
     seen: pl.DataFrame,
     mirror: pl.DataFrame,
     snapshot: Snapshot,
     newer: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Each record as this snapshot shows it, else as the mirror has it; and the mirror's side."""
+    """Each record as this snapshot shows it, else as the mirror has it; and the mirror's side.
+
+    :param ids: the records to take of what the snapshot shows; None: all.
+    :param seen: the customers that the snapshot shows.
+    :param mirror: `MIRROR`.
+    :param newer: records that a newer partial snapshot has shown (R16).
+    :returns: `snapshots.KEPT`, `presence`, and the mirror's columns as `m_*` (null where it has no such record,
+        `m_known` false).
+    """
     mirror = mirror.with_columns(
         _spans("groups"),
         _spans("remembered"),
@@ -341,56 +381,81 @@ def _records(
     )
     here = seen.with_columns(presence=pl.lit(SEEN))
     if ids is not None:
-        here = here.filter(pl.col("erp_id").is_in(ids.implode()))
-    absent = VANISHED if snapshot.certified else UNSEEN
-    conflicting = list(snapshot.conflicting_ids)
-    others = (
-        mirror.join(here, on="erp_id", how="anti")
-        .with_columns(
-            presence=pl.when(pl.col("erp_id").is_in(conflicting))
-            .then(pl.lit(CONFLICTING))
-            .when(pl.col("erp_id").is_in(newer["erp_id"].implode()))
-            .then(pl.lit(UNSEEN))
-            .when("gone")
-            .then(pl.lit(GONE))
-            .otherwise(pl.lit(absent))
-        )
-        .select(*KEPT, "presence")
+        here = here.filter(pl.col("erp_id").is_in(list(ids)))
+    others = mirror.join(here, on="erp_id", how="anti").with_columns(
+        presence=_presence(snapshot, newer)
     )
-    parts = [here.select(*KEPT, "presence"), others]
-    strange = [i for i in conflicting if i not in set(others["erp_id"])]
-    if strange:
-        blank = pl.DataFrame({"erp_id": strange}).with_columns(
-            status=pl.lit("unknown"),
-            groups=pl.lit([], dtype=GROUP_LIST),
-            is_company=False,
-            placeholder=False,
-            row_hash=pl.lit(0, dtype=pl.UInt64),
-            presence=pl.lit(CONFLICTING),
-        )
-        parts.append(blank)
+    parts = [here.select(*KEPT, "presence"), others.select(*KEPT, "presence")]
+    known = set(others["erp_id"])
+    if unknown := [i for i in snapshot.conflicting_ids if i not in known]:
+        parts.append(_conflicting(unknown))
     records = pl.concat(parts, how="diagonal").select(*KEPT, "presence")
-    last = mirror.select(
-        "erp_id",
-        m_known=pl.lit(True),
-        m_email_norm="email_norm",
-        m_first_name="first_name",
-        m_last_name="last_name",
-        m_phone="phone",
-        m_birth_date="birth_date",
-        m_guardian_id="guardian_id",
-        m_groups="groups",
-        m_remembered="remembered",
-        m_row_hash="row_hash",
-        m_gone="gone",
-        m_access="access",
-        m_lapsed="lapsed",
+    return attach(records, _mirrored(mirror), "erp_id").with_columns(
+        pl.col("m_known").fill_null(False)
     )
-    return attach(records, last, "erp_id").with_columns(pl.col("m_known").fill_null(False))
+
+
+def _presence(snapshot: Snapshot, newer: pl.DataFrame) -> pl.Expr:
+    """How a snapshot stands to the mirror's records that it does not show."""
+    erp_id = pl.col("erp_id")
+    return (
+        pl.when(erp_id.is_in(list(snapshot.conflicting_ids)))
+        .then(pl.lit(CONFLICTING))
+        .when(erp_id.is_in(newer["erp_id"].implode()))
+        .then(pl.lit(UNSEEN))
+        .when("gone")
+        .then(pl.lit(GONE))
+        .otherwise(pl.lit(VANISHED if snapshot.certified else UNSEEN))
+    )
+
+
+def _conflicting(ids: list[str]) -> pl.DataFrame:
+    """Records that came several times with different content and that the mirror does not have."""
+    return pl.DataFrame({"erp_id": ids}).with_columns(
+        status=pl.lit("unknown"),
+        groups=pl.lit([], dtype=GROUP_LIST),
+        is_company=False,
+        placeholder=False,
+        row_hash=pl.lit(0, dtype=pl.UInt64),
+        presence=pl.lit(CONFLICTING),
+    )
+
+
+def _mirrored(mirror: pl.DataFrame) -> pl.DataFrame:
+    """The mirror's side of the records: erp_id, and the rest as `m_*`."""
+    names = (
+        "email_norm",
+        "first_name",
+        "last_name",
+        "phone",
+        "birth_date",
+        "guardian_id",
+        "groups",
+        "remembered",
+        "row_hash",
+        "gone",
+        "access",
+        "lapsed",
+    )
+    return mirror.select(
+        "erp_id", m_known=pl.lit(True), **{f"m_{name}": pl.col(name) for name in names}
+    )
+
+
+def _decided(
+    base: pl.DataFrame, records: pl.DataFrame, keep: Decided, undone: Decided
+) -> pl.DataFrame:
+    """`BASE`, with what people decided of the customers whose record is still the one they decided about."""
+    return base.with_columns(
+        keep=_still(base, records, keep).is_not_null(), undone=_still(base, records, undone)
+    )
 
 
 def _still(base: pl.DataFrame, records: pl.DataFrame, decided: Decided) -> pl.Series:
-    """For each base customer the record that a person decided about, where it is still the same; else null."""
+    """For each base customer the record that a person decided about, where it is still the same; else null.
+
+    :returns: String, in the order of `base`.
+    """
     if not decided:
         return pl.Series([None] * base.height, dtype=pl.String)
     asked = pl.DataFrame(

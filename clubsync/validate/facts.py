@@ -1,9 +1,9 @@
-"""What can be said of each ERP record by itself and among its like: pure, vectorised, no I/O.
+"""The facts of ERP records: what follows from each record, and from those it refers to. Pure, vectorised, no I/O.
 
-`evaluate` turns records into facts: is the email valid, does the status give access, what are its groups
-worth today, whose dependant is it, what replaced it; and puts them together into `access` (R3): "yes",
-"no" or "unknown", for "what is unknown changes nothing" needs a third value. The suites of
-`expectations/` turn facts into findings; `diff` turns facts and the base into a plan.
+`evaluate` says whether the email is valid, whether status and groups give access today, whose dependant the
+record is and which record replaced it, and puts this together into `access` (R3): "yes", "no" or
+"unknown", a value of its own because what is unknown changes nothing. The suites of `expectations/` turn facts
+into findings; `clubsync.diff` turns facts and the base into a plan.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from clubsync.model import (
 
 _NOTHING = pl.lit([], dtype=GROUP_LIST)
 
-
-#: What a span of a group can be, the days that matter of it, and the lists of ids that are made of spans.
+#: What a span of a group can be, the days of it that matter, and the lists of ids that are made of spans.
 _FLAGS = ("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current")
 _DAYS = ("g_begins", "g_ends")
 _NAMED = {
@@ -38,24 +37,36 @@ _NAMED = {
     "odd_unknown": ("g_unknown",),
     "odd_inactive": ("g_off", "g_expired"),
 }
+#: Columns that `_groups` makes and does not return.
+_DROPPED = (
+    *_FLAGS,
+    *_DAYS,
+    "odd_former",
+    "odd_unknown",
+    "odd_inactive",
+    "has_listed",
+    "r_ends",
+    "lapsed_unlisted",
+)
 
 
 def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """Add the facts to the records.
 
-    :param records: `snapshot.KEPT` columns, plus `presence` (see above) and what the mirror has of the
-        same record: `m_groups` and `m_remembered` (`GROUP_LIST`, null where it is new).
+    :param records: `snapshots.KEPT` columns, `presence` (a word of `clubsync.model`), and what the mirror has of
+        the same record: `m_groups` and `m_remembered` (`GROUP_LIST`, null where it is new).
     :param groups: the ERP's groups in force: id, name, active (null: the ERP does not say).
     :returns: the records, in order, with:
         `email_norm`, `email_state`; `status_access`, `status_reason`;
-        `active_groups`, `unknown_groups` (ids, sorted, today's);
-        `group_state` ("active", "none", "former", "unknown",
-        "inactive", "expired"), `group_access`, `odd_groups` (ids to name in a finding);
+        `active_groups`, `unknown_groups` (lists of ids, sorted, today's); `groups_unknown` (how many);
+        `group_state` ("active", "none", "former", "unknown", "inactive", "expired"), `group_access`,
+        `odd_groups` (ids to name in a finding);
         `remembered` (dated groups that the ERP has stopped listing);
         `owner_id` (set: the record is that record's dependant, R8); `successor` (set: replaced by that
-        record, R10); `own_access` (status, dates and groups held, whatever the groups' own state);
+        record, R10); `own_groups`, `own_access` (by status, dates and groups held, whatever the groups' own
+        state, R12);
         `access`, `access_reason`; `cluster` (records that would have access with this email);
-        `next_date` (the first day after today on which dates alone change the judgement).
+        `next_date` (the first day after today on which dates alone change the access).
     """
     records = pl.concat([records, emails.evaluate(records["email"])], how="horizontal")
     records = _remembered(records.with_columns(**_status(policy)))
@@ -82,7 +93,7 @@ def _clusters(people: pl.DataFrame) -> pl.Series:
 
 
 def _status(policy: Policy) -> dict[str, pl.Expr]:
-    """R3, the status: the ERP's word, within the days it is good for."""
+    """R3: `status_access` and `status_reason`: the ERP's status, between the record's first and last day."""
     early = pl.col("valid_from") > policy.today
     late = pl.col("valid_until") < policy.today
     known = pl.col("status") != UNKNOWN
@@ -105,7 +116,10 @@ def _status(policy: Policy) -> dict[str, pl.Expr]:
 
 
 def _remembered(records: pl.DataFrame) -> pl.DataFrame:
-    """R3: "also when the ERP has stopped listing it": the dated groups once listed and listed no more."""
+    """R3: an expired membership counts also when the ERP has stopped listing it.
+
+    :returns: the records with `remembered`: the dated groups that the ERP listed once and does not list any more.
+    """
     dated = (
         pl.concat(
             [
@@ -135,20 +149,52 @@ def _remembered(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """R3, the groups: what each record's groups are worth today, and when that will change."""
+    """R3, the groups: what each record's groups are worth today, and when that will change.
+
+    :param records: with `groups` and `remembered` (`GROUP_LIST`).
+    :param groups: the ERP's groups in force: id, name, active.
+    :returns: the records, in order, with the columns about groups of `evaluate`, `next_date`, and `own_groups`:
+        whether by its groups the record would have access, were all of them switched on.
+    """
+    spans = _spans(records, groups, policy)
+    records = attach(records.with_row_index("row"), _held(spans), "row").drop("row")
+    records = _summed_up(records, policy).with_columns(group_state=_group_state())
+    none_gives = pl.lit(NO if policy.group_required else YES)
+    state = pl.col("group_state")
+    return records.with_columns(
+        group_access=state.replace_strict(
+            {"former": NO, "active": YES, "unknown": UNKNOWN, "inactive": NO, "expired": NO},
+            default=none_gives,
+            return_dtype=pl.String,
+        ),
+        odd_groups=pl.when(state == "former")
+        .then("odd_former")
+        .when(state.is_in(["inactive", "expired"]))
+        .then("odd_inactive")
+        .otherwise("odd_unknown"),
+        groups_unknown=pl.col("odd_unknown").list.len(),
+        unknown_groups="odd_unknown",
+        # R12 asks for the record's own doing: groups held today, whether switched on or not
+        own_groups=(pl.col("has_current") & ~pl.col("g_former"))
+        | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (none_gives == YES)),
+        next_date=_next_date(policy),
+    ).drop(_DROPPED)
+
+
+def _spans(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Each span in which a record is in a group: row (of the record), id, spans (how many the record has),
+    `_FLAGS` and `_DAYS`."""
     former = {name.strip().casefold() for name in policy.former_groups}
     is_former = [
         (i or "").casefold() in former or (n or "").strip().casefold() in former
         for i, n in groups.select("id", "name").iter_rows()
     ]
     known = groups.select(
-        "id",
-        "active",
-        listed=pl.lit(True),
-        former=pl.Series(is_former, dtype=pl.Boolean),
+        "id", "active", listed=pl.lit(True), former=pl.Series(is_former, dtype=pl.Boolean)
     )
     today = pl.lit(policy.today)
-    spans = (
+    begins, ends = pl.col("valid_from"), pl.col("valid_until")
+    return (
         records.lazy()
         .select(
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
@@ -160,42 +206,58 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         .unnest("groups")
         .join(known.lazy(), on="id", how="left", maintain_order="left")
         .with_columns(
-            current=~(
-                (pl.col("valid_from") > today).fill_null(False)
-                | (pl.col("valid_until") < today).fill_null(False)
-            ),
+            current=~((begins > today).fill_null(False) | (ends < today).fill_null(False)),
             former=pl.col("former").fill_null(False)
             | pl.col("id").str.to_lowercase().is_in(list(former)),
+            unknown=pl.col("listed").is_null() | pl.col("active").is_null(),
         )
-        .with_columns(unknown=pl.col("listed").is_null() | pl.col("active").is_null())
-        .select(
-            "row",
-            "id",
-            "spans",
-            g_former=pl.col("current") & pl.col("former"),
-            g_active=pl.col("current") & ~pl.col("former") & pl.col("active").fill_null(False),
-            g_unknown=pl.col("current") & ~pl.col("former") & pl.col("unknown"),
-            g_off=pl.col("current") & ~pl.col("former") & ~pl.col("active").fill_null(True),
-            g_expired=~pl.col("current"),
-            has_current=pl.col("current") & ~pl.col("former"),
-            g_begins=pl.when(pl.col("valid_from") > today).then("valid_from"),
-            g_ends=pl.when(pl.col("valid_until") >= today).then("valid_until"),
-        )
+        .select("row", "id", "spans", **_span_flags(), **_span_days(today))
         .collect()
     )
-    records = attach(records.with_row_index("row"), _held(spans), "row")
+
+
+def _span_flags() -> dict[str, pl.Expr]:
+    """`_FLAGS` of a span."""
+    current, active = pl.col("current"), pl.col("active")
+    counts = current & ~pl.col("former")
+    return {
+        "g_former": current & pl.col("former"),
+        "g_active": counts & active.fill_null(False),
+        "g_unknown": counts & pl.col("unknown"),
+        "g_off": counts & ~active.fill_null(True),
+        "g_expired": ~current,
+        "has_current": counts,
+    }
+
+
+def _span_days(today: pl.Expr) -> dict[str, pl.Expr]:
+    """`_DAYS` of a span: when it begins and ends, where that is still to come."""
+    return {
+        "g_begins": pl.when(pl.col("valid_from") > today).then("valid_from"),
+        "g_ends": pl.when(pl.col("valid_until") >= today).then("valid_until"),
+    }
+
+
+def _summed_up(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """The records with `_FLAGS` and `_NAMED` filled, and what `remembered` adds: `lapsed_unlisted`, `r_ends`."""
+    today = pl.lit(policy.today)
     late = pl.element().struct.field("valid_until")
     remembered = pl.col("remembered")
     if not records["remembered"].list.len().sum():
         remembered = pl.lit(None, dtype=GROUP_LIST)
-    records = records.drop("row").with_columns(
+    return records.with_columns(
         pl.col(_FLAGS).fill_null(False),
         pl.col(*_NAMED).fill_null(pl.lit([], dtype=pl.List(pl.String))),
         has_listed=pl.col("groups").list.len() > 0,
         lapsed_unlisted=remembered.list.eval(late < today).list.any().fill_null(False),
         r_ends=remembered.list.eval(late.filter(late >= today)).list.min(),
     )
-    state = (
+
+
+def _group_state() -> pl.Expr:
+    """The one word for all of a record's groups, the strongest first."""
+    expired = pl.col("g_expired") | (~pl.col("has_listed") & pl.col("lapsed_unlisted"))
+    return (
         pl.when(pl.col("g_former"))
         .then(pl.lit("former"))
         .when(pl.col("g_active"))
@@ -204,56 +266,31 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         .then(pl.lit("unknown"))
         .when(pl.col("g_off"))
         .then(pl.lit("inactive"))
-        .when(pl.col("g_expired") | (~pl.col("has_listed") & pl.col("lapsed_unlisted")))
+        .when(expired)
         .then(pl.lit("expired"))
         .otherwise(pl.lit("none"))
     )
-    none_gives = pl.lit(NO if policy.group_required else YES)
-    records = records.with_columns(group_state=state).with_columns(
-        group_access=pl.col("group_state").replace_strict(
-            {"former": NO, "active": YES, "unknown": UNKNOWN, "inactive": NO, "expired": NO},
-            default=none_gives,
-            return_dtype=pl.String,
-        ),
-        odd_groups=pl.when(pl.col("group_state") == "former")
-        .then("odd_former")
-        .when(pl.col("group_state").is_in(["inactive", "expired"]))
-        .then("odd_inactive")
-        .otherwise("odd_unknown"),
-        groups_unknown=pl.col("odd_unknown").list.len(),
-        unknown_groups="odd_unknown",
-        # R12 asks for the record's own doing: groups held today, whether switched on or not
-        own_groups=(pl.col("has_current") & ~pl.col("g_former"))
-        | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (none_gives == YES)),
-        next_date=pl.min_horizontal(
-            pl.when(pl.col("valid_from") > today).then("valid_from"),
-            pl.when(pl.col("valid_until") >= today).then(pl.col("valid_until").dt.offset_by("1d")),
-            "g_begins",
-            pl.col("g_ends").dt.offset_by("1d"),
-            pl.col("r_ends").dt.offset_by("1d"),
-        ),
-    )
-    return records.drop(
-        "g_former",
-        "g_active",
-        "g_unknown",
-        "g_off",
-        "g_expired",
-        "has_current",
-        "has_listed",
-        "odd_former",
-        "odd_unknown",
-        "odd_inactive",
+
+
+def _next_date(policy: Policy) -> pl.Expr:
+    """The first day after today on which dates alone change the access: what ends today ends tomorrow."""
+    today = pl.lit(policy.today)
+    return pl.min_horizontal(
+        pl.when(pl.col("valid_from") > today).then("valid_from"),
+        pl.when(pl.col("valid_until") >= today).then(pl.col("valid_until").dt.offset_by("1d")),
         "g_begins",
-        "g_ends",
-        "r_ends",
-        "lapsed_unlisted",
+        pl.col("g_ends").dt.offset_by("1d"),
+        pl.col("r_ends").dt.offset_by("1d"),
     )
 
 
 def _held(spans: pl.DataFrame) -> pl.DataFrame:
-    """Of each row that has spans: whether any is so (`_FLAGS`), which ones are (`_NAMED`: their ids, each once,
-    sorted), and the next days on which one begins and one ends."""
+    """The spans of each record together.
+
+    :param spans: see `_spans`.
+    :returns: row; `_FLAGS`: whether any span is so; `_DAYS`: the next day on which one begins, or ends; and
+        `_NAMED`: the ids of the groups that are so, each once, sorted.
+    """
     ids = {name: pl.any_horizontal(flags) for name, flags in _NAMED.items()}
     # most people are in one group, of which nothing has to be put together
     one = spans.filter(pl.col("spans") == 1).select(
@@ -348,9 +385,45 @@ def _circles(pairs: Mapping[str, str]) -> set[str]:
 
 def _access() -> list[pl.Expr]:
     """R3 put together: any no is no; else any unknown is unknown; else yes."""
-    absent = pl.col("presence").is_in([VANISHED, GONE])
-    no = (
-        pl.when(absent)
+    conflicting = pl.col("presence") == CONFLICTING
+    reason = _reason_of_no()
+    doubt = (
+        (pl.col("status_access") == UNKNOWN)
+        | (pl.col("group_access") == UNKNOWN)
+        | (pl.col("email_state") != emails.VALID)
+    )
+    return [
+        pl.when(conflicting)
+        .then(pl.lit(UNKNOWN))
+        .when(reason.is_not_null())
+        .then(pl.lit(NO))
+        .when(doubt)
+        .then(pl.lit(UNKNOWN))
+        .otherwise(pl.lit(YES))
+        .alias("access"),
+        pl.when(~conflicting).then(reason).alias("access_reason"),
+        pl.when(_absent() | (pl.col("status_access") == NO) | ~pl.col("own_groups"))
+        .then(pl.lit(NO))
+        .when(pl.col("status_access") == UNKNOWN)
+        .then(pl.lit(UNKNOWN))
+        .otherwise(pl.lit(YES))
+        .alias("own_access"),
+    ]
+
+
+def _absent() -> pl.Expr:
+    return pl.col("presence").is_in([VANISHED, GONE])
+
+
+def _reason_of_no() -> pl.Expr:
+    """Why the record gives no access, the first that holds; null where nothing says so."""
+    of_groups = pl.col("group_state").replace_strict(
+        {"former": "former_group", "inactive": "group_inactive", "expired": "expired"},
+        default="no_group",
+        return_dtype=pl.String,
+    )
+    return (
+        pl.when(_absent())
         .then(pl.lit("gone"))
         .when(pl.col("successor").is_not_null())
         .then(pl.lit("replaced"))
@@ -361,35 +434,5 @@ def _access() -> list[pl.Expr]:
         .when(pl.col("owner_id").is_not_null())
         .then(pl.lit("dependant"))
         .when(pl.col("group_access") == NO)
-        .then(
-            pl.col("group_state").replace_strict(
-                {"former": "former_group", "inactive": "group_inactive", "expired": "expired"},
-                default="no_group",
-                return_dtype=pl.String,
-            )
-        )
+        .then(of_groups)
     )
-    doubt = (
-        (pl.col("presence") == CONFLICTING)
-        | (pl.col("status_access") == UNKNOWN)
-        | (pl.col("group_access") == UNKNOWN)
-        | (pl.col("email_state") != emails.VALID)
-    )
-    conflicting = pl.col("presence") == CONFLICTING
-    return [
-        pl.when(conflicting)
-        .then(pl.lit(UNKNOWN))
-        .when(no.is_not_null())
-        .then(pl.lit(NO))
-        .when(doubt)
-        .then(pl.lit(UNKNOWN))
-        .otherwise(pl.lit(YES))
-        .alias("access"),
-        pl.when(~conflicting).then(no).alias("access_reason"),
-        pl.when(absent | (pl.col("status_access") == NO) | ~pl.col("own_groups"))
-        .then(pl.lit(NO))
-        .when(pl.col("status_access") == UNKNOWN)
-        .then(pl.lit(UNKNOWN))
-        .otherwise(pl.lit(YES))
-        .alias("own_access"),
-    ]

@@ -195,56 +195,63 @@ def score(compared: pl.DataFrame, people: pl.DataFrame, extra: Sequence[str] = (
     """
     if compared.is_empty():
         return PAIRS.to_frame()
-    facts = _prepared(people, extra)
-    a, b = (
-        compared.select(erp_id=side).join(facts, on="erp_id", how="left", maintain_order="left")
-        for side in ("a", "b")
-    )
-    levels = {
-        **_stacked(
-            _levels,
-            {
-                "first": (a["first"], b["first"]),
-                "last": (a["last"], b["last"]),
-                "cross_1": (a["first"], b["last"]),
-                "cross_2": (a["last"], b["first"]),
-            },
-        ),
-        **_stacked(
-            _codes,
-            {name: (a[name], b[name]) for name in ("phone", "birth", "local", *extra)},
-        ),
-    }
-    whole = (a["whole"] == b["whole"]).fill_null(False)
-    rows = compared.select("a", "b").with_columns(
-        **levels,
-        whole=whole,
-        own_local=(a["own_local"] & b["own_local"]).fill_null(False),
-    )
+    straight = _bits("first", FIRST) + _bits("last", LAST)
     crossed = (
         pl.when("whole")
         .then(13.0)
         .otherwise(_bits("cross_1", CROSSED, None) + _bits("cross_2", CROSSED, None))
     )
-    straight = _bits("first", FIRST) + _bits("last", LAST)
-    rest = (
-        _bits("phone", PHONE)
-        + _bits("birth", BIRTH)
-        + pl.when("own_local").then(_bits("local", LOCAL_OF_NAMES)).otherwise(_bits("local", LOCAL))
+    return (
+        _compared(compared, people, extra)
+        .with_columns(straight=straight, crossed=crossed)
+        .with_columns(
+            swapped=(pl.col("crossed") > pl.col("straight")).fill_null(False),
+            bits=pl.max_horizontal("straight", "crossed") + _bits_beyond_names(extra),
+        )
+        .filter(pl.col("bits") >= THRESHOLD)
+        .select(
+            "a",
+            "b",
+            score=(1 / (1 + (2.0 ** (THRESHOLD - pl.col("bits"))))).round(3),
+            reasons=_reasons(extra),
+        )
+        .cast(PAIRS)
     )
+
+
+def _compared(compared: pl.DataFrame, people: pl.DataFrame, extra: Sequence[str]) -> pl.DataFrame:
+    """The pairs with their levels of agreement.
+
+    :returns: a, b; first, last, cross_1 (first name of a, last name of b), cross_2 (`_levels`); phone, birth,
+        local, and the extra columns (`_codes`); whole (all parts of the names are the same, in any order);
+        own_local (both emails are made of the names).
+    """
+    facts = _prepared(people, extra)
+    a, b = (
+        compared.select(erp_id=side).join(facts, on="erp_id", how="left", maintain_order="left")
+        for side in ("a", "b")
+    )
+    names = {
+        "first": (a["first"], b["first"]),
+        "last": (a["last"], b["last"]),
+        "cross_1": (a["first"], b["last"]),
+        "cross_2": (a["last"], b["first"]),
+    }
+    codes = {name: (a[name], b[name]) for name in ("phone", "birth", "local", *extra)}
+    return compared.select("a", "b").with_columns(
+        **_stacked(_levels, names),
+        **_stacked(_codes, codes),
+        whole=(a["whole"] == b["whole"]).fill_null(False),
+        own_local=(a["own_local"] & b["own_local"]).fill_null(False),
+    )
+
+
+def _bits_beyond_names(extra: Sequence[str]) -> pl.Expr:
+    local = pl.when("own_local").then(_bits("local", LOCAL_OF_NAMES))
+    bits = _bits("phone", PHONE) + _bits("birth", BIRTH) + local.otherwise(_bits("local", LOCAL))
     for name in extra:
-        rest = rest + _bits(name, EXTRA)
-    rows = rows.with_columns(straight=straight, crossed=crossed)
-    rows = rows.with_columns(
-        swapped=(pl.col("crossed") > pl.col("straight")).fill_null(False),
-        bits=pl.max_horizontal("straight", "crossed") + rest,
-    ).filter(pl.col("bits") >= THRESHOLD)
-    return rows.select(
-        "a",
-        "b",
-        score=(1 / (1 + (2.0 ** (THRESHOLD - pl.col("bits"))))).round(3),
-        reasons=_reasons(extra),
-    ).cast(PAIRS)
+        bits = bits + _bits(name, EXTRA)
+    return bits
 
 
 def _bits(column: str, weights: Mapping[str, float], missing: float | None = 0.0) -> pl.Expr:
@@ -254,7 +261,7 @@ def _bits(column: str, weights: Mapping[str, float], missing: float | None = 0.0
 def _reasons(extra: Sequence[str]) -> pl.Expr:
     """What speaks for the pair, the strongest first, as codes."""
     first, last, swapped = pl.col("first"), pl.col("last"), pl.col("swapped")
-    near = ["sound", "one", "few", "ending"]
+    alike = ["sound", "one", "few", "ending"]
     one = ((first == "one") & (last == "same")) | ((first == "same") & (last == "one"))
     names = (
         pl.when(swapped)
@@ -263,15 +270,15 @@ def _reasons(extra: Sequence[str]) -> pl.Expr:
         .then(pl.lit("same_name"))
         .when(one)
         .then(pl.lit("names_one_letter"))
-        .when(first.is_in(["same", "part", *near]) & last.is_in(["same", "part", *near]))
+        .when(first.is_in(["same", "part", *alike]) & last.is_in(["same", "part", *alike]))
         .then(
             pl.when((first == "part") | (last == "part"))
             .then(pl.lit("names_part"))
             .otherwise(pl.lit("names_near"))
         )
-        .when(first.is_in(["same", *near]))
+        .when(first.is_in(["same", *alike]))
         .then(pl.lit("same_first_name"))
-        .when(last.is_in(["same", *near]))
+        .when(last.is_in(["same", *alike]))
         .then(pl.lit("same_last_name"))
     )
 
@@ -279,12 +286,12 @@ def _reasons(extra: Sequence[str]) -> pl.Expr:
         return [
             pl.when(pl.col(column) == "same")
             .then(pl.lit(f"same_{name}"))
-            .when(pl.col(column).is_in(near))
+            .when(pl.col(column).is_in(alike))
             .then(pl.lit(f"near_{name}"))
         ]
 
     further = pl.any_horizontal(
-        [pl.col(n).is_in(["same", *near]) for n in extra] or [pl.lit(False)]
+        [pl.col(n).is_in(["same", *alike]) for n in extra] or [pl.lit(False)]
     )
     said = [
         *tell("phone", "phone"),
@@ -344,17 +351,18 @@ def _each(texts: pl.Series, function: Callable[[str], str]) -> pl.Series:
 
 
 def _stacked(
-    judge: Callable[[pl.DataFrame], pl.Series], columns: Mapping[str, tuple[pl.Series, pl.Series]]
+    level_of: Callable[[pl.DataFrame], pl.Series],
+    columns: Mapping[str, tuple[pl.Series, pl.Series]],
 ) -> dict[str, pl.Series]:
-    """Judge several columns in one go, for most of the cost of a few pairs is that of each call.
+    """The levels of several columns in one go: for a few pairs, most of the cost is that of each call.
 
-    :param judge: from `column`, `x`, `y` to a level each.
+    :param level_of: from `column`, `x`, `y` to a level each.
     """
     rows = pl.concat(
         pl.DataFrame({"x": x.rename("x"), "y": y.rename("y")}).with_columns(column=pl.lit(name))
         for name, (x, y) in columns.items()
     )
-    levels, height = judge(rows), rows.height // len(columns)
+    levels, height = level_of(rows), rows.height // len(columns)
     return {name: levels.slice(n * height, height) for n, name in enumerate(columns)}
 
 
@@ -368,38 +376,23 @@ def _distances(left: pl.Series, right: pl.Series) -> pl.Series:
 
 
 def _levels(pairs: pl.DataFrame) -> pl.Series:
-    """How near two names are, pairwise.
+    """How much two names are alike, pairwise.
 
-    :param pairs: `x` and `y`, plain texts, of a `column`; only of first names are those that differ in
-        their ending told from those that are misspelt.
+    :param pairs: `x` and `y`, plain texts, of a `column`; a different ending is told from a misspelling in
+        first names only.
     :returns: "same"; "sound", spoken alike; "one" letter apart; "ending", alike but for the last letters;
         "few", two letters apart in long names; "part", one has a part more (Anne and Anne-Marie);
         "far", hardly alike; "other"; null where one is missing, or is the other's initial.
     """
-    rows = (
-        pairs.select("column", x=" " + pl.col("x") + " ", y=" " + pl.col("y") + " ")
-        .select(
-            endings=pl.col("column") == "first",
-            part=pl.col("x").str.contains(pl.col("y"), literal=True)
-            | pl.col("y").str.contains(pl.col("x"), literal=True),
-            x=pl.col("x").str.replace_all(" ", "", literal=True),
-            y=pl.col("y").str.replace_all(" ", "", literal=True),
-        )
-        .with_columns(
-            shorter=pl.min_horizontal(pl.col("x", "y").str.len_chars()).cast(pl.Int64),
-            longer=pl.max_horizontal(pl.col("x", "y").str.len_chars()).cast(pl.Int64),
-        )
-    )
-    rows = rows.with_columns(
-        slips=_distances(rows["x"], rows["y"]),
-        spoken=_each(rows["x"], sound) == _each(rows["y"], sound),
-    )
     x, y = pl.col("x"), pl.col("y")
     slips, shorter, longer = pl.col("slips"), pl.col("shorter"), pl.col("longer")
     stem = pl.max_horizontal(shorter - 2, pl.lit(3))
+    ending = (
+        pl.col("endings") & (slips <= 3) & (longer >= 4) & (x.str.head(stem) == y.str.head(stem))
+    )
     # Invité 1 and Invité 2 are numbered, not misspelt
     numbered = x.str.replace_all(r"\D", "") != y.str.replace_all(r"\D", "")
-    return rows.select(
+    level = (
         pl.when(x.is_null() | y.is_null())
         .then(None)
         .when(slips == 0)
@@ -410,12 +403,7 @@ def _levels(pairs: pl.DataFrame) -> pl.Series:
         .then(None)
         .when((shorter >= 3) & pl.col("spoken"))
         .then(pl.lit("sound"))
-        .when(
-            pl.col("endings")
-            & (slips <= 3)
-            & (longer >= 4)
-            & (x.str.head(stem) == y.str.head(stem))
-        )
+        .when(ending)
         .then(pl.lit("ending"))
         .when((slips == 1) & (longer >= 4))
         .then(pl.lit("one"))
@@ -426,8 +414,31 @@ def _levels(pairs: pl.DataFrame) -> pl.Series:
         .when((slips <= 3) & (slips * 2 <= shorter))
         .then(pl.lit("far"))
         .otherwise(pl.lit("other"))
-        .alias("level")
-    )["level"]
+    )
+    return _measured(pairs).select(level=level)["level"]
+
+
+def _measured(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Names side by side, without blanks: x, y; endings (they are first names), part (one is a part of the other),
+    shorter, longer (letters), slips, spoken (alike)."""
+    x, y = pl.col("x"), pl.col("y")
+    rows = (
+        pairs.select("column", x=" " + x + " ", y=" " + y + " ")
+        .select(
+            endings=pl.col("column") == "first",
+            part=x.str.contains(y, literal=True) | y.str.contains(x, literal=True),
+            x=x.str.replace_all(" ", "", literal=True),
+            y=y.str.replace_all(" ", "", literal=True),
+        )
+        .with_columns(
+            shorter=pl.min_horizontal(pl.col("x", "y").str.len_chars()).cast(pl.Int64),
+            longer=pl.max_horizontal(pl.col("x", "y").str.len_chars()).cast(pl.Int64),
+        )
+    )
+    return rows.with_columns(
+        slips=_distances(rows["x"], rows["y"]),
+        spoken=_each(rows["x"], sound) == _each(rows["y"], sound),
+    )
 
 
 def _codes(pairs: pl.DataFrame) -> pl.Series:

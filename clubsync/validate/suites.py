@@ -1,9 +1,9 @@
 """The suites of `expectations/`: from facts to findings (R22), by Great Expectations.
 
-The suites are the one place where a record's rule meets its code, severity and advice. They are given
-ids and derived columns only, because the lists that Great Expectations returns carry the values of
-the columns it judges (R19). One run covers all clubs of a task, and each combination of facts once:
-importing Great Expectations costs seconds, and a failing row 45 microseconds an expectation.
+The suites are the one place where a record rule has its code, severity and advice. They are given ids and
+derived columns only, because the lists that Great Expectations returns carry the values of the columns it
+evaluates (R19). One run covers all clubs of a task, and each combination of facts once: importing Great
+Expectations costs seconds, and a failing row 45 microseconds an expectation.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def similarity(reasons: Sequence[str], language: str = "en") -> list[str]:
 def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """What the suites see of evaluated records: ids, verdicts and counts; no value of a person's.
 
-    Records are left out that are not in the ERP, or out by their plain status (R22).
+    :param records: with their facts (`clubsync.validate.facts.evaluate`); those that are not in the ERP, or have
+        no access by their plain status, are left out (R22).
+    :returns: erp_id and one column for each rule; null where the rule does not apply.
     """
     presence, group_state = pl.col("presence"), pl.col("group_state")
     person = (
@@ -106,7 +108,7 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     )
 
     def of_persons(value: pl.Expr, among: pl.Expr = person) -> pl.Expr:
-        """Empty where the rule does not ask: Great Expectations passes over what is null."""
+        """Null where the rule does not apply: Great Expectations skips nulls."""
         return pl.when(among).then(value)
 
     seen = records.lazy().filter(
@@ -130,7 +132,7 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
 
 
 def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.DataFrame]:
-    """Judge the records of many clubs in one run.
+    """Evaluate the records of many clubs in one run.
 
     :param clubs: club id -> its records with their facts (`clubsync.validate.facts.evaluate`), and its policy.
     :returns: club id -> `FINDINGS`, detail as JSON text of ids.
@@ -220,13 +222,17 @@ def _expect(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _raised(info: Mapping[str, Any]) -> bool:
-    """Whether an expectation broke, rather than failed: told of itself, or of each metric it is made of."""
+    """Whether an expectation raised an error, by itself or in one of its metrics, rather than failed."""
     parts = [info, *(part for part in info.values() if isinstance(part, Mapping))]
     return any(part.get("raised_exception", False) for part in parts)
 
 
 def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
-    """Add what the sentence needs to name: ids of other records and of groups, nothing else."""
+    """Add what the sentence needs to name: ids of other records and of groups, nothing else.
+
+    :param failed: erp_id, code, severity.
+    :returns: `FINDINGS`.
+    """
     if failed.is_empty():
         return FINDINGS.to_frame()
     clusters = (

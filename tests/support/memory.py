@@ -21,7 +21,6 @@ from tests.support.words import Record
 
 FORMER_GROUP = "ex"
 _AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
-_MIRROR = affected._MIRROR
 
 
 def canonical(erp_id: str, record: Record) -> dict[str, Any]:
@@ -110,15 +109,15 @@ class Memory:
             today=today, certified=snapshot.certified, former_groups=frozenset({FORMER_GROUP})
         )
         stored = self.groups.with_columns(listed=True)
-        in_force, _ = affected._groups_in_force(snapshot, stored)
-        mirror = pl.DataFrame(list(self.mirror.values()), schema=_MIRROR)
+        in_force, _ = affected.groups_in_force(snapshot, stored)
+        mirror = pl.DataFrame(list(self.mirror.values()), schema=affected.MIRROR)
         ids = pl.concat([snapshot.customers["erp_id"], mirror["erp_id"]]).unique()
         nobody = record_index.RECORD_INDEX.to_frame()
-        records = affected._records(ids, snapshot.customers, mirror, snapshot, nobody)
+        records = affected.presented(ids, snapshot.customers, mirror, snapshot, nobody)
         return facts.evaluate(records, in_force, policy)
 
     def _apply(self, made: Plan, snapshot: Snapshot) -> None:
-        self.groups, _ = affected._groups_in_force(snapshot, self.groups.with_columns(listed=True))
+        self.groups, _ = affected.groups_in_force(snapshot, self.groups.with_columns(listed=True))
         for row in made.customers.iter_rows(named=True):
             number = next(self._numbers) if row["new"] else row["customer"]
             old = self.base.get(number) or self.blank(number)
@@ -138,9 +137,9 @@ class Memory:
                 assert mirrored is not None
                 mirrored |= {"gone": True, "access": "no", "lapsed": row["lapsed"]}
             else:
-                kept = {k: v for k, v in row.items() if k in _MIRROR}
+                kept = {k: v for k, v in row.items() if k in affected.MIRROR}
                 self.mirror[row["erp_id"]] = {
-                    **dict.fromkeys(_MIRROR),
+                    **dict.fromkeys(affected.MIRROR),
                     **kept,
                     "gone": False,
                     "as_of": _AS_OF,
