@@ -55,11 +55,11 @@ def add(
 ) -> None:
     """Add a customer by hand, or bring back one who was detached."""
     from clubsync.config import load_config
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(actions.add(base, club, email, first_name, last_name, phone), as_json)
+        _tell(customers.add(base, club, email, first_name, last_name, phone), as_json)
 
 
 @base_app.command("edit")
@@ -76,11 +76,11 @@ def edit(
 ) -> None:
     """Edit a customer; a field edited by hand stays until the ERP's own value changes."""
     from clubsync.config import load_config
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        made = actions.edit(
+        made = customers.edit(
             base,
             club,
             customer,
@@ -96,22 +96,22 @@ def edit(
 def detach(club_id: ClubId, customer: Customer, as_json: AsJson = False) -> None:
     """Take a customer out by hand; the sync does not bring them back by itself."""
     from clubsync.config import load_config
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(actions.detach(base, club, customer), as_json)
+        _tell(customers.detach(base, club, customer), as_json)
 
 
 @base_app.command("request")
 def request(club_id: ClubId, user: User, as_json: AsJson = False) -> None:
     """An app user asks to be a customer of the club."""
     from clubsync.config import load_config
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(actions.request(base, club, user), as_json)
+        _tell(customers.request(base, club, user), as_json)
 
 
 @base_app.command("requests")
@@ -139,22 +139,22 @@ def requests(
 def accept(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> None:
     """Accept a request: the user becomes a customer."""
     from clubsync.config import load_config
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(actions.accept(base, club, request_id), as_json)
+        _tell(customers.accept(base, club, request_id), as_json)
 
 
 @base_app.command("refuse")
 def refuse(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> None:
     """Refuse a request."""
     from clubsync.config import load_config
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(actions.refuse(base, club, request_id), as_json)
+        _tell(customers.refuse(base, club, request_id), as_json)
 
 
 def erase(
@@ -199,12 +199,12 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """A person makes an account in the app."""
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     if email is None and provider is None:
         raise typer.BadParameter("give an EMAIL, or --provider facebook|apple")
     with open_base() as base:
-        made = actions.register(
+        made = customers.register(
             base,
             _clubs(base),
             email,
@@ -217,10 +217,10 @@ def register(
 @app_app.command("confirm")
 def confirm(user: User, as_json: AsJson = False) -> None:
     """A person confirms the email of their account."""
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     with open_base() as base:
-        _tell(actions.confirm(base, _clubs(base), user), as_json)
+        _tell(customers.confirm(base, _clubs(base), user), as_json)
 
 
 @app_app.command("set-email")
@@ -231,9 +231,9 @@ def set_email(
     as_json: AsJson = False,
 ) -> None:
     """A person changes the email of their account."""
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     with open_base() as base:
         _tell(
-            actions.set_email(base, _clubs(base), user, email, confirmed=not unconfirmed), as_json
+            customers.set_email(base, _clubs(base), user, email, confirmed=not unconfirmed), as_json
         )

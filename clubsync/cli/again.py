@@ -68,7 +68,7 @@ def undo(
 
 def redo(run: Run, as_json: AsJson = False) -> None:
     """Let what was undone of a run come back, from the newest snapshot."""
-    from clubsync.manual.actions import actor
+    from clubsync.manual.customers import actor
 
     with open_pipeline(quiet=as_json) as pipeline:
         step = pipeline.redo(run, actor())

@@ -78,7 +78,7 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Deactivate those of the list whom the newest snapshot still calls for; nobody else."""
-    from clubsync.manual.actions import actor
+    from clubsync.manual.customers import actor
 
     with open_pipeline(quiet=as_json) as pipeline:
         step = pipeline.approve(hold, by or actor(), list_hash, comment)
@@ -105,7 +105,7 @@ def reject(
     as_json: AsJson = False,
 ) -> None:
     """Keep the people of the list; they are not asked about for 30 days, or until their ERP record changes."""
-    from clubsync.manual.actions import actor
+    from clubsync.manual.customers import actor
 
     with open_pipeline(quiet=as_json) as pipeline:
         made = pipeline.reject(hold, by or actor(), list_hash, comment)

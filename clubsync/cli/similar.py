@@ -99,11 +99,11 @@ def _show(name: str, found: list[dict[str, Any]]) -> None:
 
 def _ignore(club_id: str, one: str, other: str, *, as_json: bool) -> None:
     from clubsync.config import load_config
-    from clubsync.manual import actions
+    from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        made = actions.ignore(base, club, one, other)
+        made = customers.ignore(base, club, one, other)
     if as_json:
         print_json(made)
     elif made["already"]:

@@ -15,7 +15,7 @@ from clubsync.errors import ActionRejected
 from clubsync.extract import resume
 from clubsync.extract.erased import key_hash
 from clubsync.load import similar_pairs
-from clubsync.manual import actions
+from clubsync.manual.customers import act
 from clubsync.store import record_index
 from clubsync.store.database import Base, queries
 from clubsync.store.people import resolve_person
@@ -32,7 +32,7 @@ def erase(
     :raises ActionRejected: nobody of that club is meant by it.
     """
     sql = queries()
-    with actions.act(base, club, "erasure", by) as doing:
+    with act(base, club, "erasure", by) as doing:
         email, found = resolve_person(doing.driver, doing.club, who)
         number, run, at, name = doing.club, doing.run, doing.at, doing.by
     if not found:

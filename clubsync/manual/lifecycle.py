@@ -8,14 +8,14 @@ from typing import Any
 from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.extract import resume
-from clubsync.manual import actions
+from clubsync.manual import customers
 from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Store
 
 
 def pause(base: Base, club: ClubConfig, paused: bool, by: str | None = None) -> dict[str, Any]:
     """Stop reading the club, or go on. Kept in the data base; clubs.yaml stays as it is."""
-    with actions.act(base, club, "paused" if paused else "resumed", by) as doing:
+    with customers.act(base, club, "paused" if paused else "resumed", by) as doing:
         queries().pause_club(doing.driver, club=doing.club, paused=paused)
     return {"club": club.id, "paused": paused}
 
@@ -25,21 +25,21 @@ def say_empty(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, 
 
     Who loses access by it still passes the guard (R15).
     """
-    with actions.act(base, club, "confirmed empty", by) as doing:
+    with customers.act(base, club, "confirmed empty", by) as doing:
         queries().confirm_empty(doing.driver, club=doing.club)
     return {"club": club.id, "confirmed": "empty"}
 
 
 def say_same_club(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
     """R14: the next snapshot is this club's, however few ids it shares with the last, once."""
-    with actions.act(base, club, "snapshot confirmed", by) as doing:
+    with customers.act(base, club, "snapshot confirmed", by) as doing:
         queries().confirm_source(doing.driver, club=doing.club)
     return {"club": club.id, "confirmed": "snapshot"}
 
 
 def say_reviewed(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
     """R28: a person has seen the plan of the first sync; the next one loads."""
-    with actions.act(base, club, "first sync confirmed", by) as doing:
+    with customers.act(base, club, "first sync confirmed", by) as doing:
         queries().approve_first_sync(doing.driver, club=doing.club)
     return {"club": club.id, "confirmed": "first sync"}
 
@@ -50,7 +50,7 @@ def move(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
     Nobody loses access by the move itself. The first complete snapshot of the new ERP tells who is
     there; who is not passes the guard like everybody who vanishes.
     """
-    with actions.act(base, club, "moved to another ERP", by) as doing:
+    with customers.act(base, club, "moved to another ERP", by) as doing:
         number = new_epoch(doing.driver, doing.club, doing.at)
     return {"club": club.id, "epoch": number}
 
@@ -79,7 +79,7 @@ def remove(
 ) -> dict[str, Any]:
     """The club leaves: paused now, and all its data goes after that time (None: it stays after all)."""
     at = None if after is None else clock.now() + after
-    with actions.act(base, club, "to be removed" if at else "kept after all", by) as doing:
+    with customers.act(base, club, "to be removed" if at else "kept after all", by) as doing:
         queries().schedule_removal(doing.driver, club=doing.club, at=at)
     return {"club": club.id, "removed_at": at}
 

@@ -18,7 +18,7 @@ from clubsync.config import ClubConfig, Config
 from clubsync.diff import guard
 from clubsync.errors import ActionRejected
 from clubsync.load import transaction
-from clubsync.manual import actions
+from clubsync.manual import customers
 from clubsync.model import KINDS
 from clubsync.store.database import Base, Driver, copying, queries
 
@@ -104,7 +104,7 @@ def undo(
             inverse = _inverse(driver, number, run)
             held = _held(driver, number, club, inverse, list_hash)
         return _report(club.id, run, None, inverse, held, 0)
-    with actions.act(base, club, f"undo of run {run}", by, plan_tables=True) as doing:
+    with customers.act(base, club, f"undo of run {run}", by, plan_tables=True) as doing:
         inverse = _inverse(doing.driver, number, run)
         held = _held(doing.driver, number, club, inverse, list_hash)
         if held:

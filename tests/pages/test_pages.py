@@ -296,7 +296,7 @@ def test_a_similar_pair_is_ignored_for_ever(site: Site) -> None:
 
 
 def test_a_request_is_accepted_from_the_pages(site: Site) -> None:
-    from clubsync.manual import actions as by_hand
+    from clubsync.manual import customers as by_hand
 
     user = site.club.register("wants@in.example.org")
     by_hand.request(site.club._base, site.club.config, str(user), by="app")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from clubsync.errors import ActionRejected
 from clubsync.load import similar_pairs
-from clubsync.manual import actions, erasure
+from clubsync.manual import customers, erasure
 from clubsync.validate import similarity, suites
 from tests.support.club import Club
 
@@ -276,7 +276,7 @@ def test_r23_other_clubs_are_not_compared(club: Club, new_club: Callable[[], Clu
 
 
 def ignore(club: Club, one: str, other: str) -> dict[str, Any]:
-    return actions.ignore(club._base, club.config, one, other, by="Ada")
+    return customers.ignore(club._base, club.config, one, other, by="Ada")
 
 
 def test_r23_ignore_is_permanent(club: Club) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from clubsync.config import ClubConfig, Config, Guard
 from clubsync.explain.why import Answer, why
-from clubsync.manual import actions
+from clubsync.manual import customers
 from clubsync.model import Step
 from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import Base, Driver, queries
@@ -331,22 +331,22 @@ class Club:
 
     def add_by_hand(self, email: str, first_name: str = "Hand", last_name: str = "Made") -> int:
         """Somebody of the club adds a customer; its id."""
-        made = actions.add(self._base, self.config, email, first_name, last_name, by="somebody")
+        made = customers.add(self._base, self.config, email, first_name, last_name, by="somebody")
         return int(made["id"])
 
     def detach(self, erp_id: str) -> None:
         """Somebody of the club detaches a customer."""
-        actions.detach(self._base, self.config, str(self.base()[erp_id]["id"]), by="somebody")
+        customers.detach(self._base, self.config, str(self.base()[erp_id]["id"]), by="somebody")
 
     def edit(self, erp_id: str, **fields: str) -> None:
         """Somebody of the club edits a customer in the base."""
         customer = str(self.base()[erp_id]["id"])
-        actions.edit(self._base, self.config, customer, by="somebody", **fields)
+        customers.edit(self._base, self.config, customer, by="somebody", **fields)
 
     def register(self, email: str, *, confirmed: bool = True) -> int:
         """A person makes an account in the app; its id."""
         clubs = {self.number: self.config}
-        return int(actions.register(self._base, clubs, email, confirmed=confirmed)["id"])
+        return int(customers.register(self._base, clubs, email, confirmed=confirmed)["id"])
 
     def link(self, erp_id: str) -> int:
         """The customer registers in the app with the email that the club has; the account's id."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from clubsync import clock
 from clubsync.errors import ActionRejected, SyncError
-from clubsync.manual import actions as by_hand
+from clubsync.manual import customers as by_hand
 from clubsync.manual import lifecycle
 from clubsync.operate import connection_check
 from clubsync.store.database import Driver, queries
