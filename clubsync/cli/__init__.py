@@ -15,13 +15,13 @@ import typer
 from dotenv import load_dotenv
 
 from clubsync.cli import show
-from clubsync.cli.acts import app_app, base_app, erase
-from clubsync.cli.again import backfill, redo, replay, undo
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out
 from clubsync.cli.connector import connector_app
+from clubsync.cli.history import backfill, redo, replay, undo
 from clubsync.cli.holds import approve, holds, reject
-from clubsync.cli.keep import guard_app, upkeep
+from clubsync.cli.maintenance import guard_app, upkeep
+from clubsync.cli.manual import app_app, base_app, erase
 from clubsync.cli.similar import similar
 from clubsync.cli.sync import sync
 from clubsync.errors import SyncError, place_of
