@@ -1,14 +1,15 @@
-"""`clubsync`: the engine from the shell, without Airflow.
+"""`clubsync`: the command line. It runs the engine without Airflow.
 
-`--json` prints one JSON document on stdout and nothing else; errors go to stderr in plain words.
-Exit codes of `sync`: 0 done (also when only part could be read), 3 done with something held, 1 a club
-failed; 1 comes before 3, 3 before 0.
+`--json` prints one JSON document on stdout and nothing else; errors go to stderr as sentences.
+Exit codes of `sync`: 0 done (even if a read was incomplete), 3 done with deactivations held, 1 a club
+failed; 1 takes precedence over 3, and 3 over 0.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -29,40 +30,45 @@ from connectors.sdk.errors import ConnectorError
 
 app = typer.Typer(
     name="clubsync",
-    help="Keep the customer base of many clubs in step with the ERP each of them is run on.",
+    help="Keep the customer base of many clubs in sync with the ERP that each of them runs on.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
 )
-app.add_typer(clubs_app, name="clubs")
-app.add_typer(connector_app, name="connector")
-app.command()(sync)
-COMMANDS = (
-    *(show.customers, show.findings, similar, show.why, show.changes),
-    *(holds, approve, reject),
-    *(undo, redo, replay, backfill, erase, upkeep),
-)
-for command in COMMANDS:
-    app.command()(command)
+db_app = typer.Typer(help="Migrate clubsync's database.", no_args_is_help=True)
 
-db_app = typer.Typer(help="The club base's own data base.", no_args_is_help=True)
-app.add_typer(base_app, name="base")
-app.add_typer(app_app, name="app")
-app.add_typer(guard_app, name="guard")
-app.add_typer(db_app, name="db")
+#: The panels of `clubsync --help`, and their commands.
+PANELS: dict[str, Sequence[Callable[..., None] | tuple[str, typer.Typer]]] = {
+    "Sync": (sync, replay, backfill),
+    "Look up": (show.customers, show.findings, show.why, show.changes, similar),
+    "Approve": (holds, approve, reject, ("guard", guard_app)),
+    "Correct by hand": (undo, redo, erase, ("base", base_app), ("app", app_app)),
+    "Set up and maintain": (
+        ("clubs", clubs_app),
+        ("connector", connector_app),
+        ("db", db_app),
+        upkeep,
+    ),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        if isinstance(command, tuple):
+            app.add_typer(command[1], name=command[0], rich_help_panel=panel)
+        else:
+            app.command(rich_help_panel=panel)(command)
 
 
 @db_app.command("upgrade")
 def db_upgrade() -> None:
-    """Bring the schemas up to date; harmless when they are. (Every command does it when it must.)"""
+    """Apply pending database migrations (no-op if none). Other commands do this when needed."""
     with open_base() as base, base.transaction():
         out.print(f"{base.location} is up to date.", highlight=False, soft_wrap=True)
 
 
 def main() -> None:
-    """The entry point: errors that people can act on are sentences, not tracebacks."""
+    """The entry point: prints errors that people can act on as sentences, not as tracebacks."""
     logging.basicConfig(level=logging.CRITICAL)
-    # what `make up` has started: its connections, so that the shell knows them as Airflow does
+    # the connections of what `make up` has started, so that the shell has them as Airflow does
     started = Path(os.environ.get("CLUBSYNC_VAR") or "var") / "clubsync.env"
     if started.is_file():
         load_dotenv(started, override=False)

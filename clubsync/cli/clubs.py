@@ -1,4 +1,4 @@
-"""`clubsync clubs`: the registry, and how each club is."""
+"""`clubsync clubs`: the configured clubs, their status and their lifecycle."""
 
 from __future__ import annotations
 
@@ -8,16 +8,34 @@ from typing import Annotated, Any
 
 import typer
 
-from clubsync.cli.common import AsJson, ClubId, open_base, out, print_json, table
+from clubsync.cli.common import AsJson, ClubId, cell, open_base, out, print_json, table
 
 clubs_app = typer.Typer(
-    help="The clubs of clubs.yaml, and how they are.", invoke_without_command=True
+    help="List configured clubs and their sync status; pause, move, confirm or remove a club.",
+    invoke_without_command=True,
 )
+
+
+_HEADINGS = {
+    "club": "club",
+    "name": "name",
+    "erp": "ERP",
+    "every": "every",
+    "state": "status",
+    "read": "last read",
+    "certified": "complete as of",
+    "customers": "customers",
+    "findings": "findings",
+    "held": "held",
+    "error": "error",
+}
+#: The Clubs pages' words where those of the JSON differ.
+_STATUS = {"ok": "fresh"}
 
 
 @clubs_app.callback()
 def clubs(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the clubs: ERP, cadence, state, last reading, data of the last complete one, customers, findings, holds."""
+    """List configured clubs and their sync status."""
     if context.invoked_subcommand:
         return
     from clubsync.config import load_config
@@ -53,11 +71,15 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
     else:
-        table(str(config.path), rows, list(rows[0]) if rows else [])
+        shown = [{**row, "state": _STATUS.get(row["state"], row["state"])} for row in rows]
+        table(str(config.path), shown, _HEADINGS)
 
 
 def _state(state: Mapping[str, Any], broken: list[str]) -> str:
-    """In words, the first that holds; `broken`: promises of freshness."""
+    """The club's status in a word, the most urgent first.
+
+    :param broken: the broken promises of freshness.
+    """
     if not state:
         return "never read"
     if state["paused"]:
@@ -73,10 +95,13 @@ def _state(state: Mapping[str, Any], broken: list[str]) -> str:
 
 @clubs_app.command("check")
 def clubs_check(
-    club_ids: Annotated[list[str] | None, typer.Argument(metavar="[CLUB]...")] = None,
+    club_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CLUB...", help="Ids of clubs in clubs.yaml; default: all."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check clubs.yaml and test every club's connection; stores nothing."""
+    """Validate clubs.yaml and test the clubs' connections. Stores nothing."""
     from clubsync import connections
     from clubsync.config import load_config
     from clubsync.operate.connection_check import check_all
@@ -106,68 +131,87 @@ def clubs_check(
         raise typer.Exit(1)
 
 
-def _say(club_id: str, what: str, as_json: bool, **more: Any) -> None:
+def _run(club_id: str, action: str, sentence: str, as_json: bool, **options: Any) -> None:
+    """Carry out a lifecycle action.
+
+    :param action: a function of `clubsync.manual.lifecycle`.
+    :param sentence: what to print, with the keys of its result in braces.
+    """
     from clubsync.config import load_config
     from clubsync.manual import lifecycle
 
     club = load_config().club(club_id)
     with open_base() as base:
-        made = getattr(lifecycle, what)(base, club, **more)
+        result = getattr(lifecycle, action)(base, club, **options)
     if as_json:
-        print_json(made)
+        print_json(result)
     else:
-        told = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in made.items() if k != "club")
-        out.print(f"{club.name}: {told}.", highlight=False)
+        text = sentence.format_map({key: cell(value) for key, value in result.items()})
+        out.print(f"{club.name}: {text}", highlight=False)
 
 
 @clubs_app.command("pause")
 def clubs_pause(club_id: ClubId, as_json: AsJson = False) -> None:
-    """Stop reading a club until it is resumed (kept in the data base, not in clubs.yaml)."""
-    _say(club_id, "pause", as_json, paused=True)
+    """Stop reading a club until it is resumed. Kept in the database, not in clubs.yaml."""
+    _run(club_id, "pause", "paused.", as_json, paused=True)
 
 
 @clubs_app.command("resume")
 def clubs_resume(club_id: ClubId, as_json: AsJson = False) -> None:
-    """Go on reading a club; one in quarantine is due at once."""
-    _say(club_id, "pause", as_json, paused=False)
+    """Resume reading a club; ends its quarantine too."""
+    _run(club_id, "pause", "resumed.", as_json, paused=False)
 
 
-@clubs_app.command("empty")
-def clubs_empty(club_id: ClubId, as_json: AsJson = False) -> None:
-    """Say that the club really has no customers any more: its next empty answer is believed, once."""
-    _say(club_id, "say_empty", as_json)
+@clubs_app.command("empty", hidden=True)
+@clubs_app.command("confirm-empty")
+def clubs_confirm_empty(club_id: ClubId, as_json: AsJson = False) -> None:
+    """Confirm that the club has no customers any more: its next empty response is accepted, once.
+
+    If more customers would lose access than the club's limit allows, they are held for approval.
+    """
+    sentence = "confirmed as empty; the next empty response is accepted, once."
+    _run(club_id, "confirm_empty", sentence, as_json)
 
 
-@clubs_app.command("trust")
-def clubs_trust(club_id: ClubId, as_json: AsJson = False) -> None:
-    """Say that the next snapshot is this club's, however few of its customers were known before, once."""
-    _say(club_id, "say_same_club", as_json)
+@clubs_app.command("trust", hidden=True)
+@clubs_app.command("confirm-source")
+def clubs_confirm_source(club_id: ClubId, as_json: AsJson = False) -> None:
+    """Confirm that the club's data is its own, although few customers are known: accepted once."""
+    _run(
+        club_id, "confirm_source", "source confirmed; the next snapshot is accepted, once.", as_json
+    )
 
 
-@clubs_app.command("go")
-def clubs_go(club_id: ClubId, as_json: AsJson = False) -> None:
-    """Let the first sync of a club with `first_sync: review` load."""
-    _say(club_id, "say_reviewed", as_json)
+@clubs_app.command("go", hidden=True)
+@clubs_app.command("approve-first-sync")
+def clubs_approve_first_sync(club_id: ClubId, as_json: AsJson = False) -> None:
+    """Approve the first sync of a club with `first_sync: review`; its next sync loads."""
+    _run(club_id, "approve_first_sync", "first sync approved; the next sync loads.", as_json)
 
 
 @clubs_app.command("move")
 def clubs_move(club_id: ClubId, as_json: AsJson = False) -> None:
-    """Say that the club is on another tenant of its ERP now: people are found by email alone, once.
+    """Move a club to another tenant of its ERP: its customers are then matched by email alone.
 
-    Another `erp:` in clubs.yaml does this by itself.
+    If the club changes to another ERP, change `erp:` in clubs.yaml instead.
     """
-    _say(club_id, "move", as_json)
+    sentence = "moved; the next sync matches its customers by email (epoch {epoch})."
+    _run(club_id, "move", sentence, as_json)
 
 
 @clubs_app.command("remove")
 def clubs_remove(
     club_id: ClubId,
-    days: Annotated[int, typer.Option("--after-days", min=0, help="When all its data goes.")] = 30,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep it after all.")] = False,
+    days: Annotated[
+        int,
+        typer.Option("--after-days", min=0, help="When to delete all its data, in days from now."),
+    ] = 30,
+    keep: Annotated[bool, typer.Option("--keep", help="Cancel the removal.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stop reading a club, and delete all its data after that many days (by `clubsync upkeep`)."""
-    _say(club_id, "remove", as_json, after=None if keep else timedelta(days=days))
+    """Stop reading a club, and delete all its data after some days (`clubsync upkeep` does it)."""
+    sentence = "removal cancelled." if keep else "its data will be deleted on {removed_at}."
+    _run(club_id, "remove", sentence, as_json, after=None if keep else timedelta(days=days))
 
 
 @clubs_app.command("schema")

@@ -1,4 +1,4 @@
-"""What every command shares: consoles, JSON on stdout, tables, a club's data base."""
+"""What all commands share: consoles, JSON on stdout, tables, the database."""
 
 from __future__ import annotations
 
@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 out = Console(width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
-ClubId = Annotated[str, typer.Argument(metavar="CLUB", help="A club's id, as in clubs.yaml.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document, and nothing else, on stdout.")
+]
+ClubIds = Annotated[
+    list[str],
+    typer.Argument(metavar="CLUB...", help="Ids of clubs in clubs.yaml, or `all` for all of them."),
+]
+ClubId = Annotated[str, typer.Argument(metavar="CLUB", help="The club's id in clubs.yaml.")]
 
 
 def plain(value: Any) -> Any:
+    """A date or time for JSON: ISO 8601, times in UTC."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, date):
@@ -37,19 +44,28 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, default=plain, ensure_ascii=False) + "\n")
 
 
-def table(title: str, rows: Sequence[Mapping[str, Any]], columns: list[str]) -> None:
+def table(
+    title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Mapping[str, str]
+) -> None:
+    """Print a table.
+
+    :param columns: the keys to show, in order; with a mapping, each key's heading.
+    """
     if not rows:
         out.print(f"{title}: none.")
         return
     shown = Table(title=title, title_justify="left")
     for column in columns:
-        shown.add_column(column.replace("_", " "))
+        shown.add_column(
+            columns[column] if isinstance(columns, Mapping) else column.replace("_", " ")
+        )
     for row in rows:
         shown.add_row(*(cell(row[column]) for column in columns))
     out.print(shown)
 
 
 def cell(value: Any) -> str:
+    """A value as text; times on the local clock."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -65,7 +81,7 @@ def cell(value: Any) -> str:
 
 @contextmanager
 def open_pipeline(quiet: bool) -> Iterator[Pipeline]:
-    """The pipeline, with a progress line on stderr where a person looks on."""
+    """The pipeline, with a progress line on stderr if that is a terminal."""
     from clubsync.pipeline.engine import Pipeline
 
     if quiet or not err.is_terminal:
@@ -83,21 +99,21 @@ def open_pipeline(quiet: bool) -> Iterator[Pipeline]:
 
 @contextmanager
 def open_club(club_id: str) -> Iterator[tuple[Driver, int, ClubConfig]]:
-    """A transaction of one club of clubs.yaml; its number is 0 where it was never synced."""
+    """A transaction of one club of clubs.yaml, and the club's number: 0 if it was never synced."""
     from clubsync.config import load_config
     from clubsync.store.database import queries
 
     club = load_config().club(club_id)
     with open_base() as base:
         with base.transaction() as driver:
-            number = queries().find_club(driver, club_id=club_id) or 0
-        with base.club(number) as driver:
-            yield driver, number, club
+            club_no = queries().find_club(driver, club_id=club_id) or 0
+        with base.club(club_no) as driver:
+            yield driver, club_no, club
 
 
 @contextmanager
 def open_base() -> Iterator[Base]:
-    """The club base, closed at the end."""
+    """The database, closed at the end."""
     from clubsync.store.database import Base
 
     base = Base(pool_size=1)
@@ -108,11 +124,11 @@ def open_base() -> Iterator[Base]:
 
 
 def moment(text: str) -> datetime:
-    """An ISO 8601 time as typed; UTC unless it says."""
+    """A time that somebody typed: ISO 8601, in UTC unless it has an offset."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is not an ISO 8601 time, like 2026-11-21T10:05:00Z"
+            f"{text!r} is not an ISO 8601 time like 2026-11-21T10:05:00Z."
         ) from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found

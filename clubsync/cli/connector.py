@@ -1,4 +1,4 @@
-"""`clubsync connector`: what there is to read ERPs with, and trying settings before anything is stored."""
+"""`clubsync connector`: list the connectors, and try settings before a club is synced."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import typer
 from clubsync.cli.common import AsJson, out, print_json, table
 
 connector_app = typer.Typer(
-    help="The connectors, and trying one's settings before a club is synced.", no_args_is_help=True
+    help="List the connectors, and try their settings before a club is synced.",
+    no_args_is_help=True,
 )
 
 
 @connector_app.command("list")
 def connector_list(as_json: AsJson = False) -> None:
-    """List the connectors, and which settings each takes (those marked * are needed)."""
+    """List the connectors and their settings; those marked * are required."""
     from connectors.registry import CONNECTORS, connector_class
 
     rows: list[dict[str, Any]] = []
@@ -42,19 +43,19 @@ def connector_try(
     file: Annotated[
         Path,
         typer.Argument(
-            help="One club's entry as YAML (erp, connection, settings), or a clubs.yaml."
+            metavar="FILE", help="A clubs.yaml, or a YAML file with the entry of one club."
         ),
     ],
     club_id: Annotated[
-        str | None, typer.Option("--club", help="Which club of a clubs.yaml.")
+        str | None, typer.Option("--club", help="The club to try; needed if the file has several.")
     ] = None,
-    first: Annotated[int, typer.Option("--first", min=0, help="So many records.")] = 10,
+    first: Annotated[int, typer.Option("--first", min=0, help="How many records to show.")] = 10,
     show: Annotated[
-        bool, typer.Option("--show", help="With names, emails and phones, not masked.")
+        bool, typer.Option("--show", help="Show names, emails and phones unmasked.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read a club by its settings, show what the sync would make of it, and store nothing."""
+    """Read a club with its settings and show what a sync would do. Stores nothing."""
     from clubsync import connections
     from clubsync.config import load_club
     from clubsync.operate.tryout import try_out
@@ -89,22 +90,23 @@ def _print(tried: dict[str, Any]) -> None:
     if tried["records"]:
         title = f"{tried['club']}: the first {len(tried['records'])} of {tried['rows']} records"
         table(title, tried["records"], list(tried["records"][0]))
-    table("Groups", tried["groups"], ["id", "name", "active", "held_by"])
-    of = f" of {tried['total']}" if tried["total"] is not None else ", without a total"
+    headings = {"id": "id", "name": "name", "active": "active", "held_by": "customers"}
+    table("Groups", tried["groups"], headings)
+    of = f" of {tried['total']}" if tried["total"] is not None else ""
     pages = "1 page" if tried["pages"] == 1 else f"{tried['pages']} pages"
-    say(f"Read: {tried['rows']} rows{of}, in {pages}.")
+    say(f"Records read: {tried['rows']}{of}, in {pages}.")
     if tried["certified"]:
-        say("Certified: who is not in it is not in the ERP.")
+        say("Complete: a customer who is missing from it is not in the ERP.")
     else:
-        say("Not certified, so that nobody would lose access for not being in it:")
+        say("Incomplete: nobody would lose access for being missing from it. Reasons:")
         for doubt in tried["doubts"]:
             say(f"  {doubt}")
     say(f"Status: {_counted(tried['statuses'])}.")
     say(f"Access: {_counted(tried['access'])}.")
     if tried["unused"]:
-        say(f"Not used of the answer: {', '.join(tried['unused'])}.")
+        say(f"Fields that no setting uses: {', '.join(tried['unused'])}.")
     say("Nothing was stored.")
 
 
 def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "nobody"
+    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"

@@ -1,4 +1,4 @@
-"""`clubsync undo`, `redo`, `replay`, `backfill`: back, forth and again (R16, R18, R26)."""
+"""`clubsync undo`, `redo`, `replay`, `backfill`: change or repeat the past (R16, R18, R26)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from clubsync.cli.common import (
     AsJson,
     ClubId,
+    ClubIds,
     moment,
     open_base,
     open_pipeline,
@@ -20,26 +21,26 @@ from clubsync.cli.common import (
 from clubsync.cli.sync import report
 
 Run = Annotated[
-    int, typer.Argument(metavar="RUN", help="A run's number, as `clubsync changes` shows.")
+    int, typer.Argument(metavar="RUN", help="The run's number; `clubsync changes` shows it.")
 ]
 
 
 def undo(
     run: Run,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be undone, and stop.")
+        bool, typer.Option("--dry-run", help="Show what would be undone, and write nothing.")
     ] = False,
     list_hash: Annotated[
         str | None,
         typer.Option(
-            "--list", metavar="HASH", help="Approve that the people of this list lose access."
+            "--list", metavar="HASH", help="Approve that the customers on this list lose access."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Undo a run from its audit; who changed since is left alone and named.
+    """Undo a run. Customers that have changed since are skipped and listed.
 
-    What was undone does not come back until the ERP's record changes, or somebody says redo.
+    What was undone does not come back until the ERP record changes, or until you run `clubsync redo`.
     """
     from clubsync.config import load_config
     from clubsync.manual.undo import undo as undo_run
@@ -51,37 +52,44 @@ def undo(
     if as_json:
         print_json(made)
     else:
-        told = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in made["changes"].items())
+        counts = [f"{n} {kind.replace('_', ' ')}" for kind, n in made["changes"].items()]
+        done = "would undo" if dry_run else "undone"
         out.print(
-            f"Run {run} of {made['club']}{' (dry run)' if dry_run else ''}: {told or 'nothing to undo'}."
+            f"Run {run} of {made['club']}, {done}: {', '.join(counts) or 'nothing'}.",
+            highlight=False,
         )
         if made["skipped"]:
-            table("Left alone", made["skipped"], ["customer", "erp_id", "why"])
+            table("Skipped", made["skipped"], ["customer", "erp_id", "why"])
         if held:
             out.print(
-                f"Held: {held['deactivations']} would lose access, more than the {held['limit']} that pass "
-                f"in a day. Approve with `clubsync undo {run} --list {held['list']}`."
+                f"Held: {held['deactivations']} customers would lose access; the limit is {held['limit']} "
+                f"per 24 hours. To approve, run `clubsync undo {run} --list {held['list']}`.",
+                highlight=False,
             )
     if held:
         raise typer.Exit(3)
 
 
 def redo(run: Run, as_json: AsJson = False) -> None:
-    """Let what was undone of a run come back, from the newest snapshot."""
-    from clubsync.manual.customers import actor
+    """Bring back what was undone of a run, from the newest snapshot."""
+    from clubsync.manual.action import shell_user
 
     with open_pipeline(quiet=as_json) as pipeline:
-        step = pipeline.redo(run, actor())
+        step = pipeline.redo(run, shell_user())
     report([step], as_json, dry_run=False)
 
 
 def replay(
     club_id: ClubId,
-    start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="ISO 8601.")] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="ISO 8601.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="ISO 8601; default: the oldest.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="ISO 8601; default: now.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load a club's stored snapshots again: older ones than the newest only fill the history."""
+    """Load a club's stored snapshots again. Those older than the newest only fill the history."""
     with open_pipeline(quiet=as_json) as pipeline:
         pipeline.config.club(club_id)
         steps = pipeline.replay(
@@ -91,31 +99,39 @@ def replay(
 
 
 def backfill(
-    club_ids: Annotated[
-        list[str], typer.Argument(metavar="CLUB...", help="Ids, as in clubs.yaml; or `all`.")
+    club_ids: ClubIds,
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="TIME", help="ISO 8601 time; UTC unless it has an offset."),
     ],
-    start: Annotated[str, typer.Option("--from", metavar="TIME", help="ISO 8601.")],
     until: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="ISO 8601; without it, now.")
+        str | None, typer.Option("--to", metavar="TIME", help="ISO 8601; default: now.")
     ] = None,
     every: Annotated[
         int | None,
         typer.Option(
-            "--every", min=1, metavar="MIN", help="Intervals; without it, each club's pace."
+            "--every",
+            min=1,
+            metavar="MINUTES",
+            help="Length of an interval; default: each club's own cadence.",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what each interval would bring, and stop.")
+        bool,
+        typer.Option("--dry-run", help="Show what each interval would change, and write nothing."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fill the past, interval by interval, as Airflow's backfill does: from stored snapshots, from what the
-    ERP has kept, or by one reading now for all that was missed. Newest wins: harmless in any order."""
+    """Fill past intervals, as Airflow's backfill does. Safe in any order: the newest snapshot wins.
+
+    Each interval is filled from the snapshot stored in it, from the ERP if it keeps its past, or from a
+    later complete read; one new read covers all remaining intervals.
+    """
     from clubsync import clock
 
     begin, end = moment(start), moment(until) if until else clock.now()
     if begin >= end:
-        raise typer.BadParameter("--from must be before --to")
+        raise typer.BadParameter("--from must be earlier than --to.")
     rows = []
     with open_pipeline(quiet=as_json) as pipeline:
         ids = [c.id for c in pipeline.config.clubs] if club_ids == ["all"] else club_ids
@@ -153,7 +169,7 @@ def backfill(
 
 
 def _show_backfill(rows: list[dict[str, Any]], dry_run: bool) -> None:
-    """One line for each club and kind of filling; what went wrong line by line."""
+    """One row per club and source."""
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         grouped.setdefault((row["club"], "failed" if "error" in row else row["filled"]), []).append(
@@ -167,8 +183,20 @@ def _show_backfill(rows: list[dict[str, Any]], dry_run: bool) -> None:
             "from": theirs[0]["from"],
             "to": theirs[-1]["to"],
             "rows_written": sum(row["rows_written"] for row in theirs),
-            "last_word": theirs[-1].get("error") or " ".join(theirs[-1]["notes"]),
+            "notes": theirs[-1].get("error") or " ".join(theirs[-1]["notes"]),
         }
         for (club, filled), theirs in grouped.items()
     ]
-    table("Backfill (dry run)" if dry_run else "Backfill", shown, list(shown[0]) if shown else [])
+    table(
+        "Backfill (dry run)" if dry_run else "Backfill",
+        shown,
+        {
+            "club": "club",
+            "filled": "source",
+            "intervals": "intervals",
+            "from": "from",
+            "to": "to",
+            "rows_written": "rows written",
+            "notes": "last note",
+        },
+    )

@@ -1,4 +1,4 @@
-"""`clubsync holds`, `approve`, `reject`: deactivations that wait for a person (R15)."""
+"""`clubsync holds`, `approve`, `reject`: deactivations that await approval (R15)."""
 
 from __future__ import annotations
 
@@ -9,28 +9,35 @@ import typer
 from clubsync.cli.common import AsJson, err, open_base, open_pipeline, out, print_json, table
 
 Hold = Annotated[
-    int, typer.Argument(metavar="HOLD", help="A hold's number, as `clubsync holds` shows.")
+    int, typer.Argument(metavar="HOLD", help="The hold's number; `clubsync holds` shows it.")
 ]
 ListHash = Annotated[
     str | None,
     typer.Option(
-        "--list", metavar="HASH", help="The list you decide on; without it, the list as it is now."
+        "--list",
+        metavar="HASH",
+        help="The hash of the list that you saw; default: the current list.",
     ),
 ]
-Comment = Annotated[str | None, typer.Option("--comment", help="Why; kept with the decision.")]
+Comment = Annotated[
+    str | None, typer.Option("--comment", help="Reason (stored with the decision).")
+]
 By = Annotated[
-    str | None, typer.Option("--by", help="Who decides; without it, who you are logged in as.")
+    str | None, typer.Option("--by", help="Who decides; default: the user you are logged in as.")
 ]
 
 
 def holds(
-    club_id: Annotated[str | None, typer.Argument(metavar="[CLUB]")] = None,
+    club_id: Annotated[
+        str | None,
+        typer.Argument(metavar="CLUB", help="The club's id in clubs.yaml; default: all clubs."),
+    ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Decided and emptied ones too.")
+        bool, typer.Option("--all", help="Include decided and empty holds.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Deactivations that wait for a person: causes, whom they concern, and the list's hash."""
+    """List deactivations that await approval: causes, customers, and the hash of the list."""
     from clubsync.config import load_config
     from clubsync.store.database import queries
 
@@ -60,12 +67,12 @@ def holds(
         for row in rows:
             listed = row["customers"]
             table(
-                f"Hold {row['hold']}: who would lose access",
+                f"Hold {row['hold']}: customers who would lose access",
                 listed[:50],
                 ["customer", "erp_id", "cause"],
             )
             if len(listed) > 50:
-                out.print(f"… and {len(listed) - 50} more (--json lists all).")
+                out.print(f"{len(listed) - 50} more; --json lists all.")
     if any(row["state"] == "open" for row in rows):
         out.print("Decide with `clubsync approve HOLD` or `clubsync reject HOLD`.")
 
@@ -77,11 +84,11 @@ def approve(
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Deactivate those of the list whom the newest snapshot still calls for; nobody else."""
-    from clubsync.manual.customers import actor
+    """Deactivate the customers on the list who are still not eligible in the latest sync."""
+    from clubsync.manual.action import shell_user
 
     with open_pipeline(quiet=as_json) as pipeline:
-        step = pipeline.approve(hold, by or actor(), list_hash, comment)
+        step = pipeline.approve(hold, by or shell_user(), list_hash, comment)
     if step["error"]:
         err.print(f"[red]{step['error']}[/red] {step['remedy']}", highlight=False, soft_wrap=True)
         raise typer.Exit(1)
@@ -89,12 +96,14 @@ def approve(
         "hold": hold,
         "club": step["club"],
         "state": "approved",
-        "by": by or actor(),
+        "by": by or shell_user(),
         "run": step["run"],
         "deactivated": step["counts"]["deactivation"],
         "still_held": step["held"],
     }
-    _tell(made, as_json, f"{made['deactivated']} deactivated, {made['still_held']} still held.")
+    _print_result(
+        made, as_json, f"{made['deactivated']} deactivated, {made['still_held']} still held."
+    )
 
 
 def reject(
@@ -104,15 +113,17 @@ def reject(
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep the people of the list; they are not asked about for 30 days, or until their ERP record changes."""
-    from clubsync.manual.customers import actor
+    """Keep the customers on the list, for 30 days or until their ERP record changes."""
+    from clubsync.manual.action import shell_user
 
     with open_pipeline(quiet=as_json) as pipeline:
-        made = pipeline.reject(hold, by or actor(), list_hash, comment)
-    _tell(made, as_json, f"{made['kept']} keep their access, {made['still_held']} still held.")
+        made = pipeline.reject(hold, by or shell_user(), list_hash, comment)
+    _print_result(
+        made, as_json, f"{made['kept']} keep their access, {made['still_held']} still held."
+    )
 
 
-def _tell(made: dict[str, Any], as_json: bool, sentence: str) -> None:
+def _print_result(made: dict[str, Any], as_json: bool, sentence: str) -> None:
     if as_json:
         print_json(made)
     else:

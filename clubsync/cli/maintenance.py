@@ -1,4 +1,4 @@
-"""`clubsync guard` and `clubsync upkeep`: limits in hindsight, and what goes after a while."""
+"""`clubsync guard` and `clubsync upkeep`: try other limits, and apply retention."""
 
 from __future__ import annotations
 
@@ -9,34 +9,43 @@ import typer
 
 from clubsync.cli.common import AsJson, ClubId, open_base, open_club, out, print_json, table
 
-guard_app = typer.Typer(help="The guard over deactivations (R15).", no_args_is_help=True)
+guard_app = typer.Typer(help="Try other limits for deactivations (R15).", no_args_is_help=True)
 
 
 @guard_app.command("replay")
 def guard_replay(
     club_id: ClubId,
     share: Annotated[
-        str | None, typer.Option("--share", help="Of the Customers group, as 8%.")
+        str | None, typer.Option("--share", help="Share of the Customers group, such as 8%.")
     ] = None,
-    at_least: Annotated[int | None, typer.Option("--at-least", min=0)] = None,
-    at_most: Annotated[int | None, typer.Option("--at-most", min=0)] = None,
+    at_least: Annotated[
+        int | None, typer.Option("--at-least", min=0, help="Lower bound of the limit.")
+    ] = None,
+    at_most: Annotated[
+        int | None, typer.Option("--at-most", min=0, help="Upper bound of the limit.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What another limit would have held, from the stored plans; what is not given is the club's own."""
+    """Show which stored plans another limit would have held.
+
+    Options that are not given keep the club's own value.
+    """
     from pydantic import ValidationError
 
     from clubsync.config import Guard
     from clubsync.explain.guard_replay import replay
     from clubsync.store.snapshots import Store
 
-    with open_club(club_id) as (driver, number, club):
+    with open_club(club_id) as (driver, club_no, club):
         given = {"share": share, "at_least": at_least, "at_most": at_most}
         other = {name: value for name, value in given.items() if value is not None}
         try:
             guard = Guard.model_validate({**club.guard.model_dump(), **other})
         except ValidationError as error:
-            raise typer.BadParameter(error.errors()[0]["msg"]) from None
-        rows = replay(driver, Store(), number, guard)
+            raise typer.BadParameter(
+                error.errors()[0]["msg"].removeprefix("Value error, ")
+            ) from None
+        rows = replay(driver, Store(), club_no, guard)
     if as_json:
         print_json(rows)
         return
@@ -45,17 +54,21 @@ def guard_replay(
         rows,
         ["run", "at", "deactivations", "last_24_hours", "customers", "limit", "held", "was_held"],
     )
-    out.print(f"{sum(row['held'] for row in rows)} of {len(rows)} would have been held.")
+    out.print(f"{sum(row['held'] for row in rows)} of {len(rows)} plans would have been held.")
 
 
 def upkeep(
     keep_days: Annotated[
         int,
-        typer.Option("--keep-days", min=1, help="How long stored snapshots and plans are kept."),
+        typer.Option(
+            "--keep-days",
+            min=1,
+            help="How many days to keep snapshots, plans, idle runs and closed findings.",
+        ),
     ] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Remove old snapshots, plans, idle runs and closed findings; and clubs whose time has come."""
+    """Delete old snapshots, plans, idle runs and closed findings, and clubs due for removal."""
     from clubsync.config import load_config
     from clubsync.operate.retention import upkeep as run_upkeep
     from clubsync.store.snapshots import Store
@@ -65,9 +78,9 @@ def upkeep(
     if as_json:
         print_json(done)
     else:
-        gone = f"; all data of {', '.join(done['clubs'])}" if done["clubs"] else ""
+        clubs = f", all data of {', '.join(done['clubs'])}" if done["clubs"] else ""
         out.print(
-            f"Removed: {done['snapshots']} snapshots, {done['plans']} plans, {done['runs']} runs, "
-            f"{done['findings']} findings{gone}. Compared: {done['compared']} records.",
+            f"Deleted: {done['snapshots']} snapshots, {done['plans']} plans, {done['runs']} runs, "
+            f"{done['findings']} findings{clubs}. Records compared for similarity: {done['compared']}.",
             highlight=False,
         )

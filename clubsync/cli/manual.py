@@ -1,65 +1,80 @@
-"""`clubsync base` and `clubsync app`: what a club does by hand, and what the app does to its users."""
+"""`clubsync base`, `clubsync app` and `clubsync erase`: manual actions, and what the app does to its users."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clubsync.cli.common import AsJson, ClubId, open_base, open_club, out, print_json, table
 
+if TYPE_CHECKING:
+    from clubsync.config import ClubConfig
+    from clubsync.store.database import Base
+
 base_app = typer.Typer(
-    help="What a club does by hand: its own customers and requests.", no_args_is_help=True
+    help="Edit a club's customers and decide requests by hand.", no_args_is_help=True
 )
 app_app = typer.Typer(
-    help="What the app does to its users: accounts and emails.", no_args_is_help=True
+    help="Create app accounts, confirm and change their emails.",
+    no_args_is_help=True,
 )
 
-Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="A customer's id, or the email.")]
-User = Annotated[str, typer.Argument(metavar="USER", help="An app user's id, or the email.")]
+Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id or email.")]
+User = Annotated[str, typer.Argument(metavar="USER", help="The app user's id or email.")]
 Request = Annotated[
-    str, typer.Argument(metavar="REQUEST", help="A request's id, or the user's email.")
+    str, typer.Argument(metavar="REQUEST", help="The request's id, or the app user's email.")
 ]
-FirstName = Annotated[str | None, typer.Option("--first-name")]
-LastName = Annotated[str | None, typer.Option("--last-name")]
-Phone = Annotated[str | None, typer.Option("--phone", help="As written in the club's country.")]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="An email address.")]
+FirstName = Annotated[str | None, typer.Option("--first-name", help="The new first name.")]
+LastName = Annotated[str | None, typer.Option("--last-name", help="The new last name.")]
+Phone = Annotated[
+    str | None,
+    typer.Option("--phone", help="A phone number; without a prefix, of the club's country."),
+]
 Unconfirmed = Annotated[
-    bool, typer.Option("--unconfirmed", help="The person has not confirmed the email yet.")
+    bool, typer.Option("--unconfirmed", help="The user has not confirmed this email yet.")
 ]
 
 
 class Provider(StrEnum):
-    """Log-ins that may give no usable email."""
+    """Logins that may give no usable email."""
 
     facebook = "facebook"
     apple = "apple"
 
 
-def _tell(made: dict[str, Any], as_json: bool) -> None:
+def _print_result(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(made)
+        print_json(result)
     else:
-        text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in made.items())
+        text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result.items())
         out.print(f"Done: {text}.", highlight=False)
+
+
+# --- customers ----------------------------------------------------------------------------------
 
 
 @base_app.command("add")
 def add(
     club_id: ClubId,
-    email: Annotated[str, typer.Argument(metavar="EMAIL")],
-    first_name: Annotated[str, typer.Option("--first-name")],
-    last_name: Annotated[str, typer.Option("--last-name")],
+    email: Email,
+    first_name: Annotated[str, typer.Option("--first-name", help="The first name.")],
+    last_name: Annotated[str, typer.Option("--last-name", help="The last name.")],
     phone: Phone = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a customer by hand, or bring back one who was detached."""
+    """Add a customer, or bring back one who was detached.
+
+    Lifts the erasure of a person with this email.
+    """
     from clubsync.config import load_config
     from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(customers.add(base, club, email, first_name, last_name, phone), as_json)
+        _print_result(customers.add(base, club, email, first_name, last_name, phone), as_json)
 
 
 @base_app.command("edit")
@@ -70,17 +85,18 @@ def edit(
     last_name: LastName = None,
     phone: Phone = None,
     email: Annotated[
-        str | None, typer.Option("--email", help="Of a customer without an ERP id only.")
+        str | None,
+        typer.Option("--email", help="The new email; only for a customer without an ERP id."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Edit a customer; a field edited by hand stays until the ERP's own value changes."""
+    """Edit a customer. An edited field stays until its value in the ERP changes."""
     from clubsync.config import load_config
     from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        made = customers.edit(
+        result = customers.edit(
             base,
             club,
             customer,
@@ -89,42 +105,50 @@ def edit(
             last_name=last_name,
             phone=phone,
         )
-    _tell(made, as_json)
+    _print_result(result, as_json)
 
 
 @base_app.command("detach")
 def detach(club_id: ClubId, customer: Customer, as_json: AsJson = False) -> None:
-    """Take a customer out by hand; the sync does not bring them back by itself."""
+    """Take away a customer's access, whatever the ERP says.
+
+    They come back when the ERP activates them again, or with `clubsync base add`.
+    """
     from clubsync.config import load_config
     from clubsync.manual import customers
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(customers.detach(base, club, customer), as_json)
+        _print_result(customers.detach(base, club, customer), as_json)
+
+
+# --- requests -----------------------------------------------------------------------------------
 
 
 @base_app.command("request")
 def request(club_id: ClubId, user: User, as_json: AsJson = False) -> None:
-    """An app user asks to be a customer of the club."""
+    """Request, for an app user, to become a customer of the club."""
     from clubsync.config import load_config
-    from clubsync.manual import customers
+    from clubsync.manual import requests
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(customers.request(base, club, user), as_json)
+        _print_result(requests.request(base, club, user), as_json)
 
 
 @base_app.command("requests")
-def requests(
+def list_requests(
     club_id: ClubId,
-    everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Include accepted and refused requests.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The requests that wait for the club."""
+    """List the pending requests of app users."""
     from clubsync.store.database import queries
 
-    with open_club(club_id) as (driver, number, club):
-        rows = list(queries().requests(driver, club=number, include_all=everything))
+    with open_club(club_id) as (driver, club_no, club):
+        rows = list(queries().requests(driver, club=club_no, include_all=everything))
     if as_json:
         print_json(rows)
     else:
@@ -137,35 +161,41 @@ def requests(
 
 @base_app.command("accept")
 def accept(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> None:
-    """Accept a request: the user becomes a customer."""
+    """Accept a request: the app user becomes a customer."""
     from clubsync.config import load_config
-    from clubsync.manual import customers
+    from clubsync.manual import requests
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(customers.accept(base, club, request_id), as_json)
+        _print_result(requests.accept(base, club, request_id), as_json)
 
 
 @base_app.command("refuse")
 def refuse(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> None:
     """Refuse a request."""
     from clubsync.config import load_config
-    from clubsync.manual import customers
+    from clubsync.manual import requests
 
     club = load_config().club(club_id)
     with open_base() as base:
-        _tell(customers.refuse(base, club, request_id), as_json)
+        _print_result(requests.refuse(base, club, request_id), as_json)
+
+
+# --- erasure ------------------------------------------------------------------------------------
 
 
 def erase(
     club_id: ClubId,
-    who: Annotated[str, typer.Argument(metavar="EMAIL|ERP_ID")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    who: Annotated[
+        str, typer.Argument(metavar="EMAIL|ERP_ID", help="The person's email or ERP id.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Skip confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase a person from a club, stored snapshots and audit too; the next sync does not bring them back.
+    """Erase a person from a club, including stored snapshots and the audit. This cannot be undone.
 
-    It cannot be undone. A new ERP id, or adding them by hand, lifts it.
+    The next sync does not bring them back. A new ERP id lifts the erasure, and so does
+    `clubsync base add`.
     """
     from clubsync.config import load_config
     from clubsync.manual.erasure import erase as erase_person
@@ -173,13 +203,18 @@ def erase(
 
     club = load_config().club(club_id)
     if not yes and not as_json:
-        typer.confirm(f"Erase this person from {club.name}, for good?", abort=True)
+        typer.confirm(
+            f"Erase this person from {club.name} permanently? This cannot be undone.", abort=True
+        )
     with open_base() as base:
-        _tell(erase_person(base, Store(), club, who), as_json)
+        _print_result(erase_person(base, Store(), club, who), as_json)
 
 
-def _clubs(base: Any) -> dict[int, Any]:
-    """The registered clubs of clubs.yaml, by number."""
+# --- app users ----------------------------------------------------------------------------------
+
+
+def _clubs(base: Base) -> dict[int, ClubConfig]:
+    """The configured clubs that the database knows, by their number."""
     from clubsync.config import load_config
     from clubsync.store.database import queries
 
@@ -191,49 +226,51 @@ def _clubs(base: Any) -> dict[int, Any]:
 
 @app_app.command("register")
 def register(
-    email: Annotated[str | None, typer.Argument(metavar="EMAIL")] = None,
+    email: Annotated[
+        str | None, typer.Argument(metavar="EMAIL", help="The account's email.")
+    ] = None,
     unconfirmed: Unconfirmed = False,
     provider: Annotated[
-        Provider | None, typer.Option("--provider", help="A log-in that gave no usable email.")
+        Provider | None,
+        typer.Option("--provider", help="The account uses this login and has no usable email."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """A person makes an account in the app."""
-    from clubsync.manual import customers
+    """Create an app account."""
+    from clubsync.manual import app_users
 
     if email is None and provider is None:
-        raise typer.BadParameter("give an EMAIL, or --provider facebook|apple")
+        raise typer.BadParameter("Give an EMAIL or a --provider.")
     with open_base() as base:
-        made = customers.register(
+        result = app_users.register(
             base,
             _clubs(base),
             email,
             confirmed=not unconfirmed,
             provider=provider.value if provider else "email",
         )
-    _tell(made, as_json)
+    _print_result(result, as_json)
 
 
 @app_app.command("confirm")
 def confirm(user: User, as_json: AsJson = False) -> None:
-    """A person confirms the email of their account."""
-    from clubsync.manual import customers
+    """Confirm the email of an app account."""
+    from clubsync.manual import app_users
 
     with open_base() as base:
-        _tell(customers.confirm(base, _clubs(base), user), as_json)
+        _print_result(app_users.confirm(base, _clubs(base), user), as_json)
 
 
 @app_app.command("set-email")
 def set_email(
     user: User,
-    email: Annotated[str, typer.Argument(metavar="EMAIL")],
+    email: Email,
     unconfirmed: Unconfirmed = False,
     as_json: AsJson = False,
 ) -> None:
-    """A person changes the email of their account."""
-    from clubsync.manual import customers
+    """Change the email of an app account."""
+    from clubsync.manual import app_users
 
     with open_base() as base:
-        _tell(
-            customers.set_email(base, _clubs(base), user, email, confirmed=not unconfirmed), as_json
-        )
+        result = app_users.set_email(base, _clubs(base), user, email, confirmed=not unconfirmed)
+        _print_result(result, as_json)

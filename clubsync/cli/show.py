@@ -1,4 +1,4 @@
-"""What there is: customers, findings, why, changes."""
+"""`clubsync customers`, `findings`, `why` and `changes`: look things up."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from clubsync.cli.common import (
 
 
 def customers(club_id: ClubId, as_json: AsJson = False) -> None:
-    """The club base of a club."""
+    """List a club's customers."""
     from clubsync.store.database import queries
 
-    with open_club(club_id) as (driver, number, club):
-        rows = list(queries().customers(driver, club=number))
+    with open_club(club_id) as (driver, club_no, club):
+        rows = list(queries().customers(driver, club=club_no))
     if as_json:
         print_json(rows)
     else:
@@ -45,23 +45,28 @@ def customers(club_id: ClubId, as_json: AsJson = False) -> None:
 def findings(
     club_id: ClubId,
     everything: Annotated[
-        bool, typer.Option("--all", help="Closed and informational ones too.")
+        bool, typer.Option("--all", help="Include closed and informational findings.")
     ] = False,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write them as CSV.")
+        Path | None,
+        typer.Option(
+            "--csv", metavar="FILE", help="Write them to a CSV file, in the ERP's own columns."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What the club should fix in its ERP."""
+    """List what the club should fix in its ERP."""
     from clubsync.explain.export import write_csv
     from clubsync.store.database import queries
     from clubsync.validate import suites
 
-    with open_club(club_id) as (driver, number, club):
-        found = list(queries().findings(driver, club=number, include_all=everything))
+    with open_club(club_id) as (driver, club_no, club):
+        found = list(queries().findings(driver, club=club_no, include_all=everything))
         if csv is not None:
-            written = write_csv(csv, driver, number, include_all=everything, language=club.language)
-            err.print(f"{written} records written to {csv}.", highlight=False, soft_wrap=True)
+            written = write_csv(
+                csv, driver, club_no, include_all=everything, language=club.language
+            )
+            err.print(f"Wrote {written} records to {csv}.", highlight=False, soft_wrap=True)
     rows = []
     for row in found:
         advice = suites.advice(row["code"], row["severity"], row["detail"], club.language)
@@ -87,14 +92,16 @@ def findings(
 
 def why(
     club_id: ClubId,
-    who: Annotated[str, typer.Argument(metavar="EMAIL|ERP_ID|NAME")],
+    who: Annotated[
+        str, typer.Argument(metavar="EMAIL|ERP_ID|NAME", help="Email, ERP id, or part of a name.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Why that person is, or is not, in the Customers group; and what to do."""
+    """Explain why a person is or is not a customer, and what to do."""
     from clubsync.explain.why import why as answer_of
 
-    with open_club(club_id) as (driver, number, club):
-        answer = answer_of(driver, number, club.name, who, club.zone)
+    with open_club(club_id) as (driver, club_no, club):
+        answer = answer_of(driver, club_no, club.name, who, club.zone)
     if as_json:
         stable = ("verdict", "reasons", "sentence", "timeline", "candidates")
         print_json({key: value for key, value in answer.items() if key in stable})
@@ -107,30 +114,32 @@ def why(
     out.print(f"{mark[answer['verdict']]}: {answer['sentence']}", highlight=False)
     if answer.get("candidates"):
         columns = ["erp_id", "first_name", "last_name", "email", "in_customers_group"]
-        table("Who may be meant", answer["candidates"], columns)
+        table("Possible matches", answer["candidates"], columns)
     if answer["timeline"]:
-        table("What happened", answer["timeline"], ["at", "what", "run"])
+        table("History", answer["timeline"], {"at": "at", "what": "event", "run": "run"})
 
 
 def changes(
     club_id: ClubId,
     run: Annotated[
-        int | None, typer.Option("--run", metavar="RUN", help="Of this run only.")
+        int | None, typer.Option("--run", metavar="RUN", help="Only the changes of this run.")
     ] = None,
     since: Annotated[
         str | None,
         typer.Option(
-            "--since", metavar="TIME", help="From this ISO 8601 time on (UTC unless it says)."
+            "--since",
+            metavar="TIME",
+            help="Only changes from this time on; ISO 8601, UTC unless it has an offset.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The audit: every change with its run, before and after."""
+    """List the audit: every change with its run, before and after."""
     from clubsync.store.database import queries
 
     start = moment(since) if since else None
-    with open_club(club_id) as (driver, number, club):
-        rows = list(queries().changes(driver, club=number, run=run, since=start))
+    with open_club(club_id) as (driver, club_no, club):
+        rows = list(queries().changes(driver, club=club_no, run=run, since=start))
     if as_json:
         print_json(rows)
     else:

@@ -1,4 +1,4 @@
-"""`clubsync similar`: records that look like one person (R23)."""
+"""`clubsync similar`: ERP records that look like one person (R23)."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def similar(
         typer.Option(
             "--ignore",
             metavar="A B",
-            help="These two ERP ids are two people: never suggest them as a pair again.",
+            help="These two ERP ids are two people: never suggest the pair again. This is permanent.",
         ),
     ] = None,
     compare: Annotated[
         bool,
         typer.Option(
             "--compare",
-            help="First compare all records that no sync has come to yet (after the first sync of a large club).",
+            help="First compare the records that no sync has compared yet (after a large first sync).",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pairs of ERP records that look like one person, side by side, the surest first.
+    """List pairs of ERP records that look like one person, the most likely first.
 
-    A pair is suggested for near names with the same phone, birth date or email name; a family that
-    shares a phone is not. The score is 0.5 where that is just enough and 1 where there is no doubt.
+    Two records are a pair if their names are similar and they share a phone, a birth date or an email
+    name. A family that shares a phone is not a pair. Scores go from 0.5 (just enough) to 1 (certain).
 
-    clubsync never merges anybody. If the two are one person, merge them in the ERP: the next sync sees
-    it and the pair goes. If they are two, say so with [bold]--ignore A B[/bold], which is for ever.
+    clubsync never merges anybody. If a pair is one person, merge the records in the ERP: the next sync
+    removes the pair. If they are two people, run the command with [bold]--ignore A B[/bold].
     """
     if ignore is not None:
         _ignore(club_id, *ignore, as_json=as_json)
@@ -48,9 +48,9 @@ def similar(
     from clubsync.store.database import queries
     from clubsync.validate import suites
 
-    with open_club(club_id) as (driver, number, club):
-        rows = list(queries().similar_pairs(driver, club=number))
-        waiting = number and queries().similar_upto(driver, club=number) is not None
+    with open_club(club_id) as (driver, club_no, club):
+        rows = list(queries().similar_pairs(driver, club=club_no))
+        waiting = club_no and queries().similar_upto(driver, club=club_no) is not None
     found = [
         {
             "score": round(row["score"], 3),
@@ -62,7 +62,7 @@ def similar(
     ]
     if waiting:
         err.print(
-            f"Not all records of {club.name} are compared yet; --compare does it now.",
+            f"Not all records of {club.name} are compared yet. To compare them now, add --compare.",
             highlight=False,
             soft_wrap=True,
         )
@@ -82,16 +82,16 @@ def _show(name: str, found: list[dict[str, Any]]) -> None:
         return
     title = f"{name}: {len(found)} pair{'s' * (len(found) > 1)} of similar records"
     shown = Table(title=title, title_justify="left")
-    for column in ("score", *_CARD, "why"):
+    for column in ("score", *_CARD, "reasons"):
         shown.add_column(column.replace("_", " "))
     for pair in found:
-        why = ", ".join(pair["reasons"])
+        reasons = ", ".join(pair["reasons"])
         for first, record in zip((True, False), pair["records"], strict=True):
             cells = [cell(record[column]) for column in _CARD]
             shown.add_row(
                 f"{pair['score']:.2f}" if first else "",
                 *cells,
-                why if first else "",
+                reasons if first else "",
                 end_section=not first,
             )
     out.print(shown)
@@ -103,13 +103,13 @@ def _ignore(club_id: str, one: str, other: str, *, as_json: bool) -> None:
 
     club = load_config().club(club_id)
     with open_base() as base:
-        made = customers.ignore(base, club, one, other)
+        result = customers.ignore_pair(base, club, one, other)
     if as_json:
-        print_json(made)
-    elif made["already"]:
-        out.print(f"Records {one} and {other} were ignored already.", highlight=False)
+        print_json(result)
+    elif result["already"]:
+        out.print(f"The pair {one}, {other} is already ignored.", highlight=False)
     else:
-        out.print(f"Done: records {one} and {other} will not be suggested again.", highlight=False)
+        out.print(f"Done: the pair {one}, {other} will not be suggested again.", highlight=False)
 
 
 def _compare(club_id: str) -> None:
@@ -120,7 +120,7 @@ def _compare(club_id: str) -> None:
     club = load_config().club(club_id)
     with open_base() as base:
         with base.transaction() as driver:
-            number = queries().find_club(driver, club_id=club_id)
-        if number is not None:
-            done = similar_pairs.catch_up(base, number, club)
-            err.print(f"{done} records compared.", highlight=False)
+            club_no = queries().find_club(driver, club_id=club_id)
+        if club_no is not None:
+            done = similar_pairs.catch_up(base, club_no, club)
+            err.print(f"Compared {done} records.", highlight=False)

@@ -1,4 +1,4 @@
-"""`clubsync sync`: read, validate, diff, load."""
+"""`clubsync sync`: extract, validate, diff and load."""
 
 from __future__ import annotations
 
@@ -6,28 +6,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clubsync.cli.common import AsJson, err, open_pipeline, print_json, table
+from clubsync.cli.common import AsJson, ClubIds, err, open_pipeline, print_json, table
 
 if TYPE_CHECKING:
     from clubsync.model import Step
 
 
 def sync(
-    club_ids: Annotated[
-        list[str], typer.Argument(metavar="CLUB...", help="Ids, as in clubs.yaml; or `all`.")
-    ],
+    club_ids: ClubIds,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Stop at the plan: say what would change or be held.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Stop at the plan: show what would change or be held, and load nothing.",
+        ),
     ] = False,
     full: Annotated[
         bool,
         typer.Option(
-            "--full", help="Ask the ERP for everything, also where it could give changes only."
+            "--full", help="Read everything, even if the connector could read only changes."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read, validate, diff and load clubs, now."""
+    """Sync clubs now.
+
+    Exit code: 0 done, 1 a club failed, 3 deactivations are held.
+    """
     with open_pipeline(quiet=as_json) as pipeline:
         ids = [c.id for c in pipeline.config.clubs] if club_ids == ["all"] else club_ids
         for club_id in ids:
@@ -37,9 +42,9 @@ def sync(
 
 
 def report(steps: list[Step], as_json: bool, *, dry_run: bool) -> None:
-    """Print what happened, and leave with the exit code that says it.
+    """Print the result of a sync, and exit with its code.
 
-    :raises typer.Exit: 1 where a club failed, else 3 where something is held.
+    :raises typer.Exit: 1 if a club failed, else 3 if deactivations are held.
     """
     documents = [document(step) for step in steps]
     if as_json:
@@ -61,7 +66,7 @@ def report(steps: list[Step], as_json: bool, *, dry_run: bool) -> None:
 
 
 def document(step: Step) -> dict[str, Any]:
-    """One club's part of `sync --json`."""
+    """One club's document of `sync --json`."""
     found: dict[str, Any] = {
         "club": step["club"],
         "run": step["run"],
@@ -78,6 +83,19 @@ def document(step: Step) -> dict[str, Any]:
     return found
 
 
+_HEADINGS = {
+    "club": "club",
+    "result": "result",
+    "read": "records",
+    "complete": "complete",
+    "changes": "changes",
+    "held": "held",
+    "findings": "findings",
+    "rows_written": "rows written",
+    "run": "run",
+}
+
+
 def _show_sync(documents: list[dict[str, Any]], dry_run: bool) -> None:
     rows = []
     for doc in documents:
@@ -89,7 +107,7 @@ def _show_sync(documents: list[dict[str, Any]], dry_run: bool) -> None:
                 if "error" in doc
                 else "held"
                 if doc["held"]
-                else "dry"
+                else "dry run"
                 if dry_run
                 else "done",
                 "read": doc["read"],
@@ -101,4 +119,4 @@ def _show_sync(documents: list[dict[str, Any]], dry_run: bool) -> None:
                 "run": doc["run"],
             }
         )
-    table("Plan (dry run)" if dry_run else "Sync", rows, list(rows[0]) if rows else [])
+    table("Plan (dry run)" if dry_run else "Sync", rows, _HEADINGS)

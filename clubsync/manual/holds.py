@@ -1,7 +1,8 @@
-"""R15: a hold is decided by a person, on the exact list they saw; one decision wins."""
+"""R15: a hold is decided by a person, on the exact list that they saw; the first decision wins."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,23 +16,23 @@ if TYPE_CHECKING:
     from clubsync.model import Decision
     from clubsync.store.queries import FindHoldRow, ObsoleteRequestsRow
 
-#: How long a rejected person is not asked about again, while their ERP record stays as it is.
-REST = timedelta(days=30)
-#: Customers that a question lists; `clubsync holds CLUB` lists all.
-LISTED = 50
-#: How soon after a decision the run that it was made in is sure to have ended.
-ANSWERED = timedelta(minutes=1)
-#: How long a run has to take its question away before it is told again.
-TOLD = timedelta(minutes=10)
+#: How long a rejected deactivation is not held again, unless the ERP record changes.
+REJECTION_PERIOD = timedelta(days=30)
+#: Customers shown in an approval request; `clubsync holds CLUB` lists all.
+LISTED_CUSTOMERS = 50
+#: By this time after a decision, the run in which it was made has ended.
+DECISION_GRACE = timedelta(minutes=1)
+#: How often the run of an obsolete approval request is told to end.
+REMINDER_INTERVAL = timedelta(minutes=10)
 
 
-def seen(
+def decision_on(
     base: Base, hold: int, by: str, list_hash: str | None, comment: str | None
 ) -> tuple[str, Decision]:
-    """The decision on the list that a person saw: the club's id, and whom it is about.
+    """A decision on the list that a person saw: the club's id, and the decision.
 
-    :param list_hash: None: the list as it is at this moment.
-    :raises ActionRejected: no such hold, no such list of it, or it was decided already.
+    :param list_hash: None: the list as it is now.
+    :raises ActionRejected: no such hold, it never had that list, or it was already decided.
     """
     from clubsync.model import Decision
 
@@ -41,7 +42,7 @@ def seen(
         if row is None:
             raise _no_hold(hold)
         if row["state"] != "open":
-            raise _decided(row)
+            raise _already_decided(row)
         wanted = list_hash or row["list_hash"]
         version = sql.hold_version_by_hash(driver, club=row["club"], hold=hold, list_hash=wanted)
         if version is None:
@@ -52,16 +53,16 @@ def seen(
 
 
 @dataclass(frozen=True)
-class Question:
-    """One list of a hold, as it is put to a person: ids, counts and causes, never names (R19).
+class ApprovalRequest:
+    """One version of a hold's list, as it is shown for approval: ids, counts and causes, never names (R19).
 
-    :param newest: the version that the hold's list has by now.
-    :param members: customer, erp_id, reason, cause of each on the list.
-    :param joined: how many of them were not on the list before it; None: there was none.
+    :param newest: the version that the hold's list has now.
+    :param members: customer, erp_id, reason and cause of each customer on the list.
+    :param joined: how many customers were not in the version before; None: this is the first version.
     """
 
     club_id: str
-    club: int
+    club_no: int
     club_name: str
     hold: int
     version: int
@@ -81,50 +82,50 @@ class Question:
         return f"{self.club_name}: {len(self.members)} customers would lose access"
 
     @property
-    def ended(self) -> str | None:
-        """Why this list needs no decision any more, in a sentence; None while it does."""
+    def obsolete(self) -> str | None:
+        """Why this list needs no decision any more, in a sentence; None while it needs one."""
         if self.state == "emptied":
-            return f"Hold {self.hold} closed itself: the ERP brought everybody back."
+            return (
+                f"Hold {self.hold} closed itself: none of its customers would lose access any more."
+            )
         if self.state != "open":
             return f"Hold {self.hold} was {self.state} by {self.decided_by}."
         if self.version != self.newest:
-            return f"The list of hold {self.hold} has changed since: it is asked about anew."
+            return f"The list of hold {self.hold} has changed since: a new run asks for approval."
         return None
 
     def markdown(self) -> str:
-        """What a person needs to decide, with at most 50 customers by ERP id."""
-        from collections import Counter
-
+        """What a person needs for the decision, with up to 50 customers by ERP id."""
         causes = Counter(member["cause"] for member in self.members)
         lines = [
             f"The sync of **{self.club_name}** (`{self.club_id}`) would deactivate "
-            f"**{len(self.members)} of {self.customers}** customers. Within a day {self.limit} pass by "
-            "themselves; these wait, with their access, and everything else was synced.",
+            f"**{len(self.members)} of {self.customers}** customers. The automatic limit is {self.limit} "
+            "per 24 hours. Until somebody decides, these customers keep their access; everything else "
+            "was synced.",
             "",
             *(f"* {cause}: {n}" for cause, n in causes.most_common()),
             "",
         ]
         if self.joined is not None:
             lines += [
-                f"**The list has changed** since it was first asked about: {self.joined} joined.",
+                f"**The list has changed** since the previous request: {self.joined} customers joined it.",
                 "",
             ]
         lines += [
-            "**Approve** deactivates those of this list whom the newest reading still calls for, and "
-            "nobody else. **Reject** keeps them, and does not ask again for 30 days or until their ERP "
-            "record changes. What to look at first: `docs/runbooks/held-deactivations.md`.",
+            "**Approve** deactivates the customers on this list who are still not eligible in the latest "
+            "sync, and nobody else. **Reject** keeps their access, and does not ask again for 30 days or "
+            "until their ERP record changes. What to check first: `docs/runbooks/held-deactivations.md`.",
             "",
-            "| ERP id | customer | why |",
+            "| ERP id | customer | cause |",
             "|---|---|---|",
             *(
                 f"| {_cell(m['erp_id'])} | {m['customer']} | {_cell(m['cause'])} |"
-                for m in self.members[:LISTED]
+                for m in self.members[:LISTED_CUSTOMERS]
             ),
         ]
-        if len(self.members) > LISTED:
-            lines.append(
-                f"\nAnd {len(self.members) - LISTED} more: `clubsync holds {self.club_id}`."
-            )
+        if len(self.members) > LISTED_CUSTOMERS:
+            more = len(self.members) - LISTED_CUSTOMERS
+            lines.append(f"\n{more} more: `clubsync holds {self.club_id}`.")
         lines += [
             "",
             f"Hold {self.hold}, list {self.version} of {self.made_at:%d %B, %H:%M} UTC, "
@@ -132,12 +133,12 @@ class Question:
         ]
         return "\n".join(lines)
 
-    def asked(self, base: Base) -> None:
-        """Write down that this list is before a person."""
-        with base.club(self.club) as driver:
+    def mark_shown(self, base: Base) -> None:
+        """Record that a run shows this list for approval."""
+        with base.club(self.club_no) as driver:
             queries().mark_hold_requested(
                 driver,
-                club=self.club,
+                club=self.club_no,
                 club_id=self.club_id,
                 hold=self.hold,
                 version=self.version,
@@ -145,29 +146,31 @@ class Question:
             )
 
 
-def questions_over(base: Base) -> list[ObsoleteRequestsRow]:
-    """Questions that wait before a person and need no answer any more: club_id, hold, version of each.
+def obsolete_requests(base: Base) -> list[ObsoleteRequestsRow]:
+    """Approval requests that are shown and need no decision any more: club_id, hold, version of each.
 
-    Each is given once in ten minutes, until `question_over`: whoever asks for them tells their runs.
+    Each is returned once in ten minutes, until `close_request`; the caller tells their runs to end.
     """
     sql, now = queries(), clock.now()
     with base.transaction() as driver:
         rows = list(
-            sql.obsolete_requests(driver, decided_before=now - ANSWERED, told_before=now - TOLD)
+            sql.obsolete_requests(
+                driver, decided_before=now - DECISION_GRACE, told_before=now - REMINDER_INTERVAL
+            )
         )
         for row in rows:
             sql.mark_request_notified(driver, hold=row["hold"], version=row["version"], at=now)
     return rows
 
 
-def question_over(base: Base, hold: int, version: int) -> None:
-    """Nobody is asked about that list any more."""
+def close_request(base: Base, hold: int, version: int) -> None:
+    """Record that this list is no longer shown for approval."""
     with base.transaction() as driver:
         queries().delete_hold_request(driver, hold=hold, version=version)
 
 
 def _cell(text: str | None) -> str:
-    """Text in a cell of a Markdown table: what the ERP named may hold anything."""
+    """Text in a cell of a Markdown table: the ERP's names may contain anything."""
     return (
         (text or "")
         .replace("\\", "\\\\")
@@ -177,8 +180,8 @@ def _cell(text: str | None) -> str:
     )
 
 
-def question(base: Base, hold: int, number: int) -> Question:
-    """A hold's list as a question.
+def approval_request(base: Base, hold: int, number: int) -> ApprovalRequest:
+    """One version of a hold's list, to be shown for approval.
 
     :param number: the version of the list.
     :raises ActionRejected: there is no such hold, or it never had that list.
@@ -188,18 +191,20 @@ def question(base: Base, hold: int, number: int) -> Question:
         row = sql.find_hold(driver, hold=hold)
         if row is None:
             raise _no_hold(hold)
-        club = row["club"]
-        version = sql.hold_version_by_number(driver, club=club, hold=hold, version=number)
+        club_no = row["club"]
+        version = sql.hold_version_by_number(driver, club=club_no, hold=hold, version=number)
         if version is None:
             raise _no_list(row, str(number))
-        members = list(sql.members_at(driver, club=club, hold=hold, version=version["version"]))
-        before = list(sql.members_at(driver, club=club, hold=hold, version=version["version"] - 1))
-        name = sql.club_row(driver, club=club)["name"]
-        customers = sql.customers_in_group(driver, club=club)
-    known = {member["customer"] for member in before}
-    return Question(
+        members = list(sql.members_at(driver, club=club_no, hold=hold, version=version["version"]))
+        before = list(
+            sql.members_at(driver, club=club_no, hold=hold, version=version["version"] - 1)
+        )
+        name = sql.club_row(driver, club=club_no)["name"]
+        customers = sql.customers_in_group(driver, club=club_no)
+    listed_before = {member["customer"] for member in before}
+    return ApprovalRequest(
         club_id=row["club_id"],
-        club=club,
+        club_no=club_no,
         club_name=name,
         hold=hold,
         version=version["version"],
@@ -212,7 +217,7 @@ def question(base: Base, hold: int, number: int) -> Question:
         customers=customers,
         limit=row["limit_was"],
         members=members,
-        joined=sum(m["customer"] not in known for m in members) if before else None,
+        joined=sum(m["customer"] not in listed_before for m in members) if before else None,
     )
 
 
@@ -223,32 +228,32 @@ def _no_hold(hold: int) -> ActionRejected:
 def _no_list(row: FindHoldRow, name: str | None) -> ActionRejected:
     return ActionRejected(
         f"Hold {row['hold']} never had a list {name}.",
-        remedy=f"`clubsync holds {row['club_id']}` shows the list there is, and its hash.",
+        remedy=f"`clubsync holds {row['club_id']}` shows the current list and its hash.",
     )
 
 
-def _decided(row: FindHoldRow) -> ActionRejected:
+def _already_decided(row: FindHoldRow) -> ActionRejected:
     if row["state"] == "emptied":
         return ActionRejected(
-            f"Hold {row['hold']} closed itself: the ERP brought everybody back.",
-            remedy="Nothing needs deciding.",
+            f"Hold {row['hold']} closed itself: none of its customers would lose access any more.",
+            remedy="No decision is needed.",
         )
     return ActionRejected(
         f"Hold {row['hold']} was {row['state']} by {row['decided_by']} on "
         f"{row['decided_at']:%d %B %Y, %H:%M} UTC.",
-        remedy="One decision wins; who has fallen due since is in a hold of its own.",
+        remedy="The first decision wins; deactivations that became due later are in a hold of their own.",
     )
 
 
-def close(driver: Driver, club: int, decision: Decision, state: str, at: datetime) -> None:
-    """Write the decision down.
+def close(driver: Driver, club_no: int, decision: Decision, state: str, at: datetime) -> None:
+    """Record a decision.
 
-    :raises ActionRejected: somebody was first.
+    :raises ActionRejected: somebody else decided first.
     """
     sql = queries()
     changed = sql.decide_hold(
         driver,
-        club=club,
+        club=club_no,
         hold=decision.hold,
         state=state,
         at=at,
@@ -258,29 +263,32 @@ def close(driver: Driver, club: int, decision: Decision, state: str, at: datetim
     )
     if not changed:
         row = sql.find_hold(driver, hold=decision.hold)
-        raise _decided(row) if row else _no_hold(decision.hold)
+        raise _already_decided(row) if row else _no_hold(decision.hold)
 
 
 def reject(base: Base, club_id: str, decision: Decision) -> dict[str, Any]:
-    """Keep the people of the seen list; who joined later stays held, in a hold of its own."""
+    """Keep the customers of the seen list; whoever joined later stays held, in a hold of their own.
+
+    :raises ActionRejected: somebody else decided first.
+    """
     sql, at = queries(), clock.now()
     with base.transaction() as driver:
-        club = sql.find_club(driver, club_id=club_id)
-    if club is None:
+        club_no = sql.find_club(driver, club_id=club_id)
+    if club_no is None:
         raise _no_hold(decision.hold)
-    with base.club(club) as driver:
-        sql.lock_club(driver, club=club)
+    with base.club(club_no) as driver:
+        sql.lock_club(driver, club=club_no)
         members = [
-            m["customer"] for m in sql.current_members(driver, club=club, hold=decision.hold)
+            m["customer"] for m in sql.current_members(driver, club=club_no, hold=decision.hold)
         ]
-        close(driver, club, decision, "rejected", at)
+        close(driver, club_no, decision, "rejected", at)
         kept = [c for c in members if c in set(decision.customers)]
-        sql.reject_members(driver, club=club, customers=kept, until=at + REST)
+        sql.reject_members(driver, club=club_no, customers=kept, until=at + REJECTION_PERIOD)
         later = [c for c in members if c not in set(decision.customers)]
         sql.recheck_members(
-            driver, club=club, customers=later, why="joined a hold after it was seen"
+            driver, club=club_no, customers=later, why="joined a hold after it was seen"
         )
-        sql.touch_revision(driver, club=club)
+        sql.touch_revision(driver, club=club_no)
     return {
         "hold": decision.hold,
         "club": club_id,
@@ -291,6 +299,6 @@ def reject(base: Base, club_id: str, decision: Decision) -> dict[str, Any]:
     }
 
 
-def newest_snapshot(driver: Driver, club: int) -> int | None:
+def newest_snapshot(driver: Driver, club_no: int) -> int | None:
     """The last snapshot that was loaded; a decision is carried out on it."""
-    return queries().newest_snapshot(driver, club=club)
+    return queries().newest_snapshot(driver, club=club_no)

@@ -1,4 +1,4 @@
-"""R28: a club's life: paused and resumed, moved to another ERP, confirmed empty, removed."""
+"""R28: the lifecycle of a club: paused and resumed, moved to another ERP, confirmed empty, removed."""
 
 from __future__ import annotations
 
@@ -8,93 +8,96 @@ from typing import Any
 from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.extract import resume
-from clubsync.manual import customers
+from clubsync.manual.action import start_action
 from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Store
 
 
 def pause(base: Base, club: ClubConfig, paused: bool, by: str | None = None) -> dict[str, Any]:
-    """Stop reading the club, or go on. Kept in the data base; clubs.yaml stays as it is."""
-    with customers.act(base, club, "paused" if paused else "resumed", by) as doing:
-        queries().pause_club(doing.driver, club=doing.club, paused=paused)
+    """Stop reading the club, or resume. Kept in the database; clubs.yaml stays as it is."""
+    with start_action(base, club, "paused" if paused else "resumed", by) as action:
+        queries().pause_club(action.driver, club=action.club_no, paused=paused)
     return {"club": club.id, "paused": paused}
 
 
-def say_empty(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
-    """R14: the club really has no customers any more; the next empty answer is believed, once.
+def confirm_empty(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
+    """R14: the club really has no customers any more; its next empty response is accepted, once.
 
-    Who loses access by it still passes the guard (R15).
+    The guard still holds the deactivations that follow (R15).
     """
-    with customers.act(base, club, "confirmed empty", by) as doing:
-        queries().confirm_empty(doing.driver, club=doing.club)
+    with start_action(base, club, "confirmed empty", by) as action:
+        queries().confirm_empty(action.driver, club=action.club_no)
     return {"club": club.id, "confirmed": "empty"}
 
 
-def say_same_club(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
-    """R14: the next snapshot is this club's, however few ids it shares with the last, once."""
-    with customers.act(base, club, "snapshot confirmed", by) as doing:
-        queries().confirm_source(doing.driver, club=doing.club)
+def confirm_source(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
+    """R14: the next snapshot is this club's, however few ids it shares with the last one; once."""
+    with start_action(base, club, "snapshot confirmed", by) as action:
+        queries().confirm_source(action.driver, club=action.club_no)
     return {"club": club.id, "confirmed": "snapshot"}
 
 
-def say_reviewed(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
-    """R28: a person has seen the plan of the first sync; the next one loads."""
-    with customers.act(base, club, "first sync confirmed", by) as doing:
-        queries().approve_first_sync(doing.driver, club=doing.club)
+def approve_first_sync(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
+    """R28: a person has approved the plan of the first sync; the next sync loads."""
+    with start_action(base, club, "first sync approved", by) as action:
+        queries().approve_first_sync(action.driver, club=action.club_no)
     return {"club": club.id, "confirmed": "first sync"}
 
 
 def move(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
-    """R1: the club has changed its ERP or tenant: a new epoch, in which people are found by email alone.
+    """R1: the club has changed its ERP or tenant: a new epoch, in which people are matched by email alone.
 
-    Nobody loses access by the move itself. The first complete snapshot of the new ERP tells who is
-    there; who is not passes the guard like everybody who vanishes.
+    Nobody loses access by the move itself. Whoever is missing from the first complete snapshot of the new
+    ERP is subject to the guard, like everybody who vanishes.
     """
-    with customers.act(base, club, "moved to another ERP", by) as doing:
-        number = new_epoch(doing.driver, doing.club, doing.at)
-    return {"club": club.id, "epoch": number}
+    with start_action(base, club, "moved to another ERP", by) as action:
+        epoch = start_epoch(action.driver, action.club_no, action.at)
+    return {"club": club.id, "epoch": epoch}
 
 
-def new_epoch(driver: Driver, club: int, at: datetime) -> int:
-    """Set the old source's ids apart and begin anew.
+def start_epoch(driver: Driver, club_no: int, at: datetime) -> int:
+    """Set the ids of the old source aside and start a new epoch.
 
     :param driver: inside a transaction of this club.
-    :returns: the number of the epoch that begins.
+    :returns: the number of the new epoch.
     """
     sql = queries()
-    epoch: int = sql.club_state(driver, club=club)["epoch"]
+    epoch: int = sql.club_state(driver, club=club_no)["epoch"]
     prefix = f"@{epoch}:"
-    sql.prefix_record_ids(driver, club=club, prefix=prefix, at=at)
-    sql.prefix_customer_ids(driver, club=club, prefix=prefix)
-    sql.prefix_group_ids(driver, club=club, prefix=prefix)
-    sql.prefix_automatic_group_ids(driver, club=club, prefix=prefix)
-    sql.close_all_findings(driver, club=club, at=at)
-    sql.clear_record_index(driver, club=club)
-    sql.start_epoch(driver, club=club)
+    sql.prefix_record_ids(driver, club=club_no, prefix=prefix, at=at)
+    sql.prefix_customer_ids(driver, club=club_no, prefix=prefix)
+    sql.prefix_group_ids(driver, club=club_no, prefix=prefix)
+    sql.prefix_automatic_group_ids(driver, club=club_no, prefix=prefix)
+    sql.close_all_findings(driver, club=club_no, at=at)
+    sql.clear_record_index(driver, club=club_no)
+    sql.start_epoch(driver, club=club_no)
     return epoch + 1
 
 
 def remove(
     base: Base, club: ClubConfig, after: timedelta | None, by: str | None = None
 ) -> dict[str, Any]:
-    """The club leaves: paused now, and all its data goes after that time (None: it stays after all)."""
+    """Pause the club now, and delete all its data after that time; None: cancel the removal."""
     at = None if after is None else clock.now() + after
-    with customers.act(base, club, "to be removed" if at else "kept after all", by) as doing:
-        queries().schedule_removal(doing.driver, club=doing.club, at=at)
+    with start_action(base, club, "removal scheduled" if at else "removal cancelled", by) as action:
+        queries().schedule_removal(action.driver, club=action.club_no, at=at)
     return {"club": club.id, "removed_at": at}
 
 
 def purge_removed(base: Base, store: Store) -> list[str]:
-    """Delete all data, stored snapshots too, of the clubs whose time has come; their ids."""
-    sql, gone = queries(), []
+    """Delete all data of the clubs that are due for removal, stored snapshots included.
+
+    :returns: their ids.
+    """
+    sql, removed = queries(), []
     with base.transaction() as driver:
         for row in list(sql.clubs_to_remove(driver, now=clock.now())):
             sql.purge_customers(driver, club=row["club"])
             sql.purge_records(driver, club=row["club"])
             sql.purge_changes(driver, club=row["club"])
             sql.purge_club(driver, club=row["club"])
-            gone.append(row["club_id"])
-    for club_id in gone:
+            removed.append(row["club_id"])
+    for club_id in removed:
         store.remove(club_id)
         resume.forget(store, club_id)
-    return gone
+    return removed

@@ -1,14 +1,14 @@
-"""R18: a run undone from its audit: the inverse, guarded, skipping who changed since.
+"""R18: undo a run from its audit: apply the inverse plan, guarded, skipping customers that changed since.
 
-What was undone does not come back from the same ERP state (finding UNDONE): only when the ERP's record
-changes, or when a person says redo.
+What was undone does not come back from the same ERP state (finding UNDONE): only when the ERP record
+changes, or when somebody runs redo.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,7 +18,7 @@ from clubsync.config import ClubConfig, Config
 from clubsync.diff import guard
 from clubsync.errors import ActionRejected
 from clubsync.load import transaction
-from clubsync.manual import customers
+from clubsync.manual.action import Action, start_action
 from clubsync.model import KINDS
 from clubsync.store.database import Base, Driver, copying, queries
 
@@ -38,7 +38,7 @@ _STATE = (
     "detached",
     "linked_user",
 )
-#: What the inverse of a kind is called.
+#: The kind of the inverse change, where it differs.
 _INVERSE = {
     "addition": "deactivation",
     "deactivation": "reactivation",
@@ -49,27 +49,30 @@ _ADDED = {"in_customers_group": False, "groups": [], "reason": "undone"}
 
 @dataclass
 class Inverse:
-    """The plan of an undo.
+    """The inverse plan of a run.
 
-    :param rows: customer -> its state afterwards.
+    :param rows: customer -> its state after the undo.
     :param changes: audit rows: customer, erp_id, kind, before, after.
-    :param skipped: customers left alone, each with why.
+    :param skipped: customers that stay as they are, each with the reason.
+    :param had_access: customers who are in the Customers group now.
     """
 
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
-    was_in: set[int] = field(default_factory=set)
+    had_access: set[int] = field(default_factory=set)
 
     def deactivated(self) -> list[int]:
-        """Who is in the Customers group now and would not be."""
+        """Customers who would leave the Customers group."""
         return [
-            c for c, row in self.rows.items() if c in self.was_in and not row["in_customers_group"]
+            customer
+            for customer, row in self.rows.items()
+            if customer in self.had_access and not row["in_customers_group"]
         ]
 
 
-def find(base: Base, config: Config, run: int) -> tuple[ClubConfig, int]:
-    """The club of a run, and its number.
+def club_of_run(base: Base, config: Config, run: int) -> tuple[ClubConfig, int]:
+    """The club of a run, and the club's number in the database.
 
     :raises ActionRejected: there is no such run.
     """
@@ -78,7 +81,7 @@ def find(base: Base, config: Config, run: int) -> tuple[ClubConfig, int]:
     if row is None:
         raise ActionRejected(
             f"There is no run {run}.",
-            remedy="`clubsync changes CLUB` shows runs and what they did.",
+            remedy="`clubsync changes CLUB` lists runs and their changes.",
         )
     return config.club(row["club_id"]), row["club"]
 
@@ -94,69 +97,78 @@ def undo(
 ) -> dict[str, Any]:
     """Undo a run.
 
-    :param list_hash: more than the guard lets pass would lose access: the hash of the list that a
-        person saw and approves (the dry run tells it).
-    :raises ActionRejected: no such run, or nothing of it can be undone.
+    :param list_hash: approves that the customers on this list lose access, where they are more than the
+        limit; a dry run returns the hash.
+    :raises ActionRejected: there is no such run.
     """
-    club, number = find(base, config, run)
+    club, club_no = club_of_run(base, config, run)
     if dry_run:
-        with base.club(number) as driver:
-            inverse = _inverse(driver, number, run)
-            held = _held(driver, number, club, inverse, list_hash)
+        with base.club(club_no) as driver:
+            inverse = _inverse(driver, club_no, run)
+            held = _held(driver, club_no, club, inverse, list_hash)
         return _report(club.id, run, None, inverse, held, 0)
-    with customers.act(base, club, f"undo of run {run}", by, plan_tables=True) as doing:
-        inverse = _inverse(doing.driver, number, run)
-        held = _held(doing.driver, number, club, inverse, list_hash)
+    with start_action(base, club, f"undo of run {run}", by, plan_tables=True) as action:
+        inverse = _inverse(action.driver, club_no, run)
+        held = _held(action.driver, club_no, club, inverse, list_hash)
         if held:
             for customer in inverse.deactivated():
                 del inverse.rows[customer]
             inverse.changes = [c for c in inverse.changes if c["customer"] in inverse.rows]
         if inverse.rows:
-            _write(doing, run, inverse)
-        return _report(club.id, run, doing.run, inverse, held, doing.rows)
+            _write(action, run, inverse)
+        return _report(club.id, run, action.run, inverse, held, action.rows)
 
 
-def _inverse(driver: Driver, number: int, run: int) -> Inverse:
-    """What would bring back what was, of those who are still as the run left them."""
+def _inverse(driver: Driver, club_no: int, run: int) -> Inverse:
+    """The inverse plan, for the customers who are still as the run left them."""
     sql, inverse = queries(), Inverse()
     changes: dict[int, list[ChangesToUndoRow]] = {}
-    for row in sql.changes_to_undo(driver, club=number, run=run):
+    for row in sql.changes_to_undo(driver, club=club_no, run=run):
         changes.setdefault(row["customer"], []).append(row)
-    now = _current(driver, number, list(changes))
+    now = _current(driver, club_no, list(changes))
     for customer, rows in changes.items():
         state = now.get(customer)
-        if state is None:
-            inverse.skipped.append(_skip(customer, rows, "is not in the base any more"))
+        if reason := _cannot_undo(state, rows):
+            inverse.skipped.append(_skip(customer, rows, reason))
             continue
-        if strange := {row["kind"] for row in rows} - set(KINDS):
-            inverse.skipped.append(
-                _skip(customer, rows, f"cannot be undone: {', '.join(sorted(strange))}")
-            )
+        assert state is not None
+        before = _state_before(state, rows)
+        if before["in_customers_group"] and before["email"] is None:
+            reason = "has no email any more, which access requires"
+            inverse.skipped.append(_skip(customer, rows, reason))
             continue
-        differs = {
-            name
-            for row in rows
-            for name, value in (row["after"] or {}).items()
-            if name in _STATE and state[name] != value
-        }
-        if differs:
-            inverse.skipped.append(
-                _skip(customer, rows, f"changed since: {', '.join(sorted(differs))}")
-            )
-            continue
-        back = dict(state)
-        for row in reversed(rows):
-            back.update(_ADDED if row["before"] is None else row["before"])
-        if back["in_customers_group"] and back["email"] is None:
-            why = "has lost the email since, without which nobody has access"
-            inverse.skipped.append(_skip(customer, rows, why))
-            continue
-        inverse.rows[customer] = back
+        inverse.rows[customer] = before
         if state["in_customers_group"]:
-            inverse.was_in.add(customer)
+            inverse.had_access.add(customer)
         inverse.changes += [_audit(customer, row) for row in rows]
-    _leave_taken(driver, number, inverse, changes)
+    _skip_taken(driver, club_no, inverse, changes)
     return inverse
+
+
+def _cannot_undo(state: dict[str, Any] | None, rows: list[ChangesToUndoRow]) -> str | None:
+    """Why a run's changes of one customer cannot be undone; None: they can.
+
+    :param state: the customer now; None: there is no such customer any more.
+    """
+    if state is None:
+        return "no longer in the club base"
+    if kinds := {row["kind"] for row in rows} - set(KINDS):
+        return f"cannot be undone: {', '.join(sorted(kinds))}"
+    changed = {
+        name
+        for row in rows
+        for name, value in (row["after"] or {}).items()
+        if name in _STATE and state[name] != value
+    }
+    return f"changed since: {', '.join(sorted(changed))}" if changed else None
+
+
+def _state_before(state: dict[str, Any], rows: list[ChangesToUndoRow]) -> dict[str, Any]:
+    """A customer as they were before the run's changes."""
+    before = dict(state)
+    for row in reversed(rows):
+        before.update(_ADDED if row["before"] is None else row["before"])
+    return before
 
 
 def _audit(customer: int, row: ChangesToUndoRow) -> dict[str, Any]:
@@ -174,19 +186,19 @@ def _audit(customer: int, row: ChangesToUndoRow) -> dict[str, Any]:
     }
 
 
-def _skip(customer: int, rows: list[ChangesToUndoRow], why: str) -> dict[str, Any]:
-    return {"customer": customer, "erp_id": rows[0]["erp_id"], "why": why}
+def _skip(customer: int, rows: list[ChangesToUndoRow], reason: str) -> dict[str, Any]:
+    return {"customer": customer, "erp_id": rows[0]["erp_id"], "why": reason}
 
 
-def _leave_taken(
-    driver: Driver, number: int, inverse: Inverse, changes: dict[int, list[ChangesToUndoRow]]
+def _skip_taken(
+    driver: Driver, club_no: int, inverse: Inverse, changes: dict[int, list[ChangesToUndoRow]]
 ) -> None:
-    """Who would get back an email, an ERP id or an app link that somebody else has now is left alone."""
+    """Skip customers whose former email, ERP id or app account belongs to somebody else now."""
     while inverse.rows:
         rows = inverse.rows
         holders = queries().conflicting_customers(
             driver,
-            club=number,
+            club=club_no,
             column_emails=[r["email"] for r in rows.values() if r["email"]],
             column_erp_ids=[r["erp_id"] for r in rows.values() if r["erp_id"]],
             column_users=[r["linked_user"] for r in rows.values() if r["linked_user"]],
@@ -194,9 +206,9 @@ def _leave_taken(
         taken: dict[tuple[str, Any], int] = {}
         for holder in holders:
             for name in ("email", "erp_id", "linked_user"):
-                # who gives it back in this very undo is not in the way
-                back = rows.get(holder["customer"], holder)
-                if back[name] == holder[name]:
+                # a holder who gives it back in this same undo is not in the way
+                after = rows.get(holder["customer"], holder)
+                if after[name] == holder[name]:
                     taken[(name, holder[name])] = holder["customer"]
         blocked = {
             customer: other
@@ -209,49 +221,49 @@ def _leave_taken(
             return
         for customer, other in blocked.items():
             del rows[customer]
-            why = f"what they had is customer {other}'s now"
-            inverse.skipped.append(_skip(customer, changes[customer], why))
+            reason = f"their email, ERP id or app account now belongs to customer {other}"
+            inverse.skipped.append(_skip(customer, changes[customer], reason))
         inverse.changes = [c for c in inverse.changes if c["customer"] in rows]
 
 
-def _current(driver: Driver, number: int, customers: list[int]) -> dict[int, dict[str, Any]]:
-    """The customers as they are, groups as ERP group ids."""
+def _current(driver: Driver, club_no: int, customers: list[int]) -> dict[int, dict[str, Any]]:
+    """The customers as they are now, with their groups as ERP group ids."""
     sql = queries()
-    names = {row["group_id"]: row["id"] for row in sql.group_numbers(driver, club=number)}
+    names = {row["group_id"]: row["id"] for row in sql.group_numbers(driver, club=club_no)}
     found = {}
-    for row in sql.customers_by_number(driver, club=number, customers=customers):
+    for row in sql.customers_by_number(driver, club=club_no, customers=customers):
         groups = sorted(names[g] for g in row["auto_groups"] if g in names)
         found[row["customer"]] = {**row, "groups": groups}
     return found
 
 
 def _held(
-    driver: Driver, number: int, club: ClubConfig, inverse: Inverse, list_hash: str | None
+    driver: Driver, club_no: int, club: ClubConfig, inverse: Inverse, list_hash: str | None
 ) -> dict[str, Any] | None:
-    """R15 for an undo: too many who would lose access, and nobody has approved that list."""
-    sql, out = queries(), inverse.deactivated()
+    """R15 for an undo: the deactivations above the limit, unless that list was approved."""
+    sql, deactivated = queries(), inverse.deactivated()
     since = clock.now() - timedelta(hours=24)
     verdict = guard.verdict(
         club.guard,
-        deactivations=len(out),
-        last_24_hours=sql.deactivated_since(driver, club=number, since=since),
-        customers=sql.customers_in_group(driver, club=number),
+        deactivations=len(deactivated),
+        last_24_hours=sql.deactivated_since(driver, club=club_no, since=since),
+        customers=sql.customers_in_group(driver, club=club_no),
         hold_is_open=False,
     )
-    digest = guard.list_hash(pl.Series(out, dtype=pl.Int64))
+    digest = guard.list_hash(pl.Series(deactivated, dtype=pl.Int64))
     if not verdict.holds or list_hash == digest:
         return None
     return {
-        "deactivations": len(out),
+        "deactivations": len(deactivated),
         "limit": verdict.limit,
         "list": digest,
-        "customers": out,
+        "customers": deactivated,
     }
 
 
-def _write(doing: Any, run: int, inverse: Inverse) -> None:
-    sql, driver, number = queries(), doing.driver, doing.club
-    numbers = {row["id"]: row["group_id"] for row in sql.group_numbers(driver, club=number)}
+def _write(action: Action, run: int, inverse: Inverse) -> None:
+    sql, driver, club_no = queries(), action.driver, action.club_no
+    numbers = {row["id"]: row["group_id"] for row in sql.group_numbers(driver, club=club_no)}
     rows = [
         {
             **{name: state[name] for name in _STATE if name != "groups"},
@@ -269,21 +281,21 @@ def _write(doing: Any, run: int, inverse: Inverse) -> None:
         "auto_groups": pl.List(pl.Int64()),
     }
     copying(driver, "plan_customer", pl.DataFrame(rows, schema=schema))()
-    doing.rows += sql.update_customers(driver, club=number, at=doing.at)
+    action.rows += sql.update_customers(driver, club=club_no, at=action.at)
     changes = pl.DataFrame(inverse.changes)
-    doing.rows += transaction.audit(driver, doing.run, changes, doing.at, by=doing.by)
-    doing.kinds = dict(changes.group_by("kind").len().iter_rows())
+    action.rows += transaction.audit(driver, action.run, changes, action.at, by=action.by)
+    action.kinds.update(dict(changes.group_by("kind").len().iter_rows()))
     customers = list(inverse.rows)
     adopters = {c["customer"]: c["erp_id"] for c in inverse.changes if c["kind"] == "adoption"}
     sql.add_undone(
         driver,
-        club=number,
+        club=club_no,
         run=run,
         customers=customers,
         erp_ids=[adopters.get(customer) for customer in customers],
-        at=doing.at,
+        at=action.at,
     )
-    sql.recheck_members(driver, club=number, customers=customers, why=f"run {run} undone")
+    sql.recheck_members(driver, club=club_no, customers=customers, why=f"run {run} undone")
 
 
 def _report(
@@ -308,20 +320,22 @@ def _report(
     }
 
 
-def forget(base: Base, config: Config, run: int, at: datetime) -> tuple[ClubConfig, int]:
-    """Redo: what was undone of that run may come back; the club, and how many customers.
+def allow_redo(base: Base, config: Config, run: int) -> ClubConfig:
+    """Let what was undone of a run come back; the next plan of the club redoes it.
 
-    :raises ActionRejected: nothing of that run is undone.
+    :returns: the club of the run.
+    :raises ActionRejected: there is no such run, or nothing of it is undone.
     """
-    club, number = find(base, config, run)
+    club, club_no = club_of_run(base, config, run)
     sql = queries()
-    with base.club(number) as driver:
-        sql.lock_club(driver, club=number)
-        customers = [r["customer"] for r in sql.delete_undone(driver, club=number, run=run)]
+    with base.club(club_no) as driver:
+        sql.lock_club(driver, club=club_no)
+        customers = [r["customer"] for r in sql.delete_undone(driver, club=club_no, run=run)]
         if not customers:
             raise ActionRejected(
-                f"Nothing of run {run} is undone.", remedy="`clubsync undo RUN` undoes a run."
+                f"Nothing of run {run} is undone.",
+                remedy="Only a run that was undone (`clubsync undo RUN`) can be redone.",
             )
-        sql.recheck_members(driver, club=number, customers=customers, why=f"run {run} redone")
-        sql.touch_revision(driver, club=number)
-    return club, len(customers)
+        sql.recheck_members(driver, club=club_no, customers=customers, why=f"run {run} redone")
+        sql.touch_revision(driver, club=club_no)
+    return club

@@ -230,7 +230,7 @@ class Pipeline:
         """
         from clubsync.manual import holds
 
-        club, decision = holds.seen(self.base, hold, by, list_hash, comment)
+        club, decision = holds.decision_on(self.base, hold, by, list_hash, comment)
         step = self._start(club, f"hold {hold} approved by {by}", attempt=False)
         number = self._number(self.config.club(club))
         with self.base.club(number) as driver:
@@ -247,7 +247,7 @@ class Pipeline:
         """
         from clubsync.manual import holds
 
-        return holds.reject(self.base, *holds.seen(self.base, hold, by, list_hash, comment))
+        return holds.reject(self.base, *holds.decision_on(self.base, hold, by, list_hash, comment))
 
     def redo(self, run: int, by: str) -> Step:
         """R18: let what was undone of a run come back, from the newest snapshot.
@@ -256,7 +256,7 @@ class Pipeline:
         """
         from clubsync.manual import undo
 
-        club, _ = undo.forget(self.base, self.config, run, clock.now())
+        club = undo.allow_redo(self.base, self.config, run)
         return self._again(club.id, f"redo of run {run} by {by}")
 
     def replay(
@@ -447,7 +447,7 @@ class Pipeline:
         with self.base.club(number) as driver:
             sql, at = queries(), clock.now()
             sql.lock_club(driver, club=number)
-            lifecycle.new_epoch(driver, number, at)
+            lifecycle.start_epoch(driver, number, at)
             sql.summarise_club(driver, club=number, customers=None, at=at)
 
     @property

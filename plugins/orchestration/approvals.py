@@ -23,7 +23,7 @@ from plugins.dag_ids import HELD_CHANGES
 from plugins.orchestration.failures import without_values
 
 if TYPE_CHECKING:
-    from clubsync.manual.holds import Question
+    from clubsync.manual.holds import ApprovalRequest
     from clubsync.pipeline.engine import Pipeline
     from clubsync.store.database import Base
 
@@ -55,16 +55,16 @@ class HoldApproval(ApprovalOperator):
         hold, version = _list_of(context)
         with _base() as base:
             try:
-                question = holds.question(base, hold, version)
-                ended = question.ended
+                request = holds.approval_request(base, hold, version)
+                ended = request.obsolete
             except ActionRejected as gone:
                 ended = f"{gone.what} Nothing needs deciding."
             if ended:
-                holds.question_over(base, hold, version)
+                holds.close_request(base, hold, version)
                 log.info("%s", ended)
                 return {"hold": hold, "ended": ended}
-            question.asked(base)
-        self.subject, self.body = question.subject, question.markdown()
+            request.mark_shown(base)
+        self.subject, self.body = request.subject, request.markdown()
         log.info("%s\n\n%s", self.subject, self.body)
         return super().execute(context)
 
@@ -78,28 +78,32 @@ class HoldApproval(ApprovalOperator):
         comment = (answer["params_input"] or {}).get("comment") or None
         hold, version = _list_of(context)
         with _deciding(hold, version) as engine:
-            question = holds.question(engine.base, hold, version)
+            request = holds.approval_request(engine.base, hold, version)
             decide = _approve if answer["chosen_options"] == [self.APPROVE] else _reject
-            return decide(engine, question, by, comment)
+            return decide(engine, request, by, comment)
 
 
 def _list_of(context: Any) -> tuple[int, int]:
     return context["params"]["hold"], context["params"]["version"]
 
 
-def _approve(engine: Pipeline, question: Question, by: str, comment: str | None) -> dict[str, Any]:
-    step = engine.approve(question.hold, by, question.list_hash, comment)
+def _approve(
+    engine: Pipeline, request: ApprovalRequest, by: str, comment: str | None
+) -> dict[str, Any]:
+    step = engine.approve(request.hold, by, request.list_hash, comment)
     if step["error"]:
         raise AirflowFailException(
             f"{step['error']} {step['remedy']} The hold is open still: clear this task to decide again."
         )
     done = step["counts"]["deactivation"]
     log.info("Approved by %s: %d customers lost their access.", by, done)
-    return {"hold": question.hold, "state": "approved", "by": by, "deactivations": done}
+    return {"hold": request.hold, "state": "approved", "by": by, "deactivations": done}
 
 
-def _reject(engine: Pipeline, question: Question, by: str, comment: str | None) -> dict[str, Any]:
-    made = engine.reject(question.hold, by, question.list_hash, comment)
+def _reject(
+    engine: Pipeline, request: ApprovalRequest, by: str, comment: str | None
+) -> dict[str, Any]:
+    made = engine.reject(request.hold, by, request.list_hash, comment)
     log.info("Rejected by %s: %d customers keep their access.", by, made["kept"])
     return dict(made)
 
@@ -115,11 +119,11 @@ def _deciding(hold: int, version: int) -> Iterator[Pipeline]:
         try:
             yield engine
         except ActionRejected as refused:
-            holds.question_over(engine.base, hold, version)
+            holds.close_request(engine.base, hold, version)
             raise AirflowFailException(
                 f"Not carried out. {refused.what} {refused.remedy}"
             ) from None
-        holds.question_over(engine.base, hold, version)
+        holds.close_request(engine.base, hold, version)
 
 
 def _base() -> AbstractContextManager[Base]:

@@ -42,7 +42,7 @@ def look() -> list[dict[str, Any]]:
         known = {club.id for club in config.clubs}
         with base.reader() as driver:
             unasked = [r for r in queries().holds_without_request(driver) if r["club_id"] in known]
-        over = holds.questions_over(base)
+        over = holds.obsolete_requests(base)
         lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
     finally:
         base.close()

@@ -107,7 +107,7 @@ def test_people_are_masked_unless_asked_for(squash: Path) -> None:
     said = run("try", squash).output + run("try", squash, "--json").output
     for hidden in ("Ruiz", "ana1@", "example.com", "612345678", "hibernating"):
         assert hidden not in said
-    assert "Not used of the answer: bank.iban." in said
+    assert "Fields that no setting uses: bank.iban." in said
     assert "Nothing was stored." in said
     shown = run("try", squash, "--show", "--json").output
     assert "ana1@example.com" in shown

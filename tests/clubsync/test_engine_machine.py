@@ -21,7 +21,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 
 from clubsync.config import Config, Guard
 from clubsync.errors import ActionRejected
-from clubsync.manual import customers
+from clubsync.manual import app_users, customers, requests
 from clubsync.manual.undo import undo
 from tests.support.club import Club
 from tests.support.erp_rules import ErpMachine, ids, letters, phones
@@ -294,7 +294,7 @@ class EngineMachine(ErpMachine):
     @rule(letter=letters, sure=st.booleans())
     def register(self, letter: str, sure: bool) -> None:
         email = self.world.email(letter)
-        made = self.in_app(customers.register, email, confirmed=sure)
+        made = self.in_app(app_users.register, email, confirmed=sure)
         assert (made is not None) == self.model.register(made, email, sure)
         self.model.answer()
 
@@ -302,7 +302,7 @@ class EngineMachine(ErpMachine):
     @rule(pick=picks)
     def confirm(self, pick: int) -> None:
         user = self.user(pick)
-        done = self.in_app(customers.confirm, str(user)) is not None
+        done = self.in_app(app_users.confirm, str(user)) is not None
         assert done == self.model.set_email(user, self.model.users[user][0], True)
         self.model.answer()
 
@@ -310,7 +310,7 @@ class EngineMachine(ErpMachine):
     @rule(pick=picks, letter=letters, sure=st.booleans())
     def set_email(self, pick: int, letter: str, sure: bool) -> None:
         user, email = self.user(pick), self.world.email(letter)
-        done = self.in_app(customers.set_email, str(user), email, confirmed=sure) is not None
+        done = self.in_app(app_users.set_email, str(user), email, confirmed=sure) is not None
         assert done == self.model.set_email(user, email, sure)
         self.model.answer()
 
@@ -318,7 +318,7 @@ class EngineMachine(ErpMachine):
     @rule(pick=picks)
     def request(self, pick: int) -> None:
         user = self.user(pick)
-        made = self.done(customers.request, str(user))
+        made = self.done(requests.request, str(user))
         assert (made is not None) == self.model.request(made, user)
 
     def pending(self) -> list[int]:
@@ -329,7 +329,7 @@ class EngineMachine(ErpMachine):
     def accept(self, pick: int) -> None:
         number = self.pending()[pick % len(self.pending())]
         email = self.model.users[self.model.requests[number][0]][0]
-        done = self.done(customers.accept, str(number)) is not None
+        done = self.done(requests.accept, str(number)) is not None
         assert done == self.model.accept(number)
         if done:
             c = self.model.of(email)
@@ -342,7 +342,7 @@ class EngineMachine(ErpMachine):
     @rule(pick=picks)
     def refuse(self, pick: int) -> None:
         number = self.pending()[pick % len(self.pending())]
-        assert self.done(customers.refuse, str(number)) == number
+        assert self.done(requests.refuse, str(number)) == number
         user, _ = self.model.requests[number]
         self.model.requests[number] = (user, "refused")
 

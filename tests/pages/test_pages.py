@@ -296,10 +296,10 @@ def test_a_similar_pair_is_ignored_for_ever(site: Site) -> None:
 
 
 def test_a_request_is_accepted_from_the_pages(site: Site) -> None:
-    from clubsync.manual import customers as by_hand
+    from clubsync.manual import requests
 
     user = site.club.register("wants@in.example.org")
-    by_hand.request(site.club._base, site.club.config, str(user), by="app")
+    requests.request(site.club._base, site.club.config, str(user), by="app")
     assert "1 person asks in the app" in text(site.page("viewer", ""))
     listed = site.as_("viewer").get(f"/api/v1/clubs/{site.club.id}/requests").json()
     assert listed[0]["email"] == "w…@i….example.org" or listed[0]["email"].startswith("w…@")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clubsync.errors import ActionRejected
-from clubsync.manual import customers
+from clubsync.manual import app_users, customers, requests
 from tests.support.club import Club
 
 
@@ -24,10 +24,10 @@ def test_r11_a_pending_request_has_no_access_until_accepted(club: Club) -> None:
     club.erp.put("1", "a@x.fr")
     club.sync()
     user = club.register("new@x.fr")
-    made = customers.request(club._base, club.config, str(user))
+    made = requests.request(club._base, club.config, str(user))
     assert made["state"] == "pending"
     assert club.inside() == {"1"}
-    customers.accept(club._base, club.config, str(made["id"]))
+    requests.accept(club._base, club.config, str(made["id"]))
     assert club.inside() == {"1", "new@x.fr"}
     assert club.base()["new@x.fr"]["origin"] == "request"
     assert club.base()["new@x.fr"]["link"] == "linked"
@@ -40,7 +40,7 @@ def test_r11_a_request_accepts_itself_when_the_erp_lets_them_in(club: Club) -> N
     club.erp.put("1", "a@x.fr")
     club.sync()
     user = club.register("new@x.fr")
-    customers.request(club._base, club.config, str(user))
+    requests.request(club._base, club.config, str(user))
     club.erp.put("2", "New@x.fr")
     club.sync()
     assert club.base()["2"]["link"] == "linked"
@@ -51,12 +51,12 @@ def test_r11_an_unconfirmed_email_accepts_nothing(club: Club) -> None:
     club.erp.put("1", "a@x.fr")
     club.sync()
     user = club.register("new@x.fr", confirmed=False)
-    customers.request(club._base, club.config, str(user))
+    requests.request(club._base, club.config, str(user))
     club.erp.put("2", "new@x.fr")
     club.sync()
     assert club.base()["2"]["link"] == "email_unconfirmed"
     assert club.rows("select state from base.attachment_request") == [("pending",)]
-    customers.confirm(club._base, {club.number: club.config}, str(user))
+    app_users.confirm(club._base, {club.number: club.config}, str(user))
     assert club.base()["2"]["link"] == "linked"
     assert club.rows("select state from base.attachment_request") == [("accepted",)]
 
@@ -65,17 +65,17 @@ def test_r11_refused_stays_out(club: Club) -> None:
     club.erp.put("1", "a@x.fr")
     club.sync()
     user = club.register("new@x.fr")
-    made = customers.request(club._base, club.config, str(user))
-    customers.refuse(club._base, club.config, str(made["id"]))
+    made = requests.request(club._base, club.config, str(user))
+    requests.refuse(club._base, club.config, str(made["id"]))
     with pytest.raises(ActionRejected, match="no such pending"):
-        customers.accept(club._base, club.config, str(made["id"]))
+        requests.accept(club._base, club.config, str(made["id"]))
     assert club.inside() == {"1"}
 
 
 def test_r11_adding_somebody_by_hand_accepts_what_they_asked_for(club: Club) -> None:
     """A person let them in: nothing of theirs waits for a decision any more."""
     user = club.register("new@x.fr")
-    customers.request(club._base, club.config, str(user))
+    requests.request(club._base, club.config, str(user))
     club.add_by_hand("new@x.fr")
     assert club.base()["new@x.fr"]["link"] == "linked"
     assert club.rows("select state from base.attachment_request") == [("accepted",)]
@@ -90,11 +90,11 @@ def test_r11_a_request_of_somebody_linked_meanwhile(club: Club) -> None:
     club.erp.change("1", status="former")
     club.sync()
     user = club.register("new@x.fr")
-    made = customers.request(club._base, club.config, str(user))
-    customers.set_email(club._base, {club.number: club.config}, str(user), "a@x.fr")
+    made = requests.request(club._base, club.config, str(user))
+    app_users.set_email(club._base, {club.number: club.config}, str(user), "a@x.fr")
     club.erp.change("1", email="z@x.fr")
     club.sync()
-    customers.accept(club._base, club.config, str(made["id"]))
+    requests.accept(club._base, club.config, str(made["id"]))
     links = {key: row["link"] for key, row in club.base().items()}
     assert links == {"1": "email_mismatch", "2": "not_registered", "a@x.fr": "not_registered"}
 
@@ -104,7 +104,7 @@ def test_r11_two_accounts_with_one_email_ask_twice(club: Club) -> None:
     one = club.register("new@x.fr", confirmed=False)
     other = club.register("new@x.fr")
     asked = [
-        customers.request(club._base, club.config, str(user))["id"] for user in (one, other) * 2
+        requests.request(club._base, club.config, str(user))["id"] for user in (one, other) * 2
     ]
     assert asked[:2] == asked[2:]
 
@@ -144,10 +144,10 @@ def test_r09_only_their_own_confirmed_email_moves_a_user(club: Club) -> None:
     club.sync()
     user = club.link("1")
     clubs = {club.number: club.config}
-    customers.set_email(club._base, clubs, str(user), "b@x.fr", confirmed=False)
+    app_users.set_email(club._base, clubs, str(user), "b@x.fr", confirmed=False)
     assert club.base()["1"]["link"] == "email_mismatch"
     assert club.base()["2"]["link"] == "email_unconfirmed"
-    customers.confirm(club._base, clubs, str(user))
+    app_users.confirm(club._base, clubs, str(user))
     assert club.base()["1"]["link"] == "not_registered"
     assert club.base()["2"]["link"] == "linked"
 
@@ -158,5 +158,5 @@ def test_r11_who_is_out_because_of_the_erp_is_not_added_by_hand(club: Club) -> N
     club.sync()
     club.erp.change("1", status="former")
     club.sync()
-    with pytest.raises(ActionRejected, match="out because of the ERP"):
+    with pytest.raises(ActionRejected, match="no access because of the ERP"):
         club.add_by_hand("a@x.fr")

@@ -43,12 +43,12 @@ def ask(club: Club) -> list[tuple[int, int]]:
     """Put every list to a person that was not yet, as its run does."""
     base, lists = club.pipeline().base, unasked(club)
     for hold, version in lists:
-        holds.question(base, hold, version).asked(base)
+        holds.approval_request(base, hold, version).mark_shown(base)
     return lists
 
 
 def over(club: Club) -> list[tuple[int, int]]:
-    rows = holds.questions_over(club.pipeline().base)
+    rows = holds.obsolete_requests(club.pipeline().base)
     return [(row["hold"], row["version"]) for row in rows if row["club_id"] == club.id]
 
 
@@ -68,17 +68,17 @@ def test_r15_a_list_that_changed_is_a_question_of_its_own(club: Club) -> None:
     [(same, second)] = ask(club)
     assert (same, second) == (hold, first + 1)
     base = club.pipeline().base
-    assert holds.question(base, hold, second).joined == 1
-    assert "has changed since" in str(holds.question(base, hold, first).ended)
+    assert holds.approval_request(base, hold, second).joined == 1
+    assert "has changed since" in str(holds.approval_request(base, hold, first).obsolete)
     assert over(club) == [(hold, first)]
-    holds.question_over(base, hold, first)
+    holds.close_request(base, hold, first)
 
     says(club, 1, 2, 3)
     [(_, third)] = ask(club)
     assert over(club) == [(hold, second)]
-    lists = [holds.question(base, hold, number) for number in (first, third)]
+    lists = [holds.approval_request(base, hold, number) for number in (first, third)]
     assert lists[0].list_hash == lists[1].list_hash
-    assert [question.ended is None for question in lists] == [False, True]
+    assert [question.obsolete is None for question in lists] == [False, True]
 
 
 def test_r15_the_run_of_a_question_that_is_over_is_told_once_in_ten_minutes(club: Club) -> None:
@@ -91,7 +91,7 @@ def test_r15_the_run_of_a_question_that_is_over_is_told_once_in_ten_minutes(club
     assert over(club) == []
     club.later(minutes=2)
     assert over(club) == asked
-    holds.question_over(club.pipeline().base, *asked[0])
+    holds.close_request(club.pipeline().base, *asked[0])
     club.later(minutes=11)
     assert over(club) == []
 
@@ -104,7 +104,7 @@ def test_r15_a_decision_made_elsewhere_takes_the_question_away(club: Club) -> No
     assert over(club) == []
     club.later(minutes=2)
     assert over(club) == [(hold, version)]
-    ended = holds.question(club.pipeline().base, hold, version).ended
+    ended = holds.approval_request(club.pipeline().base, hold, version).obsolete
     assert ended == f"Hold {hold} was approved by Ann."
 
 
@@ -117,4 +117,4 @@ def test_r15_r28_a_removed_club_leaves_no_question(club: Club) -> None:
     upkeep(engine.base, engine.store, engine.config, timedelta(days=30))
     assert over(club) == [(hold, version)]
     with pytest.raises(ActionRejected, match=f"There is no hold {hold}"):
-        holds.question(engine.base, hold, version)
+        holds.approval_request(engine.base, hold, version)

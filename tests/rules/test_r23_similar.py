@@ -276,7 +276,7 @@ def test_r23_other_clubs_are_not_compared(club: Club, new_club: Callable[[], Clu
 
 
 def ignore(club: Club, one: str, other: str) -> dict[str, Any]:
-    return customers.ignore(club._base, club.config, one, other, by="Ada")
+    return customers.ignore_pair(club._base, club.config, one, other, by="Ada")
 
 
 def test_r23_ignore_is_permanent(club: Club) -> None:

@@ -56,7 +56,7 @@ def test_r28_a_first_sync_for_review_waits_for_a_go(club: Club) -> None:
     assert step["held"]
     assert step["rows_written"] == 0
     assert club.base() == {}
-    lifecycle.say_reviewed(club._base, club.config)
+    lifecycle.approve_first_sync(club._base, club.config)
     club.sync()
     assert len(club.inside()) == 3
 
@@ -71,7 +71,7 @@ def test_r28_confirmed_empty(club: Club) -> None:
     step = club.attempt()
     assert step["error"] is not None
     assert "no customers at all" in step["error"]
-    lifecycle.say_empty(club._base, club.config)
+    lifecycle.confirm_empty(club._base, club.config)
     step = club.sync()
     assert step["held"] == 10
     assert len(club.inside()) == 10

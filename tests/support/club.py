@@ -17,7 +17,7 @@ import pytest
 
 from clubsync.config import ClubConfig, Config, Guard
 from clubsync.explain.why import Answer, why
-from clubsync.manual import customers
+from clubsync.manual import app_users, customers
 from clubsync.model import Step
 from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import Base, Driver, queries
@@ -346,7 +346,7 @@ class Club:
     def register(self, email: str, *, confirmed: bool = True) -> int:
         """A person makes an account in the app; its id."""
         clubs = {self.number: self.config}
-        return int(customers.register(self._base, clubs, email, confirmed=confirmed)["id"])
+        return int(app_users.register(self._base, clubs, email, confirmed=confirmed)["id"])
 
     def link(self, erp_id: str) -> int:
         """The customer registers in the app with the email that the club has; the account's id."""

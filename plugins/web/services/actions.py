@@ -15,8 +15,7 @@ from pydantic import BaseModel, Field
 
 from clubsync import clock
 from clubsync.errors import ActionRejected, SyncError
-from clubsync.manual import customers as by_hand
-from clubsync.manual import lifecycle
+from clubsync.manual import customers, lifecycle, requests
 from clubsync.operate import connection_check
 from clubsync.store.database import Driver, queries
 from plugins.connections import resolver
@@ -153,7 +152,7 @@ def pause(club: Club, person: Person, paused: bool) -> Act:
 def go(club: Club, person: Person) -> Act:
     """R28: the plan of the first sync was seen: the next one loads."""
     with acting(club, person, "go"):
-        lifecycle.say_reviewed(base(), club.config, by=person.name)
+        lifecycle.approve_first_sync(base(), club.config, by=person.name)
     return recent(club, 1)[0]
 
 
@@ -179,7 +178,7 @@ def test(club: Club, person: Person) -> Act:
 def ignore(club: Club, person: Person, one: str, other: str) -> Act:
     """R23: two records are two people; for ever."""
     with acting(club, person, "ignore", [one, other], one=one, other=other) as asked:
-        made = by_hand.ignore(base(), club.config, one, other, by=person.name)
+        made = customers.ignore_pair(base(), club.config, one, other, by=person.name)
         asked.detail["already"] = made["already"]
     return found(club, asked.number)
 
@@ -189,7 +188,7 @@ def decide_request(club: Club, person: Person, request: int, accepted: bool) -> 
 
     :raises ActionRejected: there is no such pending request, or it cannot be accepted.
     """
-    carry_out = by_hand.accept if accepted else by_hand.refuse
+    carry_out = requests.accept if accepted else requests.refuse
     kind = "accept" if accepted else "refuse"
     with acting(club, person, kind, request=request) as asked:
         made = carry_out(base(), club.config, str(request), by=person.name)

@@ -1,0 +1,162 @@
+"""Requests of app users to become a club's customer (R11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clubsync.config import ClubConfig
+from clubsync.errors import ActionRejected
+from clubsync.manual.action import (
+    ADDED,
+    DETACHED,
+    REATTACHED,
+    Action,
+    as_email,
+    as_number,
+    start_action,
+)
+from clubsync.manual.app_users import find_user, link, unlinked_user
+from clubsync.store.database import Base, queries
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import FindCustomerRow, FindRequestRow
+
+
+def request(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> dict[str, Any]:
+    """Record that an app user asks to be a customer.
+
+    They get access when somebody accepts the request, or as soon as their confirmed email is that of a
+    customer with access.
+
+    :param who: the app user's id, or their email.
+    :raises ActionRejected: no such user, or they are already a customer.
+    """
+    with start_action(base, club, "request", by) as action:
+        sql, driver, user = queries(), action.driver, find_user(action.driver, who)
+        if sql.customer_of_user(driver, club=action.club_no, user_id=user["user_id"]):
+            raise ActionRejected(
+                f"App user {user['user_id']} is already linked to a customer of {club.name}.",
+                remedy="No request is needed.",
+            )
+        number = sql.pending_request(driver, club=action.club_no, user_id=user["user_id"])
+        if number is None:
+            number = sql.add_request(
+                driver, club=action.club_no, user_id=user["user_id"], at=action.at
+            )
+            action.rows += 1
+        action.rows += sql.accept_matching_requests(driver, club=action.club_no, at=action.at)
+        row = sql.find_request(driver, club=action.club_no, request_id=number, email=None)
+        assert row is not None  # found or added above
+        if row["customer"] is not None and user["confirmed"]:
+            link(action, row["customer"], user["user_id"])
+        return {"id": number, "user": user["user_id"], "state": row["state"]}
+
+
+def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> dict[str, Any]:
+    """Accept a request: the app user becomes a customer, independently of the sync.
+
+    :param who: the request's id, or the user's email.
+    :raises ActionRejected: no such pending request; the user has no email; or the customer with their
+        email has no access because of the ERP.
+    """
+    with start_action(base, club, "accept", by) as action:
+        sql, row = queries(), _pending(action, who)
+        if row["email"] is None:
+            raise ActionRejected(
+                f"App user {row['user_id']} has no email and cannot become a customer of {club.name}.",
+                remedy="Ask them to confirm an email in the app, then accept the request.",
+            )
+        found = sql.find_customer(
+            action.driver, club=action.club_no, customer=None, email=row["email"]
+        )
+        if found is None:
+            customer = _add(action, row, row["email"])
+        else:
+            customer = found["customer"]
+            _give_access(action, found)
+            user = unlinked_user(action, row["email"]) if row["confirmed"] else None
+            if user is not None:
+                link(action, customer, user)
+        action.recheck(None, row["email"], "request accepted")
+        action.rows += sql.decide_request(
+            action.driver,
+            club=action.club_no,
+            request_id=row["request_id"],
+            state="accepted",
+            customer=customer,
+            at=action.at,
+        )
+        return {"id": row["request_id"], "customer": customer, "state": "accepted"}
+
+
+def refuse(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> dict[str, Any]:
+    """Refuse a request.
+
+    :param who: the request's id, or the user's email.
+    :raises ActionRejected: no such pending request.
+    """
+    with start_action(base, club, "refuse", by) as action:
+        row = _pending(action, who)
+        action.rows += queries().decide_request(
+            action.driver,
+            club=action.club_no,
+            request_id=row["request_id"],
+            state="refused",
+            customer=None,
+            at=action.at,
+        )
+        return {"id": row["request_id"], "state": "refused"}
+
+
+def _add(action: Action, row: FindRequestRow, email: str) -> int:
+    """A new customer for a request, with the user's email."""
+    action.rows += 1
+    customer = queries().insert_manual_customer(
+        action.driver,
+        club=action.club_no,
+        email=email,
+        email_raw=row["email_raw"],
+        first_name=None,
+        last_name=None,
+        phone=None,
+        origin="request",
+        linked_user=unlinked_user(action, email) if row["confirmed"] else None,
+        at=action.at,
+    )
+    after = {"email": email, **ADDED}
+    action.audit("addition", customer, None, None, after, "request_accepted")
+    return customer
+
+
+def _give_access(action: Action, found: FindCustomerRow) -> None:
+    """Bring back a detached customer; whoever has no access because of the ERP stays without.
+
+    :raises ActionRejected: the customer has no access because of the ERP.
+    """
+    if found["in_customers_group"]:
+        return
+    customer = found["customer"]
+    if found["reason"] != "detached" or found["access"] == "no":
+        raise ActionRejected(
+            f"Customer {customer} of {action.club.name} has no access because of the ERP.",
+            remedy="Fix the record in the ERP; the request is then accepted automatically.",
+        )
+    action.rows += queries().reactivate_customer(
+        action.driver, club=action.club_no, customer=customer, at=action.at
+    )
+    action.audit(
+        "reactivation", customer, found["erp_id"], DETACHED, REATTACHED, "request_accepted"
+    )
+
+
+def _pending(action: Action, who: str) -> FindRequestRow:
+    """The pending request with this id, or of the user with this email."""
+    row = queries().find_request(
+        action.driver, club=action.club_no, request_id=as_number(who), email=as_email(who)
+    )
+    if row is None or row["state"] != "pending":
+        raise ActionRejected(
+            f"{action.club.name} has no such pending request.",
+            remedy=f"`clubsync base requests {action.club.id}` lists them.",
+        )
+    return row
