@@ -76,7 +76,7 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _state(state: Mapping[str, Any], broken: list[str]) -> str:
-    """The club's status in a word, the most urgent first.
+    """The club's status, the most urgent one if several apply.
 
     :param broken: the broken promises of freshness.
     """

@@ -1,1 +1,1 @@
-"""Answer questions: why somebody is or is not a customer, and what the guard would have held."""
+"""Explain why somebody is or is not a customer, export findings, and replay the guard with other limits."""

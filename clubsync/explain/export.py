@@ -1,4 +1,4 @@
-"""R22: findings as a file that a club can work through: its own records, in its own columns, with `error`."""
+"""R22: findings as a CSV file for the club: its own records in its own columns, and a column `error`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from clubsync.store.database import Driver, queries
 from clubsync.validate import suites
 
-#: Used where the ERP has no columns of its own (an API).
+#: Used if the ERP has no columns of its own (an API).
 _OWN_COLUMNS = {
     "erp_id": "erp_id",
     "email": "email",
@@ -26,7 +26,7 @@ _PHONE = re.compile(r"^\+[0-9][0-9 ().\-]*$")
 
 
 def safe(value: Any) -> str:
-    """A cell that no spreadsheet runs as a formula: a leading = + - @ tab or CR is quoted.
+    """A cell that no spreadsheet evaluates as a formula: a leading = + - @ tab or CR is quoted.
 
     A plain phone number (+33 6 12 34 56 78) stays as it is.
     """
@@ -41,19 +41,19 @@ def safe(value: Any) -> str:
 
 
 def write_csv(
-    path: Path, driver: Driver, club: int, *, include_all: bool = False, language: str = "en"
+    path: Path, driver: Driver, club_no: int, *, include_all: bool = False, language: str = "en"
 ) -> int:
-    """Write one row per ERP record that has findings: all of the ERP's own columns, and `error`.
+    """Write one row per ERP record with findings: all of the ERP's own columns, and `error`.
 
-    Cells of columns that we do not keep stay blank. UTF-8 with a byte order mark, for spreadsheets.
+    Columns that are not stored stay blank. UTF-8 with a byte order mark, for spreadsheets.
 
     :param driver: inside a transaction of this club.
     :returns: how many records were written.
     """
-    layout = queries().export_columns(driver, club=club)
+    layout = queries().export_columns(driver, club=club_no)
     columns = list(layout["columns"]) if layout else list(_OWN_COLUMNS.values())
     field_of = _field_of(layout["column_of"]) if layout else {c: f for f, c in _OWN_COLUMNS.items()}
-    rows = list(queries().records_with_findings(driver, club=club, include_all=include_all))
+    rows = list(queries().records_with_findings(driver, club=club_no, include_all=include_all))
     with path.open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow([*(safe(c) for c in columns), "error"])
@@ -70,6 +70,6 @@ def write_csv(
 
 
 def _field_of(column_of: dict[str, str]) -> dict[str, str]:
-    """The ERP's column -> our field. Its own id column is `erp_id` here."""
+    """The ERP's column -> our field; the ERP's id is our `erp_id`."""
     fields = {column: field for field, column in column_of.items()}
     return {column: "erp_id" if field == "id" else field for column, field in fields.items()}

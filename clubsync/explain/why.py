@@ -1,14 +1,14 @@
-"""R24: why that person is, or is not, in the Customers group: in plain words, with what to do next."""
+"""R24: explain in plain words why a person is or is not in the Customers group, and what to do next."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
-from clubsync.explain.sentences import OUT, WORDS
+from clubsync.explain.sentences import EVENTS, OUT, REASONS, SELF_EVIDENT, WORDS
 from clubsync.i18n import Messages, date_and_time, translations
 from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 
 class Answer(TypedDict):
-    """:param verdict: in, out, or unknown (never seen).
-    :param reasons: codes: findings, or the reason of being out.
-    :param candidates: only where a name was asked for that several people have.
-    :param customer: who is meant, where somebody is: the base customer; erp_id: the ERP's record.
+    """Why a person is or is not a customer.
+
+    :param verdict: in, out, or unknown (no match).
+    :param reasons: codes of findings, or the reason why the customer has no access.
+    :param candidates: the people whose name matches, if there are several.
+    :param customer, erp_id: the person's base customer and ERP record, if there is one.
     """
 
     verdict: Literal["in", "out", "unknown"]
@@ -42,31 +44,33 @@ class Answer(TypedDict):
 
 
 def why(
-    driver: Driver, club: int, club_name: str, who: str, zone: ZoneInfo, language: str = "en"
+    driver: Driver, club_no: int, club_name: str, who: str, zone: ZoneInfo, language: str = "en"
 ) -> Answer:
-    """Answer for an email, an ERP id, or a part of a name.
+    """Explain for an email, an ERP id, or a part of a name.
 
     :param driver: inside a transaction of this club.
-    :param who: an email (any spelling), an ERP id, or a part of a name (its candidates, where there
-        are several).
-    :param language: of the sentence and the timeline; en or fr.
+    :param who: an email (any spelling), an ERP id, or a part of a name.
+    :param language: en or fr.
     """
     sql, words = queries(), _Words(club_name, zone, language)
-    email, found = resolve_person(driver, club, who)
+    email, found = resolve_person(driver, club_no, who)
     if not found:
-        return _by_name(driver, club, who, words)
+        return _by_name(driver, club_no, who, words)
     customers = [
         customer
         for f in found
-        if f["customer"] and (customer := sql.customer(driver, club=club, customer=f["customer"]))
+        if f["customer"]
+        and (customer := sql.customer(driver, club=club_no, customer=f["customer"]))
     ]
-    # who holds the email, or is in, answers first; a record that merely shares the email comes after
+    # the holder of the email comes first, then customers with access; records that share the email come last
     customers.sort(key=lambda c: (c["email"] != email, not c["in_customers_group"], c["customer"]))
     customer = customers[0] if customers else None
     erp_id = customer["erp_id"] if customer else found[0]["erp_id"]
-    record = sql.record(driver, club=club, erp_id=erp_id) if erp_id else None
-    findings = list(sql.open_findings_for(driver, club=club, erp_id=erp_id)) if erp_id else []
-    hold = sql.held_customer(driver, club=club, customer=customer["customer"]) if customer else None
+    record = sql.record(driver, club=club_no, erp_id=erp_id) if erp_id else None
+    findings = list(sql.open_findings_for(driver, club=club_no, erp_id=erp_id)) if erp_id else []
+    hold = (
+        sql.held_customer(driver, club=club_no, customer=customer["customer"]) if customer else None
+    )
     inside = bool(customer and customer["in_customers_group"])
     reasons = [f["code"] for f in findings]
     if customer and customer["reason"] and not reasons:
@@ -77,7 +81,7 @@ def why(
         verdict="in" if inside else "out",
         reasons=reasons,
         sentence=_sentence(words, erp_id, customer, record, findings, hold),
-        timeline=_timeline(driver, club, words, customer, record, erp_id),
+        timeline=_timeline(driver, club_no, words, customer, record, erp_id),
         customer=customer["customer"] if customer else None,
         erp_id=erp_id,
     )
@@ -85,51 +89,64 @@ def why(
 
 @dataclass(frozen=True)
 class _Words:
-    """The sentences in a language, for a club."""
+    """The sentences for a club, in a language."""
 
     club: str
     zone: ZoneInfo
     language: str
 
     def say(self, key: str, **values: Any) -> str:
-        text = translations(self.language).gettext(WORDS[key])
-        return text.format(club=self.club, **values)
+        return self._text(WORDS[key]).format(club=self.club, **values)
 
     def out(self, reason: str) -> str:
-        """Why somebody is out, in words; a reason that has none is a status of the ERP."""
+        """Why somebody has no access; a reason without a sentence is a status of the ERP."""
         if reason in OUT:
-            return translations(self.language).gettext(OUT[reason])
+            return self._text(OUT[reason])
         return self.say("status", status=reason)
+
+    def _text(self, english: str) -> str:
+        return translations(self.language).gettext(english)
 
     def message(self, text: str) -> str:
         return Messages(self.language, self.zone).translate(text)
 
-    def kind(self, kind: str) -> str:
-        """A kind of change; what has no word is told as it is."""
-        return self.say(f"kind_{kind}") if f"kind_{kind}" in WORDS else kind.replace("_", " ")
+    def event(self, kind: str, reason: str | None, after: Mapping[str, Any]) -> str:
+        """A change, as the history names it.
+
+        :param after: the values that the change set.
+        """
+        if kind == "profile_change" and reason == "app":
+            return self.say("account_linked" if after.get("linked_user") else "account_unlinked")
+        event = self._text(EVENTS[kind]) if kind in EVENTS else kind.replace("_", " ")
+        if reason is None or reason in SELF_EVIDENT or (kind, reason) == ("merge", "merged"):
+            return event
+        if reason in REASONS:
+            return self.say("event", event=event, reason=self._text(REASONS[reason]))
+        return self.say("event", event=event, reason=self.say("erp_status", status=reason))
 
     def when(self, moment: datetime) -> str:
         return date_and_time(moment, self.zone, self.language)
 
 
-def _by_name(driver: Driver, club: int, who: str, words: _Words) -> Answer:
-    """Who is meant by a part of a name: the one, or the candidates."""
+def _by_name(driver: Driver, club_no: int, who: str, words: _Words) -> Answer:
+    """The only person whose name matches, or the candidates."""
     people = (
         []
         if "@" in who
-        else list(queries().people_of_club_by_name(driver, club=club, fragment=who.strip()))
+        else list(queries().people_of_club_by_name(driver, club=club_no, fragment=who.strip()))
     )
     if not people:
-        return _never(driver, club, who, words)
+        return _never(driver, club_no, who, words)
     if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):
-        return why(driver, club, words.club, key, words.zone, words.language)
+        return why(driver, club_no, words.club, key, words.zone, words.language)
     text = words.say("several", n=len(people))
     return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[], candidates=people)
 
 
-def _never(driver: Driver, club: int, who: str, words: _Words) -> Answer:
+def _never(driver: Driver, club_no: int, who: str, words: _Words) -> Answer:
     sql = queries()
-    certified, last = sql.last_certified(driver, club=club), sql.last_reading(driver, club=club)
+    certified = sql.last_certified(driver, club=club_no)
+    last = sql.last_reading(driver, club=club_no)
     what = words.say("this_email" if "@" in who else "this_id")
     if last is None:
         text = words.say("never_read")
@@ -173,29 +190,28 @@ def _sentence(
             )
         return f"{text} {words.say(customer['link'])}{seen} {advice}".strip()
     if customer:
-        text = words.out(customer["reason"] or "")  # who is out has one
-        since = (
-            words.say("since", when=words.when(customer["reason_at"]))
-            if customer["reason_at"]
-            else ""
-        )
-        return f"{words.say('out', name=name)}{since}{words.say('because')} {text}.{seen} {advice}".strip()
-    text = words.say("never", name=name)
+        reason = words.out(customer["reason"] or "")  # a customer without access has one
+        if customer["reason_at"]:
+            since = words.when(customer["reason_at"])
+            text = words.say("out_since", name=name, when=since, reason=reason)
+        else:
+            text = words.say("out", name=name, reason=reason)
+        return f"{text}{seen} {advice}".strip()
     if advice:
-        return f"{text}. {advice}{seen}"
+        return f"{words.say('never', name=name)} {advice}{seen}"
     status = record["status"] if record else "unknown"
-    return f"{text}{words.say('because')} {words.say('plain_status', status=status)}.{seen}"
+    return f"{words.say('never_status', name=name, status=status)}{seen}"
 
 
 def _timeline(
     driver: Driver,
-    club: int,
+    club_no: int,
     words: _Words,
     customer: CustomerRow | None,
     record: RecordRow | None,
     erp_id: str | None,
 ) -> list[dict[str, Any]]:
-    """What happened, the oldest first: first sight, every change, every finding opened and closed."""
+    """The history, oldest first: when the ERP record was seen, every change, every finding."""
     sql = queries()
     events: list[dict[str, Any]] = []
     if record:
@@ -203,17 +219,11 @@ def _timeline(
         if record["gone_at"]:
             events.append({"at": record["gone_at"], "what": words.say("not_any_more"), "run": None})
     if customer:
-        for change in sql.changes_of(driver, club=club, customer=customer["customer"]):
-            what = words.kind(change["kind"])
-            events.append(
-                {
-                    "at": change["at"],
-                    "what": f"{what} ({change['reason']})" if change["reason"] else what,
-                    "run": change["run"],
-                }
-            )
+        for change in sql.changes_of(driver, club=club_no, customer=customer["customer"]):
+            what = words.event(change["kind"], change["reason"], change["after"] or {})
+            events.append({"at": change["at"], "what": what, "run": change["run"]})
     if erp_id:
-        for finding in sql.all_findings_for(driver, club=club, erp_id=erp_id):
+        for finding in sql.all_findings_for(driver, club=club_no, erp_id=erp_id):
             events.append(
                 {
                     "at": finding["since"],

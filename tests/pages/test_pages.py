@@ -187,7 +187,7 @@ def test_why_by_email_id_and_name(site: Site) -> None:
     everywhere = site.as_("viewer").post("/pages/why", data={"who": "zoe@other.fr"})
     assert "ERP id 9 is in the Customers group of Padel Lyon" in text(everywhere.text)
     several = site.as_("viewer").post("/pages/why", data={"who": "Durand", "club": site.club.id})
-    assert "people of Boulder Paris have that in their name" in text(several.text)
+    assert "people of Boulder Paris match this name" in text(several.text)
     nobody = site.as_("viewer").post("/pages/why", data={"who": "nobody@nowhere.example.org"})
     assert "Not known anywhere" in text(nobody.text)
 

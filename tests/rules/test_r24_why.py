@@ -9,8 +9,8 @@ import pytest
 from tests.support.club import Club
 
 OUT: list[tuple[dict[str, Any], list[str], str]] = [
-    ({"status": "archived"}, ["archived"], "the ERP gives them the status archived"),
-    ({"groups": ["off"]}, ["GROUP_INACTIVE"], "Make the group active"),
+    ({"status": "archived"}, ["archived"], "their status in the ERP is archived"),
+    ({"groups": ["off"]}, ["GROUP_INACTIVE"], "Activate the group"),
     ({"email": "nobody"}, ["EMAIL_INVALID"], "Correct it in the ERP"),
 ]
 
@@ -24,8 +24,8 @@ def test_r24_who_is_in(club: Club, who: str) -> None:
     assert (answer["verdict"], answer["reasons"]) == ("in", [])
     assert "is in the Customers group of Club" in answer["sentence"]
     assert [e["what"] for e in answer["timeline"]] == [
-        "first seen in the ERP",
-        "addition (eligible)",
+        "First seen in the ERP",
+        "Access given",
     ]
 
 
@@ -65,7 +65,7 @@ def test_r24_the_one_who_lost_a_duplicate(club: Club) -> None:
     assert club.why("ann@x.fr")["verdict"] == "in"
     answer = club.why("2")
     assert (answer["verdict"], answer["reasons"]) == ("out", ["EMAIL_DUPLICATE"])
-    assert "(also on 1)" in answer["sentence"]
+    assert "(also 1)" in answer["sentence"]
 
 
 def test_r24_every_change_with_its_run(club: Club) -> None:
@@ -78,8 +78,8 @@ def test_r24_every_change_with_its_run(club: Club) -> None:
     third = club.sync()
     runs = [(e["what"], e["run"]) for e in club.why("1")["timeline"] if e["run"]]
     assert runs == [
-        ("addition (eligible)", first["run"]),
-        ("deactivation (paused)", second["run"]),
-        ("reactivation (eligible)", third["run"]),
-        ("email change (erp)", third["run"]),
+        ("Access given", first["run"]),
+        ("Access removed: ERP status paused", second["run"]),
+        ("Access given again", third["run"]),
+        ("Email changed", third["run"]),
     ]
