@@ -111,7 +111,6 @@ def _find_affected(runs: Runs, step: Step) -> None:
             club_no,
             snapshot,
             policy,
-            policy_hash(policy),
             state,
             everything=other_policy,
             keep={one["customer"]: (one["erp_id"], one["row_hash"]) for one in kept},

@@ -34,6 +34,7 @@ from clubsync.store import record_index
 from clubsync.store.database import Driver, fetch, queries
 from clubsync.store.record_index import RECORD_INDEX
 from clubsync.store.snapshots import KEPT, Snapshot
+from clubsync.validate.policy import policy_hash
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
 if TYPE_CHECKING:
@@ -117,7 +118,6 @@ def build(
     club: int,
     snapshot: Snapshot,
     policy: Policy,
-    policy_hash: str,
     state: ClubStateRow,
     *,
     everything: bool = False,
@@ -125,12 +125,11 @@ def build(
     undone: Decided | None = None,
     more: Iterable[str] = (),
 ) -> Affected:
-    """Read what a plan for this snapshot needs.
+    """Read what a plan for this snapshot needs; the records have no facts and no findings yet.
 
     :param driver: inside a transaction of this club.
     :param everything: look at every record, whatever its hash (another policy, a full review).
-    :param keep: base customers that must stay as they are while their record is the one that a person
-        decided to keep (R15).
+    :param keep: base customers that a person decided to keep while their record stays the same (R15).
     :param undone: the same, of changes that a person undid (R18).
     :param more: erp_ids to look at besides.
     """
@@ -143,31 +142,27 @@ def build(
     if everything := everything or known.is_empty():
         ids, mirror, base_rows = _everything(driver, club)
     else:
-        moved = _seeds(snapshot, seen, compared, newer, policy, changed)
-        seeds = {*moved.to_list(), *asked.erp_ids, *more}
+        seeds = {*_seeds(snapshot, seen, compared, newer, policy, changed), *asked.erp_ids, *more}
         ids, mirror, base_rows = _closure(driver, club, seeds, asked.emails, seen, known)
     records = presented(ids, seen, mirror, snapshot, newer)
-    return Affected(
-        basis=Basis(
-            snapshot=snapshot.head,
-            policy=policy,
-            policy_hash=policy_hash,
-            revision=state["revision"],
-            everything=everything,
-            rechecks=asked.rechecks,
-            groups_changed=bool(changed),
-            conflicting_ids=snapshot.conflicting_ids,
-            groups=groups,
-            shown=_shown(compared.rows, known, None if everything else records, snapshot.certified),
-            absent=compared.absent,
-            newer=newer["erp_id"],
-            unknown=_unknown(asked, records) if snapshot.certified else asked.rechecked.clear(),
-            record_index=known,
-        ),
-        records=records,
-        base=_decided(_base(base_rows, stored), records, keep or {}, undone or {}),
-        findings=FINDINGS.to_frame(),
+    basis = Basis(
+        snapshot=snapshot.head,
+        policy=policy,
+        policy_hash=policy_hash(policy),
+        revision=state["revision"],
+        everything=everything,
+        rechecks=asked.rechecks,
+        groups_changed=bool(changed),
+        conflicting_ids=snapshot.conflicting_ids,
+        groups=groups,
+        shown=_shown(compared.rows, known, None if everything else records, snapshot.certified),
+        absent=compared.absent,
+        newer=newer["erp_id"],
+        unknown=_unknown(asked, records) if snapshot.certified else asked.rechecked.clear(),
+        record_index=known,
     )
+    decided = _decided(_base(base_rows, stored), records, keep or {}, undone or {})
+    return Affected(basis, records, decided, FINDINGS.to_frame())
 
 
 def _shown(
@@ -262,7 +257,7 @@ def _seeds(
     newer: pl.DataFrame,
     policy: Policy,
     changed_groups: list[str],
-) -> pl.Series:
+) -> set[str]:
     """The records that changed, whatever their neighbours did: erp_ids."""
     due = (pl.col("next_date") <= policy.today).fill_null(False)
     moved = pl.col("row_hash").ne_missing(pl.col("was"))
@@ -277,7 +272,7 @@ def _seeds(
         )
         parts.append(seen.filter(member)["erp_id"])
     parts.append(pl.Series("erp_id", snapshot.conflicting_ids, dtype=pl.String))
-    return pl.concat(parts).unique()
+    return set(pl.concat(parts).to_list())
 
 
 def _closure(

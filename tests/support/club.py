@@ -312,7 +312,7 @@ class Club:
         from clubsync import diff
         from clubsync.store import snapshots
         from clubsync.validate import facts, suites
-        from clubsync.validate.policy import policy_hash, policy_of
+        from clubsync.validate.policy import policy_of
 
         pipeline = self.pipeline()
         with self.driver() as driver:
@@ -322,9 +322,7 @@ class Club:
             assert row is not None
             snapshot = snapshots.load(pipeline.store, self.id, row)
             rules = policy_of(self.config, snapshot.certified)
-            whole = affected.build(
-                driver, self.number, snapshot, rules, policy_hash(rules), state, everything=True
-            )
+            whole = affected.build(driver, self.number, snapshot, rules, state, everything=True)
         evaluated = facts.evaluate(whole.records, whole.basis.groups, rules)
         found = suites.findings({self.id: (evaluated, rules)})[self.id]
         plan = diff.plan(evaluated, found, whole.base, certified=snapshot.certified)
