@@ -1,5 +1,5 @@
-"""Reading one ERP: a module or package each. No Airflow, no database (checked by import-linter).
+"""Connectors: a module or package per ERP. No Airflow, no database (checked by import-linter).
 
-`registry` has their names; `sdk` has what they are written with: `sdk.model` the canonical form that
-every connector returns, `sdk.errors` what may go wrong, `sdk.base` the two classes to start from.
+`registry` has their names. `sdk` is what they are written with: `sdk.base` the classes to start from, `sdk.model`
+the canonical model that every connector returns, `sdk.errors` what can go wrong.
 """

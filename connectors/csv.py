@@ -3,19 +3,19 @@
 What a cell means:
 
 - **status**: one of `active_status` -> active; of `paused_status` -> paused; blank -> unknown; any other word
-  is the ERP's plain statement that the person is not active -> former. Where `inactive_status` is given, only
+  is the ERP's plain statement that the person is not active -> former. If `inactive_status` is set, only
   its words are former, and words in none of the lists are unknown. Without a `status` field everybody in the
   file is active. Words are compared trimmed and in lower case.
-- **groups**: a cell is split at `fields.group_separator`; where that is left out, at each of `|`, `;` and `,`
-  (a cell that is as a whole the id of a listed group is never split). It holds ids where a groups file is
-  given, else names: then the groups are those named in the rows, all active.
+- **groups**: a cell is split at `fields.group_separator`; if that is omitted, at each of `|`, `;` and `,`
+  (a cell that as a whole is the id of a listed group is never split). It holds ids if a groups file is
+  configured, otherwise names: then the groups are those named in the rows, all active.
 - **groups file**: `active` is one of `groups.active_values` -> true, any other word -> false, blank or no such
-  column -> the ERP does not say. Missing or broken, the club is refused whole, like the customers' file.
-- **dates**: ISO first, then dd/mm/yyyy with `/`, `.` or `-`; `date_format` (strptime) before both. Moments
-  without an offset are the club's clock.
+  column -> the ERP does not say. If it is missing or broken, the club fails, as with the customers' file.
+- **dates**: ISO first, then dd/mm/yyyy with `/`, `.` or `-`; `date_format` (strptime) takes precedence. Moments
+  without an offset are in the club's time zone.
 - **id**: without it `erp_id` is null in every row, and the engine finds identity by email, phone, name (R1).
 
-Columns that no field names are dropped at the door (R19); their names are kept for exports (R22).
+Columns that no field names are dropped before anything is stored (R19); their names are kept for exports (R22).
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
 
-#: Where the settings name no separator: each of these parts two groups.
+#: If the settings name no separator, each of these separates two groups.
 _ANY_SEPARATOR = "|;,"
 
 
 class Fields(Settings):
-    """Canonical field -> the export's own column. Left out or blank: the export does not have it.
+    """Canonical field -> the export's own column. Omitted or blank: the export does not have it.
 
-    :param group_separator: not a column, but what stands between two groups of one cell.
-    :param name: first and last name in one column (rule: `fields.split_name`), where there are not two.
+    :param group_separator: not a column, but the separator of two groups in one cell.
+    :param name: first and last name in one column (rule: `fields.split_name`), if there are not two.
     """
 
     id: str | None = None
@@ -79,10 +79,10 @@ class Fields(Settings):
 
 
 class GroupsFile(Settings):
-    """The ERP's own list of groups, in a file beside the customers'.
+    """The ERP's own list of groups, in a second file.
 
     :param id, name, active: its columns; `name` and `active` may be missing from the file unless they are
-        named here.
+        set here.
     :param active_values: words of the `active` column that mean yes.
     """
 
@@ -95,12 +95,12 @@ class GroupsFile(Settings):
     @field_validator("active_values", mode="before")
     @classmethod
     def _as_words(cls, values: object) -> object:
-        # YAML reads yes, true and 1 as what they are: here they are words.
+        # YAML reads yes, true and 1 as booleans and numbers: here they are words.
         return words_of(values)
 
 
 class CsvSettings(DropSettings):
-    """Settings of the `csv` connector; see the module for what they do."""
+    """Settings of the `csv` connector; the module describes them."""
 
     fields: Fields
     active_status: tuple[str, ...] = ACTIVE_WORDS
@@ -124,7 +124,7 @@ class CsvConnector(DropConnector[CsvSettings]):
     answers_past: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read the newest export whole; there is nothing less than `full` in a file."""
+        """Read the newest export completely; `full` makes no difference to a file."""
         settings = self.settings
         column_of = settings.fields.columns()
         with open_drop(self.connection, settings, until=self.until) as drop:
@@ -151,10 +151,10 @@ class CsvConnector(DropConnector[CsvSettings]):
     def check(self) -> str:
         """Look for the files, without reading them."""
         with open_drop(self.connection, self.settings) as drop:
-            said = drop.check(self.settings.customers, exclude=self._groups_pattern)
+            found = drop.check(self.settings.customers, exclude=self._groups_pattern)
             if self.settings.groups is not None:
-                said += " Groups: " + drop.check(self.settings.groups.file)
-        return said
+                found += " Groups: " + drop.check(self.settings.groups.file)
+        return found
 
     @property
     def _groups_pattern(self) -> str | None:
@@ -192,7 +192,7 @@ class CsvConnector(DropConnector[CsvSettings]):
             }
         )
         if "id" in column_of and frame.height and frame["erp_id"].null_count() == frame.height:
-            raise ContractChanged(f"Every id in {table.name} is blank.")
+            raise ContractChanged(f"All ids in {table.name} are blank.")
         if "name" in column_of:
             split = fields.split_names(cell("name"))
             frame = frame.with_columns(
@@ -203,7 +203,7 @@ class CsvConnector(DropConnector[CsvSettings]):
             fields.gender(pl.col("gender_raw")).alias("gender"),
             fields.country(pl.col("country_raw")).alias("country"),
             self._status("status" in column_of).alias("status"),
-            # Nobody is their own guardian or successor.
+            # A record is never its own guardian or successor.
             pl.when(pl.col("guardian_id").ne_missing(pl.col("erp_id")))
             .then("guardian_id")
             .alias("guardian_id"),
@@ -245,7 +245,7 @@ class CsvConnector(DropConnector[CsvSettings]):
     # groups
 
     def _listed_groups(self, drop: FileDrop) -> tuple[pl.DataFrame | None, list[str]]:
-        """The groups file: `GROUP_SCHEMA`, and what it leaves in doubt; None where none is configured."""
+        """The groups file: `GROUP_SCHEMA`, and its doubts; None: no file is configured."""
         given = self.settings.groups
         if given is None:
             return None, []
@@ -269,17 +269,19 @@ class CsvConnector(DropConnector[CsvSettings]):
         )
         doubts = []
         if blank := groups["id"].null_count():
-            doubts.append(f"{blank} rows of {table.name} have no id.")
+            doubts.append(f"Rows of {table.name} without an id: {blank}.")
             groups = groups.filter(pl.col("id").is_not_null())
         groups = groups.unique(maintain_order=True)
         twice = groups.filter(pl.col("id").is_duplicated())["id"].unique().sort()
         if twice.len():
-            raise FileBroken(f"{table.name} has group {twice[0]} twice, with different content.")
+            raise FileBroken(
+                f"{table.name} has group {twice[0]} several times with different content."
+            )
         return groups.cast(GROUP_SCHEMA), doubts
 
 
 def _canonical(column_of: dict[str, str]) -> dict[str, str]:
-    """The settings' words -> the canonical ones; `name` is where both names come from."""
+    """The settings' names of fields -> the canonical ones; both names come from `name`."""
     out = {"erp_id" if f == "id" else f: c for f, c in column_of.items() if f != "name"}
     if "name" in column_of:
         out = {"first_name": column_of["name"], "last_name": column_of["name"], **out}
@@ -287,7 +289,7 @@ def _canonical(column_of: dict[str, str]) -> dict[str, str]:
 
 
 def _group_refs(cells: pl.Series, separator: str | None, listed: pl.DataFrame | None) -> pl.Series:
-    """Cells -> lists of `GROUP_REF` without dates; one cell never names a group twice."""
+    """Cells -> lists of `GROUP_REF` without dates; a group that a cell names twice counts once."""
     known = set(listed["id"]) if listed is not None else set()
     separators = separator or _ANY_SEPARATOR
 
@@ -315,7 +317,7 @@ def _group_refs(cells: pl.Series, separator: str | None, listed: pl.DataFrame | 
 
 
 def _derived_groups(customers: pl.DataFrame) -> pl.DataFrame:
-    """The groups that rows name, all active: what an ERP has without a list of its own."""
+    """The groups that the rows name, all active: for an ERP without a list of groups."""
     ids = (
         customers["groups"].explode().struct.field("id").drop_nulls().unique().sort()
         if customers.height

@@ -1,31 +1,32 @@
 """Dolibarr: associations and clubs that keep their members in Dolibarr, over its REST API.
 
 The connection's host is the installation (`https://erp.example.com`), its password the API key of a user who may
-read members. From Dolibarr's own source [src] (`htdocs/adherents/class/api_members.class.php`,
-docs/erps/dolibarr.md); no server was within reach, the sandbox speaks what it says:
+read members. From Dolibarr's own source [src] (htdocs/adherents/class, `api_members` and `api_memberstypes`;
+docs/erps/dolibarr.md); no server was available, the sandbox implements what it says:
 
-- `GET /api/index.php/members` with `DOLAPIKEY`; sorted and filtered by what it is asked for, so the walk is by id
+- `GET /api/index.php/members` with `DOLAPIKEY`; sorted and filtered as requested, so the walk is by id
   (`sqlfilters=(t.rowid:>:…)`), and rows that come or go move nothing. `properties` names the fields: nothing else is
   sent.
-- `pagination_data=true` gives the total of what the filter finds; with those before it is the total of the certificate.
-  Older versions do not know it and answer with the bare list; there the walk ends with a page that has nobody in it.
-- Older versions answer an empty list with 404, newer ones with `[]`: on a list 404 is its end. On the first list, that
-  of member types, it is a wrong address or a module that is switched off: who has members has a type.
+- `pagination_data=true` returns the total of what the filter finds; plus those before, it is the certificate's total.
+  Older versions do not know it and return the bare list; there the walk ends with an empty page.
+- `GET /api/index.php/memberstypes` is sorted and filtered in the same way, and has no total in any version.
+- Older versions answer an empty list with 404, newer ones with `[]`: 404 is the end of a list. On the first page of
+  the first list, that of member types, it is a wrong address or a disabled module: a club with members has a type.
 - `statut`: -1 draft, 1 validated, 0 resiliated (left), -2 excluded.
-- A member has one type, which may be closed; that is its group. `datefin` is the last day of the subscription, where
+- A member has one type, which may be closed; it becomes a group. `datefin` is the last day of the subscription, if
   the type needs one (`need_subscription`).
 - Dates are Unix times of midnight on the server, or empty.
-- A record that the server fails to load is left out of its answer without a word; the total tells.
-- No rate limit, no webhooks of this sort; merges are those of third parties, not of members.
+- A record that the server fails to load is silently missing from its page: a short page is not the last one.
+- No rate limit, and no webhooks for this; merges exist for third parties, not for members.
 
-Categories of members, and third parties as customers, are not read; the setting `category` narrows the members to one
-category.
+Categories of members, and third parties as customers, are not read; the setting `category` restricts the members to
+one category.
 
 Inferred, therefore settable or harmless:
 
 - [inf] a validated member whose type needs a subscription, and who has none yet, is a `prospect`: setting `unpaid`.
 - [inf] the server's midnight falls on the same day in the club's calendar.
-- [inf] `t.tms` is the server's own time, so changes (setting `changes`) are asked for from the day before.
+- [inf] `t.tms` is in the server's own time, so changes (setting `changes`) are requested from the day before.
 """
 
 from __future__ import annotations
@@ -40,16 +41,16 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
-from connectors.sdk.errors import ContractChanged, ErpUnreachable, SettingsWrong
+from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.incremental import ChangesSettings
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.paging import Page, walk
+from connectors.sdk.paging import Order, Page, Walk
 
 ROOT = "/api/index.php"
 TYPES_PAGE = 100
-#: "nothing there", in older versions.
-NOTHING = frozenset({404})
+#: an empty list, in older versions.
+EMPTY_LIST = frozenset({404})
 
 STATUS = {"1": "active", "-1": "prospect", "0": "former", "-2": "former"}
 
@@ -84,7 +85,7 @@ class DolibarrSettings(ChangesSettings):
 
     :param page: members per request.
     :param category: only members of this category are customers.
-    :param unpaid: what a validated member is who never paid a subscription that the type needs.
+    :param unpaid: the status of a validated member who never paid the subscription that the type needs.
     """
 
     page: int = Field(default=100, ge=1, le=1000)
@@ -94,7 +95,7 @@ class DolibarrSettings(ChangesSettings):
     http: HttpLimits = HttpLimits()
 
 
-#: numbers come as numbers, as texts, or as an empty text; which, differs by field and version.
+#: numbers come as numbers, as text or as an empty string, depending on field and version.
 Number = int | float | str | None
 
 
@@ -146,9 +147,9 @@ class DolibarrConnector(Connector[DolibarrSettings]):
     answers_changes: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read every member; or, where the club has chosen so, those that changed.
+        """Read all members; or those that changed, if the club has chosen so.
 
-        :raises ConnectorError: before the first whole page, or where the list of types is not whole.
+        :raises ConnectorError: before the first complete page, or if the list of types is incomplete.
         """
         as_of = self.start()
         since = self.settings.since(self.since, full=full)
@@ -157,7 +158,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
             return self._walk(http, as_of, types, since)
 
     def check(self) -> str:
-        """Ask for the types and one member."""
+        """Read the types and one member."""
         with self._http() as http:
             types = self._types(http)
             members, total = self._members(http, 0, None, limit=1)
@@ -174,35 +175,38 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         return Http.of(self, base, self.settings.http, headers=headers)
 
     def _types(self, http: Http) -> list[_Type]:
-        """The whole list.
+        """The list of types.
 
-        :raises SettingsWrong: there is none.
-        :raises ErpUnreachable: it did not come whole.
+        :raises SettingsWrong: it does not exist.
+        :raises ErpUnreachable: it could not be read completely.
         """
+        path = f"{ROOT}/memberstypes"
 
-        def ask(page: int | None) -> Page[_Type, int]:
-            number = page or 0
-            params = {"sortfield": "t.rowid", "limit": TYPES_PAGE, "page": number}
+        def fetch(after: int) -> Page[_Type, int]:
             found = http.request(
                 "GET",
-                f"{ROOT}/memberstypes",
+                path,
                 list[_Type],
-                params={**params, "properties": "id,label,status,statut"},
-                empty_statuses=NOTHING if number else frozenset(),
+                params={
+                    "sortfield": "t.rowid",
+                    "sortorder": "ASC",
+                    "limit": TYPES_PAGE,
+                    "page": 0,
+                    "sqlfilters": f"(t.rowid:>:{after})",
+                    "properties": "id,label,status,statut",
+                },
+                empty_statuses=EMPTY_LIST if after else frozenset(),
             ).value
             types = found or []
-            more = len(types) >= TYPES_PAGE
-            return Page(types, {str(t.id) for t in types}, number + 1 if more else None)
+            ids = [_whole(t.id) for t in types]
+            return Page(types, ids, ids[-1] if ids else None, keys=ids)
 
-        walked = walk(ask, self.settings.http)
-        if walked.doubts:
-            raise ErpUnreachable(f"The member types did not come whole. {walked.doubts[0]}")
-        return walked.rows
+        return Walk(fetch, 0, self.settings.http, order=Order.KEY).whole(path)
 
     def _members(
         self, http: Http, after: int, since: datetime | None, *, limit: int
     ) -> tuple[list[_Member], int | None]:
-        """(members beyond that id, how many there are of them; None: an older version, which does not say)."""
+        """(members behind that id, their number; None: an older version, which does not state it)."""
         filters = f"(t.rowid:>:{after})"
         if since is not None:
             earlier = (since - self.settings.overlap).astimezone(UTC)
@@ -221,9 +225,9 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         found = http.request(
             "GET",
             f"{ROOT}/members",
-            list[_Member] | _Page,  # type: ignore[arg-type]  # a union, which msgspec takes for a type
+            list[_Member] | _Page,  # type: ignore[arg-type]  # msgspec accepts a union as a type
             params=params,
-            empty_statuses=NOTHING,
+            empty_statuses=EMPTY_LIST,
         ).value
         if found is None:
             return [], None
@@ -236,19 +240,18 @@ class DolibarrConnector(Connector[DolibarrSettings]):
     ) -> Reading:
         seen = 0
 
-        def ask(after: int | None) -> Page[dict[str, Any], int]:
+        def fetch(after: int) -> Page[dict[str, Any], int]:
             nonlocal seen
-            members, left = self._members(http, after or 0, since, limit=self.settings.page)
+            members, left = self._members(http, after, since, limit=self.settings.page)
             ids = [_whole(m.id) for m in members]
-            if ids != sorted(ids) or (ids and ids[0] <= (after or 0)):
-                raise ContractChanged("It is not the page that was asked for.")
             total = None if left is None else seen + left
             seen += len(members)
             more = bool(ids) and (total is None or seen < total)
             rows = list(self._rows(members))
-            return Page(rows, {str(i) for i in ids}, ids[-1] if more else None, total)
+            return Page(rows, ids, ids[-1] if more else None, total, keys=ids)
 
-        walked = walk(ask, self.settings.http, self.progress)
+        walk = Walk(fetch, 0, self.settings.http, order=Order.KEY, progress=self.progress)
+        rows = walk.all_rows()
         groups = [
             {
                 "id": str(t.id),
@@ -257,8 +260,8 @@ class DolibarrConnector(Connector[DolibarrSettings]):
             }
             for t in types
         ]
-        return walked.reading(
-            self._customers(walked.rows),
+        return walk.reading(
+            self._customers(rows),
             groups_frame(groups),
             as_of=as_of,
             column_of=COLUMN_OF,
@@ -298,7 +301,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         return None if moment is None else moment.astimezone(self.club.timezone).date()
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
             raw.with_columns(
@@ -310,7 +313,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
 
 
 def _text(value: Number) -> str | None:
-    """A number or text as text; nothing and the empty text are None."""
+    """A number or text as text; the empty string is None."""
     if value is None or value == "":
         return None
     return str(int(value)) if isinstance(value, float) else str(value)
@@ -320,17 +323,17 @@ def _whole(value: int | str) -> int:
     try:
         return int(value)
     except ValueError:
-        raise ContractChanged("Dolibarr gives an id that is no number.") from None
+        raise ContractChanged("Dolibarr sent an id that is not a number.") from None
 
 
 def _moment(value: Number) -> datetime | None:
     """A Unix time.
 
-    :raises ContractChanged: something else; taken for "no end" it would give access for ever.
+    :raises ContractChanged: anything else; read as "no end", it would give permanent access.
     """
     if value is None or value == "":
         return None
     try:
         return datetime.fromtimestamp(int(value), UTC)
     except (ValueError, OverflowError, OSError):
-        raise ContractChanged("Dolibarr states a time that is none.") from None
+        raise ContractChanged("Dolibarr sent an invalid time.") from None

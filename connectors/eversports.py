@@ -1,32 +1,32 @@
-"""Eversports Manager: the customers' export (CSV or Excel) in a file drop, memberships beside it.
+"""Eversports Manager: the customers' export (CSV or Excel) in a file drop, memberships in a second file.
 
-Rests on docs/erps/eversports.md. The provider API gives no customer data [doc], so files are the way. What the
+Based on docs/erps/eversports.md. The provider API has no customer data [doc], so files are the way. What the
 vendor documents: customers have a group, one of the states Added, Invited, Accepted (of their invitation,
 not of their custom), and an optional e-mail; archived customers are not in the default list; family members
-have no e-mail of their own; a merge may leave the source in the list with "(old)" behind its name; an
-erasure moves a person into one fake customer "Customer Deleted"; the list of active memberships has a
-validity, `(!)` where its end was moved, and the last pause.
+have no e-mail of their own; a merge may leave the source in the list with "(old)" after its name; an
+erasure moves a person into one collective customer "Customer Deleted"; the list of active memberships has a
+validity, `(!)` if its end was moved, and the last pause.
 
-Inferred, written nowhere, therefore settable:
+Inferred, documented nowhere, therefore settable:
 
-- [inf] the columns' names, and `;` between them: `columns` and `memberships_columns`;
+- [inf] the columns' names, and `;` as delimiter: `columns` and `memberships_columns`;
 - [inf] whoever is in the export is a current customer: Added, Invited and Accepted are all active
   (`active_status`); "Archived", should an export include it, is archived (`archived_status`); any other word,
   and a blank cell, is unknown; an export without the column holds active customers only;
-- [inf] the customer number is there for everybody and never given twice. Eversports lets it be blank: a club
-  where it is not filled in sets `columns.id: null`, and identity is found by e-mail (R1);
-- [inf] the family owner's customer number stands in a column "Family owner", if the export has it;
-- [inf] a company account is told by a column "Account type".
+- [inf] everybody has a customer number, and none is ever reused. Eversports lets it be blank: a club
+  that does not fill it in sets `columns.id: null`, and identity is found by e-mail (R1);
+- [inf] the family owner's customer number is in a column "Family owner", if the export has it;
+- [inf] a company account is identified by a column "Account type".
 
 Decisions:
 
-- **"(old)"**: what is left of a merge, never a customer. Where exactly one other record has the same e-mail,
+- **"(old)"**: the remainder of a merge, never a customer. If exactly one other record has the same e-mail,
   that one is its successor (`replaced_by`, R10: the base customer moves there). Otherwise the successor is
-  not known - names prove nothing (R1) - and the record is a placeholder. Either way its status is archived.
+  unknown - names prove nothing (R1) - and the record is a placeholder. Either way its status is archived.
 - **"Customer Deleted"**: placeholder, status deleted.
-- **Memberships**: where a `memberships` file is given, each is a group with its days, a pause cut out, and
-  memberships decide: the customer group counts on the days that a membership covers, and gives no access to
-  somebody without one (somebody with no group at all is for the club's own settings, R3).
+- **Memberships**: if a `memberships` file is configured, each membership is a group with its days, without a pause,
+  and memberships decide: the customer group counts on the days that a membership covers, and gives no access to
+  somebody without one (a customer with no group at all is a matter of the club's own settings, R3).
   `memberships_decide: false` lets it count by itself. A validity that cannot be read
   makes the record unknown (R3). The day on which a termination was received changes nothing: the last day
   is in the validity [doc].
@@ -48,17 +48,17 @@ from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
 
-#: A customer group of somebody without a membership ended on a day long ago: it gives nothing.
+#: Last day of the customer group of somebody without a membership: it gives no access.
 LONG_AGO = date(1970, 1, 1)
 
-#: Ids of groups, so that a customer group and a membership of one name stay two groups.
+#: Prefixes of group ids, so that a customer group and a membership of the same name are two groups.
 GROUP_PREFIX, MEMBERSHIP_PREFIX = "group:", "membership:"
 
 _OLD = r"(?i)\(\s*old\s*\)\s*$"
 
 
 class Columns(Settings):
-    """[inf] The export's columns; None: the export has none. `id`, names and e-mail are needed."""
+    """[inf] The export's columns; None: the export has no such column. `id`, names and e-mail are required."""
 
     id: str | None = "Customer number"
     first_name: str = "First name"
@@ -76,7 +76,7 @@ class Columns(Settings):
 
 
 class MembershipsColumns(Settings):
-    """[inf] The columns of the list of memberships; `pause` may be missing from the file."""
+    """[inf] The columns of the memberships' file; `pause` may be missing from it."""
 
     id: str = "Customer number"
     name: str = "Membership name"
@@ -85,7 +85,7 @@ class MembershipsColumns(Settings):
 
 
 class EversportsSettings(DropSettings):
-    """Settings of the `eversports` connector; see the module for what they do."""
+    """Settings of the `eversports` connector; the module describes them."""
 
     customers: str = Field(default="customers*", min_length=1)
     memberships: str | None = None
@@ -107,7 +107,7 @@ class EversportsConnector(DropConnector[EversportsSettings]):
     answers_past: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read the newest export whole; there is nothing less than `full` in a file."""
+        """Read the newest export completely; `full` makes no difference to a file."""
         settings = self.settings
         with open_drop(self.connection, settings, until=self.until) as drop:
             table, content = read_table(
@@ -132,15 +132,15 @@ class EversportsConnector(DropConnector[EversportsSettings]):
     def check(self) -> str:
         """Look for the files, without reading them."""
         with open_drop(self.connection, self.settings) as drop:
-            said = drop.check(self.settings.customers, exclude=self.settings.memberships)
+            found = drop.check(self.settings.customers, exclude=self.settings.memberships)
             if self.settings.memberships is not None:
-                said += " Memberships: " + drop.check(self.settings.memberships)
-        return said
+                found += " Memberships: " + drop.check(self.settings.memberships)
+        return found
 
     def _column_of(self, table: Table) -> dict[str, str]:
         """Canonical field -> column, of those in the file.
 
-        :raises ContractChanged: a needed column, or one that the settings name, is not in the file.
+        :raises ContractChanged: a required column, or one that the settings name, is not in the file.
         """
         c = self.settings.columns
         named = [getattr(c, name) for name in c.model_fields_set]
@@ -186,8 +186,8 @@ class EversportsConnector(DropConnector[EversportsSettings]):
         )
         if c.id is not None and frame.height and frame["erp_id"].null_count() == frame.height:
             raise ContractChanged(
-                f"Every customer number in {table.name} is blank.",
-                remedy="Set columns.id to null in the club's settings: identity is then found by e-mail.",
+                f"All customer numbers in {table.name} are blank.",
+                remedy="Set columns.id to null in the club's settings: customers are then identified by e-mail.",
             )
         has_status = c.status is not None and c.status in table.columns
         word = fields.key(pl.col("status_word"))
@@ -212,23 +212,25 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             placeholder=fields.key(full_name)
             .is_in(fields.words(settings.placeholder_names))
             .fill_null(value=False),
-            # The mark stands behind the name: that may be either column, the other one being blank.
+            # The mark is at the end of the name: in either column, if the other one is blank.
             old=full_name.str.contains(_OLD)
             | pl.col("first_name").str.contains(_OLD).fill_null(value=False),
         )
-        return _told_apart(frame).with_columns(
+        return _without_remainders(frame).with_columns(
             status_raw=pl.when(pl.col("status") == "unknown").then("status_word")
         )
 
     def _memberships(self, drop: FileDrop) -> pl.DataFrame | None:
-        """Spans of memberships: `erp_id`, `name`, `valid_from`, `valid_until`, `unread` (the validity's
-        own words where they cannot be read); None where no file is configured.
+        """Spans of memberships: `erp_id`, `name`, `valid_from`, `valid_until`, `unread` (the validity's text
+        if it cannot be read); None: no file is configured.
         """
         settings, c = self.settings, self.settings.memberships_columns
         if settings.memberships is None:
             return None
         if settings.columns.id is None:
-            raise SettingsWrong("Memberships are found by customer number: columns.id must be set.")
+            raise SettingsWrong(
+                "Memberships are joined by customer number: columns.id has to be set."
+            )
         table, _ = read_table(drop, settings.memberships, settings)
         table.need([c.id, c.name, c.validity])
         if "pause" in c.model_fields_set and c.pause:
@@ -248,7 +250,7 @@ class EversportsConnector(DropConnector[EversportsSettings]):
                 rows.append((number, name, None, LONG_AGO, unread))
                 continue
             left = without((span["first"], span["last"]), (span["pause_first"], span["pause_last"]))
-            # Paused from end to end it is still held, and gives nothing.
+            # A membership that is paused all the time is still held, but gives no access.
             rows += [(number, name, *days, None) for days in left or [(None, LONG_AGO)]]
         return pl.DataFrame(rows, schema=_SPANS, orient="row")
 
@@ -270,8 +272,8 @@ _PERIOD = rf"^({_DAY})?(?:\s*(?:-|\u2013|\u2014|to|bis)\s*({_DAY})?)?$"
 def periods(cells: pl.Series) -> pl.DataFrame:
     """ "01.01.2026 - 31.12.2026 (!)" -> columns `first`, `last` (days; an open side is null) and `unread`.
 
-    The mark `(!)` says that the end was moved [doc]; the end is what it is. One day alone is the first.
-    `unread` is the cell where it is neither blank nor a period (or one that ends before it begins).
+    The mark `(!)` says that the end was moved [doc]; the date is the new end. A single day is the first one.
+    `unread` is the cell if it is neither blank nor a period (or a period that ends before it starts).
     """
     words = fields.text(pl.col("cell").str.replace("(!)", "", literal=True))
     parts = (
@@ -299,7 +301,7 @@ def periods(cells: pl.Series) -> pl.DataFrame:
 
 
 def without(span: Span, pause: Span) -> list[Span]:
-    """A span without the days of a pause: none, one or two spans. A pause without an end ends it."""
+    """A span without the days of a pause: none, one or two spans. A pause without an end ends the span."""
     (start, end), (first, last) = span, pause
     if first is None and last is None:
         return [span]
@@ -314,20 +316,20 @@ def without(span: Span, pause: Span) -> list[Span]:
     return out
 
 
-def _told_apart(frame: pl.DataFrame) -> pl.DataFrame:
-    """Settle records with "(old)" and "Customer Deleted": status, `replaced_by`, `placeholder`."""
+def _without_remainders(frame: pl.DataFrame) -> pl.DataFrame:
+    """Set status, `replaced_by` and `placeholder` of records with "(old)" and "Customer Deleted"."""
     email = fields.key(pl.col("email"))
-    heirs = (
+    successors = (
         frame.filter(~pl.col("old") & ~pl.col("placeholder"))
-        .select(email.alias("_email"), pl.col("erp_id").alias("heir"))
+        .select(email.alias("_email"), pl.col("erp_id").alias("successor"))
         .drop_nulls()
         .unique()
         .filter(~pl.col("_email").is_duplicated())
     )
     return (
         frame.with_columns(_email=email)
-        .join(heirs, on="_email", how="left", maintain_order="left")
-        .with_columns(replaced_by=pl.when(pl.col("old")).then("heir"))
+        .join(successors, on="_email", how="left", maintain_order="left")
+        .with_columns(replaced_by=pl.when(pl.col("old")).then("successor"))
         .with_columns(
             status=pl.when(pl.col("placeholder"))
             .then(pl.lit("deleted"))
@@ -336,14 +338,14 @@ def _told_apart(frame: pl.DataFrame) -> pl.DataFrame:
             .otherwise("status"),
             placeholder=pl.col("placeholder") | (pl.col("old") & pl.col("replaced_by").is_null()),
         )
-        .drop("_email", "heir")
+        .drop("_email", "successor")
     )
 
 
 def _with_groups(
     customers: pl.DataFrame, memberships: pl.DataFrame | None, decide: bool
 ) -> pl.DataFrame:
-    """Add `groups`: the customer group and the memberships; an unreadable one makes a record unknown."""
+    """Add `groups`: the customer group and the memberships; an unreadable membership makes a record unknown."""
     rows = customers.with_row_index("row").select(
         "row", "erp_id", (GROUP_PREFIX + pl.col("group")).alias("id")
     )
@@ -374,7 +376,7 @@ def _with_groups(
 
 
 def _refs(rows: int, refs: pl.DataFrame) -> pl.Series:
-    """Columns `row`, `id` and perhaps days -> one list of `GROUP_REF` for each of the rows."""
+    """Columns `row`, `id` and possibly days -> one list of `GROUP_REF` per row."""
     days = [pl.lit(None, dtype=pl.Date).alias(c) for c in ("valid_from", "valid_until")]
     refs = refs.with_columns(d for d in days if d.meta.output_name() not in refs.columns)
     lists = (
@@ -390,7 +392,7 @@ def _refs(rows: int, refs: pl.DataFrame) -> pl.Series:
 
 
 def _groups(customers: pl.DataFrame, memberships: pl.DataFrame | None) -> list[dict[str, object]]:
-    """The groups that the files name, all active: Eversports exports no list of them."""
+    """The groups that the files name, all active: Eversports exports no list of groups."""
     names = [(GROUP_PREFIX, customers["group"])]
     if memberships is not None:
         names.append((MEMBERSHIP_PREFIX, memberships["name"]))

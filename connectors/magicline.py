@@ -2,31 +2,32 @@
 
 The connection's host is the tenant's address (`https://TENANT.open-api.magicline.com`, or
 `.open-api.perfectgym.com`), its password the studio's API key. From the vendor's pages [doc] and from the
-specification 1.9.0 as a third party keeps it [3rd] (docs/erps/magicline.md); no server of theirs was within reach,
-the sandbox speaks what these say:
+specification 1.9.0 as a third party keeps it [3rd] (docs/erps/magicline.md); no server of theirs was available, the
+sandbox implements what these say:
 
-- A static key per studio in `x-api-key`; it must fit the tenant, else 401. There is no log-in and nothing
-  to renew. 1000 requests a minute and endpoint, which `http.per_second` stays below; after that, a minute of 429
-  without saying how long. 503 while their data base is busy [doc].
-- `GET /v1/customers` in slices: the answer's `offset` (in an older page `lastOffsetId`) asks for the next one,
+- A static key per studio in `x-api-key`; it has to match the tenant, else 401. There is no login and nothing
+  to renew. 1000 requests a minute per endpoint, which `http.per_second` stays below; beyond that, a minute of 429
+  without saying how long. 503 while their database is busy [doc].
+- `GET /v1/customers` in slices: the response's `offset` (on an older page `lastOffsetId`) requests the next one,
   `hasNext: false` is the last [doc, 3rd]. The names of the two parameters are settings, because the older page had
   `offsetId`.
-- The slices go by the customer's id, so rows that come or go move nothing. There is no total: that no slice
-  comes twice and the last one says that it is the last is all that can be proved. No "changed since" either:
-  every reading is a full one.
-- Statuses MEMBER, PROSPECT, FORMER_MEMBER [doc]. A block at the door (`accessRefusal`) is no status and not read.
-- What a member holds is told by `GET /v1/customers/{id}/contracts` only, one customer at a time [3rd]. That
+- The slices go by the customer's id [3rd], so rows that come or go move nothing. There is no total: all that can be
+  proved is that no slice came twice and that the last one says so. There is no "changed since" either: every reading
+  is a full one.
+- Statuses MEMBER, PROSPECT, FORMER_MEMBER [doc]. A ban from the premises (`accessRefusal`) is not a status and is
+  not read.
+- A member's contracts are returned by `GET /v1/customers/{id}/contracts` only, one customer at a time [3rd]. That
   is a request per member, so it is off unless the setting `contracts` says otherwise; without it there are no
-  groups. It suits studios of some thousand members that are read every quarter of an hour or so.
-- Changes a member asked for in the app wait in a queue and are not in the record until applied [doc].
-- Merges are not told: a card that goes is gone (R10 finds it by its email).
+  groups. It suits studios of some thousand members with a cadence of a quarter of an hour or more.
+- Changes that a member requests in the app wait in a queue and are not in the record until applied [doc].
+- Merges are not reported: a merged card disappears (R10 finds it by its email).
 
 Inferred, therefore settable or harmless:
 
-- [inf] the list without a filter has former members too. If it had not, they would merely be gone from it.
-- [inf] where the legal representative stands in a record: setting `guardian`, a path. Only one who is a
+- [inf] the list without a filter has former members too. If it did not, they would merely be missing from it.
+- [inf] where a record has the legal representative: setting `guardian`, a path. Only a representative who is a
   customer of the studio makes somebody a dependant (R8); EXTERNAL_PERSON has no id.
-- [inf] a contract that is not cancelled goes on past its `endDate`, by its extension term.
+- [inf] a contract that is not cancelled continues past its `endDate`, by its extension term.
 - [inf] without contracts, an idle period that covers today pauses the whole member; with them, it pauses the
   one contract it names.
 """
@@ -44,10 +45,10 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
-from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.errors import ConnectorError, ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.paging import Page, walk
+from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.paths import Path, getter, text
 from connectors.sdk.records import typed
 from connectors.sdk.resume import FieldFilter
@@ -80,7 +81,7 @@ class MagiclineSettings(Settings):
     """`settings:` of a club on Magicline or PerfectGym Next.
 
     :param page: customers per request.
-    :param contracts: read every member's contracts, a request each: they become groups, by the rate's name.
+    :param contracts: read the contracts of all members, one request each; they become groups, by the rate's name.
     :param guardian: path of the legal representative's customer id in a record.
     :param offset_parameter, size_parameter: names of the two parameters of a slice.
     """
@@ -151,16 +152,16 @@ class MagiclineConnector(Connector[MagiclineSettings]):
     settings_type: ClassVar[type[Settings]] = MagiclineSettings
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read every customer; Magicline cannot be asked for less, so `full` makes no difference.
+        """Read all customers; Magicline cannot be asked for less, so `full` makes no difference.
 
-        :raises ConnectorError: before the first whole slice.
+        :raises ConnectorError: before the first complete slice.
         """
         as_of = self.start()
         with self._http() as http:
             return self._walk(http, as_of)
 
     def check(self) -> str:
-        """Ask for one customer."""
+        """Read one customer."""
         with self._http() as http:
             found = self._slice(http, None, size=1).result
         return f"The key works: the studio has {'customers' if found else 'no customers'}."
@@ -188,15 +189,22 @@ class MagiclineConnector(Connector[MagiclineSettings]):
     def _walk(self, http: Http, as_of: datetime) -> Reading:
         groups: dict[str, str] = {}
 
-        def ask(offset: str | None) -> Page[dict[str, Any], str]:
-            page = self._slice(http, offset, size=self.settings.page)
+        def fetch(offset: str) -> Page[dict[str, Any], str]:
+            page = self._slice(http, offset or None, size=self.settings.page)
             rows = list(self._rows(http, page.result))
             groups.update({g["id"]: g["id"] for row in rows for g in row["groups"]})
-            return Page(rows, {row["erp_id"] for row in rows}, _next(page))
+            following = _next(page)
+            return Page(
+                rows,
+                [row["erp_id"] for row in rows],
+                following,
+                dead_end=_dead_end(page, following),
+            )
 
-        walked = walk(ask, self.settings.http, self.progress)
-        return walked.reading(
-            self._customers(walked.rows),
+        walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR, progress=self.progress)
+        rows = walk.all_rows()
+        return walk.reading(
+            self._customers(rows),
             groups_frame([{"id": k, "name": v, "active": True} for k, v in groups.items()]),
             as_of=as_of,
             column_of=COLUMN_OF,
@@ -249,7 +257,7 @@ class MagiclineConnector(Connector[MagiclineSettings]):
         return held
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
             raw.with_columns(
@@ -263,16 +271,17 @@ class MagiclineConnector(Connector[MagiclineSettings]):
 
 
 def _next(page: _Slice) -> str | None:
-    """What the next slice is asked for with.
-
-    :raises ContractChanged: there is one, and it cannot be asked for.
-    """
+    """The offset of the next slice; None: there is none, or the slice does not say."""
     if not page.has_next:
         return None
     offset = page.last_offset_id if page.offset is None else page.offset
-    if offset is None:
-        raise ContractChanged("A slice says that others follow, and not how to ask for them.")
-    return str(offset)
+    return None if offset is None else str(offset)
+
+
+def _dead_end(page: _Slice, following: str | None) -> ConnectorError | None:
+    if following is not None or not page.has_next:
+        return None
+    return ContractChanged("A slice says that there are more, but not how to request them.")
 
 
 def without(first: date, last: date, gaps: list[tuple[date, date]]) -> list[tuple[date, date]]:

@@ -1,33 +1,33 @@
 """Mindbody: studios, gyms and salons on the Public API v6.
 
-The connection's host is `https://api.mindbodyonline.com`, log-in and password are a staff user's, the extra holds
+The connection's host is `https://api.mindbodyonline.com`, login and password are a staff user's, the extra holds
 `api_key`; the club's settings name its `site_id`. From the vendor's documentation [doc] and from a transcription
-of its own SDK [3rd] (docs/erps/mindbody.md); no server of theirs was within reach, the sandbox speaks what these say:
+of its own SDK [3rd] (docs/erps/mindbody.md); no server of theirs was available, the sandbox implements what these say:
 
-- `API-Key` and `SiteId` in the header of every request; `POST usertoken/issue` gives a staff user's token.
+- `API-Key` and `SiteId` in the header of every request; `POST usertoken/issue` issues a staff user's token.
 - `GET client/clients` by limit (at most 200) and offset, with `TotalResults`; without `request.includeInactive=true` it
   hides inactive clients. `UniqueId` never changes and is the key; `Id` is a barcode that the club may change.
-- `GET client/activeclientsmemberships` for up to 200 clients at once, by `Id`. It lists what is active only; the
+- `GET client/activeclientsmemberships` for up to 200 clients at once, by `Id`. It lists active memberships only; the
   end of a membership is therefore read while it runs.
 - `GET site/memberships` is the list of groups, with `IsActive`.
-- Emails are not unique: the same first name, last name and email is what Mindbody takes for a double.
-- A merge is not told: the source client is gone (R10 finds it by its email).
-- 1000 calls a day and key. A reading of changes (`request.lastModifiedDate`) takes three: token, clients,
-  memberships of those; one of everything takes two a page of 200, the token and the list of groups. So
-  changes are read at the club's cadence and everything by its `full_read` (`24h` is meant for this ERP) and as each day
-  begins: 288 times three calls and once 102 for a club of 10,000 clients that is read every five minutes,
-  as long as a page holds all who changed since the last complete reading, and in the `overlap` before it.
-- Over the quota, live calls are billed, and those of the vendor's sandbox refused; nothing says for how long.
+- Emails are not unique: Mindbody treats clients with the same first name, last name and email as duplicates.
+- A merge is not reported: the source client disappears (R10 finds it by its email).
+- 1000 calls per day and key. A reading of changes (`request.lastModifiedDate`) takes three: token, clients and
+  their memberships; one of everything takes two per page of 200, the token and the list of groups. So
+  changes are read at the club's cadence, and everything by its `full_read` (`24h` suits this ERP) and at the start of
+  each day: 288 times three calls and once 102 for a club of 10,000 clients with a cadence of five minutes,
+  as long as one page holds all who changed since the last complete reading, and in the `overlap` before it.
+- Beyond the quota, live calls are billed, and those to the vendor's sandbox rejected; the duration is not documented.
 
 Inferred, therefore settable or harmless:
 
 - [inf] what a status means for access: setting `statuses`. `Declined` is a payment that failed while the
-  membership goes on, `Non-Member` is somebody without one.
-- [inf] the time zone of `request.lastModifiedDate` is not told: changes are asked for from `overlap` earlier.
-- [inf] whether a new membership moves the client's own stamp is not told; the next reading of everything has it.
-- [inf] `ExpirationDate` names the last day. Its time of day and "UTC" are ignored: either way it is no earlier.
+  membership continues, `Non-Member` is somebody without one.
+- [inf] the time zone of `request.lastModifiedDate` is not documented: changes are requested from `overlap` earlier.
+- [inf] whether a new membership updates the client's own stamp is not documented; the next full reading has it.
+- [inf] `ExpirationDate` is the last day. Its time of day and "UTC" are ignored: either way it is no earlier.
 - [inf] the relationship that makes somebody a dependant is the club's own: setting `guardian_relation`.
-- [inf] the token goes with its type before it; a client who is missing in the answer holds no membership.
+- [inf] the token is sent with its type before it; a client who is missing in the response holds no membership.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from connectors.sdk.base import Connector, Settings
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.paging import Page, next_offset, walk
+from connectors.sdk.paging import Order, Page, Walk, next_offset
 
 ROOT = "/public/v6"
 
@@ -89,12 +89,12 @@ ROW_SCHEMA = {
 class MindbodySettings(Settings):
     """`settings:` of a club on Mindbody.
 
-    :param site_id: the business, as Mindbody numbers it (in quotes: YAML would make it a number).
+    :param site_id: the business's number at Mindbody (in quotes: YAML would make it a number).
     :param page: clients per request.
-    :param statuses: Mindbody's word -> ours, where it means something else for this club.
-    :param guardian_relation: name of the relationship that leads from a dependant to who pays; none is read
-        where empty.
-    :param overlap: how much earlier than needed changes are asked for, in seconds or as ISO 8601 has it (`PT26H`).
+    :param statuses: Mindbody's word -> our status, if it differs for this club.
+    :param guardian_relation: name of the relationship that leads from a dependant to the person who pays; if empty,
+        none is read.
+    :param overlap: how much earlier than necessary changes are requested, in seconds or ISO 8601 (`PT26H`).
     """
 
     site_id: str = Field(min_length=1)
@@ -189,19 +189,19 @@ class MindbodyConnector(Connector[MindbodySettings]):
     answers_changes: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read every client, or those that changed since what was asked for.
+        """Read all clients, or those that changed.
 
-        :raises ConnectorError: before the first whole page.
+        :raises ConnectorError: before the first complete page.
         """
         as_of = self.start()
         with self._http() as http:
             return self._walk(http, as_of, None if full else self.since)
 
     def check(self) -> str:
-        """Log in and ask for one client."""
+        """Log in and read one client."""
         with self._http() as http:
             found = self._clients(http, 0, None, limit=1)
-        return f"Log-in works: the site has {found.pagination_response.total_results} clients."
+        return f"Login works: the site has {found.pagination_response.total_results} clients."
 
     def _http(self) -> Http:
         base = base_address(self.connection).removesuffix(ROOT)
@@ -210,7 +210,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
             raise SettingsWrong(f"The connection {self.connection.id} lacks the API key.")
         if not self.connection.login or not self.connection.password:
             raise SettingsWrong(
-                f"The connection {self.connection.id} lacks the staff user's log-in or password."
+                f"The connection {self.connection.id} lacks the staff user's login or password."
             )
         return Http.of(
             self,
@@ -250,25 +250,24 @@ class MindbodyConnector(Connector[MindbodySettings]):
                 for k in kinds
             }
 
-        def ask(offset: int | None) -> Page[dict[str, Any], int]:
-            offset = offset or 0
+        def fetch(offset: int) -> Page[dict[str, Any], int]:
             found = self._clients(http, offset, since, limit=self.settings.page)
             total = found.pagination_response.total_results
             held = self._held(http, [c.id for c in found.clients if self._may_hold(c)])
-            if since is not None:  # the list itself is for readings of everything
+            if since is not None:  # the list itself is read by full readings only
                 for m in (m for memberships in held.values() for m in memberships):
                     key = str(m.membership_id)
                     groups.setdefault(key, (m.name or key, True))
             return Page(
                 rows=list(self._rows(found.clients, held)),
-                ids={str(c.unique_id) for c in found.clients},
+                ids=[c.unique_id for c in found.clients],
                 next=next_offset(offset, len(found.clients), total),
                 total=total,
             )
 
-        walked = walk(ask, self.settings.http, self.progress)
-        return walked.reading(
-            self._customers(walked.rows),
+        walk = Walk(fetch, 0, self.settings.http, order=Order.POSITION, progress=self.progress)
+        return walk.reading(
+            self._customers(walk.all_rows()),
             groups_frame([{"id": k, "name": n, "active": a} for k, (n, a) in groups.items()]),
             as_of=as_of,
             column_of=COLUMN_OF,
@@ -276,39 +275,38 @@ class MindbodyConnector(Connector[MindbodySettings]):
         )
 
     def _may_hold(self, client: _Client) -> bool:
-        """Whether it is worth a call what the client holds."""
+        """Whether a call for the client's memberships is worthwhile."""
         return self._status(client)[0] not in ("archived", "former", "prospect")
 
     def _held(self, http: Http, ids: Sequence[str]) -> Mapping[str, list[_Membership]]:
         """Active memberships by client `Id`.
 
-        :raises ContractChanged: not of all that were asked for.
+        :raises ErpUnreachable: the list of memberships is incomplete.
+        :raises ContractChanged: it has an error for one of the clients.
         """
-        held: dict[str, list[_Membership]] = {}
-        offset: int | None = 0 if ids else None
-        while offset is not None:
+        path = f"{ROOT}/client/activeclientsmemberships"
+
+        def fetch(offset: int) -> Page[_Held, int]:
+            params = [("request.limit", 200), ("request.offset", offset)]
             found = http.json(
-                "GET",
-                f"{ROOT}/client/activeclientsmemberships",
-                _Helds,
-                params=[
-                    ("request.limit", 200),
-                    ("request.offset", offset),
-                    *(("request.clientIds", i) for i in ids),
-                ],
+                "GET", path, _Helds, params=[*params, *(("request.clientIds", i) for i in ids)]
             )
-            for client in found.client_memberships:
-                if client.error_message:
-                    raise ContractChanged("Mindbody could not tell what one of the clients holds.")
-                held.setdefault(client.client_id, []).extend(client.memberships or [])
-            total, rows = found.pagination_response.total_results, len(found.client_memberships)
-            if not rows and offset < total:
-                raise ContractChanged("Mindbody did not tell what all of the clients hold.")
-            offset = next_offset(offset, rows, total)
+            if any(client.error_message for client in found.client_memberships):
+                raise ContractChanged(
+                    "Mindbody returned an error instead of one client's memberships."
+                )
+            total, rows = found.pagination_response.total_results, found.client_memberships
+            following = next_offset(offset, len(rows), total)
+            return Page(rows, {client.client_id for client in rows}, following, total)
+
+        walk = Walk(fetch, 0 if ids else None, self.settings.http, order=Order.POSITION)
+        held: dict[str, list[_Membership]] = {}
+        for client in walk.whole(path):
+            held.setdefault(client.client_id, []).extend(client.memberships or [])
         return held
 
     def _status(self, client: _Client) -> tuple[str, str | None]:
-        """(ours, Mindbody's word where it is not understood)."""
+        """(our status, Mindbody's word if it is unknown)."""
         if not client.active:
             return "archived", None
         suspension = client.suspension_info
@@ -321,7 +319,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
         return status, word if status == "unknown" else None
 
     def _runs(self, suspension: _Suspension) -> bool:
-        """Whether it covers today, by the club's calendar; an end that is missing is open."""
+        """Whether it covers today, by the club's calendar; a missing end is open."""
         today = self.now().astimezone(self.club.timezone).date()
         start, end = _day(suspension.suspension_start_date), _day(suspension.suspension_end_date)
         return (start is None or start <= today) and (end is None or today <= end)
@@ -366,7 +364,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
             }
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
             raw.with_columns(
@@ -381,13 +379,13 @@ class MindbodyConnector(Connector[MindbodySettings]):
 
 
 def _day(moment: str | None) -> date | None:
-    """The day of a date, or of a date and time, whatever the time; None stays None.
+    """The day of a date, or of a date and time, ignoring the time; None stays None.
 
-    :raises ContractChanged: anything else; taken for "no end", it would give access for ever.
+    :raises ContractChanged: anything else; read as "no end", it would give permanent access.
     """
     if not moment:
         return None
     try:
         return date.fromisoformat(moment[:10])
     except ValueError:
-        raise ContractChanged("Mindbody states a date that is none.") from None
+        raise ContractChanged("Mindbody sent an invalid date.") from None

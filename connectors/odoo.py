@@ -1,27 +1,28 @@
 """Odoo: the generic ERP, over JSON-2 (19 and later) or its older JSON-RPC.
 
-The connection's host is the server, its password an API key (of JSON-RPC: or a password, with the user's log-in);
-the club's settings name the database. From the vendor's documentation [doc] and Odoo's own source [src]
-(docs/erps/odoo.md); no server was within reach, the sandbox speaks what these say:
+The connection's host is the server, its password an API key (of JSON-RPC: or a password, with the user's login); the
+club's settings name the database. From the vendor's documentation [doc] and Odoo's own source [src]
+(docs/erps/odoo.md); no server was available, the sandbox implements what these say:
 
 - JSON-2: `POST /json/2/<model>/<method>` with named arguments in the body, `Authorization: bearer <key>`, and
-  `X-Odoo-Database`; errors by status: 401 the key, 403 rights, 404 model or route, 422 arguments [doc, src].
-- JSON-RPC: `POST /jsonrpc`, `common.login` gives the user's number or false, every call bears it and the password;
+  `X-Odoo-Database`; errors by status: 401 the key, 403 permissions, 404 model or route, 422 arguments [doc, src].
+- JSON-RPC: `POST /jsonrpc`, `common.login` returns the user's number or false, every call carries it and the password;
   errors come with HTTP 200, their text may name people and is never passed on [src]. Deprecated in 19; newer
   servers answer 404 unless `rpc.use_deprecated_services` is set [src].
 - Searches hide archived records unless the context says `active_test: false` [doc].
-- What is empty is `false`, whatever its type [src].
+- An empty value is `false`, whatever its type [src].
 - Categories (`res.partner.category`, "tags") are held without dates, and may be archived themselves [src].
-- `write_date` is UTC and moves with the partner's own email, but not when a category is given to it from the
-  category's side. A reading of changes (setting `changes`) leaves that to the next one of everything.
-- Emails are not unique. Merging partners deletes all but one and does not say so (R10 finds it by the email).
-- Odoo 19 has no field `mobile` any more [src]: `fields_get` says which there are.
+- `write_date` is UTC and moves with the partner's own email, but not when a category is assigned to it from the
+  category's side. A reading of changes (setting `changes`) leaves that to the next full one.
+- Emails are not unique. Merging partners deletes all but one and does not report it (R10 finds it by the email).
+- Odoo 19 no longer has the field `mobile` [src]: `fields_get` says which fields there are.
 
-The walk is by id up to the highest there was at its beginning; `search_count` over the same partners is the total of
+The walk is by id, up to the highest id at its start; `search_count` over the same partners is the total of
 the certificate.
 
 [inf] Every partner is a customer unless the setting `domain` says otherwise; the server's own users and companies are
-partners too, so it should. [inf] Who is whose guardian is a field of the club's choice: setting `guardian_field`.
+partners too, so it should.
+[inf] A partner's guardian is in a field of the club's choice: setting `guardian_field`.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ from connectors.sdk.records import typed
 T = TypeVar("T")
 
 PARTNER, CATEGORY = "res.partner", "res.partner.category"
-#: archived records too.
-EVERYBODY = {"active_test": False}
-#: fields of a partner that are phones, the best first; not every version has both.
+#: the context that includes archived records.
+WITH_ARCHIVED = {"active_test": False}
+#: fields of a partner that hold phone numbers, the best first; not every version has both.
 PHONES = ("mobile", "phone")
 
 #: canonical field -> the partner's field that it is read from.
@@ -87,11 +88,11 @@ ROW_SCHEMA = {
 class OdooSettings(ChangesSettings):
     """`settings:` of a club on Odoo.
 
-    :param database: its name; JSON-2 can do without where the server has only one.
-    :param protocol: `json2` of Odoo 19 and later, `jsonrpc` of those before.
+    :param database: its name; optional with JSON-2 if the server has only one.
+    :param protocol: `json2` for Odoo 19 and later, `jsonrpc` for older versions.
     :param domain: Odoo search domain that says which partners are customers, e.g. `[["customer_rank", ">", 0]]`.
     :param page: partners per request.
-    :param guardian_field: field of a partner that leads to its guardian (`parent_id`); none is read where empty.
+    :param guardian_field: field of a partner that leads to its guardian (`parent_id`); if empty, none is read.
     """
 
     database: str | None = None
@@ -103,7 +104,7 @@ class OdooSettings(ChangesSettings):
 
 
 class _Partner(msgspec.Struct):
-    """A partner; `false` stands for nothing."""
+    """A partner; `false` is an empty value."""
 
     id: int
     active: bool
@@ -137,9 +138,9 @@ class OdooConnector(Connector[OdooSettings]):
     answers_changes: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read every partner; or, where the club has chosen so, those that changed.
+        """Read all partners; or those that changed, if the club has chosen so.
 
-        :raises ConnectorError: before the first whole page.
+        :raises ConnectorError: before the first complete page.
         """
         as_of = self.start()
         since = self.settings.since(self.since, full=full)
@@ -152,7 +153,7 @@ class OdooConnector(Connector[OdooSettings]):
             call = self._caller(http)
             partners = call(PARTNER, "search_count", int, domain=self.settings.domain)
             categories = call(CATEGORY, "search_count", int, domain=[])
-        return f"Log-in works: {partners} partners and {categories} categories."
+        return f"Login works: {partners} partners and {categories} categories."
 
     def _http(self) -> Http:
         base, settings, key = base_address(self.connection), self.settings, self.connection.password
@@ -167,7 +168,7 @@ class OdooConnector(Connector[OdooSettings]):
                 headers["X-Odoo-Database"] = settings.database
         elif not self.connection.login or not settings.database:
             raise SettingsWrong(
-                "JSON-RPC needs the user's log-in in the connection and settings: database."
+                "JSON-RPC needs the user's login in the connection, and settings: database."
             )
         return Http.of(self, base, settings.http, headers=headers)
 
@@ -211,7 +212,7 @@ class OdooConnector(Connector[OdooSettings]):
         domain.append(["id", "<=", last])
         total = call(PARTNER, "search_count", int, domain=domain)
 
-        def ask(after: int) -> tuple[list[dict[str, Any]], list[int]]:
+        def fetch(after: int) -> tuple[list[dict[str, Any]], list[int]]:
             records = call(
                 PARTNER,
                 "search_read",
@@ -224,9 +225,10 @@ class OdooConnector(Connector[OdooSettings]):
             rows = list(self._rows(records))
             return rows, [int(row["erp_id"]) for row in rows]
 
-        walked = walk_by_id(ask, last, total, settings.http, self.progress)
-        return walked.reading(
-            self._customers(walked.rows),
+        walk = walk_by_id(fetch, last, total, settings.http, self.progress)
+        rows = walk.all_rows()
+        return walk.reading(
+            self._customers(rows),
             groups,
             as_of=as_of,
             column_of=COLUMN_OF,
@@ -234,7 +236,7 @@ class OdooConnector(Connector[OdooSettings]):
         )
 
     def _fields(self, call: _Json2 | _JsonRpc) -> list[str]:
-        """The fields to read: those that every version has, and of the others those that this one has."""
+        """The fields to read: those of every version, and the optional ones of this version."""
         optional = [*PHONES, "country_code"]
         chosen = self.settings.guardian_field
         there = call(
@@ -246,7 +248,7 @@ class OdooConnector(Connector[OdooSettings]):
         )
         if chosen and chosen not in there:
             raise SettingsWrong(
-                "Odoo's partners have no field of the name in settings: guardian_field."
+                "Odoo's partners have no field named as in settings: guardian_field."
             )
         always = ["name", "active", "email", "category_id", "is_company"]
         dates = ["create_date", "write_date"]
@@ -261,7 +263,7 @@ class OdooConnector(Connector[OdooSettings]):
         for record in records:
             p = typed(record, _Partner)
             guardian = record.get(self.settings.guardian_field or "") or None
-            # a many2one comes as [id, name]
+            # a many2one is [id, name]
             if isinstance(guardian, list):
                 guardian = guardian[0] if guardian else None
             yield {
@@ -281,7 +283,7 @@ class OdooConnector(Connector[OdooSettings]):
             }
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`; a company's name is not taken apart."""
+        """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`; a company's name is not split."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         first, last = fields.split_names(raw["name"]).get_columns()
         person = ~pl.col("is_company")
@@ -309,11 +311,11 @@ class _Json2:
         :param into: the type of its result.
         :raises ConnectorError: as `Http.json`.
         """
-        body = {"context": EVERYBODY, **arguments}
+        body = {"context": WITH_ARCHIVED, **arguments}
         return self._http.json("POST", f"/json/2/{model}/{method}", into, body=body)
 
 
-class _Answer(msgspec.Struct, Generic[T]):
+class _Response(msgspec.Struct, Generic[T]):
     result: T | None = None
     error: dict[str, Any] | None = None
 
@@ -332,59 +334,59 @@ class _JsonRpc:
         :raises ConnectorError: as `Http.json`, and for errors in answers of status 200.
         """
         if self._user is None:
-            user = self._ask(
+            user = self._call(
                 "common", "login", [self._database, self._login, self._password], int | bool
             )
-            # True is no number of a user either
+            # True is not the number of a user either
             if isinstance(user, bool) or not user:
-                raise CredentialsRefused("Odoo refused our log-in.")
+                raise CredentialsRefused("Odoo rejected our credentials.")
             self._user = user
-        keywords = {"context": EVERYBODY, **arguments}
-        who: list[Any] = [self._database, self._user, self._password]
-        found: T = self._ask("object", "execute_kw", [*who, model, method, [], keywords], into)
+        keywords = {"context": WITH_ARCHIVED, **arguments}
+        login: list[Any] = [self._database, self._user, self._password]
+        found: T = self._call("object", "execute_kw", [*login, model, method, [], keywords], into)
         return found
 
-    def _ask(self, service: str, method: str, arguments: list[Any], into: Any) -> Any:
-        answer = self._http.request(
+    def _call(self, service: str, method: str, arguments: list[Any], into: Any) -> Any:
+        response = self._http.request(
             "POST",
             "/jsonrpc",
-            _Answer[into],
+            _Response[into],
             body={
                 "jsonrpc": "2.0",
                 "method": "call",
                 "id": 0,
                 "params": {"service": service, "method": method, "args": arguments},
             },
-            error_check=_judged,
+            error_check=_check_error,
         ).value
-        assert answer is not None
-        if answer.result is None:
-            raise ContractChanged(f"Odoo answered {method} with nothing.")
-        return answer.result
+        assert response is not None
+        if response.result is None:
+            raise ContractChanged(f"Odoo returned no result for {method}.")
+        return response.result
 
 
-def _judged(answer: _Answer[Any]) -> None:
-    """What an error in a 200 means. Its own text may name people and is left out (R19)."""
-    if answer.error is not None:
-        raise _refusal(answer.error)
+def _check_error(response: _Response[Any]) -> None:
+    """Raise the error in a response of status 200. Its own text may name people and is left out (R19)."""
+    if response.error is not None:
+        raise _error(response.error)
 
 
-def _refusal(error: Mapping[str, Any]) -> ConnectorError:
+def _error(error: Mapping[str, Any]) -> ConnectorError:
     data = error.get("data")
     kind = str(data.get("name", "")).rpartition(".")[2] if isinstance(data, dict) else ""
     if kind == "AccessDenied":
-        return CredentialsRefused("Odoo refused our log-in.")
+        return CredentialsRefused("Odoo rejected our credentials.")
     if kind == "AccessError":
         return CredentialsRefused(
-            "Odoo forbids what we ask.",
-            remedy="The connection's user needs the right to read contacts and their categories.",
+            "Odoo denied us access.",
+            remedy="Grant the connection's user the permission to read contacts and their categories.",
         )
     return ErpUnreachable(
-        "Odoo failed at our question.",
-        remedy="Its own log names the cause. Where it lasts, settings: database or domain is wrong.",
+        "Odoo returned an error.",
+        remedy="Odoo's own log has the cause. If it persists, settings: database or domain is wrong.",
     )
 
 
 def _text(value: str | bool | None) -> str | None:
-    """A text; `false` is Odoo's word for none."""
+    """A text; None for `false`, Odoo's empty value."""
     return value if isinstance(value, str) else None

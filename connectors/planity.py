@@ -1,27 +1,27 @@
 """Planity, the French salons' tool: the customer file's export in a file drop.
 
-Rests on docs/erps/planity.md. What the vendor documents: a card has a name, phone, e-mail, gender, birth date
-and address; it is found by name or phone; duplicates are merged by hand; somebody may be kept from booking
-online, which is matched on the mobile phone, and is then told to call. There is no public API; an export's
-form is not documented.
+Based on docs/erps/planity.md. What the vendor documents: a card has a name, phone, e-mail, gender, birth date
+and address; it is found by name or phone; duplicates are merged by hand; a customer may be blocked from booking
+online, which is matched on the mobile phone, and is then asked to call. There is no public API; the format of the
+export is not documented.
 
-Inferred, written nowhere, therefore settable:
+Inferred, documented nowhere, therefore settable:
 
-- [inf] the columns' names (`columns`), `;` between them, cp1252 or UTF-8 with BOM (both are recognised);
+- [inf] the columns' names (`columns`), `;` as delimiter, cp1252 or UTF-8 with BOM (both are recognised);
 - [inf] dates as dd/mm/yyyy, phones as `06 12 34 56 78`;
 - [inf] the export has no column of ids. Identity is then found by e-mail, phone and name (R1), and `erp_id`
-  is null. A phone is no id: families share one, people change it. If an export has ids, name their
+  is null. A phone is not an id: families share one, people change it. If an export has ids, name their
   column in `columns.id`;
 - [inf] whoever has a card is a customer.
 
 Decisions:
 
-- Most cards have no e-mail: normal here, no doubt about the file.
-- **"Bloqué RDV en ligne"** says that the person must call instead of booking online, not that they have left:
+- Most cards have no e-mail: that is normal here, and no doubt about the file.
+- **"Bloqué RDV en ligne"** says that the person has to call instead of booking online, not that they have left:
   still active (R3: only the ERP's own statement takes access away). A club that blocks people to keep them
-  out sets `blocked: suspended`; then a word that says neither yes nor no is unknown.
-- Addresses and notes are dropped at the door (R19).
-- There are no groups: cures and loyalty cards are not in the export.
+  out sets `blocked: suspended`; then a word that means neither yes nor no is unknown.
+- Addresses and notes are dropped before anything is stored (R19).
+- There are no groups: treatments and loyalty cards are not in the export.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from connectors.sdk.model import Reading, assemble, customers_frame, groups_fram
 
 
 class Columns(Settings):
-    """[inf] The export's columns; None: the export has none. Names and phone are needed, and whatever
+    """[inf] The export's columns; None: the export has no such column. Names and phone are required, and whatever
     the settings name.
     """
 
@@ -56,7 +56,7 @@ class Columns(Settings):
 
 
 class PlanitySettings(DropSettings):
-    """Settings of the `planity` connector; see the module for what they do.
+    """Settings of the `planity` connector; the module describes them.
 
     :param blocked: the status of somebody who may not book online.
     """
@@ -76,7 +76,7 @@ class PlanityConnector(DropConnector[PlanitySettings]):
     answers_past: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read the newest export whole; there is nothing less than `full` in a file."""
+        """Read the newest export completely; `full` makes no difference to a file."""
         settings = self.settings
         with open_drop(self.connection, settings, until=self.until) as drop:
             table, content = read_table(drop, settings.customers, settings)
@@ -102,11 +102,11 @@ class PlanityConnector(DropConnector[PlanitySettings]):
     def _column_of(self, table: Table) -> dict[str, str]:
         """Canonical field -> column, of those in the file.
 
-        :raises ContractChanged: a needed column, or one that the settings name, is not in the file.
+        :raises ContractChanged: a required column, or one that the settings name, is not in the file.
         """
         c = self.settings.columns
         named = [getattr(c, name) for name in c.model_fields_set]
-        # Without the column nobody would be blocked any more: all of them would come back.
+        # Without the column nobody would be blocked any more: all of them would regain access.
         blocked = c.blocked if self.settings.blocked == "suspended" else None
         table.need(x for x in (c.last_name, c.first_name, c.phone, blocked, *named) if x)
         columns = {"erp_id" if f == "id" else f: column for f, column in c.model_dump().items()}
@@ -129,7 +129,7 @@ class PlanityConnector(DropConnector[PlanitySettings]):
             }
         )
         if c.id is not None and frame.height and frame["erp_id"].null_count() == frame.height:
-            raise ContractChanged(f"Every id in {table.name} is blank.")
+            raise ContractChanged(f"All ids in {table.name} are blank.")
         return customers_frame(
             frame.with_columns(
                 fields.gender(pl.col("gender_raw")).alias("gender"), self._status().alias("status")

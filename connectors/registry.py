@@ -1,4 +1,4 @@
-"""The connectors by name. Modules are imported when asked for, so that one ERP's libraries cost another nothing."""
+"""The connectors by name. Modules are imported on demand, so that one ERP's libraries cost another nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONNECTORS = {
     "resamania": "connectors.resamania:ResamaniaConnector",
     "rest": "connectors.rest:RestConnector",
     "square": "connectors.square:SquareConnector",
-    "tryton": "connectors.tryton.connector:TrytonConnector",
+    "tryton": "connectors.tryton:TrytonConnector",
     "virtuagym": "connectors.virtuagym:VirtuagymConnector",
 }
 
@@ -29,10 +29,10 @@ CONNECTORS = {
 def connector_class(name: str) -> type[Connector[Any]]:
     """The connector of that name.
 
-    :raises KeyError: no connector of that name; the message lists those there are.
+    :raises KeyError: there is no connector of that name; the message lists those that exist.
     """
     if name not in CONNECTORS:
-        raise KeyError(f"no connector named {name!r}; there are: {', '.join(sorted(CONNECTORS))}")
+        raise KeyError(f"unknown connector {name!r}; known are {', '.join(sorted(CONNECTORS))}")
     module, _, cls = CONNECTORS[name].partition(":")
     found: type[Connector[Any]] = getattr(import_module(module), cls)
     return found

@@ -1,31 +1,31 @@
 """Resamania 2 (Stadline): French clubs, over JSON-LD collections behind a gateway.
 
-The connection's host is the gateway with its environment
-(`https://gateway.prod.gravitee.stadline.tech/resa2-prod`), log-in and password are the client id and secret, the
-extra holds `api_key`; the club's settings name the client token and the club. From the vendor's pages [doc]
-(docs/erps/resamania.md) and the vendor's own collection of example requests on GitHub
-(stadline/resamania2-partners) [ex]; no server of theirs was within reach, the sandbox speaks what these say:
+The connection's host is the gateway with its environment (`https://gateway.prod.gravitee.stadline.tech/resa2-prod`),
+login and password are the client id and secret, the extra holds `api_key`; the club's settings name the
+client token and the club. From the vendor's pages [doc] (docs/erps/resamania.md) and the vendor's own collection of
+example requests on GitHub (stadline/resamania2-partners) [ex]; no server of theirs was available, the sandbox
+implements what these say:
 
-- `POST /{client_token}/oauth/v2/token`, a form with `grant_type=client_credentials`; the gateway's key goes
+- `POST /{client_token}/oauth/v2/token`, a form with `grant_type=client_credentials`; the gateway's key is sent
   with every request, this one too (`x-gravitee-api-key`, else 401) [doc].
-- The club and, for chains, the network node are named by IRI in `x-user-club-id` and `x-user-network-node-id`; without
-  them a list is answered with 404 "Item not found", outside of our scope with 403 [doc].
+- The club and, for chains, the network node are identified by IRI in `x-user-club-id` and `x-user-network-node-id`;
+  without them a list is answered with 404 "Item not found", outside our scope with 403 [doc].
 - `GET /{client_token}/contacts`: members of a Hydra collection, 30 a page [doc] or as many as `itemsPerPage` asks for
   [ex], with a total. Newer API Platforms write the same without the prefix `hydra:`; both are read. The next
-  page is the one that the answer names; pages are never counted.
+  page is the one that the response names; pages are never counted.
 - `GET /{client_token}/subscriptions`, each with its `contact` [ex]. Never one request per contact: the gateway
   has special limits on those [doc].
-- Limits a second, a minute and a day, with resets in epoch milliseconds (`connectors.sdk.http` reads them) [doc].
+- Limits per second, minute and day, with resets in epoch milliseconds (`connectors.sdk.http` reads them) [doc].
 - Every value in a query is encoded, so that a plus sign in an email or a date arrives as one (`%2B`) [doc].
-- An email is unique per client token [doc]. Merges are not told, nor who belongs to whose family.
+- An email is unique per client token [doc]. Merges and family relations are not reported.
 - Webhooks are thin and do not say which environment they come from: each environment gets an address of its
   own, which is a club's here [doc]. They are not signed: see `connectors.sdk.webhooks.resamania`.
 
 Inferred, therefore settable or loud:
 
-- [inf] a contact's state and its words: settings `state`, `states`. A word that is not understood, or none at
-  all, changes nothing (R3).
-- [inf] keys of a subscription: settings `product`, `valid_from`, `valid_through`. One in which they are not found is
+- [inf] a contact's state and its words: settings `state`, `states`. An unknown word, or none at all, changes
+  nothing (R3).
+- [inf] keys of a subscription: settings `product`, `valid_from`, `valid_through`. A subscription without them is
   `ContractChanged`, never a lost group. `engagedThrough` [ex] is the end of a commitment, not of the subscription.
 - [inf] the addresses of next pages lack the gateway's part; both forms are read.
 - [inf] a filter for changes: setting `changed_after` (`updatedAt[after]`, say); without it every reading is a full
@@ -49,20 +49,19 @@ from connectors.sdk.base import Connector, Settings
 from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
-    ErpUnreachable,
     SettingsWrong,
 )
 from connectors.sdk.http import Http, HttpLimits, Unauthorized, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.paging import Page, walk
+from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.paths import MISSING, Path, getter, text
 from connectors.sdk.records import day, typed
 from connectors.sdk.resume import FieldFilter
 
 Status = Literal["active", "prospect", "paused", "suspended", "former", "archived", "unknown"]
 
-#: subscriptions per request, where the ERP lets us choose: they are small.
-HELD_PAGE = 500
+#: subscriptions per request, if the ERP lets us choose: they are small.
+SUBSCRIPTIONS_PAGE = 500
 
 STATES: dict[str, Status] = {"client": "active", "prospect": "prospect", "former": "former"}
 
@@ -91,14 +90,14 @@ ROW_SCHEMA = {
 class ResamaniaSettings(Settings):
     """`settings:` of a club on Resamania 2.
 
-    :param client_token: the customer of Stadline's, as it stands in addresses.
+    :param client_token: Stadline's name of its customer, as in the API's addresses.
     :param club, network_node: numbers, or IRIs (`/demoapi/clubs/1210`).
-    :param page: contacts per request, where the ERP lets us choose.
+    :param page: contacts per request, if the ERP lets us choose.
     :param state: path of a contact's state.
-    :param states: the ERP's word -> ours, beside `STATES`.
-    :param subscriptions: read them; they become groups. Without them there are none.
+    :param states: the ERP's word -> our status, in addition to `STATES`.
+    :param subscriptions: read the subscriptions, which become groups; false: there are no groups.
     :param product, valid_from, valid_through: paths in a subscription.
-    :param changed_after: name of the filter by which changed contacts are asked for; none: everything is read.
+    :param changed_after: name of the filter that returns changed contacts; none: everything is read.
     """
 
     client_token: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
@@ -125,7 +124,7 @@ class _View(msgspec.Struct):
 
 
 class _Collection(msgspec.Struct):
-    """A Hydra collection, with and without prefix."""
+    """A Hydra collection, with and without the prefix."""
 
     prefixed: list[dict[str, Any]] | None = msgspec.field(name="hydra:member", default=None)
     plain: list[dict[str, Any]] | None = msgspec.field(name="member", default=None)
@@ -138,21 +137,21 @@ class _Collection(msgspec.Struct):
     def members(self) -> list[dict[str, Any]]:
         members = self.plain if self.prefixed is None else self.prefixed
         if members is None:
-            raise ContractChanged("Resamania answered without a list of members.")
+            raise ContractChanged("Resamania responded without a list of members.")
         return members
 
     @property
     def total(self) -> int:
-        """How many there are; without it nothing would prove that all came (R14)."""
+        """How many there are; without it nothing would prove that all were received (R14)."""
         total = self.plain_total if self.prefixed_total is None else self.prefixed_total
         if total is None:
-            raise ContractChanged("Resamania does not say how many members a list has.")
+            raise ContractChanged("Resamania responded without the total of a list.")
         return total
 
     @property
     def next(self) -> str | None:
         view = self.prefixed_view or self.plain_view
-        return (view.prefixed or view.plain) if view is not None else None
+        return (view.prefixed or view.plain or None) if view is not None else None
 
 
 class _Address(msgspec.Struct, rename="camel"):
@@ -193,10 +192,10 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
     answers_changes: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read every contact; or, where the ERP has a filter for it (`changed_after`), those that changed.
+        """Read all contacts; or those that changed, if the ERP has a filter for it (`changed_after`).
 
-        :raises ConnectorError: before the first whole page of contacts, or where the subscriptions are not
-            whole: half of them would take groups away from the other half.
+        :raises ConnectorError: before the first complete page of contacts, or if the list of subscriptions is
+            incomplete.
         """
         as_of = self.start()
         since = None if full or self.settings.changed_after is None else self.since
@@ -205,10 +204,10 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
             return self._contacts(http, as_of, held, since)
 
     def check(self) -> str:
-        """Log in and ask for a page of contacts."""
+        """Log in and read a page of contacts."""
         with self._http() as http:
-            total = self._page(http, "contacts", None, {"itemsPerPage": 1}).total
-        return f"Log-in works: the club has {total} contacts."
+            total = self._page(http, "contacts", "", {"itemsPerPage": 1}).total
+        return f"Login works: the club has {total} contacts."
 
     def _http(self) -> Http:
         base, settings, connection = base_address(self.connection), self.settings, self.connection
@@ -242,7 +241,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         )
 
     def _iri(self, kind: str, name: str | int) -> str:
-        """An IRI of a number, or as it is given."""
+        """An IRI from a number, or as it is given."""
         given = str(name)
         return given if given.startswith("/") else f"/{self.settings.client_token}/{kind}/{given}"
 
@@ -261,18 +260,16 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         assert token is not None
         return f"Bearer {token.access_token}"
 
-    def _page(
-        self, http: Http, kind: str, address: str | None, params: Mapping[str, Any]
-    ) -> _Collection:
+    def _page(self, http: Http, kind: str, address: str, params: Mapping[str, Any]) -> _Collection:
         """A page of a collection.
 
-        :param address: of a page that another one named; of it only the query is used, so that no answer
-            can send our token elsewhere.
+        :param address: of a page that another one named, of which only the query is used, so that no response
+            can send our token elsewhere; empty: the first page.
         """
-        asked = list(params.items()) if address is None else parse_qsl(urlsplit(address).query)
+        query = parse_qsl(urlsplit(address).query) if address else list(params.items())
         try:
             return http.json(
-                "GET", f"/{self.settings.client_token}/{kind}", _Collection, params=asked
+                "GET", f"/{self.settings.client_token}/{kind}", _Collection, params=query
             )
         except SettingsWrong as error:
             raise SettingsWrong(
@@ -285,43 +282,42 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         except CredentialsRefused as error:
             raise CredentialsRefused(
                 error.what,
-                remedy=f"Ask Stadline to let our client read /{kind}: it is not in our scope.",
+                remedy=f"Ask Stadline to add /{kind} to our client's scope.",
             ) from None
 
     def _subscriptions(self, http: Http) -> Held:
-        """Everything that is held, by contact.
+        """All subscriptions as groups, by contact.
 
-        :raises ErpUnreachable: it did not come whole.
+        :raises ErpUnreachable: the list could not be read completely.
         """
-        held: dict[str, list[dict[str, Any]]] = {}
 
-        def ask(address: str | None) -> Page[str, str]:
-            page = self._page(http, "subscriptions", address, {"itemsPerPage": HELD_PAGE})
-            ids = []
+        def fetch(address: str) -> Page[tuple[str, dict[str, Any]], str]:
+            page = self._page(http, "subscriptions", address, {"itemsPerPage": SUBSCRIPTIONS_PAGE})
+            rows = []
             for record in page.members:
                 contact = typed(record, _Subscription).contact
                 key = _number(contact if isinstance(contact, str) else contact.iri)
-                held.setdefault(key, []).append(self._span(record))
-                ids.append(typed(record, _Linked).iri)
-            return Page(ids, set(ids), page.next, page.total)
+                rows.append((key, self._span(record)))
+            ids = [typed(record, _Linked).iri for record in page.members]
+            return Page(rows, ids, page.next, page.total)
 
-        walked = walk(ask, self.settings.http)
-        if walked.doubts or len(set(walked.rows)) != walked.total:
-            why = next(iter(walked.doubts), "Rows moved while they were read.")
-            raise ErpUnreachable(f"The subscriptions did not come whole. {why}")
+        walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR)
+        held: dict[str, list[dict[str, Any]]] = {}
+        for key, span in walk.whole(f"/{self.settings.client_token}/subscriptions"):
+            held.setdefault(key, []).append(span)
         return held
 
     def _span(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """A subscription as a group that is held.
+        """A subscription as a group.
 
-        :raises ContractChanged: it names no product, or lacks the keys of its dates.
+        :raises ContractChanged: it lacks the product, or the keys of its dates.
         """
         settings, zone = self.settings, self.club.timezone
         product = text(getter(settings.product)(record), "product")
         first, last = getter(settings.valid_from)(record), getter(settings.valid_through)(record)
         if not product or first is MISSING or last is MISSING:
             raise ContractChanged(
-                "Resamania names the keys of a subscription otherwise than the settings say.",
+                "A subscription lacks the keys that the settings name.",
                 remedy="Correct product, valid_from and valid_through in the club's settings.",
             )
         return {"id": product, "valid_from": day(first, zone), "valid_until": day(last, zone)}
@@ -331,15 +327,16 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         if since is not None and self.settings.changed_after:
             params[self.settings.changed_after] = since.isoformat(timespec="seconds")
 
-        def ask(address: str | None) -> Page[dict[str, Any], str]:
+        def fetch(address: str) -> Page[dict[str, Any], str]:
             page = self._page(http, "contacts", address, params)
             rows = list(self._rows(page.members, held))
-            return Page(rows, {row["erp_id"] for row in rows}, page.next, page.total)
+            return Page(rows, [row["erp_id"] for row in rows], page.next, page.total)
 
-        walked = walk(ask, self.settings.http, self.progress)
+        walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR, progress=self.progress)
+        rows = walk.all_rows()
         names = dict.fromkeys(g["id"] for spans in held.values() for g in spans)
-        return walked.reading(
-            self._customers(walked.rows),
+        return walk.reading(
+            self._customers(rows),
             groups_frame([{"id": name, "name": name, "active": True} for name in names]),
             as_of=as_of,
             column_of=COLUMN_OF,
@@ -370,7 +367,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
             }
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
             raw.with_columns(
@@ -388,5 +385,5 @@ def _number(iri: str) -> str:
     """`/demoapi/contacts/2974221` -> `2974221`."""
     _, slash, number = iri.rpartition("/")
     if not slash or not number:
-        raise ContractChanged("Resamania names a contact by something that is no IRI.")
+        raise ContractChanged("Resamania identified a contact by something that is not an IRI.")
     return number

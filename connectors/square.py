@@ -1,24 +1,25 @@
 """Square: shops and studios that keep their customers in Square's directory.
 
-The connection's host is `https://connect.squareup.com`, its password an access token with `CUSTOMERS_READ`. From
-the vendor's reference and guides [doc] (docs/erps/square.md); no server of theirs was within reach, the sandbox
-speaks what these say:
+The connection's host is `https://connect.squareup.com`, its password an access token with `CUSTOMERS_READ`. From the
+vendor's reference and guides [doc] (docs/erps/square.md); no server of theirs was available, the sandbox implements
+what these say:
 
 - `POST /v2/customers/search`, at most 100 a page (the limit is advisory: a page may have more or fewer), the next page
-  by `cursor`, which the last one lacks; `count: true` gives the total; sorted by creation, so that newcomers come last
-  and move nobody. Profiles without name, company, email and phone are neither listed nor counted.
-- No status: who is listed is a customer, and deleting is final. The directory may hold everybody who ever paid by
+  by `cursor`, which the last one lacks; `count: true` returns the total; sorted by creation, so that newcomers come
+  last and move nobody. Profiles without name, company, email and phone are neither listed nor counted.
+- No status: who is listed is a customer, and a deletion is final. The directory may hold everybody who ever paid by
   card, so a club on Square will want `group_required: true`.
-- `GET /v2/customers/groups`: groups by id and name, held without dates and without a switch. Segments, which Square
-  makes by rules of its own, are not read.
+- `GET /v2/customers/groups`: groups by id and name, held without dates, always in use. Segments, which Square forms by
+  rules of its own, are not read. The last page lacks `cursor` here too; because the limit is advisory, a page of a
+  single row would prove nothing.
 - A merge gives the person a third id: both profiles are deleted and a new one is created, whose source is `MERGE`. It
   names neither of the old ones (webhooks do), so R10 finds it by the email.
-- What changes shows after 30 seconds, at times after more than a minute; `updated_at` may be asked for (setting
-  `changes`), with an `overlap` well above that. Deletions and merges wait for the next reading of everything.
-- A birthday without a year has the year 0000, which is none.
-- Emails are not unique, and Square says to expect doubles.
+- A change is visible after 30 seconds, at times after more than a minute; `updated_at` can be filtered by (setting
+  `changes`), with an `overlap` well above that. Deletions and merges wait for the next full reading.
+- A birthday without a year has the year 0000, which is not a date.
+- Emails are not unique, and Square says to expect duplicates.
 
-[inf] `count` is there also when it is 0; an answer without it is `ContractChanged`.
+[inf] `count` is there also when it is 0; a response without it is `ContractChanged`.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
-from connectors.sdk.errors import ErpUnreachable, SettingsWrong
+from connectors.sdk.errors import SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.incremental import ChangesSettings
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.paging import Page, walk
+from connectors.sdk.paging import Order, Page, Walk
 
 #: canonical field -> the customer's key that it is read from.
 COLUMN_OF = {
@@ -64,7 +65,7 @@ class SquareSettings(ChangesSettings):
     """`settings:` of a club on Square.
 
     :param page: customers per request.
-    :param version: the API's version, a date; Square keeps old ones.
+    :param version: the API's version, a date; Square keeps old ones available.
     """
 
     page: int = Field(default=100, ge=1, le=100)
@@ -115,9 +116,9 @@ class SquareConnector(Connector[SquareSettings]):
     answers_changes: ClassVar[bool] = True
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read every customer; or, where the club has chosen so, those that changed.
+        """Read all customers; or those that changed, if the club has chosen so.
 
-        :raises ConnectorError: before the first whole page, or where the list of groups is not whole.
+        :raises ConnectorError: before the first complete page, or if the list of groups is incomplete.
         """
         as_of = self.start()
         since = self.settings.since(self.since, full=full)
@@ -126,9 +127,9 @@ class SquareConnector(Connector[SquareSettings]):
             return self._walk(http, as_of, groups, since)
 
     def check(self) -> str:
-        """Ask for one customer."""
+        """Read one customer."""
         with self._http() as http:
-            count = self._found(http, None, None, limit=1).count
+            count = self._found(http, "", None, limit=1).count
         return f"The token works: the directory has {count} customers."
 
     def _http(self) -> Http:
@@ -140,45 +141,42 @@ class SquareConnector(Connector[SquareSettings]):
         return Http.of(self, base, self.settings.http, headers=headers)
 
     def _groups(self, http: Http) -> list[_Group]:
-        """The whole list.
+        """The list of groups.
 
-        :raises ErpUnreachable: it did not come whole; groups that are missing would be unknown ones.
+        :raises ErpUnreachable: it could not be read completely; missing groups would be unknown ones.
         """
+        path = "/v2/customers/groups"
 
-        def ask(cursor: str | None) -> Page[_Group, str]:
-            params = {"limit": 50} if cursor is None else {"limit": 50, "cursor": cursor}
-            page = http.json("GET", "/v2/customers/groups", _Groups, params=params)
+        def fetch(cursor: str) -> Page[_Group, str]:
+            params = {"limit": 50, **({"cursor": cursor} if cursor else {})}
+            page = http.json("GET", path, _Groups, params=params)
             groups = page.groups or []
-            return Page(groups, {g.id for g in groups}, page.cursor or None)
+            return Page(groups, [g.id for g in groups], page.cursor or None)
 
-        walked = walk(ask, self.settings.http)
-        if walked.doubts:
-            raise ErpUnreachable(f"The groups did not come whole. {walked.doubts[0]}")
-        return walked.rows
+        return Walk(fetch, "", self.settings.http, order=Order.CURSOR).whole(path)
 
-    def _found(
-        self, http: Http, cursor: str | None, since: datetime | None, *, limit: int
-    ) -> _Found:
+    def _found(self, http: Http, cursor: str, since: datetime | None, *, limit: int) -> _Found:
         query: dict[str, Any] = {"sort": {"field": "CREATED_AT", "order": "ASC"}}
         if since is not None:
             earlier = (since - self.settings.overlap).astimezone(UTC)
             query["filter"] = {"updated_at": {"start_at": f"{earlier:%Y-%m-%dT%H:%M:%SZ}"}}
         body = {"limit": limit, "count": True, "query": query}
-        if cursor is not None:
+        if cursor:
             body["cursor"] = cursor
         return http.json("POST", "/v2/customers/search", _Found, body=body)
 
     def _walk(
         self, http: Http, as_of: datetime, groups: list[_Group], since: datetime | None
     ) -> Reading:
-        def ask(cursor: str | None) -> Page[dict[str, Any], str]:
+        def fetch(cursor: str) -> Page[dict[str, Any], str]:
             found = self._found(http, cursor, since, limit=self.settings.page)
             rows = list(_rows(found.customers or []))
-            return Page(rows, {row["erp_id"] for row in rows}, found.cursor or None, found.count)
+            return Page(rows, [row["erp_id"] for row in rows], found.cursor or None, found.count)
 
-        walked = walk(ask, self.settings.http, self.progress)
-        return walked.reading(
-            self._customers(walked.rows),
+        walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR, progress=self.progress)
+        rows = walk.all_rows()
+        return walk.reading(
+            self._customers(rows),
             groups_frame([{"id": g.id, "name": g.name, "active": True} for g in groups]),
             as_of=as_of,
             column_of=COLUMN_OF,
@@ -186,7 +184,7 @@ class SquareConnector(Connector[SquareSettings]):
         )
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
             raw.with_columns(

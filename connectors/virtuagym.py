@@ -2,28 +2,28 @@
 
 The connection's host is `https://api.virtuagym.com`, its password the club key ("club secret"), the extra holds
 `api_key`; the club's settings name its `club_id`. From a copy of the vendor's own documentation [doc]
-(docs/erps/virtuagym.md); no server of theirs was within reach, the sandbox speaks what it says:
+(docs/erps/virtuagym.md); no server of theirs was available, the sandbox implements what it says:
 
-- Both keys stand in the query of every request. (No query ever reaches a log line or an error, see
+- Both keys are in the query of every request. (No query ever reaches a log line or an error, see
   `connectors.sdk.http`.)
-- `GET /api/v1/club/{id}/member?from_id=…&max_results=…` gives members of rising id, at most 500, and in
-  `results_remaining` how many follow; with those before that is the total of the certificate. `sync_from` asks for
+- `GET /api/v1/club/{id}/member?from_id=…&max_results=…` returns members by ascending id, at most 500, and in
+  `results_remaining` how many follow; plus those before, that is the total of the certificate. `sync_from` returns
   changes, but any number of rows may share one timestamp, so the vendor says to walk by id: every reading is full.
-- `with=memberships` brings what each member holds, running or not, with flags: `active`, `paused`, `cancelled` (it will
-  end), `stopped` (it has), `completed`.
-- The envelope comes flat (`{"statuscode", …, "result"}`) or nested (`{"status": {"statuscode", …}, "result"}`), and its
-  status counts beside that of HTTP: 420 "no member found" on a list is an empty one.
-- Times come in seconds, in milliseconds, or as a date, also in one answer.
+- `with=memberships` adds each member's memberships, running or not, with flags: `active`, `paused`, `cancelled` (it
+  will end), `stopped` (it has ended), `completed`.
+- The envelope is flat (`{"statuscode", …, "result"}`) or nested (`{"status": {"statuscode", …}, "result"}`), and its
+  status counts in addition to that of HTTP: 420 "no member found" is an empty list.
+- Times are in seconds, in milliseconds, or a date, even within one response.
 - 500 requests an hour; beyond that status 421, not 429, without saying for how long.
-- No webhooks, and nothing of merges and families.
+- No webhooks, and nothing about merges and families.
 
 Inferred, therefore settable or harmless:
 
-- [inf] `from_id` is the last id that was seen, not the first to come: the page behind it begins above.
+- [inf] `from_id` is the last id that was seen, not the first to come: the page behind it starts above.
 - [inf] a member whose only memberships are paused is `paused`; one without any is what `active` says. A club that
-  wants a running membership says `group_required: true`.
-- [inf] a membership that is not cancelled goes on past its `contract_end_date`.
-- [inf] without `results_remaining` (older answers) the walk ends with a page that has nobody in it.
+  requires a running membership sets `group_required: true`.
+- [inf] a membership that is not cancelled continues past its `contract_end_date`.
+- [inf] without `results_remaining` (older responses) the walk ends with an empty page.
 - [inf] `unsubscribe_date` is the last day.
 """
 
@@ -48,7 +48,7 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.http import THROTTLED, Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.paging import Page, walk
+from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.records import day
 
 #: canonical field -> the member's key that it is read from.
@@ -73,15 +73,15 @@ ROW_SCHEMA = {
     **{c: CUSTOMER_SCHEMA[c] for c in ("groups", "valid_until", "created_at", "modified_at")},
 }
 
-#: beyond it a number of seconds would lie in the year 5138.
+#: as seconds, this would be the year 5138.
 MILLISECONDS_FROM = 1e11
-NOBODY = 420
+NO_MEMBER_FOUND = 420
 
 
 class VirtuagymSettings(Settings):
     """`settings:` of a club on Virtuagym.
 
-    :param club_id: the club's number, in addresses.
+    :param club_id: the club's number in the API's addresses.
     :param page: members per request.
     """
 
@@ -128,8 +128,8 @@ class _Status(msgspec.Struct):
     results_remaining: int | None = None
 
 
-class _Answer(msgspec.Struct):
-    """Both forms of the envelope."""
+class _Envelope(msgspec.Struct):
+    """Both forms of the envelope, flat and nested."""
 
     result: list[_Member] | None = None
     status: _Status | None = None
@@ -153,20 +153,21 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
     settings_type: ClassVar[type[Settings]] = VirtuagymSettings
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read every member; changes cannot be walked reliably, so `full` makes no difference.
+        """Read all members; changes cannot be walked reliably, so `full` makes no difference.
 
-        :raises ConnectorError: before the first whole page.
+        :raises ConnectorError: before the first complete page.
         """
         as_of = self.start()
         with self._http() as http:
             return self._walk(http, as_of)
 
     def check(self) -> str:
-        """Ask for one member."""
+        """Read one member."""
         with self._http() as http:
             found = self._page(http, 0, limit=1)
-        there = "members" if found.result else "no members"
-        return f"The keys work: the club has {there}."
+        if not found.result:
+            return "The keys work: the club has no members."
+        return "The keys work: the club has members."
 
     def _http(self) -> Http:
         base, connection = base_address(self.connection), self.connection
@@ -181,11 +182,11 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
         key = self.connection.extra.get("api_key")
         return key if isinstance(key, str) else None
 
-    def _page(self, http: Http, after: int, *, limit: int) -> _Answer:
-        answer = http.request(
+    def _page(self, http: Http, after: int, *, limit: int) -> _Envelope:
+        response = http.request(
             "GET",
             f"/api/v1/club/{self.settings.club_id}/member",
-            _Answer,
+            _Envelope,
             params={
                 "api_key": self._api_key,
                 "club_secret": self.connection.password,
@@ -193,42 +194,42 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
                 "max_results": limit,
                 "with": "memberships",
             },
-            empty_statuses=frozenset({NOBODY}),
-            error_check=_judged,
+            empty_statuses=frozenset({NO_MEMBER_FOUND}),
+            error_check=_check_error,
         ).value
-        return answer or _Answer(result=[], results_remaining=0)
+        return response or _Envelope(result=[], results_remaining=0)
 
     def _walk(self, http: Http, as_of: datetime) -> Reading:
         groups: dict[str, str] = {}
         seen = 0
 
-        def ask(after: int | None) -> Page[dict[str, Any], int]:
+        def fetch(after: int) -> Page[dict[str, Any], int]:
             nonlocal seen
-            page = self._page(http, after or 0, limit=self.settings.page)
+            page = self._page(http, after, limit=self.settings.page)
             members = page.result or []
             ids = [m.member_id for m in members]
-            if ids != sorted(ids) or (ids and ids[0] <= (after or 0)):
-                raise ContractChanged("It is not the page that was asked for.")
             rows = list(self._rows(members, groups))
             seen += len(rows)
             more = bool(ids) if page.remaining is None else page.remaining > 0
             return Page(
                 rows,
-                {str(i) for i in ids},
+                ids,
                 ids[-1] if ids and more else None,
                 None if page.remaining is None else seen + page.remaining,
+                keys=ids,
             )
 
-        walked = walk(ask, self.settings.http, self.progress)
-        return walked.reading(
-            self._customers(walked.rows),
+        walk = Walk(fetch, 0, self.settings.http, order=Order.KEY, progress=self.progress)
+        rows = walk.all_rows()
+        return walk.reading(
+            self._customers(rows),
             groups_frame([{"id": k, "name": v, "active": True} for k, v in groups.items()]),
             as_of=as_of,
             column_of=COLUMN_OF,
         )
 
     def _rows(self, members: list[_Member], groups: dict[str, str]) -> Iterator[dict[str, Any]]:
-        """Members of one page; `groups` (id -> name) grows by those not seen before."""
+        """Members of one page; new groups are added to `groups` (id -> name)."""
         for m in members:
             memberships = m.memberships or []
             for held in memberships:
@@ -259,20 +260,20 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
         }
 
     def _moment(self, value: int | str | None) -> datetime | None:
-        """Seconds, milliseconds, or a date (its beginning in the club's calendar)."""
+        """Seconds, milliseconds, or a date (its start in the club's calendar)."""
         if not value:
             return None
         try:
             if isinstance(value, int):
                 seconds = value / 1000 if value >= MILLISECONDS_FROM else float(value)
                 return datetime.fromtimestamp(seconds, UTC)
-            whole = datetime.combine(date.fromisoformat(value[:10]), datetime.min.time())
-            return whole.replace(tzinfo=self.club.timezone).astimezone(UTC)
+            midnight = datetime.combine(date.fromisoformat(value[:10]), datetime.min.time())
+            return midnight.replace(tzinfo=self.club.timezone).astimezone(UTC)
         except (ValueError, OverflowError, OSError):
             return None
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
             raw.with_columns(
@@ -293,19 +294,19 @@ def _status(member: _Member) -> str:
     return "paused" if held and all(m.paused for m in held) else "active"
 
 
-def _judged(answer: _Answer) -> None:
-    """What the envelope's own status means; its message may quote our question and is left out (R19)."""
-    code = answer.code
-    if code == NOBODY and not answer.result:
+def _check_error(envelope: _Envelope) -> None:
+    """Raise what the envelope's own status means; its message may quote our request and is left out (R19)."""
+    code = envelope.code
+    if code == NO_MEMBER_FOUND and not envelope.result:
         return
-    if code is None or (code < 300 and answer.result is None):
-        raise ContractChanged("Virtuagym answered without a status or a result.")
+    if code is None or (code < 300 and envelope.result is None):
+        raise ContractChanged("Virtuagym responded without a status or a result.")
     if code < 300:
         return
     if code in THROTTLED:
-        raise RateLimited(f"Virtuagym has had too many requests ({code}).")
+        raise RateLimited(f"Virtuagym is rate-limiting us (status {code}).")
     if code in (401, 403):
-        raise CredentialsRefused(f"Virtuagym refused our keys ({code}).")
+        raise CredentialsRefused(f"Virtuagym rejected our keys (status {code}).")
     if code >= 500:
-        raise ErpUnreachable(f"Virtuagym answers with an error ({code}).")
-    raise ContractChanged(f"Virtuagym did not understand our question ({code}).")
+        raise ErpUnreachable(f"Virtuagym failed with a server error (status {code}).")
+    raise ContractChanged(f"Virtuagym rejected the request (status {code}).")

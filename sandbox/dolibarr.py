@@ -1,8 +1,8 @@
 """Dolibarr's REST API for members and member types, according to its source code (docs/erps/dolibarr.md).
 
 Faithful to the source: `DOLAPIKEY` (401), `members` sorted by id, with `limit`, `sqlfilters`, `properties`,
-`category` and `pagination_data`, paged `memberstypes`; Unix times and empty strings; older versions have no
-`pagination_data`, and respond 404 to an empty list.
+`category` and `pagination_data`; `memberstypes` likewise, without a total; Unix times and empty strings; older
+versions have no `pagination_data`, and respond 404 to an empty list.
 
 Of `sqlfilters`, only the expressions that the connector uses are supported: `t.rowid:>:` and `t.tms:>=:`, joined
 by "and".
@@ -108,7 +108,9 @@ class _Api:
             return _error(401, "Unauthorized")
         limit = int(request.query_params.get("limit", 100))
         start = limit * int(request.query_params.get("page", 0))
-        rows = sorted(self.here.types(), key=_id)[start : start + limit]
+        after = _ROWID.search(request.query_params.get("sqlfilters", ""))
+        found = [t for t in self.here.types() if after is None or _id(t) > int(after[1])]
+        rows = sorted(found, key=_id)[start : start + limit]
         if not rows and self.here.old:
             return _error(404, "Not Found: No member type found")
         wanted = request.query_params.get("properties", "").split(",")

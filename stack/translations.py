@@ -32,7 +32,7 @@ PACKAGES = ("clubsync", "connectors", "plugins")
 ERRORS = frozenset({"SyncError", "ConnectorError", "Refused"})
 """Whoever derives from these says messages."""
 MARK = "message"
-RESULTS = frozenset({"check", "reach"})
+RESULTS = frozenset({"check", "test_connection", "describe_folder"})
 """Functions that answer with a message: tests of a connection."""
 NOT_SAID = frozenset({"retry_after", "status"})
 

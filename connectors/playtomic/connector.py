@@ -1,31 +1,31 @@
 """Playtomic: padel and tennis clubs, over the third-party API, or from the Manager's customer CSV.
 
-The connection's host decides: an http address is the API (log-in and password are the client id and the
+The connection's host decides: an http address is the API (login and password are the client id and the
 secret), `file:///…`, `sftp://…` or `s3://…` is a drop of Manager files (`connectors.playtomic.manager_csv`).
 
 The API, from the vendor's pages on authentication and players [doc] (docs/erps/playtomic.md); no server of theirs was
-within reach, the sandbox speaks what these pages say:
+available, the sandbox implements what these pages say:
 
-- `POST /api/v1/oauth/token` with `client_id` and `secret` gives a bearer token for an hour; 401 before
-  that is up to one new log-in per request.
+- `POST /api/v1/oauth/token` with `client_id` and `secret` returns a bearer token for an hour; an earlier 401
+  leads to at most one new login per request.
 - `GET /api/v1/venues/{venue_id}/players`, at most 100 a page, most recent first, the next page by
   `cursor_id`. The last page names no `next_cursor_id`.
 - No status, no total, no "changed since": who is listed is a customer, and every reading is a full one.
-  That a walk which ends early says so cannot be proved from within; what can be (no cursor and no player
-  twice) is. The guard and the comparison with the last snapshot (R14, R15) stand behind it.
-- A player has one name field; email is null where the person hides it. Family members hang under a
-  primary customer in the Manager [doc], of which the API tells nothing: no guardians.
+  That a list which ends early is incomplete cannot be seen from within; that no cursor and no player came twice
+  can. The guard and the comparison with the last snapshot (R14, R15) cover the rest.
+- A player has one name field; email is null if the person hides it. Family members hang under a
+  primary customer in the Manager [doc], of which the API says nothing: no guardians.
 - No merges either: an app account per way of logging in, so one person may be several players [doc].
 
 Inferred, therefore settable or loud:
 
-- [inf] the keys of a benefit (the stored page ends before them): settings `benefit_*`. A benefit in which
-  they are not found is `ContractChanged`, never a lost group.
+- [inf] the keys of a benefit (the stored page ends before them): settings `benefit_*`. A benefit without them is
+  `ContractChanged`, never a lost group.
 - [inf] an expiry with a time is UTC like the API's other times; the last day is the one on which it falls
-  in the club's calendar, and the day before where it falls on midnight. A bare date is the last day.
-- [inf] `last_registration_date` is the nearest there is to `created_at`.
-- [inf] `next_cursor_id` stands at the top of the answer. A first page that is full and names no next one is
-  checked with a page of one, so that a cursor that moved elsewhere is noticed.
+  in the club's calendar, and the day before if it falls on midnight. A bare date is the last day.
+- [inf] `last_registration_date` is the closest there is to `created_at`.
+- [inf] `next_cursor_id` is at the top of the response. A first page of several players that lacks it is
+  checked with a page of a single player, so that a cursor that moved elsewhere is noticed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from connectors.sdk.files import drop
 from connectors.sdk.files.drop import DropSettings
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.paging import Page, walk
+from connectors.sdk.paging import Order, Page, Walk
 
 #: canonical field -> the player's key that it is read from.
 COLUMN_OF = {
@@ -63,7 +63,7 @@ COLUMN_OF = {
     "groups": "benefits",
 }
 
-#: what one player becomes before texts are parsed, all at once.
+#: columns of the players before their texts are parsed, all at once.
 ROW_SCHEMA = {
     **dict.fromkeys(
         ("erp_id", "name", "email", "phone", "gender", "birth_date", "created_at", "status"),
@@ -76,9 +76,9 @@ ROW_SCHEMA = {
 class PlaytomicSettings(DropSettings):
     """`settings:` of a club on Playtomic.
 
-    :param venue_id: the venue, as Playtomic names it; needed for the API.
+    :param venue_id: the venue's id at Playtomic; needed for the API.
     :param page: players per request.
-    :param benefit_id, benefit_name, benefit_expires: keys of a benefit; one without an id is known by name.
+    :param benefit_id, benefit_name, benefit_expires: keys of a benefit; one without an id is identified by name.
     :param customers: of a drop: path or glob of the Manager's file below the connection's folder.
     """
 
@@ -109,7 +109,11 @@ class _Player(msgspec.Struct):
 
 class _Page(msgspec.Struct):
     data: list[_Player]
-    next_cursor_id: str | None = None
+    next_cursor_id: str | msgspec.UnsetType | None = msgspec.UNSET
+
+    @property
+    def next(self) -> str | None:
+        return self.next_cursor_id or None
 
 
 class PlaytomicConnector(Connector[PlaytomicSettings]):
@@ -121,13 +125,13 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
 
     @property
     def resumable_for(self) -> timedelta | None:
-        """Never: nobody states how long a cursor lives, and no total would miss who came after it."""
+        """Never: the lifetime of a cursor is documented nowhere, and there is no total to notice an early end."""
         return None
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read every player; Playtomic cannot be asked for less, so `full` makes no difference.
+        """Read all players; Playtomic cannot be asked for less, so `full` makes no difference.
 
-        :raises ConnectorError: before the first whole page, or the file is not whole.
+        :raises ConnectorError: before the first complete page, or if the file is incomplete.
         """
         if _is_drop(self.connection):
             return manager_csv.read(self.connection, self.club, self.settings)
@@ -137,26 +141,29 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
 
     @classmethod
     def test_connection(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
-        """Log in, or open the folder; which venue is the club's is in its settings."""
+        """Log in, or open the folder; the venue is in a club's settings."""
         if _is_drop(connection):
             return drop.describe_folder(connection)
         with Http(_address(connection), cls.title, HttpLimits(), now=now) as http:
             _log_in(http, connection)
-        return "Log-in works."
+        return "Login works."
 
     def check(self) -> str:
-        """Log in and ask for one player, or look for the file."""
+        """Log in and read one player, or look for the file."""
         if _is_drop(self.connection):
             return manager_csv.check(self.connection, self.settings)
         with self._http() as http:
-            page = self._page(http, None, limit=1)
-        found = "has players" if page.data else "has no players"
-        return f"Log-in works: the venue {found}."
+            page = self._page(http, "", limit=1)
+        if not page.data:
+            return "Login works: the venue has no players."
+        return "Login works: the venue has players."
 
     def _http(self) -> Http:
         base = _address(self.connection)
         if not self.settings.venue_id:
-            raise SettingsWrong("No venue is named.", remedy="Put it into settings: venue_id.")
+            raise SettingsWrong(
+                "No venue is configured.", remedy="Set the club's settings: venue_id."
+            )
         return Http.of(
             self,
             base,
@@ -164,44 +171,43 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
             login=lambda http: _log_in(http, self.connection),
         )
 
-    def _page(self, http: Http, cursor: str | None, *, limit: int) -> _Page:
+    def _page(self, http: Http, cursor: str, *, limit: int) -> _Page:
         params: dict[str, Any] = {"limit": limit, "include": "BENEFITS"}
-        if cursor is not None:
+        if cursor:
             params["cursor_id"] = cursor
         venue = quote(self.settings.venue_id or "", safe="")
         return http.json("GET", f"/api/v1/venues/{venue}/players", _Page, params=params)
 
     def _walk(self, http: Http, as_of: datetime) -> Reading:
-        limit = self.settings.page
         groups: dict[str, str] = {}
-        doubts: list[str] = []
 
-        def ask(cursor: str | None) -> Page[dict[str, Any], str]:
-            page = self._page(http, cursor, limit=limit)
-            full_and_last = page.next_cursor_id is None and len(page.data) >= limit > 1
-            if full_and_last and cursor is None and not self._names_next(http):
-                doubts.append("A full page named no next one: cursors are not understood.")
+        def fetch(cursor: str) -> Page[dict[str, Any], str]:
+            page = self._page(http, cursor, limit=self.settings.page)
             return Page(
                 rows=list(self._rows(page, groups)),
-                ids={player.player_id for player in page.data},
-                next=page.next_cursor_id,
+                ids=[player.player_id for player in page.data],
+                next=page.next,
+                end_stated=page.next_cursor_id is not msgspec.UNSET,
             )
 
-        walked = walk(ask, self.settings.http, self.progress)
-        walked.doubts[:0] = doubts
-        return walked.reading(
-            self._customers(walked.rows),
+        walk = Walk(
+            fetch,
+            "",
+            self.settings.http,
+            order=Order.CURSOR,
+            progress=self.progress,
+            probe=lambda: self._page(http, "", limit=1).next is not None,
+        )
+        rows = walk.all_rows()
+        return walk.reading(
+            self._customers(rows),
             groups_frame([{"id": k, "name": v, "active": True} for k, v in groups.items()]),
             as_of=as_of,
             column_of=COLUMN_OF,
         )
 
-    def _names_next(self, http: Http) -> bool:
-        """Whether a page of one player, of several, names the next page."""
-        return self._page(http, None, limit=1).next_cursor_id is not None
-
     def _rows(self, page: _Page, groups: dict[str, str]) -> Iterator[dict[str, Any]]:
-        """Players of one page; `groups` (id -> name) grows by those not seen before."""
+        """Players of one page; new groups are added to `groups` (id -> name)."""
         for player in page.data:
             held = []
             for benefit in player.benefits or ():
@@ -223,21 +229,21 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
     def _benefit(self, benefit: dict[str, Any]) -> tuple[str, str, date | None]:
         """(id, name, last day) of a benefit.
 
-        :raises ContractChanged: neither id nor name, no key for its expiry, or an expiry that is no date.
+        :raises ContractChanged: neither id nor name, no key for its expiry, or an expiry that is not a date.
         """
         settings = self.settings
         name = benefit.get(settings.benefit_name)
         key = benefit.get(settings.benefit_id) or name
         if not key or settings.benefit_expires not in benefit:
             raise ContractChanged(
-                "Playtomic names the keys of a benefit otherwise than the settings say.",
+                "A benefit lacks the keys that the settings name.",
                 remedy="Correct benefit_id, benefit_name and benefit_expires in the club's settings.",
             )
         expires = benefit[settings.benefit_expires]
         return str(key), str(name or key), last_day(expires, self.club.timezone)
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        """Rows as `_rows` gives them -> `CUSTOMER_SCHEMA`."""
+        """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
             raw.with_columns(
@@ -255,9 +261,9 @@ def _is_drop(connection: Connection) -> bool:
 
 
 def _address(connection: Connection) -> str:
-    """The API's address, of a connection that has all it takes to log in.
+    """The API's address, from a connection with complete credentials.
 
-    :raises SettingsWrong: it has not.
+    :raises SettingsWrong: they are incomplete.
     """
     base = base_address(connection)
     if not connection.login or not connection.password:
@@ -280,10 +286,10 @@ def _log_in(http: Http, connection: Connection) -> str:
 
 
 def last_day(expires: Any, zone: ZoneInfo) -> date | None:
-    """The last day, in the club's calendar, of what expires then; None (never) stays None.
+    """The last day before an expiry, in the club's calendar; None (never) stays None.
 
-    :param expires: an ISO date, or date and time (UTC where it has no offset).
-    :raises ContractChanged: anything else; taken for "never", it would give access for ever.
+    :param expires: an ISO date, or date and time (UTC without an offset).
+    :raises ContractChanged: anything else; read as "never", it would give permanent access.
     """
     if expires is None or expires == "":
         return None
@@ -292,7 +298,7 @@ def last_day(expires: Any, zone: ZoneInfo) -> date | None:
             return date.fromisoformat(expires)
         moment = datetime.fromisoformat(expires)
     except (TypeError, ValueError):
-        raise ContractChanged("Playtomic states an expiry that is not a date.") from None
+        raise ContractChanged("Playtomic sent an expiry that is not a date.") from None
     local = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(zone)
-    # What expires as a day begins has its last moment on the day before.
+    # What expires at midnight has its last moment on the day before.
     return local.date() - timedelta(days=1) if local.time() == time(0) else local.date()

@@ -1,12 +1,12 @@
 """The customer file of the Playtomic Manager, dropped into a folder.
 
-Columns as the Manager's own import asks for them [doc] (docs/erps/playtomic.md): name, email, phone_number, gender,
-birthdate, category_name, category_expires, and in newer ones benefit_price_id and next_due_date, which the
-sync does not need. Comma between them, as spreadsheets write it. No header may be left out.
+Columns as the Manager's own import requires them [doc] (docs/erps/playtomic.md): name, email, phone_number, gender,
+birthdate, category_name, category_expires, and in newer versions benefit_price_id and next_due_date, which the
+sync does not need. They are separated by commas, as spreadsheets write them. No header may be missing.
 
 There is no column of ids: identity is found by the engine (R1), `erp_id` is null in every row. Who is in
 the file is active; the category is the customer's group, until `category_expires` (its last day [inf]).
-[inf] Several categories of one person are several rows that are otherwise alike; they are folded into one.
+[inf] Several categories of one person are several rows that are otherwise equal; they are merged into one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NEEDED = (*dict.fromkeys(COLUMN_OF.values()), "category_expires")
 def read(connection: Connection, club: Club, settings: DropSettings) -> Reading:
     """Read the newest file.
 
-    :raises ConnectorError: no file, or not a whole one with the columns we know (R14).
+    :raises ConnectorError: no file, or not a complete one with the expected columns (R14).
     """
     with open_drop(connection, settings) as drop:
         table, content = read_table(drop, settings.customers, settings)
@@ -55,7 +55,7 @@ def read(connection: Connection, club: Club, settings: DropSettings) -> Reading:
 
 
 def check(connection: Connection, settings: DropSettings) -> str:
-    """A sentence of the files there are."""
+    """A sentence that says which files there are."""
     with open_drop(connection, settings) as drop:
         return drop.check(settings.customers)
 
@@ -64,11 +64,9 @@ def _customers(table: Table, club: Club) -> pl.DataFrame:
     expires = table.get("category_expires")
     until = fields.dates(expires)
     if until.null_count() > expires.null_count():
-        # Taken for "never", it would give access for ever.
-        raise ContractChanged(
-            f"{table.name} has {until.null_count() - expires.null_count()} dates in category_expires "
-            "that are not dates."
-        )
+        # Read as "never", it would give permanent access.
+        invalid = until.null_count() - expires.null_count()
+        raise ContractChanged(f"{table.name} has invalid dates in category_expires: {invalid}.")
     person = pl.DataFrame(
         [
             *fields.split_names(table.get("name")).get_columns(),

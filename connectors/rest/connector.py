@@ -1,4 +1,4 @@
-"""The connector: lists of groups and memberships first, then the customers, page by page."""
+"""The connector: the lists of groups and memberships first, then the customers, page by page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from connectors.rest.api import Api, ListPage
 from connectors.rest.auth import headers_of, login_of
-from connectors.rest.paging import Api, Page, Walk, pager_of
+from connectors.rest.paging import pager_of, walk_of
 from connectors.rest.records import Customers, Days, Memberships, Spans
 from connectors.rest.settings import (
     Cursor,
@@ -24,9 +25,9 @@ from connectors.rest.settings import (
 )
 from connectors.sdk import fields
 from connectors.sdk.base import Connection, Connector, Settings
-from connectors.sdk.errors import ContractChanged, ErpUnreachable, SettingsWrong
+from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, base_address
-from connectors.sdk.model import GROUP_SCHEMA, Reading, assemble, groups_frame
+from connectors.sdk.model import GROUP_SCHEMA, Reading, groups_frame
 from connectors.sdk.paths import MISSING, columns, getter, names, text
 from connectors.sdk.resume import FieldFilter
 
@@ -43,8 +44,8 @@ class RestConnector(Connector[RestSettings]):
 
     @property
     def resumable_for(self) -> timedelta | None:
-        """Not where a cursor of the ERP's own is followed without a total, nor where a path does not name all of
-        its keys, so that nobody could say what need not be kept."""
+        """Never if the ERP's cursors are followed without a total, nor if a path does not name all of its keys, so
+        that it is unknown which fields have to be stored."""
         settings = self.settings
         blind = any(
             isinstance(one.paging, Cursor | LinkHeader | NextUrl)
@@ -56,10 +57,10 @@ class RestConnector(Connector[RestSettings]):
         return super().resumable_for if named and not blind else None
 
     def read(self, *, full: bool = False) -> Reading:
-        """Read everything; or, asked to (`since`) and able to (`customers.changes`), what changed since.
+        """Read everything; or what changed since, if asked to (`since`) and able to (`customers.changes`).
 
-        :raises ConnectorError: before the first whole page of customers, or where a list that they are joined
-            with is not whole: half of the memberships would take groups away from the other half.
+        :raises ConnectorError: before the first complete page of customers, or if a list that they are joined with
+            is incomplete.
         """
         as_of = self.start()
         with self._http() as http:
@@ -67,12 +68,12 @@ class RestConnector(Connector[RestSettings]):
 
     @classmethod
     def test_connection(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
-        """How to log in is in a club's settings: without one only the address can be judged."""
+        """How to log in is in a club's settings: without them only the address can be checked."""
         base_address(connection)
         return super().test_connection(connection, now=now)
 
     def check(self) -> str:
-        """Log in and look at the first page of every list, held against the settings."""
+        """Log in, read the first page of every list, and compare it with the settings."""
         with self._http() as http:
             api = self._api(http)
             known = self._first_groups(api)
@@ -90,7 +91,7 @@ class RestConnector(Connector[RestSettings]):
             headers=headers_of(settings, self.connection),
             bookmark=self.bookmark,
             stored_fields=FieldFilter.of(paths=needed_paths(settings)),
-            stored_headers=told_headers(settings),
+            stored_headers=stored_headers(settings),
         )
 
     def _api(self, http: Http) -> Api:
@@ -109,29 +110,29 @@ class RestConnector(Connector[RestSettings]):
             joined = self._joined(api, groups.held, memberships)
         changes = settings.customers.changes
         asked = since - changes.earlier if changes and since else None
-        more = {changes.param: _written(asked, changes.format)} if changes and asked else None
+        more = {changes.param: _formatted(asked, changes.format)} if changes and asked else None
         customers = Customers(settings, self.club, days, memberships, joined)
-        walk = Walk(api, settings.customers, CUSTOMERS, key=settings.fields.id, more=more)
+        walk = walk_of(
+            api,
+            settings.customers,
+            CUSTOMERS,
+            key=settings.fields.id,
+            more=more,
+            progress=self.progress,
+        )
         seen: list[str] = []
         for records in walk:
             customers.add(records)
-            if not seen:
-                seen = columns(records)
-            self.progress(walk.rows, walk.total)
+            seen = seen or columns(records)
         frame = customers.frame()
         if joined and not walk.doubts and asked is None and frame.height:
-            self._belongs(joined, frame)
-        column_of = self._column_of()
-        return assemble(
+            self._check_join(joined, frame)
+        return walk.reading(
             frame,
-            listed if listed is not None else _made(memberships),
+            listed if listed is not None else _groups_held(memberships),
             as_of=as_of,
-            paged=True,
-            pages=walk.pages,
-            total=walk.total,
-            doubts=walk.doubts,
-            columns=tuple(dict.fromkeys((*seen, *column_of.values()))),
-            column_of=column_of,
+            columns=seen,
+            column_of=self._column_of(),
             decided_by=self._decided_by(),
             since=asked,
         )
@@ -164,7 +165,7 @@ class RestConnector(Connector[RestSettings]):
         return {"id": key, "name": name or key, "active": active}
 
     def _joined(self, api: Api, held: Held, memberships: Memberships) -> Spans:
-        """The second list, by customer."""
+        """The list of memberships, by customer."""
         assert held.list is not None
         assert held.customer is not None
         take = getter(held.customer)
@@ -183,27 +184,20 @@ class RestConnector(Connector[RestSettings]):
     def _whole(self, api: Api, listing: Listing, setting: str) -> list[Any]:
         """All rows of a list that customers are joined with.
 
-        :raises ErpUnreachable: it cannot be proved to be whole.
+        :raises ErpUnreachable: it cannot be proved to be complete.
         """
-        walk = Walk(api, listing, setting)
-        rows = [row for page in walk for row in page]
-        doubts = list(walk.doubts)
-        if walk.total is not None and walk.total != len(rows):
-            doubts.append(f"The ERP says {walk.total} rows, {len(rows)} were received.")
-        if doubts:
-            raise ErpUnreachable(
-                f"The list at {listing.path} could not be read whole: {doubts[0]}",
-                remedy="Nothing was changed. Where it lasts, name its total or another paging in "
-                f"settings: {setting}.",
-            )
-        return rows
+        return walk_of(api, listing, setting).whole(
+            listing.path,
+            remedy="Nothing was changed. If it persists, configure the list's total or another kind of paging in "
+            f"settings: {setting}.",
+        )
 
-    def _belongs(self, joined: Spans, frame: pl.DataFrame) -> None:
+    def _check_join(self, joined: Spans, frame: pl.DataFrame) -> None:
         ids = set(frame["erp_id"])
         if joined and not any(customer in ids for customer in joined):
             raise ContractChanged(
-                f"Not one of {len(joined)} holders of a group is a customer.",
-                remedy="Correct settings: groups.held.customer or fields.id: they name different ids.",
+                f"None of the holders of a group ({len(joined)}) is a customer.",
+                remedy="Correct settings: groups.held.customer or fields.id: they are different kinds of id.",
             )
 
     def _column_of(self) -> dict[str, str]:
@@ -220,7 +214,7 @@ class RestConnector(Connector[RestSettings]):
         return out
 
     def _decided_by(self) -> tuple[str, ...]:
-        """The paths in a record that decide of its status, or of the next page, and become no field."""
+        """The paths in a record that decide its status or the next page, without becoming a field."""
         settings = self.settings
         paging = settings.customers.paging
         keys = (paging.at,) if isinstance(paging, Keyset) else ()
@@ -228,15 +222,15 @@ class RestConnector(Connector[RestSettings]):
 
     # checking
 
-    def _first(self, api: Api, listing: Listing, setting: str) -> Page:
-        """The first page of a list, which must say how the next one is asked for."""
+    def _first(self, api: Api, listing: Listing, setting: str) -> ListPage:
+        """The first page of a list, from which it has to be clear how the next one is requested."""
         pager = pager_of(listing, api, setting)
         page = api.page(listing, setting, pager.first())
         pager.next(page, len(page.records))
         return page
 
     def _first_groups(self, api: Api) -> set[str] | None:
-        """Ids of the groups on the first page, if that is all of them."""
+        """The ids of all groups; None: there are more pages, or no list."""
         known = self.settings.groups.known if self.settings.groups else None
         if known is None:
             return None
@@ -267,7 +261,7 @@ class RestConnector(Connector[RestSettings]):
         count = f"{page.total} customers" if page.total is not None else "customers without a total"
         if not page.records:
             return (
-                "Log-in works, and the list of customers is empty: the fields could not be tried."
+                "Login works; the list of customers is empty, so the fields could not be checked."
             )
         days = Days(settings, self.club)
         held = settings.groups.held if settings.groups else None
@@ -277,44 +271,48 @@ class RestConnector(Connector[RestSettings]):
         )
         customers.add(page.records)
         frame = customers.frame()
-        self._tried(frame, memberships, known)
+        self._check_plausible(frame, memberships, known)
         unknown = int((frame["status"] == "unknown").sum())
-        said = f"Log-in works: {count}, {frame.height} on the first page"
-        return said + (f"; {unknown} have a status that is not understood." if unknown else ".")
+        if unknown:
+            return (
+                f"Login works: {count}, {frame.height} on the first page, "
+                f"{unknown} of them with an unknown status."
+            )
+        return f"Login works: {count}, {frame.height} on the first page."
 
-    def _tried(
+    def _check_plausible(
         self, frame: pl.DataFrame, memberships: Memberships | None, known: set[str] | None
     ) -> None:
-        """Settings that lead somewhere, but to something else than they are called after.
+        """Find settings whose paths exist, but lead to something else.
 
         :raises SettingsWrong: with the setting's name.
         """
         emails = frame["email"].drop_nulls()
         if emails.len() and not emails.str.contains("@", literal=True).any():
             raise SettingsWrong(
-                f"Not one of {emails.len()} values at {self.settings.fields.email} is an email.",
+                f"None of the values at {self.settings.fields.email} ({emails.len()}) is an email address.",
                 remedy="Correct settings: fields.email.",
             )
         if frame["erp_id"].drop_nulls().n_unique() < frame["erp_id"].drop_nulls().len():
             raise SettingsWrong(
                 f"Several records have the same {self.settings.fields.id}.",
-                remedy="Correct settings: fields.id: it must be each customer's own.",
+                remedy="Correct settings: fields.id: it has to be unique to each customer.",
             )
         if self.settings.status.at and (frame["status"] == "unknown").all():
             raise SettingsWrong(
-                f"None of {frame.height} records has a status that the settings know.",
-                remedy=f"Correct settings: status.at ({self.settings.status.at}) or its lists of words.",
+                f"None of the records ({frame.height}) has a status that the settings list.",
+                remedy=f"Correct settings: status.at ({self.settings.status.at}), or its lists of words.",
             )
         held = set(memberships.names) if memberships else set()
         if known is not None and held and not held & known:
             raise SettingsWrong(
-                f"Not one of {len(held)} groups that are held stands in the list of groups.",
-                remedy="Correct settings: groups.held.id or groups.known.id: they name different ids.",
+                f"None of the groups that customers hold ({len(held)}) is in the list of groups.",
+                remedy="Correct settings: groups.held.id or groups.known.id: they are different kinds of id.",
             )
 
 
 def needed_paths(settings: RestSettings) -> list[str]:
-    """The paths of all that is read of an answer, and kept on a bookmark (R19)."""
+    """The paths of everything that is read of a response, and stored on a bookmark (R19)."""
     status, groups = settings.status, settings.groups
     found = [*settings.fields.paths().values(), status.at, *(one.at for one in status.unless)]
     if groups is not None:
@@ -329,7 +327,7 @@ def needed_paths(settings: RestSettings) -> list[str]:
     return [path for path in found if path]
 
 
-def told_headers(settings: RestSettings) -> list[str]:
+def stored_headers(settings: RestSettings) -> list[str]:
     """The headers that count rows or name the next page."""
     found = [
         name for one in settings.listings() for name in (one.total_header, _cursor_header(one))
@@ -341,8 +339,8 @@ def _cursor_header(listing: Listing) -> str | None:
     return listing.paging.header if isinstance(listing.paging, Cursor) else None
 
 
-def _written(moment: datetime, how: str) -> str | int:
-    """A moment as the incremental cursor wants it."""
+def _formatted(moment: datetime, how: str) -> str | int:
+    """A moment in the format of the incremental cursor."""
     utc = moment.astimezone(UTC)
     match how:
         case "iso":
@@ -354,8 +352,8 @@ def _written(moment: datetime, how: str) -> str | int:
     return utc.strftime(how)
 
 
-def _made(memberships: Memberships | None) -> pl.DataFrame:
-    """The groups that are held, all active: what an ERP has without a list of its own."""
+def _groups_held(memberships: Memberships | None) -> pl.DataFrame:
+    """The groups that customers hold, all active: for an ERP without a list of groups."""
     if memberships is None:
         return GROUP_SCHEMA.to_frame()
     return groups_frame(

@@ -1,6 +1,6 @@
-"""The record selector's other half: from the ERP's rows to canonical ones.
+"""From the ERP's records to canonical rows.
 
-A day that carries a time is the day on which it falls in the club's calendar; a last day that falls on
+A day with a time is the day on which it falls in the club's calendar; a last day that falls on
 midnight is the day before. A last day that cannot be read is not "no end" (R3).
 """
 
@@ -22,16 +22,16 @@ from connectors.sdk.errors import ContractChanged
 from connectors.sdk.model import GROUP_REF, customers_frame
 from connectors.sdk.paths import MISSING, getter, names, text
 
-#: what one record becomes before texts are parsed, all at once.
+#: columns of the records before texts are parsed, all at once.
 RAW = (
     *("id", "email", "first_name", "last_name", "name", "phone", "birth_date", "gender", "country"),
     *("guardian_id", "replaced_by", "created_at", "modified_at", "valid_from", "valid_until"),
     *("is_company", "placeholder", "status_word", "status"),
 )
 RAW_SCHEMA: dict[str, Any] = {**dict.fromkeys(RAW, pl.String()), "groups": pl.List(GROUP_REF)}
-#: without these keys nothing of a record can be trusted, or somebody would keep or lose access for it.
-_SOUND_WITHOUT = frozenset({"is_company", "placeholder"})
-#: the last day of what is over, where the ERP does not say when: it must not move from run to run.
+#: fields whose key may be missing from all records: without any other one somebody could gain or lose access.
+_OPTIONAL = frozenset({"is_company", "placeholder"})
+#: the last day of what has ended, if the ERP does not say when: it has to be the same in every run.
 LONG_AGO = date(1970, 1, 1)
 _LAST_YEAR = 2199
 _SPANS = pa.large_list(
@@ -45,7 +45,7 @@ Spans = dict[str, list[dict[str, Any]]]
 
 
 class Days:
-    """Days out of what an ERP writes, each distinct text parsed once."""
+    """Days from an ERP's texts, each distinct text parsed once."""
 
     def __init__(self, settings: RestSettings, club: Club) -> None:
         self._zone = club.timezone
@@ -54,11 +54,11 @@ class Days:
         self._known: dict[tuple[str, bool], date | None] = {}
 
     def first(self, value: str | None) -> date | None:
-        """The first day. :raises ValueError: it is no day."""
+        """The first day. :raises ValueError: it is not a day."""
         return self._day(value, last=False)
 
     def last(self, value: str | None, *, included: bool = True) -> date | None:
-        """The last day. :raises ValueError: it is no day."""
+        """The last day. :raises ValueError: it is not a day."""
         day = self._day(value, last=True)
         return day if day is None or included else day - timedelta(days=1)
 
@@ -68,7 +68,7 @@ class Days:
         key = (value.strip(), last)
         if key not in self._known:
             day = self._parsed(key[0], last)
-            # 9999-12-31 and its like mean "for ever"
+            # 9999-12-31 and the like mean "never"
             self._known[key] = day if day is None or day.year <= _LAST_YEAR else None
         return self._known[key]
 
@@ -84,7 +84,7 @@ class Days:
             except (ValueError, OverflowError):
                 day = fields.dates(pl.Series([value]))[0]
                 if day is None:
-                    raise ValueError("no day") from None
+                    raise ValueError("not a day") from None
                 found = day
         if not isinstance(found, datetime):
             return found
@@ -98,30 +98,30 @@ class Days:
         if self._format is None:
             return None
         try:
-            found = datetime.strptime(value, self._format)  # noqa: DTZ007  # who calls adds the clock
+            found = datetime.strptime(value, self._format)  # noqa: DTZ007  # the caller adds the zone
         except ValueError:
             return None
         return found if "%H" in self._format else found.date()
 
 
 def _moment(value: str) -> datetime:
-    """:raises ValueError, OverflowError: it is none."""
+    """:raises ValueError, OverflowError: it is not a moment."""
     if value.isdecimal() and len(value) in (9, 10, 12, 13):
         return datetime.fromtimestamp(int(value) / (1000 if len(value) > 10 else 1), UTC)
     return datetime.fromisoformat(value)
 
 
 def _as_iso(value: str | None) -> str | None:
-    """Seconds and milliseconds since 1970 as ISO; anything else as it came."""
+    """Seconds and milliseconds since 1970 as ISO; anything else unchanged."""
     if value is not None and value.isdecimal() and len(value) in (9, 10, 12, 13):
         return _moment(value).isoformat()
     return value
 
 
 class Memberships:
-    """Who holds what, of items inside records or of a second list; and the groups that they name.
+    """The groups that customers hold, from items inside records or from a second list.
 
-    :param names: group id -> name, of those seen.
+    :param names: group id -> name, of the groups seen.
     """
 
     def __init__(self, held: Held, days: Days) -> None:
@@ -135,16 +135,16 @@ class Memberships:
     def spans(self, items: Iterable[Any]) -> list[dict[str, Any]]:
         """Items as `GROUP_REF`s.
 
-        :raises ContractChanged: one without an id, or with a day that is none: taken for "never", an end
-            that is not understood would give access for ever.
+        :raises ContractChanged: an item without an id, or with an invalid day: read as "never", such an end would
+            give permanent access.
         """
         out = []
         for item in items:
             key = text(self._id(item), "groups.held.id")
             if not key:
                 raise ContractChanged(
-                    f"A group that somebody holds has no id at {self._held.id}"
-                    + (f"; it has {', '.join(names(item))}." if names(item) else "."),
+                    f"A membership has no group id at {self._held.id}; "
+                    f"it has {', '.join(names(item)) or 'no fields'}.",
                     remedy="Correct settings: groups.held.id.",
                 )
             name = text(self._name(item), "groups.held.name") if self._name else None
@@ -172,15 +172,15 @@ class Memberships:
             return self._days.first(value)
         except ValueError:
             raise ContractChanged(
-                "A group that somebody holds has a day that is none.",
+                "A membership has an invalid day.",
                 remedy=f"Correct settings: groups.held.{name}, or settings: date_format.",
             ) from None
 
 
 class Customers:
-    """Records, page by page, as frames; and in the end all of them as `CUSTOMER_SCHEMA`.
+    """Records, page by page, as frames; and at the end all of them as `CUSTOMER_SCHEMA`.
 
-    :param joined: customer id -> what they hold, of a second list; None: there is none.
+    :param joined: customer id -> the groups they hold, from a second list; None: there is no such list.
     """
 
     def __init__(
@@ -206,9 +206,9 @@ class Customers:
         self._words = settings.status.words()
 
     def add(self, records: Sequence[Any]) -> None:
-        """Take up a page.
+        """Add a page.
 
-        :raises ContractChanged: a setting does not fit the records.
+        :raises ContractChanged: a setting does not match the records.
         """
         columns: dict[str, list[Any]] = {
             name: self._column(name, take, records) for name, take in self._getters.items()
@@ -228,9 +228,9 @@ class Customers:
             self._pack()
 
     def _pack(self) -> None:
-        """Rows that stand in memory as Python's lists become a frame: many pages at a time, for a frame costs
-        as much for a hundred rows as for thousands."""
-        # Arrow takes lists of objects as a whole, Polars one by one
+        """Turn the rows in Python lists into a frame: many pages at a time, because a frame of a hundred rows costs
+        as much as one of thousands."""
+        # Arrow converts a list of objects at once, Polars one by one
         groups = pl.Series(pa.array(self._rows.pop("groups"), type=_SPANS))
         texts = {name: pl.Series(name, self._rows[name], dtype=pl.String) for name in RAW}
         self._frames.append(pl.DataFrame({**texts, "groups": groups}, schema=RAW_SCHEMA))
@@ -241,23 +241,23 @@ class Customers:
         for record in records:
             if not isinstance(record, dict):
                 raise ContractChanged(
-                    "A row of the list of customers is no object.",
+                    "A row of the list of customers is not an object.",
                     remedy="Correct settings: customers.records.",
                 )
         found = [take(record) for record in records]
-        lost = sum(one is MISSING for one in found)
-        strict = not self._settings.omits_empty and name not in _SOUND_WITHOUT
-        # Of an end that is left out in one record only, nobody knows whether there is none.
-        if found and (lost == len(found) and (strict or name == "id")):
+        missing = sum(value is MISSING for value in found)
+        strict = not self._settings.omits_empty and name not in _OPTIONAL
+        # If only some records lack an end, it is unknown whether theirs is open.
+        if found and (missing == len(found) and (strict or name == "id")):
             raise ContractChanged(
                 f"No record has {self._paths[name]} (settings: {setting}); "
                 f"the first one has {', '.join(names(records[0]))}.",
-                remedy=f"Correct settings: {setting}; or, where the ERP leaves out what is empty, set omits_empty.",
+                remedy=f"Correct settings: {setting}; if the ERP omits empty values, set omits_empty.",
             )
-        if lost and strict and name in ("valid_until", "status_word"):
+        if missing and strict and name in ("valid_until", "status_word"):
             raise ContractChanged(
-                f"{lost} of {len(found)} records lack {self._paths[name]} (settings: {setting}).",
-                remedy="Where the ERP leaves out what is empty, set omits_empty.",
+                f"{missing} of {len(found)} records lack {self._paths[name]} (settings: {setting}).",
+                remedy="If the ERP omits empty values, set omits_empty.",
             )
         return [text(one, setting) for one in found]
 
@@ -288,23 +288,23 @@ class Customers:
             if not found:
                 raise ContractChanged(
                     f"A record lacks {held.at} (settings: groups.held.at); it has {', '.join(names(record))}.",
-                    remedy="Correct the setting; or, where the ERP leaves out what is empty, set omits_empty.",
+                    remedy="Correct the setting; if the ERP omits empty values, set omits_empty.",
                 )
         return self._memberships.spans(found)
 
     def frame(self) -> pl.DataFrame:
-        """Everybody, as `CUSTOMER_SCHEMA`."""
+        """All records, as `CUSTOMER_SCHEMA`."""
         self._pack()
         raw = pl.concat(self._frames)
         settings, configured = self._settings, settings_of(self._settings)
         if raw.height and raw["id"].null_count() == raw.height:
-            raise ContractChanged("Every id is blank.", remedy="Correct settings: fields.id.")
+            raise ContractChanged("All ids are blank.", remedy="Correct settings: fields.id.")
         zone = self._club.timezone if settings.clock == "club" else ZoneInfo("UTC")
         formats = (settings.date_format,) if settings.date_format else ()
         split = fields.split_names(raw["name"])
-        starts, bad_start = self._all_days(raw["valid_from"], last=False)
-        ends, bad_end = self._all_days(raw["valid_until"], last=True)
-        unread = bad_start | bad_end
+        starts, invalid_start = self._all_days(raw["valid_from"], last=False)
+        ends, invalid_end = self._all_days(raw["valid_until"], last=True)
+        unread = invalid_start | invalid_end
         frame = raw.select(
             "email",
             "country",
@@ -337,24 +337,24 @@ class Customers:
         return customers_frame(frame)
 
     def _all_days(self, values: pl.Series, *, last: bool) -> tuple[pl.Series, pl.Series]:
-        """Days, and for which rows there was something that is none."""
+        """Days, and which rows have an invalid one."""
         if values.null_count() == values.len():
             nothing = pl.Series([None] * values.len(), dtype=pl.Date)
             return nothing, nothing.is_not_null()
         days: list[date | None] = []
-        bad: list[bool] = []
+        invalid: list[bool] = []
         for value in values:
             try:
                 days.append(self._days.last(value) if last else self._days.first(value))
-                bad.append(False)
+                invalid.append(False)
             except ValueError:
                 days.append(None)
-                bad.append(True)
-        return pl.Series(days, dtype=pl.Date), pl.Series(bad, dtype=pl.Boolean)
+                invalid.append(True)
+        return pl.Series(days, dtype=pl.Date), pl.Series(invalid, dtype=pl.Boolean)
 
 
 def settings_of(settings: RestSettings) -> Mapping[str, str]:
-    """Field -> path of those that are configured."""
+    """Configured field -> path."""
     return settings.fields.paths()
 
 
@@ -367,6 +367,6 @@ def _all_iso(values: pl.Series) -> pl.Series:
 
 
 def _other(name: str) -> pl.Expr:
-    """Nobody is their own guardian or successor; 0 is nobody."""
+    """The id of another record: a record is never its own guardian or successor, and 0 means none."""
     other = pl.col(name).str.strip_chars()
     return pl.when(other.ne_missing(pl.col("id")) & (other != "0")).then(other)

@@ -1,4 +1,4 @@
-"""The settings of the `rest` connector. What each means stands here, how it is done in the other modules."""
+"""The settings of the `rest` connector: what each means; how it works is in the other modules."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from connectors.sdk.fields import TRUE_WORDS, words_of
 from connectors.sdk.http import HttpLimits
 from connectors.sdk.paths import Path
 
-#: Names of headers and parameters that hold secrets: their values may only come from the connection.
+#: Names of headers and parameters for secrets, whose values may only come from the connection.
 _SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|session", re.IGNORECASE)
-#: A part of the connection in a setting: `{login}`, `{password}`, `{extra.tenant}`.
+#: A value of the connection in a setting: `{login}`, `{password}`, `{extra.tenant}`.
 PART = re.compile(r"\{(login|password|extra\.[\w.-]+)\}")
 
 Words = Annotated[tuple[str, ...], BeforeValidator(words_of)]
@@ -32,7 +32,9 @@ Params = dict[str, Scalar | list[Scalar]]
 
 def _below_the_host(value: str) -> str:
     if not value.startswith("/") or value.startswith("//") or "?" in value or "#" in value:
-        raise ValueError("write it as /members: below the connection's address, parameters apart")
+        raise ValueError(
+            "write it like /members: below the connection's address, without parameters"
+        )
     return value
 
 
@@ -40,8 +42,8 @@ def _no_secret(values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if _SECRET_NAME.search(name) and isinstance(value, str) and not PART.search(value):
             raise ValueError(
-                f"{name} looks like a secret: put its value into the connection, and here "
-                "{password}, {login} or {extra.NAME}"
+                f"{name} looks like a secret: store its value in the connection, and write "
+                "{password}, {login} or {extra.NAME} here"
             )
     return values
 
@@ -49,7 +51,7 @@ def _no_secret(values: dict[str, Any]) -> dict[str, Any]:
 def _from_the_connection(value: str) -> str:
     if not PART.search(value):
         raise ValueError(
-            "a secret has its place in the connection: write {password}, {login} or {extra.NAME}"
+            "a secret belongs in the connection: write {password}, {login} or {extra.NAME}"
         )
     return value
 
@@ -60,7 +62,7 @@ Headers = Annotated[dict[str, str], AfterValidator(_no_secret)]
 
 
 class Condition(Settings):
-    """A thing that has one of some values. :param values: `is:` in YAML; compared in lower case."""
+    """A value that is one of several. :param values: `is:` in YAML; compared in lower case."""
 
     at: Path
     values: Words = Field(alias="is", min_length=1)
@@ -70,7 +72,7 @@ class Condition(Settings):
 
 
 class NoAuth(Settings):
-    """The API asks for nothing, or all of it stands in `headers` and `params`."""
+    """The API needs no credentials, or all of them are in `headers` and `params`."""
 
     kind: Literal["none"] = "none"
 
@@ -90,24 +92,24 @@ class QueryAuth(Settings):
 
 
 class BasicAuth(Settings):
-    """Log-in and password of the connection, by HTTP Basic."""
+    """Login and password of the connection, by HTTP Basic."""
 
     kind: Literal["basic"]
 
 
 class BearerAuth(Settings):
-    """A token that does not run out, the connection's password, as `Authorization: Bearer`."""
+    """A token that does not expire, the connection's password, as `Authorization: Bearer`."""
 
     kind: Literal["bearer"]
     token: Template = "{password}"
 
 
 class OAuth2(Settings):
-    """OAuth 2 client credentials: log-in and password of the connection are the client's id and secret.
+    """OAuth 2 client credentials: login and password of the connection are the client's id and secret.
 
-    :param url: of the token: below the host, or a whole https address.
+    :param url: of the token: below the host, or a complete https address.
     :param client: whether id and secret are sent in the form or by HTTP Basic.
-    :param params: more of the form, such as `audience`.
+    :param params: more fields of the form, such as `audience`.
     """
 
     kind: Literal["oauth2"]
@@ -119,13 +121,13 @@ class OAuth2(Settings):
 
 
 class SessionAuth(Settings):
-    """A log-in of the ERP's own: some fields are sent, a token or a cookie comes back.
+    """A login of the ERP's own: fields are sent, a token or a cookie is returned.
 
-    :param path: of the log-in.
-    :param send: its fields, with parts of the connection.
-    :param form: sent as a form, not as JSON.
-    :param token: where the token stands in the answer; left out: the session is a cookie.
-    :param headers: what later requests carry; `{token}` stands for the token.
+    :param path: of the login.
+    :param send: its fields, with values of the connection.
+    :param form: send them as a form, not as JSON.
+    :param token: path of the token in the response; omitted: the session is a cookie.
+    :param headers: headers of later requests; `{token}` is replaced by the token.
     """
 
     kind: Literal["session"]
@@ -146,11 +148,11 @@ Auth = Annotated[
 
 
 class Paging(Settings):
-    """What all ways of paging share.
+    """What all kinds of paging share.
 
-    :param size: rows asked for at a time; left out: the ERP's own number.
-    :param size_param: the parameter that asks for so many.
-    :param more: where the answer says yes or no to "is there more".
+    :param size: rows per page; omitted: the ERP's own number.
+    :param size_param: the parameter for the number of rows per page.
+    :param more: path of true or false in the response: whether there are more pages.
     """
 
     size: PositiveInt | None = None
@@ -160,12 +162,12 @@ class Paging(Settings):
     @model_validator(mode="after")
     def _size_has_its_parameter(self) -> Paging:
         if (self.size is None) != (self.size_param is None) and self.kind != "range":  # type: ignore[attr-defined]  # every kind has it
-            raise ValueError("size and size_param belong together")
+            raise ValueError("size and size_param have to be set together")
         return self
 
 
 class NoPaging(Settings):
-    """All comes in one answer.
+    """There is one response.
 
     :param unlimited: the ERP is known to have no limit: then a round number of rows is no doubt.
     """
@@ -175,7 +177,7 @@ class NoPaging(Settings):
 
 
 class PageNumber(Paging):
-    """`page=1`, `page=2`, … :param last: where the answer has the number of the last page."""
+    """`page=1`, `page=2`, … :param last: path of the number of the last page in the response."""
 
     kind: Literal["page"]
     param: str = "page"
@@ -184,7 +186,7 @@ class PageNumber(Paging):
 
 
 class Offset(Paging):
-    """`offset=0`, `offset=100`, …: counted in rows that came."""
+    """`offset=0`, `offset=100`, …: the number of rows received so far."""
 
     kind: Literal["offset"]
     param: str = "offset"
@@ -192,7 +194,7 @@ class Offset(Paging):
 
 
 class Cursor(Paging):
-    """The answer has a word that leads to the next page. :param at, header: where it stands."""
+    """The response has a cursor for the next page. :param at, header: its path, or its header."""
 
     kind: Literal["cursor"]
     param: str = "cursor"
@@ -200,9 +202,9 @@ class Cursor(Paging):
     header: str | None = None
 
     @model_validator(mode="after")
-    def _stands_in_one_place(self) -> Cursor:
+    def _has_one_place(self) -> Cursor:
         if (self.at is None) == (self.header is None):
-            raise ValueError("name one of at (in the answer) and header")
+            raise ValueError("set either at (in the response) or header")
         return self
 
 
@@ -213,17 +215,17 @@ class LinkHeader(Paging):
 
 
 class NextUrl(Paging):
-    """The answer has the next page's whole address, on the ERP's own host."""
+    """The response has the next page's address, on the ERP's own host."""
 
     kind: Literal["next_url"]
     at: Path
 
 
 class Keyset(Paging):
-    """The next page begins behind the last row's key: `after_id=812`.
+    """The next page starts behind the last row's key: `after_id=812`.
 
-    :param at: the key in a record, by which the ERP sorts.
-    :param first: what the first request says; left out: nothing.
+    :param at: path of the key in a record, by which the ERP sorts.
+    :param first: the parameter's value in the first request; omitted: the parameter is omitted.
     """
 
     kind: Literal["keyset"]
@@ -247,10 +249,10 @@ AnyPaging = Annotated[
 
 
 class Changes(Settings):
-    """How to ask for what changed since a moment.
+    """How to request what changed since a moment.
 
     :param format: `iso`, `epoch` (seconds), `epoch_ms`, or a strftime pattern, in UTC.
-    :param overlap: asked for that much earlier, in minutes: clocks differ, and rows are written late.
+    :param overlap: how much earlier changes are requested, in minutes: clocks differ, and rows are written late.
     """
 
     param: str
@@ -261,7 +263,7 @@ class Changes(Settings):
     @classmethod
     def _known(cls, value: str) -> str:
         if value not in ("iso", "epoch", "epoch_ms") and "%" not in value:
-            raise ValueError("write iso, epoch, epoch_ms or a pattern like %Y-%m-%d %H:%M:%S")
+            raise ValueError("write iso, epoch, epoch_ms or a pattern such as %Y-%m-%d %H:%M:%S")
         return value
 
     @property
@@ -274,10 +276,10 @@ class Listing(Settings):
 
     :param path: below the connection's address and `base_path`.
     :param params: of the query; of a POST without `in_query`, of the body.
-    :param records: record selector: where the answer has its rows; left out: the answer is the list.
-    :param null_is_empty: null in their place means that there are none.
-    :param total: where each answer says how many rows there are in all; `total_header`: in which header.
-    :param empty_statuses: statuses that say "no rows", such as 404 behind the last page.
+    :param records: record selector: path of the rows in the response; omitted: the response is the list.
+    :param null_is_empty: null instead of the rows means that there are none.
+    :param total: path of the number of all rows in each response; `total_header`: the header that has it.
+    :param empty_statuses: statuses that mean "no rows", such as 404 behind the last page.
     """
 
     path: Below
@@ -299,7 +301,7 @@ class Listing(Settings):
 
     @property
     def query(self) -> bool:
-        """Whether parameters stand in the query."""
+        """Whether parameters are sent in the query."""
         return self.method == "GET" if self.in_query is None else self.in_query
 
 
@@ -313,9 +315,9 @@ class CustomerListing(Listing):
 
 
 class Fields(Settings):
-    """Canonical field -> its path in a record. Left out: the ERP does not have it.
+    """Canonical field -> its path in a record. Omitted: the ERP does not have it.
 
-    :param name: first and last name in one (rule: `fields.split_name`).
+    :param name: first and last name in one field (rule: `fields.split_name`).
     """
 
     id: Path
@@ -337,7 +339,7 @@ class Fields(Settings):
     placeholder: Path | None = None
 
     def paths(self) -> dict[str, str]:
-        """Field -> path, of those that are configured."""
+        """Configured field -> path."""
         return {name: path for name, path in self.model_dump().items() if path}
 
 
@@ -345,7 +347,7 @@ Meaning = Literal["active", "prospect", "paused", "suspended", "former", "archiv
 
 
 class Override(Condition):
-    """A condition, and the status of whom it holds for."""
+    """A condition, and the status of the records for which it holds."""
 
     means: Meaning
 
@@ -353,9 +355,9 @@ class Override(Condition):
 class StatusRule(Settings):
     """What the ERP's words mean. Words are compared in lower case; blank is unknown.
 
-    :param at: the status in a record.
-    :param otherwise: what a word in none of the lists means.
-    :param unless: looked at before the words, in order.
+    :param at: path of the status in a record.
+    :param otherwise: the meaning of a word in none of the lists.
+    :param unless: conditions that take precedence over the words, in order.
     """
 
     at: Path | None = None
@@ -372,10 +374,10 @@ class StatusRule(Settings):
     @model_validator(mode="after")
     def _says_something(self) -> StatusRule:
         if self.at is not None and not self.words() and self.otherwise == "unknown":
-            raise ValueError("no word means anything: list those of active, at least")
+            raise ValueError("no words are listed: list at least those of active")
         twice = [w for w, n in self._counted().items() if n > 1]
         if twice:
-            raise ValueError(f"{', '.join(twice)} stands in two lists")
+            raise ValueError(f"in two lists: {', '.join(twice)}")
         return self
 
     def words(self) -> dict[str, str]:
@@ -395,16 +397,16 @@ class StatusRule(Settings):
 
 
 class Held(Settings):
-    """Who holds which group: a list inside each record (`at`), or a second list (`list` and `customer`).
+    """The groups that customers hold: a list inside each record (`at`), or a second list (`list` and `customer`).
 
-    :param at: the list in a customer's record.
-    :param list: a list of the API, read whole before the customers.
-    :param customer: in its rows, the customer's id.
-    :param id: the group's id in an item; left out: the item is the id.
-    :param name: its name, where the ERP has no list of groups.
-    :param from_: `from:` in YAML, the first day; `until`: the last one.
-    :param until_included: whether that day itself still counts.
-    :param ended: held no more, whatever the days say.
+    :param at: path of the list in a customer's record.
+    :param list: a list of the API, read completely before the customers.
+    :param customer: path of the customer's id in its rows.
+    :param id: path of the group's id in an item; omitted: the item is the id.
+    :param name: path of its name, if the ERP has no list of groups.
+    :param from_: `from:` in YAML, path of the first day; `until`: of the last one.
+    :param until_included: whether the last day itself still counts.
+    :param ended: a condition for memberships that have ended, whatever the days say.
     """
 
     at: Path | None = None
@@ -418,18 +420,18 @@ class Held(Settings):
     ended: Condition | None = None
 
     @model_validator(mode="after")
-    def _stands_in_one_place(self) -> Held:
+    def _has_one_place(self) -> Held:
         if (self.at is None) == (self.list is None):
-            raise ValueError("name one of at (inside the record) and list (a list of its own)")
+            raise ValueError("set either at (inside the record) or list (a second list)")
         if (self.list is None) != (self.customer is None):
-            raise ValueError("list and customer belong together")
+            raise ValueError("list and customer have to be set together")
         return self
 
 
 class GroupList(Settings):
     """The ERP's own list of groups, plans or products.
 
-    :param active: whether the ERP still has it in use; left out: all are active.
+    :param active: path of whether the ERP still uses the group; omitted: all are active.
     """
 
     list: Listing
@@ -440,20 +442,20 @@ class GroupList(Settings):
 
 
 class Groups(Settings):
-    """Groups: who holds them, and what there is. Without `known` they are made from what is held."""
+    """Groups: who holds them, and which there are. Without `known` they are derived from those held."""
 
     held: Held
     known: GroupList | None = None
 
 
 class Errors(Settings):
-    """Errors that come with status 200.
+    """Errors in responses of status 200.
 
-    :param at: an answer that has anything there is an error.
-    :param ok: an answer for which this does not hold is an error.
-    :param code: the ERP's word for what went wrong, which the lists below know.
-    :param refused: our key is not known; `expired`: the session has run out; `throttled`: too many requests.
-    :param wait: where a throttled answer says how many seconds to wait.
+    :param at: a response that has anything there is an error.
+    :param ok: a response for which this condition does not hold is an error.
+    :param code: path of the ERP's word for the error, for the lists below.
+    :param refused: wrong credentials; `expired`: the session has expired; `throttled`: too many requests.
+    :param wait: path of the number of seconds to wait, in a throttled response.
     """
 
     at: Path | None = None
@@ -466,15 +468,15 @@ class Errors(Settings):
 
 
 class RestSettings(Settings):
-    """Settings of the `rest` connector; see the package for what it does with them.
+    """Settings of the `rest` connector; the package describes how they are used.
 
-    :param name: the ERP's name, for sentences.
-    :param base_path: before every path of the lists.
-    :param headers: sent with every request; parts of the connection in braces.
+    :param name: the ERP's name, for messages.
+    :param base_path: prefix of the paths of all lists.
+    :param headers: sent with every request; values of the connection in braces.
     :param params: parameters of every request.
-    :param clock: what moments without an offset mean.
+    :param clock: time zone of moments without an offset.
     :param date_format: strptime pattern of days and moments, tried before the usual ones.
-    :param omits_empty: the ERP leaves out keys that are empty: then a key that is not there is no mistake.
+    :param omits_empty: the ERP omits keys with empty values: then a missing key is not an error.
     """
 
     name: str = "The ERP"

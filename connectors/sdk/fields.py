@@ -1,8 +1,8 @@
-"""From an ERP's words to canonical values: texts, phones, dates, moments, yes and no, names, gender.
+"""From an ERP's words to canonical values: text, phones, dates, moments, booleans, names, gender.
 
-Everything takes and gives Polars series or expressions. What a library must judge one by one (phones,
-names) is judged once per distinct value; phones of the usual forms are recognised by expressions built
-from the library's own metadata, because the library needs 50 to 100 µs a number.
+Everything takes and returns Polars series or expressions. What a library has to parse one by one (phones,
+names) is parsed once per distinct value; phones in the usual formats are recognised by expressions built
+from the library's own metadata, because the library takes 50 to 100 µs per number.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 import polars as pl
 
-#: Words that say yes, no, and "is a customer now" in the languages that our clubs' ERPs speak.
+#: Words for "yes", "no" and "is a customer" in the languages of our clubs' ERPs.
 TRUE_WORDS = (
     *("1", "true", "t", "yes", "y", "x", "on", "active", "enabled"),
     *("vrai", "oui", "o", "actif", "active", "actifs"),
@@ -79,12 +79,12 @@ _GENDERS = {
     **dict.fromkeys((*_FEMALE, *_FEMALE_DE), "female"),
 }
 
-#: Characters that nobody sees and that make equal texts unequal.
+#: Invisible characters, which make equal texts unequal.
 INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
 
 
 def text(column: pl.Expr) -> pl.Expr:
-    """Strip blanks (no-break and invisible ones too); what is then empty becomes null."""
+    """Strip white space (no-break and invisible characters too); empty text becomes null."""
     out = column.str.replace_all(f"[{INVISIBLE}\0]", "").str.strip_chars()
     return pl.when(out != "").then(out)
 
@@ -100,7 +100,7 @@ def words(values: Iterable[str]) -> list[str]:
 
 
 def words_of(values: object) -> object:
-    """A word or a list of words from YAML; booleans and numbers are the words they were written as."""
+    """A word or a list of words from YAML; booleans and numbers become the words they were written as."""
     if values is None:
         return None
     if isinstance(values, str | int | float):
@@ -119,18 +119,18 @@ def words_of(values: object) -> object:
 
 
 def truth(column: pl.Expr, true: Iterable[str] = TRUE_WORDS) -> pl.Expr:
-    """Yes or no: one of `true` is true, any other word is false, blank is null."""
+    """One of the `true` words is true, any other word is false, blank is null."""
     word = key(column)
     return pl.when(word.is_not_null()).then(word.is_in(words(true)))
 
 
 def gender(column: pl.Expr) -> pl.Expr:
-    """`male`, `female`, or null for everything else (hidden, other, not understood)."""
+    """`male`, `female`, or null for everything else (hidden, other, unknown)."""
     return key(column).replace_strict(_GENDERS, default=None, return_dtype=pl.String)
 
 
 def country(column: pl.Expr) -> pl.Expr:
-    """An ISO 3166 code of two letters in capitals; anything else as the ERP has it."""
+    """A two-letter ISO 3166 code in capitals; anything else as the ERP has it."""
     value = text(column)
     code = value.str.to_uppercase()
     return pl.when(code.str.contains(r"^[A-Z]{2}$")).then(code).otherwise(value)
@@ -138,7 +138,7 @@ def country(column: pl.Expr) -> pl.Expr:
 
 # Dates -----------------------------------------------------------------------------------------
 
-#: ISO first; day before month after it, as all of Europe writes; with the separators in use.
+#: ISO first, then day before month, as all of Europe writes, with the separators in use.
 DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y%m%d")
 _TIMES = ("%H:%M:%S%.f", "%H:%M")
 
@@ -146,7 +146,7 @@ _TIMES = ("%H:%M:%S%.f", "%H:%M")
 def _first_that_parses(
     values: pl.Series, tries: Sequence[Callable[[pl.Expr], pl.Expr]]
 ) -> pl.Series:
-    """Each value by the first of `tries` that makes something of it; stops when nothing is left."""
+    """Each value by the first of `tries` that parses it; stops when all are parsed."""
     frame = pl.DataFrame({"raw": values})
     out: pl.Series | None = None
     for attempt in tries:
@@ -167,9 +167,9 @@ def _as_moment(fmt: str, zone: str | None = None) -> Callable[[pl.Expr], pl.Expr
 
 
 def dates(values: pl.Series, formats: Sequence[str] = ()) -> pl.Series:
-    """Days. The given formats (strptime) come before `DATE_FORMATS`; a time of day is dropped.
+    """Days. The given formats (strptime) take precedence over `DATE_FORMATS`; a time of day is dropped.
 
-    What is no date, or outside of the years 1900 to 2199 (`0000-00-00` and its like), is null.
+    Anything else, and dates outside the years 1900 to 2199 (such as `0000-00-00`), become null.
     """
     raw = values.to_frame("raw").select(text(pl.col("raw").cast(pl.String)))["raw"]
     distinct = raw.drop_nulls().unique()
@@ -201,8 +201,8 @@ def _midnight(formats: Sequence[str]) -> Callable[[pl.Series], pl.Series]:
 
 
 def moments(values: pl.Series, zone: ZoneInfo, formats: Sequence[str] = ()) -> pl.Series:
-    """Moments in UTC (microseconds). With an offset or Z they mean what they say; without, the club's
-    clock; a date alone is the beginning of that day. What is no moment is null.
+    """Moments in UTC (microseconds). Without an offset or Z they are in `zone`; a date alone is the start of that
+    day. Anything else becomes null.
 
     :param formats: strptime formats to try first; those without an hour are formats of dates.
     """
@@ -211,7 +211,7 @@ def moments(values: pl.Series, zone: ZoneInfo, formats: Sequence[str] = ()) -> p
         pl.col("raw").str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})T", "$1 "),
         offset=pl.col("raw").str.contains(r"\d{1,2}:\d{2}.*(?:[Zz]|[+-]\d{2}:?\d{2})$"),
     )
-    # A value with an offset is parsed by the aware formats only, one without by the others only.
+    # A value with an offset is parsed by the aware formats only, one without by the naive ones only.
     with_offset = (
         pl.when(pl.col("offset"))
         .then(pl.col("raw"))
@@ -249,7 +249,7 @@ _PUNCTUATION = r"[\s.\-/()\u2010-\u2015]"
 @lru_cache(maxsize=64)
 def _usual_forms(region: str) -> tuple[str, int, str] | None:
     """(national prefix, country code, pattern of the number without it) of a region whose numbers are
-    plain enough to be recognised without the library; else None.
+    regular enough to be recognised without the library; None: they are not.
     """
     meta = phonenumbers.PhoneMetadata.metadata_for_region(region)
     if meta is None or meta.country_code is None or meta.general_desc is None:
@@ -258,16 +258,16 @@ def _usual_forms(region: str) -> tuple[str, int, str] | None:
     prefix = meta.national_prefix_for_parsing or ""
     if pattern is None or not re.fullmatch(r"\d?", prefix) or meta.national_prefix_transform_rule:
         return None
-    # A number that is whole with its prefix would be ambiguous: the library is to say.
+    # A number that is also valid with its prefix would be ambiguous: the library decides.
     if prefix and re.match(rf"(?:{pattern})", prefix + "0" * 20):
         return None
     return prefix, meta.country_code, pattern
 
 
 def _library_phone(raw: str, region: str) -> str:
-    """One number by the library: E.164, or as it came.
+    """One number by the library: E.164, or unchanged.
 
-    A cell with letters in it is a remark ("voir sa mère") and stays: the library would read the letters
+    A cell with letters is a remark ("voir sa mère") and stays: the library would read the letters
     as digits of a keypad.
     """
     if any(c.isalpha() for c in raw):
@@ -282,10 +282,10 @@ def _library_phone(raw: str, region: str) -> str:
 
 
 def phones(values: pl.Series, region: str) -> pl.Series:
-    """Phones to E.164; what does not parse stays as it came, stripped; blank is null.
+    """Phones to E.164; what cannot be parsed stays as it is, stripped; blank is null.
 
     :param values: strings.
-    :param region: ISO 3166 alpha-2 country in which numbers without a prefix are read.
+    :param region: ISO 3166 alpha-2 country as which numbers without a prefix are parsed.
     """
     name = values.name
     frame = pl.DataFrame({"raw": values.cast(pl.String)}).with_columns(text(pl.col("raw")))
@@ -296,17 +296,17 @@ def phones(values: pl.Series, region: str) -> pl.Series:
         digits = pl.col("raw").str.replace_all(_PUNCTUATION, "")
         local = digits.str.extract(rf"^{prefix}((?:{pattern}))$", 1)
         full = digits.str.extract(rf"^\+{code}((?:{pattern}))$", 1)
-        # 00 and 011 lead abroad, also where numbers at home may begin so.
+        # 00 and 011 are international prefixes, even if domestic numbers may start with them.
         plain = pl.col("raw").str.contains(r"^\+?[0-9(]") & ~digits.str.contains("^(00|011)")
         usual = pl.when(plain).then(pl.lit(f"+{code}") + pl.coalesce(local, full))
     frame = frame.with_columns(phone=usual)
     odd = frame.filter(pl.col("phone").is_null() & pl.col("raw").is_not_null())["raw"].unique()
     if odd.len():
-        judged = {raw: _library_phone(raw, region.upper()) for raw in odd}
+        parsed = {raw: _library_phone(raw, region.upper()) for raw in odd}
         frame = frame.with_columns(
             pl.coalesce(
                 pl.col("phone"),
-                pl.col("raw").replace_strict(judged, default=None, return_dtype=pl.String),
+                pl.col("raw").replace_strict(parsed, default=None, return_dtype=pl.String),
             ).alias("phone")
         )
     return frame["phone"].alias(name)
@@ -324,10 +324,10 @@ _PARTICLES = frozenset(_PARTICLE_WORDS.split())
 def split_name(name: str) -> tuple[str | None, str | None]:
     """A name in one field -> (first name, last name).
 
-    In this order: "Last, First" is split at the comma; words wholly in capitals beside words that are not
-    are the last name ("DUPONT Marie", "Marie DE LA TOUR"); else the last word is the last name, with the
-    particles before it ("Anna van der Berg"). One word alone is a first name. Right for most, wrong for
-    some (two Spanish surnames): an ERP that has two fields is to be read from two fields.
+    In this order: "Last, First" is split at the comma; words in capitals next to words that are not
+    are the last name ("DUPONT Marie", "Marie DE LA TOUR"); otherwise the last word is the last name, with the
+    particles before it ("Anna van der Berg"). A single word is a first name. This is right for most names and
+    wrong for some (two Spanish surnames): an ERP with two fields should be read from two fields.
     """
     before, comma, after = name.partition(",")
     if comma and before.strip() and after.strip():
@@ -363,10 +363,3 @@ def split_names(values: pl.Series) -> pl.DataFrame:
         .join(table, on="name", how="left", maintain_order="left")
         .select("first_name", "last_name")
     )
-
-
-def on_distinct(values: pl.Series, judge: Callable[[str], str | None]) -> pl.Series:
-    """Apply `judge` once to each distinct value; null stays null."""
-    distinct = values.drop_nulls().unique()
-    judged = {v: judge(v) for v in distinct}
-    return values.replace_strict(judged, default=None, return_dtype=pl.String)

@@ -1,8 +1,8 @@
-"""What is asked of a person who makes a connection to an ERP: one form per connector.
+"""The form of an ERP's Airflow connection: one per connector.
 
-It stands beside the connectors and not in them, because Airflow reads it at the start of every process,
-also of those that never read an ERP: this module imports nothing. What the fields mean to a connector is
-said in its own module.
+The forms are here and not in the connectors because Airflow reads them at the start of every process,
+also of those that never read an ERP: this module imports nothing. What a field means to a connector is
+documented in its own module.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ class Extra:
 
     :param name: its key there.
     :param help: one or two sentences below the field.
-    :param secret: hidden as it is typed, and masked ever after.
-    :param lines: holds several lines, which a one-line field would run together. Such a field cannot be
-        hidden as it is typed; it is masked afterwards where Airflow knows its name for a secret's.
-    :param section: heading of the part of the form in which it stands, of its own; None: the first.
+    :param secret: hidden while it is typed, and masked afterwards.
+    :param lines: holds several lines, which a one-line field would join. Such a field cannot be hidden while it
+        is typed; it is masked afterwards if Airflow recognises its name as a secret's.
+    :param section: heading of the section of the form that contains it; None: the first section.
     """
 
     name: str
@@ -32,17 +32,17 @@ class Extra:
 
 @dataclass(frozen=True)
 class Form:
-    """A connection's form. `login` and `password` are labels; None: the ERP has no such thing.
+    """A connection's form. `login` and `password` are labels; None: the ERP has no such field.
 
     :param title: the ERP's name, the connector's `title`.
     :param address: label of the host.
-    :param example: an address, shown while the field is empty.
+    :param example: an address that is shown while the field is empty.
     """
 
     title: str
     address: str = "Address"
     example: str = "https://erp.example.com"
-    login: str | None = "Log-in"
+    login: str | None = "Login"
     password: str | None = "Password"
     login_hint: str = ""
     password_hint: str = ""
@@ -50,14 +50,14 @@ class Form:
 
     @property
     def fields(self) -> tuple[Extra, ...]:
-        """The fields of the extra: what all have, and the ERP's own."""
+        """The fields of the extra: those of all ERPs, and the ERP's own."""
         return (WEBHOOK_SECRET, *self.extras)
 
 
 WEBHOOK_SECRET = Extra(
     "webhook_secret",
     "Webhook secret",
-    "Secret or key of the ERP's webhooks (whsec_… of Standard Webhooks); leave it empty where the ERP sends none.",
+    "Secret or key of the ERP's webhooks (whsec_… of Standard Webhooks); leave empty if the ERP sends none.",
     secret=True,
 )
 
@@ -65,25 +65,25 @@ _FOLDER = (
     Extra(
         "known_hosts",
         "Server keys",
-        "Lines of a known_hosts file, or the path of one. Without it the server's key is not checked, and "
-        "whoever can pose as the server gets the password.",
+        "Lines of a known_hosts file, or the path of one. Without it the server's key is not verified, and "
+        "whoever can impersonate the server gets the password.",
         lines=True,
         section="SFTP",
     ),
     Extra(
         "private_key",
         "Private key",
-        "The whole PEM text of a key without a passphrase, used instead of or beside the password.",
+        "Complete PEM text of a key without a passphrase, used instead of or in addition to the password.",
         lines=True,
         section="SFTP",
     ),
     Extra(
         "endpoint_url",
         "Endpoint",
-        "Address of the S3 server, where it is not Amazon's.",
+        "Address of the S3 server, if it is not Amazon's.",
         section="S3",
     ),
-    Extra("region_name", "Region", "The bucket's region, such as eu-west-3.", section="S3"),
+    Extra("region_name", "Region", "Region of the bucket, such as eu-west-3.", section="S3"),
 )
 
 
@@ -98,7 +98,7 @@ def _folder(title: str) -> Form:
     )
 
 
-#: connector's name -> form; a connector without one here has the plain form (`form_of`).
+#: connector's name -> form; a connector without one has the default form (`form_of`).
 FORMS = {
     "csv": _folder("CSV or Excel export"),
     "dolibarr": Form(
@@ -106,7 +106,7 @@ FORMS = {
         example="https://erp.example.com",
         login=None,
         password="API key",
-        password_hint="Of a user who may read members",
+        password_hint="Key of a user who may read members",
     ),
     "eversports": _folder("Eversports Manager"),
     "planity": _folder("Planity"),
@@ -115,7 +115,7 @@ FORMS = {
         example="https://TENANT.open-api.magicline.com or https://TENANT.open-api.perfectgym.com",
         login=None,
         password="API key",
-        password_hint="Of this studio; each studio has its own",
+        password_hint="Key of this studio; each studio has its own",
     ),
     "mindbody": Form(
         title="Mindbody",
@@ -123,7 +123,10 @@ FORMS = {
         login="Staff user",
         extras=(
             Extra(
-                "api_key", "API key", "Of the developer account that reads the site.", secret=True
+                "api_key",
+                "API key",
+                "Key of the developer account that reads the site.",
+                secret=True,
             ),
         ),
     ),
@@ -132,7 +135,7 @@ FORMS = {
         example="https://club.odoo.com",
         login="User",
         password="API key",
-        login_hint="Of JSON-RPC only (before Odoo 19)",
+        login_hint="JSON-RPC only (before Odoo 19)",
         password_hint="Preferences, Account Security, New API Key",
     ),
     "playtomic": Form(
@@ -141,8 +144,8 @@ FORMS = {
         example="https://thirdparty.playtomic.io, or the Manager's files in sftp://host/folder",
         login="Client id",
         password="Secret",
-        login_hint="Of the API; of a folder, its user",
-        password_hint="Of the API; of a folder, its password",
+        login_hint="Client id of the API, or user of the folder",
+        password_hint="Secret of the API, or password of the folder",
         extras=_FOLDER,
     ),
     "resamania": Form(
@@ -155,7 +158,7 @@ FORMS = {
             Extra(
                 "api_key",
                 "Gateway key",
-                "Of the developer portal, x-gravitee-api-key.",
+                "Key from the developer portal (x-gravitee-api-key).",
                 secret=True,
             ),
         ),
@@ -169,7 +172,7 @@ FORMS = {
             Extra(
                 "tenant",
                 "Tenant",
-                "What else the API wants of us, such as a site or tenant: {extra.tenant} in the club's "
+                "Another value that the API needs, such as a site or tenant: {extra.tenant} in the club's "
                 "settings. More such values may be added as JSON.",
             ),
         ),
@@ -179,15 +182,15 @@ FORMS = {
         example="https://connect.squareup.com",
         login=None,
         password="Access token",
-        password_hint="Of an application that may read customers",
+        password_hint="Token of an application that may read customers",
     ),
     "tryton": Form(
         title="Tryton",
         address="Address and database",
         example="https://tryton.example.com/database",
         login="User",
-        login_hint="Of JSON-RPC only",
-        password_hint="Of the user; of REST, the key of a user application that was validated",
+        login_hint="JSON-RPC only",
+        password_hint="Password of the user; with REST, key of a validated user application",
     ),
     "virtuagym": Form(
         title="Virtuagym",
@@ -195,7 +198,7 @@ FORMS = {
         login=None,
         password="Club key",
         password_hint="System settings, Business info, Advanced",
-        extras=(Extra("api_key", "API key", "Of the same page.", secret=True),),
+        extras=(Extra("api_key", "API key", "From the same page.", secret=True),),
     ),
 }
 

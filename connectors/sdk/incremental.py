@@ -1,4 +1,4 @@
-"""Asking for changes, of ERPs that can be asked for them and whose quota does not need it: a choice of the club's."""
+"""Reading only what changed, for ERPs whose quota does not require it: a club's own choice."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from connectors.sdk.base import Settings
 
 
 class ChangesSettings(Settings):
-    """What a connector that may be asked for changes adds to its settings.
+    """Settings of a connector that can read only what changed.
 
-    :param changes: between two readings of everything (`full_read` of the club) ask for changes only. It spares a
-        large club's ERP work, and lets who is gone or was merged wait for the next reading of everything.
-    :param overlap: how much earlier than needed changes are asked for, in seconds or as ISO 8601 has it (`PT10M`): a
-        record bears the time at which its change began, and shows when it was committed.
+    :param changes: between two full readings (`full_read` of the club) read changes only. This spares a
+        large club's ERP work; records that were deleted or merged wait for the next full reading.
+    :param overlap: how much earlier than necessary changes are requested, in seconds or ISO 8601 (`PT10M`): a
+        record's stamp is the time at which its change started, and it is visible when the change is committed.
     """
 
     changes: bool = False
     overlap: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(0))
 
-    def since(self, asked: datetime | None, *, full: bool) -> datetime | None:
-        """From when on changes are asked for; None: everything is.
+    def since(self, given: datetime | None, *, full: bool) -> datetime | None:
+        """The time from which changes are read; None: everything is read.
 
-        :param asked: the connector's `since`.
+        :param given: the connector's `since`.
         """
-        return asked if self.changes and not full else None
+        return given if self.changes and not full else None

@@ -1,7 +1,7 @@
-"""The canonical form: what every connector returns, whatever the ERP.
+"""The canonical model: what every connector returns, whatever the ERP.
 
-One `Reading` is one club at one moment. Frames are Polars, one row per ERP customer or group. Fields
-that the sync does not need are dropped by the connector, at the door (R19).
+One `Reading` is one club at one moment. Frames are Polars, one row per ERP customer or group. The connector
+drops the fields that the sync does not need before anything is stored (R19).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import polars as pl
 
 from connectors.sdk.messages import message
 
-#: What an ERP may say of a customer. `active` gives access; a club may let others give it too (R3).
-#: `unknown` is a status that is missing or not understood: it changes nothing.
+#: A customer's status. `active` gives access; a club may let others give it too (R3).
+#: `unknown` is a status that is missing or in none of the lists: it changes nothing.
 STATUSES = (
     "active",
     "prospect",
@@ -33,17 +33,17 @@ GROUP_REF = pl.Struct({"id": pl.String, "valid_from": pl.Date, "valid_until": pl
 #: Columns of `Reading.customers`, in order. Blank strings are null. Text is stripped.
 #:
 #: - `erp_id`: the ERP's immutable key; null in every row of a source without ids, in none otherwise.
-#: - `email`: as the ERP has it (raw, stripped). Normalising and judging it is not the connector's work.
-#: - `phone`: E.164 where `connectors.sdk.fields.phone` can parse it, else as the ERP has it.
-#: - `status`: one of `STATUSES`; `status_raw` the ERP's own word, kept only where status is `unknown`.
-#: - `groups`: the ERP groups, products, memberships or benefits the customer holds: ids of
-#:   `Reading.groups`, each with the days on which it begins and ends (both inclusive, club's calendar;
+#: - `email`: as the ERP has it (raw, stripped). Normalising and validating it is not the connector's task.
+#: - `phone`: E.164 if `connectors.sdk.fields.phones` can parse it, else as the ERP has it.
+#: - `status`: one of `STATUSES`; `status_raw` the ERP's own word, kept only if the status is `unknown`.
+#: - `groups`: the ERP groups, products, memberships or benefits that the customer holds: ids of
+#:   `Reading.groups`, each with its first and last day (both inclusive, club's calendar;
 #:   null = open). Several spans of one group (a pause in between) are several entries.
-#: - `valid_from`, `valid_until`: days on which the customer's own status begins and ends (inclusive).
+#: - `valid_from`, `valid_until`: first and last day of the customer's own status (inclusive).
 #: - `guardian_id`: ERP id of the family owner or legal representative.
 #: - `replaced_by`: ERP id that the ERP itself names as this record's successor (R10).
 #: - `created_at`, `modified_at`: UTC, as the ERP states them.
-#: - `placeholder`: not a person (a "Customer Deleted" sink, an unfinished sign-up).
+#: - `placeholder`: not a person (a collective record such as "Customer Deleted", an unfinished sign-up).
 CUSTOMER_SCHEMA = pl.Schema(
     {
         "erp_id": pl.String(),
@@ -69,10 +69,11 @@ CUSTOMER_SCHEMA = pl.Schema(
 )
 
 #: Columns of `Reading.groups`: the ERP's own list of groups. `active` null = the ERP does not say.
-#: A connector whose ERP has no such list derives one from the customers' rows (all active).
+#: A connector whose ERP has no such list derives it from the customers' rows (all active).
 GROUP_SCHEMA = pl.Schema({"id": pl.String, "name": pl.String, "active": pl.Boolean})
 
-#: How the doubt begins that every reading of changes bears: absence from it says nothing (R14).
+#: Start of the doubt of every reading of changes: absence from it means nothing (R14). Stored doubts are searched
+#: for it, so that it has to stay the same.
 ONLY_CHANGES = "Only what changed since"
 
 
@@ -80,11 +81,11 @@ ONLY_CHANGES = "Only what changed since"
 class Certificate:
     """What proves that a reading is complete (R14).
 
-    :param complete: everything below holds: last page seen, totals equal the rows, no page twice, no
-        id twice, file whole.
-    :param doubts: one plain sentence for each proof that failed; empty when complete.
-    :param rows: customer rows received, before repeated ids were folded.
-    :param total: what the ERP says the number of rows is, where it says.
+    :param complete: all of this holds: last page seen, totals equal the rows, no page twice, no id twice, file not
+        truncated.
+    :param doubts: one sentence for each proof that failed; empty if complete.
+    :param rows: customer rows received, before repeated ids were merged.
+    :param total: the number of rows that the ERP states, if it does.
     :param pages: pages, or files, read.
     """
 
@@ -102,14 +103,13 @@ class Reading:
     :param customers: `CUSTOMER_SCHEMA`; no erp_id twice.
     :param groups: `GROUP_SCHEMA`; no id twice.
     :param as_of: UTC; taken before the first request; of a file, its modification time.
-    :param conflicting_ids: ids that came more than once with different content: present, but unknown
+    :param conflicting_ids: ids that came several times with different content: present, but unknown
         this time (finding ID_DUPLICATE); they are not in `customers`.
     :param columns: the ERP's own column or field names, in its own order, for exports (R22).
     :param column_of: canonical field -> the ERP's own column that it was read from.
-    :param decided_by: names among `columns` that became no field, and by which something was decided all the same.
-    :param since: the ERP was asked only for what changed since then (never certified, doubt `ONLY_CHANGES`);
-        None: for everything.
-    :param notes: what whoever looks at the run should know of how this came, in sentences.
+    :param decided_by: names among `columns` that became no field, but on which something was decided.
+    :param since: only what changed since then was read (never certified, doubt `ONLY_CHANGES`); None: everything.
+    :param notes: how the reading came about, in sentences for the page of the run.
     """
 
     customers: pl.DataFrame
@@ -128,7 +128,7 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
     """Rows or a frame with any of the canonical columns -> a frame of exactly `CUSTOMER_SCHEMA`.
 
     Missing columns become null (`placeholder` and `is_company` false, `groups` empty), text is stripped, also
-    of NUL (which no data base takes; in the ids of groups too), and blank text becomes null.
+    of NUL (which no database accepts; in the ids of groups too), and blank text becomes null.
     """
     frame = (
         rows
@@ -168,8 +168,8 @@ _GROUP_WITHOUT_NUL = pl.element().struct.with_fields(_without_nul(pl.field("id")
 
 
 def _nul_within(groups: pl.Series) -> bool:
-    """Whether any id in a column of `groups` holds a NUL: looked for flat, because taking every list
-    apart costs seconds on a large club, and hardly ever is there one."""
+    """Whether any id in a column of `groups` holds a NUL: searched in the flat column, because rewriting every
+    list takes seconds for a large club, and there is hardly ever one."""
     if groups.dtype == pl.Null or not isinstance(groups.dtype, pl.List):
         return False
     ids = groups.explode().cast(GROUP_REF).struct.field("id")
@@ -198,27 +198,31 @@ def assemble(
     decided_by: Sequence[str] = (),
     since: datetime | None = None,
 ) -> Reading:
-    """Fold repeated ids and write the certificate: the same judgement for every connector (R14).
+    """Merge repeated ids and write the certificate, by the same rules for every connector (R14).
 
-    In a file, rows that repeat an id word for word count once and do no harm. In paged answers any
-    repeat means that rows moved while we read: not certified. Rows of one id that differ make the
+    In a file, rows that repeat an id word for word count once and do no harm. In pages any repeated id means
+    that rows moved while they were read: not certified. Rows of one id that differ make the
     record unknown this time, and nothing is certified.
 
     :param customers: `CUSTOMER_SCHEMA`, all rows received, in order.
     :param doubts: what the connector itself could not prove (last page not seen, a page twice, …).
-    :param since: only what changed since then was asked for: who is not there has not changed.
+    :param since: only what changed since then was read: whoever is missing has not changed.
     """
     why = list(doubts)
     if since is not None:
-        why.append(message(f"{ONLY_CHANGES} {since:%Y-%m-%d %H:%M} UTC was asked for."))
+        why.append(message(f"{ONLY_CHANGES} {since:%Y-%m-%d %H:%M} UTC was read."))
     rows = customers.height
     if total is not None and total != rows:
-        why.append(message(f"The ERP says {total} customers, {rows} were received."))
+        why.append(
+            message(
+                f"The ERP states a total of {total}, but the number of customers received is {rows}."
+            )
+        )
     conflicting: tuple[str, ...] = ()
     if rows and customers["erp_id"].null_count() < rows:
         ids = customers["erp_id"]
         if ids.null_count():
-            why.append(message(f"{ids.null_count()} rows came without an id and were left out."))
+            why.append(message(f"Rows without an id were left out: {ids.null_count()}."))
             customers = customers.filter(pl.col("erp_id").is_not_null())
         repeated = customers.filter(pl.col("erp_id").is_duplicated())
         if repeated.height:
@@ -229,12 +233,12 @@ def assemble(
             if paged:
                 n = repeated["erp_id"].n_unique()
                 why.append(
-                    message(f"{n} ids came on more than one page: rows moved while they were read.")
+                    message(f"Rows moved while they were read: {n} ids came more than once.")
                 )
             elif conflicting:
                 why.append(
                     message(
-                        f"{len(conflicting)} ids stand in the file twice with different content."
+                        f"{len(conflicting)} ids are in the file several times with different content."
                     )
                 )
             customers = customers.filter(~pl.col("erp_id").is_in(list(conflicting))).unique(

@@ -1,51 +1,196 @@
-"""Walking an ERP's pages, and what the walk by itself proves or leaves in doubt (R14).
+"""Reading a list page by page: one walk for every connector, and what it proves or leaves in doubt (R14).
 
-How a page is asked for, and what in its answer leads to the next one, is each connector's own; that no page
-comes twice, that a walk ends, that a total stays what it was, and what becomes of a walk that breaks off is the
-same for all, and stands here.
+How a page is requested, and which request its response leads to, is the connector's own: a function from a
+position to a `Page`. The rules are the same for all:
+
+- **page twice**: a page whose rows were all on earlier pages is dropped, and ends the walk.
+- **next page twice**: a page that names a next page which was already requested ends the walk.
+- **wrong page**: a page of a walk by id whose ids do not rise, or do not lie behind those of the page before, is a page
+  that could not be read.
+- **failing page**: a page that could not be read, or that says that there is more and not where, ends the walk;
+  what came before is kept. Before the first complete page it is an error.
+- **empty page**: in the middle of a list it is not the end; `MAX_EMPTY_PAGES` in a row end the walk.
+- **limit**: `http.max_pages` pages end the walk.
+- **total**: it has to stay the same on all pages, and to equal the rows (`Walk.whole`, `model.assemble`).
+- **no total**: pages by position (page number, offset, Range) then prove nothing beyond a single page: one row
+  that leaves moves another across a boundary that was already passed.
+- **end**: without a total, a page that names no next one is the last one if the response states that, if an
+  earlier page named a next one, or if a request for a single row (`probe`) shows that the ERP names one when
+  there is more.
+- **single response**: a round number of rows looks like a limit.
+- **id twice**: rows moved (`Walk.whole`, `model.assemble`).
+
+Every walk that ends early, and every rule that is broken, is a doubt; a reading with a doubt is not certified.
+Whether a list without paging has a limit, and whether a total counts the rows of the list, is what a connector
+knows of its ERP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 import polars as pl
 
-from connectors.sdk.errors import ConnectorError, ContractChanged
+from connectors.sdk.errors import ConnectorError, ContractChanged, ErpUnreachable
 from connectors.sdk.http import HttpLimits
 from connectors.sdk.model import Reading, assemble
 
 T = TypeVar("T")
 At = TypeVar("At", bound=Hashable)
 
+Progress = Callable[[int, int | None], None]
+
+#: that many pages without a row, one after the other, are treated as a circle.
+MAX_EMPTY_PAGES = 20
+#: numbers of rows at which ERPs tend to truncate a list without saying so.
+ROUND_NUMBERS = frozenset(
+    {10, 15, 20, 25, 30, 50, 100, 150, 200, 250, 300, 500, 1000, 2000, 2500, 5000}
+)
+
+
+class Order(StrEnum):
+    """How the pages of a list follow one another."""
+
+    #: there is one response.
+    SINGLE = "single"
+    #: by page number, offset or Range.
+    POSITION = "position"
+    #: by a cursor or address of the ERP's, which may hide a position.
+    CURSOR = "cursor"
+    #: behind the last row's key.
+    KEY = "key"
+
+
+class Consistency(StrEnum):
+    """What the rows of a finished walk have in common."""
+
+    #: all of them were on one page: they show the list as it was at one moment.
+    MOMENT = "moment"
+    #: by ascending id: rows that come and go meanwhile move no other row.
+    BY_ID = "by id"
+    #: one row that leaves and one that arrives between two pages may hide a third one.
+    BY_POSITION = "by position"
+
 
 @dataclass(frozen=True)
 class Page(Generic[T, At]):
-    """One answer.
+    """One page.
 
-    :param rows: what it says, in the ERP's order.
-    :param ids: of its records, by which a page that comes twice is known.
-    :param next: what the next page is asked for with; None after the last one.
-    :param total: how many records the ERP says there are, where it says.
+    :param rows: in the ERP's order.
+    :param ids: of the rows, by which a repeated page is recognised. In a list, an id that occurs twice counts as
+        repeated; in a set, only one that was on an earlier page.
+    :param next: what the next page is requested with; None after the last one.
+    :param total: how many rows the ERP says that the list has, if it does.
+    :param keys: the ids in order, if the next page lies behind the last one.
+    :param end_stated: whether a page without a next one states that it is the last; False: it merely names none.
+    :param dead_end: why the next page cannot be requested although there may be one.
     """
 
     rows: Sequence[T]
-    ids: Collection[str]
+    ids: Collection[Hashable]
     next: At | None
     total: int | None = None
+    keys: Sequence[int] | None = None
+    end_stated: bool = True
+    dead_end: ConnectorError | None = None
 
 
-@dataclass
-class Walk(Generic[T]):
-    """All pages that came: `doubts` as `connectors.sdk.model.assemble` takes them."""
+class Walk(Generic[T, At]):
+    """A list, page by page: iterate over it once, for the rows of each page, or take `all_rows` or `whole`.
 
-    rows: list[T] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-    pages: int = 0
-    total: int | None = None
+    :param fetch: requests a page.
+    :param first: what the first page is requested with; None: there is nothing to request.
+    :param progress: called after each page with (rows so far, total if known).
+    :param probe: whether a page of a single row, of several, names a next one; None: there is no such request.
+
+    :raises ConnectorError: while iterating, before the first complete page.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[At], Page[T, At]],
+        first: At | None,
+        limits: HttpLimits,
+        *,
+        order: Order,
+        progress: Progress = lambda rows, total: None,
+        probe: Callable[[], bool] | None = None,
+    ) -> None:
+        self._fetch = fetch
+        self._first = first
+        self._limits = limits
+        self._order = order
+        self._progress = progress
+        self._probe = probe
+        self._known: set[Hashable] = set()
+        self._requested: set[At] = set()
+        self._last_key: int | None = (
+            first if order is Order.KEY and isinstance(first, int) else None
+        )
+        self._by_id = order is Order.KEY
+        self._responses = 0
+        self._empty = 0
+        self._without_total = False
+        #: pages with rows, or the first one.
+        self.pages = 0
+        self.rows = 0
+        #: ids that came more than once.
+        self.repeated = 0
+        #: what the ERP last said that the list has.
+        self.total: int | None = None
+        #: why the list may be incomplete, in sentences; empty: it is complete.
+        self.doubts: list[str] = []
+
+    @property
+    def consistency(self) -> Consistency:
+        """What the rows that were read have in common; of this list, not of what was requested in between."""
+        if self.pages <= 1:
+            return Consistency.MOMENT
+        return Consistency.BY_ID if self._by_id else Consistency.BY_POSITION
+
+    def __iter__(self) -> Iterator[Sequence[T]]:
+        at = self._first
+        while at is not None:
+            page = self._page(at)
+            if page is None:
+                return
+            yield page.rows
+            self._progress(self.rows, self.total)
+            if self._stops_after(page):
+                return
+            at = page.next
+            if at is None:
+                self._check_end(page)
+
+    def all_rows(self) -> list[T]:
+        """The rows of all pages that could be read."""
+        return [row for rows in self for row in rows]
+
+    def whole(self, path: str, *, remedy: str | None = None) -> list[T]:
+        """The rows of a list that customers are joined with, which has to be complete.
+
+        Half of the memberships would take groups away from the other half of the customers.
+
+        :param path: where the ERP has the list, for the message.
+        :raises ErpUnreachable: it cannot be proved to be complete.
+        """
+        rows = self.all_rows()
+        doubts = list(self.doubts)
+        if self.total is not None and self.total != len(rows):
+            doubts.append(
+                f"The ERP states a total of {self.total}, but the number of rows received is {len(rows)}."
+            )
+        if self.repeated:
+            doubts.append(f"Rows moved while they were read: {self.repeated} came more than once.")
+        if doubts:
+            raise ErpUnreachable(
+                f"The list at {path} could not be read completely: {doubts[0]}", remedy=remedy
+            )
+        return rows
 
     def reading(
         self,
@@ -54,12 +199,15 @@ class Walk(Generic[T]):
         *,
         as_of: datetime,
         column_of: Mapping[str, str],
+        columns: Sequence[str] = (),
+        decided_by: Sequence[str] = (),
         since: datetime | None = None,
     ) -> Reading:
-        """The reading that came of it.
+        """The reading of a list of customers.
 
-        :param customers: `CUSTOMER_SCHEMA`, all of `rows`, in their order.
+        :param customers: `CUSTOMER_SCHEMA`, all rows, in order.
         :param column_of: canonical field -> the ERP's own name, in the ERP's order.
+        :param columns: more of the ERP's own names, before those.
         :param since: of a walk through changes only.
         """
         return assemble(
@@ -70,92 +218,145 @@ class Walk(Generic[T]):
             pages=self.pages,
             total=self.total,
             doubts=self.doubts,
-            columns=tuple(dict.fromkeys(column_of.values())),
+            columns=tuple(dict.fromkeys((*columns, *column_of.values()))),
             column_of=column_of,
+            decided_by=decided_by,
             since=since,
         )
 
+    # the rules
 
-def walk(
-    ask: Callable[[At | None], Page[T, At]],
-    limits: HttpLimits,
-    progress: Callable[[int, int | None], None] = lambda rows, total: None,
-) -> Walk[T]:
-    """Ask for page after page, the first one with None.
-
-    A page that cannot be read ends the walk with a doubt; what came before it is kept.
-
-    :raises ConnectorError: the first page could not be read.
-    """
-    done: Walk[T] = Walk()
-    known: set[str] = set()
-    asked: set[At] = set()
-    at: At | None = None
-    while True:
+    def _page(self, at: At) -> Page[T, At] | None:
+        """The page; None: it ends the walk, and a doubt says why."""
+        self._requested.add(at)
         try:
-            page = ask(at)
+            page = self._fetch(at)
+            self._check_keys(page)
         except ConnectorError as error:
-            if not done.pages:
+            if not self._responses:
                 raise
-            done.doubts.append(f"Page {done.pages + 1} could not be read: {error.what}")
-            break
-        done.pages += 1
-        if page.ids and known.issuperset(page.ids):
-            done.doubts.append("A page came twice: the walk went in a circle and was ended.")
-            break
-        known.update(page.ids)
-        done.rows += page.rows
-        if page.total is not None:
-            if done.total is not None and page.total != done.total:
-                done.doubts.append(
-                    f"The ERP's number of customers went from {done.total} to {page.total} "
-                    "while they were read."
+            self.doubts.append(f"Page {self._responses + 1} could not be read: {error.what}")
+            return None
+        self._responses += 1
+        self.pages += bool(page.rows) or self._responses == 1
+        distinct = set(page.ids)
+        if distinct and distinct <= self._known:
+            self.doubts.append("The ERP returned a page twice; reading stopped there.")
+            return None
+        self.repeated += len(page.ids) - len(distinct - self._known)
+        self._known |= distinct
+        self.rows += len(page.rows)
+        self._empty = 0 if page.rows else self._empty + 1
+        self._note_total(page.total)
+        return page
+
+    def _check_keys(self, page: Page[T, At]) -> None:
+        """:raises ContractChanged: a page of a walk by id is not the one that was requested."""
+        if not page.rows:
+            return
+        if page.keys is None:
+            self._by_id = False
+            if self._last_key is None:
+                return
+        keys = list(page.keys or ())
+        behind = keys and (self._last_key is None or self._last_key < keys[0])
+        if not behind or keys != sorted(keys):
+            raise _not_requested()
+        self._last_key = keys[-1]
+
+    def _note_total(self, total: int | None) -> None:
+        if total is None:
+            self._without_total = True
+            return
+        if self.total is not None and total != self.total:
+            self.doubts.append(
+                f"The ERP's total changed from {self.total} to {total} while its pages were read."
+            )
+        self.total = total
+
+    def _stops_after(self, page: Page[T, At]) -> bool:
+        """Whether the walk ends here although the list may not; a doubt says why."""
+        if page.dead_end is not None:
+            if self._responses == 1:
+                raise page.dead_end
+            self.doubts.append(
+                f"Reading stopped after page {self._responses}: {page.dead_end.what}"
+            )
+        elif page.next is None:
+            return False
+        elif page.next in self._requested:
+            self.doubts.append(
+                "The ERP named a next page that had already been read; reading stopped there."
+            )
+        elif self._empty >= MAX_EMPTY_PAGES:
+            self.doubts.append(f"Reading stopped after {self._empty} empty pages in a row.")
+        elif self._responses >= self._limits.max_pages:
+            self.doubts.append(f"Reading stopped at the limit of {self._responses} pages.")
+        else:
+            return False
+        return True
+
+    def _check_end(self, page: Page[T, At]) -> None:
+        """What the last page proves; whether the total equals the rows is checked with the rows."""
+        if not self._without_total:
+            return
+        if self._order is Order.POSITION and self.pages > 1:
+            self.doubts.append(
+                "The ERP states no total, so a row that moved from one page to another would go unnoticed."
+            )
+        if page.end_stated:
+            return
+        if self._order is Order.SINGLE:
+            if len(page.rows) in ROUND_NUMBERS:
+                self.doubts.append(
+                    f"The ERP returned exactly {len(page.rows)} rows, which looks like a limit."
                 )
-            done.total = page.total
-        progress(len(done.rows), done.total)
-        at = page.next
-        if at is None:
-            break
-        if at in asked:
-            done.doubts.append("The ERP named a next page that was read before: a circle, ended.")
-            break
-        asked.add(at)
-        if done.pages >= limits.max_pages:
-            done.doubts.append(f"Reading was ended after {done.pages} pages.")
-            break
-    return done
+        elif self._responses == 1 and len(page.rows) > 1 and not self._names_next():
+            self.doubts.append(
+                "A page of several rows named no next page, and nothing shows that the ERP would have named one."
+            )
+
+    def _names_next(self) -> bool:
+        try:
+            return self._probe is not None and self._probe()
+        except ConnectorError:
+            return False
+
+
+def _not_requested() -> ContractChanged:
+    return ContractChanged("The ERP did not return the page that was requested.")
 
 
 def next_offset(offset: int, rows: int, total: int) -> int | None:
-    """Where the next page begins of a list that is asked for by offset and says its total.
+    """The offset of the next page of a list whose total counts the rows of the list; None: there is none.
 
-    It follows the rows that came, not those that were asked for: an ERP may give fewer to a page.
+    It follows the rows that came, not those that were requested: an ERP may return fewer per page.
     """
     return offset + rows if rows and offset + rows < total else None
 
 
 def walk_by_id(
-    ask: Callable[[int], tuple[Sequence[T], Sequence[int]]],
+    fetch: Callable[[int], tuple[Sequence[T], Sequence[int]]],
     last: int,
     total: int,
     limits: HttpLimits,
-    progress: Callable[[int, int | None], None] = lambda rows, total: None,
-) -> Walk[T]:
-    """Ask for what lies behind the last id seen, up to the highest there was at the beginning: rows that come
-    or go meanwhile move nothing.
+    progress: Progress = lambda rows, total: None,
+) -> Walk[T, int]:
+    """A walk behind the last id seen, up to the highest id at its start: rows that come or go meanwhile move
+    nothing, and those that come later are not part of it.
 
-    :param ask: given an id, the rows of a page behind it, none above `last`, and their ids, rising.
-    :param last: the highest id; 0: there is nothing.
-    :param total: how many records the ERP says there are up to it.
+    :param fetch: from an id, the rows of the page behind it, none above `last`, and their ascending ids.
+    :param last: the highest id; 0: there are no rows.
+    :param total: how many records the ERP says that there are up to it.
     """
-    if not last:
-        return Walk(total=total)
 
-    def page(after: int | None) -> Page[T, int]:
-        rows, ids = ask(after or 0)
-        if ids and (list(ids) != sorted(ids) or ids[0] <= (after or 0) or ids[-1] > last):
-            raise ContractChanged("It is not the page that was asked for.")
-        more = ids and ids[-1] < last
-        return Page(rows, {str(i) for i in ids}, ids[-1] if more else None, total)
+    def page(after: int) -> Page[T, int]:
+        rows, ids = fetch(after)
+        if ids and ids[-1] > last:
+            raise _not_requested()
+        more = bool(ids) and ids[-1] < last
+        return Page(rows, ids, ids[-1] if more else None, total, keys=ids)
 
-    return walk(page, limits, progress)
+    walk = Walk(page, 0 if last else None, limits, order=Order.KEY, progress=progress)
+    walk.total = total
+    return walk

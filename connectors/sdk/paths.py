@@ -1,8 +1,8 @@
-"""Where in an answer a thing stands: dotted paths, and JMESPath where dots are not enough.
+"""Where a response has a value: dotted paths, and JMESPath if dots are not enough.
 
-`contact.email` and `emails.0.value` are walked here, key by key, and tell a key that is not there (`MISSING`)
-from one that is empty. Anything else is JMESPath (https://jmespath.org): `emails[?primary].value | [0]`,
-`@` for the thing itself; there what is not found is null.
+`contact.email` and `emails.0.value` are followed here, key by key, and distinguish a missing key (`MISSING`)
+from an empty one. Anything else is JMESPath (https://jmespath.org): `emails[?primary].value | [0]`,
+`@` for the value itself; there a missing value is null.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ class _Missing:
         return "MISSING"
 
 
-#: No such key.
+#: There is no such key.
 MISSING: Final = _Missing()
 
 Getter = Callable[[Any], Any]
 
 _PLAIN = re.compile(r"[\w$:@-]+(\.[\w$:@-]+)*")
-#: What the name of a field looks like, unlike a key that is itself data (an id, an email, a name in full).
+#: What a field's name looks like, as opposed to a key that is itself data (an id, an email, a full name).
 _NAME = re.compile(r"[@$_A-Za-z][A-Za-z0-9_$:-]{0,60}")
 _SAMPLE = 200
-_DEEPEST = 4
+_MAX_DEPTH = 4
 
 
 @lru_cache(maxsize=1024)
 def getter(path: str) -> Getter:
-    """The function that takes the thing at that path out of an answer.
+    """The function that returns the value at that path of a response.
 
-    :raises ValueError: it is no path.
+    :raises ValueError: it is not a valid path.
     """
     if path in ("", "@"):
-        return lambda thing: thing
+        return lambda value: value
     if _PLAIN.fullmatch(path):
         return _walker(path.split("."))
     try:
         compiled = jmespath.compile(path)
     except JMESPathError as error:
-        raise ValueError(f"{path!r} is no path: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"{path!r} is not a valid path: {str(error).splitlines()[0]}") from None
 
-    def search(thing: Any) -> Any:
+    def search(value: Any) -> Any:
         try:
-            return compiled.search(thing)
+            return compiled.search(value)
         except JMESPathError:
-            # a function that was given another type than it takes
+            # a function with an argument of the wrong type
             raise ContractChanged(
-                "A path of the settings does not fit the ERP's answer.",
+                "A path in the settings does not match the ERP's response.",
                 remedy=f"Correct the path {path}.",
             ) from None
 
@@ -65,17 +65,17 @@ def getter(path: str) -> Getter:
 
 
 def _walker(keys: Sequence[str]) -> Getter:
-    def walk(thing: Any) -> Any:
+    def walk(value: Any) -> Any:
         for key in keys:
-            if isinstance(thing, dict):
-                thing = thing.get(key, MISSING)
-            elif isinstance(thing, list) and key.isdecimal():
-                thing = thing[int(key)] if int(key) < len(thing) else MISSING
+            if isinstance(value, dict):
+                value = value.get(key, MISSING)
+            elif isinstance(value, list) and key.isdecimal():
+                value = value[int(key)] if int(key) < len(value) else MISSING
             else:
-                return thing if thing is None else MISSING
-            if thing is MISSING:
+                return value if value is None else MISSING
+            if value is MISSING:
                 return MISSING
-        return thing
+        return value
 
     return walk
 
@@ -90,9 +90,9 @@ Path = Annotated[str, AfterValidator(_is_path)]
 
 
 def text(value: Any, setting: str) -> str | None:
-    """A value as text: yes and no as `true` and `false`, whole numbers without a point, nothing as None.
+    """A value as text: booleans as `true` and `false`, whole numbers without a decimal point, null as None.
 
-    :param setting: whose path led here, for the sentence.
+    :param setting: whose path leads here, for the message.
     :raises ContractChanged: a list or an object.
     """
     if value is None or value is MISSING:
@@ -105,39 +105,35 @@ def text(value: Any, setting: str) -> str | None:
         return str(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
-    kind = "a list" if isinstance(value, list) else "an object"
-    inside = value[0] if isinstance(value, list) and value else value
     raise ContractChanged(
-        f"What settings: {setting} leads to is {kind}, not a text{_having(inside)}.",
-        remedy="Name one thing in it, such as contact.email, or emails[0].value of a list.",
+        f"The value at settings: {setting} is {described(value)}, not a text.",
+        remedy="Name a value inside it, such as contact.email, or emails[0].value of a list.",
     )
 
 
-def described(thing: Any) -> str:
-    """What is there, by the names of its keys: for sentences, without a value (R19)."""
-    if isinstance(thing, list):
-        return f"a list of {len(thing)}"
-    if isinstance(thing, dict):
-        found = names(thing)
+def described(value: Any) -> str:
+    """A value by its type and the names of its keys: for messages, without its content (R19)."""
+    if isinstance(value, list):
+        inside = names(value[0]) if value else []
+        if inside:
+            return f"a list of {len(value)} objects with {', '.join(inside)}"
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        found = names(value)
         return f"an object with {', '.join(found)}" if found else "an object"
-    return "nothing" if thing is None else f"a {type(thing).__name__}"
+    return "null" if value is None else f"a {type(value).__name__}"
 
 
-def names(thing: Any, most: int = 20) -> list[str]:
+def names(value: Any, most: int = 20) -> list[str]:
     """The keys of an object that look like names of fields."""
-    if not isinstance(thing, dict):
+    if not isinstance(value, dict):
         return []
-    found = [key for key in thing if _NAME.fullmatch(key)]
+    found = [key for key in value if _NAME.fullmatch(key)]
     return found[:most] + (["…"] if len(found) > most else [])
 
 
-def _having(thing: Any) -> str:
-    found = names(thing)
-    return f" (it has {', '.join(found)})" if found else ""
-
-
 def columns(records: Sequence[Any]) -> list[str]:
-    """The dotted paths of all that some records hold, in the ERP's own order; `[]` marks a list."""
+    """The dotted paths of all fields of the first records, in the ERP's own order; `[]` marks a list."""
     found: dict[str, None] = {}
     for record in records[:_SAMPLE]:
         for path in _paths(record, "", 0):
@@ -147,13 +143,13 @@ def columns(records: Sequence[Any]) -> list[str]:
     return list(found)
 
 
-def _paths(thing: Any, above: str, deep: int) -> Iterator[str]:
-    if isinstance(thing, dict) and deep < _DEEPEST:
-        for key, value in thing.items():
+def _paths(value: Any, above: str, depth: int) -> Iterator[str]:
+    if isinstance(value, dict) and depth < _MAX_DEPTH:
+        for key, inner in value.items():
             if _NAME.fullmatch(key):
-                yield from _paths(value, f"{above}.{key}" if above else key, deep + 1)
-    elif isinstance(thing, list) and thing and isinstance(thing[0], dict) and deep < _DEEPEST:
-        for one in thing[:5]:
-            yield from _paths(one, f"{above}[]", deep + 1)
+                yield from _paths(inner, f"{above}.{key}" if above else key, depth + 1)
+    elif isinstance(value, list) and value and isinstance(value[0], dict) and depth < _MAX_DEPTH:
+        for item in value[:5]:
+            yield from _paths(item, f"{above}[]", depth + 1)
     elif above:
         yield above

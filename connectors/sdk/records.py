@@ -1,4 +1,4 @@
-"""Taking apart records that came as plain JSON: where some of an ERP's keys are settings, a type cannot name them."""
+"""Plain JSON records: some of an ERP's keys are settings, so that no type can name them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ T = TypeVar("T")
 
 
 def typed(record: Mapping[str, Any], into: type[T]) -> T:
-    """The part of a record that a type names; the rest is dropped (R19).
+    """The fields of a record that a type names; the others are dropped (R19).
 
-    :raises ContractChanged: it has another form; the message names the place, and no value.
+    :raises ContractChanged: it has another format; the message names the place and no value.
     """
     try:
         return msgspec.convert(record, into)
     except msgspec.ValidationError as error:
-        raise ContractChanged(f"A record came in another form: {error}.") from None
+        raise ContractChanged(f"A record has an unexpected format: {error}.") from None
 
 
 def day(value: object, zone: ZoneInfo) -> date | None:
-    """The day of an ISO date, or of a date and time: in the club's calendar where it has an offset.
+    """The day of an ISO date, or of a date and time: in the club's calendar if it has an offset.
 
-    :param value: nothing and the empty text are None.
-    :raises ContractChanged: anything else; taken for "no end" it would give access for ever.
+    :param value: None and the empty string are None.
+    :raises ContractChanged: anything else; read as "no end", it would give permanent access.
     """
     if value is None or value == "":
         return None
@@ -38,4 +38,4 @@ def day(value: object, zone: ZoneInfo) -> date | None:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(zone).date() if moment.tzinfo else moment.date()
     except ValueError:
-        raise ContractChanged("The ERP states a date that is none.") from None
+        raise ContractChanged("The ERP sent an invalid date.") from None

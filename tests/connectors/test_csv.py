@@ -232,7 +232,7 @@ def test_without_an_id_column_there_are_no_ids(tmp_path: Path) -> None:
 
 def test_an_id_column_that_is_all_blank_is_not_a_file_without_ids(tmp_path: Path) -> None:
     rows(tmp_path, ANA.replace("7;", ";", 1))
-    with pytest.raises(ContractChanged, match="Every id"):
+    with pytest.raises(ContractChanged, match="All ids"):
         read(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from connectors.sdk.errors import ContractChanged, ErpUnreachable, SettingsWrong
 from connectors.sdk.http import HttpLimits
 from sandbox import dolibarr
 from sandbox.world import ClubSpec, World
-from tests.support.api import Api
+from tests.support.api import Api, Asked
 from tests.support.servers import serving
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -46,13 +47,23 @@ def paged(*members: dict[str, Any], total: int | None = None) -> dict[str, Any]:
     return {"data": list(members), "pagination": {"total": count, "page": 0, "limit": 100}}
 
 
+def after(asked: Asked) -> int:
+    """The id behind which a request asks."""
+    return int(asked.query["sqlfilters"].removeprefix("(t.rowid:>:").partition(")")[0])
+
+
+def types(*every: dict[str, Any], page: int = 100) -> Callable[[Asked], Any]:
+    """The list of types, by id."""
+    return lambda a: [t for t in every if int(t["id"]) > after(a)][:page]
+
+
 @pytest.fixture(autouse=True)
 def _types(written: Api) -> None:
-    written.answers[TYPES] = [
+    written.answers[TYPES] = types(
         {"id": "5", "label": "Adulte", "status": "1"},
         {"id": "6", "label": "Ancien tarif", "status": "0"},
         {"id": 7, "label": None, "statut": 1},
-    ]
+    )
 
 
 def test_fields(written: Api) -> None:
@@ -104,8 +115,8 @@ def test_what_is_asked(written: Api) -> None:
     reading = connector(written.url, page=2, category=4).read()
     assert reading.certificate.complete
     assert reading.certificate.total == 3
-    types, first, second = written.asked
-    assert types.path == TYPES
+    *of_types, first, second = written.asked
+    assert [(a.path, after(a)) for a in of_types] == [(TYPES, 0), (TYPES, 7)]
     assert {a.headers["dolapikey"] for a in written.asked} == {"key"}
     assert second.query["sqlfilters"] == "(t.rowid:>:5)"
     wanted = first.query.pop("properties").split(",")
@@ -163,7 +174,7 @@ def test_an_older_version_ends_with_nobody(written: Api, end: Any) -> None:
     reading = connector(written.url).read()
     assert (reading.certificate.complete, reading.certificate.total) == (True, None)
     assert reading.customers["erp_id"].to_list() == ["3", "5"]
-    assert len(written.asked) == 3
+    assert written.paths() == [TYPES, TYPES, MEMBERS, MEMBERS]
 
 
 def test_nobody_at_all_in_an_older_version(written: Api) -> None:
@@ -181,14 +192,21 @@ def test_no_types_is_a_wrong_address(written: Api) -> None:
 
 
 def test_types_in_pages(written: Api) -> None:
-    """Whole, or the club is read next time: a type that is missing would be an unknown group."""
-    many = [{"id": i, "label": f"T{i}", "status": 1} for i in range(150)]
+    """Complete, or the club is read next time: a type that is missing would be an unknown group."""
+    many = [{"id": i, "label": f"T{i}", "status": 1} for i in range(1, 151)]
     written.answers[MEMBERS] = paged()
-    written.answers[TYPES] = lambda a: many[100 * int(a.query["page"]) :][:100]
+    written.answers[TYPES] = types(*many)
     assert connector(written.url).read().groups.height == 150
     written.answers[TYPES] = lambda a: many[:100]
     with pytest.raises(ErpUnreachable, match="types"):
         connector(written.url).read()
+
+
+def test_a_short_page_of_types_is_not_the_last(written: Api) -> None:
+    """The server silently leaves out what it fails to load."""
+    written.answers[MEMBERS] = paged()
+    written.answers[TYPES] = types(*({"id": i, "label": f"T{i}"} for i in range(1, 6)), page=2)
+    assert connector(written.url).read().groups.height == 5
 
 
 def test_a_record_that_is_left_out_is_missed(written: Api) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.mindbody import MindbodyConnector, MindbodySettings
 from connectors.sdk.base import Club, Connection
-from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.errors import ContractChanged, ErpUnreachable, SettingsWrong
 from connectors.sdk.http import HttpLimits
 from sandbox import mindbody
 from sandbox.world import ClubSpec, World
@@ -177,7 +177,7 @@ def test_memberships_that_do_not_come_are_no_lost_groups(written: Api) -> None:
         connector(written.url).read()
     assert "ana" not in str(told.value)
     written.answers[HELD] = {"PaginationResponse": {"TotalResults": 1}, "ClientMemberships": []}
-    with pytest.raises(ContractChanged, match="all of the clients"):
+    with pytest.raises(ErpUnreachable, match="states a total of 1"):
         connector(written.url).read()
 
 
@@ -218,9 +218,7 @@ def test_changes_take_three_calls_and_are_never_certified(written: Api) -> None:
     assert written.asked[1].query["request.lastModifiedDate"] == "2026-11-20T02:00:00Z"
     assert reading.since == since
     assert not reading.certificate.complete
-    assert reading.certificate.doubts == (
-        "Only what changed since 2026-11-21 04:00 UTC was asked for.",
-    )
+    assert reading.certificate.doubts == ("Only what changed since 2026-11-21 04:00 UTC was read.",)
     assert reading.groups.rows() == [("5", "Gold", True)]
 
 

@@ -140,10 +140,10 @@ def test_changes(written: Api) -> None:
 @pytest.mark.parametrize(
     ("kind", "error", "says"),
     [
-        ("odoo.exceptions.AccessDenied", CredentialsRefused, "log-in"),
-        ("odoo.exceptions.AccessError", CredentialsRefused, "forbids"),
-        ("psycopg2.OperationalError", ErpUnreachable, "failed"),
-        (None, ErpUnreachable, "failed"),
+        ("odoo.exceptions.AccessDenied", CredentialsRefused, "rejected our credentials"),
+        ("odoo.exceptions.AccessError", CredentialsRefused, "denied us access"),
+        ("psycopg2.OperationalError", ErpUnreachable, "returned an error"),
+        (None, ErpUnreachable, "returned an error"),
     ],
 )
 def test_errors_of_the_older_protocol(
@@ -204,7 +204,7 @@ def test_the_demo_s_people_come_through(protocol: str) -> None:
         options = {"protocol": protocol, "guardian_field": "parent_id", "page": 100}
         reading = connector(url, **options).read()
         changed = connector(url, long_ago, changes=True, overlap=0, **options).read()
-        assert connector(url, **options).check().startswith("Log-in works: ")
+        assert connector(url, **options).check().startswith("Login works: ")
     assert reading.certificate.complete
     found = {r["erp_id"]: r for r in reading.customers.iter_rows(named=True)}
     assert found.keys() == {str(p.number) for p in state.people}

@@ -17,7 +17,8 @@ from connectors.sdk.errors import (
     SettingsWrong,
 )
 from connectors.sdk.http import Http, HttpLimits
-from connectors.tryton.connector import TrytonConnector, TrytonSettings, _Rest
+from connectors.tryton import TrytonConnector, TrytonSettings
+from connectors.tryton.rest import Rest
 from sandbox.tryton import Feeder, TrytonError
 from sandbox.world import ClubSpec, World
 from tests.support.api import Api, Asked
@@ -263,7 +264,7 @@ def test_deletions_while_we_read(erp: Tryton) -> None:
 def test_unknown_database(erp: Tryton) -> None:
     """Its own sentence: Tryton answers 404."""
     base = erp.url.rsplit("/", 1)[0]
-    with pytest.raises(SettingsWrong, match="does not know this database"):
+    with pytest.raises(SettingsWrong, match="has no such database"):
         connector(erp, url=f"{base}/nowhere").read()
     with pytest.raises(SettingsWrong, match="No Tryton database"):
         connector(erp, url=base).read()
@@ -465,7 +466,7 @@ def test_rest_with_more_ids_than_an_address_takes(
     """What hangs on a page of parties is asked for in parts."""
     for n in range(5):
         party(erp, f"P{n}", f"p{n}@example.com")
-    monkeypatch.setattr("connectors.tryton.connector._Rest.most_ids", 2)
+    monkeypatch.setattr("connectors.tryton.rest.Rest.most_ids", 2)
     reading = over_rest(erp, erp.application_key()).read()
     assert sorted(reading.customers["email"]) == [f"p{n}@example.com" for n in range(5)]
 
@@ -480,7 +481,7 @@ def test_rest_counts_on_where_the_server_stops(erp: Tryton, written: Api) -> Non
         return JSONResponse([{"id": 3}], headers={"Content-Range": totals.pop(0)})
 
     written.answers["/club/rest/model/party.party"] = records
-    asking = _Rest(Http(f"{written.url}/club", "Tryton", HttpLimits(), now=lambda: NOW))
+    asking = Rest(Http(f"{written.url}/club", "Tryton", HttpLimits(), now=lambda: NOW))
     totals = ["records 0-100/*", "records 0-1000/*", "records 0-10000/23456"]
     assert asking.count("party.party", []) == 23456
     ranges = [a.headers["range"] for a in written.asked]

@@ -25,8 +25,8 @@ NAME = "club"
 
 #: why checks mean nothing to most APIs.
 NO_FILES = "no files."
-STATIC_KEY = "the key is the log-in: it does not run out, and there is nothing to log in anew with."
-PRIMARY_KEYS = "ids are the data base's primary keys, and pages follow them."
+STATIC_KEY = "a static key does not expire, and there is no login."
+PRIMARY_KEYS = "ids are the database's primary keys, and pages follow them."
 
 
 @dataclass

@@ -1,7 +1,7 @@
-"""How a connector declares itself to the contract suite.
+"""A connector's case in the contract suite.
 
-A `ConnectorCase` knows how to start an ERP of its kind (`erp`), which of the checks mean nothing to it, and why.
-An `Erp` holds one club, takes people and groups in the words below, and can be made to fail.
+A `ConnectorCase` starts an ERP of its kind (`erp`), and says which of the checks do not apply, and why. An `Erp`
+has one club, takes people and groups in the terms below, and can be made to fail.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from connectors.sdk.base import Club, Connector
 from connectors.sdk.errors import ConnectorError
 from tests.support.servers import Recorder
 
-#: stands in every field of an ERP that the sync does not need; it may turn up nowhere (R19).
+#: value of every field of an ERP that the sync does not need; it must not appear anywhere (R19).
 CANARY = "FR7630006000011234567890189"
 
 CLUB = Club(id="paris-11", timezone=ZoneInfo("Europe/Paris"), country="FR")
@@ -71,12 +71,12 @@ OLD = Kind("old", "Ancien tarif", active=False)
 KINDS = (GOLD, KIDS, OLD)
 
 
-NO_PAGES = "it is read from one file, whole or not at all."
+NO_PAGES = "a file is read in one piece."
 NO_MISCOUNT = "the ERP states no total, or its simulator cannot be made to state a wrong one."
 
 
 def crowd(n: int) -> list[Someone]:
-    """So many people who have nothing in common."""
+    """That many people who have nothing in common."""
     return [
         Someone(
             f"p{i}",
@@ -91,23 +91,23 @@ def crowd(n: int) -> list[Someone]:
 
 
 class Erp(ABC):
-    """One club on a running ERP. :param recorder: what it was asked; None of files."""
+    """One club on a running ERP. :param recorder: the requests it received; None for files."""
 
     recorder: Recorder | None = None
 
     @abstractmethod
     def put(self, people: Sequence[Someone], kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
-        """Make these the club's whole state; returns the ERP's own id of each key."""
+        """Replace the club's state; returns the ERP's own id of each key."""
 
     @abstractmethod
     def set_email(self, erp_id: str, email: str) -> None:
-        """Change one email, and nothing else: no stamp moves, where the ERP can do that."""
+        """Change one email and nothing else: no stamp, if the ERP can do that."""
 
     @abstractmethod
     def connector(self, *, secret: str | None = None, **settings: Any) -> Connector[Any]:
         """A new connector of that club, with small pages, short pauses and few attempts.
 
-        :param secret: another than the right one.
+        :param secret: instead of the right one.
         """
 
     @property
@@ -126,22 +126,22 @@ class Erp(ABC):
         """What `as_of` must not be later than: the first request since `put`, or the file's own time."""
 
     def fault(self, kind: str, **how: Any) -> None:
-        """Switch a fault of `sandbox.faults` on; files do what comes nearest."""
+        """Activate a fault of `sandbox.faults`; files do what is closest to it."""
         raise NotImplementedError
 
 
 class ConnectorCase(ABC):
-    """A connector's declaration."""
+    """A connector's case."""
 
     #: the connector's name.
     name: str
-    #: what sets this case apart from another one of the same connector ("JSON-RPC"); usually nothing.
+    #: distinguishes this case from another one of the same connector ("JSON-RPC"); usually empty.
     variant: str = ""
-    #: rows per page of `Erp.connector`; where all comes in one file, a number of rows that suits it.
+    #: rows per page of `Erp.connector`; of a file, any number of rows.
     page: int = 3
-    #: whether an answer comes in pages.
+    #: whether the list has pages.
     paged: bool = True
-    #: name of a check of test_contract.py, without `test_` -> why it means nothing here.
+    #: name of a check of test_contract.py, without `test_` -> why it does not apply.
     not_applicable: ClassVar[Mapping[str, str]]
     #: faults that mean something else here than over HTTP.
     errors: ClassVar[Mapping[str, type[ConnectorError]]] = {}
@@ -150,11 +150,11 @@ class ConnectorCase(ABC):
     groups: bool = True
     #: whether its simulator can be made to state a wrong total (`total-wrong` of `sandbox.faults`).
     miscounts: bool = False
-    #: what the checks are made against, for docs/connectors.md.
-    against: str = "a simulator, made after the vendor's pages"
-    #: name of a check -> what of it rests on our inference only; the connector's module says more ([inf]).
+    #: what the checks run against, for docs/connectors.md.
+    against: str = "a simulator, made from the vendor's pages"
+    #: name of a check -> what of it rests on inference; the connector's docstring says more ([inf]).
     inferred: ClassVar[Mapping[str, str]] = {}
-    #: faults of the first page, one of each sort, for the check of what errors say.
+    #: faults of the first page, one of each kind, for the check of error messages.
     failures: tuple[str, ...] = (
         *("forbidden", "throttled-seconds", "server-error"),
         *("html", "truncated", "error-in-200"),
@@ -166,10 +166,10 @@ class ConnectorCase(ABC):
         return f"{self.name} {self.variant}".rstrip()
 
     def reasons(self) -> dict[str, str]:
-        """Check -> why it means nothing here: those declared, and those that follow from the rest."""
+        """Check -> why it does not apply: those declared, and those that follow from the other attributes."""
         follows = {} if self.miscounts else {"total_wrong": NO_MISCOUNT}
         if not self.paged:
-            follows |= {"killed_on_the_way": NO_PAGES, "forgotten_on_the_way": NO_PAGES}
+            follows |= {"killed_and_resumed": NO_PAGES, "killed_and_not_resumable": NO_PAGES}
         return {**follows, **self.not_applicable}
 
     @abstractmethod

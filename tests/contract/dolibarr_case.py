@@ -70,16 +70,16 @@ class DolibarrCase(ConnectorCase):
     """The REST API of members."""
 
     name = "dolibarr"
-    against = "a simulator, made after Dolibarr's source"
+    against = "a simulator, made from Dolibarr's source"
     miscounts = True
     not_applicable: ClassVar[Mapping[str, str]] = {
-        "log_in_runs_out": STATIC_KEY,
+        "login_expires": STATIC_KEY,
         "inactive_group": ONE_TYPE,
         "group_list": ONE_TYPE,
-        "id_twice_alike": PRIMARY_KEYS,
+        "id_twice_equal": PRIMARY_KEYS,
         "id_twice_different": PRIMARY_KEYS,
-        "merge_stated": "members are not merged; one who is deleted is no longer listed.",
-        "guardian": "no field says whose family a member belongs to.",
+        "merge_stated": "members are not merged; a deleted one is no longer listed.",
+        "guardian": "no field names the family of a member belongs to.",
         "file_missing": NO_FILES,
     }
 

@@ -23,25 +23,25 @@ from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, S
 
 SECRET = "s3cret-of-the-drop"
 
-NO_PAGES = "a file is one answer: there are no pages."
-NO_HTTP = "nothing is asked over HTTP: a file is there, whole, or not."
+NO_PAGES = "a file has no pages."
+NO_HTTP = "a file is not read over HTTP."
 
 NOT_FOR_FILES = {
     "last_page_missing": NO_PAGES,
-    "log_in_lost_on_the_way": NO_PAGES,
+    "access_lost_during_the_walk": NO_PAGES,
     "page_twice": NO_PAGES,
-    "page_twice_for_good": NO_PAGES,
+    "page_repeated_endlessly": NO_PAGES,
     "row_moved": NO_PAGES,
-    "log_in_runs_out": NO_PAGES,
+    "login_expires": NO_PAGES,
     "throttled": NO_HTTP,
     "throttled_for_a_moment": NO_HTTP,
     "server_error_once": NO_HTTP,
-    "server_error_for_good": NO_HTTP,
+    "server_error_persists": NO_HTTP,
     "timeout": NO_HTTP,
     "error_in_200": NO_HTTP,
     **dict.fromkeys(("too_many_pages", "hostile_page_later"), NO_PAGES),
     **dict.fromkeys(
-        ("hostile_answer", "answer_too_large", "time_is_up", "throttled_by_their_clock"), NO_HTTP
+        ("hostile_answer", "answer_too_large", "time_limit", "throttled_by_their_clock"), NO_HTTP
     ),
 }
 
@@ -280,7 +280,7 @@ class CsvCase(FileCase):
     kind = CsvErp
     not_applicable: ClassVar[Mapping[str, str]] = {
         **NOT_FOR_FILES,
-        "group_until": "a cell names groups without dates.",
+        "group_until": "a cell has groups without dates.",
     }
 
 
@@ -292,12 +292,12 @@ class EversportsCase(FileCase):
     inferred: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("one_page", "known_status", "guardian"), "the columns' names; settable."),
         "archived": "the word for archived; settable.",
-        "group_until": "the form of a membership's period.",
+        "group_until": "the format of a membership's period.",
     }
     not_applicable: ClassVar[Mapping[str, str]] = {
         **NOT_FOR_FILES,
-        "inactive_group": "memberships have an end and no switch.",
-        "unknown_group": "there is no list of groups: it is made from what rows name.",
+        "inactive_group": "memberships have an end, but no status.",
+        "unknown_group": "there is no list of groups: it is derived from the rows.",
     }
 
 
@@ -313,10 +313,10 @@ class PlanityCase(FileCase):
     groups = False
     not_applicable: ClassVar[Mapping[str, str]] = {
         **NOT_FOR_FILES,
-        "archived": "a card is there or deleted.",
+        "archived": "a card exists or is deleted.",
         "unknown_status": "a card has no status.",
-        "guardian": "cards do not name families.",
-        "merge_stated": "merged cards are gone from the export.",
+        "guardian": "cards have no families.",
+        "merge_stated": "merged cards are no longer in the export.",
         **dict.fromkeys(
             ("inactive_group", "unknown_group", "group_until", "group_list"),
             "the export has no groups.",

@@ -68,18 +68,18 @@ class MagiclineCase(ConnectorCase):
 
     name = "magicline"
     inferred: ClassVar[Mapping[str, str]] = {
-        "guardian": "where the legal representative stands in a record; settable.",
+        "guardian": "where a record has the legal representative; settable.",
         "archived": "the list without a filter has former members too.",
-        "group_until": "a contract ends at its end date only where it is cancelled.",
+        "group_until": "a contract ends at its end date only if it is cancelled.",
     }
     not_applicable: ClassVar[Mapping[str, str]] = {
-        "rows_missing": "Magicline states no total and no end but `hasNext`: slices that end early are whole "
-        "by all it says. The share of known ids (R14) and the guard (R15) stand behind it.",
-        "log_in_runs_out": STATIC_KEY,
-        "inactive_group": "contracts have an end and no switch.",
-        "unknown_group": "there is no list of rates: it is made from the contracts.",
-        "group_list": "a rate has its name for an id, and none besides.",
-        "merge_stated": "merges are not told; a card that goes simply is no longer listed.",
+        "rows_missing": "Magicline states no total, only `hasNext`: a list that ends early looks complete. "
+        "The share of known ids (R14) and the guard (R15) cover that.",
+        "login_expires": STATIC_KEY,
+        "inactive_group": "contracts have an end, but no status.",
+        "unknown_group": "there is no list of rates: it is derived from the contracts.",
+        "group_list": "a rate has no id but its name.",
+        "merge_stated": "merges are not reported; a merged card is no longer listed.",
         "file_missing": NO_FILES,
     }
 

@@ -98,10 +98,10 @@ class MindbodyCase(ConnectorCase):
     inferred: ClassVar[Mapping[str, str]] = {
         "known_status": "what a status means for access; settable.",
         "guardian": "the name of the relationship; settable.",
-        "group_until": "the expiry names the last day.",
+        "group_until": "the expiry is the last day.",
     }
     not_applicable: ClassVar[Mapping[str, str]] = {
-        "merge_stated": "merges are not told; the client that was merged is gone.",
+        "merge_stated": "merges are not reported; the merged client disappears.",
         "file_missing": NO_FILES,
     }
 

@@ -78,18 +78,18 @@ class OdooCase(ConnectorCase):
     name = "odoo"
     variant = "JSON-2"
     kind: ClassVar[type[OdooErp]] = OdooErp
-    against = "a simulator, made after the vendor's documentation and source, over JSON-2"
+    against = "a simulator, made from the vendor's documentation and source, over JSON-2"
     miscounts = True
     inferred: ClassVar[Mapping[str, str]] = {
         "guardian": "which field leads to the guardian; settable.",
     }
     not_applicable: ClassVar[Mapping[str, str]] = {
-        "log_in_runs_out": STATIC_KEY,
+        "login_expires": STATIC_KEY,
         "unknown_status": "a partner is active or archived; there are no other words.",
         "group_until": "categories are held without dates.",
-        "id_twice_alike": PRIMARY_KEYS,
+        "id_twice_equal": PRIMARY_KEYS,
         "id_twice_different": PRIMARY_KEYS,
-        "merge_stated": "partners that were merged are deleted, and nothing says so.",
+        "merge_stated": "merged partners are deleted, which is not reported.",
         "file_missing": NO_FILES,
     }
 
@@ -103,5 +103,5 @@ class OdooRpcCase(OdooCase):
 
     kind = OdooRpcErp
     variant = "JSON-RPC"
-    against = "a simulator, made after the vendor's documentation and source, over JSON-RPC"
+    against = "a simulator, made from the vendor's documentation and source, over JSON-RPC"
     errors: ClassVar[Mapping[str, type[ConnectorError]]] = {"error-in-200": ErpUnreachable}

@@ -101,26 +101,25 @@ class PlaytomicCase(ConnectorCase):
 
     name = "playtomic"
     inferred: ClassVar[Mapping[str, str]] = {
-        "many_pages": "`next_cursor_id` stands at the top of the answer.",
+        "many_pages": "`next_cursor_id` is at the top of the response.",
         "full_last_page": "the last page names no next cursor.",
         "group_until": "the keys of a benefit; settable.",
         "group_list": "the keys of a benefit; settable.",
     }
     not_applicable: ClassVar[Mapping[str, str]] = {
-        "rows_missing": "Playtomic states no total and no end but the missing cursor: a walk that ends "
-        "early is a whole one by all it says. The share of known ids (R14) and the guard (R15) stand "
-        "behind it.",
-        "archived": "who has left is not listed, and nobody has a status.",
+        "rows_missing": "Playtomic states no total, and the end is a missing cursor: a list that ends early "
+        "looks complete. The share of known ids (R14) and the guard (R15) cover that.",
+        "archived": "former players are not listed, and nobody has a status.",
         "unknown_status": "nobody has a status.",
-        "inactive_group": "benefits have an end and no switch.",
-        "unknown_group": "there is no list of benefits: it is made from what players hold.",
-        "merge_stated": "players are not merged; one who goes simply is no longer listed.",
-        "guardian": "the API does not tell who a player's family is.",
+        "inactive_group": "benefits have an end, but no status.",
+        "unknown_group": "there is no list of benefits: it is derived from what players hold.",
+        "merge_stated": "players are not merged; a deleted one is no longer listed.",
+        "guardian": "the API has no families.",
         "file_missing": "no files.",
         **dict.fromkeys(
-            ("killed_on_the_way", "forgotten_on_the_way"),
-            "nobody states how long a cursor lives, and without a total one that the ERP took for its end would go "
-            "unnoticed: a reading that broke off begins anew.",
+            ("killed_and_resumed", "killed_and_not_resumable"),
+            "the lifetime of a cursor is not documented, and without a total an early end would go unnoticed: an "
+            "interrupted reading starts again.",
         ),
     }
 

@@ -84,11 +84,11 @@ class ResamaniaCase(ConnectorCase):
         "group_until": "the keys of a subscription; settable.",
     }
     not_applicable: ClassVar[Mapping[str, str]] = {
-        "inactive_group": "subscriptions have an end and no switch.",
-        "unknown_group": "there is no list of products: it is made from the subscriptions.",
-        "group_list": "a product has its name for an id, and none besides.",
-        "merge_stated": "merges are not told; a contact that goes simply is no longer listed.",
-        "guardian": "no field says whose family a contact belongs to.",
+        "inactive_group": "subscriptions have an end, but no status.",
+        "unknown_group": "there is no list of products: it is derived from the subscriptions.",
+        "group_list": "a product has no id but its name.",
+        "merge_stated": "merges are not reported; a merged contact is no longer listed.",
+        "guardian": "no field names the family of a contact belongs to.",
         "file_missing": NO_FILES,
     }
 

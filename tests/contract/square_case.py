@@ -60,16 +60,16 @@ class SquareCase(ConnectorCase):
     name = "square"
     miscounts = True
     inferred: ClassVar[Mapping[str, str]] = {
-        "empty": "the count is there also when it is 0.",
+        "empty": "there is a count even if it is 0.",
     }
     not_applicable: ClassVar[Mapping[str, str]] = {
-        "log_in_runs_out": STATIC_KEY,
+        "login_expires": STATIC_KEY,
         "archived": NO_STATUS,
         "unknown_status": NO_STATUS,
-        "inactive_group": "groups have no switch.",
+        "inactive_group": "groups have no status.",
         "group_until": "groups are held without dates.",
-        "guardian": "no field says whose family a customer belongs to.",
-        "merge_stated": "a merge makes a third profile, which names neither of the two.",
+        "guardian": "no field names the family of a customer belongs to.",
+        "merge_stated": "a merge creates a third profile, which names neither of the two.",
         "file_missing": NO_FILES,
     }
 

@@ -1,4 +1,4 @@
-"""What every connector keeps to, whatever the ERP: each check runs against each connector of `cases.py`.
+"""The contract of every connector, whatever the ERP: each check runs against each connector of `cases.py`.
 
 A check that means nothing to an ERP is named in that case's `not_applicable`, with the reason.
 """
@@ -43,14 +43,14 @@ def by_id(reading: Reading) -> dict[str, dict[str, Any]]:
 
 
 def whole(reading: Reading) -> Reading:
-    """The reading, which must be certified."""
+    """The reading, which has to be certified."""
     assert reading.certificate.doubts == ()
     assert reading.certificate.complete
     return reading
 
 
 def partial(reading: Reading) -> Reading:
-    """The reading, which must not be certified, and must say why in sentences."""
+    """The reading, which must not be certified, and has to say why in sentences."""
     assert not reading.certificate.complete
     assert reading.certificate.doubts
     assert all(d[0].isupper() or d[0].isdigit() for d in reading.certificate.doubts)
@@ -58,7 +58,7 @@ def partial(reading: Reading) -> Reading:
 
 
 def not_certified(connector: Connector[Any]) -> None:
-    """Nothing is certified: a file is refused whole, of an API what came is kept."""
+    """Nothing is certified: a file is rejected as a whole, of an API what was received is kept."""
     try:
         reading = connector.read()
     except ConnectorError:
@@ -71,25 +71,25 @@ def expected(case: ConnectorCase, fault: str, usual: type[ConnectorError]) -> ty
 
 
 def cells(reading: Reading) -> str:
-    """All that the reading holds, as text."""
+    """Everything in the reading, as text."""
     frames: Iterable[Any] = (reading.customers, reading.groups)
     return " ".join(str(row) for frame in frames for row in frame.rows()) + str(
         (reading.certificate, reading.columns, reading.conflicting_ids)
     )
 
 
-# How whole a reading is (R14) -------------------------------------------------------------------
+# How complete a reading is (R14) -------------------------------------------------------------------
 
 
 def test_empty(case: ConnectorCase, erp: Erp) -> None:
-    """A club without customers is read and certified; whether to believe it is the engine's matter (R14)."""
+    """A club without customers is read and certified; whether that is plausible is decided by the engine (R14)."""
     erp.put([])
     reading = whole(erp.connector().read())
     assert reading.customers.height == 0
 
 
 def test_one_page(case: ConnectorCase, erp: Erp) -> None:
-    """Everybody is there, with email, phone, name, status and groups."""
+    """Every customer is read, with email, phone, name, status and groups."""
     ids = erp.put(crowd(2))
     reading = whole(erp.connector().read())
     assert reading.certificate.rows == 2
@@ -104,14 +104,14 @@ def test_one_page(case: ConnectorCase, erp: Erp) -> None:
 
 @pytest.mark.parametrize("pages", [1, 2])
 def test_full_last_page(case: ConnectorCase, erp: Erp, pages: int) -> None:
-    """A last page that is full to the last row is no doubt."""
+    """A full last page is no doubt."""
     ids = erp.put(crowd(pages * case.page))
     reading = whole(erp.connector().read())
     assert set(by_id(reading)) == set(ids.values())
 
 
 def test_many_pages(case: ConnectorCase, erp: Erp) -> None:
-    """Everybody of several pages, once."""
+    """All customers of several pages are read, once."""
     ids = erp.put(crowd(2 * case.page + 1))
     reading = whole(erp.connector().read())
     assert sorted(reading.customers["erp_id"]) == sorted(ids.values())
@@ -120,30 +120,30 @@ def test_many_pages(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_last_page_missing(case: ConnectorCase, erp: Erp) -> None:
-    """A page that fails for good after whole ones: what came is kept, and not certified."""
+    """A page fails permanently after complete ones: what was received is kept, and not certified."""
     erp.put(crowd(2 * case.page + 1))
     erp.fault("server-error", from_page=3)
     reading = partial(erp.connector().read())
     assert reading.customers.height == 2 * case.page
 
 
-def test_log_in_lost_on_the_way(case: ConnectorCase, erp: Erp) -> None:
-    """403 in mid-walk: what came is kept, and not certified."""
+def test_access_lost_during_the_walk(case: ConnectorCase, erp: Erp) -> None:
+    """403 during the walk: what was received is kept, and not certified."""
     erp.put(crowd(case.page + 1))
     erp.fault("forbidden", from_page=2)
     assert partial(erp.connector().read()).customers.height == case.page
 
 
 def test_page_twice(case: ConnectorCase, erp: Erp) -> None:
-    """A page in place of the next one is noticed; nobody is there twice."""
+    """A page that is returned again instead of the next one is noticed; nobody is in the reading twice."""
     erp.put(crowd(3 * case.page))
     erp.fault("page-repeated", from_page=2, times=1)
     reading = partial(erp.connector().read())
     assert reading.customers["erp_id"].n_unique() == reading.customers.height
 
 
-def test_page_twice_for_good(case: ConnectorCase, erp: Erp) -> None:
-    """A page that comes again and again does not keep us."""
+def test_page_repeated_endlessly(case: ConnectorCase, erp: Erp) -> None:
+    """A page that is returned again and again ends the walk."""
     erp.put(crowd(3 * case.page))
     erp.fault("page-repeated", from_page=2)
     reading = partial(erp.connector().read())
@@ -152,7 +152,7 @@ def test_page_twice_for_good(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_row_moved(case: ConnectorCase, erp: Erp) -> None:
-    """A row that comes on two pages means that rows moved while we read."""
+    """A row on two pages means that rows moved while they were read."""
     erp.put(crowd(2 * case.page))
     erp.fault("row-moved", from_page=2, times=1)
     reading = partial(erp.connector().read())
@@ -160,25 +160,25 @@ def test_row_moved(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_rows_missing(case: ConnectorCase, erp: Erp) -> None:
-    """Fewer rows than the ERP says that there are."""
+    """Fewer rows than the ERP states are not certified."""
     erp.put(crowd(2 * case.page))
     erp.fault("half")
     not_certified(erp.connector())
 
 
 def test_total_wrong(case: ConnectorCase, erp: Erp) -> None:
-    """All rows, and a total that says one more: somebody may be missing."""
+    """All rows, but a total that is one higher: somebody may be missing."""
     erp.put(crowd(case.page + 1))
     erp.fault("total-wrong")
     not_certified(erp.connector())
 
 
 class Killed(BaseException):
-    """What becomes of a process, to the reading in it."""
+    """The end of the reading's process."""
 
 
 def killed(connector: Connector[Any], after: int) -> Connector[Any]:
-    """Its process is killed when it has read so many pages."""
+    """The connector, whose process is killed after that many pages."""
     pages = itertools.count(1)
 
     def progress(rows: int, total: int | None) -> None:
@@ -189,9 +189,9 @@ def killed(connector: Connector[Any], after: int) -> Connector[Any]:
     return connector
 
 
-def test_killed_on_the_way(case: ConnectorCase, erp: Erp, tmp_path: Path) -> None:
-    """A reading that was killed is gone on with: the next one asks for the rest, and is what one in a single go
-    would have been. What lies on the disk meanwhile is what the sync needs, and no key of ours (R19)."""
+def test_killed_and_resumed(case: ConnectorCase, erp: Erp, tmp_path: Path) -> None:
+    """A killed reading is resumed: the next one requests only the rest, and is equal to an uninterrupted one.
+    Meanwhile the disk holds only what the sync needs, and none of our keys (R19)."""
     erp.put(crowd(4 * case.page))
     asked = erp.recorder
     assert asked is not None
@@ -218,8 +218,8 @@ def test_killed_on_the_way(case: ConnectorCase, erp: Erp, tmp_path: Path) -> Non
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
-def test_forgotten_on_the_way(case: ConnectorCase, erp: Erp, tmp_path: Path) -> None:
-    """An ERP that no longer answers where a reading was killed is read from the beginning, with no harm done."""
+def test_killed_and_not_resumable(case: ConnectorCase, erp: Erp, tmp_path: Path) -> None:
+    """If the ERP no longer answers where a reading was killed, it is read from the start, without harm."""
     erp.put(crowd(4 * case.page))
     shelf = Shelf(Store(str(tmp_path)), CLUB.id, uuid.uuid4(), 1, worth=1)
     with pytest.raises(Killed):
@@ -233,21 +233,21 @@ def test_forgotten_on_the_way(case: ConnectorCase, erp: Erp, tmp_path: Path) -> 
 
 
 def test_too_many_pages(case: ConnectorCase, erp: Erp) -> None:
-    """A walk that does not end is ended, and what came is not certified."""
+    """A walk without an end is stopped, and what was received is not certified."""
     erp.put(crowd(3 * case.page))
     reading = partial(erp.connector(http={"max_pages": 2}).read())
     assert (reading.certificate.pages, reading.customers.height) == (2, 2 * case.page)
 
 
-def test_list_empty_all_at_once(case: ConnectorCase, erp: Erp) -> None:
-    """An outage that answers with an empty list: nobody is invented, nothing breaks."""
+def test_list_suddenly_empty(case: ConnectorCase, erp: Erp) -> None:
+    """An outage that returns an empty list is read as one, without an error."""
     erp.put(crowd(2))
     erp.fault("empty")
     assert erp.connector().read().customers.height == 0
 
 
 def test_as_of(case: ConnectorCase, erp: Erp) -> None:
-    """`as_of` is taken before the first request, log-in included; a file's is its own time."""
+    """`as_of` is taken before the first request, even that of the login; for a file it is the file's own time."""
     erp.put(crowd(1))
     reading = erp.connector().read()
     assert reading.as_of.utcoffset() == timedelta(0)
@@ -255,7 +255,7 @@ def test_as_of(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_clock_skew(case: ConnectorCase, erp: Erp) -> None:
-    """ERP and we differ by hours: `as_of` is one clock's, ours or the file's, and nothing else moves."""
+    """The clocks differ by hours: `as_of` is by one clock, ours or the file's, and nothing else changes."""
     ids = erp.put(crowd(case.page + 1))
     straight = whole(erp.connector().read())
     connector = erp.connector()
@@ -267,7 +267,7 @@ def test_clock_skew(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_id_reused(case: ConnectorCase, erp: Erp) -> None:
-    """An id that now means somebody else brings nothing of who had it before (R1: ID_REUSED is judged later)."""
+    """A reused id has nothing of the person who had it before (R1: ID_REUSED is decided later)."""
     first = erp.put([Someone("x", "Ana", "Ruiz", "ana@example.com", "+33612345678")])
     whole(erp.connector().read())
     then = erp.put([Someone("x", "Bob", "Roux", "bob@example.com", None)])
@@ -278,8 +278,8 @@ def test_id_reused(case: ConnectorCase, erp: Erp) -> None:
     assert first.keys() == then.keys()
 
 
-def test_id_twice_alike(case: ConnectorCase, erp: Erp) -> None:
-    """The same row twice: harmless in a file, a sign that rows moved in pages; there once."""
+def test_id_twice_equal(case: ConnectorCase, erp: Erp) -> None:
+    """The same row twice counts once: harmless in a file, a sign that rows moved in pages."""
     one, other = crowd(2)
     ids = erp.put([one, other, one])
     reading = erp.connector().read()
@@ -289,7 +289,7 @@ def test_id_twice_alike(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_id_twice_different(case: ConnectorCase, erp: Erp) -> None:
-    """One id, two contents: unknown this time, named, and nothing is certified."""
+    """One id with two contents is unknown this time and reported, and nothing is certified."""
     one, other = crowd(2)
     twin = Someone(one.key, email="somebody.else@example.com")
     ids = erp.put([one, other, twin])
@@ -302,7 +302,7 @@ def test_id_twice_different(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_credentials_refused(case: ConnectorCase, erp: Erp) -> None:
-    """A wrong secret is said at once, by reading and by checking, and is not tried again."""
+    """A wrong secret is reported at once, by reading and by checking, and is not tried again."""
     erp.put(crowd(1))
     with pytest.raises(CredentialsRefused):
         erp.connector(secret="wrong").read()
@@ -310,8 +310,8 @@ def test_credentials_refused(case: ConnectorCase, erp: Erp) -> None:
         erp.connector(secret="wrong").check()
 
 
-def test_log_in_runs_out(case: ConnectorCase, erp: Erp) -> None:
-    """One 401 in mid-walk: log in again, and go on."""
+def test_login_expires(case: ConnectorCase, erp: Erp) -> None:
+    """After one 401 during the walk, the connector logs in again and continues."""
     erp.put(crowd(case.page + 1))
     erp.fault("unauthorized", from_page=2, times=1)
     assert whole(erp.connector().read()).customers.height == case.page + 1
@@ -328,7 +328,7 @@ def test_log_in_runs_out(case: ConnectorCase, erp: Erp) -> None:
     ],
 )
 def test_throttled(case: ConnectorCase, erp: Erp, style: str, says: bool) -> None:
-    """Asked to wait an hour, in any way of saying so: the error carries the wait (R25)."""
+    """If the ERP asks for a wait of an hour, in any of the usual ways, the error carries it (R25)."""
     erp.put(crowd(1))
     erp.fault(style, wait=3600)
     with pytest.raises(RateLimited) as told:
@@ -341,7 +341,7 @@ def test_throttled(case: ConnectorCase, erp: Erp, style: str, says: bool) -> Non
 
 
 def test_throttled_by_their_clock(case: ConnectorCase, erp: Erp) -> None:
-    """A wait until a time of day is counted on the clock of whoever named it."""
+    """A wait until a time of day is measured on the ERP's own clock."""
     erp.put(crowd(1))
     erp.fault("throttled-date", wait=3600)
     connector = erp.connector()
@@ -353,21 +353,21 @@ def test_throttled_by_their_clock(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_throttled_for_a_moment(case: ConnectorCase, erp: Erp) -> None:
-    """A short wait is waited."""
+    """A short wait is waited for."""
     erp.put(crowd(1))
     erp.fault("throttled-seconds", wait=0.05, times=1)
     whole(erp.connector().read())
 
 
 def test_server_error_once(case: ConnectorCase, erp: Erp) -> None:
-    """One 500 is tried again, and leaves no trace."""
+    """After a single 500 the request is sent again, and the reading is complete."""
     erp.put(crowd(1))
     erp.fault("server-error", times=1)
     whole(erp.connector().read())
 
 
-def test_server_error_for_good(case: ConnectorCase, erp: Erp) -> None:
-    """500 for good is an ERP that is down."""
+def test_server_error_persists(case: ConnectorCase, erp: Erp) -> None:
+    """An ERP that keeps returning 500 is down."""
     erp.put(crowd(1))
     erp.fault("server-error")
     with pytest.raises(ErpUnreachable):
@@ -375,7 +375,7 @@ def test_server_error_for_good(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_timeout(case: ConnectorCase, erp: Erp) -> None:
-    """No answer in time is an ERP that is down."""
+    """An ERP that does not respond in time is down."""
     erp.put(crowd(1))
     erp.fault("timeout", wait=1.5)
     with pytest.raises(ErpUnreachable):
@@ -383,7 +383,7 @@ def test_timeout(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_html(case: ConnectorCase, erp: Erp) -> None:
-    """A web page in place of data is not data."""
+    """A web page instead of data is an error."""
     erp.put(crowd(1))
     erp.fault("html")
     with pytest.raises(expected(case, "html", ContractChanged)):
@@ -391,7 +391,7 @@ def test_html(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_truncated(case: ConnectorCase, erp: Erp) -> None:
-    """What is cut is refused whole."""
+    """A truncated response or file is rejected as a whole."""
     erp.put(crowd(2))
     erp.fault("truncated")
     with pytest.raises(expected(case, "truncated", ErpUnreachable)):
@@ -399,7 +399,7 @@ def test_truncated(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_error_in_200(case: ConnectorCase, erp: Erp) -> None:
-    """An error that calls itself a success is an error all the same."""
+    """An error in a response of status 200 is an error."""
     erp.put(crowd(1))
     erp.fault("error-in-200")
     with pytest.raises(ConnectorError):
@@ -408,7 +408,7 @@ def test_error_in_200(case: ConnectorCase, erp: Erp) -> None:
 
 @pytest.mark.parametrize("kind", get_args(HostileFault))
 def test_hostile_answer(case: ConnectorCase, erp: Erp, kind: str) -> None:
-    """What no ERP should answer is an error in plain words, not a traceback, and leads nowhere else."""
+    """An unexpected response is an error with a message, not a traceback, and leads to no other address."""
     erp.put(crowd(1))
     erp.fault(kind)
     with pytest.raises(ConnectorError) as told:
@@ -419,28 +419,28 @@ def test_hostile_answer(case: ConnectorCase, erp: Erp, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["redirect", "nested", "surrogate", "blank"])
 def test_hostile_page_later(case: ConnectorCase, erp: Erp, kind: str) -> None:
-    """The same after a whole page: that page is kept, and nothing is certified."""
+    """The same after a complete page: that page is kept, and nothing is certified."""
     erp.put(crowd(case.page + 1))
     erp.fault(kind, from_page=2)
     assert partial(erp.connector().read()).customers.height == case.page
 
 
 def test_answer_too_large(case: ConnectorCase, erp: Erp) -> None:
-    """An answer beyond `http.max_bytes` is not taken in."""
+    """A response larger than `http.max_bytes` is rejected."""
     erp.put(crowd(case.page))
     with pytest.raises(ContractChanged):
         erp.connector(http={"max_bytes": 10}).read()
 
 
-def test_time_is_up(case: ConnectorCase, erp: Erp) -> None:
-    """A reading that takes longer than `http.max_seconds` is ended."""
+def test_time_limit(case: ConnectorCase, erp: Erp) -> None:
+    """A reading that takes longer than `http.max_seconds` is stopped."""
     erp.put(crowd(1))
     with pytest.raises(ErpUnreachable):
         erp.connector(http={"max_seconds": 1e-6}).read()
 
 
 def test_file_missing(case: ConnectorCase, erp: Erp) -> None:
-    """No file where the settings say there is one."""
+    """A missing file is reported as missing."""
     erp.put(crowd(1))
     erp.fault("missing")
     with pytest.raises(FileMissing):
@@ -450,7 +450,7 @@ def test_file_missing(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_wrong_address(case: ConnectorCase, erp: Erp) -> None:
-    """An address that leads nowhere is said to be one, before anything else."""
+    """An invalid address is reported before any request."""
     connector = erp.connector()
     connector.connection = type(connector.connection)("c", "gopher://x", "login", "secret")
     with pytest.raises(SettingsWrong):
@@ -461,7 +461,7 @@ def test_wrong_address(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_archived(case: ConnectorCase, erp: Erp) -> None:
-    """Archived records are stated as such, although the ERP's own lists hide them (R5)."""
+    """Archived records are read as archived, although the ERP's own lists hide them (R5)."""
     one, other = crowd(2)
     ids = erp.put([one, Someone(other.key, email=other.email, status="archived")])
     reading = whole(erp.connector().read())
@@ -470,14 +470,14 @@ def test_archived(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_unknown_status(case: ConnectorCase, erp: Erp) -> None:
-    """A status that is not understood is `unknown`, and the ERP's word is kept (R3)."""
+    """A status that is in none of the lists is `unknown`, and the ERP's word is kept (R3)."""
     ids = erp.put([Someone("x", email="x@example.com", status="Wombat")])
     row = by_id(whole(erp.connector().read()))[ids["x"]]
     assert (row["status"], row["status_raw"]) == ("unknown", "Wombat")
 
 
 def test_known_status(case: ConnectorCase, erp: Erp) -> None:
-    """Every status is one of the canonical ones; the ERP's own word is kept only where it is unknown."""
+    """Every status is a canonical one; the ERP's own word is kept only if the status is unknown."""
     erp.put(crowd(2))
     customers = whole(erp.connector().read()).customers
     assert set(customers["status"]) <= set(STATUSES)
@@ -485,7 +485,7 @@ def test_known_status(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_inactive_group(case: ConnectorCase, erp: Erp) -> None:
-    """An inactive group is held, listed, and inactive (R3)."""
+    """An inactive group stays with its holders, and is listed as inactive (R3)."""
     ids = erp.put([Someone("x", email="x@example.com", groups=(Held("old"), Held("gold")))])
     reading = whole(erp.connector().read())
     held = {g["id"] for g in by_id(reading)[ids["x"]]["groups"]}
@@ -496,7 +496,7 @@ def test_inactive_group(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_unknown_group(case: ConnectorCase, erp: Erp) -> None:
-    """A group that the ERP's own list does not have stays with its holder (GROUP_UNKNOWN)."""
+    """A group that is not in the ERP's own list stays with its holder (GROUP_UNKNOWN)."""
     ids = erp.put([Someone("x", email="x@example.com", groups=(Held("gold"),))], [Kind("a", "A")])
     reading = whole(erp.connector().read())
     (held,) = by_id(reading)[ids["x"]]["groups"]
@@ -504,7 +504,7 @@ def test_unknown_group(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_group_until(case: ConnectorCase, erp: Erp) -> None:
-    """The last day of what somebody holds is handed on, also when it is over (R3)."""
+    """The last day of a membership is read, also if it has passed (R3)."""
     last = date(2026, 11, 30)
     ids = erp.put([Someone("x", email="x@example.com", groups=(Held("gold", until=last),))])
     (held,) = by_id(whole(erp.connector().read()))[ids["x"]]["groups"]
@@ -512,7 +512,7 @@ def test_group_until(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_guardian(case: ConnectorCase, erp: Erp) -> None:
-    """A dependant names its owner by id (R8)."""
+    """A dependant has the id of its guardian (R8)."""
     owner = Someone("owner", email="family@example.com")
     ids = erp.put([owner, Someone("child", guardian="owner")])
     rows = by_id(whole(erp.connector().read()))
@@ -521,7 +521,7 @@ def test_guardian(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_merge_stated(case: ConnectorCase, erp: Erp) -> None:
-    """A record that the ERP replaced by another names it (R10)."""
+    """A record that the ERP replaced has the id of its successor (R10)."""
     stays = Someone("stays", email="stays@example.com")
     ids = erp.put([stays, Someone("goes", email="goes@example.com", replaced_by="stays")])
     rows = by_id(whole(erp.connector().read()))
@@ -531,7 +531,7 @@ def test_merge_stated(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_email_change_without_a_stamp(case: ConnectorCase, erp: Erp) -> None:
-    """A new email is seen, whether or not the ERP says that the record changed (R9)."""
+    """A new email is read, whether or not the ERP updates the record's stamp (R9)."""
     ids = erp.put(crowd(2))
     erp.connector().read()
     erp.set_email(ids["p1"], "new@example.com")
@@ -541,7 +541,7 @@ def test_email_change_without_a_stamp(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_unicode_and_null(case: ConnectorCase, erp: Erp) -> None:
-    """Names of any script, and no name, email or phone at all."""
+    """Names in any script are read, and records without a name, email or phone."""
     ids = erp.put(
         [
             Someone("a", "Zoë", "Żółć", "zoë@exämple.com"),
@@ -560,14 +560,14 @@ def test_unicode_and_null(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_nameless(case: ConnectorCase, erp: Erp) -> None:
-    """A record without any name is a record."""
+    """A record without any name is read."""
     ids = erp.put([Someone("x", None, None, "x@example.com")])
     row = by_id(whole(erp.connector().read()))[ids["x"]]
     assert (row["first_name"], row["last_name"]) == (None, None)
 
 
 def test_shared_email(case: ConnectorCase, erp: Erp) -> None:
-    """No ERP but one keeps emails apart: both records are handed on, judging is not our work (R7)."""
+    """Both records of a shared email are read: deciding between them is not the connector's task (R7)."""
     erp.put([Someone("a", email="same@example.com"), Someone("b", email="same@example.com")])
     customers = whole(erp.connector().read()).customers
     assert list(customers["email"]) == ["same@example.com"] * 2
@@ -578,7 +578,7 @@ def test_shared_email(case: ConnectorCase, erp: Erp) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_schemas(case: ConnectorCase, erp: Erp, count: int) -> None:
-    """The frames are exactly the canonical ones, empty or not."""
+    """The frames have exactly the canonical columns, empty or not."""
     erp.put(crowd(count))
     reading = erp.connector().read()
     assert reading.customers.schema == CUSTOMER_SCHEMA
@@ -588,13 +588,13 @@ def test_schemas(case: ConnectorCase, erp: Erp, count: int) -> None:
 
 
 def test_only_what_is_needed(case: ConnectorCase, erp: Erp) -> None:
-    """A bank account in a field of the ERP does not come past the door."""
+    """A bank account in a field of the ERP is in no part of the reading."""
     erp.put(crowd(2))
     assert CANARY not in cells(erp.connector().read())
 
 
 def test_group_list(case: ConnectorCase, erp: Erp) -> None:
-    """Every group that is held is in the list, once, by the ERP's own name."""
+    """Every group that is held is in the list, once, with the ERP's own name."""
     erp.put(
         [Someone("a", groups=(Held("gold"), Held("kids"))), Someone("b", groups=(Held("kids"),))]
     )
@@ -608,7 +608,7 @@ def test_group_list(case: ConnectorCase, erp: Erp) -> None:
 def test_errors_tell_no_secrets(
     case: ConnectorCase, erp: Erp, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither the sentence, nor the traceback's chain, nor the log holds a secret or a person (R19)."""
+    """Neither the message, nor the chain of the traceback, nor the log holds a secret or personal data (R19)."""
     caplog.set_level(logging.DEBUG)
     for fault in case.failures:
         erp.put(crowd(2))
@@ -629,10 +629,10 @@ def nothing_leaked(erp: Erp, told: str) -> None:
         assert secret not in told
 
 
-def test_a_whole_reading_logs_no_person(
+def test_a_complete_reading_logs_no_person(
     case: ConnectorCase, erp: Erp, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even at DEBUG (R19)."""
+    """The log holds no personal data, not even at DEBUG (R19)."""
     caplog.set_level(logging.DEBUG)
     erp.put(crowd(case.page + 1))
     connector = erp.connector()
@@ -641,7 +641,7 @@ def test_a_whole_reading_logs_no_person(
 
 
 def test_check_is_a_sentence(case: ConnectorCase, erp: Erp) -> None:
-    """`check` says what it found."""
+    """`check` returns a sentence that says what was found."""
     erp.put(crowd(1))
     said = erp.connector().check()
     assert said.endswith(".")
@@ -652,12 +652,12 @@ def test_check_is_a_sentence(case: ConnectorCase, erp: Erp) -> None:
 
 
 def test_every_connector_is_here() -> None:
-    """A connector of the registry without a case is one that nobody holds to the contract."""
+    """Every connector of the registry has a case."""
     assert {case.name for case in CASES} == set(CONNECTORS)
 
 
 def test_reasons_are_given() -> None:
-    """What is not applicable names a check that exists, and a reason; no check is applied to nobody."""
+    """Every exemption names an existing check and a reason; no check is exempt for all connectors."""
     checks = {
         name.removeprefix("test_")
         for name, check in globals().items()

@@ -96,10 +96,10 @@ def test_a_huge_answer_is_not_taken_in(erp: Hostile, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "pages", "doubt"),
     [
-        ("endless-pages", 20, "ended after 20 pages"),
-        ("same-cursor", 2, "read already"),
-        ("same-page", 2, "came twice"),
-        ("empty-pages", 1, "ended after 20 pages"),
+        ("endless-pages", 20, "the limit of 20 pages"),
+        ("same-cursor", 2, "already been read"),
+        ("same-page", 2, "returned a page twice"),
+        ("empty-pages", 1, "20 empty pages in a row"),
     ],
 )
 def test_a_walk_without_an_end_is_ended(erp: Hostile, path: str, pages: int, doubt: str) -> None:

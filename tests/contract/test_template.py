@@ -91,7 +91,7 @@ def test_the_files_are_there_and_clean(tmp_path: Path, checkout: Path, name: str
 
 
 def test_a_bad_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="small letters"):
+    with pytest.raises(ValueError, match="lower-case letters"):
         rendered(tmp_path, "Gym Tool")
 
 
@@ -106,7 +106,10 @@ def test_the_first_run_says_what_to_fill_in(checkout: Path) -> None:
     suite = ("pytest", "tests/contract/test_contract.py", "-q", "-x", "-p", "no:cacheprovider")
     first = run(checkout, *suite, "-k", "gym_tool and one_page")
     assert first.returncode == 1
-    assert "FILL IN tests/contract/gym_tool_case.py, _record: what the ERP's API" in first.stdout
+    assert (
+        "FILL IN tests/contract/gym_tool_case.py, _record: a person as the ERP's API"
+        in first.stdout
+    )
 
     # filled in, as a person would
     case = checkout / "tests/contract/gym_tool_case.py"
@@ -119,7 +122,7 @@ def test_the_first_run_says_what_to_fill_in(checkout: Path) -> None:
     )
     second = run(checkout, *suite, "-k", "gym_tool and one_page")
     assert second.returncode == 1
-    assert "FILL IN connectors/gym_tool.py, _groups: ask for the ERP's list" in second.stdout
+    assert "FILL IN connectors/gym_tool.py, _groups: read the ERP's list" in second.stdout
 
 
 #: what a person writes for an ERP like this, in place of each `FILL IN`: file -> (what stands there, what then).

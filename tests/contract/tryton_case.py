@@ -11,7 +11,7 @@ import pytest
 
 from connectors.sdk.base import Connection
 from connectors.sdk.http import HttpLimits
-from connectors.tryton.connector import TrytonConnector, TrytonSettings
+from connectors.tryton import TrytonConnector, TrytonSettings
 from sandbox.faults import Fault, Faults
 from tests.contract.api_case import STATIC_KEY
 from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone
@@ -93,7 +93,7 @@ class TrytonErp(Erp):
         http = HttpLimits(
             **{"attempts": 2, "backoff": 0.01, "longest_wait": 0.1, **settings.pop("http", {})}
         )
-        # Another name for a wrong log-in: Tryton slows down those that failed.
+        # Another user name for a wrong login: Tryton slows down users whose login failed.
         login = "admin" if secret is None else "nobody"
         chosen = {"page": 3, "guardian_relation": CHILD_OF, "http": http, **settings}
         return TrytonConnector(
@@ -140,12 +140,12 @@ class TrytonCase(ConnectorCase):
     name = "tryton"
     variant = "JSON-RPC"
     miscounts = True
-    against = "a real Tryton 8.2.1, behind a door through which faults come"
+    against = "a real Tryton 8.2.1, behind a proxy that injects faults"
     not_applicable: ClassVar[Mapping[str, str]] = {
         "unknown_status": "a party is active or not; there are no other words.",
-        "unknown_group": "the database does not allow a category that is not there.",
+        "unknown_group": "the database does not allow a category that does not exist.",
         "group_until": "categories are held without dates.",
-        "id_twice_alike": "ids are the database's primary keys; a page that comes twice is another check.",
+        "id_twice_equal": "ids are the database's primary keys; a repeated page is another check.",
         "id_twice_different": "ids are the database's primary keys.",
         "file_missing": "no files.",
     }
@@ -161,10 +161,10 @@ class TrytonRestCase(TrytonCase):
 
     variant = "REST"
     rest: TrytonRestErp | None = None
-    against = "a real Tryton 8.2.1, behind the same door, over REST"
+    against = "a real Tryton 8.2.1, behind the same proxy, over REST"
     not_applicable: ClassVar[Mapping[str, str]] = {
         **TrytonCase.not_applicable,
-        "log_in_runs_out": STATIC_KEY,
+        "login_expires": STATIC_KEY,
     }
 
     def erp(self, request: pytest.FixtureRequest) -> TrytonErp:

@@ -67,17 +67,17 @@ class VirtuagymCase(ConnectorCase):
     miscounts = True
     inferred: ClassVar[Mapping[str, str]] = {
         "many_pages": "`from_id` is the last id that was seen, not the first to come.",
-        "group_until": "a membership ends at its contract's end only where it is cancelled.",
+        "group_until": "a membership ends at its contract's end only if it is cancelled.",
     }
     not_applicable: ClassVar[Mapping[str, str]] = {
-        "log_in_runs_out": STATIC_KEY,
+        "login_expires": STATIC_KEY,
         "unknown_status": "a member is active or not; there are no other words.",
-        "inactive_group": "memberships have an end and no switch.",
-        "unknown_group": "there is no list of memberships: it is made from what members hold.",
-        "id_twice_alike": PRIMARY_KEYS,
+        "inactive_group": "memberships have an end, but no status.",
+        "unknown_group": "there is no list of memberships: it is derived from what members hold.",
+        "id_twice_equal": PRIMARY_KEYS,
         "id_twice_different": PRIMARY_KEYS,
-        "merge_stated": "merges are not told; a member who goes simply is no longer listed.",
-        "guardian": "no field says whose family a member belongs to.",
+        "merge_stated": "merges are not reported; a merged member is no longer listed.",
+        "guardian": "no field names the family of a member belongs to.",
         "file_missing": NO_FILES,
     }
 

@@ -176,7 +176,7 @@ def test_a_good_log_in_is_told_with_the_club_it_was_tried_for(world: World, erp:
     world.clubs(PADEL + ", settings: {venue_id: venue}")
     ok, said = outcome_of("padel")
     assert ok
-    assert said == "Padel Lyon (padel): Log-in works: the venue has no players."
+    assert said == "Padel Lyon (padel): Login works: the venue has no players."
 
 
 def test_a_refused_secret_is_told_with_its_remedy(world: World, erp: str) -> None:
@@ -230,7 +230,7 @@ def test_an_api_that_no_club_names_yet_is_logged_in_to(world: World, erp: str) -
     world.connection("new", "playtomic", erp, login="client", password=SECRET)
     ok, said = outcome_of("new")
     assert ok
-    assert said.startswith("Log-in works. No club in clubs.yaml names this connection yet")
+    assert said.startswith("Login works. No club in clubs.yaml names this connection yet")
     world.connection("new", "playtomic", erp, login="client", password="wrong")
     assert outcome_of("new")[0] is False
 
@@ -239,7 +239,7 @@ def test_where_nothing_can_be_tried_without_a_club_nothing_is_claimed(world: Wor
     """Which database is meant stands in the address, or in a club's settings."""
     world.connection("new", "tryton", "http://127.0.0.1:9", login="ann", password=SECRET)
     ok, said = outcome_of("new")
-    assert (ok, "No Tryton database is named." in said) == (False, True)
+    assert (ok, "No Tryton database is configured." in said) == (False, True)
 
 
 def test_a_server_that_is_not_there(world: World, unused_port: int) -> None:
@@ -325,7 +325,7 @@ def test_under_a_made_up_id_the_clubs_are_found_by_the_one_asked_for(
         ok, said = outcome_of("x7")
     finally:
         tested_id.reset(token)
-    assert (ok, said.startswith("Padel Lyon (padel): Log-in works")) == (True, True)
+    assert (ok, said.startswith("Padel Lyon (padel): Login works")) == (True, True)
 
 
 def test_without_it_they_are_found_by_address_and_log_in(world: World, erp: str) -> None:
@@ -336,7 +336,7 @@ def test_without_it_they_are_found_by_address_and_log_in(world: World, erp: str)
     missing = PADEL.replace("padel", "missing")
     world.clubs(PADEL + ", settings: {venue_id: venue}", other, missing)
     ok, said = outcome_of("x7")
-    assert (ok, said) == (True, "Padel Lyon (padel): Log-in works: the venue has no players.")
+    assert (ok, said) == (True, "Padel Lyon (padel): Login works: the venue has no players.")
 
 
 # the request, on its way ---------------------------------------------------------------------------

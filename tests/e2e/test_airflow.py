@@ -91,7 +91,7 @@ def test_a_test_of_a_connection_tells_good_from_bad(stack: Stack) -> None:
     listed = {**wanted, "password": "***", "port": 0, "schema": "", "description": ""}
 
     good = admin.test_connection(listed)
-    assert (good["status"], good["message"].startswith("Log-in works.")) == (True, True)
+    assert (good["status"], good["message"].startswith("Login works.")) == (True, True)
     assert "No club in clubs.yaml names this connection yet" in good["message"]
 
     bad = admin.test_connection({**wanted, "password": "an old one"})
@@ -101,7 +101,7 @@ def test_a_test_of_a_connection_tells_good_from_bad(stack: Stack) -> None:
 
     # The club that names it is found although Airflow tests under an id of its own.
     named = {**listed, "connection_id": "padel_bordeaux"}
-    message = "Padel Bordeaux Lac (padel-bordeaux): Log-in works: the venue has players."
+    message = "Padel Bordeaux Lac (padel-bordeaux): Login works: the venue has players."
     assert admin.test_connection(named) == {"status": True, "message": message}
 
     with pytest.raises(requests.HTTPError) as refused:

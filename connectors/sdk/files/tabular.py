@@ -132,7 +132,7 @@ def _decoded(data: bytes, name: str, encoding: str | None) -> str:
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as e:
-            # An incomplete character at the very end: not cp1252, but truncated.
+            # An incomplete character at the end of the file: not cp1252, but truncated.
             if "unexpected end" in e.reason and e.end >= len(data):
                 raise FileBroken(f"{name} is truncated in the middle of a character.") from None
             # What was valid UTF-8 beyond ASCII so far does not become cp1252 halfway.

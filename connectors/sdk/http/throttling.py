@@ -67,7 +67,7 @@ def _reset_of(family: str, headers: Mapping[str, str], now: datetime) -> timedel
 
 
 class HostThrottle:
-    """This process's requests to one host: at most so many concurrently, and so many per second."""
+    """This process's requests to one host: at most a number of them concurrently and per second."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

@@ -1,0 +1,161 @@
+"""One request for a page of a list, and what its response holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+from connectors.rest.auth import filled_params, params_of
+from connectors.rest.errors import error_check_of
+from connectors.rest.settings import Listing, RestSettings
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import ContractChanged
+from connectors.sdk.http import Http, Reply
+from connectors.sdk.paths import MISSING, described, getter, text
+
+CONTENT_RANGE = re.compile(r"\s*[\w-]+ (?:(\d+)-(\d+)|\*)/(\d+|\*)\s*")
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """What distinguishes the request for one page of a list from those for the others.
+
+    :param params, headers: in addition to those of the list.
+    :param address: a path and query that replace the list's own.
+    """
+
+    params: tuple[tuple[str, Hashable], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    address: tuple[str, tuple[tuple[str, str], ...]] | None = None
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """One page of a list.
+
+    :param total: of all rows, if the response states it.
+    :param url: where it was requested.
+    """
+
+    records: list[Any]
+    reply: Reply[Any]
+    total: int | None
+    url: str
+
+
+class Api:
+    """The lists of one club's API."""
+
+    def __init__(
+        self, http: Http, base: str, settings: RestSettings, connection: Connection
+    ) -> None:
+        self._http = http
+        self._base = base
+        self._settings = settings
+        self._connection = connection
+        self._params = params_of(settings, connection)
+        self._error_check = error_check_of(settings)
+        self.limits = settings.http
+
+    def page(
+        self,
+        listing: Listing,
+        setting: str,
+        request: PageRequest,
+        more: Mapping[str, Any] | None = None,
+    ) -> ListPage:
+        """One page of a list.
+
+        :param setting: where the list is in the settings, for messages.
+        :param more: parameters in addition to the list's own.
+        :raises ConnectorError: no response, or no list in it.
+        """
+        own = filled_params(listing.params, self._connection, f"{setting}.params")
+        own |= {**(more or {}), **dict(request.params)}
+        path, params, body = self._settings.base_path + listing.path, None, None
+        if request.address is not None:
+            path, given = request.address
+            present = {name for name, _ in given}
+            params = [*given, *((n, v) for n, v in self._params.items() if n not in present)]
+        elif listing.query:
+            params = list({**self._params, **own}.items())
+        else:
+            params, body = list(self._params.items()), own
+        reply = self._http.request(
+            listing.method,
+            path,
+            object,
+            params=[(n, _as_parameter(v)) for n, v in params],
+            body=body,
+            headers=dict(request.headers),
+            empty_statuses=listing.empty_statuses | ({416} if request.headers else set()),
+            error_check=self._error_check,
+        )
+        if reply.status in listing.empty_statuses or reply.status == 416:
+            return ListPage([], reply, _range_total(reply), self._base + path)
+        records = _records(reply.value, listing, setting)
+        return ListPage(records, reply, _total(reply, listing, setting), self._base + path)
+
+    def below_base(
+        self, page: ListPage, address: str, setting: str
+    ) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Path and query of a next page's address, which has to be on the ERP's own host: our key is sent there.
+
+        :raises ContractChanged: it is not.
+        """
+        parts, base = urlsplit(urljoin(page.url, address)), urlsplit(self._base)
+        if (parts.scheme, parts.netloc) != (base.scheme, base.netloc) or not (
+            parts.path.startswith(base.path)
+        ):
+            raise ContractChanged(
+                f"The next page's address (settings: {setting}) is not on the connection's host; "
+                "our key is not sent there.",
+                remedy="Write the connection's host as the ERP itself writes it, with its scheme and port.",
+            )
+        query = tuple(parse_qsl(parts.query, keep_blank_values=True))
+        return parts.path[len(base.path) :], query
+
+
+def _as_parameter(value: Any) -> Any:
+    return ("true" if value else "false") if isinstance(value, bool) else value
+
+
+def _records(response: Any, listing: Listing, setting: str) -> list[Any]:
+    found = getter(listing.records)(response)
+    if found is None and listing.null_is_empty:
+        return []
+    if not isinstance(found, list):
+        place = listing.records or "the top"
+        value = "nothing" if found is MISSING else described(found)
+        raise ContractChanged(
+            f"The response to {listing.path} has {value} at {place} instead of a list; "
+            f"the response is {described(response)}.",
+            remedy=f"Correct settings: {setting}.records; if this is an error message, "
+            "describe such errors in settings: errors.",
+        )
+    return found
+
+
+def _total(reply: Reply[Any], listing: Listing, setting: str) -> int | None:
+    if listing.total_header is not None:
+        value: Any = reply.headers.get(listing.total_header)
+        where = f"{setting}.total_header"
+    elif listing.total is not None:
+        where = f"{setting}.total"
+        value = text(getter(listing.total)(reply.value), where)
+    else:
+        return _range_total(reply)
+    if value is None or not value.strip().isdecimal():
+        raise ContractChanged(
+            "The response does not state a total where the settings say that it does.",
+            remedy=f"Correct settings: {where}; the response is {described(reply.value)}.",
+        )
+    return int(value)
+
+
+def _range_total(reply: Reply[Any]) -> int | None:
+    found = CONTENT_RANGE.fullmatch(reply.headers.get("Content-Range", ""))
+    return int(found[3]) if found and found[3] != "*" else None
