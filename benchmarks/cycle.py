@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import requests
 
-from benchmarks import club
+from benchmarks import club, stage
 from benchmarks.erp import SECRET
 from benchmarks.gates import Book
 from benchmarks.server import Server
-from clubsync.config import Config
+from clubsync.model import Step
 from connectors.sdk.base import Connection
 
 LATENCY = 0.005
 SHARE = 0.001
 #: Clubs per Airflow task at most; a batch keeps its frames from stage to stage.
 BATCH = 200
+
+#: Syncs a batch of clubs.
+Way = Callable[[list[str]], tuple[club.Clock, list[Step]]]
 
 
 @contextmanager
@@ -46,57 +49,79 @@ def simulated(clubs: int, customers: int) -> Iterator[str]:
 
 
 def measure(book: Book, server: Server, clubs: int, customers: int, cycles: int) -> None:
-    """Measure the first load, then interleaved cycles without and with changes, by stage."""
+    """Measure the first load, then interleaved cycles without and with changes, by stage.
+
+    Each cycle runs in one process, as in the shell, and in a process per stage, as under Airflow.
+    """
     url = server.fresh("cycle")
     ids = [f"club-{n}" for n in range(clubs)]
-    config = _config(ids)
+    folder = server.folder / "cycle"
     with (
         simulated(clubs, customers) as address,
-        club.pipeline(url, server.folder / "cycle", config) as pipeline,
+        club.pipeline(url, folder, club.config_of(ids)) as pipeline,
     ):
         pipeline.resolve = lambda conn_id: Connection(
             id=conn_id, host=address, login=conn_id, password=SECRET
         )
         pipeline.due("playtomic", club.long_ago())
         server.settle("cycle")
-        kinds = ["first load", *["quiet", "0.1 % changed"] * cycles]
-        for number, kind in enumerate(kinds):
-            touched = 0
-            if kind == "0.1 % changed":
-                body = {"share": SHARE, "seed": number}
-                answer = requests.post(f"{address}/_move", json=body, timeout=60)
-                touched = answer.json()["clubs"]
-            used = server.cpu()
-            clock, steps = club.Clock(), 0
-            written = 0
-            for at in range(0, clubs, BATCH):
-                part, done = club.sync(pipeline, ids[at : at + BATCH])
-                steps += len(done)
+
+        def move(seed: int) -> int:
+            body = {"share": SHARE, "seed": seed}
+            answer = requests.post(f"{address}/_move", json=body, timeout=60)
+            return int(answer.json()["clubs"])
+
+        def in_one_process(batch: list[str]) -> tuple[club.Clock, list[Step]]:
+            return club.sync(pipeline, batch)
+
+        def in_a_process_per_stage(batch: list[str]) -> tuple[club.Clock, list[Step]]:
+            clock, steps = club.Clock(), list[Step]()
+            for name in stage.STAGES:
+                done = stage.run(
+                    name,
+                    stage.Task(
+                        url=url,
+                        folder=str(folder),
+                        address=address,
+                        ids=ids,
+                        batch=batch,
+                        steps=steps,
+                    ),
+                )
+                steps = done["steps"]
+                clock.wall[name], clock.cpu[name] = done["wall"], done["cpu"]
+            return clock, steps
+
+        def cycle(kind: str, way: Way, changed: int) -> club.Clock:
+            used, clock, written = server.cpu(), club.Clock(), 0
+            for batch in stage.batches(ids, BATCH):
+                part, done = way(batch)
                 written += sum(step["rows_written"] for step in done)
-                for stage, value in part.wall.items():
-                    clock.wall[stage] = clock.wall.get(stage, 0.0) + value
-                    clock.cpu[stage] = clock.cpu.get(stage, 0.0) + part.cpu[stage]
-            stages = ("extract", "validate", "diff", "load")
+                for name, value in part.wall.items():
+                    clock.wall[name] = clock.wall.get(name, 0.0) + value
+                    clock.cpu[name] = clock.cpu.get(name, 0.0) + part.cpu[name]
             book.note(
                 f"cycle of {clubs} clubs x {customers}: {kind}",
-                seconds=sum(clock.wall[stage] for stage in stages),
-                **{f"{stage} s": value for stage, value in clock.wall.items()},
-                **{f"{stage} cpu": value for stage, value in clock.cpu.items()},
+                seconds=sum(clock.wall[name] for name in stage.STAGES),
+                **{f"{name} s": value for name, value in clock.wall.items()},
+                **{f"{name} cpu": value for name, value in clock.cpu.items()},
                 base_cpu=server.cpu() - used,
-                cpu_ms_a_club=sum(clock.cpu[stage] for stage in stages) / clubs * 1000,
-                clubs_touched=touched,
+                cpu_ms_a_club=sum(clock.cpu[name] for name in stage.STAGES) / clubs * 1000,
+                clubs_touched=changed,
                 rows_written=written,
             )
-    server.running.drop_database("cycle")
+            return clock
 
-
-def _config(ids: list[str]) -> Config:
-    plain = club.config(ids, "playtomic")
-    return plain.model_copy(
-        update={
-            "clubs": tuple(
-                c.model_copy(update={"connection": c.id, "settings": {"venue_id": c.id}})
-                for c in plain.clubs
+        cycle("first load", in_one_process, 0)
+        for number in range(cycles):
+            cycle("quiet", in_one_process, 0)
+            cycle("quiet, a process per stage", in_a_process_per_stage, 0)
+            one = cycle("0.1 % changed", in_one_process, move(2 * number))
+            many = cycle(
+                "0.1 % changed, a process per stage", in_a_process_per_stage, move(2 * number + 1)
             )
-        }
-    )
+            book.add(
+                "load in a process of its own : in one process with the other stages, CPU",
+                many.cpu["load"] / one.cpu["load"],
+            )
+    server.running.drop_database("cycle")

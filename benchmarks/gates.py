@@ -35,6 +35,7 @@ GATES = {
         Gate("e-mail check: disagreements with email-validator", 0, 0),
         Gate("peak memory of a first load, GB per 1,000,000 rows", 1.0, 0.6),
         Gate("peak memory of 1 % changed, GB per 1,000,000 rows", 1.0, 0.6),
+        Gate("load in a process of its own : in one process with the other stages, CPU", 1.2, 1.05),
     )
 }
 

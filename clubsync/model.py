@@ -7,13 +7,16 @@ no stage, so that every stage can import it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
 import polars as pl
 
 from connectors.sdk.model import GROUP_REF
+
+#: Metadata of a field that is not stored, and has its default when it is read (`store.packages`).
+NOT_STORED = {"stored": False}
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 
@@ -145,6 +148,77 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class SnapshotHead:
+    """A stored snapshot without its frames.
+
+    :param number: sync.snapshot.snapshot; of two snapshots of one moment the higher was read later (R16).
+    :param rows: customers in it.
+    :param epoch: of the club's source (R1); an earlier one's ids mean other people.
+    """
+
+    number: int
+    as_of: datetime
+    certified: bool
+    rows: int
+    content_hash: str
+    epoch: int
+
+    @property
+    def version(self) -> tuple[datetime, int]:
+        """What R16 compares: the newer moment wins, of one moment the one read later."""
+        return (self.as_of, self.number)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a plan is based on: a snapshot, and the club base at one revision.
+
+    :param policy_hash: of the rules that `policy` states, and of the engine's own.
+    :param revision: of the base that all this was read at.
+    :param everything: every record is evaluated, whatever its row hash.
+    :param rechecks: the highest sync.recheck that was taken up.
+    :param groups: the ERP groups in force: id, name, active.
+    :param shown: what the snapshot shows of the records that may change the record index: erp_id, row_hash,
+        next_date and email_key as they were, `was` (the row hash before), `marked` (a partial snapshot
+        newer than the last certified one has shown the record).
+    :param absent: erp_ids of the record index that the snapshot does not show, `newer` among them.
+    :param newer: erp_ids that a newer partial snapshot has shown (R16): left as they are.
+    :param unknown: erp_ids to recheck that neither snapshot nor mirror has (of a certified snapshot).
+    :param record_index: `RECORD_INDEX` at that revision; None: not read in this process.
+    """
+
+    snapshot: SnapshotHead
+    policy: Policy
+    policy_hash: str
+    revision: int
+    everything: bool
+    rechecks: int
+    groups_changed: bool
+    conflicting_ids: tuple[str, ...]
+    groups: pl.DataFrame
+    shown: pl.DataFrame
+    absent: pl.Series
+    newer: pl.Series
+    unknown: pl.Series
+    record_index: pl.DataFrame | None = field(default=None, metadata=NOT_STORED)
+
+
+@dataclass(frozen=True)
+class Affected:
+    """What `validate` hands on: everything that a plan is made from.
+
+    :param records: the records that the snapshot affects, with their facts (`validate.facts.evaluate`).
+    :param base: `BASE`.
+    :param findings: `FINDINGS`, by the suites.
+    """
+
+    basis: Basis
+    records: pl.DataFrame
+    base: pl.DataFrame
+    findings: pl.DataFrame
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a load writes: each frame holds changed rows only (R17).
 
@@ -172,6 +246,24 @@ class Plan:
         return {kind: int(found.get(kind, 0)) for kind in KINDS}
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What `diff` hands on: the plan, whole, as it is shown, approved and loaded.
+
+    :param held: `HELD`: access losses that wait for a person (R15); not in the plan.
+    :param unseen: erp_ids of affected records that the snapshot does not show and may not speak of (R14).
+    :param limit: access losses that pass the guard in 24 hours.
+    :param customers: in the Customers group before.
+    """
+
+    basis: Basis
+    plan: Plan
+    held: pl.DataFrame
+    unseen: pl.Series
+    limit: int
+    customers: int
+
+
 #: R26: what a backfill fills an interval from: a snapshot stored then, the ERP's own past, a later complete
 #: reading that covers it, or a reading made now.
 STORED, FROM_ERP, COVERED, READ_NOW = PAST = ("stored", "from the ERP", "covered", "read now")
@@ -185,6 +277,7 @@ class Step(TypedDict):
     :param counts: changes by kind, after diff; after load also what was written.
     :param held: deactivations awaiting approval.
     :param again: a stored snapshot is planned again; nothing is read.
+    :param unchanged: nothing of the club has changed since the last load: there is nothing to plan.
     :param past: of a backfill: what its interval was filled from, one of `PAST`.
     :param since: of a failed club: when it last began to fail.
     :param until: of a failed club: in quarantine until then.
@@ -210,6 +303,7 @@ class Step(TypedDict):
     transient: bool
     retry_after: float | None
     again: NotRequired[bool]
+    unchanged: NotRequired[bool]
     past: NotRequired[str]
     since: NotRequired[str]
     until: NotRequired[str]

@@ -1,4 +1,4 @@
-"""R15: replay the guard over the stored plans with another limit."""
+"""R15 in hindsight: what another limit would have held, from the stored plans."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ import polars as pl
 
 from clubsync.config import Guard
 from clubsync.store.database import Driver, queries
+from clubsync.store.packages import stored_plan
 from clubsync.store.snapshots import Store
 
 DAY = timedelta(hours=24)
 
 
-def replay(driver: Driver, store: Store, club_no: int, guard: Guard) -> list[dict[str, Any]]:
-    """Evaluate each stored plan with deactivations against another limit.
+def replay(driver: Driver, store: Store, club: int, guard: Guard) -> list[dict[str, Any]]:
+    """Each stored plan that would take access away, and whether that limit would have held it.
 
-    A customer counts once, in the first plan that deactivates them.
+    Who would have been held is not asked about again in later plans, and counts once: in the plan in
+    which they first fell due.
 
-    :returns: one row per plan, oldest first: run, at, deactivations, last_24_hours (earlier deactivations that
-        count for the limit), customers (in the Customers group before), limit, held, was_held.
+    :returns: one row a plan, oldest first: run, at, deactivations (who fell due), last_24_hours,
+        customers (in the group before), limit, held (Boolean), was_held.
     """
     seen: set[int] = set()
     passed: list[tuple[datetime, int]] = []
     rows = []
-    for plan in queries().plans(driver, club=club_no):
+    for plan in queries().plans(driver, club=club):
         if not plan["counts"].get("deactivation") and not plan["held"]:
             continue
         due = _due(store, plan["path"]) - seen
@@ -54,6 +56,6 @@ def replay(driver: Driver, store: Store, club_no: int, guard: Guard) -> list[dic
 
 def _due(store: Store, path: str) -> set[int]:
     """Customers that a stored plan deactivates or holds."""
-    changes = store.read(path, "changes.parquet")
-    gone = changes.filter(pl.col("kind") == "deactivation")["customer"]
-    return set(gone.to_list()) | set(store.read(path, "held.parquet")["customer"].to_list())
+    plan = stored_plan(store, path)
+    gone = plan.changes.filter(pl.col("kind") == "deactivation")["customer"]
+    return set(gone.to_list()) | set(plan.held["customer"].to_list())

@@ -2,72 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
 from clubsync.frames import attach
-from clubsync.model import Plan
+from clubsync.model import Basis, Plan
 from clubsync.store import record_index
 from clubsync.store.record_index import RECORD_INDEX
-from clubsync.validate.affected import Affected
 
 
-def index_patch(affected: Affected, plan: Plan) -> pl.DataFrame:
-    """What the club's record index has to learn from the plan once it is loaded (`record_index.patched`).
+def index_patch(basis: Basis, plan: Plan) -> pl.DataFrame:
+    """What the club's record index learns from the plan (`record_index.patched`).
 
-    Who waits keeps the old row, so that the next snapshot looks again; who is new and waits stays out of it.
+    A deferred record keeps its old row, so that the next snapshot evaluates it again; one that is new and
+    deferred stays out.
     """
-    snapshot, old, evaluated = affected.snapshot, affected.record_index, plan.next_dates["erp_id"]
+    snapshot, evaluated, shown = basis.snapshot, plan.next_dates["erp_id"], basis.shown
     mark: dict[str, Any] = {"seen_as_of": None, "seen_snapshot": None}
     if snapshot.certified:
-        marked = old.filter(pl.col("seen_as_of").is_not_null())["erp_id"]
-        news = pl.col("row_hash").ne_missing(pl.col("was")) | pl.col("erp_id").is_in(
-            pl.concat([evaluated, marked]).implode()
+        shown = shown.filter(
+            pl.col("row_hash").ne_missing(pl.col("was"))
+            | pl.col("marked")
+            | pl.col("erp_id").is_in(evaluated.implode())
         )
-        shown = affected.shown.filter(news)
     else:
-        shown = affected.shown
         mark = {"seen_as_of": snapshot.as_of, "seen_snapshot": snapshot.number}
     if plan.deferred.len():
         shown = shown.filter(~pl.col("erp_id").is_in(plan.deferred.implode()))
-    rows = _emails(
-        _due(shown.select("erp_id", "row_hash", "next_date"), plan.next_dates), old, plan
+    rows = _email_keys(
+        _next_dates(shown.select("erp_id", "row_hash", "next_date", "email_key"), plan.next_dates),
+        plan,
     )
     rows = rows.with_columns(
         pl.lit(value, dtype=RECORD_INDEX[name]).alias(name) for name, value in mark.items()
     )
-    gone = affected.absent.clear()
+    gone = basis.absent.clear()
     if snapshot.certified:
-        stay = pl.concat([affected.newer["erp_id"], plan.deferred, _ids(snapshot.conflicting_ids)])
-        gone = affected.absent.filter(~affected.absent.is_in(stay.implode()))
+        conflicting = pl.Series("erp_id", basis.conflicting_ids, dtype=pl.String)
+        stay = pl.concat([basis.newer, plan.deferred, conflicting])
+        gone = basis.absent.filter(~basis.absent.is_in(stay.implode()))
     return pl.concat([rows, gone.to_frame("erp_id")], how="diagonal").select(RECORD_INDEX.names())
 
 
-def _ids(ids: Iterable[str]) -> pl.Series:
-    return pl.Series("erp_id", list(ids), dtype=pl.String)
+def _next_dates(shown: pl.DataFrame, evaluated: pl.DataFrame) -> pl.DataFrame:
+    """The next dates of the records just evaluated; the others keep theirs."""
+    if evaluated["erp_id"].equals(shown["erp_id"]):
+        return shown.with_columns(evaluated["next_date"])
+    again = shown["erp_id"].is_in(evaluated["erp_id"].implode())
+    renewed = attach(shown.filter(again).drop("next_date"), evaluated, "erp_id")
+    return pl.concat([shown.filter(~again), renewed.select(shown.columns)])
 
 
-def _due(shown: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
-    """The next dates of those just evaluated; the others keep theirs."""
-    if due["erp_id"].equals(shown["erp_id"]):
-        return shown.with_columns(due["next_date"])
-    evaluated = shown["erp_id"].is_in(due["erp_id"].implode())
-    again = attach(shown.filter(evaluated).drop("next_date"), due, "erp_id")
-    return pl.concat([shown.filter(~evaluated), again])
-
-
-def _emails(rows: pl.DataFrame, old: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+def _email_keys(rows: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     """The keys of the mirror's emails: of what the plan writes there, else as they were."""
     written = plan.records.select(
         "erp_id", written=record_index.email_keys(plan.records["email_norm"])
     )
     if written["erp_id"].equals(rows["erp_id"]):
         return rows.with_columns(written["written"].alias("email_key"))
-    was = old.select("erp_id", "email_key").filter(pl.col("erp_id").is_in(rows["erp_id"].implode()))
-    rows = attach(attach(rows, was, "erp_id"), written, "erp_id")
-    anew = pl.col("erp_id").is_in(written["erp_id"].implode())
-    return rows.with_columns(email_key=pl.when(anew).then("written").otherwise("email_key")).drop(
-        "written"
+    renewed = pl.col("erp_id").is_in(written["erp_id"].implode())
+    return (
+        attach(rows, written, "erp_id")
+        .with_columns(email_key=pl.when(renewed).then("written").otherwise("email_key"))
+        .drop("written")
     )

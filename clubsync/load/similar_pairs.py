@@ -20,9 +20,9 @@ import polars as pl
 
 from clubsync import clock
 from clubsync.config import ClubConfig
+from clubsync.model import Policy
 from clubsync.store.database import Base, Driver, fetch, queries
 from clubsync.validate import similarity
-from clubsync.validate.affected import Affected
 
 AT_ONCE = 5_000
 A_RUN = 1_000
@@ -45,18 +45,26 @@ class _Who(TypedDict):
 
 
 def follow(
-    driver: Driver, club: int, run: int, affected: Affected, changed: pl.Series, at: datetime
+    driver: Driver,
+    club: int,
+    run: int,
+    policy: Policy,
+    changed: pl.Series,
+    at: datetime,
+    *,
+    first: bool,
 ) -> str | None:
     """Compare the records that a load has just written.
 
     :param driver: inside the load's transaction; the mirror is written.
     :param changed: erp_ids of the mirror rows that were written.
+    :param first: nothing of the club was loaded before.
     :returns: a note for the run where not all records of the club are compared yet.
     """
     if changed.is_empty():
         return None
     sql = queries()
-    statuses, today = affected.policy.access_statuses, affected.policy.today
+    statuses, today = policy.access_statuses, policy.today
     if len(changed) > AT_ONCE:
         paired = _paired(driver, club, changed)
         if paired:
@@ -69,7 +77,7 @@ def follow(
     ids, upto = changed.to_list(), sql.similar_upto(driver, club=club)
     if upto is not None:
         # what is loaded for the first time is all there is
-        more = [] if affected.record_index.is_empty() else _next(driver, club, upto, A_RUN)
+        more = [] if first else _next(driver, club, upto, A_RUN)
         upto = more[-1] if len(more) == A_RUN else None
         ids = list(dict.fromkeys([*ids, *more]))
     _compare(driver, club, run, ids, statuses=statuses, today=today, at=at)

@@ -16,8 +16,9 @@ from clubsync.extract import resume
 from clubsync.extract.erased import key_hash
 from clubsync.load import similar_pairs
 from clubsync.manual.action import start_action
-from clubsync.store import record_index
+from clubsync.store import packages, record_index
 from clubsync.store.database import Base, queries
+from clubsync.store.packages import AFFECTED, PLAN
 from clubsync.store.people import resolve_person
 from clubsync.store.snapshots import Store
 from clubsync.validate import affected
@@ -101,11 +102,13 @@ def erase(
         sql.summarise_club(driver, club=club_no, customers=None, at=at)
         paths = [row["path"] for row in sql.snapshot_paths(driver, club=club_no)]
     resume.forget(store, club.id)
-    files = sum(_remove_rows(store, path, ids, customers) for path in paths)
+    # a run that is in progress, or was killed, has no row that names its folder
+    paths += [f"{club.id}/runs/{run}" for run in store.names(f"{club.id}/runs", "")]
+    files = sum(_remove_rows(store, path, ids, customers) for path in dict.fromkeys(paths))
     return {"club": club.id, "customers": len(customers), "records": len(ids), "files": files}
 
 
-_FILES = ("customers", "conflicting", "changes", "values", "held")
+_FILES = ("customers.parquet", "conflicting.parquet")
 
 
 def _remove_rows(store: Store, path: str, ids: list[str], customers: list[int]) -> int:
@@ -113,15 +116,22 @@ def _remove_rows(store: Store, path: str, ids: list[str], customers: list[int]) 
 
     :returns: how many files were rewritten.
     """
-    written = 0
-    names = [f"{name}.parquet" for name in _FILES if store.exists(path, f"{name}.parquet")]
-    for name in [*names, *store.names(path, "findings-")]:
-        frame = store.read(path, name)
-        theirs = pl.col("erp_id").is_in(ids).fill_null(False)
+
+    def kept(frame: pl.DataFrame) -> pl.DataFrame:
+        theirs = pl.lit(False)
+        if "erp_id" in frame.columns:
+            theirs = theirs | pl.col("erp_id").is_in(ids).fill_null(False)
         if "customer" in frame.columns:
             theirs = theirs | pl.col("customer").is_in(customers).fill_null(False)
-        kept = frame.filter(~theirs)
-        if kept.height != frame.height:
-            store.write(path, name, kept)
+        return frame.filter(~theirs)
+
+    written = 0
+    for name in (name for name in _FILES if store.exists(path, name)):
+        frame = store.read(path, name)
+        rest = kept(frame)
+        if rest.height != frame.height:
+            store.write(path, name, rest)
             written += 1
+    for name in (name for name in (AFFECTED, PLAN) if store.exists(path, name)):
+        written += packages.filter_rows(store, path, name, kept)
     return written

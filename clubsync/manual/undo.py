@@ -17,7 +17,7 @@ from clubsync import clock
 from clubsync.config import ClubConfig, Config
 from clubsync.diff import guard
 from clubsync.errors import ActionRejected
-from clubsync.load import transaction
+from clubsync.load.audit import audit
 from clubsync.manual.action import Action, start_action
 from clubsync.model import KINDS
 from clubsync.store.database import Base, Driver, copying, queries
@@ -283,7 +283,7 @@ def _write(action: Action, run: int, inverse: Inverse) -> None:
     copying(driver, "plan_customer", pl.DataFrame(rows, schema=schema))()
     action.rows += sql.update_customers(driver, club=club_no, at=action.at)
     changes = pl.DataFrame(inverse.changes)
-    action.rows += transaction.audit(driver, action.run, changes, action.at, by=action.by)
+    action.rows += audit(driver, action.run, changes, action.at, by=action.by)
     action.kinds.update(dict(changes.group_by("kind").len().iter_rows()))
     customers = list(inverse.rows)
     adopters = {c["customer"]: c["erp_id"] for c in inverse.changes if c["kind"] == "adoption"}

@@ -10,8 +10,12 @@ from clubsync.config import Config
 from clubsync.extract import resume
 from clubsync.load import similar_pairs
 from clubsync.manual import lifecycle
-from clubsync.store.database import Base, queries
+from clubsync.store import packages
+from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Store
+
+#: A run that was started longer ago is under way no more.
+UNDER_WAY = timedelta(days=1)
 
 
 class Kept(TypedDict):
@@ -43,10 +47,10 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Kept:
     )
     with base.transaction() as driver:
         rows = list(sql.club_numbers(driver))
-    numbers = [row["club"] for row in rows]
+    ids = {row["club"]: row["club_id"] for row in rows}
     known = {club.id: club for club in config.clubs}
     clubs = {row["club"]: known[row["club_id"]] for row in rows if row["club_id"] in known}
-    for number in numbers:
+    for number in ids:
         with base.transaction() as driver:
             sql.lock_club(driver, club=number)
             old = list(sql.old_snapshots(driver, club=number, before=before))
@@ -64,9 +68,21 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Kept:
             paths = {row["path"] for row in old}
             used = sql.paths_in_use(driver, club=number, paths=sorted(paths))
             paths -= {row["path"] for row in used}
+            paths |= _of_ended_runs(driver, store, number, ids[number])
         if number in clubs:
             done["compared"] += similar_pairs.catch_up(base, number, clubs[number])
         # files last: a row without its file would be a promise broken, a file without its row is waste
         for path in sorted(paths | {row["path"] for row in plans}):
             store.remove(path)
     return done
+
+
+def _of_ended_runs(driver: Driver, store: Store, club_no: int, club_id: str) -> set[str]:
+    """Folders of runs that ended without a plan, because they failed or were killed."""
+    found = [int(name) for name in store.names(f"{club_id}/runs", "") if name.isdigit()]
+    if not found:
+        return set()
+    rows = queries().runs_without_plan(
+        driver, club=club_no, runs=found, before=clock.now() - UNDER_WAY
+    )
+    return {packages.folder(club_id, row["run"]) for row in rows}

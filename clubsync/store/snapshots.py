@@ -20,6 +20,7 @@ import polars as pl
 import xxhash
 
 from clubsync.errors import SnapshotUnreadable
+from clubsync.model import SnapshotHead
 from connectors.sdk.model import Reading
 
 if TYPE_CHECKING:
@@ -71,6 +72,18 @@ class Snapshot:
     content_hash: str
     path: str
     epoch: int = 1
+
+    @property
+    def head(self) -> SnapshotHead:
+        """The snapshot without its frames."""
+        return SnapshotHead(
+            number=self.number,
+            as_of=self.as_of,
+            certified=self.certified,
+            rows=self.customers.height,
+            content_hash=self.content_hash,
+            epoch=self.epoch,
+        )
 
     @property
     def version(self) -> tuple[datetime, int]:
@@ -176,7 +189,7 @@ class Store:
 
     def write(self, path: str, name: str, frame: pl.DataFrame) -> None:
         """Write a frame as Parquet (zstd): whole or not at all."""
-        with self._whole(path, name) as file:
+        with self.whole(path, name) as file:
             frame.write_parquet(
                 file,
                 compression="zstd",
@@ -187,11 +200,11 @@ class Store:
 
     def put(self, path: str, name: str, content: bytes) -> None:
         """Write a file: whole or not at all."""
-        with self._whole(path, name) as file:
+        with self.whole(path, name) as file:
             file.write(content)
 
     @contextmanager
-    def _whole(self, path: str, name: str) -> Iterator[Any]:
+    def whole(self, path: str, name: str) -> Iterator[Any]:
         """A file to write into, which is there when the block has ended well."""
         target = self._at(path, name)
         if path not in self._made:
@@ -201,6 +214,15 @@ class Store:
         with self.fs.open(part, "wb") as file:
             yield file
         self.fs.mv(part, target)
+
+    @contextmanager
+    def opened(self, path: str, name: str) -> Iterator[Any]:
+        """A stored file, to read from.
+
+        :raises OSError: it is not there, or cannot be read.
+        """
+        with self.fs.open(self._at(path, name), "rb") as file:
+            yield file
 
     def get(self, path: str, name: str) -> bytes | None:
         """A file's content; None where it is not there, or cannot be read."""
@@ -229,6 +251,11 @@ class Store:
         found = self.fs.ls(f"{self.root.rstrip('/')}/{path}", detail=False)
         return sorted(n for f in found if (n := str(f).rsplit("/", 1)[-1]).startswith(start))
 
+    def remove_file(self, path: str, name: str) -> None:
+        """Remove a file; harmless when it is gone already."""
+        with suppress(FileNotFoundError):
+            self.fs.rm_file(self._at(path, name))
+
     def remove(self, path: str) -> None:
         """Remove a folder with all that lies in it; harmless when it is gone already."""
         self._made.discard(path)
@@ -244,6 +271,18 @@ def default_url() -> str:
 
 def path_of(club_id: str, content_hash: str) -> str:
     return f"{club_id}/{content_hash}"
+
+
+def head_of(row: SnapshotRow) -> SnapshotHead:
+    """The head of a row of sync.snapshot."""
+    return SnapshotHead(
+        number=row["snapshot"],
+        as_of=row["as_of"],
+        certified=row["certified"],
+        rows=row["customers"],
+        content_hash=row["content_hash"],
+        epoch=row["epoch"],
+    )
 
 
 def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:

@@ -16,11 +16,25 @@ import polars as pl
 
 from clubsync import emails
 from clubsync.frames import Comparison, attach, compare
-from clubsync.model import BASE, CONFLICTING, GONE, GROUP_LIST, SEEN, UNSEEN, VANISHED, Policy
+from clubsync.model import (
+    BASE,
+    CONFLICTING,
+    FINDINGS,
+    GONE,
+    GROUP_LIST,
+    SEEN,
+    UNSEEN,
+    VANISHED,
+    Affected,
+    Basis,
+    Policy,
+    SnapshotHead,
+)
 from clubsync.store import record_index
 from clubsync.store.database import Driver, fetch, queries
 from clubsync.store.record_index import RECORD_INDEX
 from clubsync.store.snapshots import KEPT, Snapshot
+from clubsync.validate.policy import policy_hash
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
 if TYPE_CHECKING:
@@ -51,39 +65,6 @@ _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_unt
 Decided = Mapping[int, tuple[str | None, int | None]]
 
 
-@dataclass(frozen=True)
-class Affected:
-    """Everything a plan is made from.
-
-    :param records: snapshot or mirror rows with `presence` and the mirror's side as `m_*`; not evaluated yet.
-    :param base: `BASE`.
-    :param groups: the ERP groups in force: id, name, active.
-    :param record_index: `RECORD_INDEX`, as it is before the plan.
-    :param revision: of the base that all this was read at.
-    :param shown: what the snapshot shows, beside the record index (`frames.Comparison.rows`), without `newer`.
-    :param absent: erp_ids of the record index that the snapshot does not show, `newer` among them.
-    :param newer: `RECORD_INDEX` rows of records that a newer partial snapshot has shown (R16): the
-        plan does not change them.
-    :param rechecks: the highest sync.recheck it has taken up.
-    :param unknown: erp_ids to look at again of which nothing is known any more (of a certified snapshot).
-    """
-
-    snapshot: Snapshot
-    policy: Policy
-    records: pl.DataFrame
-    base: pl.DataFrame
-    groups: pl.DataFrame
-    groups_changed: bool
-    record_index: pl.DataFrame
-    shown: pl.DataFrame
-    absent: pl.Series
-    newer: pl.DataFrame
-    revision: int
-    rechecks: int
-    unknown: pl.Series
-    everything: bool
-
-
 def certified_version(state: ClubStateRow) -> tuple[datetime, int] | None:
     """The watermark: version of the last certified snapshot that was loaded (R16)."""
     if state["certified_as_of"] is None or state["certified_snapshot"] is None:
@@ -91,7 +72,7 @@ def certified_version(state: ClubStateRow) -> tuple[datetime, int] | None:
     return (state["certified_as_of"], state["certified_snapshot"])
 
 
-def is_old(snapshot: Snapshot, state: ClubStateRow) -> bool:
+def is_old(snapshot: SnapshotHead, state: ClubStateRow) -> bool:
     """R16: whether a newer certified snapshot was loaded already: then this one only fills the history."""
     if snapshot.epoch < state["epoch"]:
         return True
@@ -100,7 +81,7 @@ def is_old(snapshot: Snapshot, state: ClubStateRow) -> bool:
 
 
 def is_unchanged(
-    snapshot: Snapshot,
+    snapshot: SnapshotHead,
     state: ClubStateRow,
     policy_hash: str,
     today: date,
@@ -144,12 +125,11 @@ def build(
     undone: Decided | None = None,
     more: Iterable[str] = (),
 ) -> Affected:
-    """Read what a plan for this snapshot needs.
+    """Read what a plan for this snapshot needs; the records have no facts and no findings yet.
 
     :param driver: inside a transaction of this club.
     :param everything: look at every record, whatever its hash (another policy, a full review).
-    :param keep: base customers that must stay as they are while their record is the one that a person
-        decided to keep (R15).
+    :param keep: base customers that a person decided to keep while their record stays the same (R15).
     :param undone: the same, of changes that a person undid (R18).
     :param more: erp_ids to look at besides.
     """
@@ -162,25 +142,51 @@ def build(
     if everything := everything or known.is_empty():
         ids, mirror, base_rows = _everything(driver, club)
     else:
-        moved = _seeds(snapshot, seen, compared, newer, policy, changed)
-        seeds = {*moved.to_list(), *asked.erp_ids, *more}
+        seeds = {*_seeds(snapshot, seen, compared, newer, policy, changed), *asked.erp_ids, *more}
         ids, mirror, base_rows = _closure(driver, club, seeds, asked.emails, seen, known)
     records = presented(ids, seen, mirror, snapshot, newer)
-    return Affected(
-        snapshot=snapshot,
+    basis = Basis(
+        snapshot=snapshot.head,
         policy=policy,
-        records=records,
-        base=_decided(_base(base_rows, stored), records, keep or {}, undone or {}),
-        groups=groups,
-        groups_changed=bool(changed),
-        record_index=known,
-        shown=compared.rows,
-        absent=compared.absent,
-        newer=newer,
+        policy_hash=policy_hash(policy),
         revision=state["revision"],
-        rechecks=asked.rechecks,
-        unknown=_unknown(asked, records) if snapshot.certified else asked.rechecked.clear(),
         everything=everything,
+        rechecks=asked.rechecks,
+        groups_changed=bool(changed),
+        conflicting_ids=snapshot.conflicting_ids,
+        groups=groups,
+        shown=_shown(compared.rows, known, None if everything else records, snapshot.certified),
+        absent=compared.absent,
+        newer=newer["erp_id"],
+        unknown=_unknown(asked, records) if snapshot.certified else asked.rechecked.clear(),
+        record_index=known,
+    )
+    decided = _decided(_base(base_rows, stored), records, keep or {}, undone or {})
+    return Affected(basis, records, decided, FINDINGS.to_frame())
+
+
+def _shown(
+    rows: pl.DataFrame, known: pl.DataFrame, records: pl.DataFrame | None, certified: bool
+) -> pl.DataFrame:
+    """What the snapshot shows of records that may change the record index (`Basis.shown`).
+
+    :param rows: `frames.Comparison.rows`.
+    :param known: the record index.
+    :param records: the affected records; None: they are all that there is.
+    :param certified: a partial snapshot leaves its mark on every record that it shows (R16).
+    """
+    marked = known.filter(pl.col("seen_as_of").is_not_null())["erp_id"]
+    if certified and records is not None:
+        concerned = pl.concat([records["erp_id"], marked])
+        rows = rows.filter(
+            pl.col("row_hash").ne_missing(pl.col("was"))
+            | pl.col("erp_id").is_in(concerned.implode())
+        )
+    before = known.select("erp_id", "email_key")
+    if rows.height < known.height:
+        before = before.filter(pl.col("erp_id").is_in(rows["erp_id"].implode()))
+    return attach(rows, before, "erp_id").with_columns(
+        marked=pl.col("erp_id").is_in(marked.implode())
     )
 
 
@@ -251,7 +257,7 @@ def _seeds(
     newer: pl.DataFrame,
     policy: Policy,
     changed_groups: list[str],
-) -> pl.Series:
+) -> set[str]:
     """The records that changed, whatever their neighbours did: erp_ids."""
     due = (pl.col("next_date") <= policy.today).fill_null(False)
     moved = pl.col("row_hash").ne_missing(pl.col("was"))
@@ -266,7 +272,7 @@ def _seeds(
         )
         parts.append(seen.filter(member)["erp_id"])
     parts.append(pl.Series("erp_id", snapshot.conflicting_ids, dtype=pl.String))
-    return pl.concat(parts).unique()
+    return set(pl.concat(parts).to_list())
 
 
 def _closure(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.model import Policy
 from connectors import registry
+
+#: Goes up whenever the engine evaluates the same facts otherwise than before: every record is evaluated again.
+RULES_VERSION = 1
 
 
 def policy_of(club: ClubConfig, certified: bool) -> Policy:
@@ -18,3 +24,15 @@ def policy_of(club: ClubConfig, certified: bool) -> Policy:
         former_groups=frozenset(club.former_groups),
         phone_centred=registry.connector_class(club.erp).phone_centred,
     )
+
+
+def policy_hash(policy: Policy) -> str:
+    """16 hex digits over the rules that a policy states: another hash, and every record is evaluated."""
+    parts = [
+        RULES_VERSION,
+        sorted(policy.access_statuses),
+        policy.group_required,
+        sorted(policy.former_groups),
+        policy.phone_centred,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

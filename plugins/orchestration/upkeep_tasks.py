@@ -28,9 +28,9 @@ def look() -> list[dict[str, Any]]:
     :returns: arguments of `TriggerDagRunOperator`, one set per run.
     """
     from clubsync.config import load_config
+    from clubsync.extract.schedule import NUDGE_PATIENCE
     from clubsync.manual import holds
     from clubsync.operate import freshness, nudges, telemetry
-    from clubsync.pipeline.engine import NUDGE_PATIENCE
     from clubsync.store.database import Base, queries
     from plugins.dag_ids import SYNC_ONE
     from plugins.orchestration import approvals

@@ -27,6 +27,17 @@ where club = :club and made_at < :before;
 delete from sync.plan
 where club = :club and plan = any(:plans::bigint[]);
 
+-- name: runs_without_plan(club, runs, before)
+-- Of these runs those that have no stored plan and were not started since.
+select r.run
+from unnest(:runs::bigint []) as r (run)
+where
+    not exists (select 1 from sync.plan as p where p.club = :club and p.run = r.run)
+    and not exists (
+        select 1 from sync.run as s
+        where s.club = :club and s.run = r.run and s.started_at >= :before
+    );
+
 -- name: delete_idle_runs(club, before)!
 -- Deletes runs that changed nothing; the others stay with their audit rows.
 delete from sync.run as r

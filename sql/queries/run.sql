@@ -61,12 +61,35 @@ where club = :club and as_of >= :start and as_of < :until
 order by as_of desc, snapshot desc
 limit 1;
 
+-- One row per run: where a run planned again, its row says what was planned last.
 -- name: add_plan(club, run, snapshot, made_at, revision, list_hash, counts, customers, held, path)$
-insert into sync.plan
-(club, run, snapshot, made_at, revision, list_hash, counts, customers, held, path)
-values
-(:club, :run, :snapshot, :made_at, :revision, :list_hash, :counts, :customers, :held, :path)
-returning plan;
+with planned_again as (
+    update sync.plan
+    set
+        snapshot = :snapshot,
+        made_at = :made_at,
+        revision = :revision,
+        list_hash = :list_hash,
+        counts = :counts,
+        customers = :customers,
+        held = :held,
+        path = :path
+    where club = :club and run = :run
+    returning plan
+),
+
+added as (
+    insert into sync.plan
+    (club, run, snapshot, made_at, revision, list_hash, counts, customers, held, path)
+    select
+        :club, :run, :snapshot, :made_at, :revision, :list_hash, :counts, :customers, :held, :path
+    where not exists (select from planned_again)
+    returning plan
+)
+
+select plan from planned_again
+union all
+select plan from added;
 
 -- name: plans(club)
 select plan, run, made_at, counts, customers, held, path from sync.plan

@@ -52,7 +52,7 @@ class EngineMachine(ErpMachine):
     def found(self, limit: int, filled: bool) -> None:
         guard = Guard(share=0, at_least=limit, at_most=limit)
         self.club: Club = self.new_club(former_groups=(FORMER_GROUP,), timezone="UTC", guard=guard)
-        self.club.pipeline()._number(self.club.config)  # known to the base before its first sync
+        self.club.pipeline().club_no(self.club.config)  # known to the base before its first sync
         self.model = Hands(limit)
         # the engine is this machine itself: the world only keeps the ERP
         self.world = World(next(_numbers), None, self.model)  # type: ignore[arg-type]  # no engine
@@ -154,7 +154,7 @@ class EngineMachine(ErpMachine):
         number, _ = self.snapshots[pick % last]
         before = self.rows()
         self.reached["replayed"] += 1
-        step = self.club.pipeline()._again(self.club.id, "replay", number)
+        step = self.club.pipeline().replay_snapshot(self.club.id, "replay", number)
         assert (step["error"], step["rows_written"]) == (None, 0)
         assert self.rows() == before
 

@@ -73,7 +73,7 @@ def _check(club: Club, dice: random.Random) -> None:
     dice.shuffle(again)
 
     def replay(number: int) -> str | None:
-        return club.pipeline()._again(club.id, "replay", number)["error"]
+        return club.pipeline().replay_snapshot(club.id, "replay", number)["error"]
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         replays = [pool.submit(replay, number) for number in again]

@@ -11,6 +11,8 @@ import pytest
 from clubsync import model
 from clubsync.load import transaction
 from clubsync.model import Policy
+from clubsync.store import packages
+from clubsync.store.packages import stored_plan
 from clubsync.validate import facts, suites
 from connectors.sdk.errors import ErpUnreachable
 from tests.support.club import Club
@@ -76,7 +78,7 @@ def test_r19_a_fault_of_ours_tells_where_not_whom(
             )
         return 0
 
-    monkeypatch.setattr(transaction, "_customers", broken)
+    monkeypatch.setattr(transaction.customers, "writing", broken)
     step = club.attempt()
     assert "A fault in clubsync itself (UniqueViolation)" in (step["error"] or "")
     assert "test_r19_silence.py" in caplog.text
@@ -109,7 +111,8 @@ def test_r19_the_plan_that_is_listed_names_nobody(club: Club) -> None:
     step = club.sync()
     store = club.pipeline().store
     folder = f"{club.id}/runs/{step['run']}"
-    listed = store.read(folder, "changes.parquet")
+    listed = stored_plan(store, folder).changes
     assert listed["erp_id"].to_list() == ["1"]
     assert told(listed.write_json()) == []
-    assert told(store.read(folder, "values.parquet").write_json()) != []
+    whole = packages.read(store, folder, packages.PLAN).frames
+    assert told(whole["plan.customers"].write_json()) != []

@@ -118,7 +118,7 @@ def test_r28_the_old_epochs_snapshots_change_nothing(club: Club) -> None:
     club.erp.put("1", "b@x.fr")
     club.sync()
     base = club.base()
-    assert club.pipeline()._again(club.id, "replay", old)["rows_written"] == 0
+    assert club.pipeline().replay_snapshot(club.id, "replay", old)["rows_written"] == 0
     assert club.base() == base
 
 
@@ -151,4 +151,4 @@ def test_r28_retention_keeps_what_the_base_stands_on(club: Club) -> None:
     upkeep(club._base, store, config, timedelta(days=30))
     left = {row[0] for row in club.rows("select snapshot from sync.snapshot")}
     assert (first in left, last in left) == (False, True)
-    assert club.pipeline()._again(club.id, "replay", last)["error"] is None
+    assert club.pipeline().replay_snapshot(club.id, "replay", last)["error"] is None

@@ -312,6 +312,7 @@ class Club:
         from clubsync import diff
         from clubsync.store import snapshots
         from clubsync.validate import facts, suites
+        from clubsync.validate.policy import policy_of
 
         pipeline = self.pipeline()
         with self.driver() as driver:
@@ -320,10 +321,10 @@ class Club:
             row = queries().snapshot(driver, club=self.number, snapshot=state["last_snapshot"])
             assert row is not None
             snapshot = snapshots.load(pipeline.store, self.id, row)
-            policy = pipeline.policy(self.config, snapshot.certified)
-            whole = affected.build(driver, self.number, snapshot, policy, state, everything=True)
-        evaluated = facts.evaluate(whole.records, whole.groups, policy)
-        found = suites.findings({self.id: (evaluated, policy)})[self.id]
+            rules = policy_of(self.config, snapshot.certified)
+            whole = affected.build(driver, self.number, snapshot, rules, state, everything=True)
+        evaluated = facts.evaluate(whole.records, whole.basis.groups, rules)
+        found = suites.findings({self.id: (evaluated, rules)})[self.id]
         plan = diff.plan(evaluated, found, whole.base, certified=snapshot.certified)
         return {kind: n for kind, n in plan.counts().items() if n}
 

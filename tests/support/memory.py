@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from clubsync.diff import plan, situations
-from clubsync.load.transaction import _json_lists
+from clubsync.load.records import spans_as_json
 from clubsync.model import BASE, FINDINGS, VANISHED, Plan, Policy
 from clubsync.store import record_index
 from clubsync.store.snapshots import Snapshot, prepare
@@ -125,8 +125,8 @@ class Memory:
                 old | {k: v for k, v in row.items() if k in BASE} | {"customer": number}
             )
         rows = made.records.with_columns(
-            _json_lists("groups"),
-            _json_lists("remembered"),
+            spans_as_json("groups"),
+            spans_as_json("remembered"),
             pl.col("row_hash").reinterpret(signed=True),
         )
         for row in rows.iter_rows(named=True):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from clubsync.errors import SnapshotUnreadable
 from clubsync.manual import undo as undoing
 from clubsync.store.database import queries
+from clubsync.store.packages import stored_plan
 from plugins.web.context import Club, base, engine, registry
 from plugins.web.errors import Refused
 from plugins.web.services import masking
@@ -191,10 +192,10 @@ def plan(club: Club, run: int, page: int = 1) -> Plan | None:
         return None
     store = engine().store
     try:
-        listed = store.read(row["path"], "changes.parquet")
-        held = store.read(row["path"], "held.parquet")
+        stored = stored_plan(store, row["path"])
     except SnapshotUnreadable:
         return None
+    listed, held = stored.changes, stored.held
     start = (page - 1) * PAGE_SIZE
     part = listed.sort("kind", "erp_id").slice(start, PAGE_SIZE)
     people = held.select("customer", "erp_id", reason="cause").head(PAGE_SIZE)

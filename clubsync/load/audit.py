@@ -1,0 +1,61 @@
+"""The audit: one row for every change, in the transaction of the change (R18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from datetime import datetime
+
+import polars as pl
+
+from clubsync.model import Decision
+from clubsync.store.database import (
+    Driver,
+    copying_new,
+    indexed_after,
+)
+
+
+def audit(driver: Driver, run: int, changes: pl.DataFrame, at: datetime, by: str) -> int:
+    """R18: a row for every change, in the transaction of the change; how many.
+
+    :param changes: `diff.CHANGES`.
+    :param by: the person who made them.
+    """
+    return writing(driver, run, changes, at, by=by)()
+
+
+def writing(
+    driver: Driver,
+    run: int,
+    changes: pl.DataFrame,
+    at: datetime,
+    decision: Decision | None = None,
+    by: str | None = None,
+    *,
+    beside: Executor | None = None,
+    alone: bool = False,
+) -> Callable[[], int]:
+    """What writes the audit, and says how many rows.
+
+    :param by: None: the sync, but for what a decision approved.
+    """
+
+    def rows(part: pl.DataFrame) -> pl.DataFrame:
+        actor = pl.lit(by, dtype=pl.String)
+        if decision is not None:
+            # R18, R15: a deactivation that a person approved bears their name
+            theirs = (pl.col("kind") == "deactivation") & pl.col("customer").is_in(
+                decision.customers
+            )
+            actor = pl.when(theirs).then(pl.lit(decision.by)).otherwise(actor)
+        return part.with_columns(run=pl.lit(run), at=pl.lit(at), actor=actor)
+
+    copy = copying_new(driver, "sync.change", changes, rows, beside=beside)
+
+    def write() -> int:
+        with indexed_after(driver, "sync.change", alone):
+            copy()
+        return changes.height
+
+    return write

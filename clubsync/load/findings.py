@@ -1,0 +1,79 @@
+"""Open and close findings: they do so by themselves (R22)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Executor
+from datetime import datetime
+
+import polars as pl
+
+from clubsync.model import Basis, Plan
+from clubsync.store.database import (
+    Driver,
+    copying,
+    fetch,
+    queries,
+)
+
+
+def open_findings(driver: Driver, club: int) -> dict[str, int]:
+    """What is open and counts as open, by code."""
+    return {row["code"]: row["n"] for row in queries().open_finding_counts(driver, club=club)}
+
+
+def writing(
+    driver: Driver,
+    club: int,
+    run: int,
+    basis: Basis,
+    plan: Plan,
+    at: datetime,
+    beside: Executor,
+) -> Callable[[], None]:
+    """What opens and closes findings: they do so by themselves (R22)."""
+    sql = queries()
+    schema = {
+        "finding": pl.Int64,
+        "erp_id": pl.String,
+        "code": pl.String,
+        "severity": pl.String,
+        "detail": pl.String,
+    }
+    evaluated = pl.concat([plan.evaluated, basis.unknown])
+    if basis.everything:
+        was = fetch(driver, sql.open_findings_all, schema, club=club)
+        theirs = evaluated.filter(evaluated.is_in(was["erp_id"].implode()))
+        was = was.filter(pl.col("erp_id").is_in(theirs.implode()))
+    else:
+        ids = json.dumps(evaluated.unique().to_list())
+        was = fetch(driver, sql.open_findings_of, schema, club=club, ids=ids)
+    compared = beside.submit(_moved_findings, plan.findings, was)
+
+    def write() -> None:
+        fresh, gone = compared.result()
+        if gone:
+            sql.close_findings(driver, club=club, run=run, at=at, findings=gone)
+        if fresh.height:
+            copying(driver, "plan_finding", fresh)()
+            sql.open_findings(driver, club=club, run=run, at=at)
+
+    return write
+
+
+def _moved_findings(found: pl.DataFrame, was: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+    """Findings that are new or say something else now, and the numbers of those that are no more."""
+    key = ["erp_id", "code"]
+    now = found.unique(key, keep="first", maintain_order=True)
+    gone = was.join(now, on=key, how="anti")["finding"].to_list()
+    both = now.join(was, on=[*key, "severity"], suffix="_was")
+    same = both.filter(_canonical(both["detail"]) == _canonical(both["detail_was"]))
+    fresh = now.join(same, on=key, how="anti", maintain_order="left")
+    return fresh.select(*key, "severity", "detail"), gone
+
+
+def _canonical(details: pl.Series) -> pl.Series:
+    """JSON text in one spelling, whatever wrote it."""
+    table = {d: json.dumps(json.loads(d), sort_keys=True) for d in details.unique().to_list()}
+    return details.replace_strict(table, return_dtype=pl.String) if table else details

@@ -1,0 +1,76 @@
+"""Write the mirror: what the ERP said of every record last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import polars as pl
+
+from clubsync.model import VANISHED, Basis, Plan
+from clubsync.store.database import (
+    Driver,
+    copying,
+    copying_new,
+    indexed_after,
+    queries,
+)
+
+
+def spans_as_json(column: str) -> pl.Expr:
+    """Spans of groups as JSON text: id, and the days where there are any."""
+    element = pl.element().struct
+    begins, ends = element.field("valid_from"), element.field("valid_until")
+    undated = pl.struct(element.field("id"))
+    dated = pl.struct(element.field("id"), begins.cast(pl.String), ends.cast(pl.String))
+    entry = (
+        pl.when(begins.is_null() & ends.is_null())
+        .then(undated.struct.json_encode())
+        .otherwise(dated.struct.json_encode())
+    )
+    return ("[" + pl.col(column).list.eval(entry).list.join(",") + "]").alias(column)
+
+
+def writing(
+    driver: Driver, club: int, basis: Basis, plan: Plan, alone: bool, beside: Executor
+) -> Callable[[], None]:
+    """What writes the mirror: what the ERP said of everybody last."""
+    rows = plan.records
+    sql, as_of, number = queries(), basis.snapshot.as_of, basis.snapshot.number
+
+    def written(part: pl.DataFrame) -> pl.DataFrame:
+        return part.with_columns(
+            spans_as_json("groups"),
+            spans_as_json("remembered"),
+            pl.col("row_hash").reinterpret(signed=True),
+        ).drop("presence", "known")
+
+    vanished = pl.col("presence") == VANISHED
+    new, known = pl.col("known").not_() & ~vanished, pl.col("known") | vanished
+    mark = {"as_of": pl.lit(as_of), "snapshot": pl.lit(number), "first_seen": pl.lit(as_of)}
+    fresh, again = rows.filter(new), rows.filter(known)
+    add = copying_new(
+        driver,
+        "sync.erp_customer",
+        fresh,
+        lambda part: written(part).with_columns(**mark),
+        beside=beside,
+    )
+    stage = copying(
+        driver,
+        "plan_record",
+        again,
+        lambda part: written(part.with_columns(vanished=vanished)),
+        beside=beside,
+    )
+
+    def write() -> None:
+        with indexed_after(driver, "sync.erp_customer", alone):
+            add()
+        stage()
+        if (again["presence"] != VANISHED).any():
+            sql.update_records(driver, club=club, as_of=as_of, snapshot=number)
+        if (again["presence"] == VANISHED).any():
+            sql.mark_records_missing(driver, club=club, as_of=as_of, snapshot=number)
+
+    return write

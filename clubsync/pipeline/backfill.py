@@ -1,0 +1,103 @@
+"""R26: the first stage of a backfill: take up what the ERP said in an interval of the past.
+
+From the snapshot stored then, else from the ERP where it keeps its past, else the interval is covered by a
+later reading; only where there is none is the club read, once, however many intervals are filled at a
+time. The other stages follow as ever, and newest wins (R16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from clubsync import clock
+from clubsync.config import ClubConfig
+from clubsync.extract.schedule import next_slot
+from clubsync.model import COVERED, FROM_ERP, READ_NOW, STORED, Step
+from clubsync.pipeline import extract
+from clubsync.pipeline.runs import Runs, run_of, take_from
+from clubsync.store.database import queries
+from connectors.sdk.errors import FileMissing
+
+
+def refill(
+    runs: Runs, club_ids: Sequence[str], start: datetime, end: datetime, trigger: str
+) -> list[Step]:
+    """Take up an interval of the past, several clubs at a time.
+
+    :param start, end: the interval, its end not included, UTC.
+    """
+    steps = [runs.start(club_id, trigger, attempt=False) for club_id in club_ids]
+    return extract.at_once(runs, steps, _refill, start, end)
+
+
+def _refill(runs: Runs, step: Step, start: datetime, end: datetime) -> None:
+    club, interval = runs.club(step), f"{start:%d %B, %H:%M} to {end:%H:%M} UTC"
+    if _from_store(runs, step, start, end):
+        step["notes"].append(f"{interval}: from the snapshot stored then.")
+        return
+    if _from_erp(runs, step, start, end, interval):
+        return
+    covered = _covered(runs, step, club, end)
+    if covered is not None:
+        title = runs.reader.connector(club).title
+        step["notes"].append(
+            f"{interval}: nothing was stored then and {title} answers for the present only; the reading "
+            f"of {covered:%d %B, %H:%M} UTC covers it (R26)."
+        )
+        return
+    step["past"], step["again"] = READ_NOW, False
+    step["notes"].append(
+        f"{interval}: nothing was stored then; one reading now stands for all that was missed (R26)."
+    )
+    extract.read(runs, step, full=True)
+
+
+def _from_store(runs: Runs, step: Step, start: datetime, end: datetime) -> bool:
+    club_no = runs.club_no(runs.club(step))
+    with runs.base.club(club_no) as driver:
+        # of several the newest: the others are older, and would only be history
+        stored = queries().newest_snapshot_in(driver, club=club_no, start=start, until=end)
+    if stored is None:
+        return False
+    step["past"] = STORED
+    take_from(step, stored)
+    return True
+
+
+def _from_erp(runs: Runs, step: Step, start: datetime, end: datetime, interval: str) -> bool:
+    """Read the ERP as it was at the end of the interval, where it answers for the past."""
+    connector = runs.reader.connector(runs.club(step), until=end - timedelta(microseconds=1))
+    if not connector.answers_past:
+        return False
+    try:
+        reading = connector.read()
+    except FileMissing:
+        return False
+    if reading.as_of < start:
+        return False
+    step["past"] = FROM_ERP
+    step["notes"].append(f"{interval}: from what the ERP had written by then.")
+    extract.keep(runs, step, reading)
+    return True
+
+
+def _covered(runs: Runs, step: Step, club: ClubConfig, end: datetime) -> datetime | None:
+    """When a reading that covers the interval was made; None: there is none, and this run is to read.
+
+    Several intervals are filled at a time: the first of them reads, for all.
+    """
+    club_no, at, sql = runs.club_no(club), clock.now(), queries()
+    with runs.base.club(club_no) as driver:
+        sql.lock_club(driver, club=club_no)
+        state = sql.club_state(driver, club=club_no)
+        last = state["last_success_at"]
+        begun = state["last_attempt_at"] if state["failing_since"] is None else None
+        covered: datetime | None = max(filter(None, (last, begun)), default=None)
+        if covered is not None and covered >= end:
+            step["past"] = COVERED
+            runs.end(driver, club_no, step, "done", "extract")
+            return covered
+        sql.attempt_club(driver, club=club_no, at=at, next_read_at=next_slot(club.every, at))
+        sql.answer_nudges(driver, club=club_no, run=run_of(step), at=at)
+    return None

@@ -1,0 +1,164 @@
+"""Diff: plan what has to change in each club's base; what the guard holds is set apart (R15).
+
+The plan is stored whole (`model.Planned`), with one row of sync.plan per run: the object that a dry run
+shows, that a person approves, and that is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+
+import polars as pl
+
+from clubsync import clock
+from clubsync.diff import guard, plan
+from clubsync.model import CONFLICTING, HELD, UNSEEN, Affected, Plan, Planned, Step
+from clubsync.pipeline.runs import Runs, run_of
+from clubsync.pipeline.validate import affected_of
+from clubsync.store import packages
+from clubsync.store.database import Driver, fetch, queries
+from clubsync.store.packages import AFFECTED, PLAN
+
+
+def diff(runs: Runs, step: Step, *, store: bool) -> None:
+    """Plan one club.
+
+    :param store: another process goes on, or nobody does: store the plan. Else `load` stores it.
+    """
+    found = affected_of(runs, step)
+    if found is None:
+        return
+    handed = runs.handed(step)
+    # the plan says it all, and a large club's facts are large
+    handed.affected, handed.stored = None, False
+    planned = make_plan(runs, step, found)
+    handed.planned = planned
+    if store:
+        write_plan(runs, step, planned)
+        with runs.base.club(runs.club_no(runs.club(step))) as driver:
+            step["plan"] = add_plan(runs, driver, step, planned)
+        handed.stored = True
+        # the plan is what counts now; were it lost, it would be made again from the snapshot
+        runs.store.remove_file(_folder(step), AFFECTED)
+
+
+def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
+    """Plan; where the guard holds access losses, plan again with those customers kept (R15)."""
+    decision = runs.handed(step).decision
+    approved = decision.customers if decision else []
+    club = runs.club(step)
+    basis, records, base = found.basis, found.records, found.base
+    certified = basis.snapshot.certified
+
+    def waiting(made: Plan) -> pl.DataFrame:
+        listed = guard.held(made, records, basis.groups)
+        return listed.filter(~pl.col("customer").is_in(approved))
+
+    made = plan(records, found.findings, base, certified=certified)
+    held, due = HELD.to_frame(), waiting(made)
+    with runs.base.club(runs.club_no(club)) as driver:
+        sql, club_no = queries(), runs.club_no(club)
+        since = clock.now() - timedelta(hours=24)
+        customers = sql.customers_in_group(driver, club=club_no)
+        verdict = guard.verdict(
+            club.guard,
+            deactivations=due.height,
+            last_24_hours=sql.deactivated_since(driver, club=club_no, since=since),
+            customers=customers,
+            hold_is_open=sql.open_hold(driver, club=club_no) is not None,
+        )
+        members = _open_members(driver, club_no)
+    while verdict.holds and due.height:
+        held = pl.concat([held, due])
+        kept = pl.col("keep") | pl.col("customer").is_in(held["customer"].implode())
+        made = plan(records, found.findings, base.with_columns(keep=kept), certified=certified)
+        due = waiting(made)
+    held = pl.concat([held, _silent_members(members, records, base, held, approved)])
+    step["counts"], step["held"] = made.counts(), held.height
+    return Planned(
+        basis=basis,
+        plan=made,
+        held=held,
+        unseen=records.filter(pl.col("presence") == UNSEEN)["erp_id"],
+        limit=verdict.limit,
+        customers=customers,
+    )
+
+
+def plan_of(runs: Runs, step: Step) -> Planned | None:
+    """What `diff` has handed on; None: nothing of the club has changed.
+
+    :raises SnapshotUnreadable: the stored plan cannot be read.
+    """
+    if step.get("unchanged"):
+        return None
+    handed = runs.handed(step)
+    if handed.planned is None and step["plan"] is not None:
+        package = packages.read(runs.store, _folder(step), PLAN)
+        handed.planned, handed.stored = packages.unpack(Planned, package), True
+    return handed.planned
+
+
+def write_plan(runs: Runs, step: Step, planned: Planned) -> None:
+    """Store the plan's frames."""
+    packages.write(runs.store, _folder(step), PLAN, packages.pack(planned))
+
+
+def add_plan(runs: Runs, driver: Driver, step: Step, planned: Planned) -> int:
+    """Write the row of a stored plan, over the run's earlier row where it was planned again; its number.
+
+    :param driver: inside a transaction of the club.
+    """
+    listed = planned.plan.changes.select("kind", "customer", "erp_id", "reason")
+    number = queries().add_plan(
+        driver,
+        club=runs.club_no(runs.club(step)),
+        run=run_of(step),
+        snapshot=planned.basis.snapshot.number,
+        made_at=clock.now(),
+        revision=planned.basis.revision,
+        list_hash=_list_hash(listed),
+        counts=json.dumps(step["counts"]),
+        customers=planned.customers,
+        held=planned.held.height,
+        path=_folder(step),
+    )
+    assert number is not None  # one of the two has written it
+    return number
+
+
+def _folder(step: Step) -> str:
+    return packages.folder(step["club"], run_of(step))
+
+
+def _open_members(driver: Driver, club_no: int) -> pl.DataFrame:
+    """Members of the club's open hold: `HELD`."""
+    members = fetch(driver, queries().open_members, {**HELD, "row_hash": pl.Int64()}, club=club_no)
+    return members.with_columns(pl.col("row_hash").reinterpret(signed=False))
+
+
+def _silent_members(
+    members: pl.DataFrame,
+    records: pl.DataFrame,
+    base: pl.DataFrame,
+    held: pl.DataFrame,
+    approved: Sequence[int],
+) -> pl.DataFrame:
+    """R15: members of the open hold of whom this snapshot says nothing: they stay held (R14)."""
+    silent = records.filter(pl.col("presence").is_in([UNSEEN, CONFLICTING]))["erp_id"]
+    theirs = base.filter(pl.col("erp_id").is_in(silent.implode()))["customer"]
+    known = pl.concat([held["customer"], pl.Series("customer", approved, dtype=pl.Int64)])
+    return members.filter(
+        pl.col("customer").is_in(theirs.implode()) & ~pl.col("customer").is_in(known.implode())
+    )
+
+
+def _list_hash(listed: pl.DataFrame) -> str:
+    """16 hex digits over ids and kinds; part by part, for the text of a million is large."""
+    digest = hashlib.sha256()
+    for part in listed.sort("kind", "customer", "erp_id").iter_slices(100_000):
+        digest.update(part.write_ndjson().encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,215 @@
+"""Load: write each club's plan, one transaction per club.
+
+The plan that was stored is the plan that is loaded. It is made again only where somebody wrote to the
+club's base in between, which the base's revision tells inside the transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from clubsync import clock
+from clubsync.diff import guard
+from clubsync.errors import ConcurrentChange
+from clubsync.load import findings, transaction
+from clubsync.manual import holds
+from clubsync.model import Planned, SnapshotHead, Step
+from clubsync.pipeline import diff, validate
+from clubsync.pipeline.runs import Runs, run_of, snapshot_row
+from clubsync.store import snapshots
+from clubsync.store.database import Driver, queries
+from clubsync.validate import affected
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import ClubStateRow
+
+#: How often a plan is made again before the run gives up.
+ATTEMPTS = 3
+
+
+def load(runs: Runs, step: Step, dry_run: bool) -> None:
+    """Load one club's plan.
+
+    :param dry_run: say what would be done; write nothing.
+    :raises ConcurrentChange: the base was changed again and again meanwhile.
+    """
+    club_no = runs.club_no(runs.club(step))
+    for _ in range(ATTEMPTS):
+        planned = diff.plan_of(runs, step)
+        if dry_run:
+            _report_dry(runs, step, club_no, planned)
+            break
+        if _awaits_review(runs, step, club_no, planned):
+            break
+        with (
+            _storing(runs, step, planned) as stored,
+            runs.base.club(club_no, plan_tables=True) as driver,
+        ):
+            if _loaded(runs, driver, club_no, step, planned, stored):
+                break
+        # the base was changed since the plan was made
+        validate.evaluate(runs, step)
+        diff.diff(runs, step, store=False)
+    else:
+        raise ConcurrentChange(
+            f"{step['name']}: the club's base was changed {ATTEMPTS} times while a plan was loaded.",
+            remedy="Nothing was written; the next run tries again by itself.",
+        )
+    runs.forget(step)
+
+
+@contextmanager
+def _storing(runs: Runs, step: Step, planned: Planned | None) -> Iterator[Callable[[], None]]:
+    """Store a plan that is not stored yet, while PostgreSQL takes it in.
+
+    :returns: waits until it is stored; called before the transaction ends.
+    """
+    if planned is None or runs.handed(step).stored:
+        yield lambda: None
+        return
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        writing = writer.submit(diff.write_plan, runs, step, planned)
+        yield writing.result
+
+
+def _loaded(
+    runs: Runs,
+    driver: Driver,
+    club_no: int,
+    step: Step,
+    planned: Planned | None,
+    stored: Callable[[], None],
+) -> bool:
+    """Load inside the transaction; False: the plan is of an older revision."""
+    sql, at = queries(), clock.now()
+    sql.lock_club(driver, club=club_no)
+    state = sql.club_state(driver, club=club_no)
+    if planned is None:
+        head = snapshots.head_of(snapshot_row(driver, club_no, step))
+        old = affected.is_old(head, state)
+        if not old and state["content_hash"] != head.content_hash:
+            return False
+        _move_watermark(driver, club_no, head, state, at, step, newer=not old)
+    else:
+        head = planned.basis.snapshot
+        if planned.basis.revision != state["revision"] or affected.is_old(head, state):
+            return False
+        _write(runs, driver, club_no, step, planned, at)
+        stored()
+        number = step["plan"]
+        if number is None or not runs.handed(step).stored:
+            number = step["plan"] = diff.add_plan(runs, driver, step, planned)
+        sql.plan_loaded(driver, club=club_no, plan=number, at=at)
+    step["held"] = step["hold"]["deactivations"] if step["hold"] else 0
+    step["findings"] = findings.open_findings(driver, club_no)
+    runs.end(driver, club_no, step, "held" if step["held"] else "done", "load")
+    return True
+
+
+def _write(
+    runs: Runs, driver: Driver, club_no: int, step: Step, planned: Planned, at: datetime
+) -> None:
+    sql, decision = queries(), runs.handed(step).decision
+    if decision is not None:
+        holds.close(driver, club_no, decision, "approved", at)
+    done = transaction.load(
+        driver,
+        club_no,
+        run_of(step),
+        planned,
+        at=at,
+        decision=decision,
+        read=not step.get("again"),
+    )
+    step["rows_written"], step["hold"] = done.rows_written, done.hold
+    # the revision proves that nobody was added or removed since they were counted
+    moved = planned.plan.customers.select(
+        pl.col("in_customers_group").cast(int) - pl.col("was_in").fill_null(False).cast(int)
+    )
+    sql.summarise_club(
+        driver, club=club_no, customers=planned.customers + moved.sum().item(), at=at
+    )
+    sql.add_change_counts(driver, club=club_no, at=at, counts=json.dumps(step["counts"]))
+    step["notes"].extend(done.notes)
+
+
+def _move_watermark(
+    driver: Driver,
+    club_no: int,
+    head: SnapshotHead,
+    state: ClubStateRow,
+    at: datetime,
+    step: Step,
+    *,
+    newer: bool,
+) -> None:
+    """Nothing has changed but that the club was read."""
+    queries().club_loaded(
+        driver,
+        club=club_no,
+        at=at,
+        snapshot=head.number,
+        certified=head.certified,
+        as_of=head.as_of,
+        rows=head.rows,
+        content_hash=head.content_hash,
+        next_recheck=state["next_recheck"],
+        policy_hash=state["policy_hash"],
+        moved=False,
+        newer=newer,
+        read=not step.get("again"),
+    )
+
+
+def _awaits_review(runs: Runs, step: Step, club_no: int, planned: Planned | None) -> bool:
+    """R28: whether this is a first sync that a person wants to see before it loads."""
+    club = runs.club(step)
+    if club.first_sync != "review" or planned is None:
+        return False
+    with runs.base.club(club_no) as driver:
+        state = queries().club_state(driver, club=club_no)
+        if state["reviewed"] or state["certified_snapshot"] is not None:
+            return False
+    added = step["counts"]["addition"]
+    step["hold"] = {
+        "hold": None,
+        "deactivations": 0,
+        "causes": [
+            f"the first sync waits for a go: {added} additions; `clubsync clubs go {club.id}`"
+        ],
+    }
+    step["held"] = step["held"] or 1
+    _end_with_plan(runs, step, club_no, planned, "held")
+    return True
+
+
+def _report_dry(runs: Runs, step: Step, club_no: int, planned: Planned | None) -> None:
+    """What would be done, and held, is said; nothing is written but the plan and that there was a run."""
+    if planned is not None and planned.held.height:
+        step["hold"] = {
+            "hold": None,
+            "deactivations": planned.held.height,
+            "causes": guard.causes(planned.held),
+        }
+    with runs.base.club(club_no) as driver:
+        step["findings"] = findings.open_findings(driver, club_no)
+    _end_with_plan(runs, step, club_no, planned, "dry")
+
+
+def _end_with_plan(
+    runs: Runs, step: Step, club_no: int, planned: Planned | None, state: str
+) -> None:
+    """End a run whose plan is not loaded: it is stored to be looked at."""
+    with _storing(runs, step, planned) as stored:
+        stored()
+    with runs.base.club(club_no) as driver:
+        if planned is not None and not runs.handed(step).stored:
+            step["plan"] = diff.add_plan(runs, driver, step, planned)
+        runs.end(driver, club_no, step, state, "diff")

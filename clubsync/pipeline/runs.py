@@ -1,0 +1,268 @@
+"""A club's run through the stages: started, failed and ended the same way in each of them.
+
+What goes from stage to stage is a `Step` per club: ids, counts and sentences, never a frame or a person's
+data. Frames go through stored packages; inside one process a stage finds those of the stage before it in
+memory. A club that fails in a stage passes through the rest with its error and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from clubsync import clock, connections
+from clubsync.config import ClubConfig, Config
+from clubsync.errors import SyncError, place_of
+from clubsync.extract.reader import Reader
+from clubsync.extract.schedule import next_slot, pause
+from clubsync.model import COVERED, KINDS, Decision, Origin, Step
+from clubsync.store.database import Base, Driver, queries
+from clubsync.store.snapshots import Snapshot, Store
+from connectors.sdk.base import Connection
+from connectors.sdk.errors import ConnectorError, RateLimited
+
+if TYPE_CHECKING:
+    from clubsync.model import Affected, Planned
+    from clubsync.store.queries import NewestSnapshotInRow, SnapshotRow
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Handed:
+    """What the stages of one run hand on inside one process.
+
+    :param stored: whether the plan is in the store, with its row in sync.plan.
+    """
+
+    snapshot: Snapshot | None = None
+    affected: Affected | None = None
+    planned: Planned | None = None
+    stored: bool = False
+    decision: Decision | None = None
+
+
+@dataclass
+class Runs:
+    """What every stage works with.
+
+    :param resolve: connection id -> Connection.
+    :param progress: called with (club id, stage, rows so far, total where known) on long work.
+    :param origin: the task of Airflow that the runs are part of; None: none.
+    """
+
+    config: Config
+    base: Base
+    store: Store
+    resolve: Callable[[str], Connection] = connections.resolve
+    progress: Callable[[str, str, int, int | None], None] = lambda *_: None
+    origin: Origin | None = None
+    _handed: dict[int, Handed] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def reader(self) -> Reader:
+        return Reader(self.base, self.store, self.resolve, self.progress)
+
+    def club(self, step: Step) -> ClubConfig:
+        return self.config.club(step["club"])
+
+    def club_no(self, club: ClubConfig) -> int:
+        """The club's number in the base, registered when it is first named."""
+        if club.id not in self._numbers:
+            with self.base.transaction() as driver:
+                number = queries().register_club(
+                    driver, club_id=club.id, name=club.name, erp=club.erp, now=clock.now()
+                )
+                row = queries().club_row(driver, club=number)
+                queries().rename_club(driver, club=number, name=club.name, erp=club.erp)
+            if row["erp"] != club.erp:
+                self._change_erp(number)
+            self._numbers[club.id] = number
+        return self._numbers[club.id]
+
+    def _change_erp(self, club_no: int) -> None:
+        """clubs.yaml names another ERP than before: its ids are another source's (R1)."""
+        from clubsync.manual import lifecycle
+
+        with self.base.club(club_no) as driver:
+            sql, at = queries(), clock.now()
+            sql.lock_club(driver, club=club_no)
+            lifecycle.start_epoch(driver, club_no, at)
+            sql.summarise_club(driver, club=club_no, customers=None, at=at)
+
+    # --- what is handed on ---------------------------------------------------------------------
+
+    def handed(self, step: Step) -> Handed:
+        """What this process knows of the run; a run is unknown where another process began it."""
+        return self._handed.setdefault(step["run"] or 0, Handed())
+
+    def forget(self, step: Step) -> None:
+        """Free what the run has handed on."""
+        self._handed.pop(step["run"] or 0, None)
+
+    # --- start, fail, end ------------------------------------------------------------------------
+
+    def start(self, club_id: str, trigger: str, *, attempt: bool = True) -> Step:
+        """Start a run of a club.
+
+        :param attempt: the ERP is to be read; False: a stored snapshot is planned again.
+        """
+        step = Step(
+            club=club_id,
+            name=club_id,
+            run=None,
+            snapshot=None,
+            plan=None,
+            certified=False,
+            as_of=None,
+            read=0,
+            counts=dict.fromkeys(KINDS, 0),
+            rows_written=0,
+            findings={},
+            hold=None,
+            held=0,
+            notes=[],
+            error=None,
+            remedy=None,
+            runbook=None,
+            transient=False,
+            retry_after=None,
+        )
+
+        def begin(step: Step) -> None:
+            club = self.config.club(club_id)
+            step["name"] = club.name
+            club_no, at, sql = self.club_no(club), clock.now(), queries()
+            with self.base.club(club_no) as driver:
+                run = step["run"] = sql.start_run(driver, club=club_no, trigger=trigger, at=at)
+                if self.origin is not None:
+                    sql.set_airflow_run(driver, club=club_no, number=run, **asdict(self.origin))
+                if attempt:
+                    slot = next_slot(club.every, at)
+                    sql.attempt_club(driver, club=club_no, at=at, next_read_at=slot)
+                    sql.answer_nudges(driver, club=club_no, run=run, at=at)
+                else:
+                    step["again"] = True
+
+        return self.stage("extract", step, begin)
+
+    def stage(self, name: str, step: Step, work: Callable[..., None], *args: Any) -> Step:
+        """Run one stage for one club; whatever goes wrong becomes the step's error."""
+        if step["error"] is not None or step.get("past") == COVERED:
+            return step
+        try:
+            work(step, *args)
+        except (SyncError, ConnectorError) as error:
+            retry_after = error.retry_after if isinstance(error, RateLimited) else None
+            self._fail(
+                name, step, error.what, error.remedy, error.runbook, error.transient, retry_after
+            )
+        except Exception as error:
+            log.critical("%s: internal error in %s: %s", step["club"], name, place_of(error))
+            self._fail(
+                name,
+                step,
+                f"A fault in clubsync itself ({type(error).__name__}) stopped the {name} of {step['name']}.",
+                "Nothing was written. An engineer has to look at the log above this line.",
+                "contract-changed",
+                False,
+                None,
+            )
+        return step
+
+    def _fail(
+        self,
+        stage: str,
+        step: Step,
+        what: str,
+        remedy: str,
+        runbook: str,
+        transient: bool,
+        retry_after: timedelta | None,
+    ) -> None:
+        step["error"], step["remedy"], step["runbook"] = what, remedy, runbook
+        step["transient"] = transient
+        step["retry_after"] = retry_after.total_seconds() if retry_after else None
+        log.error("%s (%s): %s %s", step["name"], stage, what, remedy)
+        self.forget(step)
+        if step["run"] is None or step["club"] not in self._numbers:
+            return
+        try:
+            self._record_failure(step, stage, what, retry_after)
+        except SyncError as error:
+            log.error("%s: the failure could not be written down: %s", step["club"], error.what)
+
+    def _record_failure(
+        self, step: Step, stage: str, what: str, retry_after: timedelta | None
+    ) -> None:
+        club_no, at, sql = self._numbers[step["club"]], clock.now(), queries()
+        with self.base.club(club_no) as driver:
+            self.end(driver, club_no, step, "failed", stage)
+            if step.get("again"):
+                return  # not the ERP's fault, and no reading that failed
+            since = sql.club_failed(
+                driver,
+                club=club_no,
+                at=at,
+                error=what,
+                next_read_at=at + retry_after if retry_after else None,
+            )
+            assert since is not None  # the query has just set it
+            wait = pause(since, at, self.club(step).every)
+            if wait is not None:
+                until = at + max(wait, retry_after or timedelta(0))
+                sql.quarantine_club(driver, club=club_no, until=until, next_read_at=until)
+                step["until"] = until.isoformat(timespec="minutes")
+        step["since"] = since.isoformat(timespec="minutes")
+
+    def end(self, driver: Driver, club_no: int, step: Step, state: str, stage: str) -> None:
+        """Write down how the run ended.
+
+        :param driver: inside a transaction of the club.
+        """
+        queries().end_run(
+            driver,
+            club=club_no,
+            run=run_of(step),
+            at=clock.now(),
+            state=state,
+            stage=stage,
+            snapshot=step["snapshot"],
+            plan=step["plan"],
+            read=step["read"],
+            counts=json.dumps(step["counts"]),
+            rows_written=step["rows_written"],
+            error=step["error"],
+            remedy=step["remedy"],
+            runbook=step["runbook"],
+        )
+
+
+def run_of(step: Step) -> int:
+    """The number of a run that was started."""
+    assert step["run"] is not None
+    return step["run"]
+
+
+def snapshot_row(driver: Driver, club_no: int, step: Step) -> SnapshotRow:
+    """The row of the run's snapshot."""
+    assert step["snapshot"] is not None  # extract has taken it
+    row = queries().snapshot(driver, club=club_no, snapshot=step["snapshot"])
+    assert row is not None  # retention leaves the newest ones alone
+    return row
+
+
+def take_from(step: Step, row: SnapshotRow | NewestSnapshotInRow) -> None:
+    """Let a step be about a stored snapshot.
+
+    :param row: of sync.snapshot.
+    """
+    as_of: datetime = row["as_of"]
+    step["snapshot"] = row["snapshot"]
+    step["certified"], step["read"] = row["certified"], row["customers"]
+    step["as_of"] = as_of.isoformat()

@@ -1,0 +1,145 @@
+"""Validate: find the records that a snapshot affects, derive their facts, and find what is wrong with them.
+
+What it makes is stored (`model.Affected`), and `diff` takes it as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clubsync import clock
+from clubsync.errors import SnapshotUnreadable
+from clubsync.model import Affected, Policy, SnapshotHead, Step
+from clubsync.pipeline.runs import Runs, run_of, snapshot_row
+from clubsync.store import packages, snapshots
+from clubsync.store.database import Driver, queries
+from clubsync.store.packages import AFFECTED
+from clubsync.validate import affected, facts, suites
+from clubsync.validate.policy import policy_hash, policy_of
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import ClubStateRow
+
+log = logging.getLogger(__name__)
+
+_HISTORY = "A newer complete snapshot is loaded already: history only (R16)."
+
+
+def validate(runs: Runs, steps: Sequence[Step], *, store: bool) -> list[Step]:
+    """Evaluate the affected records of many clubs, in one run of Great Expectations.
+
+    :param store: another process goes on: store what it needs.
+    """
+    out = [runs.stage("validate", step, lambda one: _find_affected(runs, one)) for step in steps]
+    made = {
+        step["club"]: (runs.handed(step), found)
+        for step in out
+        if step["error"] is None and (found := runs.handed(step).affected) is not None
+    }
+    if not made:
+        return out
+    findings = suites.findings(
+        {club: (found.records, found.basis.policy) for club, (_, found) in made.items()}
+    )
+    for club, (handed, found) in made.items():
+        handed.affected = replace(found, findings=findings[club])
+    if not store:
+        return out
+    return [runs.stage("validate", step, lambda one: _store(runs, one)) for step in out]
+
+
+def affected_of(runs: Runs, step: Step) -> Affected | None:
+    """What `validate` has handed on; None: nothing of the club has changed.
+
+    :raises SnapshotUnreadable: neither the package nor the snapshot can be read.
+    """
+    if step.get("unchanged"):
+        return None
+    found = runs.handed(step).affected
+    if found is not None:
+        return found
+    path = packages.folder(step["club"], run_of(step))
+    try:
+        return packages.unpack(Affected, packages.read(runs.store, path, AFFECTED))
+    except SnapshotUnreadable as error:
+        log.warning("%s: %s The snapshot is evaluated again.", step["name"], error.what)
+    evaluate(runs, step)
+    return runs.handed(step).affected
+
+
+def evaluate(runs: Runs, step: Step) -> None:
+    """Evaluate one club again, from its stored snapshot, as the base is now."""
+    step.pop("unchanged", None)
+    _find_affected(runs, step)
+    handed = runs.handed(step)
+    if handed.affected is not None:
+        one = {step["club"]: (handed.affected.records, handed.affected.basis.policy)}
+        handed.affected = replace(handed.affected, findings=suites.findings(one)[step["club"]])
+
+
+def _find_affected(runs: Runs, step: Step) -> None:
+    club = runs.club(step)
+    club_no = runs.club_no(club)
+    handed = runs.handed(step)
+    handed.affected = None
+    with runs.base.club(club_no) as driver:
+        sql = queries()
+        row = snapshot_row(driver, club_no, step)
+        head = snapshots.head_of(row)
+        state = sql.club_state(driver, club=club_no)
+        if affected.is_old(head, state):
+            step["unchanged"] = True
+            if _HISTORY not in step["notes"]:
+                step["notes"].append(_HISTORY)
+            return
+        policy = policy_of(club, head.certified)
+        if _is_unchanged(driver, club_no, head, state, policy):
+            step["unchanged"] = True
+            return
+        snapshot = handed.snapshot or snapshots.load(runs.store, step["club"], row)
+        decided = list(sql.rejected_members(driver, club=club_no))
+        undone = list(sql.undone_customers(driver, club=club_no))
+        kept = [one for one in decided if one["until"] > clock.now()]
+        over = [one["erp_id"] for one in decided if one not in kept and one["erp_id"]]
+        # another policy counts from a certified snapshot on, which shows everybody
+        other_policy = head.certified and state["policy_hash"] != policy_hash(policy)
+        found = affected.build(
+            driver,
+            club_no,
+            snapshot,
+            policy,
+            state,
+            everything=other_policy,
+            keep={one["customer"]: (one["erp_id"], one["row_hash"]) for one in kept},
+            undone={one["customer"]: (one["erp_id"], one["row_hash"]) for one in undone},
+            more=over,
+        )
+    handed.affected = replace(
+        found, records=facts.evaluate(found.records, found.basis.groups, policy)
+    )
+    handed.snapshot = None  # of a large club it is large; what is left to do does not need it
+
+
+def _is_unchanged(
+    driver: Driver, club_no: int, head: SnapshotHead, state: ClubStateRow, policy: Policy
+) -> bool:
+    sql = queries()
+    return affected.is_unchanged(
+        head,
+        state,
+        policy_hash(policy),
+        policy.today,
+        rechecks=next(iter(sql.rechecks(driver, club=club_no)), None) is not None
+        or sql.any_rejection_expired(driver, club=club_no, now=clock.now()),
+        held=sql.open_hold(driver, club=club_no) is not None,
+    )
+
+
+def _store(runs: Runs, step: Step) -> None:
+    found = runs.handed(step).affected
+    if found is not None:
+        path = packages.folder(step["club"], run_of(step))
+        packages.write(runs.store, path, AFFECTED, packages.pack(found))
