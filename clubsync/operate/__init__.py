@@ -1,1 +1,1 @@
-"""Keep it running: freshness, nudges, telemetry, retention, and checks of connections and settings."""
+"""Keep it running: freshness, nudges, telemetry, retention, connection tests, trying settings."""

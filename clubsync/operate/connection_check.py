@@ -1,4 +1,4 @@
-"""Testing clubs' connections: log in to the ERP and look, storing nothing."""
+"""Test clubs' connections: log in to the ERP and look, storing nothing."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from connectors.sdk.base import Connection
 from connectors.sdk.errors import ConnectorError, ErpUnreachable
 from connectors.sdk.messages import message
 
-AT_A_TIME = 8
+PARALLEL_TESTS = 8
 
-_NO_ANSWER = message("There was no answer within {:g} seconds.")
-_ASK = message("Try again; where it lasts, ask whoever runs the ERP.")
+_NO_RESPONSE = message("There was no response within {:g} seconds.")
+_TRY_AGAIN = message("Try again. If it persists, contact the ERP's support.")
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of one club's test.
+    """The result of one club's connection test.
 
-    :param found: what was found, or what is wrong: one or more sentences without secrets.
-    :param remedy: what to do about it; None where all is well.
+    :param found: what was found, or what is wrong; sentences without secrets.
+    :param remedy: what to do about it; None if nothing is wrong.
     """
 
     club: ClubConfig
@@ -37,7 +37,7 @@ class Checked:
 
 
 def check(club: ClubConfig, resolve: Callable[[str], Connection]) -> Checked:
-    """Test one club's connection with its settings; whatever is wrong is in the answer."""
+    """Test one club's connection with its settings; failures are in the result."""
     try:
         return Checked(club, True, connector_of(club, resolve).check())
     except (SyncError, ConnectorError) as error:
@@ -48,24 +48,24 @@ def check_all(
     clubs: Sequence[ClubConfig],
     resolve: Callable[[str], Connection],
     *,
-    patience: float | None = None,
+    timeout: float | None = None,
 ) -> list[Checked]:
-    """Test several clubs' connections, a few at a time; answers in the order of the clubs.
+    """Test several clubs' connections, some in parallel; the results are in the order of the clubs.
 
-    :param patience: seconds for all together; who has no answer by then is told of as such. None: no end.
+    :param timeout: seconds for all tests together; clubs without a response by then fail. None: no limit.
     """
-    pool = ThreadPoolExecutor(max_workers=AT_A_TIME)
+    pool = ThreadPoolExecutor(max_workers=PARALLEL_TESTS)
     try:
-        asked = {club.id: pool.submit(check, club, resolve) for club in clubs}
-        done, _ = wait(asked.values(), patience)
+        tests = {club.id: pool.submit(check, club, resolve) for club in clubs}
+        done, _ = wait(tests.values(), timeout)
         return [
-            asked[club.id].result()
-            if asked[club.id] in done
+            tests[club.id].result()
+            if tests[club.id] in done
             else Checked(
                 club,
                 False,
-                _NO_ANSWER.format(patience),
-                _ASK,
+                _NO_RESPONSE.format(timeout),
+                _TRY_AGAIN,
             )
             for club in clubs
         ]
@@ -73,16 +73,16 @@ def check_all(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def within(patience: float, look: Callable[[], T]) -> T:
-    """What `look` finds, for somebody who waits no longer than that.
+def within(timeout: float, test: Callable[[], T]) -> T:
+    """The result of a test, within a time.
 
-    :param patience: seconds.
-    :raises ErpUnreachable: it had not found anything by then.
+    :param timeout: seconds.
+    :raises ErpUnreachable: there was no result by then.
     """
     pool = ThreadPoolExecutor(max_workers=1)
     try:
-        return pool.submit(look).result(patience)
+        return pool.submit(test).result(timeout)
     except TimeoutError:
-        raise ErpUnreachable(_NO_ANSWER.format(patience), remedy=_ASK) from None
+        raise ErpUnreachable(_NO_RESPONSE.format(timeout), remedy=_TRY_AGAIN) from None
     finally:
         pool.shutdown(wait=False)

@@ -1,4 +1,4 @@
-"""How old a club's base may be (R25), what is said when it is older, and how long a failing club is left alone."""
+"""How old a club's data may be (R25), and the alerts when it is older."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from clubsync.store.database import Base, queries
 if TYPE_CHECKING:
     from clubsync.store.queries import UnreportedIncidentsRow
 
-#: Kinds of broken promises, the one that says most first.
+#: Kinds of broken promises, the most important first.
 LATE, INCOMPLETE, OLD_DATA = "late", "incomplete", "old data"
 KINDS = (LATE, INCOMPLETE, OLD_DATA)
 
 _BROKEN = {
     LATE: "has not been read",
-    INCOMPLETE: "has had no complete reading",
+    INCOMPLETE: "has had no complete read",
     OLD_DATA: "has sent no newer data",
 }
 _KEPT = {
-    LATE: "is read again",
-    INCOMPLETE: "has a complete reading again",
+    LATE: "recovered",
+    INCOMPLETE: "has complete data again",
     OLD_DATA: "sends new data again",
 }
-#: Clubs named in one message; the rest are counted.
+#: Clubs listed in one message; the others are counted.
 NAMED = 20
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """One club's readings and what was promised of them.
+    """A club's last reads, and the promises that they break.
 
-    :param read_at: when it was last read with success.
-    :param certified_at: when a complete reading (R14) was last made.
-    :param data_as_of: the moment that this reading tells of; of a file, when it was written.
-    :param broken: kind -> since when that has been so (None: for ever).
+    :param read_at: the last successful read.
+    :param certified_at: the last complete read (R14).
+    :param data_as_of: the age of its data; of a file, when it was written.
+    :param broken: kind of promise -> since when it is broken (None: it was never kept).
     """
 
     club: ClubConfig
@@ -49,22 +49,22 @@ class Freshness:
     broken: Mapping[str, datetime | None]
 
 
-def judge(club: ClubConfig, state: Mapping[str, Any], at: datetime) -> Freshness:
-    """Measure a club against its promises.
+def evaluate(club: ClubConfig, state: Mapping[str, Any], at: datetime) -> Freshness:
+    """Compare a club with its promises.
 
-    :param state: a row of `club_freshness`.
+    :param state: the club's row of `club_freshness`.
     """
     told = {
         LATE: (state["last_success_at"], club.promised.read),
         INCOMPLETE: (state["certified_at"], club.promised.complete),
         OLD_DATA: (state["certified_as_of"], club.promised.data),
     }
-    # a new club has as long as an old one to keep its promise
-    born = state["created_at"]
+    # the promises of a new club count from its creation
+    created = state["created_at"]
     broken = {
         kind: last
         for kind, (last, promised) in told.items()
-        if promised is not None and at - (last or born) > promised
+        if promised is not None and at - (last or created) > promised
     }
     return Freshness(
         club, state["last_success_at"], state["certified_at"], state["certified_as_of"], broken
@@ -72,12 +72,12 @@ def judge(club: ClubConfig, state: Mapping[str, Any], at: datetime) -> Freshness
 
 
 def of_all(base: Base, config: Config, at: datetime | None = None) -> list[Freshness]:
-    """All clubs that are read at all: neither paused nor waiting for a person's go."""
+    """The freshness of every club that is not paused."""
     moment = at or clock.now()
     with base.reader() as driver:
         states = {row["club_id"]: row for row in queries().club_freshness(driver)}
     return [
-        judge(club, states[club.id], moment)
+        evaluate(club, states[club.id], moment)
         for club in config.clubs
         if club.id in states and not states[club.id]["paused"]
     ]
@@ -85,22 +85,23 @@ def of_all(base: Base, config: Config, at: datetime | None = None) -> list[Fresh
 
 @dataclass(frozen=True)
 class Message:
-    """What is told of incidents that began, or that ended.
+    """An alert about incidents that started, or about incidents that ended.
 
-    :param incidents: (club's number, incident) of each; `told` takes them.
+    :param fixed: whether they ended.
+    :param incidents: number of the club and incident, for `mark_sent`.
     """
 
     title: str
     body: str
-    mended: bool
+    fixed: bool
     incidents: tuple[tuple[int, int], ...]
 
 
 def watch(base: Base, config: Config) -> list[Message]:
-    """Open an incident for each promise that is newly broken, close those that are kept again.
+    """Open an incident for each newly broken promise, and close those of promises that are kept again.
 
-    :returns: what has not been told yet: at most one message of incidents that began, one of those
-        that ended. Give each to `told` once it is on its way.
+    :returns: alerts that were not sent yet: at most one about incidents that started, and one about those
+        that ended. Call `mark_sent` with each of them once it is sent.
     """
     at, sql = clock.now(), queries()
     found = {fresh.club.id: fresh for fresh in of_all(base, config, at)}
@@ -109,29 +110,29 @@ def watch(base: Base, config: Config) -> list[Message]:
         open_now: dict[int, set[str]] = {}
         for row in sql.open_incidents(driver):
             open_now.setdefault(row["club"], set()).add(row["kind"])
-    for club_id, number in numbers.items():
-        # a club that is paused or gone from clubs.yaml has promised nothing
+    for club_id, club_no in numbers.items():
+        # a club that is paused or no longer in clubs.yaml promises nothing
         broken = found[club_id].broken if club_id in found else {}
-        was = open_now.get(number, set())
+        was = open_now.get(club_no, set())
         if was == set(broken):
             continue
-        with base.club(number) as driver:
+        with base.club(club_no) as driver:
             for kind in sorted(set(broken) - was):
-                sql.open_incident(driver, club=number, kind=kind, since=broken[kind], at=at)
+                sql.open_incident(driver, club=club_no, kind=kind, since=broken[kind], at=at)
             for kind in sorted(was - set(broken)):
-                sql.resolve_incident(driver, club=number, kind=kind, at=at)
+                sql.resolve_incident(driver, club=club_no, kind=kind, at=at)
     with base.reader() as driver:
         rows = list(sql.unreported_incidents(driver))
     names = {club.id: club.name for club in config.clubs}
-    began = [row for row in rows if row["mended_at"] is None]
+    started = [row for row in rows if row["mended_at"] is None]
     ended = [row for row in rows if row["mended_at"] is not None]
     return [
-        _message(part, names, mended) for part, mended in ((began, False), (ended, True)) if part
+        _message(rows, names, fixed) for rows, fixed in ((started, False), (ended, True)) if rows
     ]
 
 
-def _message(rows: list[UnreportedIncidentsRow], names: Mapping[str, str], mended: bool) -> Message:
-    """One message of any number of incidents; of a club that has several, the one that says most."""
+def _message(rows: list[UnreportedIncidentsRow], names: Mapping[str, str], fixed: bool) -> Message:
+    """One message for any number of incidents; of each club only the most important one."""
     by_club: dict[str, list[UnreportedIncidentsRow]] = {}
     for row in rows:
         by_club.setdefault(row["club_id"], []).append(row)
@@ -140,34 +141,34 @@ def _message(rows: list[UnreportedIncidentsRow], names: Mapping[str, str], mende
         row = min(theirs, key=lambda one: KINDS.index(one["kind"]))
         name = names.get(club_id, club_id)
         if row["mended_at"] is not None:
-            lasted = _words(row["mended_at"] - row["opened_at"])
-            lines.append(f"{name} ({club_id}) {_KEPT[row['kind']]}, after {lasted}.")
+            lasted = _in_words(row["mended_at"] - row["opened_at"])
+            lines.append(f"{name} ({club_id}) {_KEPT[row['kind']]} after {lasted}.")
         else:
             since = f"since {row['since']:%d %B, %H:%M} UTC" if row["since"] else "so far"
             cause = f" {row['last_error']}" if row["last_error"] else ""
             lines.append(f"{name} ({club_id}) {_BROKEN[row['kind']]} {since}.{cause}")
     more = len(lines) - NAMED
     if more > 0:
-        lines[NAMED:] = [f"And {more} more."]
+        lines[NAMED:] = [f"{more} more clubs."]
     count = f"{len(by_club)} club{'s' if len(by_club) != 1 else ''}"
-    title = f"clubsync: {count} fresh again" if mended else f"clubsync: {count} not fresh"
+    title = f"clubsync: {count} fresh again" if fixed else f"clubsync: {count} not fresh"
     return Message(
-        title, "\n".join(lines), mended, tuple((row["club"], row["incident"]) for row in rows)
+        title, "\n".join(lines), fixed, tuple((row["club"], row["incident"]) for row in rows)
     )
 
 
-def told(base: Base, message: Message) -> None:
-    """Write down that it was sent: one message per incident, once each way."""
+def mark_sent(base: Base, message: Message) -> None:
+    """Record that an alert was sent, so that it is not sent again."""
     at, sql = clock.now(), queries()
-    for number, incident in message.incidents:
-        with base.club(number) as driver:
+    for club_no, incident in message.incidents:
+        with base.club(club_no) as driver:
             sql.mark_incident_reported(
-                driver, club=number, incident=incident, mended=message.mended, at=at
+                driver, club=club_no, incident=incident, mended=message.fixed, at=at
             )
 
 
 def counted(fresh: Iterable[Freshness]) -> dict[str, int]:
-    """How many clubs keep their promises, and how many break which one."""
+    """How many clubs are fresh, and how many break each kind of promise."""
     counts = dict.fromkeys(("fresh", *KINDS), 0)
     for one in fresh:
         if not one.broken:
@@ -177,7 +178,7 @@ def counted(fresh: Iterable[Freshness]) -> dict[str, int]:
     return counts
 
 
-def _words(span: timedelta) -> str:
+def _in_words(span: timedelta) -> str:
     minutes = round(span.total_seconds() / 60)
     if minutes < 120:
         return f"{minutes} min"

@@ -1,8 +1,7 @@
-"""Nudges (R27): hints from an ERP that a club should be read now.
+"""Nudges (R27): hints that a club should be read now.
 
-A nudge says nothing that is believed: what it carried is dropped, and the club is read. So bursts,
-losses, doubles and disorder do no harm: every nudge that has come in before a reading begins is
-answered by that reading, and the same message twice is one.
+The content of a nudge is not used: the club is read instead. So bursts, losses, duplicates and disorder are
+harmless. One read handles every nudge that arrived before it started, and a message sent twice counts once.
 """
 
 from __future__ import annotations
@@ -16,55 +15,57 @@ from clubsync.store.database import Base, queries
 
 @dataclass(frozen=True)
 class Received:
-    """:param fresh: whether this message was not in the inbox yet.
-    :param waiting: the first nudge of the club that no reading has answered; None: nothing is to be read
-        now, because all are, or because the club is paused or in quarantine.
+    """A nudge in the inbox.
+
+    :param fresh: whether it is not a duplicate.
+    :param pending: the club's first nudge that no read has handled; None: nothing has to be read now, because
+        all are handled, or because the club is paused or in quarantine.
     """
 
     club_id: str
     fresh: bool
-    waiting: int | None
+    pending: int | None
 
     @property
     def run_id(self) -> str | None:
-        """One run for all that come in until it begins to read."""
-        return None if self.waiting is None else run_id(self.club_id, self.waiting)
+        """The run that handles this nudge, and all that arrive until it starts to read."""
+        return None if self.pending is None else run_id(self.club_id, self.pending)
 
 
 def run_id(club_id: str, nudge: int) -> str:
-    """The id of the run of `sync_one` that answers the nudges from that one on."""
+    """The id of the run of `sync_one` that handles this nudge and the following ones."""
     return f"{club_id}-nudge-{nudge}"
 
 
 def receive(
-    base: Base, club_id: str, source: str, message_id: str, *, wish: bool = False
+    base: Base, club_id: str, source: str, message_id: str, *, by_person: bool = False
 ) -> Received | None:
     """Put a message into the inbox.
 
-    :param source: who sent it, in a word.
-    :param message_id: the sender's; the same again is the same nudge.
-    :param wish: a person's, for whom a club is read although it is paused or in quarantine.
-    :returns: None where the club was never synced: its first run comes by the schedule.
+    :param source: a short name of the sender.
+    :param message_id: the sender's id of the message; a repeated id is a duplicate.
+    :param by_person: whether a person asks, for whom a paused or quarantined club is read too.
+    :returns: None: the club was never synced, and its first run is scheduled.
     """
     sql, at = queries(), clock.now()
     with base.transaction() as driver:
-        number = sql.find_club(driver, club_id=club_id)
-    if number is None:
+        club_no = sql.find_club(driver, club_id=club_id)
+    if club_no is None:
         return None
-    with base.club(number) as driver:
+    with base.club(club_no) as driver:
         added = sql.add_nudge(
-            driver, club=number, source=source, message_id=message_id[:200], at=at
+            driver, club=club_no, source=source, message_id=message_id[:200], at=at
         )
-        waiting = sql.first_pending_nudge(driver, club=number)
-        state = sql.club_state(driver, club=number)
-    rests = state["paused"] or (state["quarantined_until"] or at) > at
-    return Received(club_id, added is not None, None if rests and not wish else waiting)
+        pending = sql.first_pending_nudge(driver, club=club_no)
+        state = sql.club_state(driver, club=club_no)
+    resting = state["paused"] or (state["quarantined_until"] or at) > at
+    return Received(club_id, added is not None, None if resting and not by_person else pending)
 
 
 def stranded(base: Base, patience: timedelta) -> dict[str, str]:
-    """Nudges that wait for longer than that, because their run was lost: club id -> run id.
+    """Nudges that have been pending for longer than `patience`, because their run was lost: club id -> run id.
 
-    A paused club is left alone, and so is one in quarantine: its ERP is asked rarely until it answers.
+    Not those of paused or quarantined clubs, which wait for the next read.
     """
     with base.reader() as driver:
         rows = list(queries().nudged_clubs(driver, before=clock.now() - patience))

@@ -1,4 +1,4 @@
-"""Retention: stored snapshots, plans, idle runs and closed findings go after a while; the audit stays."""
+"""Retention: delete old snapshots, plans, idle runs and closed findings. The audit stays."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from clubsync.store.snapshots import Store
 UNDER_WAY = timedelta(days=1)
 
 
-class Kept(TypedDict):
-    """What an upkeep removed; and how many records it compared."""
+class Deleted(TypedDict):
+    """What an upkeep deleted, and how many records it compared."""
 
     clubs: list[str]
     snapshots: int
@@ -29,15 +29,15 @@ class Kept(TypedDict):
     compared: int
 
 
-def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Kept:
-    """Remove what is older than that; and all data of the clubs whose time has come (R28). Compare the
-    records of large clubs that no run has come to yet (R23).
+def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Deleted:
+    """Delete what is older than `keep`, and all data of the clubs that are due for removal (R28).
 
-    What the base stands on is never removed.
+    Also compares the records of large clubs that no run has compared yet (R23). Snapshots and plans in use are
+    never deleted.
     """
     sql, before = queries(), clock.now() - keep
     resume.sweep(store, clock.now())
-    done = Kept(
+    done = Deleted(
         clubs=lifecycle.purge_removed(base, store),
         snapshots=0,
         plans=0,
@@ -50,28 +50,28 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Kept:
     ids = {row["club"]: row["club_id"] for row in rows}
     known = {club.id: club for club in config.clubs}
     clubs = {row["club"]: known[row["club_id"]] for row in rows if row["club_id"] in known}
-    for number in ids:
+    for club_no in ids:
         with base.transaction() as driver:
-            sql.lock_club(driver, club=number)
-            old = list(sql.old_snapshots(driver, club=number, before=before))
-            plans = list(sql.old_plans(driver, club=number, before=before))
+            sql.lock_club(driver, club=club_no)
+            old = list(sql.old_snapshots(driver, club=club_no, before=before))
+            plans = list(sql.old_plans(driver, club=club_no, before=before))
             done["snapshots"] += sql.delete_snapshots(
-                driver, club=number, snapshots=[row["snapshot"] for row in old]
+                driver, club=club_no, snapshots=[row["snapshot"] for row in old]
             )
             done["plans"] += sql.delete_plans(
-                driver, club=number, plans=[row["plan"] for row in plans]
+                driver, club=club_no, plans=[row["plan"] for row in plans]
             )
-            done["runs"] += sql.delete_idle_runs(driver, club=number, before=before)
-            done["findings"] += sql.delete_old_findings(driver, club=number, before=before)
-            sql.delete_old_change_hours(driver, club=number, before=before)
-            sql.delete_old_nudges(driver, club=number, before=before)
+            done["runs"] += sql.delete_idle_runs(driver, club=club_no, before=before)
+            done["findings"] += sql.delete_old_findings(driver, club=club_no, before=before)
+            sql.delete_old_change_hours(driver, club=club_no, before=before)
+            sql.delete_old_nudges(driver, club=club_no, before=before)
             paths = {row["path"] for row in old}
-            used = sql.paths_in_use(driver, club=number, paths=sorted(paths))
+            used = sql.paths_in_use(driver, club=club_no, paths=sorted(paths))
             paths -= {row["path"] for row in used}
-            paths |= _of_ended_runs(driver, store, number, ids[number])
-        if number in clubs:
-            done["compared"] += similar_pairs.catch_up(base, number, clubs[number])
-        # files last: a row without its file would be a promise broken, a file without its row is waste
+            paths |= _of_ended_runs(driver, store, club_no, ids[club_no])
+        if club_no in clubs:
+            done["compared"] += similar_pairs.catch_up(base, club_no, clubs[club_no])
+        # files last: a row without its file breaks a promise, a file without its row only wastes space
         for path in sorted(paths | {row["path"] for row in plans}):
             store.remove(path)
     return done

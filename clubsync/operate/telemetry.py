@@ -1,4 +1,4 @@
-"""OpenTelemetry metrics (OTLP over HTTP), where `OTEL_EXPORTER_OTLP_ENDPOINT` says where to.
+"""OpenTelemetry metrics (OTLP over HTTP), sent to `OTEL_EXPORTER_OTLP_ENDPOINT` if it is set.
 
 | metric | kind | attributes |
 |---|---|---|
@@ -8,7 +8,7 @@
 | `clubsync.syncs` | counter | `erp`, `result`: done, held, failed |
 | `clubsync.stage.duration` | histogram, seconds | `stage` |
 
-Never a club's or a person's data: the base has them, and metrics are kept elsewhere (R19).
+Metrics name no club and no person, because they are kept outside the database (R19).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _provider() -> MeterProvider:
     )
     from opentelemetry.sdk.resources import Resource
 
-    # a task's process lives for seconds: it tells what it counted, and the collector adds up
+    # a task's process runs for seconds: it sends what it counted, and the collector adds it up
     delta: dict[type, AggregationTemporality] = dict.fromkeys(
         (Counter, Histogram, ObservableCounter), AggregationTemporality.DELTA
     )
@@ -73,7 +73,7 @@ def _provider() -> MeterProvider:
 
 
 def flush() -> None:
-    """Send what was counted; a collector that does not answer costs two seconds and a line in the log."""
+    """Send the counts; a collector that does not respond costs two seconds and a log line."""
     if enabled() and not _provider().force_flush(timeout_millis=2000):
         log.warning("The metrics could not be sent.")
 
@@ -84,16 +84,16 @@ def stage(name: str) -> Iterator[None]:
     if not enabled():
         yield
         return
-    begun = time.perf_counter()
+    started = time.perf_counter()
     try:
         yield
     finally:
         histogram = _provider().get_meter("clubsync").create_histogram(DURATION, unit="s")
-        histogram.record(time.perf_counter() - begun, {"stage": name})
+        histogram.record(time.perf_counter() - started, {"stage": name})
 
 
 def of_steps(steps: Iterable[Mapping[str, Any]], config: Config) -> None:
-    """Count what syncs have done, and send it."""
+    """Count and send the results of syncs."""
     if not enabled():
         return
     meter = _provider().get_meter("clubsync")
@@ -115,7 +115,7 @@ def of_steps(steps: Iterable[Mapping[str, Any]], config: Config) -> None:
 
 
 def of_clubs(base: Base, config: Config) -> None:
-    """How many clubs are in which state, and send it."""
+    """Send how many clubs are in each state."""
     if not enabled():
         return
     from clubsync.operate import freshness

@@ -1,8 +1,8 @@
-"""Trying a connector's settings: a club read and judged, and nothing of it stored.
+"""Try a connector's settings: read and evaluate a club, and store nothing.
 
-What comes out is for the person who writes the settings: the first records as the sync would take them, who of
-them would have access and why, and what of the ERP's answer no setting uses. Personal values are masked
-unless asked for: the answer may end in a terminal's log or a ticket (R19).
+The result is for the person who writes the settings: the first records as a sync would see them, who would have
+access and why, and which fields of the ERP's response no setting uses. Personal values are masked by default,
+because the result may end up in a terminal's log or a ticket (R19).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _ORDINAL = re.compile(r"\.\d+(?=\.|$)")
 
 @dataclass(frozen=True)
 class Tryout:
-    """What came of a try.
+    """The result of a try.
 
-    :param records: the first ones, in the ERP's own order.
-    :param statuses, access: how many records have each.
-    :param groups: id, name, active, and how many hold it.
-    :param unused: columns or paths of the ERP's answer that nothing was read from, and nothing decided by.
+    :param records: the first records, in the ERP's order.
+    :param statuses, access: how many records have each value.
+    :param groups: id, name, active, and held_by: how many customers have the group.
+    :param unused: columns or paths of the ERP's response that no setting uses.
     """
 
     reading: Reading
@@ -49,26 +49,26 @@ class Tryout:
 def try_out(
     club: ClubConfig, resolve: Callable[[str], Connection], *, first: int = 10, show: bool = False
 ) -> Tryout:
-    """Read a club by its settings and judge what came; stores nothing.
+    """Read a club with its settings and evaluate its records. Stores nothing.
 
-    :param first: so many records are shown.
-    :param show: with their names, emails and phones.
-    :raises SyncError, ConnectorError: with what to do.
+    :param first: how many records to show.
+    :param show: whether names, emails and phones are shown unmasked.
+    :raises SyncError, ConnectorError: the club cannot be read.
     """
     reading = connector_of(club, resolve).read(full=True)
-    judged = _judged(reading, club)
+    evaluated = _evaluated(reading, club)
     names = dict(reading.groups.select("id", "name").iter_rows())
-    held = judged.select(pl.col("groups").list.eval(pl.element().struct.field("id"))).explode(
+    held = evaluated.select(pl.col("groups").list.eval(pl.element().struct.field("id"))).explode(
         "groups"
     )
     holders = dict(held.drop_nulls().group_by("groups").len().iter_rows())
     used = {*reading.column_of.values(), *reading.decided_by}
-    shown = [_shown(row, names, show) for row in judged.head(first).iter_rows(named=True)]
+    shown = [_shown(row, names, show) for row in evaluated.head(first).iter_rows(named=True)]
     return Tryout(
         reading=reading,
         records=shown,
-        statuses=_counts(judged, "status"),
-        access=_counts(judged, "access"),
+        statuses=_counts(evaluated, "status"),
+        access=_counts(evaluated, "access"),
         groups=[
             {**group, "held_by": holders.get(group["id"], 0)}
             for group in reading.groups.iter_rows(named=True)
@@ -77,8 +77,8 @@ def try_out(
     )
 
 
-def _judged(reading: Reading, club: ClubConfig) -> pl.DataFrame:
-    """R3 for everybody, as a first sync would judge them, in the ERP's own order."""
+def _evaluated(reading: Reading, club: ClubConfig) -> pl.DataFrame:
+    """The facts of all records, as in a first sync, in the ERP's order (R3)."""
     customers = reading.customers
     if customers.height and customers["erp_id"].null_count() == customers.height:
         customers, _ = identity.resolve(customers, [], b"tried, not stored")
@@ -88,8 +88,10 @@ def _judged(reading: Reading, club: ClubConfig) -> pl.DataFrame:
     records = kept.select(KEPT).with_columns(
         presence=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
     )
-    judged = facts.evaluate(records, reading.groups, policy_of(club, reading.certificate.complete))
-    return order.join(judged, on="erp_id", how="left", maintain_order="left")
+    evaluated = facts.evaluate(
+        records, reading.groups, policy_of(club, reading.certificate.complete)
+    )
+    return order.join(evaluated, on="erp_id", how="left", maintain_order="left")
 
 
 def _shown(row: dict[str, Any], names: dict[str, str], show: bool) -> dict[str, Any]:
@@ -117,20 +119,20 @@ def _span(group: dict[str, Any], names: dict[str, str]) -> str:
 
 
 def _why(row: dict[str, Any]) -> str | None:
-    """What stands between a record and its access, in a word or two."""
+    """Why a record has no access, in a few words; None if it has."""
     if row["access_reason"]:
         return str(row["access_reason"]).replace("_", " ")
     if row["access"] == model.YES:
-        return f"shares its email with {row['cluster'] - 1} more" if row["cluster"] > 1 else None
+        return f"shares its email with {row['cluster'] - 1} others" if row["cluster"] > 1 else None
     if row["status"] == "unknown":
-        return "status not understood"
+        return "unknown status"
     if row["email_state"] != "valid":
         return f"email {row['email_state']}"
-    return "group not understood"
+    return "unknown group"
 
 
 def masked(value: str | None) -> str | None:
-    """A personal value of which only its form is left: `a…@e….com`, `+33…`, `A… R…`."""
+    """A personal value of which only the form is left: `a…@e….com`, `+33…`, `A… R…`."""
     if not value:
         return value
     local, at, domain = value.rpartition("@")
@@ -148,10 +150,10 @@ def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
 
 
 def _is_used(column: str, used: set[str]) -> bool:
-    """Whether something was read from that path, from above it or from below it."""
+    """Whether a setting uses this path, a path above it or a path below it."""
     plain = column.replace("[]", "")
     for path in used:
-        # of JMESPath what comes before its first bracket; of `phones.0` the list
+        # of a JMESPath the part before its first bracket; of `phones.0` the list
         start = _ORDINAL.sub("", path.partition("[")[0])
         if plain == start or plain.startswith(f"{start}.") or start.startswith(f"{plain}."):
             return True

@@ -98,7 +98,7 @@ class ErpHook(BaseHook):
                 "the club's own settings are tested then."
             )
         return _told(
-            connection_check.check_all(clubs, lambda _: connection, patience=PATIENCE), self.erp
+            connection_check.check_all(clubs, lambda _: connection, timeout=PATIENCE), self.erp
         )
 
     def _clubs(

@@ -95,7 +95,7 @@ def _alert(base: Base, messages: list[Message]) -> None:
     for message in messages:
         log.warning("%s\n%s", message.title, message.body)
         if _send(message):
-            freshness.told(base, message)
+            freshness.mark_sent(base, message)
 
 
 def _send(message: Message) -> bool:
@@ -112,7 +112,7 @@ def _send(message: Message) -> bool:
         return True
     services = Apprise()
     hook.set_config_from_conn(connection, services)
-    kind = NotifyType.SUCCESS if message.mended else NotifyType.WARNING
+    kind = NotifyType.SUCCESS if message.fixed else NotifyType.WARNING
     sent = bool(
         services.notify(title=message.title, body=message.body, notify_type=kind, tag="all")
     )

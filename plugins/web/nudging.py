@@ -70,12 +70,12 @@ def by_person(club_id: str, user: str) -> str | None:
     if club_id not in registry().clubs:
         raise Refused(404, "No such club", f"There is no club {club_id} in clubs.yaml.")
     log.info("%s is to be read now, says %s.", club_id, user)
-    return _take(club_id, f"by {user}", uuid.uuid4().hex, wish=True)
+    return _take(club_id, f"by {user}", uuid.uuid4().hex, by_person=True)
 
 
-def _take(club_id: str, source: str, message_id: str, *, wish: bool = False) -> str | None:
+def _take(club_id: str, source: str, message_id: str, *, by_person: bool = False) -> str | None:
     try:
-        received = nudges.receive(_base(), club_id, source, message_id, wish=wish)
+        received = nudges.receive(_base(), club_id, source, message_id, by_person=by_person)
     except SyncError as error:
         log.error("A nudge of %s was lost: %s", club_id, error)
         raise Refused(503, "Not taken", "The club base does not answer. Send it again.") from None

@@ -80,9 +80,9 @@ def test_try_shows_what_the_sync_would_make_of_it(squash: Path, tmp_path: Path) 
     assert {r["erp_id"]: (r["access"], r["why"]) for r in tried["records"]} == {
         "1": ("yes", None),
         "2": ("no", "former"),
-        "3": ("unknown", "status not understood"),
+        "3": ("unknown", "unknown status"),
         "4": ("unknown", "email missing"),
-        "5": ("unknown", "group not understood"),
+        "5": ("unknown", "unknown group"),
     }
     assert tried["records"][0]["groups"] == ["Gold until 2099-01-01"]
     assert tried["records"][4]["groups"] == ["x (not in the ERP's list)"]

@@ -271,7 +271,7 @@ def test_nobody_waits_for_a_server_that_hangs(
         for clubs in ([], [YOGA]):
             world.clubs(*clubs)
             ok, said = outcome_of("yoga")
-            assert (ok, "There was no answer within 0.1 seconds." in said) == (False, True)
+            assert (ok, "There was no response within 0.1 seconds." in said) == (False, True)
     finally:
         go_on.set()
 

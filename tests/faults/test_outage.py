@@ -176,6 +176,6 @@ def test_outage_drill(drill: Drill, players: list[Player], alerts: list[dict[str
         "clubsync: 1 club fresh again",
     ]
     assert "Drill (drill) has not been read since 02 March" in told[0][1]
-    assert "has had no complete reading since" in told[1][1]
+    assert "has had no complete read since" in told[1][1]
     assert "is read again" in told[2][1]
     assert "has a complete reading again" in told[3][1]

@@ -72,7 +72,7 @@ def test_r27_a_club_in_quarantine_is_not_read_more_often_by_nudges(club: Club) -
         club.attempt()
     nudged = _nudge(club, "while it is down")
     assert (nudged.fresh, nudged.run_id) == (True, None)
-    wish = nudges.receive(club._base, club.id, "by Ann", "1", wish=True)
+    wish = nudges.receive(club._base, club.id, "by Ann", "1", by_person=True)
     assert wish is not None
     assert wish.run_id is not None
 
