@@ -1,1 +1,1 @@
-"""Read a club's customers and groups from its ERP, and decide what of the reading can be believed."""
+"""Read a club's customers and groups from its ERP, and reject snapshots that are implausible."""

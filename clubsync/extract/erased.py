@@ -1,4 +1,4 @@
-"""R20: who was erased stays out, by a keyed hash of their ERP id: no value of theirs is kept."""
+"""R20: filter out erased people, by a keyed hash of their ERP id: none of their data is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def without_erased(customers: pl.DataFrame, key: uuid.UUID, erased: set[str]) ->
     """R20: filter out erased people before anything is stored.
 
     :param customers: with `erp_id`.
-    :param erased: `key_hash` of the ERP ids that were erased.
+    :param erased: `key_hash` of the erased ERP ids.
     """
     if not erased:
         return customers

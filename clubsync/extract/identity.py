@@ -1,9 +1,9 @@
-"""R1, sources without ids: who is who in a file that numbers nobody.
+"""R1: find the identity of rows in a file without ids.
 
-The key is email, then phone and name, then name and birth date. A row that agrees with one known
-record, and with one only, is that record, whatever else of it has changed; a row that agrees with none
-is new, under an id that is a keyed hash of its best key. Where it cannot be told which of several is
-meant, nobody is guessed: the known record stays as it is, and a finding says so (ID_DUPLICATE).
+The key is the email, then phone and name, then name and birth date. A row that agrees with exactly one known
+record is that record, whatever else has changed. A row that agrees with no record is new, and its id is a keyed
+hash of its best key. If a row agrees with several records and none of them is the best match, nothing is guessed:
+the known records stay as they are, and a finding says so (ID_DUPLICATE).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LEVELS = 3
 
 @dataclass(frozen=True)
 class Keys:
-    """What identifies a person: email; phone and name; name and birth date. None where a part is missing."""
+    """The keys of a person: email; phone and name; name and birth date. None if a part is missing."""
 
     email: str | None
     phone_name: tuple[str, str] | None
@@ -33,14 +33,14 @@ class Keys:
         return (self.email, self.phone_name, self.name_birth)[level]
 
     def agrees(self, other: Keys) -> int:
-        """How many keys are there on both sides and the same."""
+        """How many keys both have and are equal."""
         pairs = [(self.at(level), other.at(level)) for level in range(LEVELS)]
         return sum(a is not None and a == b for a, b in pairs)
 
 
 @dataclass(frozen=True)
 class Known:
-    """A record that earlier readings have shown."""
+    """A record of earlier snapshots."""
 
     erp_id: str
     keys: Keys
@@ -52,18 +52,18 @@ def keys_of(people: pl.DataFrame) -> list[Keys]:
 
     :param people: email_norm, phone, first_name, last_name, birth_date.
     """
-    out = []
+    found = []
     columns = ("email_norm", "phone", "first_name", "last_name", "birth_date")
     for email, phone, first, last, birth in people.select(columns).iter_rows():
         name = _name(first, last)
-        out.append(
+        found.append(
             Keys(
                 email=email,
                 phone_name=(phone, name) if phone and name else None,
                 name_birth=(name, birth.isoformat()) if birth and name else None,
             )
         )
-    return out
+    return found
 
 
 def _name(first: str | None, last: str | None) -> str:
@@ -76,14 +76,14 @@ def resolve(
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Give every row its id.
 
-    :param customers: `CUSTOMER_SCHEMA`, erp_id null throughout.
+    :param customers: `CUSTOMER_SCHEMA`, with erp_id null in every row.
     :param secret: the club's own key for hashes.
-    :returns: the customers with their ids, rows that are word for word the same once; and the ids of
-        known records that more than one row may be.
+    :returns: the customers with ids, without exact duplicates; and the ids of known records that several rows
+        may be.
     """
     customers = customers.unique(maintain_order=True)
-    judged = emails.evaluate(customers["email"])["email_norm"]
-    rows = keys_of(customers.with_columns(email_norm=judged))
+    evaluated = emails.evaluate(customers["email"])["email_norm"]
+    rows = keys_of(customers.with_columns(email_norm=evaluated))
     people = list(known)
     given: dict[int, str] = {}
     left = dict(enumerate(people))
@@ -94,7 +94,7 @@ def resolve(
     shared = _shared(rows)
     for n, keys in enumerate(rows):
         if n not in given:
-            given[n] = _mint(n, keys, shared, taken, secret, customers)
+            given[n] = _new_id(n, keys, shared, taken, secret, customers)
             taken.add(given[n])
     ids = pl.Series("erp_id", [given[n] for n in range(len(rows))], dtype=pl.String)
     unclear -= set(given.values())
@@ -108,7 +108,7 @@ def _match(
     left: dict[int, Known],
     unclear: set[str],
 ) -> None:
-    """Pair what agrees at this level; of several, the one that agrees with more, if it is one."""
+    """Pair rows and records that agree in this key; of several, the unique one that agrees in most keys."""
     by_key: dict[object, list[int]] = defaultdict(list)
     for n, person in left.items():
         key = person.keys.at(level)
@@ -120,8 +120,8 @@ def _match(
         if n not in given and key is not None and key in by_key:
             wanting[key].append(n)
     for key, candidates in wanting.items():
-        there = [n for n in by_key[key] if not left[n].gone] or by_key[key]
-        open_rows, open_known = list(candidates), list(there)
+        present = [n for n in by_key[key] if not left[n].gone] or by_key[key]
+        open_rows, open_known = list(candidates), list(present)
         for row in candidates:
             if len(open_rows) == 1 and len(open_known) == 1:
                 break
@@ -139,7 +139,7 @@ def _match(
 def _best(
     keys: Keys, candidates: list[int], left: dict[int, Known], rows: list[Keys], rivals: list[int]
 ) -> int | None:
-    """The known record that this row, and no other, agrees with in more than the key at hand."""
+    """The known record with which this row, and no other row, agrees in more than this key."""
     scores = {n: keys.agrees(left[n].keys) for n in candidates}
     top = max(scores.values(), default=0)
     winners = [n for n, score in scores.items() if score == top]
@@ -151,7 +151,7 @@ def _best(
 
 
 def _shared(rows: list[Keys]) -> set[object]:
-    """Keys that stand on more than one row: they identify nobody."""
+    """Keys that several rows have: they identify nobody."""
     seen: set[object] = set()
     twice: set[object] = set()
     for keys in rows:
@@ -162,7 +162,7 @@ def _shared(rows: list[Keys]) -> set[object]:
     return twice
 
 
-def _mint(
+def _new_id(
     n: int,
     keys: Keys,
     shared: set[object],
@@ -170,7 +170,7 @@ def _mint(
     secret: bytes,
     customers: pl.DataFrame,
 ) -> str:
-    """An id for a new row: the keyed hash of its best key that is its own, else of the whole row."""
+    """An id for a new row: the keyed hash of its best unique key, else of the whole row."""
     for level in range(LEVELS):
         key = keys.at(level)
         if key is not None and key not in shared:

@@ -1,11 +1,11 @@
-"""When changes are enough, and when everything has to be read (R14).
+"""When reading changes is enough, and when everything has to be read (R14).
 
-An ERP whose quota is small is asked for changes most of the time (`Connector.answers_changes`). Changes say
-nothing of who is gone, of merges, and of those whose day has come without any change (R3): so everything is
-read as often as the club's `full_read` says, and as each day of its calendar begins.
+From an ERP with a small quota only changes are read most of the time (`Connector.answers_changes`). Changes do not
+show departures, merges, or memberships that end without a change (R3). So everything is read once per `full_read`
+of the club, and once per day of its calendar.
 
-A reading of changes always starts from the last complete one, not from the reading before: one that was lost,
-or failed half way, is made good by the next, and nothing has to be remembered between them.
+A read of changes always starts from the last complete read, not from the read before. So the next read makes up for
+a read that was lost or failed half way, and no state is kept between them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from clubsync.config import ClubConfig
 if TYPE_CHECKING:
     from clubsync.store.queries import ClubStateRow
 
-#: of `full_read`: when a complete reading did not come out complete, it is tried again after this part of it.
-AGAIN = 24
+#: A read of everything that turns out incomplete is repeated after this part of `full_read`.
+RETRY_PART = 24
 
 
 def since(
     club: ClubConfig, state: ClubStateRow, tried: datetime | None, now: datetime
 ) -> datetime | None:
-    """From when on changes are enough; None: everything is to be read.
+    """The time from which changes have to be read; None: read everything.
 
     :param state: the club's row of sync.club_state.
-    :param tried: `as_of` of the last reading of everything, whole or not, of this epoch.
+    :param tried: `as_of` of the last read of everything in this epoch, complete or not.
     """
     complete: datetime | None = state["certified_as_of"]
     if complete is None or state["confirmed_empty"] or state["confirmed_same_club"]:
@@ -36,8 +36,8 @@ def since(
     same_day = complete.astimezone(club.zone).date() == now.astimezone(club.zone).date()
     if same_day and now - complete < club.full_read:
         return complete
-    # A reading that cannot be certified must not eat up in an hour what the quota gives for a day.
+    # a read that is never complete must not use up the quota of a day within an hour
     if tried is not None and tried > complete:
-        again = max(club.every, club.full_read / AGAIN)
+        again = max(club.every, club.full_read / RETRY_PART)
         return complete if now - tried < again else None
     return None

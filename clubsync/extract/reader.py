@@ -1,8 +1,7 @@
-"""What a club's ERP says, read so that it can be taken: what `extract` does before anything is stored.
+"""Read a club from its ERP: what `extract` does before anything is stored.
 
-A reading is of everything, or of changes where those are enough; it goes on where one broke off; its rows have
-ids (R1) and are without those who asked to be forgotten (R20); and what cannot be believed, whatever its
-certificate says, is refused (R14).
+A read covers everything, or only changes where those are enough; it resumes an interrupted read. Rows get ids (R1),
+erased people are filtered out (R20), and implausible snapshots are rejected, whatever their certificate says (R14).
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from clubsync.store.snapshots import Store
     from connectors.sdk.model import Reading
 
-#: Customers from which on strangers in a reading are too many to be newcomers.
-OTHER_CLUB_FROM = 20
+#: In a snapshot of at least this many customers, a majority of unknown ids is suspicious.
+MISMATCH_FROM = 20
 
 
 def connector_of(
@@ -38,9 +37,9 @@ def connector_of(
 ) -> Connector[Any]:
     """A club's connector, ready to read.
 
-    :param until: as the ERP stood then, of a connector that `answers_past`; None: now.
-    :param since: changes since then are enough, of a connector that `answers_changes`; None: everything.
-    :raises ConfigError, ConnectionMissing, ConnectorError: with what to do.
+    :param until: read the ERP's state of that time, with a connector that `answers_past`; None: now.
+    :param since: read only changes since then, with a connector that `answers_changes`; None: everything.
+    :raises ConfigError, ConnectionMissing, ConnectorError: the connector cannot be set up.
     """
     from pydantic import ValidationError
 
@@ -74,9 +73,9 @@ def connector_of(
 class Reader:
     """Reads clubs.
 
-    :param store: where what a reading that broke off had been answered is kept for a while.
+    :param store: where the responses of an interrupted read are kept for a while.
     :param resolve: connection id -> Connection.
-    :param progress: called with (club id, stage, rows so far, total where known).
+    :param progress: called with (club id, stage, rows so far, total if known).
     """
 
     base: Base
@@ -87,29 +86,28 @@ class Reader:
     def connector(
         self, club: ClubConfig, *, until: datetime | None = None, since: datetime | None = None
     ) -> Connector[Any]:
-        """`connector_of`, which tells how far it is."""
+        """`connector_of`, reporting its progress."""
 
         def progress(rows: int, total: int | None) -> None:
             self.progress(club.id, "extract", rows, total)
 
         return connector_of(club, self.resolve, progress, until, since)
 
-    def read(self, club: ClubConfig, number: int, *, full: bool) -> Reading:
+    def read(self, club: ClubConfig, club_no: int, *, full: bool) -> Reading:
         """Read a club as it is now.
 
-        :param number: base.club.club.
-        :param full: everything, from the beginning: a person wants it so.
-        :raises SyncError, ConnectorError: with what to do.
+        :param full: whether to read everything from the beginning.
+        :raises SyncError, ConnectorError: the club cannot be read.
         """
-        since = None if full else self._changes_since(club, number)
-        reading = self._read(club, number, since, full)
-        if reading.since is not None and self._strangers(number, reading):
-            # R14: newcomers, or another club's people? Of everything that is read it can be told
+        since = None if full else self._changes_since(club, club_no)
+        reading = self._read(club, club_no, since, full)
+        if reading.since is not None and self._mostly_unknown(club_no, reading):
+            # R14: new customers, or another club's? Only a read of everything can tell
             reading = self.connector(club).read(full=True)
         return reading
 
-    def _read(self, club: ClubConfig, number: int, since: datetime | None, full: bool) -> Reading:
-        """Go on with a reading that broke off where that is sound."""
+    def _read(self, club: ClubConfig, club_no: int, since: datetime | None, full: bool) -> Reading:
+        """Read, resuming an interrupted read if that is safe."""
         connector = self.connector(club, since=since)
         if full or connector.resumable_for is None:
             return connector.read(full=full)
@@ -117,18 +115,18 @@ class Reader:
         from clubsync.store.database import queries
 
         sql = queries()
-        with self.base.club(number) as driver:
-            state = sql.club_state(driver, club=number)
-            nudged = sql.last_nudge(driver, club=number)
+        with self.base.club(club_no) as driver:
+            state = sql.club_state(driver, club=club_no)
+            nudged = sql.last_nudge(driver, club=club_no)
         shelf = resume.Shelf(self.store, club.id, state["hash_key"], state["epoch"])
         now = clock.now()
         newest = max(filter(None, (state["certified_as_of"], nudged)), default=None)
         if since is not None and shelf.found(self.connector(club), now, newest):
-            since = None  # what is left of a reading of everything costs less than the next one
+            since = None  # finishing a read of everything is cheaper than starting the next one
         return shelf.read(lambda: self.connector(club, since=since), now, newest)
 
-    def _changes_since(self, club: ClubConfig, number: int) -> datetime | None:
-        """From when on changes are enough for this reading; None: everything is to be read."""
+    def _changes_since(self, club: ClubConfig, club_no: int) -> datetime | None:
+        """The time from which this read needs changes; None: read everything."""
         from clubsync.extract import incremental
         from clubsync.store.database import queries
         from connectors.registry import connector_class
@@ -137,34 +135,34 @@ class Reader:
         if not connector_class(club.erp).answers_changes:
             return None
         sql = queries()
-        with self.base.club(number) as driver:
-            state = sql.club_state(driver, club=number)
+        with self.base.club(club_no) as driver:
+            state = sql.club_state(driver, club=club_no)
             tried = sql.last_full_reading(
-                driver, club=number, epoch=state["epoch"], only_changes=ONLY_CHANGES
+                driver, club=club_no, epoch=state["epoch"], only_changes=ONLY_CHANGES
             )
         return incremental.since(club, state, tried, clock.now())
 
-    def _strangers(self, number: int, reading: Reading) -> bool:
-        """Whether most of those who are said to have changed are not known to us, and they are many."""
+    def _mostly_unknown(self, club_no: int, reading: Reading) -> bool:
+        """Whether many customers have changed and most of them are unknown."""
         from clubsync.store import record_index
 
         changed = reading.customers["erp_id"].drop_nulls()
-        if changed.len() < OTHER_CLUB_FROM:
+        if changed.len() < MISMATCH_FROM:
             return False
-        with self.base.club(number) as driver:
-            known = record_index.read(driver, number)["erp_id"]
+        with self.base.club(club_no) as driver:
+            known = record_index.read(driver, club_no)["erp_id"]
         return int(changed.is_in(known.implode()).sum()) * 2 < changed.len()
 
-    def identified(self, reading: Reading, number: int) -> Reading:
-        """R1: ids for the rows of a source that has none; R20: without who asked to be forgotten."""
+    def identified(self, reading: Reading, club_no: int) -> Reading:
+        """R1: give rows without ids their ids; R20: filter out erased people."""
         from clubsync.extract import identity
         from clubsync.extract.erased import without_erased
         from clubsync.store.database import fetch, queries
 
         sql = queries()
-        with self.base.club(number) as driver:
-            key = sql.club_state(driver, club=number)["hash_key"]
-            erased = {row["key_hash"] for row in sql.erased_hashes(driver, club=number)}
+        with self.base.club(club_no) as driver:
+            key = sql.club_state(driver, club=club_no)["hash_key"]
+            erased = {row["key_hash"] for row in sql.erased_hashes(driver, club=club_no)}
         ids = reading.customers["erp_id"]
         if not len(ids) or ids.null_count() < len(ids):
             kept = without_erased(reading.customers, key, erased)
@@ -178,8 +176,8 @@ class Reader:
             "birth_date": pl.Date(),
             "gone": pl.Boolean(),
         }
-        with self.base.club(number) as driver:
-            people = fetch(driver, queries().people_to_identify, schema, club=number)
+        with self.base.club(club_no) as driver:
+            people = fetch(driver, queries().people_to_identify, schema, club=club_no)
         known = [
             identity.Known(erp_id, keys, gone)
             for erp_id, keys, gone in zip(
@@ -191,20 +189,21 @@ class Reader:
         return replace(reading, customers=customers, conflicting_ids=unclear)
 
 
-def believe(
+def reject_implausible(
     club: ClubConfig,
     customers: pl.DataFrame,
     conflicting: Sequence[str],
     content_hash: str,
     state: ClubStateRow,
     driver: Driver,
-    number: int,
+    club_no: int,
 ) -> None:
-    """R14: refuse what cannot be believed, whatever its certificate says.
+    """R14: reject an implausible snapshot, whatever its certificate says.
 
-    :param customers, conflicting, content_hash: of a reading of everything.
+    :param customers, conflicting, content_hash: of a read of everything.
     :param state: the club's row of sync.club_state.
-    :raises UnexpectedlyEmpty, SourceMismatch: with what to do.
+    :raises UnexpectedlyEmpty: it has no customers, but the club had some.
+    :raises SourceMismatch: most of its customers are unknown.
     """
     from clubsync.store import record_index
 
@@ -213,24 +212,24 @@ def believe(
     had = state["certified_rows"] or 0
     if customers.is_empty() and not conflicting and not state["confirmed_empty"]:
         if had == 0:
-            had = record_index.read(driver, number).height
+            had = record_index.read(driver, club_no).height
         if had:
             raise UnexpectedlyEmpty(
-                f"{club.name}: the ERP answered with no customers at all, where there were {had}.",
-                remedy="Taken for an outage: nothing was changed. If the club really has no customers "
-                f"any more, say so with `clubsync clubs empty {club.id}`.",
+                f"{club.name}: the ERP returned no customers; there were {had} before.",
+                remedy="This looks like an outage, and nothing was changed. If the club really has no "
+                f"customers any more, run `clubsync clubs confirm-empty {club.id}`.",
             )
-    if had < OTHER_CLUB_FROM or customers.is_empty() or state["confirmed_same_club"]:
+    if had < MISMATCH_FROM or customers.is_empty() or state["confirmed_same_club"]:
         return
-    known = record_index.read(driver, number)
-    # whose row hash is known, is known: numbers are compared faster than names
+    known = record_index.read(driver, club_no)
+    # a known row hash is a known customer; numbers are compared faster than ids
     shared = customers["row_hash"].is_in(known["row_hash"].implode()).sum()
     if shared * 2 < customers.height:
         shared = customers["erp_id"].is_in(known["erp_id"].implode()).sum()
     if shared * 2 < customers.height:
         raise SourceMismatch(
-            f"{club.name}: of {customers.height} customers read, only {shared} are known from the last "
-            "complete reading.",
-            remedy="Taken for another club's data (a wrong key, a wrong folder): nothing was changed. "
-            f"If it is right, say so with `clubsync clubs trust {club.id}`.",
+            f"{club.name}: only {shared} of the {customers.height} customers read are known from the last "
+            "complete snapshot.",
+            remedy="This looks like another club's data (a wrong key or folder), and nothing was changed. "
+            f"If it is this club's data, run `clubsync clubs confirm-source {club.id}`.",
         )

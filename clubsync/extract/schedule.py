@@ -1,4 +1,4 @@
-"""R25: when a club is read: its cadence, and how long a failing club is left alone."""
+"""R25: how long a failing club is in quarantine."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from clubsync.store.database import Base, queries
 #: A nudge starts a run of its own at once; one that still waits after this long has lost it.
 NUDGE_PATIENCE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
-#: A club that fails is looked at again after this part of the time that it has failed for.
+#: A failing club is retried after this part of the time for which it has failed.
 PAUSE_PART = 4
 
 
 def pause(failing_since: datetime, at: datetime, every: timedelta) -> timedelta | None:
-    """How long a failing club is left alone, or None while it keeps its cadence.
+    """How long a failing club is not read; None: it keeps its cadence.
 
-    A quarter of the time that it has failed for, an hour at most: an ERP that is down for long is
-    asked ever more rarely, and back up it is noticed within a quarter of its outage.
+    A quarter of the time for which it has failed, an hour at most. So an ERP that is down for long gets fewer
+    and fewer requests, and its return is noticed within a quarter of its outage.
     """
     wait = min((at - failing_since) / PAUSE_PART, LONGEST_PAUSE)
     return wait if wait > every else None

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from clubsync import clock
-from clubsync.extract.reader import believe
+from clubsync.extract.reader import reject_implausible
 from clubsync.model import Step
 from clubsync.pipeline.runs import Runs, run_of
 from clubsync.store import snapshots
@@ -62,7 +62,9 @@ def keep(runs: Runs, step: Step, read: Reading) -> None:
     with runs.base.club(club_no) as driver:
         state = queries().club_state(driver, club=club_no)
         if reading.since is None:  # that little has changed, or only newcomers, is no outage
-            believe(club, customers, reading.conflicting_ids, content_hash, state, driver, club_no)
+            reject_implausible(
+                club, customers, reading.conflicting_ids, content_hash, state, driver, club_no
+            )
         path = snapshots.path_of(club.id, content_hash)
         _write(runs, path, customers, reading)
         taken = queries().add_snapshot(

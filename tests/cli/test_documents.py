@@ -195,7 +195,7 @@ def test_exit_codes(shell: Shell, tmp_path: Path) -> None:
 
     (drop / "customers.csv").write_text(CSV.splitlines()[0] + "\n")
     empty = _sync(shell, "rowing", code=1, **env)
-    assert "no customers at all" in empty["error"]
+    assert "returned no customers" in empty["error"]
     (drop / "customers.csv").unlink()
     code, document, said = shell("sync", "rowing", **env)
     assert code == 1

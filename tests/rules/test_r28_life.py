@@ -70,7 +70,7 @@ def test_r28_confirmed_empty(club: Club) -> None:
         club.erp.remove(erp_id)
     step = club.attempt()
     assert step["error"] is not None
-    assert "no customers at all" in step["error"]
+    assert "returned no customers" in step["error"]
     lifecycle.confirm_empty(club._base, club.config)
     step = club.sync()
     assert step["held"] == 10

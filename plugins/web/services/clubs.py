@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from clubsync import clock
-from clubsync.operate.freshness import judge
+from clubsync.operate.freshness import evaluate
 from clubsync.store.database import queries
 from plugins.web.context import Club, base, numbers, registry, strangers
 
@@ -233,7 +233,7 @@ def one(club: Club) -> ClubNow:
 
 
 def _broken(club: Club, row: Mapping[str, Any], at: datetime) -> Iterable[str]:
-    return judge(club.config, row, at).broken
+    return evaluate(club.config, row, at).broken
 
 
 def _state(row: Mapping[str, Any], waits: bool, late: bool) -> State:
