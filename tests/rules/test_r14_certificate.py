@@ -127,7 +127,7 @@ def test_r14_another_clubs_data_is_refused_whole(club: Club) -> None:
     for i in range(50, 61):
         club.erp.put(str(i), f"p{i}@x.fr")
     step = club.attempt()
-    assert "only 9 are known" in (step["error"] or "")
+    assert "only 9 of the 20 customers read are known" in (step["error"] or "")
     assert (step["runbook"], club.base()) == ("other-club", before)
     club.erp.put("10", "p10@x.fr")
     club.erp.remove("50")
