@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import requests
 from requests.auth import AuthBase
 
 from connectors.sdk.errors import CredentialsRefused
-
-if TYPE_CHECKING:
-    from connectors.sdk.http.client import Http
-
-#: Logs in: the Authorization header's value, or several headers.
-Login = Callable[["Http"], str | Mapping[str, str]]
 
 
 class Unauthorized(CredentialsRefused):

@@ -33,7 +33,7 @@ from connectors.sdk.errors import (
     RateLimited,
     SettingsWrong,
 )
-from connectors.sdk.http.auth import Login, LoginHeaders, Unauthorized
+from connectors.sdk.http.auth import LoginHeaders, Unauthorized
 from connectors.sdk.http.limits import HttpLimits
 from connectors.sdk.http.responses import (
     ErrorCheck,
@@ -56,6 +56,9 @@ Params = Mapping[str, Any] | list[tuple[str, Any]] | None
 
 #: headers by which pages name the next one, or count the rows.
 _PAGING_HEADERS = ("Link", "Content-Range")
+
+#: Logs in: the Authorization header's value, or several headers.
+Login = Callable[["Http"], str | Mapping[str, str]]
 
 
 @dataclass(frozen=True)
