@@ -1,4 +1,4 @@
-"""R15 in hindsight: what another limit would have held, from the stored plans."""
+"""R15: replay the guard over the stored plans with another limit."""
 
 from __future__ import annotations
 
