@@ -51,6 +51,11 @@ def _(text: str) -> str:
     return text
 
 
+def plural(one: str, many: str) -> tuple[str, str]:
+    """Mark a text with a number for the catalogue: for one, and for any other number."""
+    return one, many
+
+
 @functools.cache
 def _catalogue(language: str) -> Catalog | None:
     path = CATALOGUES / f"{language}.po"

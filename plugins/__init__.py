@@ -1,1 +1,1 @@
-"""What Airflow has of clubsync: the Dags' shape, their tasks, connections and pages."""
+"""clubsync in Airflow: the structure of the Dags, their tasks, connections and pages."""

@@ -1,4 +1,4 @@
-"""What clubsync adds to Airflow's own server. Imported by every process of Airflow: nothing heavy here."""
+"""What clubsync adds to Airflow's web server. Imported by every process of Airflow: nothing heavy here."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from airflow.plugins_manager import AirflowPlugin
 PREFIX = "/clubsync"
 
 
-class WhenAsked:
+class LazyApp:
     """The web application, imported at the first request.
 
-    Airflow imports plugins at the start of every task, and FastAPI alone would cost each of them most
-    of a CPU-second.
+    Airflow imports plugins at the start of every task, and FastAPI alone would cost each of them nearly a
+    CPU-second.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class WhenAsked:
 class ClubsyncPlugin(AirflowPlugin):
     name = "clubsync"
     # Airflow declares them as attributes of instances, and mypy takes no ClassVar in their place.
-    fastapi_apps = [{"name": "clubsync", "app": WhenAsked(), "url_prefix": PREFIX}]  # noqa: RUF012  # Airflow's base class declares no ClassVar
+    fastapi_apps = [{"name": "clubsync", "app": LazyApp(), "url_prefix": PREFIX}]  # noqa: RUF012  # Airflow's base class declares no ClassVar
     external_views = [  # noqa: RUF012  # Airflow's base class declares no ClassVar
         {
             "name": "Clubs",

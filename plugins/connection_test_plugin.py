@@ -1,9 +1,8 @@
-"""Makes Test in Airflow's list of connections work for ours.
+"""Makes *Test* in Airflow's list of connections work for our connection types.
 
-Airflow tests a connection under an id made up for it, so that its hook cannot know which clubs are meant:
-the id that was asked for is kept beside. And the list of Airflow 3.3.2 sends port 0 for a connection
-without a port, which the server takes for another port than the stored one, and refuses to test: 0 is
-made nothing again. (Later versions of Airflow do that themselves.)
+Airflow tests a connection under a generated id, which does not tell its hook which clubs use it: the real id is kept
+in `resolver.tested_id`. The list of Airflow 3.3.2 also sends port 0 for a connection without a port; the server
+compares it to the stored port and rejects the test, so 0 is removed. (Later versions of Airflow do that themselves.)
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 PATH = "/api/v2/connections/test"
 LONGEST = 2**20
-"""Bytes; no connection is longer, and what is goes on unread."""
+"""Bytes; no connection is longer. A longer request is passed on unread."""
 
 
 class ConnectionTests:
@@ -45,11 +44,11 @@ class ConnectionTests:
         while len(body) < length:
             message = await receive()
             if message["type"] != "http.request":
-                return  # the browser has gone
+                return  # the client disconnected
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        conn_id, body = understood(body)
+        conn_id, body = parse(body)
         scope["headers"] = [
             (name, str(len(body)).encode() if name == b"content-length" else value)
             for name, value in scope["headers"]
@@ -70,8 +69,8 @@ class ConnectionTests:
             tested_id.reset(token)
 
 
-def understood(body: bytes) -> tuple[str | None, bytes]:
-    """The id of the connection that is to be tested, and the request with no port in the place of 0."""
+def parse(body: bytes) -> tuple[str | None, bytes]:
+    """The id of the connection to test, and the request without port 0."""
     try:
         asked = json.loads(body)
     except ValueError:
@@ -85,7 +84,7 @@ def understood(body: bytes) -> tuple[str | None, bytes]:
 
 
 def _length(scope: Scope) -> int | None:
-    """The request's length; None where it is not said, or too long."""
+    """The request's length; None if it is unknown or too long."""
     said = dict(scope["headers"]).get(b"content-length", b"")
     return int(said) if said.isdigit() and int(said) <= LONGEST else None
 

@@ -1,4 +1,4 @@
-"""Ids of the Dags that are not named after an ERP, for whoever starts them."""
+"""Ids of the Dags that are not named after an ERP."""
 
 from __future__ import annotations
 

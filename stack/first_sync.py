@@ -96,7 +96,7 @@ def _steps(api: AirflowApi, run: Mapping[str, Any]) -> list[Step]:
     """The last step of each club in a finished run: a retry overrides the batch."""
     last: dict[str, Step] = {}
     instances = api.task_instances(run["dag_id"], run["dag_run_id"])
-    for task in ("load", "failed", "retry_club"):
+    for task in ("load", "collect_failures", "retry_club"):
         for instance in instances:
             if instance["task_id"] == task and instance["state"] == "success":
                 value = api.xcom(run["dag_id"], run["dag_run_id"], task, instance["map_index"])

@@ -1,8 +1,7 @@
 """Collect every text that is translated, and bring `clubsync/locale/fr.po` up to date with the code.
 
-`python -m stack.translations` adds what is new (without a translation: a test fails until there is one), proposes a
-translation of what was reworded (marked fuzzy) and drops what nobody says any more. How texts are marked, and what a
-message is: `clubsync.i18n`.
+`python -m stack.translations` adds new texts (a test fails until they are translated) and removes those that are no
+longer used. How texts are marked, and what a message is: `clubsync.i18n`.
 
 Messages need no mark where they are made: they are what errors are raised with, default remedies, what is appended
 to `doubts`, and what a test of a connection answers. Those that are made elsewhere are marked by `message(…)`. An
@@ -62,12 +61,12 @@ def collect(root: Path = ROOT) -> list[Text]:
 
 
 def _marked(root: Path) -> Iterator[Text]:
-    """What `_()` and `ngettext()` mark in code, and Jinja's i18n in templates."""
+    """What `_()` and `plural()` mark in code, and Jinja's i18n in templates."""
     for package in PACKAGES:
         for file, line, message, comments, context in extract_from_dir(
             str(root / package),
             method_map=[("**/templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")],
-            keywords={"_": None, "gettext": None, "ngettext": (1, 2)},
+            keywords={"_": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2)},
         ):
             place = (f"{package}/{file}", line)
             yield Text(message, context, [place], list(comments))
@@ -242,7 +241,7 @@ def read(language: str) -> Catalog:
 
 
 def update(language: str, texts: Iterable[Text]) -> Catalog:
-    """Write the catalogue anew from these texts; what was translated stays so."""
+    """Write the catalogue with exactly these texts; translations are kept."""
     template = Catalog(domain="clubsync", fuzzy=False)
     for text in texts:
         flags = ["python-brace-format"] if text.context == MESSAGE else []
@@ -257,7 +256,7 @@ def update(language: str, texts: Iterable[Text]) -> Catalog:
         )
     catalogue = read(language)
     created = catalogue.creation_date
-    catalogue.update(template)
+    catalogue.update(template, no_fuzzy_matching=True)
     catalogue.creation_date = created  # or every update would change the file
     catalogue.obsolete.clear()
     with path_of(language).open("wb") as file:
@@ -271,10 +270,10 @@ def main() -> int:
     for language in LANGUAGES[1:]:
         catalogue = update(language, texts)
         for entry in catalogue:
-            told = entry.string if isinstance(entry.string, tuple) else (entry.string,)
-            if entry.id and (entry.fuzzy or not all(told)):
+            forms = [entry.string] if isinstance(entry.string, str) else entry.string or [""]
+            if entry.id and not all(forms):
                 missing += 1
-                print(f"{language}: {'fuzzy: ' if entry.fuzzy else ''}{entry.id}")
+                print(f"{language}: {entry.id}")
     print(f"{len(texts)} texts, {missing} to translate.")
     return 1 if missing else 0
 

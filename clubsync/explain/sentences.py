@@ -104,6 +104,11 @@ SELF_EVIDENT = frozenset({"eligible", "erp", "same_email"})
 
 #: reason of a change -> the reason, as the history names it.
 REASONS = {
+    "eligible": _("eligible in the ERP"),
+    "erp": _("changed in the ERP"),
+    "same_email": _("new ERP record with the same email"),
+    "app": _("app account"),
+    "on request": _("erasure request"),
     "merged": _("merged into another customer"),
     "by_hand": _("by hand"),
     "request_accepted": _("request accepted"),

@@ -1,11 +1,10 @@
-"""The hooks of our connection types, one per ERP: what stands behind Test in Airflow's list of connections.
+"""Hooks of our connection types, one per ERP: they run *Test* in Airflow's list of connections.
 
-Airflow runs a test in the api-server, while the browser waits, under an id made up for it; the id that
-was asked for comes by `airflow_connections.tested_id`. `airflow connections test ID` and a test that is
-queued for a worker use the real one.
+Airflow runs a test in the api-server, while the browser waits, under a generated id; the real id is in
+`resolver.tested_id`. `airflow connections test ID`, and tests that are queued for a worker, use the real id.
 
-A connection says where an ERP is and how to log in; which venue, file or database is whose stands in the
-clubs' settings. So a test is the test of every club that names the connection.
+A connection contains the address of an ERP and the credentials; the venue, file or database of a club is in the
+club's settings. So a test of a connection tests every club that uses it.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 45.0
-"""Seconds for everything together: a person waits, and proxies give up after a minute."""
+"""Seconds for all clubs together: a person is waiting, and proxies time out after a minute."""
 
-TOLD = 5
-"""Of how many clubs a sentence names the outcome; the shell has the whole table."""
+LISTED = 5
+"""Clubs whose result is in the message; `clubsync clubs check` lists all."""
 
 
 class ErpHook(BaseHook):
-    """A club's ERP, by the id of its connection."""
+    """A club's ERP, by connection id."""
 
     conn_name_attr = "conn_id"
     conn_type: str
@@ -49,11 +48,11 @@ class ErpHook(BaseHook):
         self.conn_id = conn_id
 
     def get_conn(self) -> Connection:
-        """The connection in the form that connectors take."""
+        """The connection as connectors expect it."""
         return resolver.resolve(self.conn_id)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Whether the ERP lets us in and has what the clubs' settings name, in sentences without secrets."""
+        """Whether the login works and the ERP has what the clubs' settings name, with a message without secrets."""
         from clubsync.errors import SyncError, place_of
         from connectors.sdk.errors import ConnectorError
 
@@ -66,15 +65,15 @@ class ErpHook(BaseHook):
         except (SyncError, ConnectorError) as error:
             ok, said = False, str(error)
         except Exception as error:
-            # Its message may quote an address with credentials in it.
+            # its message may contain an address with credentials
             log.critical(
                 "Internal error while testing a connection to %s: %s", self.erp, place_of(error)
             )
             ok, said = (
                 False,
                 (
-                    f"The test itself failed ({type(error).__name__}): the log of Airflow's api-server says at what. "
-                    "An engineer has to look."
+                    f"Internal error ({type(error).__name__}) while testing. An engineer can find it in "
+                    "the log of Airflow's api-server."
                 ),
             )
         return ok, _without_secrets(said, connection, self.erp)
@@ -94,20 +93,17 @@ class ErpHook(BaseHook):
                 PATIENCE, lambda: cls.test_connection(connection, now=clock.now)
             )
             return True, (
-                f"{found} No club in clubs.yaml names this connection yet; once one does, test again: "
-                "the club's own settings are tested then."
+                f"{found} No club in clubs.yaml uses this connection yet. Test again once one does, to test the "
+                "club's settings too."
             )
-        return _told(
+        return _summary(
             connection_check.check_all(clubs, lambda _: connection, timeout=PATIENCE), self.erp
         )
 
     def _clubs(
         self, connection: Connection, clubs: Sequence[ClubConfig], *, only_by_id: bool
     ) -> list[ClubConfig]:
-        """The clubs that are read through this connection.
-
-        By its id; where that may be made up, else by where it leads and who logs in there.
-        """
+        """The clubs that use this connection: by its id or, if that is generated, by address and login."""
         found = [club for club in clubs if club.connection == connection.id]
         if found or only_by_id:
             return found
@@ -121,7 +117,7 @@ class ErpHook(BaseHook):
 
 
 def _leads_as(connection: Connection, conn_id: str) -> bool:
-    """Whether the stored connection of that id leads to the same place with the same log-in."""
+    """Whether the stored connection of that id has the same address and login."""
     from clubsync.errors import ConnectionMissing
 
     try:
@@ -135,32 +131,32 @@ def _leads_as(connection: Connection, conn_id: str) -> bool:
     )
 
 
-def _told(checked: Sequence[Checked], erp: str) -> tuple[bool, str]:
-    """The outcome of all, those first who need something done."""
+def _summary(checked: Sequence[Checked], erp: str) -> tuple[bool, str]:
+    """The results of all clubs, failed ones first."""
     bad = [one for one in checked if not one.ok]
     said = [
         f"{one.club.name} ({one.club.id}): {one.found}" + (f" {one.remedy}" if one.remedy else "")
-        for one in sorted(checked, key=lambda one: one.ok)[:TOLD]
+        for one in sorted(checked, key=lambda one: one.ok)[:LISTED]
     ]
     if len(checked) > 1:
         said.insert(
             0,
-            f"{len(bad)} of {len(checked)} clubs cannot be read."
+            f"{len(bad)} of {len(checked)} clubs cannot be synced."
             if bad
-            else f"All {len(checked)} clubs of this connection can be read.",
+            else f"All {len(checked)} clubs of this connection can be synced.",
         )
-    if len(checked) > TOLD:
+    if len(checked) > LISTED:
         said.append("`clubsync clubs check` lists them all.")
     if others := sorted({one.club.erp for one in checked} - {erp}):
         said.append(
-            f"In clubs.yaml it is used for {' and '.join(others)}: "
-            f"the connection's type should be {' or '.join(PREFIX + other for other in others)}."
+            f"clubs.yaml uses this connection for {' and '.join(others)}: "
+            f"its type should be {' or '.join(PREFIX + other for other in others)}."
         )
     return not bad, " ".join(said)
 
 
 def _without_secrets(said: str, connection: Connection, erp: str) -> str:
-    """Connectors tell no secrets; should one come to, it goes no further."""
+    """Connectors do not put secrets into messages; this is the second line of defence."""
     secrets = [connection.password]
     secrets += [connection.extra.get(field.name) for field in form_of(erp).fields if field.secret]
     for secret in secrets:

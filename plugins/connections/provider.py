@@ -1,7 +1,7 @@
-"""What Airflow is told of clubsync as a provider: a connection type per ERP, and its form.
+"""clubsync as a provider of Airflow: a connection type per ERP, and its form.
 
-Airflow loads this by the entry point `apache_airflow_provider`, in every process that looks for hooks or
-operators, each task's among them: nothing here may import anything heavy, and the hooks are named only.
+Airflow loads this by the entry point `apache_airflow_provider` in every process that looks for hooks or operators,
+including every task: heavy libraries must not be imported here, and hooks are referred to by name.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ PREFIX = "clubsync_"
 
 
 def provider_info() -> dict[str, Any]:
-    """The provider's description, in the terms of Airflow's provider_info.schema.json."""
+    """The provider's description, as in Airflow's provider_info.schema.json."""
     return {
         "package-name": "clubsync",
         "name": "clubsync",
-        "description": "Keeps the customer base of many clubs in step with the ERP each of them is run on.",
+        "description": "Keeps the customers of many clubs in sync with the ERP of each club.",
         "connection-types": [_connection_type(name, form_of(name)) for name in CONNECTORS],
     }
 
@@ -30,7 +30,7 @@ def hook_class_name(erp: str) -> str:
 
 
 def _connection_type(erp: str, form: Form) -> dict[str, Any]:
-    hidden = ["schema", "port"]  # a port stands in the address
+    hidden = ["schema", "port"]  # the port is part of the address
     labels = {"host": form.address}
     hints = {"host": form.example}
     for field, label, hint in (

@@ -1,4 +1,4 @@
-"""Airflow's connections, handed to the sync in its own form."""
+"""Airflow's connections, in the form that connectors expect."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     from connectors.sdk.base import Connection
 
 tested_id: ContextVar[str | None] = ContextVar("tested_id", default=None)
-"""While the api-server tests a connection under a made-up id: the id that it has or will have."""
+"""The real id of a connection that the api-server tests under a generated one."""
 
 
 def resolve(conn_id: str) -> Connection:
-    """The connection of that id, from wherever Airflow keeps it; in a task and in the api-server alike.
+    """The connection of that id from any backend of Airflow, in a task or in the api-server.
 
-    A task asks once: a connection in Airflow's data base costs 10 ms, and Airflow keeps none. The
-    api-server lives for weeks, and asks each time.
+    A task looks each connection up once: that costs 10 ms in Airflow's database, and Airflow does not cache it. The
+    api-server runs for weeks and looks it up each time.
 
-    :raises clubsync.errors.ConnectionMissing: there is none, or its extra is not a JSON object.
+    :raises clubsync.errors.ConnectionMissing: it does not exist, or its extra is not a JSON object.
     """
-    return _once(conn_id) if _in_a_task() else _ask(conn_id)
+    return _once(conn_id) if _in_a_task() else _look_up(conn_id)
 
 
 def _in_a_task() -> bool:
-    """Whether this process was started for one task, and has a supervisor to ask."""
+    """Whether this process runs one task, and has a supervisor."""
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     return getattr(runner, "SUPERVISOR_COMMS", None) is not None
 
 
-def _ask(conn_id: str) -> Connection:
+def _look_up(conn_id: str) -> Connection:
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -43,7 +43,7 @@ def _ask(conn_id: str) -> Connection:
         found = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise ConnectionMissing(
-            f"There is no connection {conn_id!r}.",
+            f"The connection {conn_id!r} does not exist.",
             remedy=f"Add it in Airflow (Admin, Connections) under the id {conn_id}.",
         ) from None
     fields: dict[str, object] = {
@@ -57,9 +57,9 @@ def _ask(conn_id: str) -> Connection:
         return from_fields(conn_id, fields)
     except (ValueError, json.JSONDecodeError) as error:
         raise ConnectionMissing(
-            f"The connection {conn_id!r} cannot be understood: {error}.",
+            f"The connection {conn_id!r} is not valid: {error}.",
             remedy="Correct it in Airflow (Admin, Connections).",
         ) from None
 
 
-_once = functools.cache(_ask)
+_once = functools.cache(_look_up)

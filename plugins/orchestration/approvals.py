@@ -1,11 +1,11 @@
-"""A hold (R15) as a question in Airflow: approve or reject the exact list that was seen.
+"""A hold (R15) as an approval request in Airflow: approve or reject the exact list that was shown.
 
-Each version of a hold's list is a run of `held_changes` of its own. While it waits it costs nothing: no
-worker, no wake-up. A hold that emptied, was decided elsewhere (the shell, the pages) or has another list by
-now needs no answer any more; `upkeep` clears its run, which then looks, and ends.
+Each version of a hold's list has its own run of `held_changes`. While it waits it costs nothing: no worker and no
+polling. A hold that was closed, was decided elsewhere (command line, Clubs pages) or has a newer list needs no
+decision any more; `upkeep` clears its run, which then checks the hold again, and ends.
 
-The task must not wake by itself and go on waiting: Airflow 3.3 fails a task that is resumed before its
-scheduler has noticed that the process before has ended, so an answer given while it looked would be lost.
+The task must not wake up on its own and continue waiting: Airflow 3.3 fails a task that is resumed before the
+scheduler has noticed that its previous process ended, so a decision made in that moment would be lost.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ log = logging.getLogger(__name__)
 COMMENT = Param(
     "",
     type=["string", "null"],
-    title="Why",
-    description="Kept with the decision, for whoever asks later.",
+    title="Reason",
+    description="Stored with the decision.",
 )
 
 
 class HoldApproval(ApprovalOperator):
-    """Asks for a decision on one list of one hold, and carries it out.
+    """Requests a decision on one list of one hold, and carries it out.
 
-    Takes `hold` and `version` from the run's conf, made by `upkeep`. The answer is the task's result: what
-    became of the hold. Run again, it asks again, if the list needs an answer still.
+    `hold` and `version` are in the run's conf, which `upkeep` writes. The task's result is the outcome. Run again, it
+    requests a decision again, if the list still needs one.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(subject="Deactivations wait for a decision", **kwargs)
+        super().__init__(subject="Deactivations awaiting approval", **kwargs)
 
     @without_values()
     def execute(self, context: Any) -> Any:
@@ -58,7 +58,7 @@ class HoldApproval(ApprovalOperator):
                 request = holds.approval_request(base, hold, version)
                 ended = request.obsolete
             except ActionRejected as gone:
-                ended = f"{gone.what} Nothing needs deciding."
+                ended = f"{gone.what} No decision is needed."
             if ended:
                 holds.close_request(base, hold, version)
                 log.info("%s", ended)
@@ -74,7 +74,7 @@ class HoldApproval(ApprovalOperator):
 
         answer = super().execute_complete(context, event)
         user = answer["responded_by_user"] or {}
-        by = user.get("name") or user.get("id") or "somebody in Airflow"
+        by = user.get("name") or user.get("id") or "a user of Airflow"
         comment = (answer["params_input"] or {}).get("comment") or None
         hold, version = _list_of(context)
         with _deciding(hold, version) as engine:
@@ -93,10 +93,10 @@ def _approve(
     step = engine.approve(request.hold, by, request.list_hash, comment)
     if step["error"]:
         raise AirflowFailException(
-            f"{step['error']} {step['remedy']} The hold is open still: clear this task to decide again."
+            f"{step['error']} {step['remedy']} The hold is still open: clear this task to decide again."
         )
     done = step["counts"]["deactivation"]
-    log.info("Approved by %s: %d customers lost their access.", by, done)
+    log.info("Approved by %s: %d customers lost access.", by, done)
     return {"hold": request.hold, "state": "approved", "by": by, "deactivations": done}
 
 
@@ -104,13 +104,13 @@ def _reject(
     engine: Pipeline, request: ApprovalRequest, by: str, comment: str | None
 ) -> dict[str, Any]:
     made = engine.reject(request.hold, by, request.list_hash, comment)
-    log.info("Rejected by %s: %d customers keep their access.", by, made["kept"])
+    log.info("Rejected by %s: %d customers keep access.", by, made["kept"])
     return dict(made)
 
 
 @contextmanager
 def _deciding(hold: int, version: int) -> Iterator[Pipeline]:
-    """The engine; one decision wins, and one that came second turns its run red and says who was first."""
+    """The engine. The first decision counts; a later one fails its run, which says who decided."""
     from clubsync.errors import ActionRejected
     from clubsync.manual import holds
     from plugins.orchestration.sync_tasks import pipeline
@@ -118,11 +118,9 @@ def _deciding(hold: int, version: int) -> Iterator[Pipeline]:
     with pipeline() as engine:
         try:
             yield engine
-        except ActionRejected as refused:
+        except ActionRejected as error:
             holds.close_request(engine.base, hold, version)
-            raise AirflowFailException(
-                f"Not carried out. {refused.what} {refused.remedy}"
-            ) from None
+            raise AirflowFailException(f"Not carried out. {error.what} {error.remedy}") from None
         holds.close_request(engine.base, hold, version)
 
 
@@ -133,8 +131,8 @@ def _base() -> AbstractContextManager[Base]:
 
 
 def run_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The run that asks about a list, as arguments of `TriggerDagRunOperator`: one for each list of a hold,
-    however often it is started.
+    """The run that requests a decision on a list, as arguments of `TriggerDagRunOperator`: one for each list of a
+    hold, however often it is started.
 
     :param row: club_id, hold and version.
     """

@@ -1,7 +1,8 @@
-"""The shape of the sync Dags; what their tasks do is in ``sync_tasks``.
+"""The structure of the Dags; what their tasks do is in ``sync_tasks`` and ``upkeep_tasks``.
 
-Imported at every parse of a Dag file and at the start of every task: nothing heavy may be imported
-here, and nothing may depend on the moment, or each parse would make a new version of the Dag.
+Imported at every parse of a Dag file and at the start of every task: heavy libraries must not be
+imported here, and nothing may depend on the current time, or each parse would create a new version of
+the Dag.
 """
 
 from __future__ import annotations
@@ -15,104 +16,110 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task
 from clubsync.config import ClubConfig, load_config
 from plugins.dag_ids import HELD_CHANGES, RETENTION, SYNC_ONE, UPKEEP
 from plugins.orchestration import sync_tasks, upkeep_tasks
-from plugins.orchestration.failures import RETRIES, ClubRetryPolicy, tell_failure, tell_retry, waits
+from plugins.orchestration.failures import (
+    RETRIES,
+    ClubRetryPolicy,
+    explain_failure,
+    explain_retry,
+    waits,
+)
 from plugins.orchestration.sync_tasks import Batch, Loaded, Step
 
 OWNER = "data-engineering"
 START = datetime(2026, 1, 1, tzinfo=UTC)
-"""Before it nothing can be backfilled."""
+"""A backfill cannot start earlier."""
 
 LONGEST_TASK = timedelta(hours=2)
-"""A first reading of a very large club over a slow API takes most of an hour."""
+"""The first sync of a very large club over a slow API takes most of an hour."""
 
-HICCUP: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=5)}
-"""For tasks that only ask our own data base."""
+DB_TASK_RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=5)}
+"""For tasks that only query our own database."""
 
 TITLES = {"csv": "CSV exports", "rest": "REST APIs"}
 
 LABEL = "{{ instance_label(task) }}"
 
-DRY_RUN = "Read, check and plan, and write nothing to the club base. The plan is kept and shown."
-FULL = "Read everything, also where the ERP could tell only what changed."
+DRY_RUN = "Read, validate and plan without writing anything to the club base. The plan is stored and shown."
+FULL = "Read all records, even where the ERP can return changes only."
 
 SYNC_DOC = """\
-### {title}: {count} clubs, read every {minutes} min or less often, each at its own pace
+### {title}: {count} clubs, synced {often}
 
-`due` finds the clubs whose time has come and deals them out in batches; each batch goes through
-`extract`, `validate`, `diff` and `load`. A club that fails leaves the others alone and is tried
-again by itself in `retry_club`, which bears its name. `outcome` is red exactly when a club finally
-failed.
+`due` selects the clubs that are due and splits them into batches. Each batch runs through `extract`,
+`validate`, `diff` and `load`. A club that fails does not affect the others: `retry_club` retries it
+separately, in a task instance with its name. `outcome` fails if at least one club failed in the end.
 
-**A red `retry_club`:** the last lines of its log say what happened, what to do, and the runbook.
-Once the cause is gone, *Clear* that one row to sync the club again, or wait for the next run.
+**If `retry_club` failed:** the end of its log says what happened, what to do, and which runbook
+applies. Once the cause is fixed, *Clear* that task instance to sync the club again, or wait for the
+next run.
 
-**By hand:** *Trigger* offers the clubs by name, a dry run and a full read. A single club is quicker
-with the Dag `sync_one`, which does not wait for a run of this one.
+**Manual runs:** *Trigger* lets you choose clubs, a dry run or a full read. For a single club, use the
+Dag `sync_one`: it does not wait for a run of this Dag.
 
-**After an outage** the next run catches up by itself. A backfill is safe in any order.
+**After an outage**, the next run catches up automatically. Backfills are safe in any order.
 """
 
 ONE_DOC = """\
-### One club, now
+### Sync one club now
 
-All four stages for one club, beside the scheduled runs: started by a webhook, by the "sync now"
-button, or by hand. A lock per club keeps it and the scheduled runs apart. With the run id that
-those use, a burst of wishes for one club becomes one run.
+Runs all four stages for one club, in parallel with the scheduled runs. It is started by a webhook, by
+*Sync now*, or manually. A lock per club keeps it from running at the same time as a scheduled sync of
+that club. Several requests for one club share one run.
 """
 
 HELD_DOC = """\
-### Deactivations that wait for a person
+### Deactivations awaiting approval
 
-A sync that would deactivate more of a club's customers than its limit holds them: they keep their
-access, and everything else goes on. Each list of people becomes a run of this Dag, named after the
-club, and waits under *Required Actions*: club, causes, at most fifty of the customers by ERP id, and
-the list's hash.
+When a sync would deactivate more of a club's customers than its limit allows, these deactivations are
+held: the customers keep access, and everything else is synced. Each list is one run of this Dag, named
+after the club. It waits under *Required Actions* with the club, the causes, up to fifty customers by
+ERP id, and the hash of the list.
 
-**Approve** deactivates those of the list whom the newest reading still calls for, and nobody else;
-**Reject** keeps them and does not ask again for 30 days. One decision wins, wherever it is made (here,
-on the Clubs pages, by `clubsync approve`). A run whose hold has emptied, was decided elsewhere, or has
-another list by now ends by itself within two minutes.
+**Approve** deactivates everyone on the list who is still not eligible in the latest sync, and nobody
+else. **Reject** keeps their access and does not ask again for 30 days. The first decision counts,
+whether it is made here, on the Clubs pages or by `clubsync approve`. A run ends within two minutes if
+its hold is closed, decided elsewhere, or has a newer list.
 
-Started by `upkeep`; there is nothing to trigger here by hand.
+`upkeep` starts these runs; do not trigger this Dag manually.
 """
 
 UPKEEP_DOC = """\
 ### Every minute
 
-* compares each club's last reading, and its last *complete* one, with what was promised, and tells
-  through the connection `clubsync_alerts` (Apprise: mail, Slack, Teams, …) what broke and what is kept
-  again, once each way;
-* starts a run of `held_changes` for every list of a hold that nobody was asked about yet, and clears those
-  that need no answer any more, so that they look and end;
-* starts a run of `sync_one` for every nudge that lost its own.
+* Compares each club's last sync, and its last *complete* sync, with what was promised. When a promise
+  is broken, and when it is kept again, it sends one alert through the connection `clubsync_alerts`
+  (Apprise: mail, Slack, Teams, …).
+* Starts a run of `held_changes` for each new list of a hold, and clears runs whose list needs no
+  decision any more, so that they end.
+* Starts a run of `sync_one` for each nudge that has lost its run.
 """
 
 RETENTION_DOC = """\
 ### Every night
 
-What `clubsync upkeep` does: removes snapshots, plans, idle runs and closed findings older than that
-many days, all data of clubs whose time to be removed has come, and compares the records of large clubs
-that no run has come to yet. The base and its audit stay.
+Runs `clubsync upkeep`: deletes snapshots, plans, runs without changes and closed findings older than
+the given number of days, deletes all data of clubs whose removal is due, and searches large clubs for
+similar records that no sync has compared yet. The club base and its audit are kept.
 """
 
 
 def cron(every: timedelta) -> str:
     """The cron expression that fires at least that often, evenly.
 
-    Cron starts anew with each hour and day, so the pace is the longest that divides them.
+    Cron restarts with each hour and day, so this is the longest interval that divides them.
     """
     minutes = max(1, int(every.total_seconds() // 60))
     if minutes < 60:
         return f"*/{max(part for part in range(1, minutes + 1) if 60 % part == 0)} * * * *"
     hours = min(minutes // 60, 24)
-    pace = max(part for part in range(1, hours + 1) if 24 % part == 0)
-    return f"0 */{pace} * * *" if pace < 24 else "0 0 * * *"
+    interval = max(part for part in range(1, hours + 1) if 24 % part == 0)
+    return f"0 */{interval} * * *" if interval < 24 else "0 0 * * *"
 
 
 def sync_dag(erp: str) -> DAG | None:
-    """The Dag ``sync_<erp>``, or None when no club in clubs.yaml runs on that ERP.
+    """The Dag ``sync_<erp>``; None if no club in clubs.yaml uses that ERP.
 
-    :raises clubsync.errors.ConfigError: clubs.yaml is wrong; Airflow shows the sentence.
+    :raises clubsync.errors.ConfigError: clubs.yaml is not valid; Airflow shows the message.
     """
     clubs = load_config().of_erp(erp)
     if not clubs:
@@ -122,10 +129,8 @@ def sync_dag(erp: str) -> DAG | None:
     with DAG(
         dag_id=f"sync_{erp}",
         dag_display_name=f"Sync {title}",
-        description=f"Keeps the customer bases of {len(clubs)} clubs in step with {title}.",
-        doc_md=SYNC_DOC.format(
-            title=title, count=len(clubs), minutes=int(every.total_seconds() // 60)
-        ),
+        description=f"Keeps the club base of {len(clubs)} clubs in sync with {title}.",
+        doc_md=SYNC_DOC.format(title=title, count=len(clubs), often=_often(every)),
         schedule=CronDataIntervalTimetable(cron(every), timezone="UTC"),
         start_date=START,
         catchup=False,
@@ -139,8 +144,13 @@ def sync_dag(erp: str) -> DAG | None:
     return dag
 
 
+def _often(every: timedelta) -> str:
+    minutes = int(every.total_seconds() // 60)
+    return "every minute" if minutes == 1 else f"every {minutes} minutes or less often"
+
+
 def _shape(erp: str, every: timedelta) -> None:
-    @task(**HICCUP)
+    @task(**DB_TASK_RETRIES)
     def due() -> list[Batch]:
         return sync_tasks.find_due(erp)
 
@@ -164,13 +174,13 @@ def _shape(erp: str, every: timedelta) -> None:
     def batch(clubs: Batch) -> Any:
         return load(diff(validate(extract(clubs))))
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, **HICCUP)
-    def failed(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
-        return sync_tasks.find_failed(due, loaded)
+    @task(trigger_rule=TriggerRule.ALL_DONE, **DB_TASK_RETRIES)
+    def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
+        return sync_tasks.collect_failures(due, loaded)
 
     @task(map_index_template=LABEL, multiple_outputs=False, **_club_retries(waits(every)))
     def retry_club(failed: Step) -> Step:
-        return sync_tasks.sync_again(failed)
+        return sync_tasks.retry(failed)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def outcome(
@@ -182,16 +192,17 @@ def _shape(erp: str, every: timedelta) -> None:
 
     batches = due()
     loaded = batch.expand(clubs=batches)
-    outcome(batches, loaded, retry_club.expand(failed=failed(batches, loaded)))
+    failures = collect_failures(batches, loaded)
+    outcome(batches, loaded, retry_club.expand(failed=failures))
 
 
 def sync_one_dag() -> DAG:
-    """The Dag ``sync_one``: one club of any ERP, now, beside the scheduled runs."""
+    """The Dag ``sync_one``: one club of any ERP, now, in parallel with the scheduled runs."""
     clubs = load_config().clubs
     with DAG(
         dag_id=SYNC_ONE,
         dag_display_name="Sync one club now",
-        description="One club, now: what a webhook or the sync-now button starts.",
+        description="Syncs one club now: started by a webhook or by Sync now.",
         doc_md=ONE_DOC,
         schedule=None,
         start_date=START,
@@ -220,13 +231,13 @@ def sync_one_dag() -> DAG:
 
 
 def held_changes_dag() -> DAG:
-    """The Dag ``held_changes``: each run asks a person about one list of a hold (R15)."""
+    """The Dag ``held_changes``: each run requests a decision on one list of a hold (R15)."""
     from plugins.orchestration.approvals import COMMENT, HoldApproval
 
     with DAG(
         dag_id=HELD_CHANGES,
         dag_display_name="Held deactivations",
-        description="Deactivations that wait for a person's decision, one run for each list.",
+        description="Deactivations awaiting approval, one run for each list.",
         doc_md=HELD_DOC,
         schedule=None,
         start_date=START,
@@ -240,7 +251,7 @@ def held_changes_dag() -> DAG:
             "version": Param(0, type="integer", title="List"),
         },
     ) as dag:
-        HoldApproval(task_id="decide", params={"comment": COMMENT}, **HICCUP)
+        HoldApproval(task_id="decide", params={"comment": COMMENT}, **DB_TASK_RETRIES)
     return dag
 
 
@@ -258,7 +269,7 @@ def upkeep_dags() -> tuple[DAG, DAG]:
     with DAG(
         dag_id=UPKEEP,
         dag_display_name="Upkeep",
-        description="Freshness and its alerts, holds to be asked about, nudges that lost their run.",
+        description="Freshness alerts, approval requests for holds, nudges without a run.",
         doc_md=UPKEEP_DOC,
         schedule="* * * * *",
         **common,
@@ -277,16 +288,16 @@ def upkeep_dags() -> tuple[DAG, DAG]:
     with DAG(
         dag_id=RETENTION,
         dag_display_name="Retention",
-        description="Old snapshots, plans and closed findings go; so does what is left of removed clubs.",
+        description="Deletes old snapshots, plans and closed findings, and the data of removed clubs.",
         doc_md=RETENTION_DOC,
         schedule="17 3 * * *",
         params={
-            "keep_days": Param(30, type="integer", minimum=1, title="Days that are kept"),
+            "keep_days": Param(30, type="integer", minimum=1, title="Days to keep"),
         },
         **common,
     ) as retention:
 
-        @task(**HICCUP)
+        @task(**DB_TASK_RETRIES)
         def tidy() -> dict[str, Any]:
             return upkeep_tasks.tidy()
 
@@ -299,8 +310,8 @@ def _club_retries(pauses: list[timedelta]) -> dict[str, Any]:
         "retries": RETRIES,
         "retry_delay": pauses[0],
         "retry_policy": ClubRetryPolicy(pauses),
-        "on_retry_callback": tell_retry,
-        "on_failure_callback": tell_failure,
+        "on_retry_callback": explain_retry,
+        "on_failure_callback": explain_failure,
     }
 
 
@@ -310,7 +321,7 @@ def _choice(clubs: Iterable[ClubConfig]) -> Param:
         [],
         type=["array", "null"],
         title="Clubs",
-        description="Those to read now, whatever their pace. None chosen: all of this ERP's.",
+        description="Clubs to sync now, due or not; leave empty for all clubs of this ERP.",
         items={"type": "string"},
         examples=list(names),
         values_display=names,

@@ -1,7 +1,7 @@
-"""A club that could not be synced: what Airflow does about it, and what its log says.
+"""A club that failed to sync: how Airflow handles it, and what the log says.
 
-Support staff read the end of a log first. Airflow ends a failed task's log with a traceback, so the
-plain words are written by a callback, which comes after it.
+Support staff read the end of a log first. Airflow ends a failed task's log with a traceback, so a
+callback writes the explanation, which comes after it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import RetryPolicy
@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 
 RETRIES = 3
 LONGEST_WAIT = timedelta(minutes=2)
-"""All of a club's waits in one run together: while they last, no other run of its ERP begins."""
+"""All pauses of a club in one run together: until they are over, no other run of its ERP starts."""
 
 
 class ClubFailed(Exception):
-    """One club could not be synced; the message is the plain sentence of the step."""
+    """One club failed to sync; the message is the error of the step."""
 
     def __init__(self, step: Mapping[str, Any]) -> None:
         super().__init__(f"{step['name']}: {step['error']}")
@@ -34,14 +34,14 @@ class ClubFailed(Exception):
 
 
 class InternalError(Exception):
-    """A task ended by an error of clubsync's own; the message is its class, the log says where."""
+    """An internal error ended a task; the message is its class, the log says where it happened."""
 
 
 @contextmanager
 def without_values() -> Iterator[None]:
     """Keep the message of an internal error out of the log: it may hold a person's data (R19).
 
-    Airflow logs the message of whatever ends a task. Errors that clubsync or Airflow words itself pass.
+    Airflow logs the message of any exception that ends a task. Those of clubsync and Airflow pass.
 
     :raises InternalError: in place of any other exception.
     """
@@ -57,22 +57,22 @@ def without_values() -> Iterator[None]:
 
 
 def waits(cadence: timedelta) -> list[timedelta]:
-    """The pauses before each retry: rising, two minutes together, or half of a shorter cadence."""
+    """The pauses before each retry: increasing, two minutes together, or half of a shorter cadence."""
     budget = min(LONGEST_WAIT, cadence / 2)
     parts = range(1, RETRIES + 1)
     return [budget * part / sum(parts) for part in parts]
 
 
 def worth_retrying(step: Mapping[str, Any]) -> bool:
-    """Whether the same club may well be read within the two minutes."""
+    """Whether a retry within two minutes may succeed."""
     retry_after = step.get("retry_after") or 0.0
-    if step.get("until"):  # in quarantine: one look is enough
+    if step.get("until"):  # quarantined: one attempt is enough
         return False
     return bool(step["transient"]) and retry_after <= LONGEST_WAIT.total_seconds()
 
 
 class ClubRetryPolicy(RetryPolicy):
-    """Fails at once what waiting does not mend, waits as long as the ERP asks, else as planned."""
+    """No retry where it would not help; otherwise pauses as planned, or longer if the ERP asks for it."""
 
     def __init__(self, pauses: list[timedelta]) -> None:
         self.pauses = pauses
@@ -88,29 +88,29 @@ class ClubRetryPolicy(RetryPolicy):
             return RetryDecision.default()
         step = exception.step
         if not step["transient"]:
-            return RetryDecision.fail("Trying again would not help.")
+            return RetryDecision.fail("A retry would not help.")
         if step.get("until"):
-            return RetryDecision.fail("The club is in quarantine: its next look comes by itself.")
+            return RetryDecision.fail("The club is quarantined; it is retried automatically.")
         if not worth_retrying(step):
             return RetryDecision.fail(
-                f"The ERP asks for a pause of {step['retry_after']:.0f} s: the club is read then."
+                f"The ERP asks for a pause of {step['retry_after']:.0f} s; the club is synced after it."
             )
-        # Cleared by hand, a task's tries go on counting: what is left says which pause is next.
+        # when somebody clears a task, its tries keep counting: those left determine the next pause
         left = max_tries - try_number + 1
         pause = self.pauses[min(max(len(self.pauses) - left, 0), len(self.pauses) - 1)]
         return RetryDecision.retry(max(pause, timedelta(seconds=step.get("retry_after") or 0.0)))
 
 
-def plain_words(step: Mapping[str, Any]) -> Iterator[str]:
-    """What support needs to know of a failed step, line by line."""
-    yield f"{step['name']} ({step['club']}) was not synced; its customers stay as they were."
+def explanation(step: Mapping[str, Any]) -> Iterator[str]:
+    """What support needs to know about a failed step, line by line."""
+    yield f"{step['name']} ({step['club']}) was not synced; its customers are unchanged."
     yield f"What happened: {step['error']}"
     if step.get("since"):
-        yield f"Since: {step['since']}"
+        yield f"Since: {_local(step['since'], step['club'])}"
     if step.get("until"):
         yield (
-            f"Quarantine: it has failed for so long that it is looked at again only at {step['until']}, "
-            f"or at once with the Dag sync_one or `clubsync clubs resume {step['club']}`."
+            f"Quarantined: retries are paused until {_local(step['until'], step['club'])}. To retry now, run the Dag "
+            f"sync_one, or `clubsync clubs resume {step['club']}`."
         )
     if step.get("remedy") and step["remedy"] not in step["error"]:
         yield f"What to do: {step['remedy']}"
@@ -119,24 +119,34 @@ def plain_words(step: Mapping[str, Any]) -> Iterator[str]:
     yield f"The club's page: {page_of(step['club'])}"
 
 
+def _local(moment: str, club: str) -> str:
+    """A time on the club's own clock: 28 Nov, 22:38 (Paris)."""
+    from clubsync.config import load_config
+
+    zone = next((one.zone for one in load_config().clubs if one.id == club), None)
+    local = datetime.fromisoformat(moment).astimezone(zone or UTC)
+    place = zone.key.rpartition("/")[2].replace("_", " ") if zone else "UTC"
+    return f"{local:%-d %b, %H:%M} ({place})"
+
+
 def page_of(club: str) -> str:
-    """Where in Airflow a club's page is."""
+    """The address of a club's page in Airflow."""
     from airflow.sdk.configuration import conf
 
     base = conf.get("api", "base_url", fallback="").rstrip("/")
     return f"{base}/plugin/clubs/clubsync/pages/clubs/{club}"
 
 
-def tell_failure(context: Mapping[str, Any]) -> None:
-    """The last lines of the log of a club that finally failed."""
+def explain_failure(context: Mapping[str, Any]) -> None:
+    """The last lines of the log of a club that failed in the end."""
     exception = context.get("exception")
     if isinstance(exception, ClubFailed):
-        log.info("::endgroup::")  # callbacks write into a group that the log page folds away
-        for line in plain_words(exception.step):
+        log.info("::endgroup::")  # callbacks log into a group that the log page collapses
+        for line in explanation(exception.step):
             log.error(line)
 
 
-def tell_retry(context: Mapping[str, Any]) -> None:
+def explain_retry(context: Mapping[str, Any]) -> None:
     """The last lines of the log of a try that is followed by another."""
-    tell_failure(context)
-    log.warning("This club is tried again in a moment; the other clubs do not wait for it.")
+    explain_failure(context)
+    log.warning("This club will be retried shortly; the other clubs do not wait for it.")

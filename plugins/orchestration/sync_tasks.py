@@ -1,7 +1,7 @@
 """What the tasks of a sync do: ids and counts in, ids and counts out, the engine in between.
 
-A ``Step`` is what the engine says of one club after a stage. Clubs that failed travel on with their
-error, and the stages leave them alone.
+A ``Step`` is the result of a stage for one club. A club that failed is passed on with its error, and
+the later stages skip it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from clubsync.config import load_config
 from clubsync.operate import telemetry
+from connectors.sdk.messages import message
 from plugins.dag_ids import SYNC_ONE
-from plugins.orchestration.failures import ClubFailed, plain_words, without_values, worth_retrying
+from plugins.orchestration.failures import ClubFailed, explanation, without_values, worth_retrying
 
 if TYPE_CHECKING:
     from clubsync.model import Step
     from clubsync.pipeline.engine import Pipeline
-else:  # Dag files come by here, and the engine brings Polars with it
+else:  # Dag files import this module, and the engine imports Polars
     Step = dict
 
 log = logging.getLogger(__name__)
@@ -35,16 +36,16 @@ Batch = list[str]
 Loaded = Iterable[list[Step] | Step | None] | None
 
 SMALLEST_BATCH = 25
-"""Clubs. A task costs a third of a CPU-second before it does anything."""
+"""Clubs. The start of a task costs a third of a CPU-second."""
 
 MOST_RETRIED = 100
-"""Clubs tried again in one run. When more fail, it is their ERP that is down, and hundreds of tasks
-would only hold up the next run, which tries them all; Airflow maps no more than 1024 anyway."""
+"""Clubs retried in one run. When more fail, their ERP is down, and hundreds of tasks would only delay the
+next run, which syncs all of them; and Airflow maps at most 1024."""
 
 
 @contextmanager
 def pipeline() -> Iterator[Pipeline]:
-    """The engine, with Airflow's connections; its runs say which task they are part of."""
+    """The engine with Airflow's connections; its runs are recorded with their task."""
     from clubsync.model import Origin
     from clubsync.pipeline.engine import Pipeline
     from plugins.connections import resolver
@@ -58,7 +59,7 @@ def pipeline() -> Iterator[Pipeline]:
 
 @contextmanager
 def _stage(name: str) -> Iterator[Pipeline]:
-    """The engine for a stage over a batch, with the stage on the clock."""
+    """The engine for a stage over a batch; the stage is timed."""
     with pipeline() as engine, telemetry.stage(name):
         yield engine
     telemetry.flush()
@@ -70,8 +71,7 @@ def slots() -> int:
 
 
 def batches(clubs: Sequence[str], slots: int) -> list[Batch]:
-    """The clubs dealt out evenly over at most ``slots`` batches, of at least 25 where there are
-    several."""
+    """The clubs, split evenly into at most ``slots`` batches, each of at least 25 if there are several."""
     if not clubs:
         return []
     count = max(1, min(slots, len(clubs) // SMALLEST_BATCH))
@@ -80,15 +80,15 @@ def batches(clubs: Sequence[str], slots: int) -> list[Batch]:
 
 
 def label(names: Sequence[str]) -> str:
-    """A batch's name in the UI: its clubs while they are few, else the first and how many more."""
+    """A batch's name in the UI: its clubs if they are few, otherwise the first and the number of others."""
     if len(names) <= 3:
         return ", ".join(names)
     return f"{names[0]} and {len(names) - 1} more"
 
 
 def instance_label(task: Any) -> str:
-    """What the UI shows for a mapped instance in place of its number, from its one argument: club
-    ids, steps, or a step. Airflow asks before the task runs, and again when it ends."""
+    """The name of a mapped instance in the UI, by its only argument: club ids, steps, or a step. Airflow
+    renders it before the task runs, and again when it ends."""
     given = next(iter([*task.op_args, *task.op_kwargs.values()]))
     if isinstance(given, dict):
         return str(given["name"])
@@ -98,16 +98,16 @@ def instance_label(task: Any) -> str:
 
 @without_values()
 def find_due(erp: str) -> list[Batch]:
-    """The clubs to read in this run, in batches.
+    """The clubs to sync in this run, in batches.
 
-    A scheduled run takes those whose time has come; one started by hand takes the clubs chosen in
-    its form, or all of the ERP's.
+    A scheduled run takes the clubs that are due; a manual run takes those chosen in its form, or all
+    clubs of the ERP.
     """
     context = get_current_context()
     run, chosen = context["dag_run"], context["params"].get("clubs") or None
     ours = {club.id: club.name for club in load_config().of_erp(erp)}
-    if strangers := [club for club in chosen or [] if club not in ours]:
-        raise AirflowFailException(f"{erp} has no club {', '.join(strangers)} in clubs.yaml.")
+    if unknown := [club for club in chosen or [] if club not in ours]:
+        raise AirflowFailException(f"clubs.yaml has no club {', '.join(unknown)} with ERP {erp}.")
     if chosen is None and run.run_type == "manual":
         chosen = list(ours)
     with pipeline() as engine:
@@ -121,7 +121,7 @@ def find_due(erp: str) -> list[Batch]:
 
 @without_values()
 def extract(clubs: Batch) -> list[Step]:
-    """Read the clubs from their ERP into snapshots; in a backfill, take up what they were then."""
+    """Read the clubs from their ERP into snapshots; in a backfill, restore their state of that time."""
     context = get_current_context()
     with _stage("extract") as engine:
         if _trigger(context) == "backfill":
@@ -130,46 +130,46 @@ def extract(clubs: Batch) -> list[Step]:
                 context["dag_run"].data_interval_end,
             )
             if start is None or end is None:
-                raise AirflowFailException("A backfill run without an interval fills nothing.")
+                raise AirflowFailException("A backfill run needs a data interval.")
             steps = engine.refill(clubs, start, end)
             for step in steps:
                 log.info("%s: %s", step["name"], " ".join(step["notes"]) or step["error"])
-            return _told(steps)
-        return _told(engine.extract(clubs, _trigger(context), full=context["params"]["full"]))
+            return _logged(steps)
+        return _logged(engine.extract(clubs, _trigger(context), full=context["params"]["full"]))
 
 
 @without_values()
 def validate(steps: list[Step]) -> list[Step]:
-    """Judge the snapshots by the suites in ``expectations/``."""
+    """Evaluate the snapshots by the suites in ``expectations/``."""
     with _stage("validate") as engine:
-        return _told(engine.validate(steps))
+        return _logged(engine.validate(steps))
 
 
 @without_values()
 def diff(steps: list[Step]) -> list[Step]:
-    """Plan what has to change in the club base."""
+    """Plan the changes of the club base."""
     with _stage("diff") as engine:
-        return _told(engine.diff(steps))
+        return _logged(engine.diff(steps))
 
 
 @without_values()
 def load(steps: list[Step]) -> list[Step]:
     """Apply the plans, one transaction per club."""
     with _stage("load") as engine:
-        return _told(engine.load(steps, dry_run=get_current_context()["params"]["dry_run"]))
+        return _logged(engine.load(steps, dry_run=get_current_context()["params"]["dry_run"]))
 
 
 @without_values()
-def find_failed(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
-    """The clubs to try again, each by itself: those with an error, and those whose batch never
-    came to its end."""
+def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
+    """The clubs to retry, each in a task of its own: those with an error, and those whose batch was
+    interrupted."""
     failed = [step for step in _last_steps(due, loaded).values() if step["error"]]
     for step in failed:
         log.warning("%s: %s", step["name"], step["error"])
     if len(failed) > MOST_RETRIED:
         log.warning(
-            "%d clubs failed: their ERP is down, or we are. %d are tried again now, all of them in"
-            " the next run.",
+            "%d clubs failed: either their ERP is down, or clubsync cannot connect. %d are retried now, the"
+            " others in the next run.",
             len(failed),
             MOST_RETRIED,
         )
@@ -177,14 +177,14 @@ def find_failed(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
 
 
 @without_values()
-def sync_again(failed: Step) -> Step:
+def retry(failed: Step) -> Step:
     """All four stages for one club that failed in its batch.
 
-    :raises ClubFailed: it failed again, or nothing would be gained by trying.
+    :raises ClubFailed: it failed again, or a retry would not help.
     """
     context = get_current_context()
-    # An ERP that refused a key need not be asked again with the same one, and may lock the account.
-    # When a person clears this task, that is the second try, and it is made.
+    # A key that the ERP rejected is not tried again: the account might be locked. When somebody clears this
+    # task, that is the second try, which is made.
     if context["ti"].try_number == 1 and not worth_retrying(failed):
         raise ClubFailed(failed)
     return _sync(failed["club"], context)
@@ -192,7 +192,7 @@ def sync_again(failed: Step) -> Step:
 
 @without_values()
 def sync_chosen() -> Step:
-    """All four stages for the one club of the form.
+    """All four stages for the club of the form.
 
     :raises ClubFailed: it failed.
     """
@@ -206,12 +206,12 @@ def report(
     loaded: Loaded,
     retried: Iterable[Step] | None,
 ) -> None:
-    """Say what the run did; red exactly when a club finally failed.
+    """Log the result of the run; it fails if at least one club failed in the end.
 
-    :raises AirflowFailException: clubs failed, or the run never came to know which were due.
+    :raises AirflowFailException: clubs failed, or it is unknown which clubs were due.
     """
     if due is None:
-        raise AirflowFailException("It could not be found out which clubs were due: see `due`.")
+        raise AirflowFailException("Could not determine which clubs are due: see the log of `due`.")
     last = _last_steps(due, loaded)
     last.update({step["club"]: step for step in retried or [] if step})
     failed = [step for step in last.values() if step["error"]]
@@ -221,15 +221,15 @@ def report(
     for step in done:
         if step["held"]:
             log.warning(
-                "%s: %d deactivations wait for a person, under Required Actions of held_changes in a"
-                " minute: docs/runbooks/held-deactivations.md",
+                "%s: %d deactivations awaiting approval; they appear under Required Actions of held_changes"
+                " within a minute: docs/runbooks/held-deactivations.md",
                 step["name"],
                 step["held"],
             )
     if not failed:
         return
     for step in failed:
-        for line in plain_words(step):
+        for line in explanation(step):
             log.error(line)
     raise AirflowFailException(
         f"{len(failed)} of {len(last)} clubs were not synced: "
@@ -250,26 +250,25 @@ def _sync(club: str, context: Any) -> Step:
             telemetry.of_steps([step], engine.config)
     if step["error"]:
         raise ClubFailed(step)
-    _told([step])
+    _logged([step])
     return step
 
 
 def _trigger(context: Any) -> str:
-    """scheduled, manual or backfill: why this run is."""
+    """scheduled, manual or backfill."""
     return str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type))
 
 
 def _moment(context: Any) -> datetime:
-    """The time by which clubs are due: the end of the run's interval, or now for one by hand."""
+    """The time by which clubs are due: the end of the run's interval, or now for a manual run."""
     from clubsync.clock import now
 
     end = context["dag_run"].data_interval_end
     return now() if end is None or _trigger(context) == "manual" else end
 
 
-def _told(steps: Sequence[Step]) -> list[Step]:
-    """The steps as they go to the next task, with a line on them in the log. The engine has written
-    what went wrong with whom."""
+def _logged(steps: Sequence[Step]) -> list[Step]:
+    """The steps for the next task, with a line about them in the log. The engine has logged each error."""
     good = [step for step in steps if not step["error"]]
     log.info("%d of %d clubs%s", len(good), len(steps), _in_words(_total(good)))
     return list(steps)
@@ -287,7 +286,7 @@ def _in_words(counts: Counter[str]) -> str:
 
 
 def _last_steps(due: list[Batch] | None, loaded: Loaded) -> dict[str, Step]:
-    """By club id: what was last known of each club that was due, before any retry."""
+    """By club id: the last step of each club that was due, before any retry."""
     names = {club.id: club.name for club in load_config().clubs}
     last = {club: _lost(club, names.get(club, club)) for batch in due or [] for club in batch}
     last.update({step["club"]: step for step in _flat(loaded)})
@@ -295,8 +294,8 @@ def _last_steps(due: list[Batch] | None, loaded: Loaded) -> dict[str, Step]:
 
 
 def _flat(loaded: Loaded) -> Iterator[Step]:
-    """The steps of all batches. Airflow hands over the batches' lists in a list, that of an only
-    batch without one around it, and None for no batch."""
+    """The steps of all batches. Airflow passes a list of the batches' lists, the list itself if there is only
+    one batch, and None if there is none."""
     for one in loaded or []:
         if isinstance(one, list):
             yield from one
@@ -305,7 +304,7 @@ def _flat(loaded: Loaded) -> Iterator[Step]:
 
 
 def _lost(club: str, name: str) -> Step:
-    """The step of a club whose batch ended before it could say anything."""
+    """The step of a club whose batch was interrupted."""
     return Step(
         club=club,
         name=name,
@@ -321,8 +320,8 @@ def _lost(club: str, name: str) -> Step:
         hold=None,
         held=0,
         notes=[],
-        error="The task that this club was read in broke off; the log of that task says why.",
-        remedy="Nothing needs doing unless it lasts: the club is tried again by itself.",
+        error=message("The task that synced this club was interrupted; its log says why."),
+        remedy=message("No action needed unless it persists: the club is retried automatically."),
         runbook="base-unreachable",
         transient=True,
         retry_after=None,

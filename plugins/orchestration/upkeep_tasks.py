@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALERTS = "clubsync_alerts"
-"""The Apprise connection that alerts go to; without it they are in this task's log alone."""
+"""The Apprise connection for alerts; without it they are only in this task's log."""
 
 
 @without_values()
 def look() -> list[dict[str, Any]]:
-    """Alert of broken promises, let go of readings that nobody goes on with, and find the runs that ought to be
-    started.
+    """Send freshness alerts, delete abandoned partial reads, and find the runs to start.
 
     :returns: arguments of `TriggerDagRunOperator`, one set per run.
     """
@@ -46,8 +45,8 @@ def look() -> list[dict[str, Any]]:
         lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
     finally:
         base.close()
-    _let_go()
-    # the run of a question that is over looks again, finds so, and ends
+    _sweep()
+    # a run whose list needs no decision any more is cleared: it checks again, and ends
     return [
         *({**approvals.run_of(row), "reset_dag_run": False} for row in unasked),
         *({**approvals.run_of(row), "reset_dag_run": True} for row in over),
@@ -63,8 +62,8 @@ def look() -> list[dict[str, Any]]:
     ]
 
 
-def _let_go() -> None:
-    """Remove what no reading may go on with any more. A store that is away stops no alert and no nudge."""
+def _sweep() -> None:
+    """Delete partial reads that are too old to resume. An unreachable store does not stop alerts or nudges."""
     from clubsync import clock
     from clubsync.extract import resume
     from clubsync.store.snapshots import Store
@@ -72,12 +71,14 @@ def _let_go() -> None:
     try:
         resume.sweep(Store(), clock.now())
     except Exception as error:  # each kind of store has errors of its own
-        log.error("The snapshot store is away (%s): tried again in a minute.", type(error).__name__)
+        log.error(
+            "The snapshot store is unreachable (%s); retrying in a minute.", type(error).__name__
+        )
 
 
 @without_values()
 def tidy() -> dict[str, Any]:
-    """Retention, as `clubsync upkeep` does it."""
+    """Retention, as by `clubsync upkeep`."""
     from clubsync.operate.retention import upkeep
     from plugins.orchestration.sync_tasks import pipeline
 
@@ -89,7 +90,7 @@ def tidy() -> dict[str, Any]:
 
 
 def _alert(base: Base, messages: list[Message]) -> None:
-    """Send what nobody was told yet. What could not be sent is tried again in a minute."""
+    """Send new alerts. What could not be sent is retried in a minute."""
     from clubsync.operate import freshness
 
     for message in messages:
@@ -99,7 +100,7 @@ def _alert(base: Base, messages: list[Message]) -> None:
 
 
 def _send(message: Message) -> bool:
-    """Whether it is on its way, or there is nowhere to send it."""
+    """Whether it was sent, or there is nowhere to send it."""
     from airflow.providers.apprise.hooks.apprise import AppriseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
     from apprise import Apprise, NotifyType
@@ -108,7 +109,7 @@ def _send(message: Message) -> bool:
     try:
         connection = hook.get_connection(ALERTS)
     except AirflowNotFoundException:
-        log.info("There is no connection %s: this is told here alone.", ALERTS)
+        log.info("There is no connection %s: alerts are only logged here.", ALERTS)
         return True
     services = Apprise()
     hook.set_config_from_conn(connection, services)
@@ -117,5 +118,5 @@ def _send(message: Message) -> bool:
         services.notify(title=message.title, body=message.body, notify_type=kind, tag="all")
     )
     if not sent:
-        log.error("%s: not everybody could be told; tried again in a minute.", ALERTS)
+        log.error("%s: not everyone could be notified; retrying in a minute.", ALERTS)
     return sent

@@ -1,13 +1,13 @@
-"""Who may what, asked of Airflow's auth manager; and that a person, not another site, asked for an act.
+"""Authorization by Airflow's auth manager, and protection against requests that another site makes in a user's name.
 
-| | Airflow's own right | its simple auth manager's roles |
+| | permission in Airflow | roles of its simple auth manager |
 |---|---|---|
-| read, masked | to see runs of `sync_one` | viewer and above |
-| act; see personal data | to start runs of `sync_one` | user (support) and above |
-| erase a person | to delete connections | op and admin |
+| read, masked | see runs of `sync_one` | viewer and above |
+| act; see personal data | start runs of `sync_one` | user (support) and above |
+| erase a person | delete connections | op and admin |
 
-Acts by the log-in cookie have to come from our own pages: same origin, and with the token that those carry. A
-request with a bearer token is no browser's doing, and needs neither.
+Actions of a browser, which is logged in by a cookie, must come from our own pages: from the same origin, with the
+token that those pages contain. A request with a bearer token is not a browser's and needs neither.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from fastapi import Depends, Request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from plugins.dag_ids import SYNC_ONE
-from plugins.web.errors import Refused
+from plugins.web.errors import ProblemError
 
 HEADER = "X-CSRF-Token"
 FIELD = "token"
 VALID = 12 * 3600
-"""Seconds for which the token of a page that lies open is taken."""
+"""Seconds that the token of an open page is valid."""
 
 
 @dataclass(frozen=True)
-class Person:
-    """Who asks.
+class User:
+    """A user of Airflow.
 
-    :param name: as Airflow knows them; what the audit says.
+    :param name: in Airflow, and in the audit.
     """
 
     name: str
@@ -50,16 +50,16 @@ class Person:
 
     @property
     def token(self) -> str:
-        """What the forms of this person's pages carry."""
+        """The token in the forms of this user's pages."""
         return _signer().dumps(self.name)
 
 
-def reader(user: GetUserDep) -> Person:
-    """:raises Refused: 403: they may not see runs of `sync_one`."""
+def reader(user: GetUserDep) -> User:
+    """:raises ProblemError: 403: the user has no permission to see runs of `sync_one`."""
     manager = get_auth_manager()
     details = DagDetails(id=SYNC_ONE, team_name=_team())
 
-    def may_runs(method: str) -> bool:
+    def allowed(method: str) -> bool:
         return manager.is_authorized_dag(
             method=method,  # type: ignore[arg-type]  # one of ResourceMethod's words, given below
             access_entity=DagAccessEntity.RUN,
@@ -67,42 +67,61 @@ def reader(user: GetUserDep) -> Person:
             user=user,
         )
 
-    if not may_runs("GET"):
-        raise Refused(403, "Not allowed", "You may not see runs of sync_one in Airflow.")
-    return Person(
+    if not allowed("GET"):
+        raise ProblemError(
+            403, "Not allowed", "You have no permission in Airflow to see runs of sync_one."
+        )
+    return User(
         name=user.get_name(),
-        may_act=may_runs("POST"),
+        may_act=allowed("POST"),
         may_erase=manager.is_authorized_connection(
             method="DELETE", details=ConnectionDetails(), user=user
         ),
     )
 
 
-Reader = Annotated[Person, Depends(reader)]
+Reader = Annotated[User, Depends(reader)]
 
 
-async def actor(person: Reader, request: Request) -> Person:
-    """:raises Refused: 403: they may not start runs of `sync_one`, or another site asks in their name."""
-    if not person.may_act:
-        raise Refused(403, "Not allowed", "You may look, but not act: ask whoever runs Airflow.")
-    await _from_our_pages(person, request)
-    return person
+async def actor(user: Reader, request: Request) -> User:
+    """:raises ProblemError: 403: the user has no permission to start runs of `sync_one`, or another site asks."""
+    if not user.may_act:
+        raise ProblemError(
+            403,
+            "Not allowed",
+            "You have read-only access. Ask the administrator of Airflow for the role User.",
+        )
+    await _from_our_pages(user, request)
+    return user
 
 
-Actor = Annotated[Person, Depends(actor)]
+Actor = Annotated[User, Depends(actor)]
 
 
-async def eraser(person: Actor) -> Person:
-    """:raises Refused: 403: they do not administer this Airflow."""
-    if not person.may_erase:
-        raise Refused(403, "Not allowed", "Erasing a person is for those who administer Airflow.")
-    return person
+async def viewer_of_personal_data(user: Reader, request: Request) -> User | None:
+    """The user who is shown personal data: whoever asks for a page by POST. By GET it is masked.
+
+    :raises ProblemError: 403: as for `actor`.
+    """
+    return await actor(user, request) if request.method == "POST" else None
 
 
-Eraser = Annotated[Person, Depends(eraser)]
+ShownTo = Annotated[User | None, Depends(viewer_of_personal_data)]
 
 
-async def _from_our_pages(person: Person, request: Request) -> None:
+async def eraser(user: Actor) -> User:
+    """:raises ProblemError: 403: the user is no administrator of Airflow."""
+    if not user.may_erase:
+        raise ProblemError(
+            403, "Not allowed", "Only administrators of Airflow are allowed to erase a person."
+        )
+    return user
+
+
+Eraser = Annotated[User, Depends(eraser)]
+
+
+async def _from_our_pages(user: User, request: Request) -> None:
     if request.headers.get("authorization", "").lower().startswith("bearer "):
         return
     given = request.headers.get(HEADER)
@@ -110,16 +129,16 @@ async def _from_our_pages(person: Person, request: Request) -> None:
         "application/x-www-form-urlencoded"
     ):
         given = str((await request.form()).get(FIELD, ""))
-    if not _same_origin(request) or not _is_token(given or "", person.name):
-        raise Refused(
+    if not _same_origin(request) or not _is_token(given or "", user.name):
+        raise ProblemError(
             403,
-            "Not from this page",
-            "The page is too old, or another site asked. Reload it and try again.",
+            "Page expired",
+            "The page is too old, or the request came from another site. Reload the page and try again.",
         )
 
 
 def _same_origin(request: Request) -> bool:
-    """By what browsers say of a request by themselves; what says nothing has the token alone to show."""
+    """As browsers declare it of each request. A request without such headers has only the token."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
@@ -143,7 +162,7 @@ def _signer() -> URLSafeTimedSerializer:
 
 
 def _team() -> str | None:
-    """Whose Dag `sync_one` is, where Airflow is shared by teams."""
+    """The team that owns `sync_one`, where Airflow has teams."""
     if not conf.getboolean("core", "multi_team", fallback=False):
         return None
     from airflow.models.dag import DagModel

@@ -15,14 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clubsync.errors import ActionRejected, SyncError, UnknownClub, place_of
-from plugins.web.nudging import Refused
-
-__all__ = ["PAGES", "Problem", "Refused", "install", "told"]
 
 log = logging.getLogger(__name__)
 
 PAGES = "/pages"
-"""Where the pages are, below the application; the rest is for programs."""
+"""The path of the pages within the application; all others are for programs."""
 
 
 ErrorPage = Callable[[Request, int, str, str], Response]
@@ -36,8 +33,21 @@ class Problem(BaseModel):
     status: int
 
 
-def told(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these problems."""
+class ProblemError(Exception):
+    """A request that is rejected.
+
+    :param status: HTTP's.
+    :param detail: the reason, without anything that the client is not allowed to know.
+    """
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+
+
+def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may return these problems."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
         code: {"model": Problem, "description": HTTPStatus(code).phrase, "content": content}
@@ -46,7 +56,7 @@ def told(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI, page: ErrorPage) -> None:
-    """Answer every error of the application as a problem document; on the pages, as a page.
+    """Return every error of the application as a problem document; on the pages, as a page.
 
     :param page: makes that page from the request, the status, a title and a detail.
     """
@@ -60,8 +70,8 @@ def install(app: FastAPI, page: ErrorPage) -> None:
             media_type="application/problem+json",
         )
 
-    @app.exception_handler(Refused)
-    async def refused(request: Request, error: Refused) -> Response:
+    @app.exception_handler(ProblemError)
+    async def rejected(request: Request, error: ProblemError) -> Response:
         return answer(request, error.status, error.title, str(error))
 
     @app.exception_handler(SyncError)
@@ -88,7 +98,7 @@ def install(app: FastAPI, page: ErrorPage) -> None:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
         )
-        return answer(request, 422, "Not understood", wrong)
+        return answer(request, 422, "Invalid request", wrong)
 
 
 class _InternalErrors:

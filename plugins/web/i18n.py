@@ -7,6 +7,7 @@ that, the browser's.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,10 @@ from babel.core import negotiate_locale
 from fastapi import Request
 
 from clubsync import clock
-from clubsync.i18n import LANGUAGES, Messages, _, translations
+from clubsync.explain.sentences import EVENTS, REASONS
+from clubsync.i18n import LANGUAGES, Messages, _, plural, translations
+
+__all__ = ["EVENTS", "Voice", "language_of"]
 
 COOKIE = "clubsync_language"
 
@@ -41,10 +45,10 @@ STATES = {
     "failing": _("failing"),
     "quarantined": _("quarantined"),
     "paused": _("paused"),
-    "new": _("never read"),
+    "new": _("never synced"),
     "gone": _("not in clubs.yaml"),
 }
-"""The words for a club's state, those that need most first."""
+"""States of a club."""
 
 RUN_STATES = {
     "running": _("running"),
@@ -52,40 +56,44 @@ RUN_STATES = {
     "held": _("held"),
     "failed": _("failed"),
     "dry": _("dry run"),
+}
+
+HOLD_STATES = {
     "open": _("open"),
     "approved": _("approved"),
     "rejected": _("rejected"),
-    "emptied": _("closed itself"),
+    "emptied": _("closed automatically"),
 }
 
 KINDS = {
-    "addition": _("additions"),
-    "reactivation": _("reactivations"),
-    "adoption": _("adoptions"),
-    "deactivation": _("deactivations"),
-    "merge": _("merges"),
-    "email_change": _("email changes"),
-    "profile_change": _("profile changes"),
-    "group_change": _("group changes"),
-    "similar_ignored": _("ignored pairs"),
-    "erasure": _("erasures"),
+    "addition": plural("addition", "additions"),
+    "reactivation": plural("reactivation", "reactivations"),
+    "adoption": plural("adoption", "adoptions"),
+    "deactivation": plural("deactivation", "deactivations"),
+    "merge": plural("merge", "merges"),
+    "email_change": plural("email change", "email changes"),
+    "profile_change": plural("profile change", "profile changes"),
+    "group_change": plural("group change", "group changes"),
+    "similar_ignored": plural("ignored pair", "ignored pairs"),
+    "erasure": plural("erasure", "erasures"),
 }
+"""Kinds of changes, after their number."""
 
-ACTS = {
+ACTIONS = {
     "sync": _("Sync now"),
     "dry_run": _("Dry run"),
-    "pause": _("Pause"),
-    "resume": _("Resume"),
-    "go": _("Go for the first sync"),
+    "pause": _("Syncs paused"),
+    "resume": _("Syncs resumed"),
+    "go": _("First sync approved"),
     "test": _("Connection test"),
     "ignore": _("Similar pair ignored"),
     "accept": _("Request accepted"),
-    "refuse": _("Request refused"),
+    "refuse": _("Request rejected"),
     "approve": _("Hold approved"),
     "reject": _("Hold rejected"),
     "undo": _("Undo"),
     "erase": _("Erasure"),
-    "show": _("Personal data shown"),
+    "show": _("Personal data viewed"),
     "csv": _("Findings downloaded"),
 }
 
@@ -105,30 +113,43 @@ FIELDS = {
 }
 
 PROMISES = {
-    "late": _("read"),
-    "incomplete": _("read completely"),
-    "old data": _("data renewed"),
+    "late": _("Last sync"),
+    "incomplete": _("Last complete sync"),
+    "old data": _("Data as of"),
 }
 
 TRIGGERS = {
     "scheduled": _("scheduled"),
-    "manual": _("by hand"),
+    "manual": _("manual"),
     "backfill": _("backfill"),
     "replay": _("replay"),
+    "similar records": _("search for similar records"),
 }
 
 GROUP_KINDS = {"automatic": _("automatic"), "manual": _("manual"), "team": _("team")}
 
+_EVERY = {
+    "day": plural("every day", "every %(num)s days"),
+    "hour": plural("every hour", "every %(num)s hours"),
+    "minute": plural("every minute", "every %(num)s minutes"),
+}
+_LENGTHS = {"day": 86_400, "hour": 3_600, "minute": 60}
+
+
+def _in_units(seconds: float) -> tuple[str, int]:
+    unit = next((name for name, size in _LENGTHS.items() if seconds % size == 0), "minute")
+    return unit, round(seconds / _LENGTHS[unit])
+
 
 @functools.lru_cache(maxsize=10_000)
-def _ago(minutes: int, language: str) -> str:
-    """A list of clubs says the same few ages again and again."""
+def _minutes(minutes: int, direction: bool, language: str) -> str:
+    """A list of clubs contains the same few ages again and again."""
     return str(
         dates.format_timedelta(
             timedelta(minutes=minutes),
             granularity="minute",
             threshold=1.5,
-            add_direction=True,
+            add_direction=direction,
             locale=language,
         )
     )
@@ -145,9 +166,9 @@ def _moment(moment: datetime, pattern: str, zone: ZoneInfo, language: str) -> st
 
 
 class Voice:
-    """How a page in a language says things.
+    """Words, times and numbers of a page in its language.
 
-    :param zone: of the times that it shows.
+    :param zone: of its times.
     """
 
     def __init__(self, language: str, zone: ZoneInfo | None = None) -> None:
@@ -162,11 +183,21 @@ class Voice:
         """A stored message: an error, a remedy, a cause; nothing for None."""
         return self._messages.translate(text) if text else ""
 
-    def word(self, table: dict[str, str], key: str | None) -> str:
-        """The word for a key; what has none is shown as it is."""
+    def word(self, table: Mapping[str, str | tuple[str, str]], key: str | None) -> str:
+        """The word for a key; a key without one is shown as it is."""
         if key is None:
             return ""
-        return self.gettext(table[key]) if key in table else key.replace("_", " ")
+        word = table.get(key, key.replace("_", " "))
+        return self.gettext(word if isinstance(word, str) else word[0])
+
+    def counted(self, table: Mapping[str, tuple[str, str]], key: str, number: int) -> str:
+        """The word for that many of a key, without the number."""
+        one, many = table.get(key) or (key.replace("_", " "),) * 2
+        return self.ngettext(one, many, number)
+
+    def reason(self, text: str | None) -> str:
+        """The reason of a change: a word for its code, or a message."""
+        return self.word(REASONS, text) if text in REASONS else self.message(text)
 
     def age(self, moment: datetime | None) -> str:
         """How long ago, or how soon, in one unit."""
@@ -175,14 +206,30 @@ class Voice:
         delta = moment - clock.now()
         if abs(delta) < timedelta(minutes=1):
             return self.gettext("just now") if delta <= timedelta(0) else self.gettext("now")
-        return _ago(round(delta.total_seconds() / 60), self.language)
+        return _minutes(round(delta.total_seconds() / 60), True, self.language)
+
+    def lasted(self, since: datetime) -> str:
+        """How long something has lasted, in one unit."""
+        delta = clock.now() - since
+        if delta < timedelta(minutes=1):
+            return self.gettext("under a minute")
+        return _minutes(round(delta.total_seconds() / 60), False, self.language)
+
+    def retry(self, moment: datetime) -> str:
+        """When a club that failed is synced again."""
+        if moment <= clock.now() + timedelta(minutes=1):
+            return self.gettext("retrying now")
+        return self.gettext("retrying %(when)s") % {"when": self.age(moment)}
 
     def length(self, seconds: float) -> str:
-        """A promised length of time, in the largest unit that it is whole in."""
-        per = {"day": 86_400, "hour": 3_600, "minute": 60}
-        unit = next((name for name, size in per.items() if seconds % size == 0), "minute")
-        n = round(seconds / per[unit])
+        """A length of time, in the largest unit that it is a whole number of."""
+        unit, n = _in_units(seconds)
         return str(units.format_unit(n, f"duration-{unit}", locale=self.locale))
+
+    def every(self, seconds: float) -> str:
+        """An interval, in the largest unit that it is a whole number of."""
+        unit, n = _in_units(seconds)
+        return self.ngettext(*_EVERY[unit], n) % {"num": self.number(n)}
 
     def moment(self, moment: datetime | None) -> str:
         """A day and a time on the club's own clock."""
@@ -203,20 +250,3 @@ class Voice:
 
     def percent(self, share: float) -> str:
         return str(numbers.format_percent(share, locale=self.locale))
-
-
-ERRORS = (
-    _("Not found"),
-    _("Unauthorized"),
-    _("Not allowed"),
-    _("Not from this page"),
-    _("Not understood"),
-    _("Internal error"),
-    _("No such club"),
-    _("Never read"),
-    _("No such act"),
-    _("No such hold"),
-    _("No such list"),
-    _("No such run"),
-)
-"""Titles of problems, as `problems` says them."""

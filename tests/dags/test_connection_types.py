@@ -220,7 +220,7 @@ def test_a_folder_that_no_club_names_yet_is_opened(world: World, name: str) -> N
     ok, said = outcome_of("new")
     assert ok
     assert said.startswith("The folder can be opened: 1 file, newest ")
-    assert "No club in clubs.yaml names this connection yet" in said
+    assert "No club in clubs.yaml uses this connection yet" in said
     world.connection("new", name, f"file://{world.folder}/nowhere")
     ok, said = outcome_of("new")
     assert (ok, "does not exist" in said) == (False, True)
@@ -230,7 +230,7 @@ def test_an_api_that_no_club_names_yet_is_logged_in_to(world: World, erp: str) -
     world.connection("new", "playtomic", erp, login="client", password=SECRET)
     ok, said = outcome_of("new")
     assert ok
-    assert said.startswith("Login works. No club in clubs.yaml names this connection yet")
+    assert said.startswith("Login works. No club in clubs.yaml uses this connection yet")
     world.connection("new", "playtomic", erp, login="client", password="wrong")
     assert outcome_of("new")[0] is False
 
@@ -303,7 +303,7 @@ def test_a_fault_of_ours_is_told_without_its_words(
     world.connection("yoga", "eversports", world.drop("customers.csv"))
     world.clubs(YOGA)
     ok, said = outcome_of("yoga")
-    assert (ok, "The test itself failed (RuntimeError)" in said) == (False, True)
+    assert (ok, "Internal error (RuntimeError)" in said) == (False, True)
     assert "Internal error while testing a connection to eversports: RuntimeError" in caplog.text
     assert f"{__file__}:" in caplog.text
     assert SECRET not in caplog.text

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from clubsync.model import Step
 from plugins.orchestration import dag_builder, sync_tasks
-from plugins.orchestration.failures import ClubFailed, ClubRetryPolicy, tell_failure, waits
+from plugins.orchestration.failures import ClubFailed, ClubRetryPolicy, explain_failure, waits
 
 END = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
 
@@ -142,19 +142,21 @@ def test_a_batch_bears_the_names_of_its_clubs(clubs_yaml: Path) -> None:
 
 def test_clubs_with_an_error_and_clubs_of_a_lost_batch_are_tried_again(clubs_yaml: Path) -> None:
     due = [["paris", "lyon"], ["lille"]]
-    found = sync_tasks.find_failed(due, [[step("paris"), step("lyon", "It answered 500.")], None])
+    found = sync_tasks.collect_failures(
+        due, [[step("paris"), step("lyon", "It answered 500.")], None]
+    )
     assert [(s["club"], s["name"]) for s in found] == [("lyon", "Lyon"), ("lille", "Salon Lille")]
-    assert "broke off" in str(found[1]["error"])
+    assert "was interrupted" in str(found[1]["error"])
 
 
 def test_the_list_of_an_only_batch_comes_unwrapped(clubs_yaml: Path) -> None:
     loaded = [step("paris"), step("lyon", "It answered 500.")]
-    assert [s["club"] for s in sync_tasks.find_failed([["paris", "lyon"]], loaded)] == ["lyon"]
+    assert [s["club"] for s in sync_tasks.collect_failures([["paris", "lyon"]], loaded)] == ["lyon"]
 
 
 def test_when_a_whole_erp_is_down_not_everybody_is_tried_again(clubs_yaml: Path) -> None:
     clubs = [f"club-{number}" for number in range(1500)]
-    found = sync_tasks.find_failed([clubs], [[step(club, "Down.") for club in clubs]])
+    found = sync_tasks.collect_failures([clubs], [[step(club, "Down.") for club in clubs]])
     assert len(found) == sync_tasks.MOST_RETRIED
 
 
@@ -163,16 +165,16 @@ def test_a_refused_key_is_not_tried_again_by_itself_but_is_when_cleared(
 ) -> None:
     refused = step("paris", "It refused our key.", transient=False)
     with pytest.raises(ClubFailed, match="Paris: It refused our key"):
-        sync_tasks.sync_again(refused)
+        sync_tasks.retry(refused)
     assert engine.asked == []
     context["ti"].try_number = 2
-    assert sync_tasks.sync_again(refused)["error"] is None
+    assert sync_tasks.retry(refused)["error"] is None
     assert engine.asked == [(["paris"], "scheduled", False, False)]
 
 
 def test_a_club_that_fails_again_raises(engine: Engine, context: dict[str, Any]) -> None:
     with pytest.raises(ClubFailed, match="It answered 500"):
-        sync_tasks.sync_again(step("lyon", "It answered 500.", transient=True))
+        sync_tasks.retry(step("lyon", "It answered 500.", transient=True))
 
 
 @pytest.mark.parametrize("cadence", [timedelta(minutes=1), timedelta(minutes=5), timedelta(days=1)])
@@ -218,7 +220,7 @@ def test_red_when_a_club_finally_failed(loaded: Any, clubs_yaml: Path) -> None:
 
 
 def test_red_when_nobody_knows_who_was_due(clubs_yaml: Path) -> None:
-    with pytest.raises(AirflowFailException, match="which clubs were due"):
+    with pytest.raises(AirflowFailException, match="which clubs are due"):
         sync_tasks.report(None, None, None)
 
 
@@ -227,10 +229,10 @@ def test_the_last_lines_of_the_log_are_for_people(caplog: pytest.LogCaptureFixtu
     refused = step(
         "paris", "It refused our key.", remedy="Ask for a new one.", runbook="credentials-refused"
     )
-    tell_failure({"exception": ClubFailed(refused)})
+    explain_failure({"exception": ClubFailed(refused)})
     *said, last = [record.message for record in caplog.records][-5:]
     assert said == [
-        "Paris (paris) was not synced; its customers stay as they were.",
+        "Paris (paris) was not synced; its customers are unchanged.",
         "What happened: It refused our key.",
         "What to do: Ask for a new one.",
         "Runbook: docs/runbooks/credentials-refused.md",

@@ -22,7 +22,7 @@ def test_a_reading_whose_time_is_over_goes(tmp_path: Path, monkeypatch: pytest.M
     lasts = resume.Folder("b", now - minute, now + 4 * minute, "0b")
     for folder in (over, lasts):
         store.put(folder.path, "000000-ff", b"{}")
-    upkeep_tasks._let_go()
+    upkeep_tasks._sweep()
     assert resume.folders(store) == [lasts]
 
 
@@ -31,5 +31,5 @@ def test_a_store_that_is_away_stops_neither_alerts_nor_nudges(
 ) -> None:
     monkeypatch.setenv("CLUBSYNC_SNAPSHOTS", "ftp://127.0.0.1:1/snapshots")
     with caplog.at_level(logging.ERROR):
-        upkeep_tasks._let_go()
-    assert "The snapshot store is away (ConnectionRefusedError)" in caplog.text
+        upkeep_tasks._sweep()
+    assert "The snapshot store is unreachable (ConnectionRefusedError)" in caplog.text

@@ -126,7 +126,7 @@ def done(window: Window, what: str) -> Iterator[None]:
     yield
     line = window.frame.locator("#act")
     expect(line).to_contain_text(what, timeout=120_000)
-    expect(line).not_to_contain_text("on its way", timeout=120_000)
+    expect(line).not_to_contain_text("Queued", timeout=120_000)
 
 
 def press(window: Window, name: str) -> None:
@@ -184,7 +184,7 @@ def test_the_pages_follow_airflows_theme_and_language(log_in: Open) -> None:
     )
     window.open("/clubs")
     expect(window.frame.locator("html[data-theme=dark][lang=fr]")).to_be_visible()
-    expect(window.frame.get_by_text("Dernière lecture complète").first).to_be_visible()
+    expect(window.frame.get_by_text("Dernière synchronisation complète").first).to_be_visible()
     picture(window, "clubs-dark-french")
 
 
@@ -211,25 +211,25 @@ def test_support_answers_a_club_and_acts_for_it(log_in: Open, stack: Stack) -> N
     """Test, pause, resume, sync now, dry run: each says what came of it, and stands in the audit."""
     window = log_in("support")
     window.open(f"/clubs/{OURS}")
-    with done(window, "works"):
+    with done(window, "successful"):
         press(window, "Test connection")
     window.open("/clubs/padel-bordeaux")
     picture(window, "club")
     window.open(f"/clubs/{OURS}")
-    with done(window, "Pause"):
+    with done(window, "Syncs paused"):
         press(window, "Pause")
     expect(window.frame.locator(".head .state")).to_have_text("paused")
-    with done(window, "Resume"):
+    with done(window, "Syncs resumed"):
         press(window, "Resume")
     write_ours(stack.var, range(101))
-    with done(window, "nothing was written: 1 additions"):
+    with done(window, "nothing was written: 1 addition"):
         press(window, "Dry run")
-    window.frame.get_by_role("link", name="See the plan").click()
-    expect(window.frame.get_by_role("row", name=re.compile("100 additions"))).to_be_visible()
+    window.frame.get_by_role("link", name="View plan").click()
+    expect(window.frame.get_by_role("row", name=re.compile("100 Access given"))).to_be_visible()
     window.open(f"/clubs/{OURS}")
-    with done(window, "done: 1 additions"):
+    with done(window, "done: 1 addition"):
         press(window, "Sync now")
-    window.frame.get_by_role("link", name="See the run").click()
+    window.frame.get_by_role("link", name="View run").click()
     window.frame.get_by_role("link", name="Log in Airflow").click()
     window.page.wait_for_url(re.compile("/dags/sync_one/runs/.*/tasks/sync_club"))
     kinds = stack.query(
@@ -245,8 +245,10 @@ def test_support_answers_a_club_and_acts_for_it(log_in: Open, stack: Stack) -> N
 def test_why_from_the_search_box_and_the_data_only_when_asked(log_in: Open, stack: Stack) -> None:
     window = log_in("support")
     frame = window.open("/findings")
-    frame.get_by_role("searchbox", name="Why?").fill("person7@our.example.org")
-    press(window, "Ask")
+    frame.get_by_role("searchbox", name="Why is this person (not) a customer?").fill(
+        "person7@our.example.org"
+    )
+    press(window, "Search")
     expect(frame.get_by_role("heading", level=1)).to_have_text("In the Customers group")
     assert "person7" not in window.page.url
     expect(frame.locator(".card")).to_contain_text("p…@o….org")
@@ -275,18 +277,18 @@ def test_a_hold_is_rejected_then_approved_and_the_run_undone(log_in: Open, stack
     window.frame.get_by_role("row", name=re.compile("Our Own")).get_by_role(
         "link", name=re.compile("hold")
     ).click()
-    window.frame.get_by_label("Why; kept with the decision").fill("The course is over.")
+    window.frame.get_by_label("Reason (stored with the decision)").fill("The course is over.")
     picture(window, "hold")
     with done(window, "customers lost access"):
-        press(window, "Approve: they lose access")
+        press(window, "Approve: remove access")
     ((after,),) = stack.query(inside, OURS)
     assert (before - after) == before - 60
 
     window.open(f"/clubs/{OURS}")
-    window.frame.get_by_role("region", name="Last runs").get_by_role("link").first.click()
+    window.frame.get_by_role("region", name="Recent runs").get_by_role("link").first.click()
     window.frame.get_by_role("link", name="Undo…").click()
     with done(window, "Undo"):
-        press(window, "Undo the run")
+        press(window, "Undo this run")
     assert stack.query(inside, OURS) == [(before,)]
 
 
@@ -298,7 +300,7 @@ def test_an_admin_erases_a_person_and_support_cannot(log_in: Open, stack: Stack)
     window = log_in("admin")
     frame = window.open(f"/clubs/{OURS}/person?erp_id=9")
     frame.get_by_text("Erase this person").click()
-    frame.get_by_label("It is for good.").check()
+    frame.get_by_label("I understand that this cannot be undone.").check()
     with done(window, "Erasure"):
         press(window, "Erase")
     left = stack.query(

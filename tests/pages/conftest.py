@@ -90,8 +90,9 @@ def site(
 
     from connectors.sdk.base import Connection
     from plugins.connections import resolver
-    from plugins.web import context, nudging
+    from plugins.web import context
     from plugins.web.app import application
+    from plugins.web.services import nudges
 
     club = new_club(guard=Guard(share=0.1, at_least=2, at_most=5))
     other = new_club()
@@ -117,17 +118,15 @@ def site(
     monkeypatch.setattr(resolver, "resolve", lambda conn_id: Connection(id=conn_id, host=conn_id))
     context.base.cache_clear()
     context.numbers(at_once=True)
-    nudging._base.cache_clear()
     create_auth_manager()
     app = application()
     app.dependency_overrides[get_user] = asked_by_role
     made = Site(app, club, other)
     monkeypatch.setattr(
-        nudging, "start", lambda run, club_id, **conf: made.started.append((run, club_id, conf))
+        nudges, "start", lambda run, club_id, **conf: made.started.append((run, club_id, conf))
     )
     yield made
     context.base().close()
-    nudging._base().close() if nudging._base.cache_info().currsize else None
 
 
 def fill(club: Club) -> None:

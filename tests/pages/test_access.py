@@ -172,7 +172,7 @@ def test_errors_are_problems(site: Site) -> None:
         assert "ana@" not in answer.text
     page = viewer.get("/pages/clubs/nowhere")
     assert (page.status_code, "text/html" in page.headers["content-type"]) == (404, True)
-    assert "There is no club nowhere" in page.text
+    assert "clubs.yaml has no club nowhere." in page.text
 
 
 def test_pages_let_nothing_in_from_elsewhere(site: Site) -> None:

@@ -87,7 +87,7 @@ def test_every_state_has_its_word(site: Site) -> None:
     assert state() == "quarantined"
     page = text(site.as_("viewer").get(f"/pages/clubs/{club.id}").text)
     assert "Quarantined since" in page
-    assert "Next try" in page
+    assert "Retries are paused until" in page
     assert "It is down." in page
     site.program("support").post(f"/api/v1/clubs/{club.id}/pause")
     assert state() == "paused"
@@ -182,14 +182,14 @@ def test_why_by_email_id_and_name(site: Site) -> None:
         assert answer.status_code == 200
         said = text(answer.text)
         assert "In the Customers group" in said, who
-        assert "ERP id 5 is in the Customers group" in said
+        assert "ERP customer 5 is in the Customers group" in said
         assert "E… D…" in said
     everywhere = site.as_("viewer").post("/pages/why", data={"who": "zoe@other.fr"})
-    assert "ERP id 9 is in the Customers group of Padel Lyon" in text(everywhere.text)
+    assert "ERP customer 9 is in the Customers group of Padel Lyon" in text(everywhere.text)
     several = site.as_("viewer").post("/pages/why", data={"who": "Durand", "club": site.club.id})
     assert "people of Boulder Paris match this name" in text(several.text)
     nobody = site.as_("viewer").post("/pages/why", data={"who": "nobody@nowhere.example.org"})
-    assert "Not known anywhere" in text(nobody.text)
+    assert "Not found in any club" in text(nobody.text)
 
 
 def test_a_whole_name_is_found_in_a_club_of_any_size(
@@ -201,16 +201,16 @@ def test_a_whole_name_is_found_in_a_club_of_any_size(
     monkeypatch.setattr(people, "SEARCHED", 3)
     asked = {"club": site.club.id}
     whole = site.as_("viewer").post("/pages/why", data={"who": "durand eve", **asked})
-    assert "ERP id 5 is in the Customers group" in text(whole.text)
+    assert "ERP customer 5 is in the Customers group" in text(whole.text)
     part = site.as_("viewer").post("/pages/why", data={"who": "Duran", **asked})
     assert "Nobody of Boulder Paris has exactly that name" in text(part.text)
     by_id = site.as_("viewer").post("/pages/why", data={"who": "5", **asked})
-    assert "ERP id 5 is in the Customers group" in text(by_id.text)
+    assert "ERP customer 5 is in the Customers group" in text(by_id.text)
 
 
 def test_sync_now_and_dry_run_start_runs_and_tell_when_they_are_done(site: Site) -> None:
     page = post(site, "support", "/do/sync")
-    assert "on its way" in page
+    assert "Queued" in page
     assert 'hx-trigger="every 2s"' in page
     page = post(site, "support", "/do/dry-run")
     (_, _, _), (run, club, conf) = site.started
@@ -226,9 +226,9 @@ def test_sync_now_and_dry_run_start_runs_and_tell_when_they_are_done(site: Site)
     (step,) = engine.sync([site.club.id], "manual", dry_run=True)
     ((act,),) = site.club.rows("select max(act) from sync.act where club = %s", site.club.number)
     told = text(site.page("support", f"/acts/{act}"))
-    assert "done, nothing was written: 1 additions" in told
+    assert "done, nothing was written: 1 addition " in told
     plan = text(site.page("viewer", f"/runs/{step['run']}"))
-    assert "40 additions eligible" in plan
+    assert "40 Access given eligible in the ERP" in plan
     assert "40" not in site.club.base()
     log = f"/dags/sync_one/runs/{run}/tasks/sync_club"
     assert log in site.page("viewer", f"/runs/{step['run']}")
@@ -238,7 +238,7 @@ def test_pause_resume_and_test_of_a_connection(site: Site) -> None:
     assert ">paused</span>" in post(site, "support", "/do/pause")
     assert ">paused</span>" not in post(site, "support", "/do/resume")
     tested = text(post(site, "support", "/do/test"))
-    assert f"works: {len(site.club.erp.records)} records" in tested
+    assert f"successful: {len(site.club.erp.records)} records" in tested
     assert acts(site) == [
         ("pause", "support-person", "done", []),
         ("resume", "support-person", "done", []),
@@ -300,11 +300,11 @@ def test_a_request_is_accepted_from_the_pages(site: Site) -> None:
 
     user = site.club.register("wants@in.example.org")
     requests.request(site.club._base, site.club.config, str(user), by="app")
-    assert "1 person asks in the app" in text(site.page("viewer", ""))
+    assert "1 pending request to become a customer" in text(site.page("viewer", ""))
     listed = site.as_("viewer").get(f"/api/v1/clubs/{site.club.id}/requests").json()
     assert listed[0]["email"] == "w…@i….example.org" or listed[0]["email"].startswith("w…@")
     page = post(site, "support", f"/requests/{listed[0]['id']}/accept")
-    assert "Nobody waits." in text(page)
+    assert "No pending requests." in text(page)
     assert "wants@in.example.org" in site.club.base()
 
 
@@ -313,8 +313,8 @@ def test_a_run_is_undone_after_its_plan_was_shown(site: Site) -> None:
     changed = text(site.page("viewer", f"/runs/{run}"))
     assert "b…@m….org → b…@m….org" in changed
     plan = text(site.page("viewer", f"/runs/{run}/undo"))
-    assert "1 email changes" in plan
-    assert "Undo the run" not in plan
+    assert "1 email change " in plan
+    assert "Undo this run" not in plan
     post(site, "support", f"/runs/{run}/undo", list_hash="")
     assert site.club.base()["2"]["email"] == "ben@mail.example.org"
     undone = [row for row in site.club.changes() if row["reason"] == "undone"]
@@ -412,13 +412,13 @@ def test_french(site: Site) -> None:
     french.headers["accept-language"] = "fr-CH, fr;q=0.9, en;q=0.8"
     page = text(french.get(f"/pages/clubs/{site.club.id}").text)
     assert "À corriger dans le logiciel" in page
-    assert "Dernière lecture complète" in page
+    assert "Dernière synchronisation complète" in page
     assert "L'adresse e-mail dans le logiciel n'est pas valide" in page
     answer = text(french.post("/pages/why", data={"who": "5", "club": site.club.id}).text)
-    assert "L'identifiant 5 est dans le groupe Clients" in answer
-    assert "vu pour la première fois dans le logiciel" in answer
+    assert "Le client 5 du logiciel est dans le groupe Clients" in answer
+    assert "Vu pour la première fois dans le logiciel" in answer
     french.cookies.set("clubsync_language", "en")
-    assert "Last complete reading" in text(french.get(f"/pages/clubs/{site.club.id}").text)
+    assert "Last complete sync" in text(french.get(f"/pages/clubs/{site.club.id}").text)
 
 
 def test_ages_and_lengths_are_in_words() -> None:

@@ -34,7 +34,8 @@ def test_every_text_is_translated() -> None:
         told = [entry.string] if isinstance(entry.string, str) else list(entry.string or [""])
         assert all(told), text
         wanted = places(text if isinstance(text, str) else text[1])
-        assert all(places(one) == wanted for one in told), text
+        assert places(told[-1]) == wanted, text
+        assert places(told[0]) <= wanted, text  # of one, the number need not be said
     ids = {e.id for e in catalogue if e.id and e.context is None}
     assert ids == set(said)
 

@@ -1,25 +1,26 @@
-"""How the clubs are: all of them, and one."""
+"""The status of all clubs, and of one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from clubsync import clock
 from clubsync.operate.freshness import evaluate
 from clubsync.store.database import queries
-from plugins.web.context import Club, base, numbers, registry, strangers
+from plugins.web.context import Club, OpenClub, Reads, numbers, unlisted
+from plugins.web.parameters import Paged, Text, Unset, pages_of
+from plugins.web.registry import registry
 
 State = Literal["fresh", "late", "held", "failing", "quarantined", "paused", "new", "gone"]
 Sort = Literal["state", "name", "age", "customers", "findings"]
 PARTS = 28
-"""Of a sparkline: six hours each, seven days."""
+"""Of a sparkline: six hours each, seven days together."""
 PART = timedelta(hours=6)
 WEEK = timedelta(days=7)
-PAGE_SIZE = 50
 UNREAD_NAMED = 20
 
 
@@ -30,7 +31,7 @@ class ClubRow(BaseModel):
     name: str
     erp: str
     state: State
-    certified_at: datetime | None = Field(description="the last complete reading")
+    certified_at: datetime | None = Field(description="the last complete sync")
     read_at: datetime | None
     failing_since: datetime | None
     quarantined_until: datetime | None
@@ -53,54 +54,53 @@ class Board(BaseModel):
     states: dict[str, int]
     erps: dict[str, int]
     unread: list[str] = Field(
-        description="ids of clubs of clubs.yaml that were never read; at most 20"
+        description="ids of clubs of clubs.yaml that were never synced; at most 20"
     )
 
 
-def board(
-    words: str | None = None,
-    erp: str | None = None,
-    state: State | None = None,
-    sort: Sort = "state",
-    down: bool = False,
-    page: int = 1,
-    size: int = PAGE_SIZE,
-) -> Board:
-    """Clubs, filtered and sorted in the data base, a page at a time.
+class ClubList(Paged):
+    """Which clubs, in which order: by `state` the one that needs most comes first; `down` reverses any order."""
 
-    :param sort: by `state` the one that needs most comes first; `down` turns any order round.
-    """
-    at, known = clock.now(), registry()
+    words: Annotated[Text | None, Unset, Field(description="in the name or the id")] = None
+    erp: Annotated[Text | None, Unset] = None
+    state: Annotated[State | None, Unset] = None
+    sort: Sort = "state"
+    down: bool = False
+    size: int = Field(default=50, ge=1, le=200)
+
+
+def board(reads: Reads, wanted: ClubList) -> Board:
+    """Clubs, filtered and sorted in the database, a page at a time."""
+    at, known, driver = clock.now(), registry(), reads.across()
     ids = numbers()
     others = {ids[club_id]: n for club_id, n in known.others.items() if club_id in ids}
-    with base().reader() as driver:
-        rows = list(
-            queries().club_board(
-                driver,
-                at=at,
-                clubs=list(others),
-                of=list(others.values()),
-                reads=[_seconds(p.read) for p in known.promises],
-                completes=[_seconds(p.complete) for p in known.promises],
-                datas=[_seconds(p.data) for p in known.promises],
-                read=known.promise.read,
-                complete=known.promise.complete,
-                data=known.promise.data,
-                strangers=strangers(),
-                words=words or None,
-                erp=erp,
-                state=state,
-                sort=sort,
-                down=down,
-                how_many=size,
-                skip=(page - 1) * size,
-            )
+    rows = list(
+        queries().club_board(
+            driver,
+            at=at,
+            clubs=list(others),
+            of=list(others.values()),
+            reads=[_seconds(p.read) for p in known.promises],
+            completes=[_seconds(p.complete) for p in known.promises],
+            datas=[_seconds(p.data) for p in known.promises],
+            read=known.promise.read,
+            complete=known.promise.complete,
+            data=known.promise.data,
+            strangers=unlisted(),
+            words=wanted.words,
+            erp=wanted.erp,
+            state=wanted.state,
+            sort=wanted.sort,
+            down=wanted.down,
+            how_many=wanted.size,
+            skip=(wanted.page - 1) * wanted.size,
         )
-        # beyond the last page there is one row, with the counts alone
-        shown: list[Mapping[str, Any]] = [row for row in rows if row["club"] is not None]
-        sparks = _sparks(driver, [row["club"] for row in shown], at)
+    )
+    # beyond the last page there is one row, with the counts alone
+    shown: list[Mapping[str, Any]] = [row for row in rows if row["club"] is not None]
+    sparks = _sparks(driver, [row["club"] for row in shown], at)
     states = rows[0]["states"]
-    total = states.get(state, 0) if state else sum(states.values())
+    total = states.get(wanted.state, 0) if wanted.state else sum(states.values())
     return Board(
         clubs=[
             ClubRow(
@@ -120,8 +120,8 @@ def board(
             for row in shown
         ],
         total=total,
-        page=page,
-        pages=max(1, -(-total // size)),
+        page=wanted.page,
+        pages=pages_of(total, wanted.size),
         states=states,
         erps=rows[0]["erps"],
         unread=[c for c in known.clubs if c not in ids][:UNREAD_NAMED],
@@ -164,7 +164,7 @@ class ClubNow(BaseModel):
     timezone: str
     certified_at: datetime | None
     certified_as_of: datetime | None = Field(
-        description="the moment that the last complete reading tells of"
+        description="the time of the data of the last complete sync"
     )
     read_at: datetime | None
     tried_at: datetime | None
@@ -175,7 +175,7 @@ class ClubNow(BaseModel):
     error: str | None
     paused: bool
     remove_at: datetime | None
-    first_sync_waits: bool = Field(description="for a person's go (R28)")
+    first_sync_waits: bool = Field(description="for approval (R28)")
     customers: int
     findings: int
     similar: int
@@ -186,12 +186,11 @@ class ClubNow(BaseModel):
     promises: list[Promise]
 
 
-def one(club: Club) -> ClubNow:
+def one(club: OpenClub) -> ClubNow:
     """A club with its state, by the same rules as in the list."""
-    sql, at = queries(), clock.now()
-    with club.driver() as driver:
-        row = sql.club_facts(driver, club=club.number)
-        last = next(iter(sql.runs_of(driver, club=club.number, before=None, how_many=1)), None)
+    sql, at, driver = queries(), clock.now(), club.driver
+    row = sql.club_facts(driver, club=club.number)
+    last = next(iter(sql.runs_of(driver, club=club.number, before=None, how_many=1)), None)
     waits = row["last_success_at"] is None and last is not None and last["state"] == "held"
     promised, broken = club.config.promised, _broken(club, row, at)
     kinds: list[tuple[Literal["late", "incomplete", "old data"], timedelta | None, datetime | None]]
@@ -237,8 +236,8 @@ def _broken(club: Club, row: Mapping[str, Any], at: datetime) -> Iterable[str]:
 
 
 def _state(row: Mapping[str, Any], waits: bool, late: bool) -> State:
-    """The first that holds, as `club_board` has it."""
-    told: list[tuple[bool, State]] = [
+    """The first that applies, in the order of `club_board`."""
+    states: list[tuple[bool, State]] = [
         (row["paused"], "paused"),
         (row["quarantined_until"] is not None, "quarantined"),
         (row["failing_since"] is not None, "failing"),
@@ -246,11 +245,11 @@ def _state(row: Mapping[str, Any], waits: bool, late: bool) -> State:
         (row["last_success_at"] is None, "new"),
         (late, "late"),
     ]
-    return next((state for holds, state in told if holds), "fresh")
+    return next((state for applies, state in states if applies), "fresh")
 
 
 class Hour(BaseModel):
-    """What came of the readings of an hour."""
+    """The readings of an hour and their results."""
 
     hour: datetime
     readings: int
@@ -264,23 +263,18 @@ class HourOfChanges(BaseModel):
     changes: int
 
 
-def readings(club: Club, days: int = 7) -> list[Hour]:
+def readings(club: OpenClub, days: int = 7) -> list[Hour]:
     """By hour, the oldest first; an hour without any is left out."""
     since = clock.now() - timedelta(days=days)
-    with club.driver() as driver:
-        return [
-            Hour(**row) for row in queries().readings_by_hour(driver, club=club.number, since=since)
-        ]
+    rows = queries().readings_by_hour(club.driver, club=club.number, since=since)
+    return [Hour.model_validate(row) for row in rows]
 
 
-def changes(club: Club, days: int = 7) -> list[HourOfChanges]:
+def changes(club: OpenClub, days: int = 7) -> list[HourOfChanges]:
     """By hour and kind, the oldest first."""
     since = clock.now() - timedelta(days=days)
-    with club.driver() as driver:
-        return [
-            HourOfChanges(**row)
-            for row in queries().changes_by_hour(driver, club=club.number, since=since)
-        ]
+    rows = queries().changes_by_hour(club.driver, club=club.number, since=since)
+    return [HourOfChanges.model_validate(row) for row in rows]
 
 
 class Group(BaseModel):
@@ -296,25 +290,7 @@ class Group(BaseModel):
     customers: int
 
 
-def groups(club: Club) -> list[Group]:
+def groups(club: OpenClub) -> list[Group]:
     """Counts every customer of the club: quick in a club of thousands, a second in one of a million."""
-    with club.driver() as driver:
-        return [Group(**row) for row in queries().groups_with_counts(driver, club=club.number)]
-
-
-class Request(BaseModel):
-    """R11: somebody in the app asks to be a customer."""
-
-    id: int
-    created_at: datetime
-    email: str | None
-    confirmed: bool
-
-
-def requests(club: Club, shown: bool, how_many: int = 100) -> list[Request]:
-    """Those that wait, the oldest first."""
-    from plugins.web.services import masking
-
-    with club.driver() as driver:
-        rows = queries().pending_requests(driver, club=club.number, how_many=how_many)
-        return [Request(**masking.row(row, shown)) for row in rows]
+    rows = queries().groups_with_counts(club.driver, club=club.number)
+    return [Group.model_validate(row) for row in rows]

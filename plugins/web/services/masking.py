@@ -1,4 +1,4 @@
-"""Personal data as they are shown until somebody asks for them: enough to tell people apart on the telephone."""
+"""Masked personal data: enough to tell people apart on the phone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def phone(text: str | None) -> str | None:
 
 
 def date(value: Any) -> str | None:
-    """The year is not asked for by chance."""
+    """Nothing of a birth date."""
     return DOTS if value else None
 
 
@@ -46,7 +46,10 @@ _HOW = {
 
 
 def row(values: Mapping[str, Any], shown: bool, prefix: str = "") -> dict[str, Any]:
-    """A row of ours with its personal data masked, unless they were asked for."""
+    """A row with its personal data masked.
+
+    :param shown: leave them as they are.
+    """
     if shown:
         return dict(values)
     return {

@@ -1,4 +1,4 @@
-"""R24: why somebody is, or is not, a customer; in one club, or wherever they are."""
+"""R24: why a person is, or is not, a customer; in one club, or in any."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import polars as pl
 from pydantic import BaseModel, Field
 
 from clubsync import emails
 from clubsync.explain.why import Answer, why
 from clubsync.i18n import _, translations
-from clubsync.store.database import Driver, queries
+from clubsync.store.database import queries
 from clubsync.store.people import resolve_person
-from clubsync.validate import suites
-from plugins.web.context import Club, base, find_club, registry
-from plugins.web.services import masking
+from clubsync.validate import similarity, suites
+from plugins.web.auth import User
+from plugins.web.context import OpenClub, Reads, find_club
+from plugins.web.registry import registry
+from plugins.web.services import actions, masking
 
 if TYPE_CHECKING:
     from clubsync.store.queries import PeopleByKeyRow
 
 SEARCHED = 50_000
-"""Records up to which a part of a name is searched for; among more, a whole name is found by its key."""
+"""Up to so many records, a part of a name is searched for; among more, a whole name is found by its key."""
 FOUND = 50
 
 _SEVERAL = _("{n} people of {club} have that name. Search by email or ERP id.")
@@ -31,7 +34,7 @@ _NOBODY = _(
 
 
 class Candidate(BaseModel):
-    """Somebody who may be meant."""
+    """A possible match."""
 
     club: str
     club_name: str
@@ -85,79 +88,88 @@ class Why(BaseModel):
     timeline: list[Moment]
     who: Who | None
     similar: list[Pair]
-    requests: list[int] = Field(description="ids of attachment requests that wait")
+    requests: list[int] = Field(description="ids of pending requests")
     candidates: list[Candidate]
 
 
 def ask(
-    club: Club, words: str | None, language: str, shown: bool, customer: int | None = None
+    club: OpenClub,
+    words: str | None,
+    language: str,
+    *,
+    customer: int | None = None,
+    shown_to: User | None = None,
 ) -> Why:
     """Why, in one club.
 
     :param words: an email, an ERP id, or a name.
-    :param customer: a base customer's id, in its place.
+    :param customer: a base customer's id, instead.
+    :param shown_to: with personal data, for this person, which is recorded.
     """
-    sql = queries()
-    if words is not None and "@" in words:
+    words = _known_as(club, customer) if words is None else words.strip()
+    if "@" in words:
         words = _record_of(club, words) or words
-    with club.driver() as driver:
-        if words is None:
-            row = sql.person(driver, club=club.number, customer=customer, erp_id=None)
-            words = (row and (row["erp_id"] or row["email"])) or f"#{customer}"
-        words = words.strip()
-        answer = _of_name(driver, club, words, language) if _is_name(driver, club, words) else None
-        if answer is None:
-            zone = club.config.zone
-            answer = why(driver, club.number, club.config.name, words, zone, language)
-        return _told(driver, club, answer, language, shown)
+    answer = (
+        _of_name(club, words, language) if _is_name(club, words) else _why(club, words, language)
+    )
+    found = _complete(club, answer, language, shown_to is not None)
+    if shown_to:
+        cards = [found.who] if found.who else found.candidates
+        named = [card.erp_id or f"#{card.customer}" for card in cards]
+        actions.disclose(club, shown_to, "why", named)
+    return found
 
 
-def _record_of(club: Club, words: str) -> str | None:
-    """The ERP id that an email stands for, where it is one alone: found by index, however large the club."""
+def _why(club: OpenClub, words: str, language: str) -> Answer:
+    return why(club.driver, club.number, club.name, words, club.config.zone, language)
+
+
+def _known_as(club: OpenClub, customer: int | None) -> str:
+    row = queries().person(club.driver, club=club.number, customer=customer, erp_id=None)
+    return (row and (row["erp_id"] or row["email"])) or f"#{customer}"
+
+
+def _record_of(club: OpenClub, words: str) -> str | None:
+    """The ERP id of the only record with an email. Row-level security of the club would not use the index."""
     email = emails.normalise(words)
     if email is None:
         return None
-    with base().reader() as driver:
-        rows = list(queries().records_of_email(driver, club=club.number, email=email))
+    rows = list(queries().records_of_email(club.reads.across(), club=club.number, email=email))
     holders = [row for row in rows if row["holds"]] or rows
     return holders[0]["erp_id"] if len(holders) == 1 else None
 
 
-def _is_name(driver: Driver, club: Club, words: str) -> bool:
-    """Whether the words mean nobody by email or ERP id, in a club that is too large for part of a name."""
-    sql = queries()
-    if "@" in words or sql.count_records(driver, club=club.number) <= SEARCHED:
+def _is_name(club: OpenClub, words: str) -> bool:
+    """Whether the words are no email or ERP id of a club that is too large to search for part of a name."""
+    if "@" in words or queries().count_records(club.driver, club=club.number) <= SEARCHED:
         return False
-    return not resolve_person(driver, club.number, words)[1]
+    return not resolve_person(club.driver, club.number, words)[1]
 
 
-def _of_name(driver: Driver, club: Club, words: str, language: str) -> Answer | None:
-    """Who has that whole name in a large club, by the key that records are compared by (R23)."""
-    people = _by_key(driver, club, words)
+def _of_name(club: OpenClub, words: str, language: str) -> Answer:
+    """The people of a large club with exactly that name, by the key that records are compared by (R23)."""
+    people = _by_key(club, words)
     if len(people) == 1 and people[0]["erp_id"]:
-        name, zone = club.config.name, club.config.zone
-        return why(driver, club.number, name, people[0]["erp_id"], zone, language)
+        return _why(club, people[0]["erp_id"], language)
     text = _SEVERAL if people else _NOBODY
-    sentence = translations(language).gettext(text).format(n=len(people), club=club.config.name)
+    sentence = translations(language).gettext(text).format(n=len(people), club=club.name)
     return Answer(verdict="unknown", reasons=[], sentence=sentence, timeline=[], candidates=people)
 
 
-def _by_key(driver: Driver, club: Club, words: str) -> list[PeopleByKeyRow]:
-    import polars as pl
-
-    from clubsync.validate import similarity
-
+def _by_key(club: OpenClub, words: str) -> list[PeopleByKeyRow]:
     person = {"erp_id": "?", "first_name": words}
     keys = similarity.keys(pl.DataFrame([person], schema=similarity.PEOPLE, orient="row"))
     found = (
-        queries().people_by_key(driver, club=club.number, key=key, how_many=FOUND)
+        queries().people_by_key(club.driver, club=club.number, key=key, how_many=FOUND)
         for key in keys["key"]
     )
     return [row for rows in found for row in rows]
 
 
-def _told(driver: Driver, club: Club, answer: Answer, language: str, shown: bool) -> Why:
-    sql, erp_id, customer = queries(), answer.get("erp_id"), answer.get("customer")
+def _complete(club: OpenClub, answer: Answer, language: str, shown: bool) -> Why:
+    """The answer with what can be done about it."""
+    sql, driver = queries(), club.driver
+    erp_id, customer = answer.get("erp_id"), answer.get("customer")
     who, pairs, waiting = None, [], []
     if erp_id or customer:
         row = sql.person(driver, club=club.number, customer=customer, erp_id=erp_id)
@@ -174,7 +186,7 @@ def _told(driver: Driver, club: Club, answer: Answer, language: str, shown: bool
         ]
     return Why(
         club=club.id,
-        club_name=club.config.name,
+        club_name=club.name,
         verdict=answer["verdict"],
         reasons=answer["reasons"],
         sentence=answer["sentence"],
@@ -183,7 +195,7 @@ def _told(driver: Driver, club: Club, answer: Answer, language: str, shown: bool
         similar=pairs,
         requests=waiting,
         candidates=[
-            Candidate(club=club.id, club_name=club.config.name, **_card(row, shown))
+            Candidate(club=club.id, club_name=club.name, **_card(row, shown))
             for row in answer.get("candidates", [])
         ],
     )
@@ -194,27 +206,28 @@ def _card(row: Mapping[str, Any], shown: bool) -> dict[str, Any]:
     return masking.row({name: row.get(name) for name in names}, shown)
 
 
-def find(words: str, language: str) -> Why | list[Candidate]:
-    """Wherever somebody is: the answer, where one club alone knows them; else who may be meant, masked.
+def find(reads: Reads, words: str, language: str) -> Why | list[Candidate]:
+    """In any club: the answer, where there is one match; otherwise the possible matches, masked.
 
-    A name is searched for across clubs only while they are few people in all: people of one name
-    are many in five millions.
+    A name is searched for across clubs only while they have few customers together: among millions, one name has
+    too many matches.
     """
     words, sql, known = words.strip(), queries(), registry().clubs
     email = emails.normalise(words) if "@" in words else None
-    with base().reader() as driver:
-        erp_id = None if "@" in words else words
-        rows = list(sql.clubs_of_person(driver, erp_id=erp_id, email=email, how_many=FOUND))
-        if not rows and "@" not in words and sql.count_all_records(driver) <= SEARCHED:
-            rows = list(sql.people_by_name(driver, fragment=words, how_many=FOUND))
+    erp_id = None if "@" in words else words
+    rows: list[Mapping[str, Any]] = list(
+        sql.clubs_of_person(reads.across(), erp_id=erp_id, email=email, how_many=FOUND)
+    )
+    if not rows and "@" not in words and sql.count_all_records(reads.across()) <= SEARCHED:
+        rows = list(sql.people_by_name(reads.across(), fragment=words, how_many=FOUND))
     rows = [row for row in rows if row["club_id"] in known]
-    if len(rows) == 1:
-        club, by_name = find_club(rows[0]["club_id"]), "first_name" in rows[0]
-        if not by_name:
-            return ask(club, words, language, shown=False)
-        erp_id, customer = rows[0]["erp_id"], rows[0]["customer"]
-        return ask(club, erp_id, language, shown=False, customer=customer)
-    return [
-        Candidate(club=row["club_id"], club_name=row["name"], **_card(row, shown=False))
-        for row in rows
-    ]
+    if len(rows) != 1:
+        return [
+            Candidate(club=row["club_id"], club_name=row["name"], **_card(row, shown=False))
+            for row in rows
+        ]
+    (row,) = rows
+    club = OpenClub.of(find_club(row["club_id"]), reads)
+    if "first_name" in row:  # found by name
+        return ask(club, row["erp_id"], language, customer=row["customer"])
+    return ask(club, words, language)

@@ -1,21 +1,23 @@
-"""What a run changed, what it planned, and what undoing it would do; and the club runs of a run of Airflow."""
+"""What a run of a club planned and changed; and the club runs of a run of Airflow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
 from clubsync.errors import SnapshotUnreadable
-from clubsync.manual import undo as undoing
-from clubsync.store.database import queries
+from clubsync.store.database import Driver, queries
 from clubsync.store.packages import stored_plan
-from plugins.web.context import Club, base, engine, registry
-from plugins.web.errors import Refused
-from plugins.web.services import masking
+from plugins.dag_ids import SYNC_ONE
+from plugins.web.auth import User
+from plugins.web.context import Club, OpenClub, Reads, engine
+from plugins.web.errors import ProblemError
+from plugins.web.parameters import Paged, RequiredText, Text, Unset, pages_of
+from plugins.web.services import actions, masking
 
 PAGE_SIZE = 100
 
@@ -66,42 +68,42 @@ def _run(row: Mapping[str, Any]) -> Run:
 
 
 def _log(row: Mapping[str, Any]) -> str | None:
-    """Where in Airflow the log is of the stage that a run came to."""
+    """Where in Airflow the log of the last stage of a run is."""
     if row["airflow_run"] is None:
         return None
     group, dot, _ = row["airflow_task"].rpartition(".")
-    # a batch goes through a task for each stage; who is tried again goes through all in one
+    # a batch has a task for each stage; a retry runs all of them in one
     task = f"{group}{dot}{row['stage'] or 'extract'}" if group else row["airflow_task"]
     path = f"dags/{row['airflow_dag']}/runs/{quote(row['airflow_run'], safe='')}/tasks/{task}"
     return f"{path}/mapped/{row['airflow_index']}" if row["airflow_index"] >= 0 else path
 
 
-def recent(club: Club, before: int | None = None, how_many: int = 15) -> list[Run]:
+def recent(club: OpenClub, before: int | None = None, how_many: int = 15) -> list[Run]:
     """The newest first.
 
     :param before: older than that run.
     """
-    with club.driver() as driver:
-        return [
-            _run(row)
-            for row in queries().runs_of(driver, club=club.number, before=before, how_many=how_many)
-        ]
+    rows = queries().runs_of(club.driver, club=club.number, before=before, how_many=how_many)
+    return [_run(row) for row in rows]
 
 
-def one(club: Club, run: int) -> Run:
-    """:raises Refused: 404: this club has no such run."""
-    with club.driver() as driver:
-        rows = list(queries().runs_of(driver, club=club.number, before=run + 1, how_many=1))
+def one(club: OpenClub, run: int) -> Run:
+    """:raises ProblemError: 404: this club has no such run."""
+    return find(club.driver, club, run)
+
+
+def find(driver: Driver, club: Club, run: int) -> Run:
+    """:raises ProblemError: 404: this club has no such run."""
+    rows = list(queries().runs_of(driver, club=club.number, before=run + 1, how_many=1))
     if not rows or rows[0]["run"] != run:
-        raise Refused(404, "No such run", f"{club.config.name} has no run {run}.")
+        raise ProblemError(404, "No such run", f"{club.name} has no run {run}.")
     return _run(rows[0])
 
 
-def of_airflow(club: Club, airflow_run: str) -> Run | None:
-    """The newest run of the club in that run of Airflow; None: it has not begun."""
-    with club.driver() as driver:
-        rows = queries().runs_of_airflow(driver, dag="sync_one", run=airflow_run)
-        return next((_run(row) for row in rows), None)
+def of_airflow(club: OpenClub, airflow_run: str) -> Run | None:
+    """The newest run of the club in that run of Airflow; None: it has not started."""
+    rows = queries().runs_of_airflow(club.driver, dag=SYNC_ONE, run=airflow_run)
+    return next((_run(row) for row in rows), None)
 
 
 class Change(BaseModel):
@@ -123,33 +125,42 @@ class Changes(BaseModel):
     pages: int
 
 
-def changes(club: Club, run: int, shown: bool, kind: str | None = None, page: int = 1) -> Changes:
+class ChangeList(Paged):
+    """Which changes of a run."""
+
+    kind: Annotated[Text | None, Unset] = None
+
+
+def changes(club: OpenClub, run: int, wanted: ChangeList, shown_to: User | None = None) -> Changes:
     """A page of what a run changed.
 
-    :raises Refused: 404: this club has no such run.
+    :param shown_to: with personal data, for this person, which is recorded.
+    :raises ProblemError: 404: this club has no such run.
     """
     one(club, run)
-    sql = queries()
-    with club.driver() as driver:
-        kinds = {
-            row["kind"]: row["changes"]
-            for row in sql.changes_of_run_by_kind(driver, club=club.number, run=run)
-        }
-        rows = sql.changes_of_run_page(
-            driver,
-            club=club.number,
-            run=run,
-            kind=kind,
-            how_many=PAGE_SIZE,
-            skip=(page - 1) * PAGE_SIZE,
-        )
-        found = [_change(row, shown) for row in rows]
-    total = kinds.get(kind, 0) if kind else sum(kinds.values())
-    return Changes(changes=found, kinds=kinds, page=page, pages=max(1, -(-total // PAGE_SIZE)))
+    sql, driver = queries(), club.driver
+    kinds = {
+        row["kind"]: row["changes"]
+        for row in sql.changes_of_run_by_kind(driver, club=club.number, run=run)
+    }
+    rows = sql.changes_of_run_page(
+        driver,
+        club=club.number,
+        run=run,
+        kind=wanted.kind,
+        how_many=PAGE_SIZE,
+        skip=(wanted.page - 1) * PAGE_SIZE,
+    )
+    found = [_change(row, shown_to is not None) for row in rows]
+    if shown_to:
+        named = [change.erp_id or f"#{change.customer}" for change in found]
+        actions.disclose(club, shown_to, "run", named, run=run, page=wanted.page)
+    total = kinds.get(wanted.kind, 0) if wanted.kind else sum(kinds.values())
+    return Changes(changes=found, kinds=kinds, page=wanted.page, pages=pages_of(total, PAGE_SIZE))
 
 
 _SAME = {"email_raw"}
-"""Fields that say what another one says."""
+"""Fields that repeat another one."""
 
 
 def _change(row: Mapping[str, Any], shown: bool) -> Change:
@@ -170,24 +181,23 @@ class Planned(BaseModel):
 
 
 class Plan(BaseModel):
-    """What a dry run found that a run would do: ids and kinds; the people are not named."""
+    """What a dry run found that a run would do: ids and kinds, no names."""
 
     counts: dict[str, int]
-    held: int = Field(description="deactivations that would wait for a person")
+    held: int = Field(description="deactivations that would await approval")
     held_people: list[Planned]
     changes: list[Planned]
     page: int
     pages: int
 
 
-def plan(club: Club, run: int, page: int = 1) -> Plan | None:
-    """What a run meant to do; None: nothing, or it is not kept any more.
+def plan(club: OpenClub, run: int, page: int = 1) -> Plan | None:
+    """What a run planned; None: nothing, or it is no longer kept.
 
-    :raises Refused: 404: this club has no such run.
+    :raises ProblemError: 404: this club has no such run.
     """
     one(club, run)
-    with club.driver() as driver:
-        row = queries().plan_of_run(driver, club=club.number, run=run)
+    row = queries().plan_of_run(club.driver, club=club.number, run=run)
     if row is None:
         return None
     store = engine().store
@@ -208,41 +218,7 @@ def plan(club: Club, run: int, page: int = 1) -> Plan | None:
             for p in part.select("kind", "customer", "erp_id", "reason").iter_rows(named=True)
         ],
         page=page,
-        pages=max(1, -(-listed.height // PAGE_SIZE)),
-    )
-
-
-class LeftAlone(BaseModel):
-    customer: int
-    erp_id: str | None
-    why: str
-
-
-class Undo(BaseModel):
-    """What undoing a run would do now."""
-
-    run: int
-    changes: dict[str, int]
-    skipped: list[LeftAlone] = Field(description="who is left alone, because they changed since")
-    loses_access: list[int] = Field(
-        description="customers who would lose access, where that is more than pass by themselves"
-    )
-    limit: int | None
-    list_hash: str | None = Field(description="to be given with the undo then")
-
-
-def undo_plan(club: Club, run: int) -> Undo:
-    """:raises Refused: 404: this club has no such run."""
-    one(club, run)
-    made = undoing.undo(base(), registry().config, run, dry_run=True)
-    held = made["held"] or {}
-    return Undo(
-        run=run,
-        changes=made["changes"],
-        skipped=[LeftAlone(**row) for row in made["skipped"]],
-        loses_access=held.get("customers", []),
-        limit=held.get("limit"),
-        list_hash=held.get("list"),
+        pages=pages_of(listed.height, PAGE_SIZE),
     )
 
 
@@ -253,31 +229,39 @@ class ClubRun(Run):
     name: str
 
 
-def of_dag_run(
-    dag: str, run: str, task: str | None = None, index: int | None = None
-) -> list[ClubRun]:
-    """What a run of Airflow did, club by club.
+class AirflowRun(BaseModel):
+    """A run of Airflow, or one of its tasks.
 
-    :param task: of that task alone, or of the batch that it is part of; index: of that mapped instance.
+    :param task: that task, or the batch that it is part of; index: that mapped instance.
     """
-    with base().reader() as driver:
-        rows = list(queries().runs_of_airflow(driver, dag=dag, run=run))
-    group = task.rpartition(".")[0] if task else None
-    told = []
-    for row in rows:
-        theirs = row["airflow_task"] or ""
-        same = task == theirs or (group and group == theirs.rpartition(".")[0])
-        if task and not same and task in {"due", "failed", "outcome"}:
-            same = True  # these are about all clubs of the run
-        elif task and index is not None and index >= 0 and row["airflow_index"] != index:
-            same = False
-        if not task or same:
-            told.append(ClubRun(club=row["club_id"], name=row["name"], **_run(row).model_dump()))
-    if task and not told:
-        # who is not worth trying again has no run in the task that says so: those that failed
-        told = [
-            ClubRun(club=row["club_id"], name=row["name"], **_run(row).model_dump())
-            for row in rows
-            if row["state"] == "failed"
-        ]
-    return told
+
+    dag: RequiredText
+    run: RequiredText
+    task: Annotated[Text | None, Unset] = None
+    index: int | None = Field(default=None, ge=-1, le=1_000_000)
+
+
+ABOUT_ALL = frozenset({"due", "collect_failures", "outcome"})
+"""Tasks that are about all clubs of their run."""
+
+
+def of_dag_run(reads: Reads, wanted: AirflowRun) -> list[ClubRun]:
+    """What a run of Airflow did, club by club."""
+    rows = list(queries().runs_of_airflow(reads.across(), dag=wanted.dag, run=wanted.run))
+    found = [row for row in rows if _is_of_task(row, wanted.task, wanted.index)]
+    if wanted.task and not found:
+        # a club that is not retried has no run in the task that says so: show what failed
+        found = [row for row in rows if row["state"] == "failed"]
+    return [
+        ClubRun(club=row["club_id"], name=row["name"], **_run(row).model_dump()) for row in found
+    ]
+
+
+def _is_of_task(row: Mapping[str, Any], task: str | None, index: int | None) -> bool:
+    if task is None or task in ABOUT_ALL:
+        return True
+    theirs = row["airflow_task"] or ""
+    group = task.rpartition(".")[0]
+    if task != theirs and not (group and group == theirs.rpartition(".")[0]):
+        return False
+    return index is None or index < 0 or row["airflow_index"] == index

@@ -1,6 +1,6 @@
 """clubs.yaml in Airflow's api-server: read once, and again when it has changed.
 
-Reading ten thousand clubs takes seconds. While a changed file is read, the old one answers.
+Reading ten thousand clubs takes seconds. Until a changed file is read, the previous one is in effect.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class _File:
         try:
             read = _registry(load_config())
         except ConfigError as error:
-            log.error("clubs.yaml has changed and cannot be read, so the old one counts: %s", error)
+            log.error(
+                "The changed clubs.yaml is not valid; the previous one stays in effect: %s", error
+            )
             read = None
         with self.lock:
             self.read, self.mark, self.reading = read or self.read, mark, False
@@ -80,8 +82,8 @@ def registry() -> Registry:
 
 
 def _registry(config: Config) -> Registry:
-    told = {c.id: (c.promised.read, c.promised.complete, c.promised.data) for c in config.clubs}
-    kinds = [kind for kind, _ in Counter(told.values()).most_common()] or [(None, None, None)]
+    promised = {c.id: (c.promised.read, c.promised.complete, c.promised.data) for c in config.clubs}
+    kinds = [kind for kind, _ in Counter(promised.values()).most_common()] or [(None, None, None)]
     number = {kind: n for n, kind in enumerate(kinds)}
     common, *others = [Promise(read=r, complete=c, data=d) for r, c, d in kinds]
     return Registry(
@@ -89,5 +91,5 @@ def _registry(config: Config) -> Registry:
         clubs={club.id: club for club in config.clubs},
         promise=common,
         promises=others,
-        others={club_id: number[kind] for club_id, kind in told.items() if number[kind]},
+        others={club_id: number[kind] for club_id, kind in promised.items() if number[kind]},
     )

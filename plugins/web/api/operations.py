@@ -1,0 +1,49 @@
+"""What people do with a club."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from plugins.web.api.responses import ACT
+from plugins.web.auth import Actor
+from plugins.web.context import TheClub
+from plugins.web.services import operations
+from plugins.web.services.actions import Act
+
+router = APIRouter(tags=["acts"], responses=ACT)
+
+
+@router.post("/clubs/{club}/sync-now", status_code=202)
+def sync_now(user: Actor, club: TheClub) -> Act:
+    """Sync the club now, by a run of `sync_one`."""
+    return operations.sync(club, user)
+
+
+@router.post("/clubs/{club}/dry-run", status_code=202)
+def dry_run(user: Actor, club: TheClub) -> Act:
+    """Read the club now and plan, without writing anything; the run then has the plan."""
+    return operations.dry_run(club, user)
+
+
+@router.post("/clubs/{club}/pause")
+def pause(user: Actor, club: TheClub) -> Act:
+    """Pause the club's syncs."""
+    return operations.pause(club, user)
+
+
+@router.post("/clubs/{club}/resume")
+def resume(user: Actor, club: TheClub) -> Act:
+    """Resume the club's syncs; ends a quarantine too."""
+    return operations.resume(club, user)
+
+
+@router.post("/clubs/{club}/go")
+def go(user: Actor, club: TheClub) -> Act:
+    """Approve the plan of the first sync: the next one loads (R28)."""
+    return operations.approve_first_sync(club, user)
+
+
+@router.post("/clubs/{club}/test")
+def test(user: Actor, club: TheClub) -> Act:
+    """Test the club's connection: log in to the ERP and look, storing nothing."""
+    return operations.test(club, user)

@@ -1,0 +1,81 @@
+"""The list of clubs, and a club's page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from clubsync import clock
+from plugins.web import i18n
+from plugins.web.auth import Actor, Reader, User
+from plugins.web.context import Club, ReadClub, Reading, TheClub
+from plugins.web.pages import charts
+from plugins.web.pages.rendering import back, is_part, progress, render
+from plugins.web.parameters import Id
+from plugins.web.services import actions, clubs, findings, holds, operations, requests, runs
+
+router = APIRouter()
+
+
+@router.get("/clubs")
+def all_clubs(
+    request: Request, user: Reader, reads: Reading, wanted: Annotated[clubs.ClubList, Query()]
+) -> HTMLResponse:
+    template = "_clubs.html" if is_part(request, "rows") else "clubs.html"
+    return render(request, template, user, board=clubs.board(reads, wanted), wanted=wanted)
+
+
+@router.get("/clubs/{club}")
+def one_club(request: Request, user: Reader, club: ReadClub) -> HTMLResponse:
+    hours, rows = clubs.readings(club), clubs.changes(club)
+    bars, top = charts.stacked(rows, clock.now())
+    totals: dict[str, int] = {}
+    for row in rows:
+        totals[row.kind] = totals.get(row.kind, 0) + row.changes
+    return render(
+        request,
+        "club.html",
+        user,
+        club=club,
+        it=clubs.one(club),
+        week=charts.week(hours, clock.now(), club.config.zone),
+        share=charts.share_complete(hours),
+        bars=bars,
+        top=top,
+        totals=totals,
+        recent=runs.recent(club),
+        todo=findings.todo(club, i18n.language_of(request)),
+        holds=holds.recent(club),
+        done=actions.recent(club, 10),
+        requests=len(requests.pending(club)),
+    )
+
+
+@router.get("/clubs/{club}/groups")
+def groups(request: Request, user: Reader, club: ReadClub) -> HTMLResponse:
+    return render(request, "_groups.html", user, club=club, groups=clubs.groups(club))
+
+
+@router.get("/clubs/{club}/acts/{act}")
+def one_action(request: Request, user: Reader, club: ReadClub, act: Id) -> HTMLResponse:
+    told = progress(club, actions.found(club, act))
+    return render(request, "_act.html", user, club=club, told=told)
+
+
+Button = Literal["sync", "dry-run", "pause", "resume", "go", "test"]
+BUTTONS: dict[Button, Callable[[Club, User], actions.Act]] = {
+    "sync": operations.sync,
+    "dry-run": operations.dry_run,
+    "pause": operations.pause,
+    "resume": operations.resume,
+    "go": operations.approve_first_sync,
+    "test": operations.test,
+}
+
+
+@router.post("/clubs/{club}/do/{what}")
+def do(request: Request, user: Actor, club: TheClub, what: Button) -> RedirectResponse:
+    return back(request, club, BUTTONS[what](club, user))

@@ -1,0 +1,67 @@
+"""What people do with a club: sync it, try it, pause it, approve its first sync, test its connection."""
+
+from __future__ import annotations
+
+from clubsync.manual import lifecycle
+from clubsync.operate import connection_check
+from plugins.connections import resolver
+from plugins.web.auth import User
+from plugins.web.context import Club, base
+from plugins.web.services import nudges
+from plugins.web.services.actions import Act, action
+
+PATIENCE = 20.0
+"""Seconds that a person waits for a test of a connection."""
+
+
+def sync(club: Club, user: User) -> Act:
+    """Sync the club now: a run of `sync_one` is started, or one that is queued is named."""
+    with action(club, user, "sync") as begun:
+        begun.detail["airflow_run"] = nudges.by_person(club.id, user.name)
+    return begun.recorded
+
+
+def dry_run(club: Club, user: User) -> Act:
+    """Read the club now and plan, without writing anything: a run of `sync_one`."""
+    with action(club, user, "dry_run") as begun:
+        run = f"{club.id}-dry-run-{begun.number}"
+        nudges.start(run, club.id, dry_run=True)
+        begun.detail["airflow_run"] = run
+    return begun.recorded
+
+
+def pause(club: Club, user: User) -> Act:
+    """R28: pause the club's syncs; ends a quarantine too."""
+    with action(club, user, "pause") as begun:
+        lifecycle.pause(base(), club.config, True, by=user.name)
+    return begun.recorded
+
+
+def resume(club: Club, user: User) -> Act:
+    """R28: resume the club's syncs; ends a quarantine too."""
+    with action(club, user, "resume") as begun:
+        lifecycle.pause(base(), club.config, False, by=user.name)
+    return begun.recorded
+
+
+def approve_first_sync(club: Club, user: User) -> Act:
+    """R28: somebody has seen the plan of the first sync: the next one loads."""
+    with action(club, user, "go") as begun:
+        lifecycle.approve_first_sync(base(), club.config, by=user.name)
+    return begun.recorded
+
+
+def test(club: Club, user: User) -> Act:
+    """Log in to the ERP and look, storing nothing.
+
+    :raises ConnectorError: there was no answer in time.
+    """
+
+    def look() -> connection_check.Checked:
+        return connection_check.check(club.config, resolver.resolve)
+
+    with action(club, user, "test") as begun:
+        checked = connection_check.within(PATIENCE, look)
+        begun.detail["ok"] = checked.ok
+        begun.told = f"{checked.found} {checked.remedy or ''}".strip()
+    return begun.recorded
