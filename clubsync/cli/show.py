@@ -101,10 +101,11 @@ def why(
     from clubsync.explain.why import why as answer_of
 
     with open_club(club_id) as (driver, club_no, club):
-        answer = answer_of(driver, club_no, club.name, who, club.zone)
+        answer = answer_of(driver, club_no, club, who)
     if as_json:
-        stable = ("verdict", "reasons", "sentence", "timeline", "candidates")
-        print_json({key: value for key, value in answer.items() if key in stable})
+        document = {"situation": None, **answer}
+        stable = ("verdict", "reasons", "situation", "sentence", "timeline", "candidates")
+        print_json({key: document[key] for key in stable if key in document})
         return
     mark = {
         "in": "[green]in[/green]",

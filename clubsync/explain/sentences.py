@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from clubsync.i18n import _
+from clubsync.model import Situation
 
 #: The reason of a base customer -> why they have no access, and what to do.
 OUT = {
@@ -43,6 +44,27 @@ OUT = {
     "inactive": _("they are inactive in the ERP"),
 }
 
+#: A record's situation (`clubsync.diff.plan`), in words.
+SITUATIONS = {
+    Situation.UNSEEN: _("not in the last sync, which was incomplete"),
+    Situation.CONFLICTING: _("listed several times in the ERP, with different content"),
+    Situation.UNSETTLED: _("changed in the ERP; a later sync will decide"),
+    Situation.ID_REUSED: _("the ERP id now shows another person; awaiting a decision"),
+    Situation.UNDONE: _("kept as it was before a change that was undone"),
+    Situation.HELD: _("removal held: awaiting approval, or rejected"),
+    Situation.MERGED: _("merged into another record"),
+    Situation.GONE: _("no longer in the ERP"),
+    Situation.NOT_A_PERSON: _("not a person"),
+    Situation.INACTIVE: _("not active in the ERP"),
+    Situation.DEPENDANT: _("family member of another record"),
+    Situation.NO_ACCESS_GROUP: _("in no group that gives access"),
+    Situation.IN_DOUBT: _("unclear in the ERP; access stays as it is"),
+    Situation.DUPLICATE: _("another record has the same email and gets access"),
+    Situation.NEW: _("eligible; the next sync adds them"),
+    Situation.DETACHED: _("eligible, but detached by the club"),
+    Situation.ELIGIBLE: _("eligible"),
+}
+
 WORDS = {
     "several": _("{n} people of {club} match this name. Search by email or ERP id."),
     "this_email": _("This email"),
@@ -60,6 +82,7 @@ WORDS = {
     "nameless": _("This customer, who has no ERP id,"),
     "gone_since": _("The record has been missing from the ERP since {when}."),
     "last_change": _("ERP status: {status} (last change seen {when})."),
+    "situation": _("Situation: {situation}."),
     "in": _("{name} is in the Customers group of {club}."),
     "held": _("Removal awaits approval (hold {hold}: {cause}; open since {when})."),
     "linked": _("The app account is linked."),

@@ -8,8 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
-from clubsync.explain.sentences import EVENTS, OUT, REASONS, SELF_EVIDENT, WORDS
+from clubsync.config import ClubConfig
+from clubsync.explain.sentences import EVENTS, OUT, REASONS, SELF_EVIDENT, SITUATIONS, WORDS
+from clubsync.explain.situation import situation_of
 from clubsync.i18n import Messages, date_and_time, translations
+from clubsync.model import Situation
 from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import suites
@@ -30,6 +33,7 @@ class Answer(TypedDict):
 
     :param verdict: in, out, or unknown (no match).
     :param reasons: codes of findings, or the reason why the customer has no access.
+    :param situation: of the ERP record (`clubsync.diff.plan`); None if there is none, or none was loaded.
     :param candidates: the people whose name matches, if there are several.
     :param customer, erp_id: the person's base customer and ERP record, if there is one.
     """
@@ -38,24 +42,24 @@ class Answer(TypedDict):
     reasons: list[str]
     sentence: str
     timeline: list[dict[str, Any]]
+    situation: NotRequired[str | None]
     candidates: NotRequired[Sequence[PeopleOfClubByNameRow | PeopleByKeyRow]]
     customer: NotRequired[int | None]
     erp_id: NotRequired[str | None]
 
 
-def why(
-    driver: Driver, club_no: int, club_name: str, who: str, zone: ZoneInfo, language: str = "en"
-) -> Answer:
+def why(driver: Driver, club_no: int, config: ClubConfig, who: str, language: str = "en") -> Answer:
     """Explain for an email, an ERP id, or a part of a name.
 
     :param driver: inside a transaction of this club.
+    :param config: the club's.
     :param who: an email (any spelling), an ERP id, or a part of a name.
     :param language: en or fr.
     """
-    sql, words = queries(), _Words(club_name, zone, language)
+    sql, words = queries(), _Words(config.name, config.zone, language)
     email, found = resolve_person(driver, club_no, who)
     if not found:
-        return _by_name(driver, club_no, who, words)
+        return _by_name(driver, club_no, config, who, words)
     customers = [
         customer
         for f in found
@@ -71,6 +75,7 @@ def why(
     hold = (
         sql.held_customer(driver, club=club_no, customer=customer["customer"]) if customer else None
     )
+    situation = situation_of(driver, club_no, config, erp_id, findings) if erp_id else None
     inside = bool(customer and customer["in_customers_group"])
     reasons = [f["code"] for f in findings]
     if customer and customer["reason"] and not reasons:
@@ -80,8 +85,9 @@ def why(
     return Answer(
         verdict="in" if inside else "out",
         reasons=reasons,
-        sentence=_sentence(words, erp_id, customer, record, findings, hold),
+        sentence=_sentence(words, erp_id, customer, record, findings, hold, situation),
         timeline=_timeline(driver, club_no, words, customer, record, erp_id),
+        situation=situation,
         customer=customer["customer"] if customer else None,
         erp_id=erp_id,
     )
@@ -103,6 +109,9 @@ class _Words:
         if reason in OUT:
             return self._text(OUT[reason])
         return self.say("status", status=reason)
+
+    def situation(self, situation: Situation) -> str:
+        return self.say("situation", situation=self._text(SITUATIONS[situation]))
 
     def _text(self, english: str) -> str:
         return translations(self.language).gettext(english)
@@ -128,7 +137,7 @@ class _Words:
         return date_and_time(moment, self.zone, self.language)
 
 
-def _by_name(driver: Driver, club_no: int, who: str, words: _Words) -> Answer:
+def _by_name(driver: Driver, club_no: int, config: ClubConfig, who: str, words: _Words) -> Answer:
     """The only person whose name matches, or the candidates."""
     people = (
         []
@@ -138,7 +147,7 @@ def _by_name(driver: Driver, club_no: int, who: str, words: _Words) -> Answer:
     if not people:
         return _never(driver, club_no, who, words)
     if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):
-        return why(driver, club_no, words.club, key, words.zone, words.language)
+        return why(driver, club_no, config, key, words.language)
     text = words.say("several", n=len(people))
     return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[], candidates=people)
 
@@ -169,6 +178,7 @@ def _sentence(
     record: RecordRow | None,
     findings: list[OpenFindingsForRow],
     hold: HeldCustomerRow | None,
+    situation: Situation | None,
 ) -> str:
     name = words.say("named", erp_id=erp_id) if erp_id else words.say("nameless")
     seen = ""
@@ -178,6 +188,8 @@ def _sentence(
         seen = " " + words.say(
             "last_change", when=words.when(record["as_of"]), status=record["status"]
         )
+    if situation:
+        seen += " " + words.situation(situation)
     advice = " ".join(
         suites.advice(f["code"], f["severity"], f["detail"], words.language) for f in findings
     )

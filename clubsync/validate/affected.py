@@ -190,6 +190,41 @@ def _shown(
     )
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Records and their neighbours as they were last loaded; see `Affected` for the columns."""
+
+    records: pl.DataFrame
+    base: pl.DataFrame
+    groups: pl.DataFrame
+
+
+def as_stored(
+    driver: Driver, club: int, erp_ids: Iterable[str], keep: Decided, undone: Decided
+) -> Stored:
+    """What a plan would be made from if the ERP showed the same again.
+
+    The record index is not read, which in a large club takes longer than all of this: records with access are
+    found by an email of theirs only where a base customer has it.
+
+    :param driver: inside a transaction of this club.
+    :param erp_ids: the records in question; `keep`, `undone`: see `build`.
+    """
+    stored = fetch(driver, queries().erp_groups, _GROUPS, club=club)
+    _, mirror, base_rows = _closure(
+        driver, club, set(erp_ids), set(), CUSTOMER_SCHEMA.to_frame(), RECORD_INDEX.to_frame()
+    )
+    mirror = _parsed(mirror)
+    presence = pl.when("gone").then(pl.lit(GONE)).otherwise(pl.lit(SEEN))
+    records = mirror.with_columns(presence=presence).select(*KEPT, "presence")
+    records = attach(records, _mirrored(mirror), "erp_id")
+    return Stored(
+        records=records,
+        base=_decided(_base(base_rows, stored), records, keep, undone),
+        groups=stored.filter("listed").select("id", "name", "active"),
+    )
+
+
 def _asked(driver: Driver, club: int) -> _Asked:
     rechecks = list(queries().rechecks(driver, club=club))
     both = [*rechecks, *queries().held_customers(driver, club=club)]
@@ -321,8 +356,10 @@ def _closure(
 
 def _emails(found: pl.DataFrame, now: pl.DataFrame) -> set[str]:
     """The normalised emails of records, as the mirror has them and as the snapshot shows them."""
-    shown = emails.evaluate(now["email"])["email_norm"]
-    return {*found["email_norm"].drop_nulls(), *shown.drop_nulls()}
+    known = set(found["email_norm"].drop_nulls())
+    if now.is_empty():
+        return known
+    return known | set(emails.evaluate(now["email"])["email_norm"].drop_nulls())
 
 
 def _linked(*frames: pl.DataFrame) -> set[str]:
@@ -380,11 +417,7 @@ def presented(
     :returns: `snapshots.KEPT`, `presence`, and the mirror's columns as `m_*` (null where it has no such record,
         `m_known` false).
     """
-    mirror = mirror.with_columns(
-        _spans("groups"),
-        _spans("remembered"),
-        pl.col("row_hash").reinterpret(signed=False),
-    )
+    mirror = _parsed(mirror)
     here = seen.with_columns(presence=pl.lit(SEEN))
     if ids is not None:
         here = here.filter(pl.col("erp_id").is_in(list(ids)))
@@ -398,6 +431,15 @@ def presented(
     records = pl.concat(parts, how="diagonal").select(*KEPT, "presence")
     return attach(records, _mirrored(mirror), "erp_id").with_columns(
         pl.col("m_known").fill_null(False)
+    )
+
+
+def _parsed(mirror: pl.DataFrame) -> pl.DataFrame:
+    """The mirror's rows in the types of a snapshot."""
+    return mirror.with_columns(
+        _spans("groups"),
+        _spans("remembered"),
+        pl.col("row_hash").reinterpret(signed=False),
     )
 
 

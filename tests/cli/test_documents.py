@@ -173,7 +173,7 @@ def test_documents_of_a_csv_club(shell: Shell, tmp_path: Path) -> None:
     }.items():
         code, answer, _ = shell("why", "rowing", who)
         assert code == 0
-        assert list(answer) == ["verdict", "reasons", "sentence", "timeline"]
+        assert list(answer) == ["verdict", "reasons", "situation", "sentence", "timeline"]
         assert answer["verdict"] == verdict, who
 
 

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
+from clubsync.config import Config, Guard
+from clubsync.explain.sentences import SITUATIONS
+from clubsync.i18n import LANGUAGES, translations
+from clubsync.manual.undo import undo
+from clubsync.model import Situation
 from tests.support.club import Club
+from tests.support.rules import NewClub
 
 OUT: list[tuple[dict[str, Any], list[str], str]] = [
     ({"status": "archived"}, ["archived"], "their status in the ERP is archived"),
@@ -83,3 +89,91 @@ def test_r24_every_change_with_its_run(club: Club) -> None:
         ("Access given again", third["run"]),
         ("Email changed", third["run"]),
     ]
+
+
+ACTIVE: dict[str, Any] = {"email": "ann@x.fr"}
+
+#: What the ERP's records are now (None: removed), and the situation of record 1, which was active.
+SITUATIONS_OF: list[tuple[dict[str, dict[str, Any] | None], Situation]] = [
+    ({}, Situation.ELIGIBLE),
+    ({"1": None}, Situation.GONE),
+    # its customer has moved to 3 (R10)
+    ({"1": None, "3": ACTIVE}, Situation.GONE),
+    ({"1": ACTIVE | {"replaced_by": "2"}}, Situation.MERGED),
+    ({"1": ACTIVE | {"placeholder": True}}, Situation.NOT_A_PERSON),
+    ({"1": ACTIVE | {"status": "archived"}}, Situation.INACTIVE),
+    ({"1": {"email": None, "guardian_id": "2"}}, Situation.DEPENDANT),
+    ({"1": ACTIVE | {"groups": ["off"]}}, Situation.NO_ACCESS_GROUP),
+    ({"1": ACTIVE | {"status": "unknown"}}, Situation.IN_DOUBT),
+    ({"1": {"email": None}}, Situation.IN_DOUBT),
+    ({"1": {"email": "ben@x.fr"}}, Situation.DUPLICATE),
+]
+
+
+@pytest.mark.parametrize(("now", "situation"), SITUATIONS_OF)
+def test_r24_names_the_situation(
+    club: Club, now: dict[str, dict[str, Any] | None], situation: Situation
+) -> None:
+    """ "The reason is the engine's own": the situation that the table of cases has the record in."""
+    club.erp.group("off", active=False)
+    club.erp.put("1", **ACTIVE)
+    club.erp.put("2", "ben@x.fr")
+    club.sync()
+    assert club.why("1")["situation"] == "eligible"
+    for erp_id, fields in now.items():
+        if fields is None:
+            club.erp.remove(erp_id)
+        else:
+            club.erp.put(erp_id, **fields)
+    club.sync()
+    answer = club.why("1")
+    assert answer["situation"] == situation
+    assert f"Situation: {SITUATIONS[situation]}." in answer["sentence"]
+    for other in sorted({"2", "3"} & set(club.erp.records)):
+        assert club.why(other)["situation"] == "eligible", other
+
+
+def test_r24_situations_that_people_make(new_club: NewClub) -> None:
+    """They hold from the moment of the decision on, not from the next sync."""
+    club = new_club(guard=Guard(share=0, at_least=0, at_most=0))
+    for n in "123":
+        club.erp.put(n, f"p{n}@x.fr")
+    club.sync()
+    club.detach("2")
+    assert club.why("2")["situation"] == Situation.DETACHED
+    club.erp.change("1", status="archived")
+    assert club.sync()["held"] == 1
+    assert club.why("1")["situation"] == Situation.HELD
+    by_hand = club.customer(club.add_by_hand("zoe@x.fr"))["email"]
+    assert club.why(by_hand)["situation"] is None, "there is no record"
+
+
+def test_r24_situations_that_were_not_loaded(club: Club) -> None:
+    """What the ERP shows of them is not in the mirror; the findings say so."""
+    club.erp.put("1", "ann@x.fr", phone="+33600000001")
+    club.erp.put("2", "ben@x.fr")
+    club.sync()
+    club.erp.put("1", "zoe@x.fr", first_name="Zoe", last_name="Zola", phone="+33600000002")
+    club.sync(conflicting=("2",))
+    assert club.why("1")["situation"] == Situation.ID_REUSED
+    assert club.why("2")["situation"] == Situation.CONFLICTING
+
+
+def test_r24_an_undone_change(club: Club) -> None:
+    """R18: the record is as it was when a person undid what it had led to."""
+    club.erp.put("1", "ann@x.fr")
+    club.erp.put("2", "ben@x.fr")
+    club.sync()
+    club.erp.change("1", status="archived")
+    step = club.sync()
+    assert club.why("1")["situation"] == Situation.INACTIVE
+    undo(club._base, Config(clubs=(club.config,)), step["run"], by="somebody")
+    assert club.why("1")["situation"] == Situation.UNDONE
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_r24_every_situation_has_words(language: str) -> None:
+    say = translations(language).gettext
+    words = {say(SITUATIONS[situation]) for situation in Situation}
+    assert len(words) == len(Situation)
+    assert (words & set(SITUATIONS.values()) == set()) == (language != "en")

@@ -299,7 +299,7 @@ class Club:
     def why(self, who: str) -> Answer:
         """R24."""
         with self.driver() as driver:
-            return why(driver, self.number, "Club", who, self.config.zone)
+            return why(driver, self.number, self.config, who)
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Any question to the data base, as this club."""

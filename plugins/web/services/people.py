@@ -121,7 +121,7 @@ def ask(
 
 
 def _why(club: OpenClub, words: str, language: str) -> Answer:
-    return why(club.driver, club.number, club.name, words, club.config.zone, language)
+    return why(club.driver, club.number, club.config, words, language)
 
 
 def _known_as(club: OpenClub, customer: int | None) -> str:
