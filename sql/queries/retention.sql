@@ -30,9 +30,12 @@ where club = :club and plan = any(:plans::bigint[]);
 -- name: runs_without_plan(club, runs, before)
 -- Of these runs those that have no stored plan and were not started since.
 select r.run
-from unnest(:runs::bigint []) as r (run)
+from unnest(:runs::bigint[]) as r (run)
 where
-    not exists (select 1 from sync.plan as p where p.club = :club and p.run = r.run)
+    not exists (
+        select 1 from sync.plan as p
+        where p.club = :club and p.run = r.run
+    )
     and not exists (
         select 1 from sync.run as s
         where s.club = :club and s.run = r.run and s.started_at >= :before
