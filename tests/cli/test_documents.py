@@ -6,10 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -28,12 +27,19 @@ KINDS = [
     "merge",
     "adoption",
 ]
-Shell = Callable[..., tuple[int, Any, str]]
+
+
+class Shell(Protocol):
+    """`clubsync …` in a process of its own: exit code, the JSON document on stdout, stderr.
+
+    :param more: variables of its environment.
+    """
+
+    def __call__(self, *arguments: str, **more: str) -> tuple[int, Any, str]: ...
 
 
 @pytest.fixture
 def shell(tmp_path: Path, database: str) -> Shell:
-    """`clubsync …` in a process of its own: exit code, the JSON document on stdout, stderr."""
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("CLUBSYNC", "AIRFLOW"))},
         "PYTHONPATH": str(ROOT),
@@ -57,7 +63,7 @@ def shell(tmp_path: Path, database: str) -> Shell:
     return run
 
 
-def _sync(shell: Shell, club: str, code: int = 0, **env: str) -> dict[str, Any]:
+def _sync(shell: Shell, club: str, env: dict[str, str], code: int = 0) -> dict[str, Any]:
     found, document, said = shell("sync", club, **env)
     assert found == code, said
     assert len(document) == 1
@@ -105,7 +111,7 @@ def test_backfill_fills_what_the_folder_remembers(shell: Shell, tmp_path: Path) 
         file.write_text("\n".join(CSV.splitlines()[:lines]) + "\n")
         at = datetime(2026, 3, 3, hour, 30, tzinfo=UTC).timestamp()
         os.utime(file, (at, at))
-    _sync(shell, "rowing", **env)
+    _sync(shell, "rowing", env)
     before = shell("customers", "rowing", **env)[1]
 
     times = ["--from", "2026-03-03T06:00:00Z", "--to", "2026-03-03T09:00:00Z", "--every", "60"]
@@ -127,13 +133,13 @@ def test_documents_of_a_csv_club(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "clubs.yaml").write_text(CSV_CLUB)
     env = {"AIRFLOW_CONN_ROWING_DROP": json.dumps({"conn_type": "x", "host": f"file://{drop}"})}
 
-    first = _sync(shell, "rowing", **env)
+    first = _sync(shell, "rowing", env)
     assert first["certified"] is True
     assert first["read"] == 5
     assert first["changes"]["addition"] == 2
     assert first["held"] is None
     assert first["findings"] == {"EMAIL_DUPLICATE": 2, "EMAIL_MISSING": 1}
-    again = _sync(shell, "rowing", **env)
+    again = _sync(shell, "rowing", env)
     assert again["rows_written"] == 0
     assert set(again["changes"].values()) == {0}
 
@@ -185,16 +191,16 @@ def test_exit_codes(shell: Shell, tmp_path: Path) -> None:
     (drop / "customers.csv").write_text("\n".join([CSV.splitlines()[0], *rows]) + "\n")
     (tmp_path / "clubs.yaml").write_text(CSV_CLUB)
     env = {"AIRFLOW_CONN_ROWING_DROP": json.dumps({"conn_type": "x", "host": f"file://{drop}"})}
-    assert _sync(shell, "rowing", **env)["changes"]["addition"] == 20
+    assert _sync(shell, "rowing", env)["changes"]["addition"] == 20
 
     (drop / "customers.csv").write_text("\n".join([CSV.splitlines()[0], *rows[:11]]) + "\n")
-    held = _sync(shell, "rowing", code=3, **env)
+    held = _sync(shell, "rowing", env, code=3)
     assert held["held"]["deactivations"] == 9
     assert held["held"]["causes"] == ["no longer in the ERP: 9 customers"]
     assert held["changes"]["deactivation"] == 0
 
     (drop / "customers.csv").write_text(CSV.splitlines()[0] + "\n")
-    empty = _sync(shell, "rowing", code=1, **env)
+    empty = _sync(shell, "rowing", env, code=1)
     assert "returned no customers" in empty["error"]
     (drop / "customers.csv").unlink()
     code, document, said = shell("sync", "rowing", **env)
@@ -225,17 +231,17 @@ def test_documents_of_a_real_tryton(shell: Shell, tmp_path: Path, tryton: Tryton
         "password": tryton.password,
     }
     env = {"AIRFLOW_CONN_DOJO": json.dumps(connection)}
-    first = _sync(shell, "dojo", **env)
+    first = _sync(shell, "dojo", env)
     assert first["certified"] is True
     assert first["changes"]["addition"] == 3
-    assert _sync(shell, "dojo", **env)["rows_written"] == 0
+    assert _sync(shell, "dojo", env)["rows_written"] == 0
 
     (mail,) = tryton.search("party.contact_mechanism", [["party", "=", people[0]]], ["id"])
     tryton.client.model(
         "party.contact_mechanism", "write", [mail["id"]], {"value": "new@example.com"}
     )
     tryton.client.model("party.party", "write", [people[1]], {"active": False})
-    second = _sync(shell, "dojo", **env)
+    second = _sync(shell, "dojo", env)
     assert second["changes"]["email_change"] == 1
     assert second["changes"]["deactivation"] == 1
     assert second["rows_written"] == 4

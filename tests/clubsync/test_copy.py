@@ -19,7 +19,7 @@ from clubsync.store.database import Base, alone_with, copying, copying_new, inde
 from tests.support.club import Club
 from tests.support.rules import NewClub
 
-COLUMNS = {
+COLUMNS: dict[str, tuple[str, pl.DataType | type[pl.DataType]]] = {
     "n": ("bigint", pl.Int64),
     "small": ("integer", pl.Int64),
     "t": ("text", pl.String),

@@ -66,4 +66,4 @@ def test_an_old_try_holds_nothing_up() -> None:
 @pytest.mark.parametrize("said", ["confirmed_empty", "confirmed_same_club"])
 def test_what_a_person_has_confirmed_is_read_whole(said: str) -> None:
     """R14: that it is empty, or right, is judged by everything."""
-    assert since(CLUB, state(**{said: True}), COMPLETE, COMPLETE + MINUTE) is None
+    assert since(CLUB, state() | {said: True}, COMPLETE, COMPLETE + MINUTE) is None

@@ -57,7 +57,7 @@ def test_many_worlds_at_once(seed: int) -> None:
         check(engine, before)
         numbers = {row["erp_id"]: n for n, row in engine.base.items() if row["erp_id"]}
         base = found(engine)
-        expected = {}
+        expected: dict[int | None, tuple[object, ...]] = {}
         for world in worlds:
             world.model.sync(seen(mine[world.number], world.groups, whole, today))
             world.name_the_new(numbers)

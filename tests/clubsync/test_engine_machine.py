@@ -27,6 +27,7 @@ from tests.support.club import Club
 from tests.support.erp_rules import ErpMachine, ids, letters, phones
 from tests.support.hands import Hands
 from tests.support.memory import FORMER_GROUP, canonical, group_list
+from tests.support.narrow import present
 from tests.support.rules import NewClub
 from tests.support.words import Customer, Record, Snapshot
 from tests.support.world import IDS, World
@@ -122,8 +123,9 @@ class EngineMachine(ErpMachine):
         def run() -> dict[str, Any]:
             step = self.club.sync(lost=tuple(lost))
             at = self.club.now
-            self.model.run(step["run"], Snapshot(shown, dict(self.world.groups), not lost, at))
-            self.snapshots.append((step["snapshot"], not lost))
+            snapshot = Snapshot(shown, dict(self.world.groups), not lost, at)
+            self.model.run(present(step["run"]), snapshot)
+            self.snapshots.append((present(step["snapshot"]), not lost))
             return dict(step)
 
         return self.counted(run)
@@ -213,13 +215,13 @@ class EngineMachine(ErpMachine):
     @precondition(lambda self: self.model.runs)
     @rule(pick=st.integers(0, 3))
     def redo(self, pick: int) -> None:
-        runs = [c.undone.run for c in self.model.base if c.undone]
+        runs = [present(c.undone.run) for c in self.model.base if c.undone]
         run = runs[pick % len(runs)] if runs else min(self.model.runs)
 
         def again() -> dict[str, Any]:
             self.reached["redone"] += 1
             step = self.club.pipeline().redo(run, "Ann")
-            assert self.model.redo(run, step["run"], self.club.now)
+            assert self.model.redo(run, present(step["run"]), self.club.now)
             return dict(step)
 
         if runs:

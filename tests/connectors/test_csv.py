@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import Workbook
 from pydantic import ValidationError
 
 from connectors.csv import CsvSettings
 from connectors.sdk.errors import ContractChanged, FileBroken, FileMissing
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, Reading
 from tests.support.drops import connector, people, put
+from tests.support.workbooks import workbook
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -296,12 +295,8 @@ def test_a_given_date_format(tmp_path: Path) -> None:
 
 
 def test_an_excel_export_is_read_like_text(tmp_path: Path) -> None:
-    book = Workbook()
-    book.active.append(["id", "mail", "born"])
-    book.active.append([1001, "a@x.org", date(1990, 12, 31)])
-    out = io.BytesIO()
-    book.save(out)
-    put(tmp_path, "customers.xlsx", out.getvalue())
+    born = date(1990, 12, 31)
+    put(tmp_path, "customers.xlsx", workbook(["id", "mail", "born"], [1001, "a@x.org", born]))
     config = {
         "customers": "customers*",
         "fields": {"id": "id", "email": "mail", "birth_date": "born"},

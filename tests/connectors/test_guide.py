@@ -15,6 +15,7 @@ from clubsync.operate.tryout import try_out
 from connectors.rest.settings import AnyPaging, RestSettings
 from connectors.sdk.base import Connection
 from sandbox.courtside import Place, create_app
+from tests.support.narrow import present
 from tests.support.servers import serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,9 +71,9 @@ def test_every_command_that_it_names_is_there() -> None:
     """And every target of make."""
     named = set(re.findall(r"\.venv/bin/clubsync ([a-z]+(?: [a-z]+)?)", GUIDE))
     there = {
-        f"{group.name} {command.name or command.callback.__name__}"
+        f"{group.name} {command.name or present(command.callback).__name__}"
         for group in app.registered_groups
-        for command in group.typer_instance.registered_commands
+        for command in present(group.typer_instance).registered_commands
     } | {"sync squash"}
     assert named <= there
     makefile = (ROOT / "Makefile").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -61,8 +62,7 @@ def answer(api: Api, *partners: dict[str, Any], fields: str = "mobile phone coun
 
 def test_fields(written: Api) -> None:
     """Every field that is read, and what becomes of it; false is nothing."""
-    answer(
-        written,
+    partners = (
         partner(
             7,
             name="Ana Ruiz",
@@ -77,16 +77,11 @@ def test_fields(written: Api) -> None:
         partner(8, active=False),
         partner(9, name="Club SARL de la Tour", is_company=True),
     )
+    answer(written, *partners)
     reading = connector(written.url, guardian_field="parent_id").read
     with pytest.raises(SettingsWrong, match="guardian_field"):
         reading()
-    answer(
-        written,
-        *written.answers[f"{PARTNERS}/search_read"](
-            Asked("POST", "", {}, {}, b'{"order": "id asc"}')
-        ),
-        fields="mobile phone country_code parent_id",
-    )
+    answer(written, *partners, fields="mobile phone country_code parent_id")
     one, two, three = reading().customers.iter_rows(named=True)
     assert (one["erp_id"], one["email"], one["phone"]) == ("7", "ana@example.com", "+33612345678")
     assert (one["first_name"], one["last_name"], one["country"]) == ("Ana", "Ruiz", "FR")
@@ -201,10 +196,10 @@ def test_the_demo_s_people_come_through(protocol: str) -> None:
     app = Recorder(odoo.create_app({"db": odoo.database_of("user", "key", lambda: state)}))
     long_ago = NOW - timedelta(days=300)
     with serving(app) as url:
-        options = {"protocol": protocol, "guardian_field": "parent_id", "page": 100}
-        reading = connector(url, **options).read()
-        changed = connector(url, long_ago, changes=True, overlap=0, **options).read()
-        assert connector(url, **options).check().startswith("Login works: ")
+        over = partial(connector, url, protocol=protocol, guardian_field="parent_id", page=100)
+        reading = over().read()
+        changed = over(long_ago, changes=True, overlap=0).read()
+        assert over().check().startswith("Login works: ")
     assert reading.certificate.complete
     found = {r["erp_id"]: r for r in reading.customers.iter_rows(named=True)}
     assert found.keys() == {str(p.number) for p in state.people}

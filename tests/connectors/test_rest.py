@@ -35,7 +35,7 @@ from tests.support.servers import serving
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 CLUB = Club("gym", ZoneInfo("Europe/Paris"), "FR")
-PEOPLE = [{"id": n, "mail": f"p{n}@x.fr", "state": "on"} for n in range(1, 8)]
+PEOPLE: list[dict[str, Any]] = [{"id": n, "mail": f"p{n}@x.fr", "state": "on"} for n in range(1, 8)]
 BARE: dict[str, Any] = {
     "fields": {"id": "id", "email": "mail"},
     "http": {"attempts": 1, "backoff": 0, "longest_wait": 0.1},

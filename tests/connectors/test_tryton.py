@@ -352,7 +352,7 @@ def test_a_domain_with_brackets_hides_nobody(erp: Tryton) -> None:
 def stamp(erp: Tryton, *ids: int) -> datetime:
     """A moment after everything that these parties and their mechanisms bear a stamp of."""
     seen = rows(connector(erp).read())
-    latest = [row["modified_at"] or row["created_at"] for row in seen.values()]
+    latest: list[datetime] = [row["modified_at"] or row["created_at"] for row in seen.values()]
     assert len(seen) >= len(ids)
     return max(latest) + timedelta(microseconds=1)
 

@@ -258,7 +258,7 @@ def test_filled_in_it_is_a_connector(checkout: Path, tmp_path: Path) -> None:
             "_groups": _GROUPS,
         }.items():
             hole = rf' +raise NotImplementedError\(\n +"FILL IN {re.escape(file)}, {part}:[^"]*"\n +\)\n'
-            text = re.sub(hole, lambda _, answer=answer: answer, text)
+            text = re.sub(hole, answer.replace("\\", r"\\"), text)
         assert "NotImplementedError" not in text
         text = re.sub(r"    not_applicable: .*\n", lambda _: _NOT_APPLICABLE, text)
         (checkout / file).write_text(text)

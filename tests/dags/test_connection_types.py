@@ -40,7 +40,8 @@ def test_airflow_finds_us_by_our_entry_point() -> None:
 def test_what_it_is_told_has_the_form_it_asks_for() -> None:
     from airflow.providers_manager import _create_provider_info_schema_validator
 
-    _create_provider_info_schema_validator().validate(provider_info())
+    validator = _create_provider_info_schema_validator()  # type: ignore[no-untyped-call]  # Airflow's
+    validator.validate(provider_info())
     assert [t["connection-type"] for t in provider_info()["connection-types"]] == TYPES
 
 
@@ -95,7 +96,7 @@ def test_a_new_connector_has_a_form_by_itself() -> None:
 @pytest.mark.parametrize("name", CONNECTORS)
 def test_every_secret_of_a_form_is_masked_by_airflow(name: str) -> None:
     """What it answers to whoever may see connections goes by the names of the fields."""
-    from airflow.sdk.log import redact
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]  # not in its __all__
 
     for field in form_of(name).fields:
         if field.secret or field.name == "private_key":
@@ -107,10 +108,12 @@ def test_airflow_finds_the_hook_of_every_type(name: str) -> None:
     from airflow.models import Connection
     from airflow.providers_manager import ProvidersManager
 
-    info = ProvidersManager().hooks[f"clubsync_{name}"]
+    manager = ProvidersManager()  # type: ignore[no-untyped-call]  # Airflow's
+    info = manager.hooks[f"clubsync_{name}"]
     assert info is not None
     assert info.connection_testable
-    hook = Connection(conn_id="any", conn_type=f"clubsync_{name}").get_hook()
+    connection = Connection(conn_id="any", conn_type=f"clubsync_{name}")
+    hook = connection.get_hook()  # type: ignore[no-untyped-call]  # Airflow's
     assert isinstance(hook, hooks.ErpHook)
     assert (hook.erp, hook.conn_type, hook.conn_id) == (name, f"clubsync_{name}", "any")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import psycopg
@@ -31,6 +31,8 @@ PORTS = (
     "CLUBSYNC_SANDBOX_SFTP_PORT",
     "CLUBSYNC_SANDBOX_TRYTON_PORT",
 )
+
+T = TypeVar("T")
 
 OURS = "our-own"
 """A csv club whose export the tests write, so that nobody comes or leaves but by them."""
@@ -82,7 +84,7 @@ class Stack:
 
     def steps(self, run: dict[str, Any], task: str) -> dict[str, Any]:
         """Club id to what a task returned of it."""
-        found = {}
+        found: dict[str, Any] = {}
         for index in range(len(self.instances(run, task))):
             value = self.api.xcom(run["dag_id"], run["dag_run_id"], task, index)
             found |= {step["club"]: step for step in value or []}
@@ -96,7 +98,7 @@ class Stack:
         ]
 
 
-def until(ready: Callable[[], Any], patience: float = 600.0) -> Any:
+def until(ready: Callable[[], T | None], patience: float = 600.0) -> T:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if found := ready():

@@ -6,15 +6,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, Protocol, TypedDict, Unpack
 
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Page, ViewportSize, expect, sync_playwright
 
 from tests.e2e.running import OURS, Stack, write_ours
 
@@ -73,7 +74,17 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-Open = Callable[..., Window]
+class Look(TypedDict, total=False):
+    """How a browser shows pages."""
+
+    color_scheme: Literal["dark", "light"]
+    viewport: ViewportSize
+
+
+class Open(Protocol):
+    """Opens a window in which somebody of that role is logged in."""
+
+    def __call__(self, role: str, **look: Unpack[Look]) -> Window: ...
 
 
 @pytest.fixture
@@ -81,10 +92,10 @@ def log_in(browser: Browser, stack: Stack) -> Iterator[Open]:
     """Logs in by Airflow's form. At the end no window may have had an error to tell of our pages."""
     windows: list[Window] = []
 
-    def open_window(role: str, **context: object) -> Window:
+    def open_window(role: str, **look: Unpack[Look]) -> Window:
         url = f"http://127.0.0.1:{stack.environment['CLUBSYNC_PORT']}"
         passwords = json.loads((stack.var / "airflow" / "passwords.json").read_text())
-        page = browser.new_context(locale="en-GB", **context).new_page()
+        page = browser.new_context(locale="en-GB", **look).new_page()
         window = Window(page, url)
         page.on(
             "console",
@@ -161,7 +172,7 @@ def test_every_page_for_every_role(log_in: Open, role: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(log_in: Open, scheme: str) -> None:
+def test_axe_finds_no_serious_fault(log_in: Open, scheme: Literal["light", "dark"]) -> None:
     window = log_in("admin", color_scheme=scheme)
     for path in PAGES:
         page = window.alone(path)

@@ -27,7 +27,7 @@ SEEN = {
     "truncated": {"half"},
 }
 #: seconds that at least go by.
-AT_LEAST = {"late": 0.05, "too-late": 1.5}
+AT_LEAST: dict[str | None, float] = {"late": 0.05, "too-late": 1.5}
 #: kinds of which the ERP never hears.
 KEPT = {"throttled", "server-error", "cut-before"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.club import Club
+from tests.support.rules import NewClub
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_r02_unique_per_club_compared_normalised(club: Club) -> None:
     assert club.findings() == {"1": {"EMAIL_DUPLICATE"}, "2": {"EMAIL_DUPLICATE"}}
 
 
-def test_r02_two_clubs_may_have_the_same_person(new_club) -> None:
+def test_r02_two_clubs_may_have_the_same_person(new_club: NewClub) -> None:
     """ "unique per club"."""
     one, two = new_club(), new_club()
     for club in (one, two):

@@ -11,7 +11,7 @@ import pytest
 from clubsync import model
 from clubsync.load import transaction
 from clubsync.model import Policy
-from clubsync.store import packages
+from clubsync.store import packages, record_index
 from clubsync.store.packages import stored_plan
 from clubsync.validate import facts, suites
 from connectors.sdk.errors import ErpUnreachable
@@ -20,17 +20,14 @@ from tests.support.club import Club
 SECRETS = ("zoe", "quintessence", "33611223344", "1234567")
 
 
-def person(club: Club, erp_id: str, **fields: object) -> None:
+def person(club: Club, erp_id: str, *, email: str = "", phone: str = "+33611223344") -> None:
     """Somebody who is easily found in a text."""
     club.erp.put(
         erp_id,
-        **{
-            "email": f"zoe.{erp_id}@quintessence.fr",
-            "first_name": "Zoe",
-            "last_name": "Quintessence",
-            "phone": "+33611223344",
-            **fields,
-        },
+        email or f"zoe.{erp_id}@quintessence.fr",
+        first_name="Zoe",
+        last_name="Quintessence",
+        phone=phone,
     )
 
 
@@ -87,7 +84,7 @@ def test_r19_a_fault_of_ours_tells_where_not_whom(
 
 def test_r19_the_suites_see_no_value_of_a_person(club: Club) -> None:
     """ "validation reports": what Great Expectations is given are ids, verdicts and counts."""
-    from clubsync.store import record_index, snapshots
+    from clubsync.store import snapshots
     from connectors.sdk.model import GROUP_REF
 
     person(club, "1")

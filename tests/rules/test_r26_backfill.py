@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from clubsync.config import ClubConfig, Config, Guard
-from clubsync.model import Step
-from clubsync.pipeline import engine as stages
+from clubsync.model import COVERED, FROM_ERP, READ_NOW, STORED, Step
 from clubsync.pipeline.engine import Pipeline
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
@@ -58,10 +57,10 @@ def test_r26_24_intervals_in_any_order_leave_the_base_alone(club: Club, order: s
     base, changes = club.base(), club.changes()
     steps = [_fill(club, *one) for one in _orders()[order](_intervals(start, 24))]
     assert (club.base(), club.changes()) == (base, changes)
-    assert {step["past"] for step in steps} == {stages.STORED, stages.COVERED}
+    assert {step["past"] for step in steps} == {STORED, COVERED}
     assert sum(step["rows_written"] for step in steps) == 0
-    assert [step["past"] for step in steps].count(stages.STORED) == 12
-    covered = next(step for step in steps if step["past"] == stages.COVERED)
+    assert [step["past"] for step in steps].count(STORED) == 12
+    covered = next(step for step in steps if step["past"] == COVERED)
     assert "answers for the present only" in covered["notes"][0]
 
 
@@ -75,7 +74,7 @@ def test_r26_runs_at_a_time_read_the_erp_once(club: Club) -> None:
     club.erp.as_of = club.now
     with ThreadPoolExecutor(4) as pool:
         steps = list(pool.map(lambda one: _fill(club, *one), _intervals(start, 20)))
-    read = [step for step in steps if step["past"] == stages.READ_NOW]
+    read = [step for step in steps if step["past"] == READ_NOW]
     assert len(read) == 1
     assert "one reading now stands for all that was missed" in read[0]["notes"][0]
     assert club.inside() == {"1", "2"}
@@ -135,10 +134,10 @@ def test_r26_an_erp_that_keeps_its_old_exports_is_asked_for_them(
     ]
     # the newest file was stored when it was read; the others come from the folder; one interval has none
     assert [step["past"] for step in found] == [
-        stages.STORED,
-        stages.COVERED,
-        stages.FROM_ERP,
-        stages.FROM_ERP,
+        STORED,
+        COVERED,
+        FROM_ERP,
+        FROM_ERP,
     ]
     assert [step["read"] for step in found] == [2, 0, 2, 1]
     assert sum(step["rows_written"] for step in found) == 0

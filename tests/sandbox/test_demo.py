@@ -61,7 +61,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             ports.append(probe.getsockname()[1])
-    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"), *ports, tick=0.2, tryton=False)
+    http, files, tryton = ports
+    folder = tmp_path_factory.mktemp("sandbox")
+    sandbox = Sandbox(folder, http, files, tryton, tick=0.2, tryton=False)
     environment = {**os.environ, **sandbox.environment(), "PYTHONPATH": str(ROOT)}
     with (sandbox.folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -156,14 +156,14 @@ class Model(Records):
             else:
                 c.was, c.erp_id, stands[to] = c.erp_id, to, c
         for email, i in self.holder.items():
-            c = by_email.get(email)
+            has = by_email.get(email)
             if i not in self.shown or i in self.frozen or not self.inside(i):
                 continue
             if i in stands:
-                if c and not c.erp_id:
-                    c.merged, c.into = True, i
-            elif c and not c.merged and self.adoptable(c, i):
-                c.was, c.erp_id, stands[i] = c.erp_id or "", i, c
+                if has and not has.erp_id:
+                    has.merged, has.into = True, i
+            elif has and not has.merged and self.adoptable(has, i):
+                has.was, has.erp_id, stands[i] = has.erp_id or "", i, has
             else:
                 stands[i] = Customer(None, i, None, inside=False)
                 self.base.append(stands[i])

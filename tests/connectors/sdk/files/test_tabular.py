@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,11 +9,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openpyxl import Workbook
 
 from connectors.sdk.errors import ContractChanged, FileBroken, SettingsWrong
 from connectors.sdk.files import tabular
 from connectors.sdk.files.folder import Content
+from tests.support.workbooks import workbook
 
 
 def parse(
@@ -22,15 +21,6 @@ def parse(
 ) -> tabular.Table:
     raw = data.encode() if isinstance(data, str) else data
     return tabular.parse(Content(name, raw, datetime.now(UTC), rows), **options)
-
-
-def workbook(*rows: list[Any]) -> bytes:
-    book = Workbook()
-    for row in rows:
-        book.active.append(row)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
 
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
