@@ -22,7 +22,7 @@ from tests.support.servers import serving
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "rest-courtside.yaml"
 
 
-def person(no: int, **more: Any) -> dict[str, Any]:
+def person(no: int, **more: object) -> dict[str, Any]:
     return {
         "no": no,
         "names": {"given": "Ana", "family": f"Ruiz{no}"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -21,7 +21,7 @@ NIGHT = datetime(2026, 11, 21, 23, 0, tzinfo=UTC)  # midnight in Paris
 MINUTE = timedelta(minutes=1)
 
 
-def state(complete: datetime | None = COMPLETE, **more: Any) -> ClubStateRow:
+def state(complete: datetime | None = COMPLETE, **more: object) -> ClubStateRow:
     """What `since` looks at of a club's state."""
     looked_at = {
         "certified_as_of": complete,
@@ -66,4 +66,4 @@ def test_an_old_try_holds_nothing_up() -> None:
 @pytest.mark.parametrize("said", ["confirmed_empty", "confirmed_same_club"])
 def test_what_a_person_has_confirmed_is_read_whole(said: str) -> None:
     """R14: that it is empty, or right, is judged by everything."""
-    assert since(CLUB, state() | {said: True}, COMPLETE, COMPLETE + MINUTE) is None
+    assert since(CLUB, state(COMPLETE, **{said: True}), COMPLETE, COMPLETE + MINUTE) is None

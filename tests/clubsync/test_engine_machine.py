@@ -23,6 +23,7 @@ from clubsync.config import Config, Guard
 from clubsync.errors import ActionRejected
 from clubsync.manual import app_users, customers, requests
 from clubsync.manual.undo import undo
+from clubsync.store.database import Base
 from tests.support.club import Club
 from tests.support.erp_rules import ErpMachine, ids, letters, phones
 from tests.support.hands import Hands
@@ -237,10 +238,12 @@ class EngineMachine(ErpMachine):
         return self.club.number
 
     @property
-    def base(self) -> Any:
+    def base(self) -> Base:
         return self.club._base
 
-    def done(self, act: Callable[..., dict[str, Any]], *arguments: Any, **how: Any) -> int | None:
+    def done(
+        self, act: Callable[..., dict[str, Any]], *arguments: object, **how: object
+    ) -> int | None:
         """Do it; the id of what it made, or None where it was refused."""
         try:
             return int(act(self.base, self.club.config, *arguments, **how)["id"])
@@ -283,7 +286,9 @@ class EngineMachine(ErpMachine):
 
     # --- the app ------------------------------------------------------------------------------
 
-    def in_app(self, act: Callable[..., dict[str, Any]], *arguments: Any, **how: Any) -> int | None:
+    def in_app(
+        self, act: Callable[..., dict[str, Any]], *arguments: object, **how: object
+    ) -> int | None:
         try:
             return int(act(self.base, {self.me: self.club.config}, *arguments, **how)["id"])
         except ActionRejected as refusal:
@@ -359,7 +364,7 @@ class EngineMachine(ErpMachine):
                 found[(table, name)] = json.dumps(row, sort_keys=True)
         return found
 
-    def audit(self) -> list[tuple[Any, ...]]:
+    def audit(self) -> list[tuple[object, ...]]:
         return self.club.rows(
             "select run, customer, kind from sync.change where club = %s", self.me
         )

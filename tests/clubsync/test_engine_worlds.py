@@ -25,11 +25,11 @@ WORLDS = 6
 
 
 class ByHand:
-    """The base of a real club, as `World` changes it by hand."""
+    """The base of a real club, as `World` changes it by hand; that is all of the engine that it has."""
 
     def __init__(self, club: Club) -> None:
         self.club = club
-        self.base: dict[int, Any] = {}
+        self.base: dict[int, dict[str, Any]] = {}
 
     def add_by_hand(self, email: str, phone: str | None) -> int:
         return self.club.add_by_hand(email)
@@ -65,7 +65,7 @@ def show(club: Club, worlds: list[World], lost: set[str]) -> None:
     club.erp.lost = lost
 
 
-def said(customers: list[Customer]) -> dict[Any, tuple[Any, ...]]:
+def said(customers: list[Customer]) -> dict[int | None, tuple[object, ...]]:
     """The model's base in comparable words."""
     return {
         c.number: (c.erp_id, c.email, c.inside, sorted(c.groups), c.detached) for c in customers
@@ -95,9 +95,7 @@ def live(new_club: NewClub, seed: int, runs: int) -> None:
     club.erp.put("9", "anchor@x.fr")
     club.sync()
     anchor = club.erp.records["9"]
-    hands: Any = ByHand(
-        club
-    )  # what people do by hand is the engine's part here, and it has just that
+    hands = ByHand(club)
     worlds: list[World] = [EngineWorld(n, hands) for n in range(100, 100 + WORLDS)]
     for run in range(runs):
         if dice.random() < 0.3:
@@ -130,7 +128,7 @@ def compare(club: Club, worlds: list[World], lost: set[str], whole: bool) -> Non
     """The base is the model's, every email stands once, and who is out has a reason or a finding (R22)."""
     rows = [row for row in club.base().values() if row["erp_id"] not in ("0", "9")]
     numbers = {row["erp_id"]: row["id"] for row in rows if row["erp_id"]}
-    expected: dict[Any, tuple[Any, ...]] = {}
+    expected: dict[int | None, tuple[object, ...]] = {}
     for world in worlds:
         shown = {i: r for i, r in world.erp.items() if i not in lost}
         world.model.sync(Snapshot(shown, dict(world.groups), whole, club.now))

@@ -34,17 +34,17 @@ HEADER = "Nr;Mail;First;Last;Tel;Born;State;Groups;Parent;Since;Merged into;IBAN
 ANA = "7; Ana@X.org ;Ana;Ruiz;06 12 34 56 78;02/01/1990;active;g1|g2;;2026-01-01T08:00:00Z;;FR76"
 
 
-def read(folder: Path, **settings: Any) -> Reading:
+def read(folder: Path, **settings: object) -> Reading:
     return connector(
         "csv", folder, {"customers": "customers.csv", "fields": FIELDS, **settings}
     ).read()
 
 
-def rows(folder: Path, *lines: str, **kwargs: Any) -> None:
-    put(folder, "customers.csv", "\n".join((HEADER, *lines)) + "\n", **kwargs)
+def rows(folder: Path, *lines: str, at: datetime | None = None, rows: int | None = None) -> None:
+    put(folder, "customers.csv", "\n".join((HEADER, *lines)) + "\n", at=at, rows=rows)
 
 
-def statuses(folder: Path, *words: str, **settings: Any) -> list[tuple[str, str | None]]:
+def statuses(folder: Path, *words: str, **settings: object) -> list[tuple[str, str | None]]:
     """(status, status_raw) of people with these words in the status column."""
     put(
         folder,

@@ -27,7 +27,7 @@ NEW_YEARS_EVE, SPRING = 1798671600, 639007200
 
 
 def connector(
-    host: str, since: datetime | None = None, key: str | None = "key", **settings: Any
+    host: str, since: datetime | None = None, key: str | None = "key", **settings: object
 ) -> DolibarrConnector:
     return DolibarrConnector(
         Connection("c", host, None, key),
@@ -38,7 +38,7 @@ def connector(
     )
 
 
-def member(key: int, **more: Any) -> dict[str, Any]:
+def member(key: int, **more: object) -> dict[str, Any]:
     return {"id": str(key), "statut": "1", "typeid": "5", "need_subscription": "0", **more}
 
 
@@ -166,7 +166,7 @@ def test_what_an_unpaid_member_is_is_a_setting(written: Api) -> None:
 
 
 @pytest.mark.parametrize("end", [JSONResponse({"error": {"code": 404}}, 404), []])
-def test_an_older_version_ends_with_nobody(written: Api, end: Any) -> None:
+def test_an_older_version_ends_with_nobody(written: Api, end: object) -> None:
     """404, or an empty list; it knows no total."""
     written.answers[MEMBERS] = lambda a: (
         [member(3), member(5)] if a.query["sqlfilters"] == "(t.rowid:>:0)" else end

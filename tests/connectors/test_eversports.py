@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
-from connectors.eversports import LONG_AGO, periods, without
+from connectors.eversports import LONG_AGO, Span, periods, without
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.model import Reading
 from tests.support.drops import connector, people, put
@@ -30,7 +29,7 @@ def memberships(folder: Path, *lines: str) -> None:
     put(folder, "memberships.csv", "\n".join((MEMBERSHIPS, *lines)) + "\n")
 
 
-def read(folder: Path, **settings: Any) -> Reading:
+def read(folder: Path, **settings: object) -> Reading:
     return connector("eversports", folder, settings).read()
 
 
@@ -197,6 +196,9 @@ def test_what_is_no_period_is_kept_as_unread(cell: str) -> None:
     assert periods(pl.Series([cell], dtype=pl.String)).row(0) == (None, None, cell)
 
 
+Days = tuple[int | None, int | None]
+
+
 def day(n: int) -> date:
     return date(2026, 1, n)
 
@@ -215,9 +217,10 @@ def day(n: int) -> date:
         ((1, 20), (None, None), [(1, 20)]),
     ],
 )
-def test_a_pause_cut_out_of_a_span(span: Any, pause: Any, left: Any) -> None:
-    def days(pair: Any) -> Any:
-        return tuple(n and day(n) for n in pair)
+def test_a_pause_cut_out_of_a_span(span: Days, pause: Days, left: list[Days]) -> None:
+    def days(pair: Days) -> Span:
+        start, end = pair
+        return day(start) if start else None, day(end) if end else None
 
     assert without(days(span), days(pause)) == [days(pair) for pair in left]
 

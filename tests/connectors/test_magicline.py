@@ -22,7 +22,7 @@ PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)  # the 22nd in Paris
 
 
-def connector(host: str, key: str | None = "key", **settings: Any) -> MagiclineConnector:
+def connector(host: str, key: str | None = "key", **settings: object) -> MagiclineConnector:
     return MagiclineConnector(
         Connection("c", host, None, key),
         MagiclineSettings(**{"http": HttpLimits(attempts=1), **settings}),
@@ -31,7 +31,7 @@ def connector(host: str, key: str | None = "key", **settings: Any) -> MagiclineC
     )
 
 
-def customer(key: int, **more: Any) -> dict[str, Any]:
+def customer(key: int, **more: object) -> dict[str, Any]:
     return {"id": key, "status": "MEMBER", **more}
 
 

@@ -26,7 +26,10 @@ TOKEN = "/public/v6/usertoken/issue"
 
 
 def connector(
-    host: str, since: datetime | None = None, connection: Connection | None = None, **settings: Any
+    host: str,
+    since: datetime | None = None,
+    connection: Connection | None = None,
+    **settings: object,
 ) -> MindbodyConnector:
     return MindbodyConnector(
         connection or Connection("c", host, "staff", "secret", extra={"api_key": "key"}),
@@ -37,7 +40,7 @@ def connector(
     )
 
 
-def client(key: int, **more: Any) -> dict[str, Any]:
+def client(key: int, **more: object) -> dict[str, Any]:
     return {"UniqueId": key, "Id": f"B{key}", "Active": True, "Status": "Active", **more}
 
 

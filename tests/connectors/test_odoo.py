@@ -25,7 +25,10 @@ PARTNERS = "/json/2/res.partner"
 
 
 def connector(
-    host: str, since: datetime | None = None, connection: Connection | None = None, **settings: Any
+    host: str,
+    since: datetime | None = None,
+    connection: Connection | None = None,
+    **settings: object,
 ) -> OdooConnector:
     return OdooConnector(
         connection or Connection("c", host, "user", "key"),
@@ -36,7 +39,7 @@ def connector(
     )
 
 
-def partner(key: int, **more: Any) -> dict[str, Any]:
+def partner(key: int, **more: object) -> dict[str, Any]:
     empty = dict.fromkeys(("name", "email", "mobile", "phone", "country_code", "parent_id"), False)
     stamps = {"create_date": False, "write_date": False}
     flags = {"active": True, "is_company": False, "category_id": []}
@@ -46,7 +49,7 @@ def partner(key: int, **more: Any) -> dict[str, Any]:
 def answer(api: Api, *partners: dict[str, Any], fields: str = "mobile phone country_code") -> None:
     """These partners over JSON-2."""
 
-    def search(asked: Asked) -> Any:
+    def search(asked: Asked) -> object:
         body = json.loads(asked.body)
         if body["order"] == "id desc":
             return [{"id": max(p["id"] for p in partners)}] if partners else []
@@ -153,7 +156,7 @@ def test_errors_of_the_older_protocol(
 
 
 @pytest.mark.parametrize("user", [False, True, 0])
-def test_the_older_log_in_says_false(written: Api, user: Any) -> None:
+def test_the_older_log_in_says_false(written: Api, user: object) -> None:
     written.answers["/jsonrpc"] = {"jsonrpc": "2.0", "id": 0, "result": user}
     with pytest.raises(CredentialsRefused):
         connector(written.url, protocol="jsonrpc").read()

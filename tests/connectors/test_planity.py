@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ HEADER = (
 ZOE = "Lefèvre;Zoé;06 12 34 56 78;zoe@x.org;Femme;02/01/1990;1 rue X;75011;Paris;Non;allergique;03/01/2026"
 
 
-def read(folder: Path, *lines: str, encoding: str = "cp1252", **settings: Any) -> Reading:
+def read(folder: Path, *lines: str, encoding: str = "cp1252", **settings: object) -> Reading:
     put(folder, "clients.csv", ("\r\n".join((HEADER, *lines)) + "\r\n").encode(encoding))
     return connector("planity", folder, settings).read()
 

@@ -28,7 +28,7 @@ CLUB = Club("padel", PARIS, "FR")
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
-def connector(host: str, **settings: Any) -> PlaytomicConnector:
+def connector(host: str, **settings: object) -> PlaytomicConnector:
     chosen: dict[str, Any] = {"venue_id": "v", "http": HttpLimits(attempts=1), **settings}
     return PlaytomicConnector(
         Connection("c", host, "client", "secret"),
@@ -46,8 +46,8 @@ class Api:
     """Answers pages by cursor, or by a function of the request."""
 
     url: str = ""
-    pages: dict[str | None, Any] = field(default_factory=dict)
-    answer: Callable[[Request], Any] | None = None
+    pages: dict[str | None, object] = field(default_factory=dict)
+    answer: Callable[[Request], object] | None = None
     asked: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -82,7 +82,7 @@ def _anew(request: pytest.FixtureRequest) -> None:
         api.asked.clear()
 
 
-def player(key: str, **more: Any) -> dict[str, Any]:
+def player(key: str, **more: object) -> dict[str, Any]:
     return {"player_id": key, "name": f"Ana {key}", **more}
 
 
@@ -166,7 +166,7 @@ def test_benefits_of_other_keys_are_refused(api: Api) -> None:
 
 
 @pytest.mark.parametrize("expires", ["soon", "31/12/2026", 20261231, ["2026-12-31"]])
-def test_an_expiry_that_is_no_date_is_refused(api: Api, expires: Any) -> None:
+def test_an_expiry_that_is_no_date_is_refused(api: Api, expires: object) -> None:
     """Taken for "never" it would give access for ever (R3)."""
     held = {"benefit_id": "b1", "name": "Gold", "expires_at": expires}
     api.pages[None] = {"data": [player("a", benefits=[held])]}

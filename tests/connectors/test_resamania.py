@@ -25,7 +25,10 @@ CONTACTS, HELD, TOKEN = "/env/t/contacts", "/env/t/subscriptions", "/env/t/oauth
 
 
 def connector(
-    host: str, since: datetime | None = None, connection: Connection | None = None, **settings: Any
+    host: str,
+    since: datetime | None = None,
+    connection: Connection | None = None,
+    **settings: object,
 ) -> ResamaniaConnector:
     chosen = {"client_token": "t", "club": 7, "http": HttpLimits(attempts=1), **settings}
     return ResamaniaConnector(
@@ -37,11 +40,11 @@ def connector(
     )
 
 
-def contact(key: int, **more: Any) -> dict[str, Any]:
+def contact(key: int, **more: object) -> dict[str, Any]:
     return {"@id": f"/t/contacts/{key}", "state": "client", **more}
 
 
-def subscription(key: int, of: int, **more: Any) -> dict[str, Any]:
+def subscription(key: int, of: int, **more: object) -> dict[str, Any]:
     dates = {"validFrom": "2026-01-01", "validThrough": None}
     about = {"contact": {"@id": f"/t/contacts/{of}"}, "product": "Gold"}
     return {"@id": f"/t/subscriptions/{key}", **about, **dates, **more}

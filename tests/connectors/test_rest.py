@@ -47,7 +47,7 @@ class Api:
     """Answers with whatever the test's function makes of a request."""
 
     url: str = ""
-    answer: Callable[[Request], Any] = lambda _: []
+    answer: Callable[[Request], object] = lambda _: []
     asked: list[Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
 
@@ -77,7 +77,11 @@ def api(server: Api) -> Api:
 
 
 def connector(
-    api: Api, *, since: datetime | None = None, extra: dict[str, Any] | None = None, **settings: Any
+    api: Api,
+    *,
+    since: datetime | None = None,
+    extra: dict[str, Any] | None = None,
+    **settings: object,
 ) -> RestConnector:
     chosen = {**BARE, "customers": {"path": "/members"}, **settings}
     return RestConnector(
@@ -136,7 +140,7 @@ def test_oauth2_client_credentials(api: Api, client: str) -> None:
     given = iter(["one", "two"])
     good = {"Bearer two"}
 
-    def answer(request: Request) -> Any:
+    def answer(request: Request) -> object:
         if request.url.path == "/oauth/token":
             return {"access_token": next(given), "token_type": "Bearer"}
         known = request.headers.get("authorization") in good
@@ -174,7 +178,7 @@ def test_oauth2_refused(api: Api) -> None:
 def test_a_session_in_a_cookie(api: Api) -> None:
     """A log-in form, answered by a cookie that later requests bring back."""
 
-    def answer(request: Request) -> Any:
+    def answer(request: Request) -> object:
         if request.url.path == "/login":
             response = JSONResponse({"hello": True})
             response.set_cookie("sid", "abc")
@@ -209,17 +213,17 @@ def test_what_the_connection_lacks_is_said(api: Api) -> None:
 # Paginator ----------------------------------------------------------------------------------------
 
 
-def paged_by_number(request: Request) -> Any:
+def paged_by_number(request: Request) -> object:
     page, size = query(request, "page", "1"), query(request, "per", "3")
     return {"data": PEOPLE[(page - 1) * size :][:size], "meta": {"total": 7, "last": 3}}
 
 
-def paged_by_offset(request: Request) -> Any:
+def paged_by_offset(request: Request) -> object:
     # two at a time, whatever is asked for
     return {"data": PEOPLE[query(request, "skip") :][:2], "count": 7}
 
 
-def paged_by_cursor(request: Request) -> Any:
+def paged_by_cursor(request: Request) -> object:
     at, size = query(request, "after"), query(request, "n", "3")
     body: dict[str, Any] = {"data": PEOPLE[at : at + size]}
     if at + size < 7:
@@ -227,29 +231,29 @@ def paged_by_cursor(request: Request) -> Any:
     return body
 
 
-def paged_by_header(request: Request) -> Any:
+def paged_by_header(request: Request) -> object:
     at = query(request, "c")
     more = {"X-Next": str(at + 3)} if at + 3 < 7 else {}
     return JSONResponse(PEOPLE[at : at + 3], headers=more)
 
 
-def paged_by_link(request: Request) -> Any:
+def paged_by_link(request: Request) -> object:
     at, size = query(request, "at"), query(request, "per", "3")
     first = f'<{request.base_url}members?at=0>; rel="first"'
     more = f', <{request.base_url}members?at={at + size}>; rel="next"' if at + size < 7 else ""
     return JSONResponse(PEOPLE[at : at + size], headers={"Link": first + more})
 
 
-def paged_by_address(request: Request) -> Any:
+def paged_by_address(request: Request) -> object:
     at = query(request, "at")
     return {"items": PEOPLE[at : at + 3], "next": f"/members?at={at + 3}" if at + 3 < 7 else None}
 
 
-def paged_by_key(request: Request) -> Any:
+def paged_by_key(request: Request) -> object:
     return [p for p in PEOPLE if int(str(p["id"])) > query(request, "after")][:3]
 
 
-def paged_by_range(request: Request) -> Any:
+def paged_by_range(request: Request) -> object:
     first, last = request.headers["range"].removeprefix("rows=").split("-")
     rows = PEOPLE[int(first) : int(last) + 1]
     if not rows:
@@ -258,7 +262,7 @@ def paged_by_range(request: Request) -> Any:
     return JSONResponse(rows, 206, headers={"Content-Range": said})
 
 
-WAYS: dict[str, tuple[Callable[[Request], Any], dict[str, Any]]] = {
+WAYS: dict[str, tuple[Callable[[Request], object], dict[str, Any]]] = {
     "page": (
         paged_by_number,
         {
@@ -315,9 +319,9 @@ def test_every_way_of_paging_is_certified(api: Api, way: str) -> None:
 def test_a_page_that_comes_for_ever_ends(api: Api, way: str) -> None:
     """The first page again and again: ended, and not certified."""
     answer, listing = WAYS[way]
-    kept: list[Any] = []
+    kept: list[object] = []
 
-    def stuck(request: Request) -> Any:
+    def stuck(request: Request) -> object:
         kept[:] = kept or [answer(request)]
         return kept[0]
 
@@ -327,7 +331,7 @@ def test_a_page_that_comes_for_ever_ends(api: Api, way: str) -> None:
     assert reading.certificate.pages <= 3
 
 
-def doubts(api: Api, **listing: Any) -> str:
+def doubts(api: Api, **listing: object) -> str:
     reading = connector(api, customers={"path": "/members", **listing}).read()
     assert not reading.certificate.complete
     return " ".join(reading.certificate.doubts)
@@ -348,7 +352,7 @@ def test_somebody_leaves_while_we_read(api: Api) -> None:
     """The rows equal the last total, and somebody was skipped all the same: the total moved."""
     left = list(PEOPLE)
 
-    def answer(request: Request) -> Any:
+    def answer(request: Request) -> object:
         rows = {"data": left[query(request, "skip") :][:3], "count": len(left)}
         if len(left) == 7:
             del left[0]
@@ -362,7 +366,7 @@ def test_somebody_leaves_while_we_read(api: Api) -> None:
 def test_a_total_that_counts_less_than_the_list_has(api: Api) -> None:
     """It counts the active ones, and is reached on a page's last row: what follows is looked at all the same."""
 
-    def answer(request: Request) -> Any:
+    def answer(request: Request) -> object:
         return {"data": PEOPLE[query(request, "after") :][:3], "active": 6}
 
     api.answer = answer
@@ -377,7 +381,7 @@ def test_a_cursor_that_never_shows_is_not_understood(api: Api) -> None:
     assert "named no next page" in doubts(api, records="data", paging=paging)
     paging["at"] = "next"
 
-    def two(request: Request) -> Any:
+    def two(request: Request) -> object:
         if query(request, "n") == 1:
             return {"data": PEOPLE[:1], "next": "1"}
         return {"data": PEOPLE[:2]}
@@ -397,7 +401,7 @@ def test_a_round_number_in_one_answer_looks_like_a_limit(api: Api) -> None:
 def test_the_end_that_is_a_404(api: Api) -> None:
     """Dolibarr's older versions answer so behind the last page (docs/erps/dolibarr.md)."""
 
-    def answer(request: Request) -> Any:
+    def answer(request: Request) -> object:
         rows = PEOPLE[query(request, "page") * 3 :][:3]
         return rows or JSONResponse({"error": "none"}, 404)
 
@@ -410,7 +414,7 @@ def test_the_end_that_is_a_404(api: Api) -> None:
 def test_a_post_with_its_parameters_in_the_body(api: Api) -> None:
     """Square's search: filters and cursor in the body."""
 
-    def answer(_: Request) -> Any:
+    def answer(_: Request) -> object:
         asked = json.loads(api.bodies[-1])
         at = int(asked.get("cursor", 0))
         return {"customers": PEOPLE[at : at + 3], "cursor": str(at + 3) if at + 3 < 7 else None}
@@ -441,9 +445,9 @@ def test_our_key_goes_to_nobody_else(api: Api, address: str) -> None:
 # Records, fields, status --------------------------------------------------------------------------
 
 
-def one(api: Api, record: dict[str, Any], **settings: Any) -> dict[str, Any]:
+def one(api: Api, record: dict[str, Any], **settings: object) -> dict[str, Any]:
     api.answer = lambda _: [record]
-    reading = connector(api, **settings).read()
+    reading = connector(api, since=None, extra=None, **settings).read()
     return reading.customers.row(0, named=True)
 
 
@@ -584,7 +588,7 @@ def test_a_group_that_ends_on_no_day_is_loud(api: Api) -> None:
 def test_half_of_the_memberships_are_none(api: Api) -> None:
     """A second list that is not whole would take groups away from who is on its lost pages."""
 
-    def answer(request: Request) -> Any:
+    def answer(request: Request) -> object:
         if request.url.path == "/members":
             return PEOPLE
         page = query(request, "page")
@@ -602,7 +606,7 @@ def test_half_of_the_memberships_are_none(api: Api) -> None:
 def test_memberships_of_strangers(api: Api) -> None:
     """A join by the wrong id joins nobody, which would take everybody's groups away."""
 
-    def answer(request: Request) -> Any:
+    def answer(request: Request) -> object:
         return PEOPLE if request.url.path == "/members" else [{"who": "x-1", "plan": "a"}]
 
     api.answer = answer
@@ -665,7 +669,7 @@ def test_check_names_the_setting(
     plan = {"code": "gold", "ends": "whenever"}
     rows = [{**p, "tags": [], "plan": plan} for p in PEOPLE]
 
-    def answer(request: Request) -> Any:
+    def answer(request: Request) -> object:
         if request.url.path == "/plans":
             return [{"id": 12, "name": "Gold"}]
         if request.url.path == "/nowhere":
@@ -746,7 +750,7 @@ ERRORS = {
         ("Ana Ruiz", ErpUnreachable),
     ],
 )
-def test_errors_in_a_200(api: Api, error: Any, raised: type[ConnectorError]) -> None:
+def test_errors_in_a_200(api: Api, error: object, raised: type[ConnectorError]) -> None:
     """They mean what the same status would; the ERP's text is not passed on."""
     api.answer = lambda _: {"error": error, "rows": []}
     with pytest.raises(raised) as told:
@@ -772,7 +776,7 @@ def test_a_session_that_ran_out_in_a_200(api: Api) -> None:
     given = iter("abc")
     old: set[str] = set()
 
-    def answer(request: Request) -> Any:
+    def answer(request: Request) -> object:
         if request.url.path == "/login":
             return {"session": next(given)}
         session = request.headers["x-session"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,7 +24,7 @@ SEARCH, GROUPS = "/v2/customers/search", "/v2/customers/groups"
 
 
 def connector(
-    host: str, since: datetime | None = None, token: str | None = "token", **settings: Any
+    host: str, since: datetime | None = None, token: str | None = "token", **settings: object
 ) -> SquareConnector:
     return SquareConnector(
         Connection("c", host, None, token),
@@ -117,7 +116,7 @@ def test_an_answer_without_a_total_is_none(written: Api) -> None:
 
 def test_groups_in_pages_or_not_at_all(written: Api) -> None:
     """A group that is missing on the list would be an unknown one (R3)."""
-    pages: dict[str | None, Any] = {
+    pages: dict[str | None, object] = {
         None: {"groups": [{"id": "1", "name": "A"}], "cursor": "x"},
         "x": {"groups": [{"id": "2", "name": "B"}]},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +18,10 @@ from connectors.sdk.errors import (
     SettingsWrong,
 )
 from connectors.sdk.http import Http, HttpLimits
+from connectors.sdk.model import Reading
 from connectors.tryton import TrytonConnector, TrytonSettings
+from connectors.tryton.queries import Domain, Queries
+from connectors.tryton.records import RecordPage
 from connectors.tryton.rest import Rest
 from sandbox.tryton import Feeder, TrytonError
 from sandbox.world import ClubSpec, World
@@ -38,7 +42,7 @@ def erp(tryton: Tryton) -> Tryton:
 
 
 def connector(
-    erp: Tryton, url: str | None = None, since: datetime | None = None, **settings: Any
+    erp: Tryton, url: str | None = None, since: datetime | None = None, **settings: object
 ) -> TrytonConnector:
     return TrytonConnector(
         Connection("c", url or erp.url, erp.login, erp.password),
@@ -49,13 +53,19 @@ def connector(
     )
 
 
-def over_rest(erp: Tryton, key: str, url: str | None = None, **settings: Any) -> TrytonConnector:
-    made = connector(erp, url, protocol="rest", **settings)
+def over_rest(
+    erp: Tryton,
+    key: str,
+    url: str | None = None,
+    since: datetime | None = None,
+    **settings: object,
+) -> TrytonConnector:
+    made = connector(erp, url, since, protocol="rest", **settings)
     made.connection = Connection("c", url or erp.url, None, key)
     return made
 
 
-def party(erp: Tryton, name: str | None, *emails: str, **values: Any) -> int:
+def party(erp: Tryton, name: str | None, *emails: str, **values: object) -> int:
     """Create a party with these emails, in their order; returns its id."""
     mechanisms = [{"type": "email", "value": e} for e in emails]
     created: list[int] = erp.client.model(
@@ -224,15 +234,15 @@ def test_only_customers(erp: Tryton) -> None:
 class Between(TrytonConnector):
     """Lets something happen after every page."""
 
-    happens: Any = None
+    happens: Callable[[], object]
 
-    def _page(self, *args: Any, **kwargs: Any) -> Any:
-        page = super()._page(*args, **kwargs)
+    def _page(self, queries: Queries, domain: Domain, relation: int | None) -> RecordPage:
+        page = super()._page(queries, domain, relation)
         self.happens()
         return page
 
 
-def reading_while(erp: Tryton, happens: Any) -> Any:
+def reading_while(erp: Tryton, happens: Callable[[], object]) -> Reading:
     read = connector(erp)
     between = Between(read.connection, TrytonSettings(page=2), CLUB, now=lambda: NOW)
     between.happens = happens
@@ -357,9 +367,9 @@ def stamp(erp: Tryton, *ids: int) -> datetime:
     return max(latest) + timedelta(microseconds=1)
 
 
-def changed(erp: Tryton, since: datetime, **settings: Any) -> set[str]:
+def changed(erp: Tryton, since: datetime, **settings: object) -> set[str]:
     """Who is among the changes."""
-    reading = connector(erp, since=since, changes=True, **{"overlap": 0, **settings}).read()
+    reading = connector(erp, None, since, changes=True, **{"overlap": 0, **settings}).read()
     assert reading.since == since
     assert not reading.certificate.complete
     return set(reading.customers["erp_id"])
@@ -474,7 +484,7 @@ def test_rest_with_more_ids_than_an_address_takes(
 def test_rest_counts_on_where_the_server_stops(erp: Tryton, written: Api) -> None:
     """Beyond ten times what was asked for it says `*`."""
 
-    def records(asked: Asked) -> Any:
+    def records(asked: Asked) -> object:
         wanted = asked.headers.get("range")
         if wanted is None:
             return [{"id": 3}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,7 +32,7 @@ MEMBERS = "/api/v1/club/7/member"
 
 
 def connector(
-    host: str, connection: Connection | None = None, **settings: Any
+    host: str, connection: Connection | None = None, **settings: object
 ) -> VirtuagymConnector:
     return VirtuagymConnector(
         connection or Connection("c", host, None, "club-key", extra={"api_key": "api-key"}),
@@ -41,7 +42,7 @@ def connector(
     )
 
 
-def member(key: int, **more: Any) -> dict[str, Any]:
+def member(key: int, **more: object) -> dict[str, Any]:
     return {"member_id": key, "active": True, **more}
 
 
@@ -58,7 +59,7 @@ def nested(*members: dict[str, Any], remaining: int = 0, code: int = 200) -> dic
 
 
 @pytest.mark.parametrize("envelope", [flat, nested])
-def test_fields(written: Api, envelope: Any) -> None:
+def test_fields(written: Api, envelope: Callable[..., dict[str, Any]]) -> None:
     """Every field that is read, and what becomes of it, in either envelope."""
     written.answers[MEMBERS] = envelope(
         member(
@@ -111,7 +112,7 @@ def test_what_is_asked(written: Api, caplog: pytest.LogCaptureFixture) -> None:
     assert "club-key" not in caplog.text
 
 
-def held(**flags: Any) -> dict[str, Any]:
+def held(**flags: object) -> dict[str, Any]:
     return {
         "membership_id": 5,
         "membership_name": "Gold",
@@ -176,7 +177,9 @@ def test_a_remainder_that_never_comes(written: Api) -> None:
 
 @pytest.mark.parametrize("http", [200, 420])
 @pytest.mark.parametrize("envelope", [flat, nested])
-def test_nobody_is_an_empty_list(written: Api, envelope: Any, http: int) -> None:
+def test_nobody_is_an_empty_list(
+    written: Api, envelope: Callable[..., dict[str, Any]], http: int
+) -> None:
     """420 "No member found"."""
     written.answers[MEMBERS] = lambda _: JSONResponse(envelope(code=420), http)
     reading = connector(written.url).read()
@@ -196,7 +199,7 @@ def test_nobody_is_an_empty_list(written: Api, envelope: Any, http: int) -> None
 )
 @pytest.mark.parametrize("envelope", [flat, nested])
 def test_the_envelope_s_own_status(
-    written: Api, envelope: Any, code: int, error: type[Exception]
+    written: Api, envelope: Callable[..., dict[str, Any]], code: int, error: type[Exception]
 ) -> None:
     """Whatever HTTP says."""
     somebody = [member(1)] if code == 420 else []

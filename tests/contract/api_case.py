@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, Unpack
 
 from starlette.applications import Starlette
 
 from connectors.registry import connector_class
 from connectors.sdk.base import Connection, Connector
-from connectors.sdk.http import HttpLimits
 from sandbox.faults import Fault, Faults
-from tests.contract.case import CLUB, KINDS, Erp, Kind, Someone
+from tests.contract.case import CLUB, KINDS, Erp, FaultOptions, Kind, Someone, limits
 from tests.support.servers import Recorder, serving
 
 E = TypeVar("E", bound="ApiErp")
@@ -87,9 +86,8 @@ class ApiErp(Erp):
             if self.id_of(record) == erp_id:
                 record[self.email_key] = email
 
-    def connector(self, *, secret: str | None = None, **settings: Any) -> Connector[Any]:
-        quick = {"attempts": 2, "backoff": 0.01, "longest_wait": 0.1}
-        http = HttpLimits(**{**quick, **settings.pop("http", {})})
+    def connector(self, *, secret: str | None = None, **settings: object) -> Connector[Any]:
+        http = limits(settings)
         cls = connector_class(self.erp)
         return cls(
             self.connection(self.secret if secret is None else secret),
@@ -107,7 +105,7 @@ class ApiErp(Erp):
         assert self.recorder is not None
         return self.recorder.times[0]
 
-    def fault(self, kind: str, **how: Any) -> None:
+    def fault(self, kind: str, **how: Unpack[FaultOptions]) -> None:
         self.faults.set(NAME, Fault(kind=kind, **how))
 
 

@@ -10,13 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from connectors.sdk.base import Club, Connector
 from connectors.sdk.errors import ConnectorError
+from connectors.sdk.http import HttpLimits
 from tests.support.servers import Recorder
 
 #: value of every field of an ERP that the sync does not need; it must not appear anywhere (R19).
@@ -90,6 +91,21 @@ def crowd(n: int) -> list[Someone]:
     ]
 
 
+class FaultOptions(TypedDict, total=False):
+    """What `sandbox.faults.Fault` takes beside its kind."""
+
+    from_page: int
+    times: int
+    wait: float
+
+
+def limits(settings: dict[str, object]) -> HttpLimits:
+    """Few attempts and short pauses; what the check says of `http` goes before, and out of the settings."""
+    given = settings.pop("http", {})
+    assert isinstance(given, dict)
+    return HttpLimits(**{"attempts": 2, "backoff": 0.01, "longest_wait": 0.1, **given})
+
+
 class Erp(ABC):
     """One club on a running ERP. :param recorder: the requests it received; None for files."""
 
@@ -104,7 +120,7 @@ class Erp(ABC):
         """Change one email and nothing else: no stamp, if the ERP can do that."""
 
     @abstractmethod
-    def connector(self, *, secret: str | None = None, **settings: Any) -> Connector[Any]:
+    def connector(self, *, secret: str | None = None, **settings: object) -> Connector[Any]:
         """A new connector of that club, with small pages, short pauses and few attempts.
 
         :param secret: instead of the right one.
@@ -125,7 +141,7 @@ class Erp(ABC):
     def changed_at(self) -> datetime:
         """What `as_of` must not be later than: the first request since `put`, or the file's own time."""
 
-    def fault(self, kind: str, **how: Any) -> None:
+    def fault(self, kind: str, **how: Unpack[FaultOptions]) -> None:
         """Activate a fault of `sandbox.faults`; files do what is closest to it."""
         raise NotImplementedError
 

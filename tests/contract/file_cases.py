@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import pytest
 
@@ -19,7 +19,7 @@ from connectors.sdk.base import Connection, Connector
 from connectors.sdk.errors import ConnectorError, FileBroken
 from sandbox import exports, file_faults
 from sandbox.sftp import Server
-from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone
+from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, FaultOptions, Kind, Someone
 
 SECRET = "s3cret-of-the-drop"
 
@@ -90,7 +90,7 @@ class FileErp(Erp):
         self.people = [replace(p, email=email) if _id(p.key) == erp_id else p for p in self.people]
         self.write()
 
-    def connector(self, *, secret: str | None = None, **settings: Any) -> Connector[Any]:
+    def connector(self, *, secret: str | None = None, **settings: object) -> Connector[Any]:
         host = f"file://{self.folder}"
         if secret is not None:
             host = f"{self.drop.server.url}{self.name}"
@@ -103,7 +103,7 @@ class FileErp(Erp):
     def changed_at(self) -> datetime:
         return datetime.fromtimestamp((self.folder / self.file).stat().st_mtime, tz=UTC)
 
-    def fault(self, kind: str, **how: Any) -> None:
+    def fault(self, kind: str, **how: Unpack[FaultOptions]) -> None:
         path = self.folder / self.file
         rows = path.with_name(path.name + ".rows")
         match kind:

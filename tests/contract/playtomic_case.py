@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar, Unpack, cast
 
 import pytest
 
 from connectors.playtomic.connector import PlaytomicConnector, PlaytomicSettings
 from connectors.sdk.base import Connection
-from connectors.sdk.http import HttpLimits
 from sandbox.faults import Fault, Faults
 from sandbox.playtomic import Player
-from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone
+from tests.contract.case import (
+    CANARY,
+    CLUB,
+    KINDS,
+    ConnectorCase,
+    Erp,
+    FaultOptions,
+    Kind,
+    Someone,
+    limits,
+)
 from tests.support.servers import Recorder
 
 SECRET = "s3cret-of-playtomic"
@@ -46,10 +55,8 @@ class PlaytomicErp(Erp):
             if player["player_id"] == erp_id:
                 player["email"] = email
 
-    def connector(self, *, secret: str | None = None, **settings: Any) -> PlaytomicConnector:
-        http = HttpLimits(
-            **{"attempts": 2, "backoff": 0.01, "longest_wait": 0.1, **settings.pop("http", {})}
-        )
+    def connector(self, *, secret: str | None = None, **settings: object) -> PlaytomicConnector:
+        http = limits(settings)
         return PlaytomicConnector(
             Connection("c", self.url, "client", SECRET if secret is None else secret),
             PlaytomicSettings(**{"venue_id": "venue", "page": 3, "http": http, **settings}),
@@ -66,12 +73,12 @@ class PlaytomicErp(Erp):
         assert self.recorder is not None
         return self.recorder.times[0]
 
-    def fault(self, kind: str, **how: Any) -> None:
+    def fault(self, kind: str, **how: Unpack[FaultOptions]) -> None:
         self.faults.set("venue", Fault(kind=kind, **how))
 
 
 def _player(person: Someone, i: int, names: Mapping[str, str]) -> Player:
-    player: Any = {
+    player = {
         "player_id": f"u-{person.key}",
         "name": " ".join(filter(None, (person.first_name, person.last_name))),
         "email": person.email,
@@ -92,8 +99,7 @@ def _player(person: Someone, i: int, names: Mapping[str, str]) -> Player:
             for h in person.groups
         ],
     }
-    shown: Player = player
-    return shown
+    return cast(Player, player)  # with keys that clubsync has to drop
 
 
 class PlaytomicCase(ConnectorCase):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import pytest
 from ruamel.yaml import YAML
@@ -15,7 +15,17 @@ from connectors.rest import RestConnector, RestSettings
 from connectors.sdk.base import Connection
 from sandbox.courtside import Place
 from sandbox.faults import Fault, Faults
-from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone
+from tests.contract.case import (
+    CANARY,
+    CLUB,
+    KINDS,
+    ConnectorCase,
+    Erp,
+    FaultOptions,
+    Kind,
+    Someone,
+    limits,
+)
 from tests.support.servers import Recorder
 
 SECRET = "s3cret-of-courtside"
@@ -67,9 +77,8 @@ class CourtsideErp(Erp):
             if str(person["no"]) == erp_id:
                 person["mail"] = email
 
-    def connector(self, *, secret: str | None = None, **settings: Any) -> RestConnector:
-        http = {"attempts": 2, "backoff": 0.01, "longest_wait": 0.1, **settings.pop("http", {})}
-        chosen = {**example(), "http": http, **settings}
+    def connector(self, *, secret: str | None = None, **settings: object) -> RestConnector:
+        chosen = {**example(), "http": limits(settings), **settings}
         chosen["customers"]["paging"]["size"] = 3
         return RestConnector(
             Connection("c", self.url, "reader", SECRET if secret is None else secret),
@@ -87,7 +96,7 @@ class CourtsideErp(Erp):
         assert self.recorder is not None
         return self.recorder.times[0]
 
-    def fault(self, kind: str, **how: Any) -> None:
+    def fault(self, kind: str, **how: Unpack[FaultOptions]) -> None:
         self.faults.set("club", Fault(kind=kind, **how))
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from connectors.registry import CONNECTORS, connector_class
 from tests.contract.case import ConnectorCase
@@ -46,13 +45,13 @@ def sections(module: ModuleType) -> list[tuple[str, list[str]]]:
     return out
 
 
-def is_check(function: Callable[..., Any]) -> bool:
+def is_check(function: Callable[..., None]) -> bool:
     """Whether it is held against every connector."""
     return "case" in inspect.signature(function).parameters
 
 
-def _check(module: ModuleType, name: str) -> Callable[..., Any]:
-    check: Callable[..., Any] = getattr(module, f"test_{name}")
+def _check(module: ModuleType, name: str) -> Callable[..., None]:
+    check: Callable[..., None] = getattr(module, f"test_{name}")
     return check
 
 
@@ -73,7 +72,7 @@ def page(cases: Sequence[ConnectorCase], module: ModuleType) -> str:
     return "\n".join(parts)
 
 
-def _sentence(check: Callable[..., Any]) -> str:
+def _sentence(check: Callable[..., None]) -> str:
     doc = inspect.getdoc(check) or ""
     return " ".join(doc.split()).replace("|", "\\|")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import logging
 import uuid
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -72,8 +71,8 @@ def expected(case: ConnectorCase, fault: str, usual: type[ConnectorError]) -> ty
 
 def cells(reading: Reading) -> str:
     """Everything in the reading, as text."""
-    frames: Iterable[Any] = (reading.customers, reading.groups)
-    return " ".join(str(row) for frame in frames for row in frame.rows()) + str(
+    rows = [*reading.customers.rows(), *reading.groups.rows()]
+    return " ".join(map(str, rows)) + str(
         (reading.certificate, reading.columns, reading.conflicting_ids)
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -36,7 +35,7 @@ def erp(server: Hostile) -> Hostile:
     return server
 
 
-def connector(erp: Hostile, path: str, seconds: float = 60, **listing: Any) -> RestConnector:
+def connector(erp: Hostile, path: str, seconds: float = 60, **listing: object) -> RestConnector:
     settings = {
         "customers": {
             "path": f"/{path}",

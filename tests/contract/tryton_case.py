@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import pytest
 
 from connectors.sdk.base import Connection
-from connectors.sdk.http import HttpLimits
 from connectors.tryton import TrytonConnector, TrytonSettings
 from sandbox.faults import Fault, Faults
 from tests.contract.api_case import STATIC_KEY
-from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Kind, Someone
+from tests.contract.case import (
+    CANARY,
+    CLUB,
+    KINDS,
+    ConnectorCase,
+    Erp,
+    FaultOptions,
+    Kind,
+    Someone,
+    limits,
+)
 from tests.support.servers import Recorder
 from tests.support.tryton import Tryton
 
@@ -89,10 +98,8 @@ class TrytonErp(Erp):
         after = self.tryton.search("party.party", [["id", "=", int(erp_id)]], ["write_date"])
         assert before == after, "the party's own stamp moved: Tryton has changed"
 
-    def connector(self, *, secret: str | None = None, **settings: Any) -> TrytonConnector:
-        http = HttpLimits(
-            **{"attempts": 2, "backoff": 0.01, "longest_wait": 0.1, **settings.pop("http", {})}
-        )
+    def connector(self, *, secret: str | None = None, **settings: object) -> TrytonConnector:
+        http = limits(settings)
         # Another user name for a wrong login: Tryton slows down users whose login failed.
         login = "admin" if secret is None else "nobody"
         chosen = {"page": 3, "guardian_relation": CHILD_OF, "http": http, **settings}
@@ -111,7 +118,7 @@ class TrytonErp(Erp):
     def changed_at(self) -> datetime:
         return self.recorder.times[0]
 
-    def fault(self, kind: str, **how: Any) -> None:
+    def fault(self, kind: str, **how: Unpack[FaultOptions]) -> None:
         self.faults.set("club", Fault(kind=kind, **how))
 
 
@@ -127,8 +134,8 @@ class TrytonRestErp(TrytonErp):
             self.key = self.tryton.application_key()
         return self.key
 
-    def connector(self, *, secret: str | None = None, **settings: Any) -> TrytonConnector:
-        made = super().connector(protocol="rest", **settings)
+    def connector(self, *, secret: str | None = None, **settings: object) -> TrytonConnector:
+        made = super().connector(secret=None, protocol="rest", **settings)
         key = self.secret if secret is None else secret
         made.connection = Connection("c", self.url, None, key)
         return made

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.airflow import have_a_home
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +23,7 @@ os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
 
 
 @pytest.fixture(scope="session")
-def dags() -> dict[str, Any]:
+def dags() -> dict[str, DAG]:
     """Dag id to Dag, of all that lie in dags/, with the project's own clubs.yaml."""
     from airflow.dag_processing.dagbag import DagBag
 

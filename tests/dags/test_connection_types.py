@@ -10,9 +10,9 @@ import threading
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from connectors.registry import CONNECTORS, connector_class
 from connectors.sdk.forms import FORMS, WEBHOOK_SECRET, form_of
@@ -142,7 +142,7 @@ class World:
         path.write_text("\n".join(["clubs:", *(f"  - {{{line}}}" for line in lines)]))
         self.monkeypatch.setenv("CLUBSYNC_CONFIG", str(path))
 
-    def connection(self, conn_id: str, erp: str, host: str, **more: Any) -> None:
+    def connection(self, conn_id: str, erp: str, host: str, **more: object) -> None:
         value = json.dumps({"conn_type": f"clubsync_{erp}", "host": host, **more})
         self.monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", value)
 
@@ -262,7 +262,7 @@ def test_nobody_waits_for_a_server_that_hangs(
 
     go_on = threading.Event()
 
-    def hang(*_: Any, **__: Any) -> str:
+    def hang(*_: object, **__: object) -> str:
         go_on.wait(30)
         return "At last."
 
@@ -299,7 +299,7 @@ def test_a_fault_of_ours_is_told_without_its_words(
     """An error's message may quote an address with credentials in it; so may a line of source."""
     from connectors.eversports import EversportsConnector
 
-    def fault(self: Any) -> str:
+    def fault(_: object) -> str:
         raise RuntimeError(f"sftp://ann:{SECRET}@host")
 
     monkeypatch.setattr(EversportsConnector, "check", fault)
@@ -356,7 +356,7 @@ def _passed_on(body: bytes, path: str = "/api/v2/connections/test") -> tuple[byt
         {"type": "http.request", "body": body[half:], "more_body": False},
     ]
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         got = b""
         while True:
             message = await receive()
@@ -367,10 +367,10 @@ def _passed_on(body: bytes, path: str = "/api/v2/connections/test") -> tuple[byt
         assert int(length) == len(got)
         seen.append((got, tested_id.get()))
 
-    async def receive() -> Any:
+    async def receive() -> Message:
         return parts.pop(0)
 
-    async def send(message: Any) -> None: ...
+    async def send(message: Message) -> None: ...
 
     headers = [(b"content-length", str(len(body)).encode())]
     scope = {"type": "http", "method": "POST", "path": path, "headers": headers}

@@ -10,6 +10,7 @@ from typing import Any
 import pendulum
 import pytest
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG
 
 from clubsync.config import load_config
 from connectors.registry import CONNECTORS
@@ -20,21 +21,21 @@ KNOWN_TAGS = {"clubsync", "sync", "one", "holds", "upkeep", *CONNECTORS}
 HEAVY = {"pandas", "polars", "great_expectations", "fastapi", "pyarrow", "clubsync.store.database"}
 
 
-def _serialized(dag: Any) -> dict[str, Any]:
+def _serialized(dag: DAG) -> dict[str, Any]:
     from airflow.serialization.serialized_objects import DagSerialization
 
     return dict(DagSerialization.to_dict(dag))
 
 
 @pytest.fixture
-def syncs(dags: dict[str, Any]) -> list[Any]:
+def syncs(dags: dict[str, DAG]) -> list[DAG]:
     """The Dags that run by themselves, one per ERP."""
     return [
         dag for dag_id, dag in dags.items() if dag_id in {f"sync_{c.erp}" for c in CONFIG.clubs}
     ]
 
 
-def test_every_erp_with_clubs_has_its_dag(dags: dict[str, Any]) -> None:
+def test_every_erp_with_clubs_has_its_dag(dags: dict[str, DAG]) -> None:
     assert {f"sync_{club.erp}" for club in CONFIG.clubs} <= set(dags)
 
 
@@ -43,7 +44,7 @@ def test_every_connector_has_a_dag_file() -> None:
     assert {f"sync_{name}" for name in CONNECTORS} <= files
 
 
-def test_owner_tags_and_words_for_support(dags: dict[str, Any]) -> None:
+def test_owner_tags_and_words_for_support(dags: dict[str, DAG]) -> None:
     for dag_id, dag in dags.items():
         assert {task.owner for task in dag.tasks} == {"data-engineering"}, dag_id
         assert "clubsync" in dag.tags, dag_id
@@ -52,7 +53,7 @@ def test_owner_tags_and_words_for_support(dags: dict[str, Any]) -> None:
         assert dag.catchup is False, dag_id
 
 
-def test_a_scheduled_run_has_an_interval_that_is_not_empty(syncs: list[Any]) -> None:
+def test_a_scheduled_run_has_an_interval_that_is_not_empty(syncs: list[DAG]) -> None:
     from airflow.serialization.serialized_objects import DagSerialization
 
     for dag in syncs:
@@ -63,25 +64,26 @@ def test_a_scheduled_run_has_an_interval_that_is_not_empty(syncs: list[Any]) -> 
         assert interval.end > interval.start, dag.dag_id
 
 
-def test_one_run_at_a_time_per_erp(syncs: list[Any]) -> None:
+def test_one_run_at_a_time_per_erp(syncs: list[DAG]) -> None:
     assert {dag.max_active_runs for dag in syncs} == {1}
 
 
-def test_no_task_can_run_for_ever(dags: dict[str, Any]) -> None:
+def test_no_task_can_run_for_ever(dags: dict[str, DAG]) -> None:
     for dag in dags.values():
         for task in dag.tasks:
             waits_for_a_person = isinstance(task, HITLOperator)
             assert task.execution_timeout or waits_for_a_person, f"{dag.dag_id}.{task.task_id}"
 
 
-def test_r15_a_question_waits_without_waking(dags: dict[str, Any]) -> None:
+def test_r15_a_question_waits_without_waking(dags: dict[str, DAG]) -> None:
     """Airflow 3.3 loses an answer that is given while the task looks; one lost all the same is asked again."""
     task = dags["held_changes"].get_task("decide")
+    assert isinstance(task, HITLOperator)
     assert task.response_timeout is None
     assert task.retries
 
 
-def test_the_form_offers_the_clubs_by_name(syncs: list[Any]) -> None:
+def test_the_form_offers_the_clubs_by_name(syncs: list[DAG]) -> None:
     for dag in syncs:
         ours = {c.id: c.name for c in CONFIG.clubs if f"sync_{c.erp}" == dag.dag_id}
         clubs = dag.params.get_param("clubs").schema
@@ -91,7 +93,7 @@ def test_the_form_offers_the_clubs_by_name(syncs: list[Any]) -> None:
         assert dag.params["full"] is False
 
 
-def test_only_the_leaf_says_whether_the_run_is_red(syncs: list[Any]) -> None:
+def test_only_the_leaf_says_whether_the_run_is_red(syncs: list[DAG]) -> None:
     for dag in syncs:
         leaves = [task.task_id for task in dag.tasks if not task.downstream_task_ids]
         assert leaves == ["outcome"]
@@ -100,7 +102,7 @@ def test_only_the_leaf_says_whether_the_run_is_red(syncs: list[Any]) -> None:
         assert {"due", "load", "retry_club"} <= outcome.upstream_task_ids
 
 
-def test_parsing_twice_gives_the_same_dag(dags: dict[str, Any]) -> None:
+def test_parsing_twice_gives_the_same_dag(dags: dict[str, DAG]) -> None:
     """Else each parse would make a new version of it."""
     from airflow.dag_processing.dagbag import DagBag
 

@@ -23,7 +23,7 @@ from plugins.orchestration.failures import ClubFailed, ClubRetryPolicy, explain_
 END = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
 
 
-def step(club: str, error: str | None = None, **fields: Any) -> Step:
+def step(club: str, error: str | None = None, **fields: object) -> Step:
     """A club's step, done or failed."""
     made = sync_tasks._lost(club, club.title())
     made.update({"error": error, "remedy": None, "runbook": None, "counts": {"addition": 2}})
@@ -36,7 +36,7 @@ class Engine:
 
     def __init__(self, *answers: Step) -> None:
         self.answers = {answer["club"]: answer for answer in answers}
-        self.asked: list[Any] = []
+        self.asked: list[tuple[object, ...]] = []
 
     def due(self, erp: str, at: datetime, clubs: Sequence[str] | None = None) -> list[str]:
         self.asked.append((erp, at, clubs))
@@ -129,7 +129,7 @@ def test_a_club_of_another_erp_is_refused(engine: Engine, context: dict[str, Any
 
 
 def test_a_batch_bears_the_names_of_its_clubs(clubs_yaml: Path) -> None:
-    def label(given: Any) -> str:
+    def label(given: object) -> str:
         return sync_tasks.instance_label(SimpleNamespace(op_args=(), op_kwargs={"clubs": given}))
 
     assert label(["paris", "lyon"]) == "Boulder Paris, Yoga Lyon"
@@ -187,7 +187,9 @@ def test_waits_stay_within_two_minutes_and_half_the_cadence(cadence: timedelta) 
 def test_retry_policy() -> None:
     policy = ClubRetryPolicy(waits(timedelta(minutes=5)))
 
-    def decide(try_number: int = 1, max_tries: int = 3, **fields: Any) -> tuple[str, float | None]:
+    def decide(
+        try_number: int = 1, max_tries: int = 3, **fields: object
+    ) -> tuple[str, float | None]:
         failure = ClubFailed(step("paris", "Why.", **fields))
         decision = policy.evaluate(failure, try_number, max_tries)
         delay = decision.retry_delay.total_seconds() if decision.retry_delay else None
@@ -214,7 +216,9 @@ def test_green_when_nobody_was_due(clubs_yaml: Path) -> None:
 
 
 @pytest.mark.parametrize("loaded", [[[step("lyon", "It answered 500.")]], [None], None])
-def test_red_when_a_club_finally_failed(loaded: Any, clubs_yaml: Path) -> None:
+def test_red_when_a_club_finally_failed(
+    loaded: list[list[Step] | None] | None, clubs_yaml: Path
+) -> None:
     with pytest.raises(AirflowFailException, match="1 of 1 clubs were not synced"):
         sync_tasks.report([["lyon"]], loaded, [])
 

@@ -75,7 +75,7 @@ class Stack:
 
         return until(ended)
 
-    def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Ask the club base."""
         settings = dotenv_values(self.var / "clubsync.env")
         url = str(settings["CLUBSYNC_DATABASE"]).replace("+psycopg", "")

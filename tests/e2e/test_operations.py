@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +27,9 @@ def _session() -> requests.Session:
     return session
 
 
-def _call(stack: Stack, user: str, method: str, path: str, **kwargs: Any) -> requests.Response:
+def _call(
+    stack: Stack, user: str, method: str, path: str, body_: Mapping[str, object] | None = None
+) -> requests.Response:
     """Any request to Airflow's server, logged in as that user."""
     url = f"http://127.0.0.1:{stack.environment['CLUBSYNC_PORT']}"
     passwords = json.loads((stack.var / "airflow" / "passwords.json").read_text())
@@ -34,7 +37,7 @@ def _call(stack: Stack, user: str, method: str, path: str, **kwargs: Any) -> req
         login = {"username": user, "password": passwords[user]}
         token = session.post(f"{url}/auth/token", json=login, timeout=60).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return session.request(method, url + path, headers=headers, timeout=120, **kwargs)
+        return session.request(method, url + path, headers=headers, timeout=120, json=body_)
 
 
 # --- R15: a hold is a question -----------------------------------------------------------------
@@ -74,7 +77,7 @@ def _answer(stack: Stack, user: str, question: dict[str, Any], option: str) -> r
         f"/taskInstances/decide/{instance['map_index']}/hitlDetails"
     )
     body = {"chosen_options": [option], "params_input": {"comment": "They have left."}}
-    return _call(stack, user, "PATCH", path, json=body)
+    return _call(stack, user, "PATCH", path, body)
 
 
 def _state_of(stack: Stack, question: dict[str, Any]) -> str:
@@ -142,7 +145,7 @@ def _backfill(stack: Stack, first: datetime, last: datetime, *, backwards: bool)
         "max_active_runs": 4,
         "dag_run_conf": {},
     }
-    answer = _call(stack, "support", "POST", "/api/v2/backfills", json=body)
+    answer = _call(stack, "support", "POST", "/api/v2/backfills", body)
     assert answer.ok, answer.text
     number = answer.json()["id"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ class Hands:
         self.count += 1
         return f"p{self.count}@example.com"
 
-    def _enter(self, call: Any) -> int:
+    def _enter(self, call: Callable[..., Any]) -> int:
         email = self._email()
         (made,) = call(
             "party.party",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.support.club import Club
+from tests.support.rules import NewClub
 
 EMAILS = [f"p{n}@x.fr" for n in range(6)]
 STATUSES = ("active", "active", "active", "former", "unknown")
@@ -91,14 +91,14 @@ def _check(club: Club, dice: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_r16_older_snapshots_change_nothing(new_club: Callable[..., Club], seed: int) -> None:
+def test_r16_older_snapshots_change_nothing(new_club: NewClub, seed: int) -> None:
     """ "replays and backfills in any order, any number of times, beside live runs, leave the base as it is"."""
     _check(new_club(), random.Random(seed))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_r16_two_hundred_histories(new_club: Callable[..., Club]) -> None:
+def test_r16_two_hundred_histories(new_club: NewClub) -> None:
     """The same for 200 random histories."""
     for seed in range(1000, 1200):
         _check(new_club(), random.Random(seed))

@@ -63,11 +63,11 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def asked_by_role() -> Callable[[Request], Any]:
+def asked_by_role() -> Callable[[Request], object]:
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.security import resolve_user_from_token
 
-    async def who(request: Request) -> Any:
+    async def who(request: Request) -> object:
         role = request.headers.get("X-Test-Role")
         if role is None:
             return await resolve_user_from_token(None)
@@ -82,7 +82,7 @@ def site(
     shared_base: Base,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    asked_by_role: Callable[[Request], Any],
+    asked_by_role: Callable[[Request], object],
 ) -> Iterator[Site]:
     """Two clubs that were read twice: people came, left, changed their email; one list is held."""
     from airflow.api_fastapi.app import create_auth_manager

@@ -47,7 +47,7 @@ class Studio:
         )
         self.url = ""
 
-    def put(self, key: int, email: str, **fields: Any) -> None:
+    def put(self, key: int, email: str, **fields: object) -> None:
         """Enter a client, or edit one."""
         self.clients[key] = {
             "UniqueId": key,
@@ -59,7 +59,7 @@ class Studio:
             **fields,
         }
 
-    def sync(self, minutes: float = 5, **how: Any) -> Step:
+    def sync(self, minutes: float = 5, *, full: bool = False) -> Step:
         """That much later, one run; it must go well."""
         self.now += timedelta(minutes=minutes)
         self._patch.setenv("CLUBSYNC_NOW", self.now.isoformat())
@@ -80,7 +80,7 @@ class Studio:
                 conn_id, self.url, "staff", "secret", extra={"api_key": "key"}
             ),
         )
-        (step,) = pipeline.sync([self.id], "test", **how)
+        (step,) = pipeline.sync([self.id], "test", full=full)
         assert step["error"] is None, step["error"]
         return step
 

@@ -41,6 +41,9 @@ SECRET = "s3cret-of-the-club"
 _clubs = itertools.count(1)
 
 
+Progress = Callable[[str, str, int, int | None], None]
+
+
 class Gym:
     """A club on Virtuagym, whose members the test edits."""
 
@@ -84,15 +87,13 @@ class Gym:
     def store(self) -> Store:
         return Store(str(self.folder))
 
-    def sync(self, **how: Any) -> Step:
+    def sync(self, progress: Progress = lambda *_: None, *, full: bool = False) -> Step:
         """A run, which must go well; the requests that it made are in `asked`."""
-        step = self.attempt(**how)
+        step = self.attempt(progress, full=full)
         assert step["error"] is None, step["error"]
         return step
 
-    def attempt(
-        self, progress: Callable[[str, str, int, int | None], None] = lambda *_: None, **how: Any
-    ) -> Step:
+    def attempt(self, progress: Progress = lambda *_: None, *, full: bool = False) -> Step:
         """A run."""
         self.asked.forget()
         pipeline = Pipeline(
@@ -102,7 +103,7 @@ class Gym:
             resolve=lambda _: self.connection,
             progress=progress,
         )
-        (step,) = pipeline.sync([self.id], "test", **how)
+        (step,) = pipeline.sync([self.id], "test", full=full)
         return step
 
     def broken_off(self, after: int = 10) -> Step:

@@ -12,9 +12,12 @@ from clubsync.manual.undo import undo
 from tests.support.club import Club
 
 
-def _undo(club: Club, run: int | None, **how: Any) -> dict[str, Any]:
+def _undo(
+    club: Club, run: int | None, *, dry_run: bool = False, list_hash: str | None = None
+) -> dict[str, Any]:
     assert run is not None
-    return undo(club._base, Config(clubs=(club.config,)), run, by="somebody", **how)
+    config = Config(clubs=(club.config,))
+    return undo(club._base, config, run, by="somebody", dry_run=dry_run, list_hash=list_hash)
 
 
 def _busy_run(club: Club) -> int:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from clubsync import model
-from clubsync.load import transaction
+from clubsync.load import customers as load_customers
 from clubsync.model import Policy
 from clubsync.store import packages, record_index
 from clubsync.store.packages import stored_plan
@@ -75,7 +75,7 @@ def test_r19_a_fault_of_ours_tells_where_not_whom(
             )
         return 0
 
-    monkeypatch.setattr(transaction.customers, "writing", broken)
+    monkeypatch.setattr(load_customers, "writing", broken)
     step = club.attempt()
     assert "A fault in clubsync itself (UniqueViolation)" in (step["error"] or "")
     assert "test_r19_silence.py" in caplog.text

@@ -22,7 +22,7 @@ PHONE, BORN = "+33639980101", date(1984, 5, 17)
 SIMILAR = {"SIMILAR_RECORD"}
 
 
-def card(**fields: Any) -> dict[str, Any]:
+def card(**fields: object) -> dict[str, Any]:
     """Marie Dupont's card, with what differs."""
     return {"first_name": "Marie", "last_name": "Dupont", "phone": PHONE, **fields}
 

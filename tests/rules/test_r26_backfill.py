@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,9 +19,10 @@ from connectors.sdk.errors import ErpUnreachable
 from tests.support.club import Club
 
 FIVE = timedelta(minutes=5)
+Interval = tuple[datetime, datetime]
 
 
-def _intervals(start: datetime, count: int) -> list[tuple[datetime, datetime]]:
+def _intervals(start: datetime, count: int) -> list[Interval]:
     return [(start + n * FIVE, start + (n + 1) * FIVE) for n in range(count)]
 
 
@@ -32,7 +32,7 @@ def _fill(club: Club, start: datetime, end: datetime) -> Step:
     return step
 
 
-def _orders() -> dict[str, Callable[[list[Any]], list[Any]]]:
+def _orders() -> dict[str, Callable[[list[Interval]], list[Interval]]]:
     return {
         "forwards": list,
         "backwards": lambda of: of[::-1],

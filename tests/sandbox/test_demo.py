@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from clubsync.connections import parse
 from connectors.registry import CONNECTORS, connector_class
 from connectors.sdk.base import Club
 from connectors.sdk.errors import ConnectorError, FileBroken, RateLimited
+from connectors.sdk.model import Reading
 from sandbox.demo import CLUBS, Sandbox, clubs_yaml, connections
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,14 +86,16 @@ def health(sandbox: Sandbox) -> dict[str, Any]:
     return said
 
 
-def wait_until(condition: Any, process: subprocess.Popen[bytes] | None = None) -> None:
+def wait_until(
+    condition: Callable[[], object], process: subprocess.Popen[bytes] | None = None
+) -> None:
     """Until it holds; pytest's own limit ends a wait for ever."""
     while not condition():
         assert process is None or process.poll() is None, "the sandbox ended"
         time.sleep(0.05)
 
 
-def read(sandbox: Sandbox, club_id: str) -> Any:
+def read(sandbox: Sandbox, club_id: str) -> Reading:
     (club,) = [c for c in load_config(ROOT / "config" / "clubs.yaml").clubs if c.id == club_id]
     value = connections(sandbox)[f"AIRFLOW_CONN_{club.connection.upper()}"]
     cls = connector_class(club.erp)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -31,7 +30,7 @@ class Api:
     """Answers by path: JSON, a response, or what a function makes of the request."""
 
     url: str = ""
-    answers: dict[str, Any | Response | Callable[[Asked], Any]] = field(default_factory=dict)
+    answers: dict[str, object | Callable[[Asked], object]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
     def paths(self) -> list[str]:

@@ -11,7 +11,6 @@ import asyncio
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
@@ -85,7 +84,7 @@ class BadLine:
     def _heads(self) -> bool:
         return self.dice.random() < 0.5
 
-    def _note(self, **what: Any) -> None:
+    def _note(self, **what: object) -> None:
         with Path(ctx.options.bad_notes).open("a") as notes:
             notes.write(json.dumps(what) + "\n")
 

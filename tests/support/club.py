@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, Unpack
 
 import pytest
 
@@ -47,7 +47,7 @@ class Erp:
         #: who changed of late, of an ERP that can be asked for changes only; None: it cannot.
         self.changed: set[str] | None = None
 
-    def put(self, id: str, email: str | None = None, **fields: Any) -> None:
+    def put(self, id: str, email: str | None = None, **fields: object) -> None:
         """Add a record, or replace the one of that id.
 
         :param fields: canonical fields; `groups` takes ids, or (id, until), or (id, since, until).
@@ -61,7 +61,7 @@ class Erp:
             **fields,
         }
 
-    def change(self, id: str, **fields: Any) -> None:
+    def change(self, id: str, **fields: object) -> None:
         """Change some fields of a record."""
         self.records[id] |= fields
 
@@ -147,6 +147,16 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "connector_class", connector_class)
 
 
+class Attempt(TypedDict, total=False):
+    """What `Club.attempt` takes."""
+
+    certified: bool
+    as_of: datetime | None
+    lost: tuple[str, ...]
+    conflicting: tuple[str, ...]
+    dry_run: bool
+
+
 class Club:
     """One club on the real engine.
 
@@ -154,7 +164,7 @@ class Club:
     """
 
     def __init__(
-        self, base: Base, store: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any
+        self, base: Base, store: Path, monkeypatch: pytest.MonkeyPatch, **settings: object
     ) -> None:
         self.id = f"club-{next(_clubs)}"
         self.erp = Erp()
@@ -167,7 +177,7 @@ class Club:
 
     # --- running ------------------------------------------------------------------------------
 
-    def configure(self, **settings: Any) -> None:
+    def configure(self, **settings: object) -> None:
         """Change the club's entry in clubs.yaml."""
         self._settings |= settings
 
@@ -223,7 +233,7 @@ class Club:
         self.last = step
         return step
 
-    def sync(self, **how: Any) -> Step:
+    def sync(self, **how: Unpack[Attempt]) -> Step:
         """`attempt`, which must go well."""
         step = self.attempt(**how)
         assert step["error"] is None, step["error"]
@@ -301,7 +311,7 @@ class Club:
         with self.driver() as driver:
             return why(driver, self.number, self.config, who)
 
-    def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Any question to the data base, as this club."""
         with self.driver() as driver:
             return driver.execute(statement, parameters or None).fetchall()

@@ -6,11 +6,21 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 from zoneinfo import ZoneInfo
 
 from connectors.registry import connector_class
 from connectors.sdk.base import Club, Connection, Connector
+from connectors.sdk.model import Reading
+
+
+class DropOptions(TypedDict, total=False):
+    """What a `FileDrop` takes beside its connection."""
+
+    timeout: float
+    max_bytes: int
+    until: datetime
+
 
 PARIS = Club(id="paris-11", timezone=ZoneInfo("Europe/Paris"), country="FR")
 
@@ -47,6 +57,6 @@ def connector(
     )
 
 
-def people(reading: Any) -> dict[str, dict[str, Any]]:
+def people(reading: Reading) -> dict[str, dict[str, Any]]:
     """erp_id -> the record."""
     return {row["erp_id"]: row for row in reading.customers.iter_rows(named=True)}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import pytest
 
@@ -12,7 +12,11 @@ from clubsync.store import embedded
 from clubsync.store.database import Base
 from tests.support.club import Club, install
 
-NewClub = Callable[..., Club]
+
+class NewClub(Protocol):
+    """Makes clubs; takes fields of their entry in clubs.yaml."""
+
+    def __call__(self, **settings: object) -> Club: ...
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +33,7 @@ def shared_base(postgres: embedded.Server) -> Iterator[Base]:
 
 @pytest.fixture
 def new_club(shared_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewClub:
-    """Makes clubs; takes fields of their entry in clubs.yaml.
+    """As its type says.
 
     App users belong to no club: those of earlier tests go, with what hangs on them.
     """
@@ -37,7 +41,7 @@ def new_club(shared_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with shared_base.transaction() as driver:
         driver.execute("truncate base.app_user cascade")
 
-    def make(**settings: Any) -> Club:
+    def make(**settings: object) -> Club:
         return Club(shared_base, tmp_path / "snapshots", monkeypatch, **settings)
 
     return make

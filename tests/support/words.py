@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TypedDict
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,18 @@ class Record:
     replaced_by: str | None = None
     phone: str | None = None
     former: bool = False
+
+
+class Fields(TypedDict, total=False):
+    """Some fields of a record, to change."""
+
+    email: str | None
+    status: str
+    groups: Mapping[str, date | None]
+    guardian: str | None
+    replaced_by: str | None
+    phone: str | None
+    former: bool
 
 
 Groups = Mapping[str, bool | None]

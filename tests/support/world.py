@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
-from typing import Any
+from typing import Any, Protocol, Unpack
 
-from tests.support.memory import Memory
 from tests.support.model import Model
-from tests.support.words import Customer, Record
+from tests.support.words import Customer, Fields, Record
 
 IDS = [str(i) for i in range(1, 6)]
 LETTERS = ["a", "b", "c"]
@@ -18,12 +17,22 @@ PHONES = [None, "+33600000001", "+33600000002"]
 STATUSES = ["active", "active", "active", "active", "archived", "unknown"]
 
 
+class Engine(Protocol):
+    """The base, by number, and what people do to it by hand."""
+
+    base: dict[int, dict[str, Any]]
+
+    def add_by_hand(self, email: str, phone: str | None) -> int: ...
+
+    def detach(self, number: int) -> None: ...
+
+
 @dataclass
 class World:
     """One club. Ids, emails and groups bear its number, so that many fit into one plan."""
 
     number: int
-    engine: Memory
+    engine: Engine
     model: Model = field(default_factory=Model)
     erp: dict[str, Record] = field(default_factory=dict)
     users: int = 0
@@ -49,7 +58,7 @@ class World:
         old = self.erp.get(self.id(i), Record(None))
         self.erp[self.id(i)] = replace(old, email=email, status=status)
 
-    def change(self, i: str, **fields: Any) -> None:
+    def change(self, i: str, **fields: Unpack[Fields]) -> None:
         if self.id(i) in self.erp:
             self.erp[self.id(i)] = replace(self.erp[self.id(i)], **fields)
 
@@ -130,7 +139,7 @@ class World:
         phone = dice.choice(PHONES)
         ends = [None, None, today, today + timedelta(1), today + timedelta(3)]
         held = {g: dice.choice(ends) for g in dice.sample([*GROUPS, "nowhere"], dice.randint(0, 2))}
-        acts: list[tuple[str, tuple[Any, ...]]] = [
+        acts: list[tuple[str, tuple[object, ...]]] = [
             ("put", (i, letter, dice.choice(STATUSES))),
             ("put", (j, dice.choice(LETTERS), "active")),
             ("vanish", (i,)),
@@ -166,14 +175,14 @@ class World:
             if c.number is None and c.erp_id:
                 c.number = numbers.get(c.erp_id)
 
-    def expected(self) -> dict[int | None, tuple[Any, ...]]:
+    def expected(self) -> dict[int | None, tuple[object, ...]]:
         return {
             c.number: (c.erp_id, c.email, c.inside, c.groups, c.phone, c.detached, c.user)
             for c in self.model.base
         }
 
 
-def found(engine: Memory) -> dict[int, tuple[Any, ...]]:
+def found(engine: Engine) -> dict[int, tuple[object, ...]]:
     """The engine's base in the words of `World.expected`."""
     return {
         n: (
@@ -189,7 +198,7 @@ def found(engine: Memory) -> dict[int, tuple[Any, ...]]:
     }
 
 
-def check(engine: Memory, before: set[int]) -> None:
+def check(engine: Engine, before: set[int]) -> None:
     """What holds of any base, whatever the rules decide."""
     rows = list(engine.base.values())
     assert before <= set(engine.base)  # R1, R5: kept for ever, never deleted

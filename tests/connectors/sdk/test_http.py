@@ -78,7 +78,7 @@ def server() -> Iterator[Server]:
 
         do_GET = do_POST = answer  # noqa: N815  # names of the base class
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -106,7 +106,7 @@ def http(
     sleep: Callable[[float], None] = lambda _: None,
     login: Callable[[Http], str] | None = None,
     headers: dict[str, str] | None = None,
-    **limits: Any,
+    **limits: object,
 ) -> Http:
     return Http(
         f"http://127.0.0.1:{server.port}",
@@ -400,7 +400,7 @@ def test_connections_at_a_time(server: Server) -> None:
             self.end_headers()
             self.wfile.write(b'{"n": 1}')
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
@@ -460,7 +460,7 @@ def test_an_error_in_a_200_is_treated_like_a_status(server: Server) -> None:
     """A temporary error is tried again; a long wait is passed on."""
     server.answers = [Answer(body=b'{"n": 0}'), Answer()]
 
-    def check(found: Any) -> None:
+    def check(found: Found) -> None:
         if found.n == 0:
             raise ErpUnreachable("Not now.")
         if found.n == 2:
@@ -509,7 +509,7 @@ def tls(tmp_path: Path) -> Iterator[tuple[int, Path, Event]]:
                     over.wait(0.02)
                 self.wfile.write(b'{"n": 1}')
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -528,7 +528,7 @@ def test_over_tls(tls: tuple[int, Path, Event], monkeypatch: pytest.MonkeyPatch)
     """Who the server is, is checked; and a drip is cut there too."""
     port, file, _ = tls
 
-    def reader(**limits: Any) -> Http:
+    def reader(**limits: object) -> Http:
         return Http(f"https://127.0.0.1:{port}", "Testerp", HttpLimits(**limits), now=lambda: NOW)
 
     with reader() as conversation, pytest.raises(ErpUnreachable, match="certificate"):

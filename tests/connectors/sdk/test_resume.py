@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,9 +49,24 @@ class Paper(Bookmark):
         return copy
 
 
-def client(written: Api, paper: Bookmark | None, **how: Any) -> Http:
-    limits = HttpLimits(attempts=1, **how.pop("limits", {}))
-    return Http(written.url, "ERP", limits, now=lambda: NOW, bookmark=paper, **how)
+def client(
+    written: Api,
+    paper: Bookmark | None,
+    *,
+    login: Callable[[Http], str | Mapping[str, str]] | None = None,
+    stored_fields: FieldFilter | None = None,
+    stored_headers: Sequence[str] = (),
+) -> Http:
+    return Http(
+        written.url,
+        "ERP",
+        HttpLimits(attempts=1),
+        login=login,
+        now=lambda: NOW,
+        bookmark=paper,
+        stored_fields=stored_fields,
+        stored_headers=stored_headers,
+    )
 
 
 class Inner(msgspec.Struct, rename="camel"):
@@ -93,10 +108,10 @@ def test_a_stored_response_is_not_requested_again(written: Api) -> None:
         ),
     ],
 )
-def test_another_request_is_not_the_end_of_a_walk(
-    written: Api, other: Callable[[Http], Any]
+def test_another_question_is_no_end_of_a_walk(
+    written: Api, other: Callable[[Http], object]
 ) -> None:
-    """It is not a `ConnectorError`: a walk would treat that as its end and keep what came before."""
+    """It is no `ConnectorError`: a walk that took it for one would keep what came before."""
     written.answers |= {"/a": {"id": 1}, "/b": {"id": 2}}
     paper = Paper()
     client(written, paper).json("GET", "/a", Someone, params={"page": 1})
@@ -215,7 +230,7 @@ def within(settings: dict[str, Any]) -> timedelta | None:
     return RestConnector(Connection("c", "http://x"), made, CLUB, now=lambda: NOW).resumable_for
 
 
-def paged(**paging: Any) -> dict[str, Any]:
+def paged(**paging: object) -> dict[str, Any]:
     return {"path": "/p", "records": "p", **paging}
 
 

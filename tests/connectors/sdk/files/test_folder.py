@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import pytest
 
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ErpUnreachable, FileBroken, FileMissing, SettingsWrong
 from connectors.sdk.files.folder import FileDrop
-from tests.support.drops import put
+from tests.support.drops import DropOptions, put
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EARLIER = NOON - timedelta(hours=1)
 
 
-def drop(folder: Path | str, **options: Any) -> FileDrop:
+def drop(folder: Path | str, **options: Unpack[DropOptions]) -> FileDrop:
     host = folder.as_uri() if isinstance(folder, Path) else folder
     return FileDrop(Connection("boulder", host), **options)
 
@@ -95,7 +95,7 @@ class Meanwhile(FileDrop):
 
     path: Path
 
-    def _read(self, fs: Any, name: str) -> bytes:
+    def _read(self, fs: object, name: str) -> bytes:
         data = super()._read(fs, name)
         self.happens()
         return data

@@ -54,8 +54,8 @@ def connection(server: Server) -> Connection:
     return Connection("boulder", f"{server.url}club", "club", "s3cret")
 
 
-def read(connection: Connection, pattern: str = "customers-*.csv", **options: Any) -> Content:
-    with FileDrop(connection, timeout=options.pop("timeout", 20), **options) as drop:
+def read(connection: Connection, pattern: str = "customers-*.csv", timeout: float = 20) -> Content:
+    with FileDrop(connection, timeout=timeout) as drop:
         return drop.read_newest(pattern)
 
 

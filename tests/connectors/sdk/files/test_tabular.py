@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
 
 import polars as pl
 import pytest
@@ -17,10 +16,17 @@ from tests.support.workbooks import workbook
 
 
 def parse(
-    data: str | bytes, name: str = "customers.csv", rows: int | None = None, **options: Any
+    data: str | bytes,
+    name: str = "customers.csv",
+    rows: int | None = None,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    sheet: int = 0,
 ) -> tabular.Table:
     raw = data.encode() if isinstance(data, str) else data
-    return tabular.parse(Content(name, raw, datetime.now(UTC), rows), **options)
+    content = Content(name, raw, datetime.now(UTC), rows)
+    return tabular.parse(content, delimiter=delimiter, encoding=encoding, sheet=sheet)
 
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
