@@ -165,9 +165,10 @@ def test_r24_an_undone_change(club: Club) -> None:
     club.erp.put("2", "ben@x.fr")
     club.sync()
     club.erp.change("1", status="archived")
-    step = club.sync()
+    run = club.sync()["run"]
+    assert run is not None
     assert club.why("1")["situation"] == Situation.INACTIVE
-    undo(club._base, Config(clubs=(club.config,)), step["run"], by="somebody")
+    undo(club._base, Config(clubs=(club.config,)), run, by="somebody")
     assert club.why("1")["situation"] == Situation.UNDONE
 
 
