@@ -23,12 +23,13 @@ down: ## stop everything
 status: install ## show the processes and their health
 	@$(BIN)/python -m stack status
 
-lint: install ## check style, types and import rules
+lint: install ## check style, types, import rules and wording
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PYTHONWARNINGS=ignore:resource_tracker $(BIN)/sqlfluff lint -q --processes 0 sql
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m stack.prose
 
 prose: install ## check the wording of everything people read (docs/vocabulary.yaml)
 	$(BIN)/python -m stack.prose

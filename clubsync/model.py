@@ -250,7 +250,7 @@ class Plan:
 class Planned:
     """What `diff` hands on: the plan, whole, as it is shown, approved and loaded.
 
-    :param held: `HELD`: access losses that wait for a person (R15); not in the plan.
+    :param held: `HELD`: access losses awaiting approval (R15); not in the plan.
     :param unseen: erp_ids of affected records that the snapshot does not show and may not speak of (R14).
     :param limit: access losses that pass the guard in 24 hours.
     :param customers: in the Customers group before.

@@ -1,18 +1,18 @@
 """Interrupted readings, and how the next reading resumes them (R14; see `connectors.sdk.resume`).
 
-The answers that a reading has had so far lie below `_unfinished/` of the store, a folder for each reading and a
-file for each answer, written whole or not at all. They are personal data, for a few minutes: of an answer
-only what the sync needs (R19), in the folder of the snapshots, gone when the reading is done, when somebody is
-erased (R20: what an ERP goes on sending of them lies there again, while a later reading lasts), when the club is
-removed (R28), and when the reading's time is over, by whoever comes by: the club's next reading, or upkeep, every
-minute. Of the questions there are keyed hashes only: some hold keys.
+The responses that a reading has received are stored below `_unfinished/` of the store: a folder for each reading
+and a file for each response, written whole or not at all. They are personal data for a few minutes. Of a response
+only what the sync needs is kept (R19). A folder is removed when its reading is done, when somebody is erased (R20;
+what an ERP still sends of them is stored again while a later reading lasts), when the club is removed (R28), and
+when the reading has expired: by the club's next reading, or by upkeep, which runs every minute. Requests are
+stored as keyed hashes only, because some contain keys.
 
-Only what was asked of the same address, with the same log-in and the same settings, in the same epoch, is gone
-on with, and only while nobody has asked for the club anew (R27) or read it whole: they would be told of what was
-before they came.
+A reading is resumed only for the same address, the same credentials and the same settings, in the same epoch, and
+only while nobody has asked for the club again (R27) or read it completely: they would get data from before they
+asked.
 
-Two processes that read one club at a time may come upon the same folder. That does no harm: each question
-follows from the answers before it, and what is no answer to the next one is left alone.
+Two processes that read one club at the same time may use the same folder. That does no harm: each request follows
+from the responses before it, and a response that does not belong to the next request is ignored.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ log = logging.getLogger(__name__)
 
 #: below the store's root; no club's id has an underscore.
 ROOT = "_unfinished"
-#: answers from which on they are written: fewer are sooner asked for again.
+#: responses from which on they are stored: fewer are requested again sooner.
 WORTH = 8
-#: an answer that repeats one of our keys is not kept; what is shorter than this is no key.
+#: a response that contains one of our keys is not stored; a shorter value is not a key.
 _KEY = 12
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OURS = re.compile(r"([a-z0-9-]+)_(\d+)_(\d+)_([0-9a-f]+)")
@@ -51,10 +51,10 @@ _OURS = re.compile(r"([a-z0-9-]+)_(\d+)_(\d+)_([0-9a-f]+)")
 
 @dataclass(frozen=True)
 class Folder:
-    """Where one reading's answers lie; all that has to be known of them stands in its name.
+    """Where the responses of one reading are stored; its name says all that has to be known about them.
 
-    :param ends: when its time is over.
-    :param asked: keyed hash of whom was asked for what.
+    :param ends: when it expires.
+    :param asked: keyed hash of the address, the credentials and the settings.
     """
 
     club: str
@@ -72,7 +72,7 @@ class Folder:
 
 
 def folders(store: Store, club: str | None = None) -> list[Folder]:
-    """All there are, or a club's, the oldest first."""
+    """All folders, or those of a club, the oldest first."""
     names = store.names(ROOT, f"{club}_" if club else "")
     parts = [ours.groups() for name in names if (ours := _OURS.fullmatch(name))]
     found = [Folder(of, _moment(begun), _moment(ends), asked) for of, begun, ends, asked in parts]
@@ -80,7 +80,7 @@ def folders(store: Store, club: str | None = None) -> list[Folder]:
 
 
 def sweep(store: Store, now: datetime) -> int:
-    """Remove what no reading may go on with any more; how many there were."""
+    """Remove expired folders; returns how many."""
     over = [folder for folder in folders(store) if folder.ends <= now]
     for folder in over:
         store.remove(folder.path)
@@ -88,7 +88,7 @@ def sweep(store: Store, now: datetime) -> int:
 
 
 def forget(store: Store, club: str) -> None:
-    """Remove all of a club's."""
+    """Remove all folders of a club."""
     for folder in folders(store, club):
         store.remove(folder.path)
 
@@ -105,9 +105,9 @@ class Kept(Bookmark):
     """A bookmark in the store.
 
     :param place: when a reading began -> the folder to write to.
-    :param folder: the one to go on with; None: the reading begins.
-    :param secrets: what no file may hold.
-    :param worth: answers from which on they are written.
+    :param folder: the one to resume; None: the reading starts.
+    :param secrets: values that no file may contain.
+    :param worth: responses from which on they are stored.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Kept(Bookmark):
         worth: int = WORTH,
     ) -> None:
         super().__init__(folder.begun if folder else None)
-        #: answers that are the ERP's own, of this reading.
+        #: responses that came from the ERP in this reading.
         self.asked = 0
         self._store, self._key, self._place, self._worth = store, key, place, worth
         self._secrets = [s.encode() for one in secrets for s in (one, quote_plus(one))]
@@ -133,7 +133,7 @@ class Kept(Bookmark):
 
     @property
     def kept(self) -> int:
-        """Answers that were there when the reading began."""
+        """Responses that were stored when the reading started."""
         return len(self._names)
 
     @property
@@ -163,14 +163,14 @@ class Kept(Bookmark):
             return
         folder = self._folder
         if self._there and not self._store.names(ROOT, folder.name):
-            # somebody was erased meanwhile: nothing of theirs is written again
+            # somebody was erased meanwhile: nothing of theirs is stored again
             self._close()
             return
         try:
             for name, content in self._waiting:
                 self._store.put(folder.path, name, content)
         except OSError as error:
-            log.warning("%s: answers are not kept (%s)", folder.club, type(error).__name__)
+            log.warning("%s: responses are not stored (%s)", folder.club, type(error).__name__)
             self._close()
             return
         self._there = True
@@ -185,14 +185,14 @@ class Kept(Bookmark):
         self._waiting.clear()
 
     def remove(self) -> None:
-        """The reading is done, or nothing can be made of it."""
+        """The reading is done, or cannot be used."""
         self._close()
         if self._there:
             self._store.remove(self._folder.path)
 
 
 def _in_order(names: Sequence[str]) -> list[str]:
-    """The files from the first one on, without a gap."""
+    """The files from the first one, up to the first gap."""
     whole = [name for name in names if not name.endswith(".part")]
     return [
         name
@@ -204,9 +204,9 @@ def _in_order(names: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The unfinished readings of one club.
+    """The interrupted readings of one club.
 
-    :param key: the club's own, of its keyed hashes.
+    :param key: the club's key for its keyed hashes.
     """
 
     store: Store
@@ -218,15 +218,15 @@ class Shelf:
     def read(
         self, make: Callable[[], Connector[Any]], now: datetime, fresh_from: datetime | None
     ) -> Reading:
-        """Read the club; go on with a reading that broke off, where there is one and that is sound.
+        """Read the club; resume an interrupted reading where there is one and that is sound.
 
-        What comes of going on, and is not whole, is not believed: the club is read from its beginning then. So a
-        cursor that the ERP has forgotten costs one question. What broke off because the ERP could not be reached
-        stays for the next.
+        A resumed reading that is not complete is discarded, and the club is read from the start. So a cursor that
+        the ERP has forgotten costs one request. A reading that was interrupted because the ERP could not be reached
+        stays for the next one.
 
         :param make: a new connector.
-        :param fresh_from: what began before is not gone on with.
-        :raises ConnectorError: as `Connector.read`, and where going on brought not one answer more.
+        :param fresh_from: a reading that started before is not resumed.
+        :raises ConnectorError: as `Connector.read`, and where resuming brought no further response.
         """
         connector = make()
         within = connector.resumable_for
@@ -234,7 +234,7 @@ class Shelf:
             return connector.read()
         folder = self.found(connector, now, fresh_from)
         if folder is not None:
-            reading = self._gone_on(connector, folder, within)
+            reading = self._resumed(connector, folder, within)
             if reading is not None:
                 return reading
             connector = make()
@@ -242,40 +242,40 @@ class Shelf:
         with _tidied(mark):
             return connector.read()
 
-    def _gone_on(
+    def _resumed(
         self, connector: Connector[Any], folder: Folder, within: timedelta
     ) -> Reading | None:
-        """A reading that goes on with that one; None: nothing can be made of it."""
+        """Resume the reading of a folder; None: it cannot be used."""
         connector.bookmark = mark = self._mark(connector, within, folder)
-        told = f"Goes on with the reading of {folder.begun:%H:%M:%S} UTC, after its first {mark.kept} answers."
-        log.info("%s: %s", self.club, told)
+        note = f"Resuming the read started at {folder.begun:%H:%M:%S} UTC ({mark.kept} responses already fetched)."
+        log.info("%s: %s", self.club, note)
         reading = None
         try:
             with _tidied(mark):
                 reading = connector.read()
             why: str = next(iter(reading.certificate.doubts), "")
         except RequestDiffers:
-            why = "other questions are asked now"
+            why = "the requests are different now"
         except ConnectorError as error:
             why = error.what
         if reading is not None:
-            reading = replace(reading, notes=(*reading.notes, told))
+            reading = replace(reading, notes=(*reading.notes, note))
             if _whole(reading):
                 return reading
         if mark.error is not None and _stays(mark) and connector.now() < folder.ends:
             if reading is None or not mark.asked:
-                raise mark.error  # that nothing came is a failure, and no reading
+                raise mark.error  # no response at all is a failure, not a reading
             return reading
         mark.remove()
-        log.info("%s: begins anew: %s", self.club, why)
+        log.info("%s: reading from the start: %s", self.club, why)
         return None
 
     def found(
         self, connector: Connector[Any], now: datetime, fresh_from: datetime | None
     ) -> Folder | None:
-        """The newest of this club's that such a reading may go on with; those whose time is over go.
+        """The newest folder of this club that such a reading may resume; removes expired ones.
 
-        :param fresh_from: what began before is not gone on with.
+        :param fresh_from: a reading that started before is not resumed.
         """
         asked = self._asked(connector)
         found = None
@@ -300,7 +300,7 @@ class Shelf:
         )
 
     def _asked(self, connector: Connector[Any]) -> str:
-        """Whom, as whom and for what, as a keyed hash: never the secret itself."""
+        """Address, credentials and settings as a keyed hash: never the secret itself."""
         to = connector.connection
         text = msgspec.json.encode(
             (
@@ -315,13 +315,13 @@ class Shelf:
 
 @contextmanager
 def _tidied(mark: Kept) -> Iterator[None]:
-    """Remove what the reading leaves behind, but for what the next one may go on with; a process that is
-    killed leaves it all."""
+    """Remove what the reading leaves behind, except what the next one may resume; a killed process leaves
+    everything."""
     try:
         yield
     except (
         Exception
-    ):  # whatever it is, it goes on up; who is told to stop (no Exception) leaves it all too
+    ):  # raised again below; a process told to stop (no Exception) leaves everything too
         if not _stays(mark):
             mark.remove()
         raise
@@ -330,9 +330,9 @@ def _tidied(mark: Kept) -> Iterator[None]:
 
 
 def _stays(mark: Kept) -> bool:
-    """Whether the reading broke off because of something that may pass.
+    """Whether the reading was interrupted by something that may pass.
 
-    What else it ended with may lie in the kept answers themselves.
+    The cause of any other end may be in the stored responses themselves.
     """
     return mark.error is not None and mark.error.transient
 

@@ -12,7 +12,7 @@ from clubsync.model import Decision
 from clubsync.store.database import (
     Driver,
     copying_new,
-    indexed_after,
+    rebuild_indexes_after,
 )
 
 
@@ -54,7 +54,7 @@ def writing(
     copy = copying_new(driver, "sync.change", changes, rows, beside=beside)
 
     def write() -> int:
-        with indexed_after(driver, "sync.change", alone):
+        with rebuild_indexes_after(driver, "sync.change", alone):
             copy()
         return changes.height
 

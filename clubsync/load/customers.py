@@ -15,8 +15,8 @@ from clubsync.store.database import (
     copying,
     copying_new,
     fetch,
-    indexed_after,
     queries,
+    rebuild_indexes_after,
 )
 
 
@@ -102,7 +102,7 @@ def writing(
             stage()
             linked = sql.link_users(driver, club=club)
         if new.height:
-            with indexed_after(driver, "base.customer", alone):
+            with rebuild_indexes_after(driver, "base.customer", alone):
                 add()
             sql.link_new_users(driver, club=club, first=new.select(pl.col("customer").min()).item())
         if known.height:

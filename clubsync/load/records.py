@@ -12,8 +12,8 @@ from clubsync.store.database import (
     Driver,
     copying,
     copying_new,
-    indexed_after,
     queries,
+    rebuild_indexes_after,
 )
 
 
@@ -65,7 +65,7 @@ def writing(
     )
 
     def write() -> None:
-        with indexed_after(driver, "sync.erp_customer", alone):
+        with rebuild_indexes_after(driver, "sync.erp_customer", alone):
             add()
         stage()
         if (again["presence"] != VANISHED).any():

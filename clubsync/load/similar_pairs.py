@@ -1,6 +1,6 @@
 """R23: the pairs of similar records of a club, kept as its records change.
 
-The load calls `follow` in its own transaction, with the records that it has written to the mirror: only
+The load calls `update_pairs` in its own transaction, with the records that it has written to the mirror: only
 they are compared, with those who share a blocking key. What stands is in sync.similar_pair; a finding on
 both records names the other, and closes when the pair is no more: a card gone, out by its plain status,
 edited apart, or the pair ignored. Nobody is ever merged by us.
@@ -44,7 +44,7 @@ class _Who(TypedDict):
     today: date
 
 
-def follow(
+def update_pairs(
     driver: Driver,
     club: int,
     run: int,
@@ -82,7 +82,9 @@ def follow(
         ids = list(dict.fromkeys([*ids, *more]))
     _compare(driver, club, run, ids, statuses=statuses, today=today, at=at)
     sql.set_similar_upto(driver, club=club, upto=upto)
-    return None if upto is None else "Similar records: not all are compared yet; later runs go on."
+    return (
+        None if upto is None else "Similar records: not all are compared yet; later runs continue."
+    )
 
 
 def catch_up(base: Base, number: int, config: ClubConfig) -> int:
@@ -119,7 +121,7 @@ def catch_up(base: Base, number: int, config: ClubConfig) -> int:
 
 
 def ignore(driver: Driver, club: int, run: int, a: str, b: str, *, at: datetime, by: str) -> bool:
-    """Ignore a pair for ever, whether it is suggested now or not.
+    """Ignore a pair permanently, whether it is suggested now or not.
 
     :returns: whether it was not ignored yet.
     """

@@ -16,7 +16,7 @@ from clubsync.load import audit, customers, findings, holds, records, similar_pa
 from clubsync.load.index_patch import index_patch
 from clubsync.model import Basis, Decision, Plan, Planned
 from clubsync.store import record_index
-from clubsync.store.database import Driver, alone_with, queries
+from clubsync.store.database import Driver, queries, try_exclusive_lock
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def load(
             sql.audit_links(driver, club=club, run=run)
         write_records()
         write_findings()
-    note = similar_pairs.follow(
+    note = similar_pairs.update_pairs(
         driver, club, run, basis.policy, plan.records["erp_id"], at, first=index.is_empty()
     )
     hold = holds.update_hold(driver, club, run, planned.held, at, planned.limit)
@@ -106,7 +106,7 @@ def _alone(driver: Driver, index: pl.DataFrame, plan: Plan) -> bool:
     # a known customer may be about to give up the email that a new one has
     if index.height or not plan.customers["new"].all():
         return False
-    return alone_with(
+    return try_exclusive_lock(
         driver,
         {
             "base.customer": plan.customers.height,

@@ -163,7 +163,7 @@ def mark_sent(base: Base, message: Message) -> None:
     for club_no, incident in message.incidents:
         with base.club(club_no) as driver:
             sql.mark_incident_reported(
-                driver, club=club_no, incident=incident, mended=message.fixed, at=at
+                driver, club=club_no, incident=incident, resolved=message.fixed, at=at
             )
 
 

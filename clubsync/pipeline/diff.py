@@ -26,7 +26,7 @@ from clubsync.store.packages import AFFECTED, PLAN
 def diff(runs: Runs, step: Step, *, store: bool) -> None:
     """Plan one club.
 
-    :param store: another process goes on, or nobody does: store the plan. Else `load` stores it.
+    :param store: another process loads it, or none does: store the plan. Else `load` stores it.
     """
     found = affected_of(runs, step)
     if found is None:
@@ -147,7 +147,7 @@ def _silent_members(
     held: pl.DataFrame,
     approved: Sequence[int],
 ) -> pl.DataFrame:
-    """R15: members of the open hold of whom this snapshot says nothing: they stay held (R14)."""
+    """R15: members of the open hold about whom this snapshot says nothing: they stay held (R14)."""
     silent = records.filter(pl.col("presence").is_in([UNSEEN, CONFLICTING]))["erp_id"]
     theirs = base.filter(pl.col("erp_id").is_in(silent.implode()))["customer"]
     known = pl.concat([held["customer"], pl.Series("customer", approved, dtype=pl.Int64)])

@@ -125,7 +125,7 @@ class Pipeline(Runs):
     def approve(
         self, hold: int, by: str, list_hash: str | None = None, comment: str | None = None
     ) -> Step:
-        """R15: deactivate those of the seen list whom the newest snapshot still calls for, nobody else.
+        """R15: deactivate those of the seen list who are still not eligible in the newest snapshot, nobody else.
 
         :param list_hash: of the list that was seen; None: the list as it is now.
         :raises ActRefused: no such hold or list, or it was decided already.

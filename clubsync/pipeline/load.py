@@ -26,6 +26,7 @@ from clubsync.pipeline.runs import Runs, run_of, snapshot_row
 from clubsync.store import snapshots
 from clubsync.store.database import Driver, queries
 from clubsync.validate import affected
+from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
     from clubsync.store.queries import ClubStateRow
@@ -182,7 +183,9 @@ def _awaits_review(runs: Runs, step: Step, club_no: int, planned: Planned | None
         "hold": None,
         "deactivations": 0,
         "causes": [
-            f"the first sync waits for a go: {added} additions; `clubsync clubs go {club.id}`"
+            message(
+                f"the first sync awaits approval: {added} additions; `clubsync clubs approve-first-sync {club.id}`"
+            )
         ],
     }
     step["held"] = step["held"] or 1

@@ -24,6 +24,7 @@ from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Snapshot, Store
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ConnectorError, RateLimited
+from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
     from clubsync.model import Affected, Planned
@@ -167,8 +168,10 @@ class Runs:
             self._fail(
                 name,
                 step,
-                f"A fault in clubsync itself ({type(error).__name__}) stopped the {name} of {step['name']}.",
-                "Nothing was written. An engineer has to look at the log above this line.",
+                message(
+                    f"Internal error ({type(error).__name__}) in the {name} stage of {step['name']}."
+                ),
+                message("Nothing was written. An engineer has to look at the log above this line."),
                 "contract-changed",
                 False,
                 None,

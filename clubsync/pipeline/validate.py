@@ -31,7 +31,7 @@ _HISTORY = "A newer complete snapshot is loaded already: history only (R16)."
 def validate(runs: Runs, steps: Sequence[Step], *, store: bool) -> list[Step]:
     """Evaluate the affected records of many clubs, in one run of Great Expectations.
 
-    :param store: another process goes on: store what it needs.
+    :param store: another process continues: store what it needs.
     """
     out = [runs.stage("validate", step, lambda one: _find_affected(runs, one)) for step in steps]
     made = {

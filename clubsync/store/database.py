@@ -1,4 +1,4 @@
-"""The data base: engine, transactions as one club, queries from `sql/queries/`, COPY.
+"""The database: engine, transactions as one club, queries from `sql/queries/`, COPY.
 
 R21: whatever concerns one club runs inside `Base.club(number)`: as a role that row-level security
 binds, with the club's number set for the transaction. SQLAlchemy holds engine, pool and
@@ -62,7 +62,7 @@ def default_url() -> str:
     except (embedded.EmbeddedPostgresError, OSError, psycopg.Error) as error:
         raise BaseUnreachable(
             f"The embedded PostgreSQL in {embedded.default_data_dir()} did not start: {error}",
-            remedy="Mend what it says, or set CLUBSYNC_DATABASE to a server of your own.",
+            remedy="Fix what it says, or set CLUBSYNC_DATABASE to a server of your own.",
         ) from error
     return server.url("clubsync")
 
@@ -74,7 +74,7 @@ def _psycopg3(url: str) -> sa.URL:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "postgresql":
         raise BaseUnreachable(
-            f"CLUBSYNC_DATABASE names a {parsed.get_backend_name()} data base.",
+            f"CLUBSYNC_DATABASE names a {parsed.get_backend_name()} database.",
             remedy="clubsync needs PostgreSQL 16 or newer: postgresql://user:password@host/database.",
         )
     return parsed.set(drivername="postgresql+psycopg")
@@ -318,13 +318,13 @@ def copying_new(
     return send
 
 
-def alone_with(driver: Driver, tables: Mapping[str, int]) -> bool:
+def try_exclusive_lock(driver: Driver, tables: Mapping[str, int]) -> bool:
     """Take tables for this transaction alone, if all of them are about to be filled for their most part.
 
-    One large club's first load is most of what a young base holds then, and it may as well have the tables to
-    itself and use `indexed_after`. Nobody is waited for, who reads or writes one of them at the moment: then it is
-    no. So it is for a load that is small, or small beside what is there. All are taken at once or none, so
-    that of two such loads neither waits for the other in the midst of its own.
+    The first load of a large club is most of what a young base then holds, so it may have the tables to itself
+    and use `rebuild_indexes_after`. It never waits: where somebody is using one of the tables, or the load is
+    small, or small compared to what is there, the answer is no. All tables are locked at once or none, so that
+    two such loads never wait for each other.
 
     :param driver: inside `Base.club`.
     :param tables: names of ours, never of a user, and how many new rows each gets.
@@ -353,7 +353,7 @@ def alone_with(driver: Driver, tables: Mapping[str, int]) -> bool:
 
 
 @contextmanager
-def indexed_after(driver: Driver, table: str, alone: bool) -> Iterator[None]:
+def rebuild_indexes_after(driver: Driver, table: str, alone: bool) -> Iterator[None]:
     """Inside, a table is without the indexes that are made again afterwards, as they were.
 
     Made of rows that are there they cost a third of what they cost when kept while the rows come. All of it is
@@ -361,7 +361,7 @@ def indexed_after(driver: Driver, table: str, alone: bool) -> Iterator[None]:
 
     :param driver: inside `Base.club`; nothing in its transaction has written to the table yet.
     :param table: a name of ours. Its primary key stays.
-    :param alone: whether `alone_with` has it; if not, the indexes stay where they are.
+    :param alone: whether `try_exclusive_lock` has it; if not, the indexes stay where they are.
     :raises psycopg.errors.UniqueViolation: the rows are not unique as they come; that they would be when the
         transaction ends is not enough.
     """

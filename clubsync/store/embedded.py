@@ -174,7 +174,7 @@ def locate(data_dir: Path | None = None) -> Server:
 
 
 def stop(data_dir: Path | None = None, *, timeout: float = 60.0) -> bool:
-    """Stop the server at once (clients are cut off, nothing is lost); False when none ran."""
+    """Stop the server at once (clients are disconnected, nothing is lost); False when none ran."""
     home = _locate(data_dir or default_data_dir())
     if home is None:
         return False
@@ -491,7 +491,7 @@ def _wait_until_ready(
             raise EmbeddedPostgresError(f"PostgreSQL did not start.{_last_lines(log)}")
         if time.monotonic() > deadline:
             raise EmbeddedPostgresError(
-                f"PostgreSQL was not ready after {timeout:.0f} s; it goes on starting."
+                f"PostgreSQL was not ready after {timeout:.0f} s; it keeps starting."
                 + _last_lines(log)
             )
         time.sleep(0.02)

@@ -252,12 +252,12 @@ class Store:
         return sorted(n for f in found if (n := str(f).rsplit("/", 1)[-1]).startswith(start))
 
     def remove_file(self, path: str, name: str) -> None:
-        """Remove a file; harmless when it is gone already."""
+        """Remove a file, if it is there."""
         with suppress(FileNotFoundError):
             self.fs.rm_file(self._at(path, name))
 
     def remove(self, path: str) -> None:
-        """Remove a folder with all that lies in it; harmless when it is gone already."""
+        """Remove a folder with its contents, if it is there."""
         self._made.discard(path)
         target = f"{self.root.rstrip('/')}/{path}"
         if self.fs.exists(target):

@@ -30,7 +30,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 """A backfill cannot start earlier."""
 
 LONGEST_TASK = timedelta(hours=2)
-"""The first sync of a very large club over a slow API takes most of an hour."""
+"""The first sync of a large club over a slow API takes most of an hour."""
 
 DB_TASK_RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=5)}
 """For tasks that only query our own database."""

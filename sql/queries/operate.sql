@@ -50,10 +50,10 @@ where
     or (i.mended_at is not null and i.told_at is not null and i.mended_told_at is null)
 order by i.opened_at, c.club_id;
 
--- name: mark_incident_reported(club, incident, mended, at)!
+-- name: mark_incident_reported(club, incident, resolved, at)!
 update sync.incident set
-    told_at = case when :mended then told_at else :at end,
-    mended_told_at = case when :mended then :at else mended_told_at end
+    told_at = case when :resolved then told_at else :at end,
+    mended_told_at = case when :resolved then :at else mended_told_at end
 where club = :club and incident = :incident;
 
 -- name: quarantine_club(club, until, next_read_at)!

@@ -15,7 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clubsync.store import database, embedded
-from clubsync.store.database import Base, alone_with, copying, copying_new, indexed_after
+from clubsync.store.database import (
+    Base,
+    copying,
+    copying_new,
+    rebuild_indexes_after,
+    try_exclusive_lock,
+)
 from tests.support.club import Club
 from tests.support.rules import NewClub
 
@@ -278,9 +284,9 @@ def test_what_breaks_off_leaves_the_indexes_as_they_were(first: Club, shared_bas
 
     def load() -> None:
         with shared_base.club(first.number) as driver:
-            assert alone_with(driver, dict.fromkeys(LARGE, 3))
+            assert try_exclusive_lock(driver, dict.fromkeys(LARGE, 3))
             assert driver.execute("select current_user").fetchone() == ("clubsync_club",)
-            with indexed_after(driver, "base.customer", alone=True):
+            with rebuild_indexes_after(driver, "base.customer", alone=True):
                 raise ConnectionAbortedError
 
     with pytest.raises(ConnectionAbortedError):

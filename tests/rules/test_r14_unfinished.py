@@ -164,7 +164,7 @@ def test_r14_a_killed_process_is_gone_on_with(gym: Gym, postgres: Server, tmp_pa
     step = gym.sync()
     assert len(gym.asked.times) == PAGES - 10
     assert (step["certified"], step["read"]) == (True, 2 * PAGES)
-    assert any("after its first 10 answers" in note for note in step["notes"])
+    assert any("(10 responses already fetched)" in note for note in step["notes"])
     assert step["as_of"] == START.isoformat()
     assert len(gym.inside()) == 2 * PAGES
     assert gym.kept() == []

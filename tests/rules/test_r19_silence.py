@@ -77,7 +77,7 @@ def test_r19_a_fault_of_ours_tells_where_not_whom(
 
     monkeypatch.setattr(load_customers, "writing", broken)
     step = club.attempt()
-    assert "A fault in clubsync itself (UniqueViolation)" in (step["error"] or "")
+    assert "Internal error (UniqueViolation)" in (step["error"] or "")
     assert "test_r19_silence.py" in caplog.text
     assert told(caplog.text + json.dumps(step)) == []
 

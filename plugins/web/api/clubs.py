@@ -49,10 +49,10 @@ def show_groups(_: Reader, club: ReadClub) -> list[clubs.Group]:
 
 
 @router.get("/clubs/{club}/acts", responses=CLUB)
-def show_acts(
+def show_activity(
     _: Reader, club: ReadClub, how_many: Annotated[int, Query(ge=1, le=200)] = 20
 ) -> list[actions.Act]:
-    """Activity: what people did with this club, the newest first."""
+    """Activity: manual actions in this club, the newest first."""
     return actions.recent(club, how_many)
 
 

@@ -10,7 +10,7 @@ from plugins.web.context import TheClub
 from plugins.web.services import operations
 from plugins.web.services.actions import Act
 
-router = APIRouter(tags=["acts"], responses=ACT)
+router = APIRouter(tags=["actions"], responses=ACT)
 
 
 @router.post("/clubs/{club}/sync-now", status_code=202)

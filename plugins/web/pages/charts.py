@@ -37,7 +37,7 @@ def spark(values: Sequence[int], height: float = 20.0) -> list[tuple[int, float]
 def stacked(
     rows: Sequence[HourOfChanges], now: datetime, hours: int = 168, height: float = 100.0
 ) -> tuple[list[Bar], int]:
-    """Changes by hour: who came in, who went out, what else, on top of one another; and the highest hour.
+    """Changes by hour: added, removed and other changes, stacked; and the highest hour.
 
     :returns: bars in a box as wide as there are hours.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clubsync.store.queries import PeopleByKeyRow
 
 SEARCHED = 50_000
-"""Up to so many records, a part of a name is searched for; among more, a whole name is found by its key."""
+"""Up to this number of records, a part of a name is searched for; among more, a whole name is found by its key."""
 FOUND = 50
 
 _SEVERAL = _("{n} people of {club} have that name. Search by email or ERP id.")
