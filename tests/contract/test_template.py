@@ -163,8 +163,8 @@ FILLED: dict[str, list[tuple[str, str]]] = {
             "def _record(person: Someone, ids: Mapping[str, str]) -> dict[str, Any]:",
         ),
         (
-            "import CLUB, KINDS",
-            "import CANARY, CLUB, KINDS",
+            "    CLUB,\n    KINDS,",
+            "    CANARY,\n    CLUB,\n    KINDS,",
         ),
     ],
     "connectors/gym_tool.py": [

@@ -204,7 +204,7 @@ def test_of_several_clubs_those_in_need_come_first(world: World) -> None:
     ok, said = outcome_of("yoga")
     assert not ok
     assert said.startswith(
-        "1 of 2 clubs cannot be read. Yoga Lyon (spin): No file matching `spin*`"
+        "1 of 2 clubs cannot be synced. Yoga Lyon (spin): No file matching `spin*`"
     )
     assert "Yoga Lyon (yoga): 1 file customers.csv" in said
 
@@ -214,7 +214,7 @@ def test_a_type_that_is_another_erps_is_told(world: World) -> None:
     world.clubs(YOGA)
     ok, said = outcome_of("yoga")
     assert ok
-    assert said.endswith("the connection's type should be clubsync_eversports.")
+    assert said.endswith("its type should be clubsync_eversports.")
 
 
 @pytest.mark.parametrize("name", ["csv", "eversports", "planity", "playtomic"])

@@ -60,7 +60,7 @@ def test_r14_changes_of_many_strangers_are_not_taken_at_their_word(club: Club) -
     for n in range(40):
         club.erp.put(f"other-{n}", f"other-{n}@x.fr")
     club.erp.changed = {f"other-{n}" for n in range(40)}
-    assert "only 0 are known" in (club.attempt()["error"] or "")
+    assert "only 0 of the 40 customers read are known" in (club.attempt()["error"] or "")
     assert club.base() == before
 
 
