@@ -92,11 +92,11 @@ def test_a_test_of_a_connection_tells_good_from_bad(stack: Stack) -> None:
 
     good = admin.test_connection(listed)
     assert (good["status"], good["message"].startswith("Login works.")) == (True, True)
-    assert "No club in clubs.yaml names this connection yet" in good["message"]
+    assert "No club in clubs.yaml uses this connection yet" in good["message"]
 
     bad = admin.test_connection({**wanted, "password": "an old one"})
     assert bad["status"] is False
-    assert "put it into the Airflow connection" in bad["message"]
+    assert "store it in the Airflow connection" in bad["message"]
     assert "an old one" not in bad["message"]
 
     # The club that names it is found although Airflow tests under an id of its own.
