@@ -109,7 +109,7 @@ def test_a_hold_grows_is_approved_by_support_and_refused_to_a_viewer(stack: Stac
 
     assert _sync_ours(stack, range(70))["held"] == 30
     grown = _asked(stack, 30)
-    assert "10 joined" in grown["body"]
+    assert "10 customers joined" in grown["body"]
     assert _state_of(stack, first) == "success", "the question about the old list ends by itself"
 
     assert _answer(stack, "viewer", grown, "Approve").status_code == requests.codes.forbidden
