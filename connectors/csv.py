@@ -2,15 +2,17 @@
 
 What a cell means:
 
-- **status**: one of `active_status` -> active; of `paused_status` -> paused; blank -> unknown; any other word
-  is the ERP's plain statement that the person is not active -> former. If `inactive_status` is set, only
-  its words are former, and words in none of the lists are unknown. Without a `status` field everybody in the
-  file is active. Words are compared trimmed and in lower case.
+- **status**: one of `active_status` -> active; of `paused_status` -> paused; of `inactive_status` -> former; blank,
+  and a word in none of the lists, -> unknown (R3). `other_status: inactive` states that every other word says "not
+  active". Lists that are not set have the usual words of seven languages; a word that the settings list counts as
+  they say, whatever the usual lists have. Without a `status` field everybody in the file is active.
 - **groups**: a cell is split at `fields.group_separator`; if that is omitted, at each of `|`, `;` and `,`
-  (a cell that as a whole is the id of a listed group is never split). It holds ids if a groups file is
-  configured, otherwise names: then the groups are those named in the rows, all active.
-- **groups file**: `active` is one of `groups.active_values` -> true, any other word -> false, blank or no such
-  column -> the ERP does not say. If it is missing or broken, the club fails, as with the customers' file.
+  (the id of a listed group, and the name of a group that the club's settings name, are never split). It holds ids if
+  a groups file is configured, otherwise names: then the groups are those named in the rows, all active, and
+  spellings of one name are one group.
+- **groups file**: `active` is one of `groups.active_values` -> true, one of `groups.inactive_values` -> false, blank,
+  any other word, or no such column -> unknown. If it is missing or broken, the club fails, as with the customers' file.
+- **words** and names of groups are compared in one form (`connectors.sdk.words`).
 - **dates**: ISO first, then dd/mm/yyyy with `/`, `.` or `-`; `date_format` (strptime) takes precedence. Moments
   without an offset are in the club's time zone.
 - **id**: without it `erp_id` is null in every row, and the engine finds identity by email, phone, name (R1).
@@ -20,19 +22,21 @@ Columns that no field names are dropped before anything is stored (R19); their n
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar, Literal
 
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from connectors.sdk import fields
+from connectors.sdk import fields, words
 from connectors.sdk.base import Settings
 from connectors.sdk.errors import ContractChanged, FileBroken
-from connectors.sdk.fields import ACTIVE_WORDS, TRUE_WORDS, words_of
 from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, read_table
 from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
+from connectors.sdk.words import ACTIVE_WORDS, INACTIVE_WORDS, TRUE_WORDS, UNUSED_WORDS, words_of
 
 #: If the settings name no separator, each of these separates two groups.
 _ANY_SEPARATOR = "|;,"
@@ -84,6 +88,7 @@ class GroupsFile(Settings):
     :param id, name, active: its columns; `name` and `active` may be missing from the file unless they are
         set here.
     :param active_values: words of the `active` column that mean yes.
+    :param inactive_values: words that mean no; a word in neither list is unknown.
     """
 
     file: str = Field(min_length=1)
@@ -91,8 +96,9 @@ class GroupsFile(Settings):
     name: str = "name"
     active: str = "active"
     active_values: tuple[str, ...] = TRUE_WORDS
+    inactive_values: tuple[str, ...] = UNUSED_WORDS
 
-    @field_validator("active_values", mode="before")
+    @field_validator("active_values", "inactive_values", mode="before")
     @classmethod
     def _as_words(cls, values: object) -> object:
         # YAML reads yes, true and 1 as booleans and numbers: here they are words.
@@ -100,12 +106,17 @@ class GroupsFile(Settings):
 
 
 class CsvSettings(DropSettings):
-    """Settings of the `csv` connector; the module describes them."""
+    """Settings of the `csv` connector; the module describes them.
+
+    :param active_status, paused_status, inactive_status: words of the `status` column; default: the usual ones.
+    :param other_status: what a word in none of the lists means: `unknown` (nothing changes) or `inactive`.
+    """
 
     fields: Fields
     active_status: tuple[str, ...] = ACTIVE_WORDS
     paused_status: tuple[str, ...] = ()
-    inactive_status: tuple[str, ...] | None = None
+    inactive_status: tuple[str, ...] = INACTIVE_WORDS
+    other_status: Literal["unknown", "inactive"] = "unknown"
     date_format: str | None = None
     groups: GroupsFile | None = None
 
@@ -113,6 +124,25 @@ class CsvSettings(DropSettings):
     @classmethod
     def _as_words(cls, values: object) -> object:
         return words_of(values)
+
+    @model_validator(mode="after")
+    def _each_word_once(self) -> CsvSettings:
+        if twice := words.in_two(self._lists(stated=True)):
+            raise ValueError(f"in two lists of status words: {', '.join(twice)}")
+        return self
+
+    def status_of(self) -> dict[str, str]:
+        """Word (`connectors.sdk.words`) -> status; the lists that the settings state come before the usual ones."""
+        usual = words.meanings(self._lists(stated=False))
+        return {**usual, **words.meanings(self._lists(stated=True))}
+
+    def _lists(self, *, stated: bool) -> dict[str, tuple[str, ...]]:
+        named = {"former": "inactive_status", "active": "active_status", "paused": "paused_status"}
+        return {
+            status: getattr(self, name)
+            for status, name in named.items()
+            if (name in self.model_fields_set) is stated
+        }
 
 
 class CsvConnector(DropConnector[CsvSettings]):
@@ -188,7 +218,9 @@ class CsvConnector(DropConnector[CsvSettings]):
                 "replaced_by": cell("replaced_by"),
                 "created_at": fields.moments(cell("created_at"), self.club.timezone, formats),
                 "modified_at": fields.moments(cell("modified_at"), self.club.timezone, formats),
-                "groups": _group_refs(cell("groups"), f.group_separator, listed),
+                "groups": _group_refs(
+                    cell("groups"), f.group_separator, listed, self.club.group_names
+                ),
             }
         )
         if "id" in column_of and frame.height and frame["erp_id"].null_count() == frame.height:
@@ -225,22 +257,12 @@ class CsvConnector(DropConnector[CsvSettings]):
     def _status(self, configured: bool) -> pl.Expr:
         if not configured:
             return pl.lit("active")
-        settings = self.settings
-        word = fields.key(pl.col("status_word"))
-        paused = word.is_in(fields.words(settings.paused_status))
-        active = word.is_in(fields.words(settings.active_status))
-        known = (
-            pl.when(word.is_null())
-            .then(pl.lit("unknown"))
-            .when(paused)
-            .then(pl.lit("paused"))
-            .when(active)
-            .then(pl.lit("active"))
+        word = words.key(pl.col("status_word"))
+        other = "former" if self.settings.other_status == "inactive" else "unknown"
+        listed = word.replace_strict(
+            self.settings.status_of(), default=other, return_dtype=pl.String
         )
-        if settings.inactive_status is None:
-            return known.otherwise(pl.lit("former"))
-        former = word.is_in(fields.words(settings.inactive_status))
-        return known.when(former).then(pl.lit("former")).otherwise(pl.lit("unknown"))
+        return pl.when(word.is_null()).then(pl.lit("unknown")).otherwise(listed)
 
     # groups
 
@@ -265,7 +287,7 @@ class CsvConnector(DropConnector[CsvSettings]):
         ).select(
             "id",
             pl.coalesce("name", "id").alias("name"),
-            fields.truth(pl.col("word"), given.active_values).alias("active"),
+            words.truth(pl.col("word"), given.active_values, given.inactive_values).alias("active"),
         )
         doubts = []
         if blank := groups["id"].null_count():
@@ -288,32 +310,59 @@ def _canonical(column_of: dict[str, str]) -> dict[str, str]:
     return out
 
 
-def _group_refs(cells: pl.Series, separator: str | None, listed: pl.DataFrame | None) -> pl.Series:
-    """Cells -> lists of `GROUP_REF` without dates; a group that a cell names twice counts once."""
-    known = set(listed["id"]) if listed is not None else set()
-    separators = separator or _ANY_SEPARATOR
+def _group_refs(
+    cells: pl.Series, separator: str | None, listed: pl.DataFrame | None, named: Iterable[str]
+) -> pl.Series:
+    """Cells -> lists of `GROUP_REF` without dates; a group that a cell names twice counts once.
 
-    def split(cell: str) -> list[str]:
-        if cell in known:
-            return [cell]
-        if separator is not None:
-            parts = cell.split(separator)
-        else:
-            parts = cell.translate({ord(s): "\0" for s in separators}).split("\0")
-        return list(dict.fromkeys(p for p in map(str.strip, parts) if p))
-
-    distinct = cells.drop_nulls().unique()
+    :param listed: the groups file's groups; None: the names in the cells are the groups.
+    :param named: names of groups that the club's settings name.
+    """
+    ids = set(listed["id"]) if listed is not None else set[str]()
+    whole = words.words([*ids, *named])
+    separators = [separator] if separator is not None else list(_ANY_SEPARATOR)
+    counted = dict(cells.drop_nulls().value_counts().iter_rows())
+    split = {
+        cell: [cell] if cell in ids else words.split_names(cell, separators, whole)
+        for cell in counted
+    }
+    id_of = _listed_ids(ids) if listed is not None else _spellings(split, counted)
     refs = [
-        [{"id": g, "valid_from": None, "valid_until": None} for g in split(cell)]
-        for cell in distinct
+        [
+            {"id": group, "valid_from": None, "valid_until": None}
+            for group in dict.fromkeys(id_of(name) for name in names)
+            if group
+        ]
+        for names in split.values()
     ]
     table = pl.DataFrame(
-        {"cell": distinct, "groups": refs},
+        {"cell": list(split), "groups": refs},
         schema={"cell": pl.String, "groups": pl.List(GROUP_REF)},
     )
     return pl.DataFrame({"cell": cells}, schema={"cell": pl.String}).join(
         table, on="cell", how="left", maintain_order="left"
     )["groups"]
+
+
+def _listed_ids(ids: set[str]) -> Callable[[str], str | None]:
+    """A name in a cell -> the listed id that it is: as it stands, or else as a word, where that is one id's alone."""
+    forms = Counter(map(words.word, ids))
+    by_word = {words.word(i): i for i in ids if forms[words.word(i)] == 1}
+    return lambda name: name if name in ids else by_word.get(words.word(name), name)
+
+
+def _spellings(
+    split: Mapping[str, list[str]], counted: Mapping[str, int]
+) -> Callable[[str], str | None]:
+    """A name in a cell -> the spelling under which it is a group (`words.one_spelling`).
+
+    :param split: cell -> the names in it; `counted`: cell -> how many rows have it.
+    """
+    rows = Counter[str]()
+    for cell, names in split.items():
+        for name in names:
+            rows[name] += counted[cell]
+    return words.one_spelling(rows).__getitem__
 
 
 def _derived_groups(customers: pl.DataFrame) -> pl.DataFrame:

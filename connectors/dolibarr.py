@@ -52,6 +52,8 @@ TYPES_PAGE = 100
 #: an empty list, in older versions.
 EMPTY_LIST = frozenset({404})
 
+#: status of a type -> whether it is in use; what else a type has is unknown, and versions without it close none.
+TYPE_IN_USE = {"1": True, "0": False, None: True}
 STATUS = {"1": "active", "-1": "prospect", "0": "former", "-2": "former"}
 
 #: canonical field -> the member's key that it is read from.
@@ -256,7 +258,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
             {
                 "id": str(t.id),
                 "name": t.label or str(t.id),
-                "active": _text(t.status if t.status is not None else t.statut) != "0",
+                "active": TYPE_IN_USE.get(_text(t.status if t.status is not None else t.statut)),
             }
             for t in types
         ]

@@ -40,7 +40,7 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from connectors.sdk import fields
+from connectors.sdk import fields, words
 from connectors.sdk.base import Settings
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, read_table
@@ -177,7 +177,7 @@ class EversportsConnector(DropConnector[EversportsSettings]):
                 "landline": fields.phones(table.get(c.phone), country),
                 "birth_date": fields.dates(table.get(c.birth_date)),
                 "country_raw": table.get(c.country),
-                "group": table.get(c.group),
+                "group": words.spellings(table.get(c.group)),
                 "status_word": table.get(c.status),
                 "guardian_id": table.get(c.guardian_id),
                 "account_type": table.get(c.account_type),
@@ -190,11 +190,11 @@ class EversportsConnector(DropConnector[EversportsSettings]):
                 remedy="Set columns.id to null in the club's settings: customers are then identified by e-mail.",
             )
         has_status = c.status is not None and c.status in table.columns
-        word = fields.key(pl.col("status_word"))
+        word = words.key(pl.col("status_word"))
         status = (
-            pl.when(word.is_in(fields.words(settings.active_status)))
+            pl.when(word.is_in(words.words(settings.active_status)))
             .then(pl.lit("active"))
-            .when(word.is_in(fields.words(settings.archived_status)))
+            .when(word.is_in(words.words(settings.archived_status)))
             .then(pl.lit("archived"))
             .otherwise(pl.lit("unknown"))
         )
@@ -206,11 +206,11 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             guardian_id=pl.when(pl.col("guardian_id").ne_missing(pl.col("erp_id"))).then(
                 "guardian_id"
             ),
-            is_company=fields.key(pl.col("account_type"))
-            .is_in(fields.words(settings.company_values))
+            is_company=words.key(pl.col("account_type"))
+            .is_in(words.words(settings.company_values))
             .fill_null(value=False),
-            placeholder=fields.key(full_name)
-            .is_in(fields.words(settings.placeholder_names))
+            placeholder=words.key(full_name)
+            .is_in(words.words(settings.placeholder_names))
             .fill_null(value=False),
             # The mark is at the end of the name: in either column, if the other one is blank.
             old=full_name.str.contains(_OLD)
@@ -239,7 +239,10 @@ class EversportsConnector(DropConnector[EversportsSettings]):
         spans, pauses = periods(table.get(c.validity)), periods(table.get(c.pause))
         both = spans.hstack(pauses.rename(lambda column: f"pause_{column}"))
         for number, name, span in zip(
-            table.get(c.id), table.get(c.name), both.iter_rows(named=True), strict=True
+            table.get(c.id),
+            words.spellings(table.get(c.name)),
+            both.iter_rows(named=True),
+            strict=True,
         ):
             if number is None or name is None:
                 continue
@@ -275,14 +278,14 @@ def periods(cells: pl.Series) -> pl.DataFrame:
     The mark `(!)` says that the end was moved [doc]; the date is the new end. A single day is the first one.
     `unread` is the cell if it is neither blank nor a period (or a period that ends before it starts).
     """
-    words = fields.text(pl.col("cell").str.replace("(!)", "", literal=True))
+    period = fields.text(pl.col("cell").str.replace("(!)", "", literal=True))
     parts = (
         cells.cast(pl.String)
         .to_frame("cell")
         .select(
             "cell",
-            words.str.extract(_PERIOD, 1).alias("a"),
-            words.str.extract(_PERIOD, 2).alias("b"),
+            period.str.extract(_PERIOD, 1).alias("a"),
+            period.str.extract(_PERIOD, 2).alias("b"),
         )
     )
     days = parts.with_columns(first=fields.dates(parts["a"]), last=fields.dates(parts["b"]))
@@ -318,7 +321,7 @@ def without(span: Span, pause: Span) -> list[Span]:
 
 def _without_remainders(frame: pl.DataFrame) -> pl.DataFrame:
     """Set status, `replaced_by` and `placeholder` of records with "(old)" and "Customer Deleted"."""
-    email = fields.key(pl.col("email"))
+    email = words.key(pl.col("email"))
     successors = (
         frame.filter(~pl.col("old") & ~pl.col("placeholder"))
         .select(email.alias("_email"), pl.col("erp_id").alias("successor"))

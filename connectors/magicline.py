@@ -52,8 +52,9 @@ from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.paths import Path, getter, text
 from connectors.sdk.records import typed
 from connectors.sdk.resume import FieldFilter
+from connectors.sdk.words import word
 
-STATUS = {"MEMBER": "active", "PROSPECT": "prospect", "FORMER_MEMBER": "former"}
+STATUS = {"member": "active", "prospect": "prospect", "former_member": "former"}
 
 #: canonical field -> the record's key that it is read from.
 COLUMN_OF = {
@@ -121,7 +122,7 @@ class _Idle(msgspec.Struct, rename="camel"):
 
 class _Customer(msgspec.Struct, rename="camel"):
     id: int
-    status: str
+    status: str | None
     first_name: str | None = None
     last_name: str | None = None
     second_last_name: str | None = None
@@ -216,7 +217,7 @@ class MagiclineConnector(Connector[MagiclineSettings]):
         for record in result:
             customer = typed(record, _Customer)
             idle = customer.idle_periods or []
-            status = STATUS.get(customer.status, "unknown")
+            status = STATUS.get(word(customer.status or ""), "unknown")
             if self.settings.contracts:
                 held = self._held(http, customer.id, idle) if status == "active" else []
             else:

@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,7 @@ from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.sdk.paging import Order, Page, Walk, next_offset
+from connectors.sdk.words import same, word
 
 ROOT = "/public/v6"
 
@@ -128,7 +130,7 @@ class _Relationship(msgspec.Struct, rename="pascal"):
 class _Client(msgspec.Struct, rename="pascal"):
     unique_id: int
     id: str
-    active: bool
+    active: bool | None
     status: str | None = None
     is_prospect: bool | None = None
     is_company: bool | None = None
@@ -305,8 +307,16 @@ class MindbodyConnector(Connector[MindbodySettings]):
             held.setdefault(client.client_id, []).extend(client.memberships or [])
         return held
 
+    @cached_property
+    def _meanings(self) -> Mapping[str, Status]:
+        """Mindbody's word -> our status."""
+        stated = (*STATUSES.items(), *self.settings.statuses.items())
+        return {word(name): status for name, status in stated}
+
     def _status(self, client: _Client) -> tuple[str, str | None]:
         """(our status, Mindbody's word if it is unknown)."""
+        if client.active is None:
+            return "unknown", None
         if not client.active:
             return "archived", None
         suspension = client.suspension_info
@@ -314,9 +324,8 @@ class MindbodyConnector(Connector[MindbodySettings]):
             return "suspended", None
         if client.is_prospect:
             return "prospect", None
-        word = client.status or ""
-        status = self.settings.statuses.get(word) or STATUSES.get(word, "unknown")
-        return status, word if status == "unknown" else None
+        status = self._meanings.get(word(client.status or ""), "unknown")
+        return status, client.status if status == "unknown" else None
 
     def _runs(self, suspension: _Suspension) -> bool:
         """Whether it covers today, by the club's calendar; a missing end is open."""
@@ -328,13 +337,12 @@ class MindbodyConnector(Connector[MindbodySettings]):
         self, clients: Sequence[_Client], held: Mapping[str, list[_Membership]]
     ) -> Iterator[dict[str, Any]]:
         for c in clients:
-            status, word = self._status(c)
+            status, raw = self._status(c)
             guardian = next(
                 (
                     r.related_unique_id
                     for r in c.client_relationships or ()
-                    if r.relationship_name
-                    and r.relationship_name == self.settings.guardian_relation
+                    if same(r.relationship_name, self.settings.guardian_relation)
                 ),
                 None,
             )
@@ -348,7 +356,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
                 "gender": c.gender,
                 "country": c.country,
                 "status": status,
-                "status_raw": word,
+                "status_raw": raw,
                 "groups": [
                     {
                         "id": str(m.membership_id),

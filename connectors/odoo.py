@@ -85,6 +85,10 @@ ROW_SCHEMA = {
 }
 
 
+#: `active` of a partner -> its status.
+_STATUS = {True: "active", False: "archived", None: "unknown"}
+
+
 class OdooSettings(ChangesSettings):
     """`settings:` of a club on Odoo.
 
@@ -107,7 +111,7 @@ class _Partner(msgspec.Struct):
     """A partner; `false` is an empty value."""
 
     id: int
-    active: bool
+    active: bool | None
     category_id: list[int]
     name: str | bool | None = None
     email: str | bool | None = None
@@ -272,7 +276,7 @@ class OdooConnector(Connector[OdooSettings]):
                 "email": _text(p.email),
                 "phone": _text(p.mobile) or _text(p.phone),
                 "country": _text(p.country_code),
-                "status": "active" if p.active else "archived",
+                "status": _STATUS[p.active],
                 "groups": [
                     {"id": str(c), "valid_from": None, "valid_until": None} for c in p.category_id
                 ],

@@ -31,7 +31,7 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from connectors.sdk import fields
+from connectors.sdk import fields, words
 from connectors.sdk.base import Settings
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, read_table
@@ -139,11 +139,11 @@ class PlanityConnector(DropConnector[PlanitySettings]):
     def _status(self) -> pl.Expr:
         if self.settings.blocked == "active":
             return pl.lit("active")
-        word = fields.key(pl.col("blocked"))
+        word = words.key(pl.col("blocked"))
         return (
-            pl.when(word.is_in(fields.words(fields.TRUE_WORDS)))
+            pl.when(word.is_in(words.words(words.TRUE_WORDS)))
             .then(pl.lit("suspended"))
-            .when(word.is_null() | word.is_in(fields.words(fields.FALSE_WORDS)))
+            .when(word.is_null() | word.is_in(words.words(words.FALSE_WORDS)))
             .then(pl.lit("active"))
             .otherwise(pl.lit("unknown"))
         )

@@ -36,6 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
@@ -57,6 +58,7 @@ from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.paths import MISSING, Path, getter, text
 from connectors.sdk.records import day, typed
 from connectors.sdk.resume import FieldFilter
+from connectors.sdk.words import word
 
 Status = Literal["active", "prospect", "paused", "suspended", "former", "archived", "unknown"]
 
@@ -343,13 +345,19 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
             since=since,
         )
 
+    @cached_property
+    def _meanings(self) -> Mapping[str, Status]:
+        """The ERP's word -> our status."""
+        stated = (*STATES.items(), *self.settings.states.items())
+        return {word(name): status for name, status in stated}
+
     def _rows(self, members: list[dict[str, Any]], held: Held) -> Iterator[dict[str, Any]]:
         state_of = getter(self.settings.state)
         for record in members:
             contact = typed(record, _Contact)
             key = _number(contact.iri)
-            word = text(state_of(record), "state") or ""
-            status = self.settings.states.get(word) or STATES.get(word, "unknown")
+            state = text(state_of(record), "state")
+            status = self._meanings.get(word(state or ""), "unknown")
             yield {
                 "erp_id": key,
                 "email": contact.email,
@@ -360,7 +368,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
                 "gender": contact.gender,
                 "country": contact.address.address_country_iso if contact.address else None,
                 "status": status,
-                "status_raw": word if status == "unknown" else None,
+                "status_raw": state if status == "unknown" else None,
                 "groups": held.get(key, []),
                 "created_at": contact.created_at,
                 "modified_at": contact.updated_at,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from connectors.sdk import fields
+from connectors.sdk import fields, words
 from connectors.sdk.base import Club, Connection
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.files.drop import DropSettings, open_drop, read_table
@@ -42,7 +42,7 @@ def read(connection: Connection, club: Club, settings: DropSettings) -> Reading:
     with open_drop(connection, settings) as drop:
         table, content = read_table(drop, settings.customers, settings)
     table.need(NEEDED)
-    names = table.get("category_name").drop_nulls().unique(maintain_order=True)
+    names = _categories(table).drop_nulls().unique(maintain_order=True)
     return assemble(
         _customers(table, club),
         groups_frame([{"id": name, "name": name, "active": True} for name in names]),
@@ -58,6 +58,10 @@ def check(connection: Connection, settings: DropSettings) -> str:
     """A sentence that says which files there are."""
     with open_drop(connection, settings) as drop:
         return drop.check(settings.customers)
+
+
+def _categories(table: Table) -> pl.Series:
+    return words.spellings(table.get("category_name"))
 
 
 def _customers(table: Table, club: Club) -> pl.DataFrame:
@@ -82,7 +86,7 @@ def _customers(table: Table, club: Club) -> pl.DataFrame:
         pl.col("until").alias("valid_until"),
     )
     folded = (
-        person.with_columns(table.get("category_name").alias("category"), until.alias("until"))
+        person.with_columns(_categories(table).alias("category"), until.alias("until"))
         .group_by(person.columns, maintain_order=True)
         .agg(held.filter(pl.col("category").is_not_null()).cast(GROUP_REF).alias("groups"))
     )

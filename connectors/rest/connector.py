@@ -23,13 +23,13 @@ from connectors.rest.settings import (
     NextUrl,
     RestSettings,
 )
-from connectors.sdk import fields
 from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, base_address
 from connectors.sdk.model import GROUP_SCHEMA, Reading, groups_frame
 from connectors.sdk.paths import MISSING, columns, getter, names, text
 from connectors.sdk.resume import FieldFilter
+from connectors.sdk.words import truth_of
 
 CUSTOMERS, KNOWN, HELD = "customers", "groups.known.list", "groups.held.list"
 
@@ -156,10 +156,8 @@ class RestConnector(Connector[RestSettings]):
                     f"A group has nothing at {known.active}; it has {', '.join(names(row))}.",
                     remedy="Correct settings: groups.known.active.",
                 )
-            word = text(found, "groups.known.active")
-            blank = word is None or not word.strip()
-            active = (
-                None if blank else str(word).strip().lower() in fields.words(known.active_values)
+            active = truth_of(
+                text(found, "groups.known.active"), known.active_values, known.inactive_values
             )
         name = text(getter(known.name)(row), "groups.known.name")
         return {"id": key, "name": name or key, "active": active}

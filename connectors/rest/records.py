@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from connectors.rest.errors import holds
 from connectors.rest.settings import Held, RestSettings
-from connectors.sdk import fields
+from connectors.sdk import fields, words
 from connectors.sdk.base import Club
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.model import GROUP_REF, customers_frame
@@ -268,9 +268,8 @@ class Customers:
                 return one.means
         if rule.at is None:
             return "active"
-        if word is None or not word.strip():
-            return "unknown"
-        return self._words.get(word.strip().lower(), rule.otherwise)
+        form = words.word(word or "")
+        return self._words.get(form, rule.otherwise) if form else "unknown"
 
     def _groups(self, record: Any, key: str | None) -> list[dict[str, Any]]:
         if self._memberships is None:
@@ -321,8 +320,8 @@ class Customers:
             gender=fields.gender(pl.col("gender")),
             created_at=fields.moments(_all_iso(raw["created_at"]), zone, formats),
             modified_at=fields.moments(_all_iso(raw["modified_at"]), zone, formats),
-            is_company=fields.truth(pl.col("is_company")),
-            placeholder=fields.truth(pl.col("placeholder")),
+            is_company=words.truth(pl.col("is_company")),
+            placeholder=words.truth(pl.col("placeholder")),
             guardian_id=_other("guardian_id"),
             replaced_by=_other("replaced_by"),
             valid_from=starts,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -16,9 +16,9 @@ from pydantic import (
 )
 
 from connectors.sdk.base import Settings
-from connectors.sdk.fields import TRUE_WORDS, words_of
 from connectors.sdk.http import HttpLimits
 from connectors.sdk.paths import Path
+from connectors.sdk.words import TRUE_WORDS, UNUSED_WORDS, in_two, meanings, words_of
 
 #: Names of headers and parameters for secrets, whose values may only come from the connection.
 _SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|session", re.IGNORECASE)
@@ -62,7 +62,7 @@ Headers = Annotated[dict[str, str], AfterValidator(_no_secret)]
 
 
 class Condition(Settings):
-    """A value that is one of several. :param values: `is:` in YAML; compared in lower case."""
+    """A value that is one of several. :param values: `is:` in YAML; compared as `connectors.sdk.words` says."""
 
     at: Path
     values: Words = Field(alias="is", min_length=1)
@@ -353,10 +353,10 @@ class Override(Condition):
 
 
 class StatusRule(Settings):
-    """What the ERP's words mean. Words are compared in lower case; blank is unknown.
+    """What the ERP's words mean. Words are compared as `connectors.sdk.words` says; blank is unknown.
 
     :param at: path of the status in a record.
-    :param otherwise: the meaning of a word in none of the lists.
+    :param otherwise: the meaning of a word in none of the lists; `unknown` changes nothing (R3).
     :param unless: conditions that take precedence over the words, in order.
     """
 
@@ -375,25 +375,16 @@ class StatusRule(Settings):
     def _says_something(self) -> StatusRule:
         if self.at is not None and not self.words() and self.otherwise == "unknown":
             raise ValueError("no words are listed: list at least those of active")
-        twice = [w for w, n in self._counted().items() if n > 1]
-        if twice:
+        if twice := in_two(self._lists()):
             raise ValueError(f"in two lists: {', '.join(twice)}")
         return self
 
     def words(self) -> dict[str, str]:
-        """Word in lower case -> status."""
-        return {
-            word.strip().lower(): status
-            for status in Meaning.__args__  # type: ignore[attr-defined]  # a Literal has them
-            for word in getattr(self, status)
-        }
+        """Word (`connectors.sdk.words`) -> status."""
+        return meanings(self._lists())
 
-    def _counted(self) -> dict[str, int]:
-        out: dict[str, int] = {}
-        for status in Meaning.__args__:  # type: ignore[attr-defined]  # a Literal has them
-            for word in {w.strip().lower() for w in getattr(self, status)}:
-                out[word] = out.get(word, 0) + 1
-        return out
+    def _lists(self) -> dict[str, tuple[str, ...]]:
+        return {status: getattr(self, status) for status in get_args(Meaning)}
 
 
 class Held(Settings):
@@ -432,6 +423,7 @@ class GroupList(Settings):
     """The ERP's own list of groups, plans or products.
 
     :param active: path of whether the ERP still uses the group; omitted: all are active.
+    :param active_values, inactive_values: its words for yes and for no; a word in neither list is unknown.
     """
 
     list: Listing
@@ -439,6 +431,7 @@ class GroupList(Settings):
     name: Path = "name"
     active: Path | None = None
     active_values: Words = TRUE_WORDS
+    inactive_values: Words = UNUSED_WORDS
 
 
 class Groups(Settings):

@@ -48,11 +48,14 @@ class Club:
 
     :param timezone: the club's own; dates without an offset are in it.
     :param country: ISO 3166 alpha-2; phone numbers without a prefix are parsed as this country's.
+    :param group_names: names or ids of groups that the club's own rules name: one name each, whatever separators
+        they contain.
     """
 
     id: str
     timezone: ZoneInfo
     country: str
+    group_names: tuple[str, ...] = ()
 
 
 S = TypeVar("S", bound=Settings)

@@ -1,4 +1,4 @@
-"""From an ERP's words to canonical values: text, phones, dates, moments, booleans, names, gender.
+"""From an ERP's words to canonical values: text, phones, dates, moments, names, gender. Words are in `words`.
 
 Everything takes and returns Polars series or expressions. What a library has to parse one by one (phones,
 names) is parsed once per distinct value; phones in the usual formats are recognised by expressions built
@@ -8,7 +8,7 @@ from the library's own metadata, because the library takes 50 to 100 µs per num
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -16,47 +16,7 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 import polars as pl
 
-#: Words for "yes", "no" and "is a customer" in the languages of our clubs' ERPs.
-TRUE_WORDS = (
-    *("1", "true", "t", "yes", "y", "x", "on", "active", "enabled"),
-    *("vrai", "oui", "o", "actif", "active", "actifs"),
-    *("si", "sí", "s", "verdadero", "activo", "activa"),
-    *("wahr", "ja", "j", "aktiv"),
-)
-FALSE_WORDS = (
-    *("0", "false", "f", "no", "n", "off", "inactive", "disabled"),
-    *("faux", "non", "inactif", "inactive"),
-    *("falso", "inactivo", "inactiva"),
-    *("falsch", "nein", "inaktiv"),
-)
-ACTIVE_WORDS = (
-    *(
-        "active",
-        "actif",
-        "actif(ve)",
-        "activé",
-        "activée",
-        "1",
-        "true",
-        "vrai",
-        "yes",
-        "oui",
-        "y",
-        "o",
-    ),
-    *(
-        "current",
-        "member",
-        "membre",
-        "client",
-        "adhérent",
-        "adhérente",
-        "en cours",
-        "valid",
-        "valide",
-    ),
-    *("activo", "activa", "alta", "si", "sí", "aktiv", "ja", "mitglied", "wahr"),
-)
+from connectors.sdk.words import key, meanings
 
 _MALE = (
     "m",
@@ -74,10 +34,7 @@ _MALE = (
 _MALE_DE = ("männlich", "mann", "herr")
 _FEMALE = ("f", "female", "woman", "femme", "féminin", "feminin", "madame", "mme", "mlle", "mujer")
 _FEMALE_DE = ("femenino", "w", "weiblich", "frau", "ms", "mrs")
-_GENDERS = {
-    **dict.fromkeys((*_MALE, *_MALE_DE), "male"),
-    **dict.fromkeys((*_FEMALE, *_FEMALE_DE), "female"),
-}
+_GENDERS = meanings({"male": (*_MALE, *_MALE_DE), "female": (*_FEMALE, *_FEMALE_DE)})
 
 #: Invisible characters, which make equal texts unequal.
 INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
@@ -87,41 +44,6 @@ def text(column: pl.Expr) -> pl.Expr:
     """Strip white space (no-break and invisible characters too); empty text becomes null."""
     out = column.str.replace_all(f"[{INVISIBLE}\0]", "").str.strip_chars()
     return pl.when(out != "").then(out)
-
-
-def key(column: pl.Expr) -> pl.Expr:
-    """The form in which words are compared: stripped, lower case."""
-    return text(column).str.to_lowercase()
-
-
-def words(values: Iterable[str]) -> list[str]:
-    """Configured words in the form of `key`; blank ones are left out."""
-    return sorted({v.strip().lower() for v in values if v.strip()})
-
-
-def words_of(values: object) -> object:
-    """A word or a list of words from YAML; booleans and numbers become the words they were written as."""
-    if values is None:
-        return None
-    if isinstance(values, str | int | float):
-        values = [values]
-    if not isinstance(values, list | tuple):
-        return values
-    out: list[str] = []
-    for value in values:
-        if value is True:
-            out += ["true", "yes", "on"]
-        elif value is False:
-            out += ["false", "no", "off"]
-        else:
-            out.append(str(value))
-    return tuple(out)
-
-
-def truth(column: pl.Expr, true: Iterable[str] = TRUE_WORDS) -> pl.Expr:
-    """One of the `true` words is true, any other word is false, blank is null."""
-    word = key(column)
-    return pl.when(word.is_not_null()).then(word.is_in(words(true)))
 
 
 def gender(column: pl.Expr) -> pl.Expr:

@@ -97,7 +97,11 @@ class TrytonConnector(Connector[TrytonSettings]):
         settings = self.settings
         groups = groups_frame(
             [
-                {"id": str(c.id), "name": c.rec_name, "active": bool(c.active)}
+                {
+                    "id": str(c.id),
+                    "name": c.rec_name,
+                    "active": None if c.active is None else bool(c.active),
+                }
                 for c in queries.search(
                     "party.category", [], ["rec_name", "active"], list[Category]
                 )

@@ -11,6 +11,7 @@ import polars as pl
 
 from connectors.sdk import fields
 from connectors.sdk.model import CUSTOMER_SCHEMA, customers_frame
+from connectors.sdk.words import same
 from connectors.tryton.settings import TrytonSettings
 
 #: canonical field -> what it is read from.
@@ -69,7 +70,7 @@ class Party(msgspec.Struct):
     """`party.party`."""
 
     id: int
-    active: bool | int
+    active: bool | int | None
     name: str | None
     categories: list[int]
     replaced_by: int | None
@@ -98,7 +99,7 @@ class Category(msgspec.Struct):
 
     id: int
     rec_name: str
-    active: bool | int
+    active: bool | int | None
 
 
 class Relation(msgspec.Struct):
@@ -171,7 +172,7 @@ def customers(found: list[dict[str, Any]], country: str) -> pl.DataFrame:
 def _email(mechanisms: Sequence[Mechanism], name: str | None) -> str | None:
     """The email of that name, otherwise the first; `mechanisms` in Tryton's order."""
     emails = [m for m in mechanisms if m.type == "email" and m.value]
-    named = [m for m in emails if m.name and m.name == name]
+    named = [m for m in emails if same(m.name, name)]
     return next((m.value for m in (*named, *emails)), None)
 
 
@@ -184,6 +185,8 @@ def _phone(mechanisms: Sequence[Mechanism], types: Sequence[str]) -> str | None:
 
 
 def _status(party: Party, mechanisms: Sequence[Mechanism]) -> str:
+    if party.active is None:
+        return "unknown"
     if party.active:
         return "active"
     erased = party.name is None and not mechanisms and party.replaced_by is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from connectors.csv import CsvSettings
 from connectors.sdk.errors import ContractChanged, FileBroken, FileMissing
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, Reading
-from tests.support.drops import connector, people, put
+from tests.support.drops import PARIS, connector, people, put
 from tests.support.workbooks import workbook
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -100,9 +101,50 @@ def test_columns_that_no_field_names_are_dropped_and_their_names_kept(tmp_path: 
 
 
 def test_status_words(tmp_path: Path) -> None:
-    """Configured words are active, blank is unknown (R3), any other word says: not active."""
+    """R3: configured words are active; blank, and a word in none of the lists, is unknown."""
     said = statuses(tmp_path, "In", " iN ", "out", "", active_status=["in"])
-    assert said == [("active", None), ("active", None), ("former", None), ("unknown", None)]
+    assert said == [("active", None), ("active", None), ("unknown", "out"), ("unknown", None)]
+
+
+def test_any_other_word_is_inactive_where_the_settings_state_it(tmp_path: Path) -> None:
+    """R3: " `other_status: inactive` stated on purpose"; blank is no word."""
+    said = statuses(tmp_path, "in", "out", "", active_status=["in"], other_status="inactive")
+    assert said == [("active", None), ("former", None), ("unknown", None)]
+
+
+def test_a_word_counts_as_the_settings_say_not_as_usual(tmp_path: Path) -> None:
+    said = statuses(
+        tmp_path,
+        *("Archived", "active", "Client", "expired"),
+        active_status=["archived"],
+        inactive_status=["client"],
+    )
+    assert [s for s, _ in said] == ["active", "unknown", "former", "unknown"]
+    said = statuses(tmp_path, "Client", "expired", inactive_status=["client"])
+    assert [s for s, _ in said] == ["former", "unknown"]
+
+
+def test_a_word_in_two_lists_is_refused() -> None:
+    with pytest.raises(ValidationError, match="in two lists of status words: in"):
+        CsvSettings.model_validate(
+            {"customers": "*", "fields": {}, "active_status": ["In"], "paused_status": [" in"]}
+        )
+
+
+@pytest.mark.parametrize(
+    ("listed", "cell"),
+    [
+        ("Activé", "Active\u0301"),
+        ("En cours", "En\u00a0cours"),
+        ("En cours", "en  cours"),
+        ("En\u00a0cours", "en cours"),
+        ("En cours", "En\u00ad cours"),
+    ],
+)
+def test_status_words_are_compared_in_one_form(tmp_path: Path, listed: str, cell: str) -> None:
+    """R3: "NFKC, format characters removed, white space runs as one blank, case-folded"."""
+    assert statuses(tmp_path, cell, active_status=[listed]) == [("active", None)]
+    assert statuses(tmp_path, cell, inactive_status=[listed]) == [("former", None)]
 
 
 def test_with_inactive_words_any_other_word_is_unknown_and_kept(tmp_path: Path) -> None:
@@ -184,6 +226,47 @@ def test_own_words_for_active_groups(tmp_path: Path) -> None:
     groups = {"file": "groups.csv", "id": "code", "name": "title", "active": "sold"}
     reading = read(tmp_path, groups={**groups, "active_values": ["open"]})
     assert reading.groups.rows() == [("g1", "Gold", True), ("g2", "Silver", False)]
+
+
+def test_a_group_word_in_neither_list_is_unknown(tmp_path: Path) -> None:
+    """R3: a group word that is in none of the lists changes nothing."""
+    rows(tmp_path, ANA)
+    lines = "g1;Gold;Oui\ng2;Silver;à venir\ng3;Old;Archive\u0301\ng4;Off;0\n"
+    put(tmp_path, "groups.csv", "id;name;active\n" + lines)
+    reading = read(tmp_path, groups={"file": "groups.csv"})
+    assert reading.groups["active"].to_list() == [True, None, False, False]
+    groups = {"file": "groups.csv", "inactive_values": ["à  venir"]}
+    assert read(tmp_path, groups=groups).groups["active"].to_list() == [True, False, None, None]
+
+
+def test_a_cell_names_listed_groups_in_any_spelling(tmp_path: Path) -> None:
+    rows(tmp_path, "8;;Bo;Li;;;active;GOLD\u00a0 plus|g1;;;;")
+    put(tmp_path, "groups.csv", "id;name\nGold plus;Gold\nG1;Big\ng1;Small\n")
+    reading = read(tmp_path, groups={"file": "groups.csv"})
+    assert [g["id"] for g in people(reading)["8"]["groups"]] == ["Gold plus", "g1"]
+
+
+def test_spellings_of_one_group_are_one_group(tmp_path: Path) -> None:
+    lines = ["Gold", "gold\u00a0", "GOLD, Silver", "Gold"]
+    rows(tmp_path, *(f"{n};;Bo;Li;;;active;{cell};;;;" for n, cell in enumerate(lines)))
+    reading = read(tmp_path)
+    assert reading.groups["id"].to_list() == ["Gold", "Silver"]
+    assert [g["id"] for g in people(reading)["2"]["groups"]] == ["Gold", "Silver"]
+
+
+def test_a_group_that_the_club_names_is_never_split(tmp_path: Path) -> None:
+    """R3: a former group with a comma in its name, in a column without a configured separator."""
+    rows(
+        tmp_path,
+        "8;;Bo;Li;;;active;ANCIENS, résiliés;;;;",
+        "9;;Cy;Lo;;;active;Gold, Anciens,  résiliés;;;;",
+    )
+    club = replace(PARIS, group_names=("Anciens, résiliés",))
+    settings = {"customers": "customers.csv", "fields": FIELDS}
+    reading = connector("csv", tmp_path, settings, club=club).read()
+    assert [g["id"] for g in people(reading)["8"]["groups"]] == ["ANCIENS, résiliés"]
+    assert len(people(reading)["9"]["groups"]) == 2
+    assert reading.groups["id"].to_list() == ["ANCIENS, résiliés", "Gold"]
 
 
 def test_a_missing_groups_file_refuses_the_club(tmp_path: Path) -> None:

@@ -139,14 +139,6 @@ def test_genders_in_four_languages_and_null_for_the_rest() -> None:
     assert each(fields.gender(CELL), *words) == ["male", "female", "male", "female", None, None]
 
 
-def test_yes_and_no() -> None:
-    assert each(fields.truth(CELL), " Oui", "TRUE", "1", "non", "?", " ", None) == [
-        *(True, True, True),
-        *(False, False),
-        *(None, None),
-    ]
-
-
 def test_blanks_that_nobody_sees_are_stripped() -> None:
     assert each(fields.text(CELL), "\u00a0a@x.org\u200b ", "\ufeff", "a b") == [
         "a@x.org",
