@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from clubsync.errors import ConfigError
@@ -28,6 +28,15 @@ def now() -> datetime:
             remedy="Write a time like 2026-11-21T10:05:00Z, or unset the variable.",
         ) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def stamped_now(moment: datetime) -> bool:
+    """Whether the clock is fixed, and this machine's own clock made that time within the last day.
+
+    A fixed clock does not fix the file system's: what was written since is not of the future.
+    """
+    real = datetime.now(UTC)
+    return bool(os.environ.get("CLUBSYNC_NOW")) and real - timedelta(days=1) <= moment <= real
 
 
 def today(timezone: ZoneInfo, moment: datetime | None = None) -> date:

@@ -5,6 +5,7 @@ Exception
 ├── SyncError
 │   ├── UnexpectedlyEmpty    the ERP returned no customers of a club that had some
 │   ├── SourceMismatch       the snapshot looks like another club's
+│   ├── ReadingNotUsed       the reading is older than what is loaded, or dated in the future
 │   ├── BaseUnreachable      the database does not respond
 │   ├── ConcurrentChange     the club base kept changing between plan and load
 │   ├── SnapshotUnreadable   a stored snapshot is missing or damaged
@@ -76,6 +77,12 @@ class SourceMismatch(SyncError):
     """R14: fewer than half of the ids are known from the last complete snapshot, in a club of at least 20."""
 
     runbook = "other-club"
+
+
+class ReadingNotUsed(SyncError):
+    """R16: the reading is older than what is loaded, or dated later than now: nothing of it was used."""
+
+    runbook = "reading-not-used"
 
 
 class BaseUnreachable(SyncError):

@@ -20,6 +20,10 @@ NOT_STORED = {"stored": False}
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 
+#: What the id starts with that stands for a row without an id of a source with ids (finding ID_MISSING): such a
+#: record is shown and explained, and is nobody's. Its `status_raw` is the number of the row.
+WITHOUT_ID = "~row-"
+
 #: How this reading stands to a record: `seen` in it; `unseen`, known but on a page that was lost;
 #: `vanished`, missing from a certified reading for the first time; `gone`, missing since earlier;
 #: `conflicting`, there, but with content that contradicts itself.
@@ -42,6 +46,7 @@ class Situation(StrEnum):
     HELD = "held"
     MERGED = "merged"
     GONE = "gone"
+    WITHOUT_ID = "without_id"
     NOT_A_PERSON = "not_a_person"
     INACTIVE = "inactive"
     DEPENDANT = "dependant"
@@ -274,6 +279,9 @@ class Step(TypedDict):
 
     :param error: the plain sentence of what went wrong, or None; with it come `remedy`, `runbook`,
         `transient` (trying again soon may help) and `retry_after` (seconds the ERP asked us to wait).
+    :param used: False: the reading was older than what is loaded, or dated later than now (R16).
+    :param doubts: why the reading is not certified (R14).
+    :param suspected: access losses that await a second reading (R14).
     :param counts: changes by kind, after diff; after load also what was written.
     :param held: deactivations awaiting approval.
     :param again: a stored snapshot is planned again; nothing is read.
@@ -289,6 +297,9 @@ class Step(TypedDict):
     snapshot: int | None
     plan: int | None
     certified: bool
+    used: bool
+    doubts: list[str]
+    suspected: int
     as_of: str | None
     read: int
     counts: dict[str, int]

@@ -32,7 +32,13 @@ from pydantic import Field, field_validator, model_validator
 from connectors.sdk import fields, words
 from connectors.sdk.base import Settings
 from connectors.sdk.errors import ContractChanged, FileBroken
-from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, read_table
+from connectors.sdk.files.drop import (
+    DropConnector,
+    DropSettings,
+    described,
+    open_drop,
+    read_table,
+)
 from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
@@ -40,6 +46,11 @@ from connectors.sdk.words import ACTIVE_WORDS, INACTIVE_WORDS, TRUE_WORDS, UNUSE
 
 #: If the settings name no separator, each of these separates two groups.
 _ANY_SEPARATOR = "|;,"
+#: Fields whose blank cell says something: a row may not lack it, even where an export drops blank cells at its end.
+_DECISIVE = (
+    *("id", "email", "first_name", "last_name", "name", "status", "groups"),
+    *("guardian_id", "replaced_by", "valid_from", "valid_until"),
+)
 
 
 class Fields(Settings):
@@ -158,24 +169,34 @@ class CsvConnector(DropConnector[CsvSettings]):
         settings = self.settings
         column_of = settings.fields.columns()
         with open_drop(self.connection, settings, until=self.until) as drop:
-            table, content = read_table(
-                drop, settings.customers, settings, exclude=self._groups_pattern
+            whole, content = read_table(
+                drop,
+                settings.customers,
+                settings,
+                exclude=self._groups_pattern,
+                columns=column_of.values(),
+                decisive=(column_of.get(name) for name in _DECISIVE),
+                parts=settings.parts,
             )
-            table.need(column_of.values())
+            whole.need(column_of.values())
             listed, doubts = self._listed_groups(drop)
+        table = whole.only_filled(column_of.values())
         customers = self._customers(table, listed)
         groups = listed if listed is not None else _derived_groups(customers)
-        self.progress(customers.height, content.rows)
+        self.progress(customers.height, customers.height)
         return assemble(
             customers,
             groups,
             as_of=content.modified,
             paged=False,
             pages=1 if settings.groups is None else 2,
-            total=content.rows,
+            total=None if content.rows is None else customers.height,
             doubts=doubts,
             columns=table.columns,
             column_of=_canonical(column_of),
+            numbers=table.numbers,
+            notes=table.remarks,
+            file=described(table, content, footer=_ends_with_none(customers, column_of)),
         )
 
     def check(self) -> str:
@@ -300,6 +321,11 @@ class CsvConnector(DropConnector[CsvSettings]):
                 f"{table.name} has group {twice[0]} several times with different content."
             )
         return groups.cast(GROUP_SCHEMA), doubts
+
+
+def _ends_with_none(customers: pl.DataFrame, column_of: Mapping[str, str]) -> bool:
+    """Whether the last row has no id, in a file with ids: it is a total or a note."""
+    return "id" in column_of and customers.height > 0 and customers["erp_id"][-1] is None
 
 
 def _canonical(column_of: dict[str, str]) -> dict[str, str]:

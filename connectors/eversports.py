@@ -43,7 +43,13 @@ from pydantic import Field
 from connectors.sdk import fields, words
 from connectors.sdk.base import Settings
 from connectors.sdk.errors import ContractChanged, SettingsWrong
-from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, read_table
+from connectors.sdk.files.drop import (
+    DropConnector,
+    DropSettings,
+    described,
+    open_drop,
+    read_table,
+)
 from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
@@ -111,8 +117,18 @@ class EversportsConnector(DropConnector[EversportsSettings]):
         settings = self.settings
         with open_drop(self.connection, settings, until=self.until) as drop:
             table, content = read_table(
-                drop, settings.customers, settings, exclude=settings.memberships
+                drop,
+                settings.customers,
+                settings,
+                exclude=settings.memberships,
+                columns=(
+                    settings.columns.id,
+                    settings.columns.first_name,
+                    settings.columns.last_name,
+                ),
+                parts=settings.parts,
             )
+            table = table.only_filled(settings.columns.model_dump().values())
             column_of = self._column_of(table)
             memberships = self._memberships(drop)
         customers = self._customers(table)
@@ -124,9 +140,12 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             as_of=content.modified,
             paged=False,
             pages=1 if memberships is None else 2,
-            total=content.rows,
+            total=None if content.rows is None else customers.height,
             columns=table.columns,
             column_of=column_of,
+            numbers=table.numbers,
+            notes=table.remarks,
+            file=described(table, content),
         )
 
     def check(self) -> str:

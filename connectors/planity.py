@@ -34,7 +34,13 @@ from pydantic import Field
 from connectors.sdk import fields, words
 from connectors.sdk.base import Settings
 from connectors.sdk.errors import ContractChanged
-from connectors.sdk.files.drop import DropConnector, DropSettings, open_drop, read_table
+from connectors.sdk.files.drop import (
+    DropConnector,
+    DropSettings,
+    described,
+    open_drop,
+    read_table,
+)
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import Reading, assemble, customers_frame, groups_frame
 
@@ -79,7 +85,14 @@ class PlanityConnector(DropConnector[PlanitySettings]):
         """Read the newest export completely; `full` makes no difference to a file."""
         settings = self.settings
         with open_drop(self.connection, settings, until=self.until) as drop:
-            table, content = read_table(drop, settings.customers, settings)
+            table, content = read_table(
+                drop,
+                settings.customers,
+                settings,
+                columns=(settings.columns.first_name, settings.columns.last_name),
+                parts=settings.parts,
+            )
+            table = table.only_filled(settings.columns.model_dump().values())
         column_of = self._column_of(table)
         customers = self._customers(table)
         self.progress(customers.height, content.rows)
@@ -89,9 +102,12 @@ class PlanityConnector(DropConnector[PlanitySettings]):
             as_of=content.modified,
             paged=False,
             pages=1,
-            total=content.rows,
+            total=None if content.rows is None else customers.height,
             columns=table.columns,
             column_of=column_of,
+            numbers=table.numbers,
+            notes=table.remarks,
+            file=described(table, content),
         )
 
     def check(self) -> str:

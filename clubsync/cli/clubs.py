@@ -27,7 +27,7 @@ _HEADINGS = {
     "customers": "customers",
     "findings": "findings",
     "held": "held",
-    "error": "error",
+    "error": "error, or why the last sync is incomplete",
 }
 #: The Clubs pages' words where those of the JSON differ.
 _STATUS = {"ok": "fresh"}
@@ -66,12 +66,21 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
                 "findings": state.get("findings", 0),
                 "held": state.get("held", 0),
                 "error": state.get("last_error"),
+                "doubts": list(state.get("doubts") or ()),
             }
         )
     if as_json:
         print_json(rows)
     else:
-        shown = [{**row, "state": _STATUS.get(row["state"], row["state"])} for row in rows]
+        shown = [
+            {
+                **row,
+                "state": _STATUS.get(row["state"], row["state"]),
+                "error": row["error"]
+                or " ".join(("incomplete:", *row["doubts"])) * bool(row["doubts"]),
+            }
+            for row in rows
+        ]
         table(str(config.path), shown, _HEADINGS)
 
 

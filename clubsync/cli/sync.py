@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -77,6 +78,10 @@ def document(step: Step) -> dict[str, Any]:
         "held": step["hold"],
         "findings": step["findings"],
         "rows_written": step["rows_written"],
+        "suspected": step["suspected"],
+        "used": step["used"] and not step["error"],
+        "doubts": step["doubts"],
+        "notes": step["notes"],
     }
     if step["error"]:
         found["error"] = f"{step['error']} {step['remedy']}"
@@ -90,9 +95,11 @@ _HEADINGS = {
     "complete": "complete",
     "changes": "changes",
     "held": "held",
+    "suspected": "suspected",
     "findings": "findings",
     "rows_written": "rows written",
     "run": "run",
+    "doubts": "doubts",
 }
 
 
@@ -103,20 +110,27 @@ def _show_sync(documents: list[dict[str, Any]], dry_run: bool) -> None:
         rows.append(
             {
                 "club": doc["club"],
-                "result": "failed"
-                if "error" in doc
-                else "held"
-                if doc["held"]
-                else "dry run"
-                if dry_run
-                else "done",
+                "result": _result(doc, dry_run),
                 "read": doc["read"],
                 "complete": doc["certified"],
                 "changes": ", ".join(changes) or "none",
                 "held": "; ".join(doc["held"]["causes"]) if doc["held"] else "",
+                "suspected": doc["suspected"],
                 "findings": ", ".join(f"{n} {code}" for code, n in doc["findings"].items()),
                 "rows_written": doc["rows_written"],
                 "run": doc["run"],
+                "doubts": " ".join(doc["doubts"]),
             }
         )
     table("Plan (dry run)" if dry_run else "Sync", rows, _HEADINGS)
+
+
+def _result(doc: Mapping[str, Any], dry_run: bool) -> str:
+    """One word for how a club's sync ended; what was not used is no success (R16)."""
+    if "error" in doc:
+        return "failed"
+    if not doc["used"]:
+        return "not used"
+    if doc["held"]:
+        return "held"
+    return "dry run" if dry_run else "done"

@@ -20,6 +20,8 @@ held             falls due for removal, which awaits        keeps access, groups
 merged           has ended in another: the ERP says so, or  moves to the other record, or is absorbed  R10
                  it vanished and its email lives on there   by that record's own customer
 gone             is no longer in the ERP                    leaves the Customers group                 R5
+without_id       is a row without an id, which is           has none                                   R14
+                 nobody's record
 not_a_person     is a placeholder of the ERP                leaves the Customers group                 R5
 inactive         has a status, or dates, without access     leaves the Customers group                 R3 R5
 dependant        shares a family owner's email, or has      leaves the Customers group                 R8

@@ -18,6 +18,7 @@ from clubsync.model import (
     UNKNOWN,
     UNSEEN,
     VANISHED,
+    WITHOUT_ID,
     YES,
     Situation,
 )
@@ -144,6 +145,7 @@ def cases(ended: pl.DataFrame, certified: bool) -> list[tuple[Situation, pl.Expr
         (Situation.HELD, pl.col("c_keep")),
         (Situation.MERGED, merged),
         (Situation.GONE, absent),
+        (Situation.WITHOUT_ID, pl.col("erp_id").str.starts_with(WITHOUT_ID)),
         (Situation.NOT_A_PERSON, pl.col("placeholder")),
         (Situation.INACTIVE, pl.col("status_access") == NO),
         (Situation.DEPENDANT, pl.col("owner_id").is_not_null()),

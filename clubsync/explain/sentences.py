@@ -54,6 +54,7 @@ SITUATIONS = {
     Situation.HELD: _("removal held: awaiting approval, or rejected"),
     Situation.MERGED: _("merged into another record"),
     Situation.GONE: _("no longer in the ERP"),
+    Situation.WITHOUT_ID: _("not read, because the row has no id"),
     Situation.NOT_A_PERSON: _("not a person"),
     Situation.INACTIVE: _("not active in the ERP"),
     Situation.DEPENDANT: _("family member of another record"),

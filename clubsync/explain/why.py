@@ -12,7 +12,7 @@ from clubsync.config import ClubConfig
 from clubsync.explain.sentences import EVENTS, OUT, REASONS, SELF_EVIDENT, SITUATIONS, WORDS
 from clubsync.explain.situation import situation_of
 from clubsync.i18n import Messages, date_and_time, translations
-from clubsync.model import Situation
+from clubsync.model import WITHOUT_ID, Situation
 from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import suites
@@ -72,6 +72,10 @@ def why(driver: Driver, club_no: int, config: ClubConfig, who: str, language: st
     erp_id = customer["erp_id"] if customer else found[0]["erp_id"]
     record = sql.record(driver, club=club_no, erp_id=erp_id) if erp_id else None
     findings = list(sql.open_findings_for(driver, club=club_no, erp_id=erp_id)) if erp_id else []
+    for other in {f["erp_id"] for f in found if f["erp_id"] and f["erp_id"] != erp_id}:
+        if other.startswith(WITHOUT_ID):
+            # a row without an id that has their email
+            findings += sql.open_findings_for(driver, club=club_no, erp_id=other)
     hold = (
         sql.held_customer(driver, club=club_no, customer=customer["customer"]) if customer else None
     )

@@ -2,8 +2,9 @@
 
 The key is the email, then phone and name, then name and birth date. A row that agrees with exactly one known
 record is that record, whatever else has changed. A row that agrees with no record is new, and its id is a keyed
-hash of its best key. If a row agrees with several records and none of them is the best match, nothing is guessed:
-the known records stay as they are, and a finding says so (ID_DUPLICATE).
+hash of its best key. Rows that no key tells apart, two cards of one name and phone, keep their ids from reading to
+reading by their whole content, then in a fixed order. If a row agrees with several records in name and phone, but with
+none in the email, nothing is guessed: the known records stay as they are, and a finding says so (ID_DUPLICATE).
 """
 
 from __future__ import annotations
@@ -17,8 +18,15 @@ from dataclasses import dataclass
 import polars as pl
 
 from clubsync import emails
+from clubsync.model import WITHOUT_ID
+from clubsync.store import snapshots
+from connectors.sdk.model import CUSTOMER_SCHEMA
 
 LEVELS = 3
+#: Records of one key among which a row's partner is looked for.
+_MOST = 50
+#: What a record says of a person; the rest decides nothing.
+_CONTENT = [name for name in snapshots.HASHED if name != "erp_id"]
 
 
 @dataclass(frozen=True)
@@ -37,14 +45,22 @@ class Keys:
         pairs = [(self.at(level), other.at(level)) for level in range(LEVELS)]
         return sum(a is not None and a == b for a, b in pairs)
 
+    def alike(self, other: Keys) -> bool:
+        """Whether they agree in a key, and no email tells them apart."""
+        return self.email == other.email and self.agrees(other) > 0
+
 
 @dataclass(frozen=True)
 class Known:
-    """A record of earlier snapshots."""
+    """A record of earlier snapshots.
+
+    :param row_hash: of its content (`snapshots.row_hashes`).
+    """
 
     erp_id: str
     keys: Keys
     gone: bool = False
+    row_hash: int | None = None
 
 
 def keys_of(people: pl.DataFrame) -> list[Keys]:
@@ -81,7 +97,7 @@ def resolve(
     :returns: the customers with ids, without exact duplicates; and the ids of known records that several rows
         may be.
     """
-    customers = customers.unique(maintain_order=True)
+    customers = customers.unique(_CONTENT, keep="first", maintain_order=True)
     evaluated = emails.evaluate(customers["email"])["email_norm"]
     rows = keys_of(customers.with_columns(email_norm=evaluated))
     people = list(known)
@@ -90,6 +106,7 @@ def resolve(
     unclear: set[str] = set()
     for level in range(LEVELS):
         _match(level, rows, given, left, unclear)
+    _pair_alike(customers, rows, given, left, secret)
     taken = {person.erp_id for person in people}
     shared = _shared(rows)
     for n, keys in enumerate(rows):
@@ -98,7 +115,82 @@ def resolve(
             taken.add(given[n])
     ids = pl.Series("erp_id", [given[n] for n in range(len(rows))], dtype=pl.String)
     unclear -= set(given.values())
+    there = {None, *(keys.email for keys in rows)}
+    unclear &= {person.erp_id for person in left.values() if person.keys.email not in there}
     return customers.with_columns(ids), tuple(sorted(unclear))
+
+
+def _pair_alike(
+    customers: pl.DataFrame,
+    rows: list[Keys],
+    given: dict[int, str],
+    left: dict[int, Known],
+    secret: bytes,
+) -> None:
+    """Pair the rows and records that no key tells apart: two cards of one name and phone, say.
+
+    Those whose whole content is the same first, so that of several only the one that was added, changed or removed
+    is new, changed or gone; the others in a fixed order. That gives nobody another's access, for access goes with
+    the email, in which they agree or which they lack.
+    """
+    ids = {person.erp_id: n for n, person in left.items()}
+    for row in [n for n in range(len(rows)) if n not in given]:
+        made = _content_id(customers, row, secret)
+        if made in ids and rows[row].alike(left[ids[made]].keys):
+            given[row] = left.pop(ids.pop(made)).erp_id
+    pairs = _alike(rows, given, left)
+    if not pairs:
+        return
+    with_ids = customers[[row for row, _ in pairs]].with_columns(
+        erp_id=pl.Series([left[n].erp_id for _, n in pairs], dtype=pl.String)
+    )
+    same = [
+        made == left[n].row_hash
+        for made, (_, n) in zip(snapshots.row_hashes(with_ids), pairs, strict=True)
+    ]
+    ranked = sorted(
+        zip(same, pairs, strict=True),
+        key=lambda one: (
+            not one[0],
+            left[one[1][1]].gone,
+            -rows[one[1][0]].agrees(left[one[1][1]].keys),
+            left[one[1][1]].erp_id,
+            _content(customers, one[1][0]),
+        ),
+    )
+    for _, (row, n) in ranked:
+        if row not in given and n in left:
+            given[row] = left.pop(n).erp_id
+
+
+def _alike(
+    rows: list[Keys], given: dict[int, str], left: dict[int, Known]
+) -> list[tuple[int, int]]:
+    """Pairs of a row and a record, without a partner yet, that agree in a key and in their email."""
+    by_key: dict[object, list[int]] = defaultdict(list)
+    for n, person in left.items():
+        for level in range(LEVELS):
+            if (key := person.keys.at(level)) is not None:
+                by_key[level, key].append(n)
+    pairs: dict[tuple[int, int], None] = {}
+    for row, keys in enumerate(rows):
+        if row in given:
+            continue
+        for level in range(LEVELS):
+            for n in by_key.get((level, keys.at(level)), ())[:_MOST]:
+                if keys.alike(left[n].keys):
+                    pairs[row, n] = None
+    return list(pairs)
+
+
+def _content(customers: pl.DataFrame, row: int) -> str:
+    """All that a record says, as text."""
+    return repr(customers.select(_CONTENT).row(row))
+
+
+def _content_id(customers: pl.DataFrame, row: int, secret: bytes) -> str:
+    """The id of a new record that no key tells apart from another."""
+    return _hash(secret, LEVELS, _content(customers, row))
 
 
 def _match(
@@ -177,7 +269,7 @@ def _new_id(
             made = _hash(secret, level, repr(key))
             if made not in taken:
                 return made
-    text, salt = repr(customers.row(n)), 0
+    text, salt = _content(customers, n), 0
     while (made := _hash(secret, LEVELS + salt, text)) in taken:
         salt += 1
     return made
@@ -186,3 +278,27 @@ def _new_id(
 def _hash(secret: bytes, level: int, text: str) -> str:
     digest = hashlib.blake2b(f"{level}:{text}".encode(), key=secret, digest_size=10)
     return f"~{digest.hexdigest()}"
+
+
+def rows_without_id(rows: pl.DataFrame, secret: bytes) -> pl.DataFrame:
+    """Rows without an id of a source with ids, as records that are nobody's (`model.WITHOUT_ID`).
+
+    Their ids follow from what identifies people, so that a row keeps its finding while it moves in the file.
+
+    :param rows: `Reading.without_id`.
+    :returns: `CUSTOMER_SCHEMA`.
+    """
+    who = ("email", "first_name", "last_name", "phone", "birth_date")
+    again: dict[object, int] = defaultdict(int)
+    ids = []
+    for row in rows.select(who).iter_rows():
+        ids.append(WITHOUT_ID + _hash(secret, again[row], repr(row)).removeprefix("~"))
+        again[row] += 1
+    none = pl.lit(None, dtype=pl.String)
+    return rows.with_columns(
+        erp_id=pl.Series(ids, dtype=pl.String),
+        status_raw=pl.col("row").cast(pl.String),
+        guardian_id=none,
+        replaced_by=none,
+        placeholder=pl.lit(True),
+    ).select(CUSTOMER_SCHEMA.names())

@@ -175,18 +175,41 @@ class Reader:
             ),
             "birth_date": pl.Date(),
             "gone": pl.Boolean(),
+            "row_hash": pl.Int64(),
         }
         with self.base.club(club_no) as driver:
             people = fetch(driver, queries().people_to_identify, schema, club=club_no)
         known = [
-            identity.Known(erp_id, keys, gone)
-            for erp_id, keys, gone in zip(
-                people["erp_id"], identity.keys_of(people), people["gone"], strict=True
+            identity.Known(erp_id, keys, gone, row_hash)
+            for erp_id, keys, gone, row_hash in zip(
+                people["erp_id"],
+                identity.keys_of(people),
+                people["gone"],
+                people["row_hash"].reinterpret(signed=False),
+                strict=True,
             )
         ]
         customers, unclear = identity.resolve(reading.customers, known, key.bytes)
         customers = without_erased(customers, key, erased)
         return replace(reading, customers=customers, conflicting_ids=unclear)
+
+    def with_rows_without_id(self, reading: Reading, club_no: int) -> Reading:
+        """R14: the reading with its rows without an id among the customers, as records that are nobody's."""
+        from clubsync.extract import identity
+        from clubsync.extract.erased import without_erased
+        from clubsync.store.database import queries
+
+        if reading.without_id is None:
+            return reading
+        import polars as pl
+
+        sql = queries()
+        with self.base.club(club_no) as driver:
+            key = sql.club_state(driver, club=club_no)["hash_key"]
+            erased = {row["key_hash"] for row in sql.erased_hashes(driver, club=club_no)}
+        rows = identity.rows_without_id(reading.without_id, key.bytes)
+        kept = without_erased(rows, key, erased)
+        return replace(reading, customers=pl.concat([reading.customers, kept]))
 
 
 def reject_implausible(

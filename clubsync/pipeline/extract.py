@@ -5,20 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from clubsync import clock
+from clubsync.config import ClubConfig
+from clubsync.errors import ReadingNotUsed
+from clubsync.extract import endings
 from clubsync.extract.reader import reject_implausible
-from clubsync.model import Step
+from clubsync.model import WITHOUT_ID, Step
 from clubsync.pipeline.runs import Runs, run_of
 from clubsync.store import snapshots
-from clubsync.store.database import queries
+from clubsync.store.database import Driver, queries
 from connectors.sdk.model import Reading
 
 #: ERPs that are read at a time.
 READERS = 16
+#: How far the clock of a file server may be ahead of ours: such a file is read as of now.
+SKEW = timedelta(minutes=1)
 
 
 def extract(runs: Runs, club_ids: Sequence[str], trigger: str, *, full: bool) -> list[Step]:
@@ -50,42 +57,38 @@ def read(runs: Runs, step: Step, full: bool) -> None:
 
 
 def keep(runs: Runs, step: Step, read: Reading) -> None:
-    """Store a reading as a snapshot, unless it cannot be believed (R14)."""
+    """Store a reading as a snapshot, unless it cannot be believed (R14).
+
+    :raises ReadingNotUsed: it is older than what is loaded, or dated later than now (R16).
+    """
     club = runs.club(step)
     club_no = runs.club_no(club)
-    reading = runs.reader.identified(read, club_no)
-    customers, content_hash = snapshots.prepare(reading)
+    reading = _compared(runs, club_no, club, _dated(step, read))
+    with_ids = runs.reader.with_rows_without_id(reading, club_no)
+    customers, content_hash = snapshots.prepare(with_ids)
     certificate = reading.certificate
     step["certified"], step["as_of"] = certificate.complete, reading.as_of.isoformat()
-    step["read"] = customers.height
+    step["read"], step["doubts"] = reading.customers.height, list(certificate.doubts)
     step["notes"].extend((*read.notes, *certificate.doubts))
     with runs.base.club(club_no) as driver:
         state = queries().club_state(driver, club=club_no)
         if reading.since is None:  # that little has changed, or only newcomers, is no outage
+            known = customers.filter(~pl.col("erp_id").str.starts_with(WITHOUT_ID))
             reject_implausible(
-                club, customers, reading.conflicting_ids, content_hash, state, driver, club_no
+                club, known, reading.conflicting_ids, content_hash, state, driver, club_no
             )
         path = snapshots.path_of(club.id, content_hash)
         _write(runs, path, customers, reading)
-        taken = queries().add_snapshot(
-            driver,
-            club=club_no,
-            as_of=reading.as_of,
-            read_at=clock.now(),
-            certified=certificate.complete,
-            doubts=list(certificate.doubts),
-            customers=customers.height,
-            rows_read=certificate.rows,
-            content_hash=content_hash,
-            path=path,
-            epoch=state["epoch"],
-            columns=list(reading.columns),
-            column_of=json.dumps(dict(reading.column_of)),
-        )
+        taken = _add(driver, club_no, reading, customers.height, content_hash, path, state["epoch"])
         queries().run_snapshot(
             driver, club=club_no, run=run_of(step), snapshot=taken, read=step["read"]
         )
+        overtaken = queries().overtaken(driver, club=club_no, run=run_of(step))
     step["snapshot"] = taken
+    loaded = state["certified_as_of"]
+    if "past" not in step and loaded is not None and reading.as_of < loaded and not overtaken:
+        # it is stored all the same: it fills the history
+        raise _old(step, reading, loaded)
     runs.handed(step).snapshot = snapshots.Snapshot(
         club=club.id,
         number=taken,
@@ -97,6 +100,93 @@ def keep(runs: Runs, step: Step, read: Reading) -> None:
         content_hash=content_hash,
         path=path,
         epoch=state["epoch"],
+    )
+
+
+def _compared(runs: Runs, club_no: int, club: ClubConfig, read: Reading) -> Reading:
+    """The reading with its ids, and with what the end of its file says of it (R14)."""
+    reading = runs.reader.identified(read, club_no)
+    if reading.file is None:
+        return reading
+    with runs.base.club(club_no) as driver:
+        state = queries().club_state(driver, club=club_no)
+        before = queries().last_certified_file(driver, club=club_no)
+        limit = club.guard.limit(queries().customers_in_group(driver, club=club_no))
+    last = endings.last_of(reading)
+    reading = endings.compared(
+        reading,
+        before,
+        club=club.id,
+        customers=state["certified_rows"] or 0,
+        limit=limit,
+        confirmed=state["confirmed_same_club"],
+    )
+    assert reading.file is not None
+    return replace(reading, file=replace(reading.file, last=last))
+
+
+def _add(
+    driver: Driver,
+    club_no: int,
+    reading: Reading,
+    customers: int,
+    content_hash: str,
+    path: str,
+    epoch: int,
+) -> int:
+    """Write the row of a snapshot; its number."""
+    certificate, file = reading.certificate, reading.file
+    return queries().add_snapshot(
+        driver,
+        club=club_no,
+        as_of=reading.as_of,
+        read_at=clock.now(),
+        certified=certificate.complete,
+        doubts=list(certificate.doubts),
+        customers=customers,
+        rows_read=certificate.rows,
+        content_hash=content_hash,
+        path=path,
+        epoch=epoch,
+        columns=list(reading.columns),
+        column_of=json.dumps(dict(reading.column_of)),
+        file=None if file is None else json.dumps(asdict(file)),
+    )
+
+
+def _dated(step: Step, reading: Reading) -> Reading:
+    """R14, R16: the reading, its `as_of` not later than now.
+
+    :raises ReadingNotUsed: it is dated later than now; the reading of a past interval is as old as was asked for.
+    """
+    now = clock.now()
+    if "past" in step or reading.as_of <= now or clock.stamped_now(reading.as_of):
+        return reading
+    if reading.as_of <= now + SKEW:
+        return replace(reading, as_of=now)
+    step["used"], step["as_of"] = False, reading.as_of.isoformat()
+    dated, time = f"{reading.as_of:%Y-%m-%d %H:%M:%S}", f"{now:%H:%M:%S}"
+    raise ReadingNotUsed(
+        f"{reading.file.name} is dated {dated} UTC, which is still to come: nothing of it was used."
+        if reading.file is not None
+        else f"The data of {step['name']} are dated {dated} UTC, which is still to come: nothing of them was used.",
+        remedy=f"Here it is {time} UTC. Correct the clock or the time zone of the machine that writes the data, and "
+        "export again. Until then the club's data count as stale.",
+    )
+
+
+def _old(step: Step, reading: Reading, loaded: datetime) -> ReadingNotUsed:
+    """R16: nothing of a reading that is older than what is loaded is used, and that is not a success."""
+    step["used"] = False
+    dated, before = f"{reading.as_of:%Y-%m-%d %H:%M:%S}", f"{loaded:%Y-%m-%d %H:%M:%S}"
+    return ReadingNotUsed(
+        f"{reading.file.name} is dated {dated} UTC, older than the data of {before} UTC that are loaded: nothing of "
+        "it was used."
+        if reading.file is not None
+        else f"The data of {step['name']} are dated {dated} UTC, older than those of {before} UTC that are loaded: "
+        "nothing of them was used.",
+        remedy="Export again. If an older file was put back, remove it; if a clock was set back, correct it. Until "
+        "newer data come, the club's data count as stale.",
     )
 
 

@@ -97,6 +97,7 @@ def _loaded(
         old = affected.is_old(head, state)
         if not old and state["content_hash"] != head.content_hash:
             return False
+        step["used"] = step["used"] and not old
         _move_watermark(driver, club_no, head, state, at, step, newer=not old)
     else:
         head = planned.basis.snapshot

@@ -120,6 +120,9 @@ class Runs:
             snapshot=None,
             plan=None,
             certified=False,
+            used=True,
+            doubts=[],
+            suspected=0,
             as_of=None,
             read=0,
             counts=dict.fromkeys(KINDS, 0),
@@ -240,6 +243,7 @@ class Runs:
             read=step["read"],
             counts=json.dumps(step["counts"]),
             rows_written=step["rows_written"],
+            used=step["used"],
             error=step["error"],
             remedy=step["remedy"],
             runbook=step["runbook"],
@@ -269,3 +273,4 @@ def take_from(step: Step, row: SnapshotRow | NewestSnapshotInRow) -> None:
     step["snapshot"] = row["snapshot"]
     step["certified"], step["read"] = row["certified"], row["customers"]
     step["as_of"] = as_of.isoformat()
+    step["doubts"] = list(row["doubts"])

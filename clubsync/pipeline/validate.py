@@ -91,7 +91,7 @@ def _find_affected(runs: Runs, step: Step) -> None:
         head = snapshots.head_of(row)
         state = sql.club_state(driver, club=club_no)
         if affected.is_old(head, state):
-            step["unchanged"] = True
+            step["unchanged"], step["used"] = True, False
             if _HISTORY not in step["notes"]:
                 step["notes"].append(_HISTORY)
             return

@@ -133,6 +133,7 @@ class PeopleToIdentifyRow(TypedDict):
     last_name: str | None
     birth_date: date | None
     gone: bool
+    row_hash: int
 
 class ClubRow(TypedDict):
     club: int
@@ -242,6 +243,7 @@ class ClubOverviewRow(TypedDict):
     quarantined_until: datetime | None
     last_error: str | None
     paused: bool
+    doubts: list[str] | None
     customers: int
     findings: int
     held: int
@@ -654,6 +656,7 @@ class RunsOfRow(TypedDict):
     read: int | None
     counts: dict[str, int]
     rows_written: int
+    used: bool
     error: str | None
     remedy: str | None
     runbook: str | None
@@ -888,6 +891,7 @@ class SnapshotRow(TypedDict):
     epoch: int
     columns: list[str]
     column_of: dict[str, str]
+    file: dict[str, Any] | None
 
 class SnapshotsBetweenRow(TypedDict):
     club: int
@@ -903,6 +907,7 @@ class SnapshotsBetweenRow(TypedDict):
     epoch: int
     columns: list[str]
     column_of: dict[str, str]
+    file: dict[str, Any] | None
 
 class NewestSnapshotInRow(TypedDict):
     club: int
@@ -918,6 +923,7 @@ class NewestSnapshotInRow(TypedDict):
     epoch: int
     columns: list[str]
     column_of: dict[str, str]
+    file: dict[str, Any] | None
 
 class PlansRow(TypedDict):
     plan: int
@@ -1657,6 +1663,7 @@ class Queries(Protocol):
         read: int | None,
         counts: str,
         rows_written: int,
+        used: bool,
         error: str | None,
         remedy: str | None,
         runbook: str | None,
@@ -1681,7 +1688,10 @@ class Queries(Protocol):
         epoch: int,
         columns: list[str],
         column_of: str,
+        file: str | None,
     ) -> int: ...
+    def last_certified_file(self, driver: Driver, /, *, club: int) -> dict[str, Any] | None: ...
+    def overtaken(self, driver: Driver, /, *, club: int, run: int) -> bool: ...
     def snapshot(self, driver: Driver, /, *, club: int, snapshot: int) -> SnapshotRow | None: ...
     def last_full_reading(
         self, driver: Driver, /, *, club: int, epoch: int, only_changes: str

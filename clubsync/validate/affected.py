@@ -25,6 +25,7 @@ from clubsync.model import (
     SEEN,
     UNSEEN,
     VANISHED,
+    WITHOUT_ID,
     Affected,
     Basis,
     Policy,
@@ -136,7 +137,7 @@ def build(
     known, asked = record_index.read(driver, club), _asked(driver, club)
     stored = fetch(driver, queries().erp_groups, _GROUPS, club=club)
     groups, changed = groups_in_force(snapshot, stored)
-    newer = _newer_than(known, snapshot)
+    newer = _unsaid(driver, club, known, snapshot)
     seen = _without(snapshot.customers, newer)
     compared = compare(seen, known)
     if everything := everything or known.is_empty():
@@ -263,6 +264,46 @@ def _newer_than(known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
         (pl.col("seen_as_of") == as_of) & (pl.col("seen_snapshot") > number)
     )
     return known.filter(later.fill_null(False))
+
+
+def _lost_their_id(
+    driver: Driver, club: int, known: pl.DataFrame, snapshot: Snapshot, newer: pl.DataFrame
+) -> pl.DataFrame:
+    """R14: absent records that a row without an id may be, by their email or name: nothing is said of them.
+
+    :returns: rows of the record index.
+    """
+    rows = snapshot.customers.filter(pl.col("erp_id").str.starts_with(WITHOUT_ID))
+    if rows.is_empty() or not snapshot.certified:
+        return known.clear()
+    there = pl.concat([snapshot.customers["erp_id"], newer["erp_id"]])
+    absent = known.filter(
+        ~pl.col("erp_id").is_in(there.implode()) & ~pl.col("erp_id").str.starts_with(WITHOUT_ID)
+    )
+    if absent.is_empty():
+        return absent
+    was = fetch(driver, queries().records_by_id, MIRROR, club=club, ids=absent["erp_id"].to_list())
+    theirs = emails.evaluate(rows["email"])["email_norm"].drop_nulls()
+    named = pl.concat_str(
+        [pl.col(n).fill_null("").str.to_lowercase() for n in ("first_name", "last_name")],
+        separator="\x1f",
+    )
+    names = rows.select(named).to_series()
+    nameless = pl.lit("\x1f")
+    maybe = was.filter(
+        ~pl.col("gone")
+        & (
+            pl.col("email_norm").is_in(theirs.implode()).fill_null(False)
+            | (named.is_in(names.implode()) & (named != nameless))
+        )
+    )
+    return absent.filter(pl.col("erp_id").is_in(maybe["erp_id"].implode()))
+
+
+def _unsaid(driver: Driver, club: int, known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
+    """Records of which this snapshot may say nothing: rows of the record index."""
+    newer = _newer_than(known, snapshot)
+    return pl.concat([newer, _lost_their_id(driver, club, known, snapshot, newer)])
 
 
 def groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

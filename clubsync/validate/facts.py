@@ -22,6 +22,7 @@ from clubsync.model import (
     PRESENT,
     UNKNOWN,
     VANISHED,
+    WITHOUT_ID,
     YES,
     Policy,
 )
@@ -427,6 +428,8 @@ def _reason_of_no() -> pl.Expr:
         .then(pl.lit("gone"))
         .when(pl.col("successor").is_not_null())
         .then(pl.lit("replaced"))
+        .when(pl.col("erp_id").str.starts_with(WITHOUT_ID))
+        .then(pl.lit("without_id"))
         .when(pl.col("placeholder"))
         .then(pl.lit("placeholder"))
         .when(pl.col("status_access") == NO)

@@ -19,7 +19,18 @@ from typing import Any
 import polars as pl
 
 from clubsync.i18n import translations
-from clubsync.model import CONFLICTING, FINDINGS, GONE, NO, UNKNOWN, UNSEEN, VANISHED, YES, Policy
+from clubsync.model import (
+    CONFLICTING,
+    FINDINGS,
+    GONE,
+    NO,
+    UNKNOWN,
+    UNSEEN,
+    VANISHED,
+    WITHOUT_ID,
+    YES,
+    Policy,
+)
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
 
@@ -67,7 +78,7 @@ def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = 
     }
     if "reasons" in detail:
         named["reasons"] = ", ".join(similarity(detail["reasons"], language))
-    for key in ("others", "groups", "owner", "successor", "reasons"):
+    for key in ("others", "groups", "owner", "successor", "reasons", "row"):
         text = text.replace("{" + key + "}", named.get(key) or "-")
     return text
 
@@ -87,7 +98,7 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
 
     :param records: with their facts (`clubsync.validate.facts.evaluate`); those that are not in the ERP, or have
         no access by their plain status, are left out (R22).
-    :returns: erp_id and one column for each rule; null where the rule does not apply.
+    :returns: erp_id and one column for each rule; null where it does not apply.
     """
     presence, group_state = pl.col("presence"), pl.col("group_state")
     person = (
@@ -119,7 +130,8 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     return seen.select(
         "erp_id",
         conflicting=presence == CONFLICTING,
-        placeholder=pl.col("placeholder"),
+        without_id=_without_id(),
+        placeholder=pl.when(_without_id().is_null()).then("placeholder"),
         replaced=pl.col("successor").is_not_null(),
         dependant=pl.col("owner_id").is_not_null() & (presence != CONFLICTING),
         status_known=of_persons(pl.col("status_access") != UNKNOWN),
@@ -129,6 +141,12 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         groups_unknown=of_persons(pl.col("groups_unknown"), person & (group_state != "former")),
         named=of_persons(pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null()),
     ).collect()
+
+
+def _without_id() -> pl.Expr:
+    """Of a row without an id, whether it has an email: then it may be somebody's (R14)."""
+    email = pl.when(pl.col("email").is_null()).then(pl.lit("no email")).otherwise(pl.lit("email"))
+    return pl.when(pl.col("erp_id").str.starts_with(WITHOUT_ID)).then(email)
 
 
 def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.DataFrame]:
@@ -241,7 +259,7 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         .agg(cluster_ids=pl.col("erp_id").sort())
     )
     facts = records.join(clusters, on="email_norm", how="left").select(
-        "erp_id", "odd_groups", "owner_id", "successor", "cluster_ids"
+        "erp_id", "odd_groups", "owner_id", "successor", "cluster_ids", "status_raw"
     )
     rows = failed.join(facts, on="erp_id", how="left")
     others = pl.col("cluster_ids").list.set_difference(pl.concat_list("erp_id")).list.sort()
@@ -257,6 +275,8 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         .then(text("groups", pl.col("odd_groups")))
         .when(pl.col("code") == "EMAIL_SHARED_FAMILY")
         .then(text("owner", pl.col("owner_id")))
+        .when(pl.col("code") == "ID_MISSING")
+        .then(text("row", pl.col("status_raw")))
         .when(pl.col("code") == "RECORD_MERGED")
         .then(text("successor", pl.col("successor")))
         .otherwise(pl.lit("{}"))

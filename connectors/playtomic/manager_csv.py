@@ -16,7 +16,7 @@ import polars as pl
 from connectors.sdk import fields, words
 from connectors.sdk.base import Club, Connection
 from connectors.sdk.errors import ContractChanged
-from connectors.sdk.files.drop import DropSettings, open_drop, read_table
+from connectors.sdk.files.drop import DropSettings, described, open_drop, read_table
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
 
@@ -40,8 +40,11 @@ def read(connection: Connection, club: Club, settings: DropSettings) -> Reading:
     :raises ConnectorError: no file, or not a complete one with the expected columns (R14).
     """
     with open_drop(connection, settings) as drop:
-        table, content = read_table(drop, settings.customers, settings)
+        table, content = read_table(
+            drop, settings.customers, settings, columns=NEEDED, parts=settings.parts
+        )
     table.need(NEEDED)
+    table = table.only_filled(NEEDED)
     names = _categories(table).drop_nulls().unique(maintain_order=True)
     return assemble(
         _customers(table, club),
@@ -51,6 +54,8 @@ def read(connection: Connection, club: Club, settings: DropSettings) -> Reading:
         pages=1,
         columns=table.columns,
         column_of=COLUMN_OF,
+        file=described(table, content),
+        notes=table.remarks,
     )
 
 

@@ -32,7 +32,8 @@ GROUP_REF = pl.Struct({"id": pl.String, "valid_from": pl.Date, "valid_until": pl
 
 #: Columns of `Reading.customers`, in order. Blank strings are null. Text is stripped.
 #:
-#: - `erp_id`: the ERP's immutable key; null in every row of a source without ids, in none otherwise.
+#: - `erp_id`: the ERP's immutable key; null in every row of a source without ids, in none otherwise (`assemble` keeps
+#:   rows without one apart).
 #: - `email`: as the ERP has it (raw, stripped). Normalising and validating it is not the connector's task.
 #: - `phone`: E.164 if `connectors.sdk.fields.phones` can parse it, else as the ERP has it.
 #: - `status`: one of `STATUSES`; `status_raw` the ERP's own word, kept only if the status is `unknown`.
@@ -87,6 +88,9 @@ class Certificate:
     :param rows: customer rows received, before repeated ids were merged.
     :param total: the number of rows that the ERP states, if it does.
     :param pages: pages, or files, read.
+    :param settled: False: absence from this reading is only suspected, until a second one says the same: a file that
+        lacks all the customers who were at the end of the last one may be cut at the end of a line. Set by the
+        engine, which knows the last one (`clubsync.extract.endings`).
     """
 
     complete: bool
@@ -94,6 +98,32 @@ class Certificate:
     rows: int = 0
     total: int | None = None
     pages: int = 0
+    settled: bool = True
+
+
+#: Customers at the end of a file by whom the next one is compared with it.
+TAIL = 20
+
+
+@dataclass(frozen=True)
+class File:
+    """The file, or the parts of one export, that the customers were read from.
+
+    :param name: its path below the connection's folder.
+    :param digest: of its bytes.
+    :param counted: whether `FILE.rows` beside it has said how many rows there are.
+    :param line_end: whether its last row ends with a line end; None: its format proves its end by itself (XLSX).
+    :param footer: whether its last row is none of a person: a total, a note.
+    :param last: `erp_id` of the last customers in it, in its own order, at most `TAIL`.
+    """
+
+    name: str
+    size: int = 0
+    digest: str = ""
+    counted: bool = False
+    line_end: bool | None = None
+    footer: bool = False
+    last: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +140,9 @@ class Reading:
     :param decided_by: names among `columns` that became no field, but on which something was decided.
     :param since: only what changed since then was read (never certified, doubt `ONLY_CHANGES`); None: everything.
     :param notes: how the reading came about, in sentences for the page of the run.
+    :param file: what the customers were read from; None: no file.
+    :param without_id: `CUSTOMER_SCHEMA` and `row`, the number of the row: rows without an id, where others have one
+        (finding ID_MISSING); they are not in `customers`. None: there are none.
     """
 
     customers: pl.DataFrame
@@ -122,6 +155,8 @@ class Reading:
     decided_by: tuple[str, ...] = ()
     since: datetime | None = None
     notes: tuple[str, ...] = ()
+    file: File | None = None
+    without_id: pl.DataFrame | None = None
 
 
 def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
@@ -184,6 +219,11 @@ def groups_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     return frame.unique("id", keep="first", maintain_order=True)
 
 
+#: In a file, rows of one id that differ in nothing else are one person (R14).
+_OF_A_GROUP = ("groups", "valid_from", "valid_until", "modified_at")
+_ONE_PERSON = [name for name in CUSTOMER_SCHEMA if name not in _OF_A_GROUP]
+
+
 def assemble(
     customers: pl.DataFrame,
     groups: pl.DataFrame,
@@ -197,16 +237,21 @@ def assemble(
     column_of: Mapping[str, str] | None = None,
     decided_by: Sequence[str] = (),
     since: datetime | None = None,
+    numbers: pl.Series | None = None,
+    file: File | None = None,
+    notes: Sequence[str] = (),
 ) -> Reading:
     """Merge repeated ids and write the certificate, by the same rules for every connector (R14).
 
-    In a file, rows that repeat an id word for word count once and do no harm. In pages any repeated id means
-    that rows moved while they were read: not certified. Rows of one id that differ make the
-    record unknown this time, and nothing is certified.
+    In a file, rows that repeat an id word for word count once, and rows of one id that differ only in their group and
+    its dates are one person with all those groups. In pages any repeated id means that rows moved while they were
+    read: not certified. Rows of one id that differ otherwise make the record unknown this time, and nothing is
+    certified. A row without an id is kept apart, and doubts nothing.
 
     :param customers: `CUSTOMER_SCHEMA`, all rows received, in order.
     :param doubts: what the connector itself could not prove (last page not seen, a page twice, …).
     :param since: only what changed since then was read: whoever is missing has not changed.
+    :param numbers: the number by which a person finds each row; None: they are counted from 1.
     """
     why = list(doubts)
     if since is not None:
@@ -219,31 +264,13 @@ def assemble(
             )
         )
     conflicting: tuple[str, ...] = ()
+    without_id = None
     if rows and customers["erp_id"].null_count() < rows:
-        ids = customers["erp_id"]
-        if ids.null_count():
-            why.append(message(f"Rows without an id were left out: {ids.null_count()}."))
-            customers = customers.filter(pl.col("erp_id").is_not_null())
-        repeated = customers.filter(pl.col("erp_id").is_duplicated())
-        if repeated.height:
-            distinct = repeated.unique(maintain_order=True)
-            conflicting = tuple(
-                distinct.filter(pl.col("erp_id").is_duplicated())["erp_id"].unique().sort()
-            )
-            if paged:
-                n = repeated["erp_id"].n_unique()
-                why.append(
-                    message(f"Rows moved while they were read: {n} ids came more than once.")
-                )
-            elif conflicting:
-                why.append(
-                    message(
-                        f"{len(conflicting)} ids are in the file several times with different content."
-                    )
-                )
-            customers = customers.filter(~pl.col("erp_id").is_in(list(conflicting))).unique(
-                "erp_id", keep="first", maintain_order=True
-            )
+        customers, without_id = _with_ids(customers, numbers)
+        customers, conflicting, doubt = _once_each(customers, paged)
+        why.extend(doubt)
+    elif rows and not paged:
+        customers = _memberships_joined(customers)
     return Reading(
         customers=customers,
         groups=groups,
@@ -256,4 +283,120 @@ def assemble(
         column_of={k: name.replace("\x00", "") for k, name in (column_of or {}).items()},
         decided_by=tuple(decided_by),
         since=since,
+        notes=tuple(notes),
+        without_id=without_id,
+        file=file,
     )
+
+
+def _with_ids(
+    customers: pl.DataFrame, numbers: pl.Series | None
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """The rows with an id, and `Reading.without_id`."""
+    lacking = customers["erp_id"].is_null()
+    if not lacking.any():
+        return customers, None
+    if numbers is None:
+        numbers = pl.int_range(1, customers.height + 1, eager=True)
+    apart = customers.with_columns(row=numbers.cast(pl.Int64)).filter(lacking)
+    return customers.filter(~lacking), apart
+
+
+def _once_each(
+    customers: pl.DataFrame, paged: bool
+) -> tuple[pl.DataFrame, tuple[str, ...], list[str]]:
+    """Each id once: the customers, the ids whose rows contradict one another, and the doubts that follow."""
+    repeated = customers.filter(pl.col("erp_id").is_duplicated())
+    if repeated.is_empty():
+        return customers, (), []
+    n = repeated["erp_id"].n_unique()
+    first_seen = customers.select("erp_id").unique(maintain_order=True)
+    if not paged:
+        repeated = _joined(repeated, "erp_id")
+    distinct = repeated.unique(maintain_order=True)
+    conflicting = tuple(distinct.filter(pl.col("erp_id").is_duplicated())["erp_id"].unique().sort())
+    why = []
+    if paged:
+        why.append(message(f"Rows moved while they were read: {n} ids came more than once."))
+    elif conflicting:
+        why.append(
+            message(f"{len(conflicting)} ids are in the file several times with different content.")
+        )
+    agreed = distinct.filter(~pl.col("erp_id").is_in(conflicting))
+    single = customers.filter(~pl.col("erp_id").is_duplicated())
+    once = first_seen.join(
+        pl.concat([single, agreed]), on="erp_id", how="inner", maintain_order="left"
+    )
+    return once.select(customers.columns), conflicting, why
+
+
+def _joined(repeated: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Rows of one person that differ only in their group and its dates -> one row, with all those groups, each with
+    the dates of its row; the others as they are.
+
+    A row without a group has no dates of one: its dates are the person's own, in which the rows then differ.
+
+    :param repeated: `CUSTOMER_SCHEMA`, and `key`, which every row shares with another.
+    """
+    rows = repeated.unique(
+        [c for c in repeated.columns if c != "modified_at"], keep="first", maintain_order=True
+    )
+    person = pl.struct(_ONE_PERSON)
+    dated = pl.col("valid_from").is_not_null() | pl.col("valid_until").is_not_null()
+    rows = rows.with_columns(
+        one=(pl.len().over(key) > 1)
+        & (person.n_unique().over(key) == 1)
+        & ~((pl.col("groups").list.len() == 0) & dated).any().over(key)
+    )
+    theirs = rows.filter("one")
+    if theirs.is_empty():
+        return rows.drop("one")
+    spans = (
+        theirs.select(key, "groups", "valid_from", "valid_until")
+        .filter(pl.col("groups").list.len() > 0)
+        .explode("groups")
+        .select(
+            key,
+            groups=pl.struct(
+                id=pl.col("groups").struct.field("id"),
+                valid_from=pl.coalesce(pl.col("groups").struct.field("valid_from"), "valid_from"),
+                valid_until=pl.coalesce(
+                    pl.col("groups").struct.field("valid_until"), "valid_until"
+                ),
+            ).cast(GROUP_REF),
+        )
+        .unique(maintain_order=True)
+        .group_by(key, maintain_order=True)
+        .agg("groups")
+    )
+    none = pl.lit(None, dtype=pl.Date)
+    people = (
+        theirs.with_columns(
+            pl.col("modified_at").max().over(key), valid_from=none, valid_until=none
+        )
+        .unique(key, keep="first", maintain_order=True)
+        .drop("groups")
+        .join(spans, on=key, how="left", maintain_order="left")
+        .with_columns(pl.col("groups").fill_null(pl.lit([], dtype=pl.List(GROUP_REF))))
+    )
+    return pl.concat([rows.filter(~pl.col("one")), people.select(rows.columns)]).drop("one")
+
+
+def _memberships_joined(customers: pl.DataFrame) -> pl.DataFrame:
+    """The same for a file without ids: rows that have a key of R1 in common, and all else but group and dates."""
+    named = pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null()
+    keyed = pl.col("email").is_not_null() | (
+        named & (pl.col("phone").is_not_null() | pl.col("birth_date").is_not_null())
+    )
+    person = pl.struct(_ONE_PERSON)
+    held = (pl.col("groups").list.len() > 0).any().over(_ONE_PERSON)
+    again = keyed & person.is_duplicated() & held
+    if not customers.select(again.any()).item():
+        return customers
+    marked = customers.with_row_index("at").with_columns(
+        again=again, who=pl.col("at").min().over(_ONE_PERSON)
+    )
+    repeated = marked.filter("again").drop("at", "again")
+    one = _joined(repeated, "who").with_columns(at="who").select("at", *CUSTOMER_SCHEMA.names())
+    rest = marked.filter(~pl.col("again")).select("at", *CUSTOMER_SCHEMA.names())
+    return pl.concat([rest, one]).sort("at", maintain_order=True).drop("at")

@@ -94,6 +94,6 @@ where club = :club and closed_at is null and code != 'SIMILAR_RECORD';
 
 -- name: people_to_identify(club)
 -- The fields that identify the records of a source without ids (R1).
-select erp_id, email_norm, phone, first_name, last_name, birth_date, gone_at is not null as gone
+select erp_id, email_norm, phone, first_name, last_name, birth_date, gone_at is not null as gone, row_hash
 from sync.erp_customer
 where club = :club;

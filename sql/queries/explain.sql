@@ -71,6 +71,12 @@ select
     s.last_error,
     s.paused,
     (
+        select n.doubts from sync.snapshot as n
+        where n.club = c.club
+        order by n.snapshot desc
+        limit 1
+    ) as doubts,
+    (
         select count(*) from base.customer as b
         where b.club = c.club and b.in_customers_group
     ) as customers,

@@ -347,6 +347,7 @@ select
     r.read,
     r.counts,
     r.rows_written,
+    r.used,
     r.error,
     r.remedy,
     r.runbook,

@@ -2,7 +2,7 @@
 insert into sync.run (club, trigger, started_at) values (:club, :trigger, :at)
 returning run;
 
--- name: end_run(club, run, at, state, stage, snapshot, plan, read, counts, rows_written, error, remedy, runbook)!
+-- name: end_run(club, run, at, state, stage, snapshot, plan, read, counts, rows_written, used, error, remedy, runbook)!
 -- null: error, remedy, runbook
 update sync.run set
     finished_at = :at,
@@ -13,6 +13,7 @@ update sync.run set
     read = coalesce(:read, read),
     counts = :counts,
     rows_written = :rows_written,
+    used = :used,
     error = :error,
     remedy = :remedy,
     runbook = :runbook
@@ -22,15 +23,31 @@ where club = :club and run = :run;
 update sync.run set snapshot = :snapshot, read = :read
 where club = :club and run = :run;
 
--- name: add_snapshot(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of)$
+-- name: add_snapshot(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of, file)$
+-- null: file
 insert into sync.snapshot
-(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of)
+(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of, file)
 values
 (
     :club, :as_of, :read_at, :certified, :doubts, :customers, :rows_read, :content_hash, :path, :epoch, :columns,
-    :column_of
+    :column_of, :file
 )
 returning snapshot;
+
+-- name: last_certified_file(club)$
+-- What is known of the file of the snapshot that is loaded; null: it was not read from a file.
+select n.file from sync.club_state as s
+inner join sync.snapshot as n on s.club = n.club and s.certified_snapshot = n.snapshot
+where s.club = :club;
+
+-- name: overtaken(club, run)$
+-- Whether the snapshot that is loaded was read after that run had started: a slow run, not an old source (R16).
+select exists (
+    select from sync.club_state as s
+    inner join sync.snapshot as n on s.club = n.club and s.certified_snapshot = n.snapshot
+    inner join sync.run as r on s.club = r.club and r.run = :run
+    where s.club = :club and n.read_at > r.started_at
+) as overtaken;
 
 -- name: snapshot(club, snapshot)^
 select * from sync.snapshot

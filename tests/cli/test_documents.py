@@ -68,7 +68,8 @@ def _sync(shell: Shell, club: str, env: dict[str, str], code: int = 0) -> dict[s
     assert found == code, said
     assert len(document) == 1
     keys = ["club", "run", "certified", "as_of", "read", "changes", "held", "findings"]
-    expected = [*keys, "rows_written", *(["error"] if code == 1 else [])]
+    told = ["rows_written", "suspected", "used", "doubts", "notes"]
+    expected = [*keys, *told, *(["error"] if code == 1 else [])]
     assert list(document[0]) == expected
     assert list(document[0]["changes"]) == KINDS
     only: dict[str, Any] = document[0]

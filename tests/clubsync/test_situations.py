@@ -26,7 +26,8 @@ Erp = Mapping[str, Record]
 
 
 class Example(NamedTuple):
-    """:param before: the ERP at a first, certified reading.
+    """:param record: the one that is in the situation.
+    :param before: the ERP at a first, certified reading.
     :param by_hand: what people do after it.
     :param now: the ERP at the reading in question; `reading` changes what it shows.
     """
@@ -36,6 +37,7 @@ class Example(NamedTuple):
     certified: bool = True
     by_hand: Callable[[Memory], None] = lambda memory: None
     reading: Callable[[Snapshot], Snapshot] = lambda snapshot: snapshot
+    record: str = "1"
 
 
 def conflicting(snapshot: Snapshot) -> Snapshot:
@@ -48,6 +50,10 @@ def somebody_else(snapshot: Snapshot) -> Snapshot:
 
 def not_a_person(snapshot: Snapshot) -> Snapshot:
     return of_one(snapshot, placeholder=True)
+
+
+def nobodys(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, customers=snapshot.customers.with_columns(placeholder=True))
 
 
 def of_one(snapshot: Snapshot, **values: Any) -> Snapshot:
@@ -89,6 +95,7 @@ EXAMPLES = {
     Situation.HELD: Example({"1": ANN}, {"1": OUT}, by_hand=held),
     Situation.MERGED: Example({"1": ANN}, {"2": ANN}),
     Situation.GONE: Example({"1": ANN}, {}),
+    Situation.WITHOUT_ID: Example({}, {"~row-1": ANN}, reading=nobodys, record="~row-1"),
     Situation.NOT_A_PERSON: Example({"1": ANN}, {"1": ANN}, reading=not_a_person),
     Situation.INACTIVE: Example({"1": ANN}, {"1": OUT}),
     Situation.DEPENDANT: Example({"1": ANN, "2": BEN}, {"1": CHILD, "2": BEN}),
@@ -108,7 +115,7 @@ def test_an_example_of_each(situation: Situation) -> None:
     memory.sync(example.before, GROUPS, True, TODAY)
     example.by_hand(memory)
     snapshot = example.reading(memory.snapshot(example.now, GROUPS, example.certified))
-    assert memory.situations(snapshot, TODAY)["1"] == situation
+    assert memory.situations(snapshot, TODAY)[example.record] == situation
     memory.take_in(snapshot, TODAY)
 
 

@@ -36,6 +36,7 @@ CODES = {
     "RECORD_MERGED",
     "SIMILAR_RECORD",
     "ID_DUPLICATE",
+    "ID_MISSING",
     "ID_REUSED",
     "UNDONE",
 }

@@ -318,11 +318,14 @@ def test_an_id_column_that_is_all_blank_is_not_a_file_without_ids(tmp_path: Path
         read(tmp_path)
 
 
-def test_a_row_without_id_among_others_is_left_out_and_nothing_is_certified(tmp_path: Path) -> None:
-    rows(tmp_path, ANA, ANA.replace("7;", ";", 1))
+def test_a_row_without_an_id_is_kept_apart_and_doubts_nothing(tmp_path: Path) -> None:
+    """R14: it is known by its row number and email."""
+    rows(tmp_path, ANA, ANA.replace("7;", ";", 1), ANA.replace("7;", "8;", 1))
     reading = read(tmp_path)
-    assert list(people(reading)) == ["7"]
-    assert not reading.certificate.complete
+    assert list(people(reading)) == ["7", "8"]
+    assert reading.certificate.complete
+    assert reading.without_id is not None
+    assert reading.without_id.select("row", "email").rows() == [(3, "Ana@X.org")]
 
 
 def test_rows_repeated_word_for_word_count_once(tmp_path: Path) -> None:

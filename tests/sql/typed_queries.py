@@ -54,6 +54,7 @@ _JSON = {
     "counts": "dict[str, int]",
     "detail": "dict[str, Any]",
     "erps": "dict[str, int]",
+    "file": "dict[str, Any]",
     "findings": "list[dict[str, Any]]",
     "groups": "list[dict[str, Any]]",
     "remembered": "list[dict[str, Any]]",

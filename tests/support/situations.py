@@ -12,6 +12,7 @@ Rows = Mapping[int, Mapping[str, Any]]
 LEAVES = (
     Situation.MERGED,
     Situation.GONE,
+    Situation.WITHOUT_ID,
     Situation.NOT_A_PERSON,
     Situation.INACTIVE,
     Situation.DEPENDANT,

@@ -22,10 +22,10 @@ import fnmatch
 import logging
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -43,11 +43,15 @@ from connectors.sdk.errors import (
     FileMissing,
     SettingsWrong,
 )
+from connectors.sdk.words import word
 
 _LOG = logging.getLogger(__name__)
 
 #: What uploads and editors leave in a folder: never an export, whatever the pattern is.
 _LEFTOVERS = ("*.rows", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload")
+
+#: Parts of one export are written within this time.
+PARTS_WITHIN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,9 @@ class FileDrop:
     def find(self, pattern: str, *, exclude: str | None = None) -> list[FoundFile]:
         """The files that match `pattern`, newest first (then by name, last first).
 
-        :param pattern: a path below the folder; `*`, `?` and `[…]` match within one path segment. A wildcard
-            never matches hidden files, unfinished uploads and `.rows` files.
+        :param pattern: a path below the folder; `*`, `?` and `[…]` match within one path segment, in any case and any
+            Unicode form. A file that has exactly that name wins over the pattern. A wildcard never matches hidden
+            files, unfinished uploads and `.rows` files.
         :param exclude: the pattern of another file of the club's, which may match the same files.
         :raises ConnectorError: see the module; no match is an empty list.
         """
@@ -132,26 +137,14 @@ class FileDrop:
         with self._translated_errors(pattern):
             fs = self._connected()
             folders = [""]
-            for part in parts[:-1]:
-                if not _is_glob(part):
-                    folders = [posixpath.join(folder, part) for folder in folders]
-                    continue
-                folders = [
-                    posixpath.join(folder, name)
-                    for folder in folders
-                    for name, info in self._list(fs, folder)
-                    if info["type"] == "directory" and _matches(name, part)
-                ]
-            if not _is_glob(parts[-1]):
-                names = [posixpath.join(folder, parts[-1]) for folder in folders]
-                found = [f for f in (self._look(fs, name) for name in names) if f is not None]
-            else:
-                found = [
-                    _found(posixpath.join(folder, name), info)
-                    for folder in folders
-                    for name, info in self._list(fs, folder)
-                    if info["type"] != "directory" and _matches(name, parts[-1])
-                ]
+            exact = self._look(fs, "/".join(parts))
+            for part in () if exact else parts[:-1]:
+                folders = [path for folder in folders for path in self._folders(fs, folder, part)]
+            found = (
+                [exact]
+                if exact
+                else [f for folder in folders for f in self._files(fs, folder, parts[-1])]
+            )
         if exclude is not None:
             found = [f for f in found if not _fits(f.name, exclude)]
         if self.until is not None:
@@ -168,7 +161,47 @@ class FileDrop:
         found = self.find(pattern, exclude=exclude)
         if not found:
             raise FileMissing(f"No file matching `{pattern}` in {self.where}.")
-        name = found[0].name
+        return self._read_whole(found[0].name)
+
+    def read_parts(self, pattern: str, *, exclude: str | None = None) -> list[Content]:
+        """Read all parts of the newest export: the files that match `pattern` and are named like the newest of them,
+        but for the number of the part (the last number in the name). Files without numbers are all parts of one.
+
+        :raises FileMissing: no file matches.
+        :raises FileBroken: as `read_newest`; or a part is missing, or of another export.
+        """
+        found = self.find(pattern, exclude=exclude)
+        if not found:
+            raise FileMissing(f"No file matching `{pattern}` in {self.where}.")
+        series = _without_part(found[0].name)
+        parts = [f for f in found if _without_part(f.name) == series]
+        if len(parts) == 1:
+            parts = [
+                f
+                for f in found
+                if sum(_without_part(g.name) == _without_part(f.name) for g in found) == 1
+            ]
+        parts.sort(key=lambda f: (_part(f.name), f.name))
+        numbers = [n for f in parts if (n := _part(f.name)) >= 0]
+        if len({_without_part(f.name) for f in parts}) == 1 and len(parts) > 1:
+            missing = sorted({*range(min(1, numbers[0]), numbers[-1] + 1)} - {*numbers})
+            if missing:
+                raise FileBroken(
+                    f"Part {missing[0]} of the export is missing: there are {len(parts)} files up to {parts[-1].name}.",
+                    remedy="No action needed if it is still being written: the next run tries again.",
+                )
+        contents = [self._read_whole(f.name) for f in parts]
+        first, last = min(c.modified for c in contents), max(c.modified for c in contents)
+        if last - first > PARTS_WITHIN:
+            raise FileBroken(
+                f"The parts of the export up to {parts[-1].name} were written at different times: from "
+                f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC.",
+                remedy="No action needed if it is still being written: the next run tries again. Parts of an older "
+                "export that are left over have to be removed.",
+            )
+        return contents
+
+    def _read_whole(self, name: str) -> Content:
         with self._translated_errors(name):
             fs = self._connected()
             # Listings do not resolve links, and round times in their own way: ask for the file itself.
@@ -204,6 +237,21 @@ class FileDrop:
         count = "1 file" if len(found) == 1 else f"{len(found)} files, newest"
         size = f"{-(-found[0].size // 1024):,} kB"
         return f"{count} {found[0].name} of {found[0].modified:%Y-%m-%d %H:%M} UTC, {size}."
+
+    def _folders(self, fs: Any, folder: str, part: str) -> list[str]:
+        """The folders in a folder that one segment of a pattern names."""
+        exact = posixpath.join(folder, part)
+        # the folder above may be closed to listing
+        if not _is_glob(part) and fs.exists(self._path(exact)):
+            return [exact]
+        entries = self._list(fs, folder)
+        names = _named([name for name, info in entries if info["type"] == "directory"], part)
+        return [posixpath.join(folder, name) for name in names]
+
+    def _files(self, fs: Any, folder: str, part: str) -> list[FoundFile]:
+        """The files in a folder that the last segment of a pattern names."""
+        entries = {n: info for n, info in self._list(fs, folder) if info["type"] != "directory"}
+        return [_found(posixpath.join(folder, n), entries[n]) for n in _named([*entries], part)]
 
     # fsspec
 
@@ -418,9 +466,20 @@ def _is_glob(part: str) -> bool:
     return any(c in part for c in "*?[")
 
 
+def _named(names: Sequence[str], part: str) -> list[str]:
+    """The names that one segment of a pattern means: exactly this one, else those that match."""
+    if part in names:
+        return [part]
+    if not _is_glob(part):
+        return [name for name in names if word(name) == word(part)]
+    return [name for name in names if _matches(name, part)]
+
+
 def _fits(name: str, pattern: str) -> bool:
     names, parts = name.split("/"), _segments(pattern)
-    return len(names) == len(parts) and all(map(fnmatch.fnmatchcase, names, parts))
+    return len(names) == len(parts) and all(
+        word(n) == word(p) or _fnmatch(n, p) for n, p in zip(names, parts, strict=True)
+    )
 
 
 def _matches(name: str, part: str) -> bool:
@@ -428,7 +487,26 @@ def _matches(name: str, part: str) -> bool:
         fnmatch.fnmatchcase(name.lower(), x) for x in _LEFTOVERS
     ):
         return False
-    return fnmatch.fnmatchcase(name, part)
+    return _fnmatch(name, part)
+
+
+def _fnmatch(name: str, part: str) -> bool:
+    return fnmatch.fnmatchcase(word(name), word(part))
+
+
+#: The number of a part: the last number in a file's name, before its extensions.
+_PART = re.compile(r"(\d+)(?!.*\d.*\.)(?=[^\d/]*(?:\.[A-Za-z]\w*)*$)")
+
+
+def _without_part(name: str) -> str:
+    """What the parts of one export have in common."""
+    return _PART.sub("#", word(name), count=1)
+
+
+def _part(name: str) -> int:
+    """The number of a part; -1: the name has no number."""
+    found = _PART.search(word(name))
+    return int(found[1]) if found else -1
 
 
 def _found(name: str, info: Mapping[str, Any]) -> FoundFile:

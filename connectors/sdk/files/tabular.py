@@ -1,11 +1,11 @@
-"""Bytes of an export -> a Polars frame of strings: CSV and XLSX, accepted or rejected as a whole (R14).
+"""The bytes of an export -> a Polars frame of strings: CSV and Excel, accepted or rejected as a whole (R14).
 
 What is rejected, and how:
 
-- `FileBroken`: an empty file; a web page or anything else that is not a table; undecodable bytes; a row whose
-  number of cells differs from the header's; a quote that is never closed; a truncated last row; a number of rows
-  other than `FILE.rows` states.
-- `ContractChanged`: a duplicate column name; a missing column that is needed.
+- `FileBroken`: an empty file; a web page or anything else that is not a table; undecodable or garbled text
+  (`encodings`); a row whose number of cells differs from the header's; a quote that is never closed; a truncated
+  last row; a number of rows other than `FILE.rows` states.
+- `ContractChanged`: a column that is needed is missing, is there twice, or has its name in another row than the first.
 
 A header without rows is a valid, empty file. Rows without any content are ignored. Messages identify rows by
 number and columns by name and never quote a cell: the first line of a file without a header is a person's (R19).
@@ -17,45 +17,99 @@ import csv
 import io
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
-import fastexcel
 import polars as pl
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from connectors.sdk.errors import ContractChanged, FileBroken, SettingsWrong
 from connectors.sdk.fields import INVISIBLE
+from connectors.sdk.files import archives, encodings, workbooks
 from connectors.sdk.files.folder import Content
+from connectors.sdk.messages import message
+from connectors.sdk.words import word
 
 DELIMITERS = (";", ",", "\t", "|")
 
-_ZIP = b"PK\x03\x04"
-_XLS = b"\xd0\xcf\x11\xe0"
 #: Rows turned into a frame at a time, so that a large file is never in memory as Python strings.
 _CHUNK = 50_000
-#: An XLSX that decompresses to more bytes than this is not a customer list.
-_MAX_UNPACKED = 4 * 2**30
+#: Rows at the top in which column names are looked for, to say where they are.
+_TOP = 40
+#: Rows below a table, after a blank one, that may be notes.
+_NOTES = 10
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How to read a file: what the settings say of it.
+
+    :param delimiter: of a CSV; None: the one of `DELIMITERS` that splits the header into the most cells.
+    :param encoding: of a CSV; None: it is recognised (`encodings`).
+    :param sheet: of a workbook: its number, from 0, or its name.
+    :param header_row: the row that holds the column names, from 1, as a spreadsheet numbers it; None: the first row
+        with any content.
+    :param columns: the column names that the settings use.
+    :param decisive: those of them that a row may not lack, even if the export drops blank cells at the end of a
+        row; None: no row may lack any cell.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    sheet: int | str = 0
+    header_row: int | None = None
+    columns: tuple[str, ...] = ()
+    decisive: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Table:
     """A parsed file.
 
-    :param frame: one column per named column of the file, strings, stripped; blank is null.
+    :param frame: one column per named column of the file, strings, stripped; blank is null. Of a name that is there
+        several times, the first column.
     :param name: the file's, for messages.
+    :param numbers: the row of the file that each row of the frame is, from 1, as a spreadsheet numbers them.
+    :param line_end: whether the text ends with a line end; None: no text.
+    :param notes: how many rows below the table, too short for it, are none of it.
+    :param repeated: column names that are there several times, and where: columns from 1.
+    :param remarks: sentences about what was read although it is odd.
     """
 
     frame: pl.DataFrame
     name: str
+    numbers: pl.Series = field(default_factory=lambda: pl.Series("row", [], dtype=pl.UInt32))
+    line_end: bool | None = None
+    notes: int = 0
+    repeated: dict[str, tuple[int, int]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The file's own column names, in its own order."""
         return tuple(self.frame.columns)
+
+    def column(self, name: str | None) -> str | None:
+        """The file's own spelling of a column: exactly so, or else in another case or Unicode form.
+
+        :raises ContractChanged: it is there several times.
+        """
+        if name is None:
+            return None
+        found = next((c for c in self.columns if c == name), None)
+        if found is None:
+            alike = [c for c in self.columns if word(c) == word(name)]
+            found = alike[0] if len(alike) == 1 else None
+        if found in self.repeated:
+            first, second = self.repeated[found]
+            # By their positions: the first line of a file without a header is a person's (R19).
+            raise ContractChanged(
+                f"{self.name} has a duplicate column name: columns {first} and {second}.",
+                remedy="Ask for an export in which every column that the settings use has a unique name.",
+            )
+        return found
 
     def need(self, columns: Iterable[str]) -> None:
         """Check that the columns exist.
@@ -63,7 +117,7 @@ class Table:
         :raises ContractChanged: naming the missing ones, and the existing ones if they are certainly names.
         """
         wanted = list(dict.fromkeys(columns))
-        missing = [c for c in wanted if c not in self.frame.columns]
+        missing = [c for c in wanted if self.column(c) is None]
         if not missing:
             return
         lacking = ", ".join(map(repr, missing))
@@ -75,125 +129,232 @@ class Table:
             else f"{self.name} has no column {lacking}. "
             f"None of the configured columns were found (the file has {self.frame.width}).",
             remedy="Compare the export with the club's settings; if the ERP renamed its columns, "
-            "update the settings. A wrong delimiter has the same effect.",
+            "update `fields` or `columns`. A wrong `delimiter` or `header_row` has the same effect.",
         )
 
     def get(self, column: str | None) -> pl.Series:
         """A column; all nulls if there is none of that name."""
-        if column is not None and column in self.frame.columns:
-            return self.frame[column]
+        found = self.column(column)
+        if found is not None:
+            return self.frame[found].alias(column or "")
         return pl.Series(column or "", [None] * self.frame.height, dtype=pl.String)
 
+    def only_filled(self, columns: Iterable[str | None]) -> Table:
+        """The table without the rows in which none of these columns has anything: they are no records (R14)."""
+        found = [c for c in map(self.column, columns) if c is not None]
+        if not found or not self.frame.height:
+            return self
+        filled = self.frame.select(pl.any_horizontal(pl.col(found).is_not_null())).to_series()
+        if filled.all():
+            return self
+        ends = self.frame.height - int(filled.arg_true()[-1] if filled.any() else -1) - 1
+        numbers = self.numbers.filter(filled) if self.numbers.len() else self.numbers
+        return replace(
+            self, frame=self.frame.filter(filled), numbers=numbers, notes=self.notes + ends
+        )
 
-def parse(
-    content: Content, *, delimiter: str | None = None, encoding: str | None = None, sheet: int = 0
-) -> Table:
+    def ungarbled(self, columns: Iterable[str]) -> Table:
+        """R14: refuse a file whose text was read in a wrong encoding before it was exported: its words are none.
+
+        Single cells that look so are taken as they are, with a remark.
+
+        :param columns: those that are used.
+        :raises FileBroken: most of the cells with letters beyond ASCII look so.
+        """
+        beyond = garbled = 0
+        rows: set[int] = set()
+        for column in dict.fromkeys(filter(None, map(self.column, columns))):
+            cells = self.frame[column]
+            odd = cells.drop_nulls().unique()
+            odd = odd.filter(odd.str.contains(r"[^\x00-\x7f]"))
+            beyond += odd.len()
+            wrong = [cell for cell in odd if encodings.is_garbled(cell)]
+            garbled += len(wrong)
+            if wrong:
+                at = cells.is_in(wrong).arg_true()[0]
+                rows.add(int(self.numbers[at]) if self.numbers.len() else int(at) + 2)
+        if not garbled:
+            return self
+        if garbled * 2 >= beyond:
+            raise FileBroken(
+                f"{self.name} was exported in a wrong encoding: letters with accents are garbled, first in row "
+                f"{min(rows)}.",
+                remedy="Ask the club to export as UTF-8, once; if the file itself is right, set `encoding` in the "
+                "club's settings. Until then its customers stay as they are.",
+            )
+        remark = message(
+            f"{self.name} has garbled letters in a few cells, first in row {min(rows)}."
+        )
+        return replace(self, remarks=(*self.remarks, remark))
+
+
+def parse(content: Content, layout: Layout | None = None) -> Table:
     """A file as read from the drop -> its table; CSV or Excel, by its content, not by its name.
 
-    :param delimiter: of a CSV; None: the one of `DELIMITERS` that splits the header into the most cells.
-    :param encoding: of a CSV; None: UTF-8 (with or without BOM), UTF-16 with BOM, else cp1252.
-    :param sheet: of a workbook, from 0.
     :raises FileBroken, ContractChanged: see the module.
     """
-    name, data = content.name, content.data
+    layout = layout or Layout()
+    data, name = archives.unpacked(content.data, content.name)
     if not data.strip(b" \t\r\n\0\xef\xbb\xbf"):
         raise FileBroken(f"{name} is empty: it lacks even a header.")
-    if data.startswith((_ZIP, _XLS)):
-        frame = _excel(data, name, sheet)
-    elif name.lower().endswith((".xlsx", ".xls")):
-        raise FileBroken(f"{name} is not an Excel file.")
+    if data.startswith((archives.ZIP, workbooks.XLS)):
+        table = _from_cells(workbooks.cells(data, name, layout.sheet), name, layout)
     else:
-        frame = _csv(_decoded(data, name, encoding), name, delimiter)
-    if content.rows is not None and content.rows != frame.height:
+        text = encodings.decoded(data, name, layout.encoding)
+        _refuse_other_formats(text, name)
+        table = _csv(text, name, layout)
+    _count(table, content)
+    return table
+
+
+def _count(table: Table, content: Content) -> None:
+    """Compare with what `FILE.rows` says; a total below the table may be counted or not."""
+    stated, found = content.rows, table.frame.height
+    if stated is not None and stated not in (found, found + table.notes):
         raise FileBroken(
-            f"{name} has {frame.height} rows, but {name}.rows says {content.rows}: the file is truncated, "
+            f"{content.name} has {found} rows, but {content.name}.rows says {stated}: the file is truncated, "
             "or the two files are of different exports."
         )
-    return Table(frame, name)
+
+
+def _refuse_other_formats(text: str, name: str) -> None:
+    """:raises FileBroken: the text is no table, or has the name of a workbook; what it is, and what would help."""
+    if "\0" in text:
+        raise FileBroken(
+            f"{name} contains binary data, not a table.",
+            remedy="Ask for the export as CSV (UTF-8) or XLSX.",
+        )
+    start = text.lstrip("\ufeff \t\r\n")[:1000].lower()
+    excel = name.lower().endswith((".xlsx", ".xls", ".xlsm"))
+    if start.startswith("<"):
+        if "<?mso-application" in start or "urn:schemas-microsoft-com:office" in start:
+            kind = "an Excel 2003 XML file"
+        else:
+            kind = "a web page or XML"
+        raise FileBroken(
+            f"{name} is not an Excel file: it contains {kind}."
+            if excel
+            else f"{name} contains {kind}, not a table.",
+            remedy="If it opens in a spreadsheet as a table, save it there as XLSX or CSV (UTF-8). If it is a login "
+            "or error page, the login of the export has expired.",
+        )
+    if start.startswith(("{", "[", "%")):
+        raise FileBroken(
+            f"{name} contains JSON or a document, not a table.",
+            remedy="Ask for the export as CSV (UTF-8) or XLSX.",
+        )
+    if excel:
+        raise FileBroken(
+            f"{name} is not an Excel file, but text.",
+            remedy="Ask for the export under a name that ends in .csv, or as a real XLSX file.",
+        )
 
 
 # CSV -------------------------------------------------------------------------------------------
 
 
-def _decoded(data: bytes, name: str, encoding: str | None) -> str:
-    if encoding is not None:
-        known = encoding.lower().replace("_", "-")
-        # A BOM may be present whatever the encoding says.
-        codec = "utf-8-sig" if known in ("utf-8", "utf8", "utf-8-sig") else encoding
-        try:
-            return data.decode(codec)
-        except LookupError as e:
-            raise SettingsWrong(f"The encoding {encoding!r} does not exist.") from e
-        except UnicodeDecodeError as e:
-            raise FileBroken(f"{name} is not {encoding}: byte {e.start} is invalid.") from None
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        codec = "utf-16"
-    else:
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError as e:
-            # An incomplete character at the end of the file: not cp1252, but truncated.
-            if "unexpected end" in e.reason and e.end >= len(data):
-                raise FileBroken(f"{name} is truncated in the middle of a character.") from None
-            # What was valid UTF-8 beyond ASCII so far does not become cp1252 halfway.
-            if not data[: e.start].isascii():
-                raise FileBroken(f"{name} is not valid UTF-8 from byte {e.start}.") from None
-        codec = "cp1252"
-    try:
-        return data.decode(codec)
-    except UnicodeDecodeError as e:
-        raise FileBroken(
-            f"{name} is neither UTF-8 nor {codec}: byte {e.start} is invalid in both."
-        ) from None
-
-
-def _csv(text_: str, name: str, delimiter: str | None) -> pl.DataFrame:
-    if "\0" in text_:
-        raise FileBroken(f"{name} contains binary data, not a table.")
-    if any(c in text_ for c in INVISIBLE):
-        text_ = text_.translate(dict.fromkeys(map(ord, INVISIBLE)))
-    start = text_.lstrip()[:1]
-    if start == "<":
-        raise FileBroken(f"{name} contains a web page or XML, not a table.")
-    if start in ("{", "[", "%"):
-        raise FileBroken(f"{name} contains JSON or a document, not a table.")
+def _csv(text: str, name: str, layout: Layout) -> Table:
+    # Inside a cell a line end means nothing to us, so that one spelling of it does.
+    if "\r" in text:
+        text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+    if any(c in text for c in INVISIBLE):
+        text = text.translate(dict.fromkeys(map(ord, INVISIBLE)))
+    delimiter = layout.delimiter
     # A file for Excel may start with "sep=;".
-    if said := re.match(r'\s*"?sep=(.)"?[ \t]*(?:\r?\n|$)', text_):
+    if said := re.match(r'\s*"?sep=(.)"?[ \t]*(?:\n|$)', text):
         delimiter = delimiter or said[1]
-        text_ = text_[said.end() :]
-        if not text_.strip():
+        text = text[said.end() :]
+        if not text.strip():
             raise FileBroken(f"{name} is empty: it lacks even a header.")
-    header_line = next(line for line in io.StringIO(text_) if line.strip())
-    delimiter = delimiter or _delimiter(header_line)
-    if len(delimiter) != 1:
+    if delimiter is not None and len(delimiter) != 1:
         raise SettingsWrong(f"The delimiter has to be one character; it is {delimiter!r}.")
-    cells = _fast(text_, delimiter)
+    text, skipped = _from_header(text, name, layout, delimiter)
+    delimiter = delimiter or _delimiter(text.partition("\n")[0])
+    line_end = text.endswith("\n")
+    cells = _fast(text, delimiter)
+    if cells is not None:
+        table = _with_header(cells, name, skipped)
+        return Table(table.frame, name, table.numbers, line_end, 0, table.repeated)
     # The reader of the standard library is slower, but says what is wrong and where.
-    return (
-        _with_header(cells, name) if cells is not None else pl.concat(_read(text_, name, delimiter))
+    text, notes = _without_notes(text, delimiter)
+    rows = _Rows(name, delimiter, skipped, layout.decisive, line_end or notes > 0)
+    parts = list(rows.read(text))
+    frame = pl.concat([part.frame for part in parts])
+    numbers = pl.concat([part.numbers for part in parts])
+    return Table(frame, name, numbers, line_end, notes, parts[0].repeated)
+
+
+def _from_header(text: str, name: str, layout: Layout, delimiter: str | None) -> tuple[str, int]:
+    """The text from its header on, and how many rows are above.
+
+    :raises ContractChanged: `header_row` is beyond the end; or the first row with content is not the header, but
+        one below is.
+    """
+    lines = text.split("\n", max(_TOP, layout.header_row or 0))
+    if layout.header_row is not None:
+        at = layout.header_row - 1
+        if at >= len(lines) or not lines[at].strip():
+            raise ContractChanged(
+                f"{name} has no content in row {layout.header_row}, in which `header_row` expects the column names.",
+                remedy="Correct `header_row` in the club's settings: the number of the row, as a spreadsheet shows it.",
+            )
+        return "\n".join(lines[at:]), at
+    first = next((n for n, line in enumerate(lines[:_TOP]) if line.strip()), None)
+    if first is None:  # more blank lines than anybody writes
+        first = len(lines) - 1
+        lines[first] = lines[first].lstrip("\n")
+    below = _named_in(
+        (
+            next(csv.reader([line], delimiter=delimiter or _delimiter(line)), [])
+            for line in lines[:_TOP]
+        ),
+        layout,
+    )
+    if below is not None and below != first:
+        raise _header_below(name, below + 1)
+    return "\n".join(lines[first:]), first
+
+
+def _named_in(rows: Iterable[Sequence[str | None]], layout: Layout) -> int | None:
+    """The first row that has all configured columns, from 0."""
+    wanted = {word(c) for c in layout.columns}
+    if not wanted:
+        return None
+    for at, row in enumerate(rows):
+        if wanted <= {word(cell or "") for cell in row}:
+            return at
+    return None
+
+
+def _header_below(name: str, row: int) -> ContractChanged:
+    return ContractChanged(
+        f"The column names of {name} are in row {row}, not in its first row.",
+        remedy=f"Set `header_row: {row}` in the club's settings.",
     )
 
 
 def _delimiter(header: str) -> str:
     """The delimiter that splits the header into the most cells; in a tie, the first in `DELIMITERS`."""
-    counts = [len(next(csv.reader([header], delimiter=d))) for d in DELIMITERS]
+    counts = [len(next(csv.reader([header], delimiter=d), [])) for d in DELIMITERS]
     return DELIMITERS[counts.index(max(counts))]
 
 
-def _fast(text_: str, delimiter: str) -> pl.DataFrame | None:
+def _fast(text: str, delimiter: str) -> pl.DataFrame | None:
     """The file by Arrow's reader, the header among the rows; None: there is any doubt.
 
     Arrow rejects rows of another width, which Polars would silently fill. What it does not notice: a quote that
     is never closed, which leaves an odd number of quotes; and two stray quotes that swallow everything between
     them, which leaves a cell with a line end or a delimiter in it. Such a cell may be right: the strict reader
-    decides.
+    decides. It leaves out blank lines, after which rows are no longer numbered as in the file.
+
+    :param text: its first line is the header; line ends are `\\n`.
     """
-    if text_.count('"') % 2 or text_.count("\r") != text_.count("\r\n"):
+    if text.count('"') % 2 or "\n\n" in text.rstrip("\n"):
         return None
-    width = len(next(row for row in csv.reader(io.StringIO(text_), delimiter=delimiter) if row))
+    width = len(next(row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row))
     try:
         table = arrow_csv.read_csv(
-            io.BytesIO(text_.encode()),
+            io.BytesIO(text.encode()),
             read_options=arrow_csv.ReadOptions(autogenerate_column_names=True, block_size=2**24),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
@@ -208,100 +369,199 @@ def _fast(text_: str, delimiter: str) -> pl.DataFrame | None:
     return None if frame.select(swallowed).item() else frame
 
 
-def _read(text_: str, name: str, delimiter: str) -> Iterator[pl.DataFrame]:
-    """A file with quotes, by the standard library's strict reader."""
-    rows = csv.reader(io.StringIO(text_, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    count = 0
-    try:
-        while chunk := list(islice(rows, _CHUNK)):
-            chunk = [row for row in chunk if any(map(str.strip, row))]
-            if header is None and chunk:
-                header, *chunk = chunk
-                yield _named([[] for _ in header], header, name)
-            if not chunk or header is None:
-                continue
-            width = len(header)
-            for at, row in enumerate(chunk):
-                if len(row) != width:
-                    if len(row) > width and not any(map(str.strip, row[width:])):
-                        chunk[at] = row[:width]
-                        continue
-                    last = at == len(chunk) - 1 and next(rows, None) is None
-                    _ragged(name, count + at + 2, len(row), width, last)
-            count += len(chunk)
-            yield _named(zip(*chunk, strict=True), header, name)
-    except csv.Error as e:
-        if "unexpected end" in str(e):
-            raise FileBroken(
-                f"{name} is truncated: its last row ends inside a quoted cell."
-            ) from None
-        raise FileBroken(f"{name} cannot be parsed near line {rows.line_num}: {e}.") from None
+def _without_notes(text: str, delimiter: str) -> tuple[str, int]:
+    """The text without notes below the table, and how many rows they are: what follows the last blank line, if it is
+    short and none of its rows is as wide as the header; or a last line that is a label, such as a total.
+
+    A row that was cut has no line end; a note has, or stands alone.
+    """
+    body = text.rstrip("\n")
+    header = len(next(csv.reader([text.partition("\n")[0]], delimiter=delimiter)))
+    above, blank, below = body.rpartition("\n\n")
+    if blank and above.count('"') % 2 == 0 and below.count('"') % 2 == 0:
+        rows = [row for row in csv.reader(io.StringIO(below), delimiter=delimiter) if row]
+        if 0 < len(rows) <= _NOTES and all(len(row) < header for row in rows) and "@" not in below:
+            return above + "\n", len(rows)
+    above, _, last = body.rpartition("\n")
+    if (
+        text.endswith("\n")
+        and "\n" in above
+        and above.count('"') % 2 == 0
+        and last.count('"') % 2 == 0
+    ):
+        row = next(csv.reader([last], delimiter=delimiter))
+        firsts = (line.partition(delimiter)[0] for line in above.split("\n")[1:])
+        if (
+            len(row) * 2 <= header
+            and "@" not in last
+            and _is_label(row[0])
+            and not any(map(_is_label, firsts))
+        ):
+            return above + "\n", 1
+    return text, 0
 
 
-def _ragged(name: str, row: int, cells: int, width: int, last: bool) -> None:
-    if last and cells < width:
-        raise FileBroken(
-            f"{name} is truncated: its last row has {cells} cells, the header {width}."
-        )
-    raise FileBroken(f"Row {row} of {name} has {cells} cells, the header has {width}.")
+def _is_label(cell: str) -> bool:
+    """Whether a cell is words rather than an id: it has letters, and either a blank, a colon, or no digit."""
+    cell = cell.strip().strip('"')
+    return any(c.isalpha() for c in cell) and (
+        " " in cell or ":" in cell or not any(c.isdigit() for c in cell)
+    )
 
 
-# Excel -----------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Rows:
+    """The strict reader: a file with quotes, blank lines or rows of different width.
 
+    :param skipped: rows above the header.
+    :param decisive: see `Layout`.
+    :param whole: whether the last row ends with a line end.
+    """
 
-def _excel(data: bytes, name: str, sheet: int) -> pl.DataFrame:
-    try:
-        if data.startswith(_ZIP):
-            unpacked = sum(i.file_size for i in zipfile.ZipFile(io.BytesIO(data)).infolist())
-            if unpacked > _MAX_UNPACKED:
-                raise FileBroken(
-                    f"{name} decompresses to {unpacked // 2**20} MB, which is too much."
-                )
-        book = fastexcel.read_excel(data)
-        if sheet >= len(book.sheet_names):
-            raise ContractChanged(
-                f"{name} has {len(book.sheet_names)} sheets; the settings ask for sheet {sheet}."
+    name: str
+    delimiter: str
+    skipped: int
+    decisive: tuple[str, ...] | None
+    whole: bool
+
+    def read(self, text: str) -> Iterator[Table]:
+        """The table, in parts; the first has no rows."""
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
+        numbered = enumerate(rows, self.skipped + 1)
+        ragged: list[tuple[int, int]] = []
+        blank_at: int | None = None
+        try:
+            header = next(row for _, row in numbered if any(map(str.strip, row)))
+            yield _named(
+                [[] for _ in header], header, self.name, pl.Series("row", [], dtype=pl.UInt32)
             )
-        cells = book.load_sheet(sheet, header_row=None, dtypes="string").to_polars()
-    except (zipfile.BadZipFile, fastexcel.FastExcelError) as e:
-        raise FileBroken(f"{name} is not a valid Excel file.") from e
-    return _with_header(cells, name)
+            width = len(header)
+            while chunk := list(islice(numbered, _CHUNK)):
+                chunk = [(at, row) for at, row in chunk if any(map(str.strip, row))]
+                if not chunk:
+                    continue
+                for n, (at, row) in enumerate(chunk):
+                    if len(row) > width and not any(map(str.strip, row[width:])):
+                        chunk[n] = (at, row[:width])
+                    elif len(row) < width:
+                        ragged.append((at, len(row)))
+                        chunk[n] = (at, row + [""] * (width - len(row)))
+                    elif len(row) > width:
+                        self._refuse(at, len(row), width)
+                    if blank_at is None and not row[-1].strip():
+                        blank_at = at
+                numbers = pl.Series("row", [at for at, _ in chunk], dtype=pl.UInt32)
+                yield _named(
+                    zip(*(row for _, row in chunk), strict=True), header, self.name, numbers
+                )
+                last = chunk[-1][0]
+        except csv.Error as e:
+            if "unexpected end" in str(e):
+                raise FileBroken(
+                    f"{self.name} is truncated: its last row ends inside a quoted cell."
+                ) from None
+            raise FileBroken(
+                f"{self.name} cannot be parsed near row {rows.line_num + self.skipped}: {e}."
+            ) from None
+        if ragged:
+            self._check_short(header, ragged, last, blank_at)
+
+    def _check_short(
+        self, header: list[str], ragged: list[tuple[int, int]], last: int, blank_at: int | None
+    ) -> None:
+        """Rows that lack cells at their end are whole where the export drops blank cells there: then no row ends with
+        a blank cell, and only columns that decide nothing are lacking.
+
+        :param ragged: row and number of cells of each short row.
+        :param last: the last row with content.
+        :param blank_at: a row that ends with a blank cell.
+        :raises FileBroken: otherwise.
+        """
+        at, cells = ragged[-1]
+        if at == last and not self.whole:
+            raise FileBroken(
+                f"{self.name} is truncated: its last row has {cells} cells, the header {len(header)}."
+            )
+        names = {word(c) for c in self.decisive or ()}
+        least = max(
+            (n for n, cell in enumerate(header, 1) if word(cell) in names), default=len(header)
+        )
+        for at, cells in ragged:
+            if self.decisive is None or cells < least or blank_at is not None:
+                self._refuse(at, cells, len(header))
+
+    def _refuse(self, row: int, cells: int, width: int) -> None:
+        raise FileBroken(
+            f"Row {row} of {self.name} has {cells} cells, the header has {width}.",
+            remedy="Ask for an export that puts cells with a line end or a delimiter in quotes, and keeps blank cells "
+            "at the end of a row. If the column names are not in the first row, set `header_row` in the settings.",
+        )
 
 
 # Both ------------------------------------------------------------------------------------------
 
 
-def _with_header(cells: pl.DataFrame, name: str) -> pl.DataFrame:
-    """All cells of a file -> a frame; the first row with any content is the header."""
+def _from_cells(cells: pl.DataFrame, name: str, layout: Layout) -> Table:
+    """All cells of a sheet -> its table."""
+    skipped = 0
+    if layout.header_row is not None:
+        skipped = layout.header_row - 1
+        if skipped >= cells.height:
+            raise ContractChanged(
+                f"{name} has {cells.height} rows; `header_row` expects the column names in row {layout.header_row}.",
+                remedy="Correct `header_row` in the club's settings: the number of the row, as a spreadsheet shows it.",
+            )
+        cells = cells[skipped:]
+    else:
+        below = _named_in(cells.head(_TOP).iter_rows(), layout)
+        first = next(
+            (n for n, row in enumerate(cells.iter_rows()) if any((c or "").strip() for c in row)), 0
+        )
+        if below is not None and below != first:
+            raise _header_below(name, below + 1)
+    return _with_header(cells, name, skipped)
+
+
+def _with_header(cells: pl.DataFrame, name: str, skipped: int = 0) -> Table:
+    """All cells of a file -> a table; the first row with any content is the header.
+
+    :param skipped: rows above the first of the cells.
+    """
+    numbers = pl.int_range(skipped + 1, skipped + 1 + cells.height, dtype=pl.UInt32, eager=True)
     if cells.width:
-        cells = cells.filter(pl.any_horizontal(pl.all().str.strip_chars().fill_null("") != ""))
+        filled = cells.select(
+            pl.any_horizontal(pl.all().str.strip_chars().fill_null("") != "")
+        ).to_series()
+        cells, numbers = cells.filter(filled), numbers.filter(filled)
     if not cells.height:
         raise FileBroken(f"{name} is empty: it lacks even a header.")
     header = [cell or "" for cell in cells.row(0)]
-    return _named(cells[1:].get_columns(), header, name)
+    return _named(cells[1:].get_columns(), header, name, numbers[1:])
 
 
 def _named(
-    columns: Iterable[pl.Series | Sequence[str]], header: Sequence[str], name: str
-) -> pl.DataFrame:
-    """Cells by column, and the header -> a frame; columns without a name are dropped."""
+    columns: Iterable[pl.Series | Sequence[str]],
+    header: Sequence[str],
+    name: str,
+    numbers: pl.Series,
+) -> Table:
+    """Cells by column, and the header -> a table; columns without a name are dropped, of several of one name the
+    first is kept."""
     names = [unicodedata.normalize("NFC", h).strip() for h in header]
-    named = [n for n in names if n]
-    for at, n in enumerate(names):
-        if n and n in names[:at]:
-            # By their positions: the first line of a file without a header is a person's (R19).
-            raise ContractChanged(
-                f"{name} has a duplicate column name: columns {names.index(n) + 1} and {at + 1}.",
-                remedy="Ask for an export in which every column has a unique name.",
-            )
-    if not named:
+    if not any(names):
         raise FileBroken(f"{name} has no header.")
-    series = [
-        pl.Series(n, cells, dtype=pl.String) for n, cells in zip(names, columns, strict=False) if n
-    ]
-    return (
-        pl.DataFrame(series)
-        .select(pl.all().str.strip_chars())
-        .select(pl.when(pl.all() != "").then(pl.all()))
-    )
+    repeated = {
+        n: (names.index(n) + 1, at)
+        for at, n in reversed(list(enumerate(names, 1)))
+        if n and n in names[: at - 1]
+    }
+    kept: dict[str, pl.Series] = {}
+    for n, cells in zip(names, columns, strict=False):
+        if n and n not in kept:
+            kept[n] = pl.Series(n, cells, dtype=pl.String)
+    frame = pl.DataFrame(list(kept.values())).select(pl.all().str.strip_chars())
+    if any(cells.str.starts_with('="').any() for cells in frame.iter_columns()):
+        # a formula that makes a spreadsheet keep a text as it is
+        frame = frame.select(pl.all().str.replace(r'^="(.*)"$', "$1").str.strip_chars())
+    frame = frame.select(pl.when(pl.all() != "").then(pl.all()))
+    return Table(frame, name, numbers.alias("row"), repeated=repeated)

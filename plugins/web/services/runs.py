@@ -33,6 +33,9 @@ class Run(BaseModel):
     stage: str | None
     read: int | None
     certified: bool | None
+    used: bool = Field(
+        description="false: the data were older than what is loaded, or dated later than now (R16)"
+    )
     doubts: list[str]
     counts: dict[str, int]
     rows_written: int
@@ -59,6 +62,7 @@ def _run(row: Mapping[str, Any]) -> Run:
                 "stage",
                 "read",
                 "rows_written",
+                "used",
                 "error",
                 "remedy",
                 "runbook",
