@@ -324,8 +324,10 @@ class CsvConnector(DropConnector[CsvSettings]):
 
 
 def _ends_with_none(customers: pl.DataFrame, column_of: Mapping[str, str]) -> bool:
-    """Whether the last row has no id, in a file with ids: it is a total or a note."""
-    return "id" in column_of and customers.height > 0 and customers["erp_id"][-1] is None
+    """Whether the last row has neither an id nor an email, in a file with ids: it is a total or a note."""
+    if "id" not in column_of or customers.is_empty():
+        return False
+    return customers.select("erp_id", "email").row(-1) == (None, None)
 
 
 def _canonical(column_of: dict[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 from clubsync.store import embedded
 from clubsync.store.database import Base
 from tests.support.club import Club, install
+from tests.support.file_club import FileClub
 
 
 class NewClub(Protocol):
@@ -51,3 +52,30 @@ def new_club(shared_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def club(new_club: NewClub) -> Club:
     """A club with an empty ERP and a guard that never holds."""
     return new_club()
+
+
+class NewFileClub(Protocol):
+    """Makes clubs that are read from files; takes the fields that are configured."""
+
+    def __call__(self, *fields: str) -> FileClub: ...
+
+
+@pytest.fixture
+def new_file_club(
+    shared_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> NewFileClub:
+    """As its type says."""
+
+    def make(*fields: str) -> FileClub:
+        folder = tmp_path / "drop"
+        folder.mkdir(exist_ok=True)
+        more = {"fields": fields} if fields else {}
+        return FileClub(shared_base, tmp_path / "snapshots", folder, monkeypatch, **more)
+
+    return make
+
+
+@pytest.fixture
+def files(new_file_club: NewFileClub) -> FileClub:
+    """A club that is read from files, and a guard that never holds."""
+    return new_file_club()

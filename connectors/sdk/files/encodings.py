@@ -30,6 +30,8 @@ _WORDS = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _ENOUGH, _PART = 5_000, 16 * 2**20
 #: Signs that stand between or beside words in any text.
 _USUAL_SIGNS = frozenset("’‘“”«»–—…€°ºª·•§©®™²³½¼¾¿¡\u00a0\u00ad´`¨")
+#: Letters beyond ASCII that names in Western Europe are written with.
+_LETTERS = frozenset("éèêëàâäçïîôöüùûñáíóúãõßœåøæÿ")
 _CHOOSE = "Set `encoding` in the club's settings to the encoding of the export, or export as UTF-8."
 
 
@@ -109,20 +111,15 @@ def _not(data: bytes, name: str, codec: str, at: int, like: str) -> FileBroken:
 
 def _plausible(data: bytes, name: str, codec: str) -> str:
     """The text in the configured encoding, unless its words are none and those of another encoding are."""
+    words = _words(data)
+    score = _score(words, codec)
+    best = max(CANDIDATES, key=lambda c: _score(words, c) or float("-inf"))
+    if (score is None or score < 0) and (_score(words, best) or -1) >= 0:
+        raise FileBroken(f"{name} does not look like {codec}, but like {best}.", remedy=_CHOOSE)
     try:
-        text = data.decode(codec)
+        return data.decode(codec)
     except UnicodeDecodeError as e:
         raise _not(data, name, codec, e.start, codec) from None
-    words = _words(data)
-    if codec in {codecs.lookup(c).name for c in CANDIDATES}:
-        score = _score(words, codec)
-        best = max(CANDIDATES, key=lambda c: _score(words, c) or float("-inf"))
-        if score is not None and score < 0 <= (_score(words, best) or 0):
-            raise FileBroken(
-                f"{name} does not look like {codec}, but like {best}.",
-                remedy=_CHOOSE,
-            )
-    return text
 
 
 def _recognised(data: bytes, name: str) -> str:
@@ -175,26 +172,31 @@ def _of_word(word: str) -> float:
             score -= 4
         elif c in _USUAL_SIGNS:
             # an apostrophe may stand inside a word, other signs beside it
-            score -= 1 if inside and c not in "’‘´·\u00ad\u00a0" else 0.5
+            score -= 2.5 if inside and c not in "’‘´·\u00ad\u00a0" else 0.5
         else:
             score -= 2
     return score
 
 
 def _odd_letter(word: str, at: int) -> float:
-    """Malus of a letter that differs in case from those beside it, or that few names have."""
+    """Malus of a letter that differs in case from those beside it, or that hardly any name has there."""
     c = word[at]
-    if c in "ªºƒµ" or (unicodedata.normalize("NFD", c)[0] > "\x7f" and c not in "ßæÆœŒøØðÐþÞłŁı"):
-        return 1.5
     before = word[at - 1] if at else ""
     after = word[at + 1] if at + 1 < len(word) else ""
-    if c.isupper() and before.islower():
-        return 2
+    malus = 0.0
+    if c.lower() not in _LETTERS:
+        malus += 1.0
+    if c.isupper() and (before.islower() or (before and after.islower())):
+        malus += 1.5
     if c.islower() and before.isupper() and (after.isupper() or not after) and len(word) > 2:
-        return 1.5
-    if c.isupper() and not before and after.islower():
-        return 0.25
-    return 0
+        malus += 1.5
+    if not before and after.islower():
+        malus += 0.25 if c.isupper() else 0.4
+    if before and unicodedata.normalize("NFD", c)[0].lower() == before.lower():
+        malus += 0.75
+    elif before.lower() in tuple("aeiou") and c.lower() in "öäæø":
+        malus += 0.5
+    return malus
 
 
 # encoded twice -------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -43,15 +43,13 @@ from connectors.sdk.errors import (
     FileMissing,
     SettingsWrong,
 )
+from connectors.sdk.files import parts
 from connectors.sdk.words import word
 
 _LOG = logging.getLogger(__name__)
 
 #: What uploads and editors leave in a folder: never an export, whatever the pattern is.
 _LEFTOVERS = ("*.rows", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload")
-
-#: Parts of one export are written within this time.
-PARTS_WITHIN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -133,17 +131,17 @@ class FileDrop:
         :param exclude: the pattern of another file of the club's, which may match the same files.
         :raises ConnectorError: see the module; no match is an empty list.
         """
-        parts = _segments(pattern)
+        segments = _segments(pattern)
         with self._translated_errors(pattern):
             fs = self._connected()
             folders = [""]
-            exact = self._look(fs, "/".join(parts))
-            for part in () if exact else parts[:-1]:
+            exact = self._look(fs, "/".join(segments))
+            for part in () if exact else segments[:-1]:
                 folders = [path for folder in folders for path in self._folders(fs, folder, part)]
             found = (
                 [exact]
                 if exact
-                else [f for folder in folders for f in self._files(fs, folder, parts[-1])]
+                else [f for folder in folders for f in self._files(fs, folder, segments[-1])]
             )
         if exclude is not None:
             found = [f for f in found if not _fits(f.name, exclude)]
@@ -164,42 +162,15 @@ class FileDrop:
         return self._read_whole(found[0].name)
 
     def read_parts(self, pattern: str, *, exclude: str | None = None) -> list[Content]:
-        """Read all parts of the newest export: the files that match `pattern` and are named like the newest of them,
-        but for the number of the part (the last number in the name). Files without numbers are all parts of one.
+        """Read all parts of the newest export that matches `pattern` (`parts`), in order.
 
         :raises FileMissing: no file matches.
-        :raises FileBroken: as `read_newest`; or a part is missing, or of another export.
+        :raises FileBroken: as `read_newest`; or a part is missing, or of another time.
         """
         found = self.find(pattern, exclude=exclude)
         if not found:
             raise FileMissing(f"No file matching `{pattern}` in {self.where}.")
-        series = _without_part(found[0].name)
-        parts = [f for f in found if _without_part(f.name) == series]
-        if len(parts) == 1:
-            parts = [
-                f
-                for f in found
-                if sum(_without_part(g.name) == _without_part(f.name) for g in found) == 1
-            ]
-        parts.sort(key=lambda f: (_part(f.name), f.name))
-        numbers = [n for f in parts if (n := _part(f.name)) >= 0]
-        if len({_without_part(f.name) for f in parts}) == 1 and len(parts) > 1:
-            missing = sorted({*range(min(1, numbers[0]), numbers[-1] + 1)} - {*numbers})
-            if missing:
-                raise FileBroken(
-                    f"Part {missing[0]} of the export is missing: there are {len(parts)} files up to {parts[-1].name}.",
-                    remedy="No action needed if it is still being written: the next run tries again.",
-                )
-        contents = [self._read_whole(f.name) for f in parts]
-        first, last = min(c.modified for c in contents), max(c.modified for c in contents)
-        if last - first > PARTS_WITHIN:
-            raise FileBroken(
-                f"The parts of the export up to {parts[-1].name} were written at different times: from "
-                f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC.",
-                remedy="No action needed if it is still being written: the next run tries again. Parts of an older "
-                "export that are left over have to be removed.",
-            )
-        return contents
+        return [self._read_whole(f.name) for f in parts.of_newest(found)]
 
     def _read_whole(self, name: str) -> Content:
         with self._translated_errors(name):
@@ -492,21 +463,6 @@ def _matches(name: str, part: str) -> bool:
 
 def _fnmatch(name: str, part: str) -> bool:
     return fnmatch.fnmatchcase(word(name), word(part))
-
-
-#: The number of a part: the last number in a file's name, before its extensions.
-_PART = re.compile(r"(\d+)(?!.*\d.*\.)(?=[^\d/]*(?:\.[A-Za-z]\w*)*$)")
-
-
-def _without_part(name: str) -> str:
-    """What the parts of one export have in common."""
-    return _PART.sub("#", word(name), count=1)
-
-
-def _part(name: str) -> int:
-    """The number of a part; -1: the name has no number."""
-    found = _PART.search(word(name))
-    return int(found[1]) if found else -1
 
 
 def _found(name: str, info: Mapping[str, Any]) -> FoundFile:

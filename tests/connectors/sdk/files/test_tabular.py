@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zipfile
 from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from connectors.sdk.errors import ContractChanged, FileBroken, SettingsWrong
 from connectors.sdk.files import tabular
@@ -209,3 +213,150 @@ def test_the_quick_reader_never_loses_a_row_that_the_strict_one_sees(body: str) 
         assert quick.height == len(lines)
     else:
         assert quick.equals(strict)
+
+
+# --- exports as they come ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_any_line_end_is_one(end: str, quote: str) -> None:
+    table = parse(end.join(["id;name", f"1;{quote}Ann{quote}", "2;Ben", ""]))
+    assert table.frame.rows() == [("1", "Ann"), ("2", "Ben")]
+    assert table.line_end
+    mixed = parse("id;name\r\n1;Ann\n2;Ben\r3;Cid")
+    assert mixed.frame["name"].to_list() == ["Ann", "Ben", "Cid"]
+    assert not mixed.line_end
+
+
+def test_rows_are_numbered_as_a_spreadsheet_numbers_them() -> None:
+    table = parse('\nid;name\n1;Ann\n\n2;"Ben\nBell"\n3;Cid\n')
+    assert table.numbers.to_list() == [3, 5, 6]
+    assert parse("id;name\n1;Ann\n2;Ben\n").numbers.to_list() == [2, 3]
+    book = workbook(["id"], [1], [None], [2])
+    assert parse(book, "customers.xlsx").numbers.to_list() == [2, 4]
+
+
+TITLED = "Export du 28/11/2026\n\nid;mail;name\n1;a@x.org;Ann\n"
+
+
+def test_titles_above_the_header_are_told_and_skipped_by_a_setting() -> None:
+    with pytest.raises(ContractChanged, match=r"are in row 3, not in its first row") as e:
+        parse(TITLED, columns=("id", "mail"))
+    assert "header_row: 3" in e.value.remedy
+    table = parse(TITLED, columns=("id", "mail"), header_row=3)
+    assert (table.frame.rows(), table.numbers.to_list()) == ([("1", "a@x.org", "Ann")], [4])
+    book = workbook(["Export"], [None], ["id", "mail"], [1, "a@x.org"])
+    with pytest.raises(ContractChanged, match="are in row 3"):
+        parse(book, "customers.xlsx", columns=("id", "mail"))
+    assert parse(book, "customers.xlsx", header_row=3).frame.rows() == [("1", "a@x.org")]
+    with pytest.raises(ContractChanged, match="no content in row 9"):
+        parse(TITLED, header_row=9)
+
+
+def test_an_export_that_drops_blank_cells_at_the_end_of_a_row() -> None:
+    text = "id;mail;phone;town\n1;a@x.org;06;Paris\n2;b@x.org\n3;c@x.org;07\n"
+    table = parse(text, decisive=("id", "mail"))
+    assert table.frame.rows()[1:] == [("2", "b@x.org", None, None), ("3", "c@x.org", "07", None)]
+    for broken, says in (
+        (text + "4", "truncated: its last row has 1 cells"),
+        (text + "4;d@x.org", "truncated: its last row has 2 cells"),
+        (text + "4\n5;e@x.org;;Lyon\n", "Row 5 of .* has 1 cells"),
+        (text + "4;d@x.org;08;\n", "Row 3 of .* has 2 cells"),
+    ):
+        with pytest.raises(FileBroken, match=says):
+            parse(broken, decisive=("id", "mail"))
+    with pytest.raises(FileBroken, match="Row 3 of"):
+        parse(text, decisive=("id", "phone"))
+
+
+@pytest.mark.parametrize(
+    "below",
+    ["\n3 clients\n", "\nTotal;3\n\n", "Total : 3\n", '"Exporté le 28/11"\n', "\n\nA\nB;C\n"],
+)
+def test_notes_below_the_table_are_none_of_it(below: str) -> None:
+    table = parse("id;mail;name;town\n1;a@x.org;Ann;Lyon\n2;b@x.org;Ben;\n" + below)
+    assert (table.frame.height, table.notes > 0) == (2, True)
+
+
+@pytest.mark.parametrize("cut", ["3;c@x.org", "3", "\n3;c@x.org", "Total"])
+def test_a_row_that_was_cut_is_no_note(cut: str) -> None:
+    with pytest.raises(FileBroken):
+        parse("id;mail;name;town\n1;a@x.org;Ann;Lyon\n2;b@x.org;Ben;\n" + cut)
+
+
+def test_text_that_a_formula_keeps_is_text() -> None:
+    for cell in ('="0001"', '"=""0001"""'):
+        assert parse(f"id;mail\n{cell};a@x.org\n").frame.rows() == [("0001", "a@x.org")]
+
+
+def test_a_column_is_found_in_any_spelling() -> None:
+    table = parse("PRE\u0301NOM;  e-mail\u00a0adresse \nZoé;z@x.org\n")
+    assert table.get("Prénom").to_list() == ["Zoé"]
+    assert table.get("E-Mail adresse").to_list() == ["z@x.org"]
+
+
+def zipped(*files: tuple[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def test_a_zipped_export_is_the_one_file_in_it() -> None:
+    csv_, book = b"id\n1\n", workbook(["id"], [1])
+    for data in (csv_, book):
+        for packed in (zipped(("a/c.csv", data), ("__MACOSX/c.csv", b"x")), gzip.compress(data)):
+            assert parse(packed, "c.zip").frame.rows() == [("1",)]
+    with pytest.raises(FileBroken, match="has 2 files in it"):
+        parse(zipped(("a.csv", csv_), ("b.csv", csv_)), "c.zip")
+    for packed in (zipped(("a.csv", csv_ * 999)), gzip.compress(csv_ * 999)):
+        with pytest.raises(FileBroken, match="truncated or damaged"):
+            parse(packed[: len(packed) // 2], "c.zip")
+    with pytest.raises(FileBroken, match="too much"):
+        parse(zipped(("a.csv", b"0" * 2**27)), "c.zip")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"<html><table><tr><td>id</td></tr></table></html>", "a web page"),
+        (b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>', "Excel 2003 XML"),
+        (b"id\tmail\n1\ta@x.org\n", "but text"),
+    ],
+)
+def test_what_has_the_name_of_a_workbook_is_told_what_it_is(data: bytes, says: str) -> None:
+    with pytest.raises(FileBroken, match=f"not an Excel file.*{says}") as e:
+        parse(data, "customers.xls")
+    assert "XLSX" in e.value.remedy
+
+
+def test_a_sheet_by_name_or_number() -> None:
+    book = Workbook()
+    first = book.active
+    assert first is not None
+    first.append(["title"])
+    second = book.create_sheet("Clients actifs")
+    second.append(["id"])
+    second.append([7])
+    out = io.BytesIO()
+    book.save(out)
+    for sheet in (1, "Clients actifs", "clients  ACTIFS"):
+        assert parse(out.getvalue(), "c.xlsx", sheet=sheet).frame.rows() == [("7",)]
+    for sheet in (2, "Clients"):
+        with pytest.raises(ContractChanged, match=f"no sheet {sheet!r}.*'Clients actifs'") as e:
+            parse(out.getvalue(), "c.xlsx", sheet=sheet)
+        assert "`sheet`" in e.value.remedy
+
+
+def test_garbled_names_are_refused_where_they_are_used() -> None:
+    """R14: text that was encoded twice; a few odd cells are the ERP's own."""
+    twice = "id;nom;note\n1;François;Zoé\n".encode().decode("cp1252").encode()
+    with pytest.raises(FileBroken, match=r"letters with accents are garbled, first in row 2") as e:
+        parse(twice).ungarbled(["id", "nom"])
+    assert "`encoding`" in e.value.remedy
+    assert parse(twice.replace(b"Fran\xc3\x83\xc2\xa7ois", b"Ann")).ungarbled(["nom"]).remarks == ()
+    few = "id;nom\n1;Ren\ufffde\n2;Zoé\n3;Noël\n"
+    (remark,) = parse(few).ungarbled(["nom"]).remarks
+    assert "in row 2" in remark
