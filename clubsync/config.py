@@ -147,6 +147,10 @@ class _Common(BaseModel):
     group_required: bool = Field(
         default=False, description="R3: whether a customer without any ERP group has no access"
     )
+    no_end: tuple[str, ...] = Field(
+        default=(),
+        description="words that the ERP writes in place of a date for 'never ends', besides the usual ones (R3)",
+    )
     language: Literal["en", "fr"] = Field(
         default="en", description="the language of the club's findings"
     )

@@ -22,6 +22,8 @@ _PLAIN_LOCAL_MAX = 60
 _PLAIN_MAX = 200
 
 VALID, MISSING, INVALID = "valid", "missing", "invalid"
+#: There is one, and what stands in its place cannot be read (`clubsync.validate.facts`).
+UNREADABLE = "unreadable"
 
 
 @lru_cache(maxsize=200_000)

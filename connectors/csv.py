@@ -13,8 +13,9 @@ What a cell means:
 - **groups file**: `active` is one of `groups.active_values` -> true, one of `groups.inactive_values` -> false, blank,
   any other word, or no such column -> unknown. If it is missing or broken, the club fails, as with the customers' file.
 - **words** and names of groups are compared in one form (`connectors.sdk.words`).
-- **dates**: ISO first, then dd/mm/yyyy with `/`, `.` or `-`; `date_format` (strptime) takes precedence. Moments
-  without an offset are in the club's time zone.
+- **dates**: as `connectors.sdk.dates` says, each column in its own order of day and month; `date_format` (strptime)
+  takes precedence. Moments without an offset are in the club's time zone.
+- **errors** of a spreadsheet and words for "no value" are what `connectors.sdk.cells` says, in every column.
 - **id**: without it `erp_id` is null in every row, and the engine finds identity by email, phone, name (R1).
 
 Columns that no field names are dropped before anything is stored (R19); their names are kept for exports (R22).
@@ -29,8 +30,9 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
-from connectors.sdk import fields, words
+from connectors.sdk import cells, fields, words
 from connectors.sdk.base import Settings
+from connectors.sdk.dates import Dates
 from connectors.sdk.errors import ContractChanged, FileBroken
 from connectors.sdk.files.drop import (
     DropConnector,
@@ -228,24 +230,22 @@ class CsvConnector(DropConnector[CsvSettings]):
                 "first_name": cell("first_name"),
                 "last_name": cell("last_name"),
                 "phone": fields.phones(cell("phone"), self.club.country),
-                "birth_date": fields.dates(cell("birth_date"), formats),
+                "birth_date": cell("birth_date"),
                 "gender_raw": cell("gender"),
                 "country_raw": cell("country"),
                 "status_word": cell("status"),
-                "valid_from": fields.dates(cell("valid_from"), formats),
-                "valid_until": fields.dates(cell("valid_until"), formats),
-                "valid_until_raw": cell("valid_until"),
+                "valid_from": cell("valid_from"),
+                "valid_until": cell("valid_until"),
                 "guardian_id": cell("guardian_id"),
                 "replaced_by": cell("replaced_by"),
-                "created_at": fields.moments(cell("created_at"), self.club.timezone, formats),
-                "modified_at": fields.moments(cell("modified_at"), self.club.timezone, formats),
+                "created_at": cell("created_at"),
+                "modified_at": cell("modified_at"),
                 "groups": _group_refs(
                     cell("groups"), f.group_separator, listed, self.club.group_names
                 ),
             }
         )
-        if "id" in column_of and frame.height and frame["erp_id"].null_count() == frame.height:
-            raise ContractChanged(f"All ids in {table.name} are blank.")
+        frame = Dates(self.club, formats).read(frame)
         if "name" in column_of:
             split = fields.split_names(cell("name"))
             frame = frame.with_columns(
@@ -264,26 +264,28 @@ class CsvConnector(DropConnector[CsvSettings]):
             .then("replaced_by")
             .alias("replaced_by"),
         )
-        # An end that cannot be read is not "no end": the record is unknown (R3).
-        unread = pl.col("valid_until").is_null() & pl.col("valid_until_raw").is_not_null()
         frame = frame.with_columns(
-            status_raw=pl.when(unread)
-            .then(pl.col("valid_until_raw"))
-            .when(pl.col("status") == "unknown")
-            .then(pl.col("status_word")),
-            status=pl.when(unread).then(pl.lit("unknown")).otherwise(pl.col("status")),
+            status_raw=pl.when(pl.col("status") == "unknown").then("status_word")
         )
-        return customers_frame(frame)
+        customers = customers_frame(frame)
+        ids = customers["erp_id"]
+        if "id" in column_of and ids.len() and ids.null_count() == ids.len():
+            raise ContractChanged(f"All ids in {table.name} are blank.")
+        return customers
 
     def _status(self, configured: bool) -> pl.Expr:
         if not configured:
             return pl.lit("active")
-        word = words.key(pl.col("status_word"))
-        other = "former" if self.settings.other_status == "inactive" else "unknown"
-        listed = word.replace_strict(
-            self.settings.status_of(), default=other, return_dtype=pl.String
+        said = pl.col("status_word")
+        listed = words.key(said).replace_strict(
+            self.settings.status_of(), default=None, return_dtype=pl.String
         )
-        return pl.when(word.is_null()).then(pl.lit("unknown")).otherwise(listed)
+        # a word that says nothing, or cannot be read, means something only where it is listed (R3)
+        nothing = said.is_null() | cells.blank(said) | cells.unreadable(said)
+        other = "former" if self.settings.other_status == "inactive" else "unknown"
+        return pl.coalesce(
+            listed, pl.when(nothing).then(pl.lit("unknown")).otherwise(pl.lit(other))
+        )
 
     # groups
 
@@ -301,12 +303,12 @@ class CsvConnector(DropConnector[CsvSettings]):
         )
         groups = pl.DataFrame(
             {
-                "id": table.get(given.id),
-                "name": table.get(given.name),
-                "word": table.get(given.active),
+                "id": cells.valued(table.get(given.id)),
+                "name": cells.valued(table.get(given.name)),
+                "word": cells.valued(table.get(given.active)),
             }
         ).select(
-            "id",
+            pl.when(~cells.unreadable(pl.col("id"))).then("id"),
             pl.coalesce("name", "id").alias("name"),
             words.truth(pl.col("word"), given.active_values, given.inactive_values).alias("active"),
         )
@@ -339,7 +341,7 @@ def _canonical(column_of: dict[str, str]) -> dict[str, str]:
 
 
 def _group_refs(
-    cells: pl.Series, separator: str | None, listed: pl.DataFrame | None, named: Iterable[str]
+    values: pl.Series, separator: str | None, listed: pl.DataFrame | None, named: Iterable[str]
 ) -> pl.Series:
     """Cells -> lists of `GROUP_REF` without dates; a group that a cell names twice counts once.
 
@@ -349,7 +351,7 @@ def _group_refs(
     ids = set(listed["id"]) if listed is not None else set[str]()
     whole = words.words([*ids, *named])
     separators = [separator] if separator is not None else list(_ANY_SEPARATOR)
-    counted = dict(cells.drop_nulls().value_counts().iter_rows())
+    counted = dict(values.drop_nulls().value_counts().iter_rows())
     split = {
         cell: [cell] if cell in ids else words.split_names(cell, separators, whole)
         for cell in counted
@@ -367,7 +369,7 @@ def _group_refs(
         {"cell": list(split), "groups": refs},
         schema={"cell": pl.String, "groups": pl.List(GROUP_REF)},
     )
-    return pl.DataFrame({"cell": cells}, schema={"cell": pl.String}).join(
+    return pl.DataFrame({"cell": values}, schema={"cell": pl.String}).join(
         table, on="cell", how="left", maintain_order="left"
     )["groups"]
 

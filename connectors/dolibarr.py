@@ -32,7 +32,7 @@ Inferred, therefore settable or harmless:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -41,10 +41,12 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
-from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.dates import Dates, Kind, RowDates
+from connectors.sdk.errors import SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.incremental import ChangesSettings
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.odd import numbers
 from connectors.sdk.paging import Order, Page, Walk
 
 ROOT = "/api/index.php"
@@ -77,7 +79,10 @@ ROW_SCHEMA = {
     **dict.fromkeys((*COLUMN_OF, "status_raw"), pl.String()),
     **{
         c: CUSTOMER_SCHEMA[c]
-        for c in ("groups", "birth_date", "created_at", "modified_at", "is_company")
+        for c in (
+            *("groups", "birth_date", "created_at", "modified_at", "is_company"),
+            "unreadable",
+        )
     },
 }
 
@@ -102,7 +107,7 @@ Number = int | float | str | None
 
 
 class _Member(msgspec.Struct):
-    id: int | str
+    id: int | str | None
     statut: Number = None
     status: Number = None
     typeid: Number = None
@@ -200,7 +205,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
                 empty_statuses=EMPTY_LIST if after else frozenset(),
             ).value
             types = found or []
-            ids = [_whole(t.id) for t in types]
+            ids = numbers(_whole(t.id) for t in types)
             return Page(types, ids, ids[-1] if ids else None, keys=ids)
 
         return Walk(fetch, 0, self.settings.http, order=Order.KEY).whole(path)
@@ -245,7 +250,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         def fetch(after: int) -> Page[dict[str, Any], int]:
             nonlocal seen
             members, left = self._members(http, after, since, limit=self.settings.page)
-            ids = [_whole(m.id) for m in members]
+            ids = numbers(_whole(m.id) for m in members)
             total = None if left is None else seen + left
             seen += len(members)
             more = bool(ids) and (total is None or seen < total)
@@ -272,35 +277,32 @@ class DolibarrConnector(Connector[DolibarrSettings]):
 
     def _rows(self, members: list[_Member]) -> Iterator[dict[str, Any]]:
         for m in members:
+            dates = RowDates(Dates(self.club, unix=True))
             word = _text(m.statut if m.statut is not None else m.status) or ""
             status = STATUS.get(word, "unknown")
             subscribes = _text(m.need_subscription) != "0"
-            ends = self._day(m.datefin) if subscribes else None
-            if status == "active" and subscribes and ends is None:
-                status = self.settings.unpaid
             kind = _text(m.typeid)
+            ends = dates.day(m.datefin, "valid_until", group=kind) if subscribes else None
+            if status == "active" and subscribes and _text(m.datefin) in (None, "0"):
+                status = self.settings.unpaid
             company = m.morphy == "mor"
             yield {
-                "erp_id": str(m.id),
+                "erp_id": None if _whole(m.id) is None else str(m.id),
                 "email": m.email,
                 "first_name": None if company else m.firstname,
                 "last_name": (m.company or m.societe or m.lastname) if company else m.lastname,
                 "phone": m.phone_mobile or m.phone_perso or m.phone,
-                "birth_date": self._day(m.birth),
+                "birth_date": dates.day(m.birth, "birth_date", Kind.BIRTH),
                 "gender": m.gender,
                 "country": m.country_code,
                 "status": status,
                 "status_raw": word if word and status == "unknown" else None,
                 "groups": [{"id": kind, "valid_from": None, "valid_until": ends}] if kind else [],
-                "created_at": _moment(m.date_creation),
-                "modified_at": _moment(m.date_modification),
+                "created_at": dates.moment(m.date_creation, "created_at"),
+                "modified_at": dates.moment(m.date_modification, "modified_at"),
                 "is_company": company,
+                "unreadable": dates.unreadable,
             }
-
-    def _day(self, value: Number) -> date | None:
-        """The club's day of a Unix time."""
-        moment = _moment(value)
-        return None if moment is None else moment.astimezone(self.club.timezone).date()
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
@@ -321,21 +323,9 @@ def _text(value: Number) -> str | None:
     return str(int(value)) if isinstance(value, float) else str(value)
 
 
-def _whole(value: int | str) -> int:
+def _whole(value: int | str | None) -> int | None:
+    """An id as a number; None: it is none."""
     try:
-        return int(value)
+        return None if value is None else int(value)
     except ValueError:
-        raise ContractChanged("Dolibarr sent an id that is not a number.") from None
-
-
-def _moment(value: Number) -> datetime | None:
-    """A Unix time.
-
-    :raises ContractChanged: anything else; read as "no end", it would give permanent access.
-    """
-    if value is None or value == "":
         return None
-    try:
-        return datetime.fromtimestamp(int(value), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise ContractChanged("Dolibarr sent an invalid time.") from None

@@ -27,8 +27,8 @@ Decisions:
 - **Memberships**: if a `memberships` file is configured, each membership is a group with its days, without a pause,
   and memberships decide: the customer group counts on the days that a membership covers, and gives no access to
   somebody without one (a customer with no group at all is a matter of the club's own settings, R3).
-  `memberships_decide: false` lets it count by itself. A validity that cannot be read
-  makes the record unknown (R3). The day on which a termination was received changes nothing: the last day
+  `memberships_decide: false` lets it count by itself. Of a validity that cannot be read it is unknown whether the
+  membership still runs (R3). The day on which a termination was received changes nothing: the last day
   is in the validity [doc].
 """
 
@@ -40,8 +40,9 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from connectors.sdk import fields, words
+from connectors.sdk import cells, fields, words
 from connectors.sdk.base import Settings
+from connectors.sdk.dates import Dates
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.files.drop import (
     DropConnector,
@@ -52,7 +53,16 @@ from connectors.sdk.files.drop import (
 )
 from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
-from connectors.sdk.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
+from connectors.sdk.model import (
+    GROUP_REF,
+    UNREADABLE,
+    Reading,
+    assemble,
+    customers_frame,
+    groups_frame,
+    noted,
+    with_notes,
+)
 
 #: Last day of the customer group of somebody without a membership: it gives no access.
 LONG_AGO = date(1970, 1, 1)
@@ -192,18 +202,24 @@ class EversportsConnector(DropConnector[EversportsSettings]):
                 "email": table.get(c.email),
                 "first_name": table.get(c.first_name),
                 "last_name": table.get(c.last_name),
-                "mobile": fields.phones(table.get(c.mobile), country),
-                "landline": fields.phones(table.get(c.phone), country),
-                "birth_date": fields.dates(table.get(c.birth_date)),
+                "mobile": fields.phones(cells.valued(table.get(c.mobile)), country),
+                "landline": fields.phones(cells.valued(table.get(c.phone)), country),
+                "birth_date": table.get(c.birth_date),
                 "country_raw": table.get(c.country),
-                "group": words.spellings(table.get(c.group)),
+                "group": words.spellings(cells.valued(table.get(c.group))),
                 "status_word": table.get(c.status),
                 "guardian_id": table.get(c.guardian_id),
                 "account_type": table.get(c.account_type),
-                "created_at": fields.moments(table.get(c.created_at), self.club.timezone),
+                "created_at": table.get(c.created_at),
             }
         )
-        if c.id is not None and frame.height and frame["erp_id"].null_count() == frame.height:
+        odd_group = cells.unreadable(pl.col("group"))
+        frame = with_notes(
+            Dates(self.club).read(frame),
+            [noted("groups", frame.select(pl.when(odd_group).then("group")).to_series())],
+        ).with_columns(group=pl.when(~odd_group).then("group"))
+        usable = frame["erp_id"].is_not_null() & ~cells.is_in_place_of_an_id(frame["erp_id"])
+        if c.id is not None and frame.height and not usable.any():
             raise ContractChanged(
                 f"All customer numbers in {table.name} are blank.",
                 remedy="Set columns.id to null in the club's settings: customers are then identified by e-mail.",
@@ -255,21 +271,23 @@ class EversportsConnector(DropConnector[EversportsSettings]):
         if "pause" in c.model_fields_set and c.pause:
             table.need([c.pause])
         rows: list[tuple[str, str, date | None, date | None, str | None]] = []
-        spans, pauses = periods(table.get(c.validity)), periods(table.get(c.pause))
+        dates = Dates(self.club)
+        spans, pauses = periods(table.get(c.validity), dates), periods(table.get(c.pause), dates)
         both = spans.hstack(pauses.rename(lambda column: f"pause_{column}"))
         for number, name, span in zip(
             table.get(c.id),
-            words.spellings(table.get(c.name)),
+            words.spellings(cells.valued(table.get(c.name))),
             both.iter_rows(named=True),
             strict=True,
         ):
             if number is None or name is None:
                 continue
             unread = span["unread"] or span["pause_unread"]
-            if unread is None and span["first"] is None and span["last"] is None:
+            open_ended = span["endless"] or span["first"] or span["last"]
+            if unread is None and not open_ended:
                 unread = "no validity"
-            if unread is not None:
-                rows.append((number, name, None, LONG_AGO, unread))
+            if unread is not None or cells.is_unreadable(name):
+                rows.append((number, name, None, None, unread or name))
                 continue
             left = without((span["first"], span["last"]), (span["pause_first"], span["pause_last"]))
             # A membership that is paused all the time is still held, but gives no access.
@@ -288,36 +306,49 @@ _SPANS = {
 Span = tuple[date | None, date | None]
 
 _DAY = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
-_PERIOD = rf"^({_DAY})?(?:\s*(?:-|\u2013|\u2014|to|bis)\s*({_DAY})?)?$"
+_PERIOD = rf"^({_DAY})?(?:\s*(?:-|\u2013|\u2014|to|bis)\s*(\S.*)?)?$"
 
 
-def periods(cells: pl.Series) -> pl.DataFrame:
-    """ "01.01.2026 - 31.12.2026 (!)" -> columns `first`, `last` (days; an open side is null) and `unread`.
+def periods(values: pl.Series, dates: Dates) -> pl.DataFrame:
+    """ "01.01.2026 - 31.12.2026 (!)" -> columns `first`, `last` (days; an open side is null), `endless` and `unread`.
 
-    The mark `(!)` says that the end was moved [doc]; the date is the new end. A single day is the first one.
-    `unread` is the cell if it is neither blank nor a period (or a period that ends before it starts).
+    The mark `(!)` says that the end was moved [doc]; the date is the new end. A single day is the first one; a word
+    for "never ends" is an open end, or, by itself, an open period (`endless`). `unread` is the cell if it is neither
+    blank nor a period (or a period that ends before it starts).
     """
     period = fields.text(pl.col("cell").str.replace("(!)", "", literal=True))
     parts = (
-        cells.cast(pl.String)
+        cells.valued(values)
         .to_frame("cell")
         .select(
             "cell",
+            period.alias("whole"),
             period.str.extract(_PERIOD, 1).alias("a"),
             period.str.extract(_PERIOD, 2).alias("b"),
         )
     )
-    days = parts.with_columns(first=fields.dates(parts["a"]), last=fields.dates(parts["b"]))
+    first, odd_first = dates.days(parts["a"], others=[parts["b"]])
+    last, odd_last = dates.days(parts["b"], others=[parts["a"]])
+    alone = pl.col("a").is_null() & pl.col("b").is_null()
+    never = parts.select(pl.when(alone).then("whole")).to_series()
+    none, odd = dates.days(never)
+    days = parts.with_columns(
+        first=first,
+        last=last,
+        endless=pl.lit(never).is_not_null() & pl.lit(odd).is_null() & pl.lit(none).is_null()
+        | pl.col("b").is_not_null() & pl.lit(last).is_null() & pl.lit(odd_last).is_null(),
+        bad_day=pl.lit(odd_first).is_not_null() | pl.lit(odd_last).is_not_null(),
+    )
     bad = (
-        (pl.col("a").is_null() & pl.col("b").is_null())
-        | (pl.col("a").is_not_null() & pl.col("first").is_null())
-        | (pl.col("b").is_not_null() & pl.col("last").is_null())
+        (alone & ~pl.col("endless"))
+        | pl.col("bad_day")
         | (pl.col("last") < pl.col("first")).fill_null(value=False)
     )
     blank = pl.col("cell").is_null()
     return days.with_columns(unread=pl.when(bad & ~blank).then("cell")).select(
         pl.when(pl.col("unread").is_null()).then("first").alias("first"),
         pl.when(pl.col("unread").is_null()).then("last").alias("last"),
+        "endless",
         "unread",
     )
 
@@ -367,33 +398,34 @@ def _without_remainders(frame: pl.DataFrame) -> pl.DataFrame:
 def _with_groups(
     customers: pl.DataFrame, memberships: pl.DataFrame | None, decide: bool
 ) -> pl.DataFrame:
-    """Add `groups`: the customer group and the memberships; an unreadable membership makes a record unknown."""
+    """Add `groups`: the customer group and the memberships; whose days cannot be read is noted."""
     rows = customers.with_row_index("row").select(
         "row", "erp_id", (GROUP_PREFIX + pl.col("group")).alias("id")
     )
     own = rows.filter(pl.col("id").is_not_null())
     if memberships is None:
         return customers.with_columns(groups=_refs(customers.height, own))
-    held = rows.drop("id").join(memberships, on="erp_id", how="inner", maintain_order="left_right")
+    held = (
+        rows.drop("id")
+        .join(memberships, on="erp_id", how="inner", maintain_order="left_right")
+        .with_columns(id=MEMBERSHIP_PREFIX + pl.col("name"))
+    )
+    unread = held.filter(pl.col("unread").is_not_null()).select("row", "id", "unread")
     spans = held.select("row", "valid_from", "valid_until").unique(maintain_order=True)
     if decide:
+        # the group counts on the days of the memberships: it is as unknown as they are
+        theirs = unread.drop("id").join(own.select("row", "id"), on="row", how="inner")
+        unread = pl.concat([unread, theirs.select(unread.columns)])
         own = own.join(spans, on="row", how="left", maintain_order="left_right").with_columns(
             valid_until=pl.when(pl.col("row").is_in(spans["row"].implode()))
             .then("valid_until")
             .otherwise(LONG_AGO)
         )
-    refs = pl.concat(
-        [own, held.with_columns(id=MEMBERSHIP_PREFIX + pl.col("name"))], how="diagonal_relaxed"
-    )
-    unread = held.group_by("erp_id").agg(pl.col("unread").drop_nulls().first())
-    return (
-        customers.with_columns(groups=_refs(customers.height, refs))
-        .join(unread, on="erp_id", how="left", maintain_order="left")
-        .with_columns(doubtful=pl.col("unread").is_not_null() & (pl.col("status") == "active"))
-        .with_columns(
-            status=pl.when("doubtful").then(pl.lit("unknown")).otherwise("status"),
-            status_raw=pl.when("doubtful").then("unread").otherwise("status_raw"),
-        )
+    refs = pl.concat([own, held], how="diagonal_relaxed")
+    note = pl.struct(field=pl.lit("valid_until"), word="unread", group="id").cast(UNREADABLE)
+    return with_notes(
+        customers.with_columns(groups=_refs(customers.height, refs)),
+        [unread.select("row", unreadable=note)],
     )
 
 

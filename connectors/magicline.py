@@ -45,12 +45,14 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
+from connectors.sdk.cells import NOT_TEXT
+from connectors.sdk.dates import Dates, RowDates
 from connectors.sdk.errors import ConnectorError, ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.odd import typed_all
 from connectors.sdk.paging import Order, Page, Walk
-from connectors.sdk.paths import Path, getter, text
-from connectors.sdk.records import typed
+from connectors.sdk.paths import Path, getter, identifier
 from connectors.sdk.resume import FieldFilter
 from connectors.sdk.words import word
 
@@ -74,7 +76,7 @@ COLUMN_OF = {
 
 ROW_SCHEMA = {
     **dict.fromkeys((*COLUMN_OF, "status_raw"), pl.String()),
-    "groups": CUSTOMER_SCHEMA["groups"],
+    **{c: CUSTOMER_SCHEMA[c] for c in ("groups", "unreadable")},
 }
 
 
@@ -96,10 +98,10 @@ class MagiclineSettings(Settings):
 
 
 class _Contract(msgspec.Struct, rename="camel"):
-    id: int
-    rate_name: str
-    start_date: date
-    end_date: date | None = None
+    id: int | None
+    rate_name: str | None
+    start_date: str | None
+    end_date: str | None = None
     cancelled: bool = False
 
 
@@ -108,20 +110,23 @@ class _IdledContract(msgspec.Struct):
 
 
 class _Idle(msgspec.Struct, rename="camel"):
-    start_date: date
-    end_date: date | None = None
+    start_date: str
+    end_date: str | None = None
     unlimited: bool = False
     contract: _IdledContract | None = None
 
-    @property
-    def span(self) -> tuple[date, date]:
-        """First and last day."""
-        endless = self.unlimited or self.end_date is None
-        return self.start_date, date.max if endless or self.end_date is None else self.end_date
+    def span(self, dates: Dates) -> tuple[date, date] | None:
+        """First and last day; None: one of them cannot be read."""
+        first, last = dates.day(self.start_date), dates.day(self.end_date)
+        if last is None or self.unlimited:
+            last = date.max
+        if isinstance(first, date) and isinstance(last, date):
+            return first, last
+        return (date.min, last) if first is None and isinstance(last, date) else None
 
 
 class _Customer(msgspec.Struct, rename="camel"):
-    id: int
+    id: int | None
     status: str | None
     first_name: str | None = None
     last_name: str | None = None
@@ -135,7 +140,7 @@ class _Customer(msgspec.Struct, rename="camel"):
     phone_business_mobile: str | None = None
     phone_business: str | None = None
     created_date_time: str | None = None
-    idle_periods: list[_Idle] | None = None
+    idle_periods: list[_Idle] | str | None = None
 
 
 class _Slice(msgspec.Struct, rename="camel"):
@@ -143,6 +148,10 @@ class _Slice(msgspec.Struct, rename="camel"):
     has_next: bool
     offset: str | int | None = None
     last_offset_id: str | int | None = None
+
+
+#: First and last day of a pause, and the contract that pauses; None: the whole member.
+_Pause = tuple[date, date, int | None]
 
 
 class MagiclineConnector(Connector[MagiclineSettings]):
@@ -212,20 +221,23 @@ class MagiclineConnector(Connector[MagiclineSettings]):
         )
 
     def _rows(self, http: Http, result: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        today = self.now().astimezone(self.club.timezone).date()
         guardian_of = getter(self.settings.guardian)
-        for record in result:
-            customer = typed(record, _Customer)
-            idle = customer.idle_periods or []
+        for record, customer in zip(result, typed_all(result, _Customer), strict=True):
+            dates = RowDates(Dates(self.club))
+            key = identifier(customer.id)
             status = STATUS.get(word(customer.status or ""), "unknown")
-            if self.settings.contracts:
-                held = self._held(http, customer.id, idle) if status == "active" else []
-            else:
-                held = []
-                if status == "active" and any(a <= today <= b for a, b in (i.span for i in idle)):
-                    status = "paused"
+            idle = self._idle(customer)
+            held: list[dict[str, Any]] = []
+            if status == "active" and idle is None:
+                status = "unknown"
+            elif status == "active" and self.settings.contracts:
+                held = (
+                    self._held(http, key, idle or [], dates) if isinstance(customer.id, int) else []
+                )
+            elif status == "active" and self._is_paused(idle or []):
+                status = "paused"
             yield {
-                "erp_id": str(customer.id),
+                "erp_id": key,
                 "email": customer.email,
                 "first_name": customer.first_name,
                 "last_name": " ".join(
@@ -241,31 +253,58 @@ class MagiclineConnector(Connector[MagiclineSettings]):
                 "status": status,
                 "status_raw": customer.status if status == "unknown" else None,
                 "groups": held,
-                "guardian_id": text(guardian_of(record), "guardian"),
+                "unreadable": dates.unreadable,
+                "guardian_id": identifier(guardian_of(record)),
                 "created_at": customer.created_date_time,
             }
 
-    def _held(self, http: Http, customer: int, idle: list[_Idle]) -> list[dict[str, Any]]:
+    def _idle(self, customer: _Customer) -> list[_Pause] | None:
+        """When the member pauses, and with which contract; None: that cannot be read."""
+        if isinstance(customer.idle_periods, str):
+            return None
+        dates, pauses = Dates(self.club), []
+        for period in customer.idle_periods or ():
+            span = period.span(dates)
+            if span is None:
+                return None
+            pauses.append((*span, period.contract.id if period.contract else None))
+        return pauses
+
+    def _is_paused(self, idle: list[_Pause]) -> bool:
+        today = self.now().astimezone(self.club.timezone).date()
+        return any(first <= today <= last for first, last, _ in idle)
+
+    def _held(
+        self, http: Http, customer: str | None, idle: list[_Pause], dates: RowDates
+    ) -> list[dict[str, Any]]:
         """A member's contracts as groups, each without the days on which it is idle."""
         contracts = http.json("GET", f"/v1/customers/{customer}/contracts", list[_Contract])
         held = []
         for contract in contracts:
-            paused = [i.span for i in idle if i.contract and i.contract.id == contract.id]
+            paused = [(first, last) for first, last, of in idle if of == contract.id]
+            name = contract.rate_name or NOT_TEXT
+            start = dates.day(contract.start_date, "valid_from", group=name)
             end = contract.end_date if contract.cancelled else None
-            for first, last in without(contract.start_date, end or date.max, paused):
-                until = None if last == date.max else last
-                held.append({"id": contract.rate_name, "valid_from": first, "valid_until": until})
+            until = dates.day(end, "valid_until", group=name)
+            for first, last in without(start or date.min, until or date.max, paused):
+                held.append(
+                    {
+                        "id": name,
+                        "valid_from": None if first == date.min else first,
+                        "valid_until": None if last == date.max else last,
+                    }
+                )
         return held
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
-            raw.with_columns(
+            Dates(self.club, clock=ZoneInfo("UTC"))
+            .read(raw)
+            .with_columns(
                 fields.gender(pl.col("gender")),
                 fields.country(pl.col("country")),
-                fields.dates(raw["birth_date"]),
-                fields.moments(raw["created_at"], ZoneInfo("UTC")),
                 fields.phones(raw["phone"], self.club.country),
             )
         )

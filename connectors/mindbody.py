@@ -25,13 +25,15 @@ Inferred, therefore settable or harmless:
   membership continues, `Non-Member` is somebody without one.
 - [inf] the time zone of `request.lastModifiedDate` is not documented: changes are requested from `overlap` earlier.
 - [inf] whether a new membership updates the client's own stamp is not documented; the next full reading has it.
-- [inf] `ExpirationDate` is the last day. Its time of day and "UTC" are ignored: either way it is no earlier.
+- [inf] `ExpirationDate` is the last day. The API writes a date as its midnight in "UTC", which is not turned into the
+  club's time zone: west of Greenwich a membership would end a day early.
 - [inf] the relationship that makes somebody a dependant is the club's own: setting `guardian_relation`.
 - [inf] the token is sent with its type before it; a client who is missing in the response holds no membership.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -44,10 +46,14 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
+from connectors.sdk.cells import NOT_TEXT
+from connectors.sdk.dates import UNREADABLE_DATE, Dates, Kind, RowDates
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.odd import several
 from connectors.sdk.paging import Order, Page, Walk, next_offset
+from connectors.sdk.paths import identifier
 from connectors.sdk.words import same, word
 
 ROOT = "/public/v6"
@@ -83,7 +89,7 @@ COLUMN_OF = {
 
 ROW_SCHEMA = {
     **dict.fromkeys((*COLUMN_OF, "status_raw"), pl.String()),
-    "groups": CUSTOMER_SCHEMA["groups"],
+    **{c: CUSTOMER_SCHEMA[c] for c in ("groups", "unreadable")},
     "is_company": pl.Boolean(),
 }
 
@@ -123,19 +129,19 @@ class _Suspension(msgspec.Struct, rename="pascal"):
 
 
 class _Relationship(msgspec.Struct, rename="pascal"):
-    related_unique_id: int | None = None
+    related_unique_id: int | str | None = None
     relationship_name: str | None = None
 
 
 class _Client(msgspec.Struct, rename="pascal"):
-    unique_id: int
-    id: str
-    active: bool | None
+    unique_id: int | None
+    id: str | None
+    active: bool | str | None
     status: str | None = None
-    is_prospect: bool | None = None
-    is_company: bool | None = None
-    suspension_info: _Suspension | None = None
-    client_relationships: list[_Relationship] | None = None
+    is_prospect: bool | str | None = None
+    is_company: bool | str | None = None
+    suspension_info: _Suspension | str | None = None
+    client_relationships: list[_Relationship] | str | None = None
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
@@ -163,7 +169,7 @@ class _Membership(msgspec.Struct, rename="pascal"):
 
 class _Held(msgspec.Struct, rename="pascal"):
     client_id: str
-    memberships: list[_Membership] | None = None
+    memberships: list[_Membership] | str | None = None
     error_message: str | None = None
 
 
@@ -255,9 +261,10 @@ class MindbodyConnector(Connector[MindbodySettings]):
         def fetch(offset: int) -> Page[dict[str, Any], int]:
             found = self._clients(http, offset, since, limit=self.settings.page)
             total = found.pagination_response.total_results
-            held = self._held(http, [c.id for c in found.clients if self._may_hold(c)])
+            ids = [c.id for c in found.clients if c.id and self._may_hold(c)]
+            held = self._held(http, ids)
             if since is not None:  # the list itself is read by full readings only
-                for m in (m for memberships in held.values() for m in memberships):
+                for m in (m for one in held.values() for m in one if isinstance(m, _Membership)):
                     key = str(m.membership_id)
                     groups.setdefault(key, (m.name or key, True))
             return Page(
@@ -280,7 +287,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
         """Whether a call for the client's memberships is worthwhile."""
         return self._status(client)[0] not in ("archived", "former", "prospect")
 
-    def _held(self, http: Http, ids: Sequence[str]) -> Mapping[str, list[_Membership]]:
+    def _held(self, http: Http, ids: Sequence[str]) -> Mapping[str, list[_Membership | str]]:
         """Active memberships by client `Id`.
 
         :raises ErpUnreachable: the list of memberships is incomplete.
@@ -302,9 +309,9 @@ class MindbodyConnector(Connector[MindbodySettings]):
             return Page(rows, {client.client_id for client in rows}, following, total)
 
         walk = Walk(fetch, 0 if ids else None, self.settings.http, order=Order.POSITION)
-        held: dict[str, list[_Membership]] = {}
+        held: dict[str, list[_Membership | str]] = {}
         for client in walk.whole(path):
-            held.setdefault(client.client_id, []).extend(client.memberships or [])
+            held.setdefault(client.client_id, []).extend(several(client.memberships))
         return held
 
     @cached_property
@@ -315,39 +322,44 @@ class MindbodyConnector(Connector[MindbodySettings]):
 
     def _status(self, client: _Client) -> tuple[str, str | None]:
         """(our status, Mindbody's word if it is unknown)."""
-        if client.active is None:
-            return "unknown", None
+        if client.active is None or isinstance(client.active, str):
+            return "unknown", NOT_TEXT
         if not client.active:
             return "archived", None
         suspension = client.suspension_info
-        if suspension is not None and suspension.booking_suspended and self._runs(suspension):
+        runs = self._runs(suspension) if suspension is not None else False
+        if runs is None or isinstance(client.is_prospect, str):
+            return "unknown", NOT_TEXT
+        if runs:
             return "suspended", None
         if client.is_prospect:
             return "prospect", None
         status = self._meanings.get(word(client.status or ""), "unknown")
         return status, client.status if status == "unknown" else None
 
-    def _runs(self, suspension: _Suspension) -> bool:
-        """Whether it covers today, by the club's calendar; a missing end is open."""
-        today = self.now().astimezone(self.club.timezone).date()
-        start, end = _day(suspension.suspension_start_date), _day(suspension.suspension_end_date)
-        return (start is None or start <= today) and (end is None or today <= end)
+    def _runs(self, suspension: _Suspension | str) -> bool | None:
+        """Whether it covers today, by the club's calendar; a missing end is open. None: that cannot be read."""
+        if isinstance(suspension, str):
+            return None
+        if not suspension.booking_suspended:
+            return False
+        dates, today = Dates(self.club), self.now().astimezone(self.club.timezone).date()
+        start = dates.day(_date(suspension.suspension_start_date))
+        end = dates.day(_date(suspension.suspension_end_date))
+        if UNREADABLE_DATE in (start, end):
+            return None
+        return not (isinstance(start, date) and today < start) and not (
+            isinstance(end, date) and end < today
+        )
 
     def _rows(
-        self, clients: Sequence[_Client], held: Mapping[str, list[_Membership]]
+        self, clients: Sequence[_Client], held: Mapping[str, list[_Membership | str]]
     ) -> Iterator[dict[str, Any]]:
         for c in clients:
             status, raw = self._status(c)
-            guardian = next(
-                (
-                    r.related_unique_id
-                    for r in c.client_relationships or ()
-                    if same(r.relationship_name, self.settings.guardian_relation)
-                ),
-                None,
-            )
+            dates = RowDates(Dates(self.club))
             yield {
-                "erp_id": str(c.unique_id),
+                "erp_id": identifier(c.unique_id),
                 "email": c.email,
                 "first_name": c.first_name,
                 "last_name": c.last_name,
@@ -357,43 +369,53 @@ class MindbodyConnector(Connector[MindbodySettings]):
                 "country": c.country,
                 "status": status,
                 "status_raw": raw,
-                "groups": [
-                    {
-                        "id": str(m.membership_id),
-                        "valid_from": _day(m.active_date),
-                        "valid_until": _day(m.expiration_date),
-                    }
-                    for m in held.get(c.id, ())
-                ],
-                "guardian_id": None if guardian is None else str(guardian),
+                "groups": [_span(m, dates) for m in held.get(c.id or "", ())],
+                "unreadable": dates.unreadable,
+                "guardian_id": self._guardian(c),
                 "created_at": c.creation_date,
                 "modified_at": c.last_modified_date_time,
-                "is_company": c.is_company,
+                "is_company": c.is_company is True,
             }
+
+    def _guardian(self, client: _Client) -> str | None:
+        """The id of the person who pays."""
+        relation, found = self.settings.guardian_relation, client.client_relationships
+        if not relation or found is None:
+            return None
+        if isinstance(found, str):
+            return NOT_TEXT
+        return next(
+            (identifier(r.related_unique_id) for r in found if same(r.relationship_name, relation)),
+            None,
+        )
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
+        raw = Dates(self.club).read(raw, {"birth_date": Kind.BIRTH, "created_at": Kind.STAMP})
         return customers_frame(
-            raw.with_columns(
+            Dates(self.club, clock=ZoneInfo("UTC"))
+            .read(raw, {"modified_at": Kind.STAMP})
+            .with_columns(
                 fields.gender(pl.col("gender")),
                 fields.country(pl.col("country")),
-                fields.dates(raw["birth_date"]),
-                fields.moments(raw["created_at"], self.club.timezone),
-                fields.moments(raw["modified_at"], ZoneInfo("UTC")),
                 fields.phones(raw["phone"], self.club.country),
             )
         )
 
 
-def _day(moment: str | None) -> date | None:
-    """The day of a date, or of a date and time, ignoring the time; None stays None.
+def _span(membership: _Membership | str, dates: RowDates) -> dict[str, Any]:
+    """A membership as a group."""
+    if isinstance(membership, str):
+        return {"id": membership, "valid_from": None, "valid_until": None}
+    key = str(membership.membership_id)
+    return {
+        "id": key,
+        "valid_from": dates.day(_date(membership.active_date), "valid_from", group=key),
+        "valid_until": dates.day(_date(membership.expiration_date), "valid_until", group=key),
+    }
 
-    :raises ContractChanged: anything else; read as "no end", it would give permanent access.
-    """
-    if not moment:
-        return None
-    try:
-        return date.fromisoformat(moment[:10])
-    except ValueError:
-        raise ContractChanged("Mindbody sent an invalid date.") from None
+
+def _date(moment: str | None) -> str | None:
+    """A date that is written as its midnight in UTC, without that."""
+    return None if moment is None else re.sub(r"T00:00:00(?:\.0+)?Z$", "", moment)

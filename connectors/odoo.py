@@ -38,6 +38,7 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
+from connectors.sdk.dates import Dates
 from connectors.sdk.errors import (
     ConnectorError,
     ContractChanged,
@@ -48,8 +49,9 @@ from connectors.sdk.errors import (
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.incremental import ChangesSettings
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.odd import numbers, several, typed_all
 from connectors.sdk.paging import walk_by_id
-from connectors.sdk.records import typed
+from connectors.sdk.paths import identifier
 
 T = TypeVar("T")
 
@@ -110,9 +112,9 @@ class OdooSettings(ChangesSettings):
 class _Partner(msgspec.Struct):
     """A partner; `false` is an empty value."""
 
-    id: int
-    active: bool | None
-    category_id: list[int]
+    id: int | None
+    active: bool | str | None
+    category_id: list[int] | bool | str | None
     name: str | bool | None = None
     email: str | bool | None = None
     mobile: str | bool | None = None
@@ -120,7 +122,7 @@ class _Partner(msgspec.Struct):
     country_code: str | bool | None = None
     create_date: str | bool | None = None
     write_date: str | bool | None = None
-    is_company: bool = False
+    is_company: bool | str | None = False
 
 
 class _Category(msgspec.Struct):
@@ -226,8 +228,8 @@ class OdooConnector(Connector[OdooSettings]):
                 order="id asc",
                 limit=settings.page,
             )
-            rows = list(self._rows(records))
-            return rows, [int(row["erp_id"]) for row in rows]
+            partners = typed_all(records, _Partner)
+            return list(self._rows(records, partners)), numbers(p.id for p in partners)
 
         walk = walk_by_id(fetch, last, total, settings.http, self.progress)
         rows = walk.all_rows()
@@ -263,27 +265,29 @@ class OdooConnector(Connector[OdooSettings]):
             *([chosen] if chosen else []),
         ]
 
-    def _rows(self, records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for record in records:
-            p = typed(record, _Partner)
+    def _rows(
+        self, records: list[dict[str, Any]], partners: list[_Partner]
+    ) -> Iterator[dict[str, Any]]:
+        for record, p in zip(records, partners, strict=True):
             guardian = record.get(self.settings.guardian_field or "") or None
             # a many2one is [id, name]
             if isinstance(guardian, list):
                 guardian = guardian[0] if guardian else None
             yield {
-                "erp_id": str(p.id),
+                "erp_id": identifier(p.id),
                 "name": _text(p.name),
                 "email": _text(p.email),
                 "phone": _text(p.mobile) or _text(p.phone),
                 "country": _text(p.country_code),
-                "status": _STATUS[p.active],
+                "status": _STATUS[p.active if isinstance(p.active, bool) else None],
                 "groups": [
-                    {"id": str(c), "valid_from": None, "valid_until": None} for c in p.category_id
+                    {"id": str(c), "valid_from": None, "valid_until": None}
+                    for c in several(None if isinstance(p.category_id, bool) else p.category_id)
                 ],
-                "guardian_id": str(guardian) if guardian is not None else None,
+                "guardian_id": identifier(guardian),
                 "created_at": _text(p.create_date),
                 "modified_at": _text(p.write_date),
-                "is_company": p.is_company,
+                "is_company": p.is_company is True,
             }
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -292,10 +296,10 @@ class OdooConnector(Connector[OdooSettings]):
         first, last = fields.split_names(raw["name"]).get_columns()
         person = ~pl.col("is_company")
         return customers_frame(
-            raw.with_columns(
+            Dates(self.club, clock=ZoneInfo("UTC"))
+            .read(raw)
+            .with_columns(
                 fields.country(pl.col("country")),
-                fields.moments(raw["created_at"], ZoneInfo("UTC")),
-                fields.moments(raw["modified_at"], ZoneInfo("UTC")),
                 fields.phones(raw["phone"], self.club.country),
                 first_name=pl.when(person).then(pl.lit(first)),
                 last_name=pl.when(person).then(pl.lit(last)).otherwise(pl.col("name")),

@@ -31,8 +31,9 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from connectors.sdk import fields, words
+from connectors.sdk import cells, fields, words
 from connectors.sdk.base import Settings
+from connectors.sdk.dates import Dates
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.files.drop import (
     DropConnector,
@@ -138,24 +139,29 @@ class PlanityConnector(DropConnector[PlanitySettings]):
                 "first_name": table.get(c.first_name),
                 "last_name": table.get(c.last_name),
                 "phone": fields.phones(table.get(c.phone), self.club.country),
-                "birth_date": fields.dates(table.get(c.birth_date)),
+                "birth_date": table.get(c.birth_date),
                 "gender_raw": table.get(c.gender),
                 "blocked": table.get(c.blocked),
-                "created_at": fields.moments(table.get(c.created_at), self.club.timezone),
+                "created_at": table.get(c.created_at),
             }
         )
-        if c.id is not None and frame.height and frame["erp_id"].null_count() == frame.height:
-            raise ContractChanged(f"All ids in {table.name} are blank.")
-        return customers_frame(
-            frame.with_columns(
+        customers = customers_frame(
+            Dates(self.club)
+            .read(frame)
+            .with_columns(
                 fields.gender(pl.col("gender_raw")).alias("gender"), self._status().alias("status")
-            ).with_columns(status_raw=pl.when(pl.col("status") == "unknown").then("blocked"))
+            )
+            .with_columns(status_raw=pl.when(pl.col("status") == "unknown").then("blocked"))
         )
+        ids = customers["erp_id"]
+        if c.id is not None and ids.len() and ids.null_count() == ids.len():
+            raise ContractChanged(f"All ids in {table.name} are blank.")
+        return customers
 
     def _status(self) -> pl.Expr:
         if self.settings.blocked == "active":
             return pl.lit("active")
-        word = words.key(pl.col("blocked"))
+        word = words.key(pl.when(~cells.blank(pl.col("blocked"))).then("blocked"))
         return (
             pl.when(word.is_in(words.words(words.TRUE_WORDS)))
             .then(pl.lit("suspended"))

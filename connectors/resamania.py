@@ -47,6 +47,8 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
+from connectors.sdk.cells import is_unreadable
+from connectors.sdk.dates import Dates, RowDates
 from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
@@ -54,9 +56,9 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.http import Http, HttpLimits, Unauthorized, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.odd import are_many, typed_all
 from connectors.sdk.paging import Order, Page, Walk
-from connectors.sdk.paths import MISSING, Path, getter, text
-from connectors.sdk.records import day, typed
+from connectors.sdk.paths import MISSING, Path, cell, getter, text
 from connectors.sdk.resume import FieldFilter
 from connectors.sdk.words import word
 
@@ -85,7 +87,7 @@ COLUMN_OF = {
 
 ROW_SCHEMA = {
     **dict.fromkeys((*COLUMN_OF, "status_raw"), pl.String()),
-    "groups": CUSTOMER_SCHEMA["groups"],
+    **{c: CUSTOMER_SCHEMA[c] for c in ("groups", "unreadable")},
 }
 
 
@@ -161,7 +163,7 @@ class _Address(msgspec.Struct, rename="camel"):
 
 
 class _Contact(msgspec.Struct, rename="camel"):
-    iri: str = msgspec.field(name="@id")
+    iri: str | None = msgspec.field(name="@id")
     given_name: str | None = None
     family_name: str | None = None
     email: str | None = None
@@ -169,7 +171,7 @@ class _Contact(msgspec.Struct, rename="camel"):
     phone: str | None = None
     birth_date: str | None = None
     gender: str | None = None
-    address: _Address | None = None
+    address: _Address | str | None = None
     created_at: str | None = None
     updated_at: str | None = None
 
@@ -296,11 +298,14 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         def fetch(address: str) -> Page[tuple[str, dict[str, Any]], str]:
             page = self._page(http, "subscriptions", address, {"itemsPerPage": SUBSCRIPTIONS_PAGE})
             rows = []
-            for record in page.members:
-                contact = typed(record, _Subscription).contact
+            subscriptions = typed_all(page.members, _Subscription)
+            for record, subscription in zip(page.members, subscriptions, strict=True):
+                contact = subscription.contact
                 key = _number(contact if isinstance(contact, str) else contact.iri)
+                if key is None:
+                    raise ContractChanged("Resamania sent a subscription without its contact.")
                 rows.append((key, self._span(record)))
-            ids = [typed(record, _Linked).iri for record in page.members]
+            ids = [linked.iri for linked in typed_all(page.members, _Linked)]
             return Page(rows, ids, page.next, page.total)
 
         walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR)
@@ -314,7 +319,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
 
         :raises ContractChanged: it lacks the product, or the keys of its dates.
         """
-        settings, zone = self.settings, self.club.timezone
+        settings, dates = self.settings, RowDates(Dates(self.club))
         product = text(getter(settings.product)(record), "product")
         first, last = getter(settings.valid_from)(record), getter(settings.valid_through)(record)
         if not product or first is MISSING or last is MISSING:
@@ -322,7 +327,12 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
                 "A subscription lacks the keys that the settings name.",
                 remedy="Correct product, valid_from and valid_through in the club's settings.",
             )
-        return {"id": product, "valid_from": day(first, zone), "valid_until": day(last, zone)}
+        return {
+            "id": product,
+            "valid_from": dates.day(first, "valid_from", group=product),
+            "valid_until": dates.day(last, "valid_until", group=product),
+            "unreadable": dates.unreadable,
+        }
 
     def _contacts(self, http: Http, as_of: datetime, held: Held, since: datetime | None) -> Reading:
         params: dict[str, Any] = {"itemsPerPage": self.settings.page}
@@ -353,10 +363,13 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
 
     def _rows(self, members: list[dict[str, Any]], held: Held) -> Iterator[dict[str, Any]]:
         state_of = getter(self.settings.state)
-        for record in members:
-            contact = typed(record, _Contact)
-            key = _number(contact.iri)
-            state = text(state_of(record), "state")
+        contacts = typed_all(members, _Contact)
+        keys = [_number(contact.iri) for contact in contacts]
+        if keys and keys.count(None) and are_many(keys.count(None), len(keys)):
+            raise ContractChanged("Resamania identified contacts by something that is not an IRI.")
+        for record, contact, key in zip(members, contacts, keys, strict=True):
+            spans = held.get(key or "", [])
+            state = cell(state_of(record))
             status = self._meanings.get(word(state or ""), "unknown")
             yield {
                 "erp_id": key,
@@ -366,10 +379,13 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
                 "phone": contact.mobile or contact.phone,
                 "birth_date": contact.birth_date,
                 "gender": contact.gender,
-                "country": contact.address.address_country_iso if contact.address else None,
+                "country": contact.address.address_country_iso
+                if isinstance(contact.address, _Address)
+                else None,
                 "status": status,
                 "status_raw": state if status == "unknown" else None,
-                "groups": held.get(key, []),
+                "groups": [{k: v for k, v in span.items() if k != "unreadable"} for span in spans],
+                "unreadable": [note for span in spans for note in span["unreadable"]],
                 "created_at": contact.created_at,
                 "modified_at": contact.updated_at,
             }
@@ -378,20 +394,17 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
-            raw.with_columns(
+            Dates(self.club, clock=ZoneInfo("UTC"))
+            .read(raw)
+            .with_columns(
                 fields.gender(pl.col("gender")),
                 fields.country(pl.col("country")),
-                fields.dates(raw["birth_date"]),
-                fields.moments(raw["created_at"], ZoneInfo("UTC")),
-                fields.moments(raw["modified_at"], ZoneInfo("UTC")),
                 fields.phones(raw["phone"], self.club.country),
             )
         )
 
 
-def _number(iri: str) -> str:
-    """`/demoapi/contacts/2974221` -> `2974221`."""
-    _, slash, number = iri.rpartition("/")
-    if not slash or not number:
-        raise ContractChanged("Resamania identified a contact by something that is not an IRI.")
-    return number
+def _number(iri: str | None) -> str | None:
+    """`/demoapi/contacts/2974221` -> `2974221`; None: it is not an IRI."""
+    _, slash, number = (iri or "").rpartition("/")
+    return number if slash and number and not is_unreadable(iri or "") else None

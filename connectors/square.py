@@ -35,10 +35,12 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
+from connectors.sdk.dates import Dates
 from connectors.sdk.errors import SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.incremental import ChangesSettings
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.odd import several
 from connectors.sdk.paging import Order, Page, Walk
 
 #: canonical field -> the customer's key that it is read from.
@@ -78,15 +80,15 @@ class _Address(msgspec.Struct):
 
 
 class _Customer(msgspec.Struct):
-    id: str
+    id: str | None
     given_name: str | None = None
     family_name: str | None = None
     company_name: str | None = None
     email_address: str | None = None
     phone_number: str | None = None
     birthday: str | None = None
-    address: _Address | None = None
-    group_ids: list[str] | None = None
+    address: _Address | str | None = None
+    group_ids: list[str] | str | None = None
     created_at: str | None = None
     updated_at: str | None = None
 
@@ -187,11 +189,10 @@ class SquareConnector(Connector[SquareSettings]):
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
-            raw.with_columns(
+            Dates(self.club, clock=ZoneInfo("UTC"))
+            .read(raw)
+            .with_columns(
                 fields.country(pl.col("country")),
-                fields.dates(raw["birth_date"]),
-                fields.moments(raw["created_at"], ZoneInfo("UTC")),
-                fields.moments(raw["modified_at"], ZoneInfo("UTC")),
                 fields.phones(raw["phone"], self.club.country),
             )
         )
@@ -207,10 +208,10 @@ def _rows(customers: list[_Customer]) -> Iterator[dict[str, Any]]:
             "last_name": c.company_name if nameless else c.family_name,
             "phone": c.phone_number,
             "birth_date": c.birthday,
-            "country": c.address.country if c.address else None,
+            "country": c.address.country if isinstance(c.address, _Address) else None,
             "status": "active",
             "groups": [
-                {"id": g, "valid_from": None, "valid_until": None} for g in c.group_ids or ()
+                {"id": g, "valid_from": None, "valid_until": None} for g in several(c.group_ids)
             ],
             "created_at": c.created_at,
             "modified_at": c.updated_at,

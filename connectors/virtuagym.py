@@ -30,7 +30,7 @@ Inferred, therefore settable or harmless:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -39,6 +39,8 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
+from connectors.sdk.cells import NOT_TEXT
+from connectors.sdk.dates import Dates, Kind, RowDates
 from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
@@ -48,8 +50,9 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.http import THROTTLED, Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.odd import numbers, several
 from connectors.sdk.paging import Order, Page, Walk
-from connectors.sdk.records import day
+from connectors.sdk.paths import identifier
 
 #: canonical field -> the member's key that it is read from.
 COLUMN_OF = {
@@ -70,11 +73,12 @@ COLUMN_OF = {
 
 ROW_SCHEMA = {
     **dict.fromkeys(COLUMN_OF, pl.String()),
-    **{c: CUSTOMER_SCHEMA[c] for c in ("groups", "valid_until", "created_at", "modified_at")},
+    **{
+        c: CUSTOMER_SCHEMA[c]
+        for c in ("groups", "valid_until", "created_at", "modified_at", "unreadable")
+    },
 }
 
-#: as seconds, this would be the year 5138.
-MILLISECONDS_FROM = 1e11
 NO_MEMBER_FOUND = 420
 
 
@@ -98,8 +102,8 @@ class _Membership(msgspec.Struct):
     cancelled: bool | int = False
     stopped: bool | int = False
     completed: bool | int = False
-    start_date: str | None = None
-    contract_end_date: str | None = None
+    start_date: int | str | None = None
+    contract_end_date: int | str | None = None
 
     @property
     def over(self) -> bool:
@@ -107,8 +111,8 @@ class _Membership(msgspec.Struct):
 
 
 class _Member(msgspec.Struct):
-    member_id: int
-    active: bool | int | None = None
+    member_id: int | None
+    active: bool | int | str | None = None
     firstname: str | None = None
     lastname: str | None = None
     email: str | None = None
@@ -119,8 +123,8 @@ class _Member(msgspec.Struct):
     country: str | None = None
     member_since: int | str | None = None
     timestamp_edit: int | str | None = None
-    unsubscribe_date: str | None = None
-    memberships: list[_Membership] | None = None
+    unsubscribe_date: int | str | None = None
+    memberships: list[_Membership] | str | None = None
 
 
 class _Status(msgspec.Struct):
@@ -207,7 +211,7 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
             nonlocal seen
             page = self._page(http, after, limit=self.settings.page)
             members = page.result or []
-            ids = [m.member_id for m in members]
+            ids = numbers(m.member_id for m in members)
             rows = list(self._rows(members, groups))
             seen += len(rows)
             more = bool(ids) if page.remaining is None else page.remaining > 0
@@ -231,12 +235,16 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
     def _rows(self, members: list[_Member], groups: dict[str, str]) -> Iterator[dict[str, Any]]:
         """Members of one page; new groups are added to `groups` (id -> name)."""
         for m in members:
-            memberships = m.memberships or []
+            dates = RowDates(self._dates)
+            memberships = [h for h in several(m.memberships) if isinstance(h, _Membership)]
+            held_groups = [self._span(h, dates) for h in memberships if not h.over and not h.paused]
+            if isinstance(m.memberships, str):
+                held_groups.append({"id": NOT_TEXT, "valid_from": None, "valid_until": None})
             for held in memberships:
                 key = str(held.membership_id)
                 groups.setdefault(key, held.membership_name or key)
             yield {
-                "erp_id": str(m.member_id),
+                "erp_id": identifier(m.member_id),
                 "email": m.email,
                 "first_name": m.firstname,
                 "last_name": m.lastname,
@@ -245,52 +253,44 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
                 "gender": m.gender,
                 "country": m.country,
                 "status": _status(m),
-                "groups": [self._span(h) for h in memberships if not h.over and not h.paused],
-                "valid_until": day(m.unsubscribe_date, self.club.timezone),
-                "created_at": self._moment(m.member_since),
-                "modified_at": self._moment(m.timestamp_edit),
+                "groups": held_groups,
+                "valid_until": dates.day(m.unsubscribe_date, "valid_until"),
+                "created_at": dates.moment(m.member_since, "created_at"),
+                "modified_at": dates.moment(m.timestamp_edit, "modified_at"),
+                "unreadable": dates.unreadable,
             }
 
-    def _span(self, held: _Membership) -> dict[str, Any]:
-        zone = self.club.timezone
-        return {
-            "id": str(held.membership_id),
-            "valid_from": day(held.start_date, zone),
-            "valid_until": day(held.contract_end_date, zone) if held.cancelled else None,
-        }
+    @property
+    def _dates(self) -> Dates:
+        return Dates(self.club)
 
-    def _moment(self, value: int | str | None) -> datetime | None:
-        """Seconds, milliseconds, or a date (its start in the club's calendar)."""
-        if not value:
-            return None
-        try:
-            if isinstance(value, int):
-                seconds = value / 1000 if value >= MILLISECONDS_FROM else float(value)
-                return datetime.fromtimestamp(seconds, UTC)
-            midnight = datetime.combine(date.fromisoformat(value[:10]), datetime.min.time())
-            return midnight.replace(tzinfo=self.club.timezone).astimezone(UTC)
-        except (ValueError, OverflowError, OSError):
-            return None
+    def _span(self, held: _Membership, dates: RowDates) -> dict[str, Any]:
+        key = str(held.membership_id)
+        until = held.contract_end_date if held.cancelled else None
+        return {
+            "id": key,
+            "valid_from": dates.day(held.start_date, "valid_from", group=key),
+            "valid_until": dates.day(until, "valid_until", group=key),
+        }
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
-            raw.with_columns(
+            self._dates.read(raw, {"birth_date": Kind.BIRTH}).with_columns(
                 fields.gender(pl.col("gender")),
                 fields.country(pl.col("country")),
-                fields.dates(raw["birth_date"]),
                 fields.phones(raw["phone"], self.club.country),
             )
         )
 
 
 def _status(member: _Member) -> str:
-    if member.active is None:
+    if member.active is None or isinstance(member.active, str):
         return "unknown"
     if not member.active:
         return "former"
-    held = [m for m in member.memberships or () if not m.over]
+    held = [m for m in several(member.memberships) if isinstance(m, _Membership) and not m.over]
     return "paused" if held and all(m.paused for m in held) else "active"
 
 

@@ -219,7 +219,7 @@ def _player(person: Person, names: Mapping[str, str], today: date, zone: ZoneInf
 
 
 def _end_of(day: date, zone: ZoneInfo) -> str:
-    return _without_offset(datetime.combine(day + timedelta(days=1), time(0), zone))
+    return _without_offset(datetime.combine(day, time(23, 59, 59), zone))
 
 
 def _without_offset(moment: datetime) -> str:

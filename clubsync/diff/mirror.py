@@ -24,6 +24,7 @@ _WRITTEN = (
     "created_at",
     "is_company",
     "placeholder",
+    "unreadable",
     "row_hash",
     "access",
     "lapsed",

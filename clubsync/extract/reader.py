@@ -61,7 +61,7 @@ def connector_of(
     return cls(
         resolve(club.connection),
         settings,
-        Club(id=club.id, timezone=club.zone, country=club.country),
+        Club(id=club.id, timezone=club.zone, country=club.country, no_end=club.no_end),
         now=clock.now,
         progress=progress,
         until=until,

@@ -31,6 +31,14 @@ def spans_as_json(column: str) -> pl.Expr:
     return ("[" + pl.col(column).list.eval(entry).list.join(",") + "]").alias(column)
 
 
+def unreadable_as_json(rows: pl.DataFrame) -> pl.Expr:
+    """Fields that cannot be read as JSON text; of nearly all records there are none."""
+    if not rows["unreadable"].list.len().sum():
+        return pl.lit("[]").alias("unreadable")
+    entry = pl.element().struct.json_encode()
+    return ("[" + pl.col("unreadable").list.eval(entry).list.join(",") + "]").alias("unreadable")
+
+
 def writing(
     driver: Driver, club: int, basis: Basis, plan: Plan, alone: bool, beside: Executor
 ) -> Callable[[], None]:
@@ -42,6 +50,7 @@ def writing(
         return part.with_columns(
             spans_as_json("groups"),
             spans_as_json("remembered"),
+            unreadable_as_json(part),
             pl.col("row_hash").reinterpret(signed=True),
         ).drop("presence", "known")
 

@@ -33,6 +33,7 @@ class RecordsByIdRow(TypedDict):
     created_at: datetime | None
     is_company: bool
     placeholder: bool
+    unreadable: str
     row_hash: int
     as_of: datetime
     snapshot: int
@@ -59,6 +60,7 @@ class AllRecordsRow(TypedDict):
     created_at: datetime | None
     is_company: bool
     placeholder: bool
+    unreadable: str
     row_hash: int
     as_of: datetime
     snapshot: int

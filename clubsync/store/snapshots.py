@@ -21,13 +21,13 @@ import xxhash
 
 from clubsync.errors import SnapshotUnreadable
 from clubsync.model import SnapshotHead
-from connectors.sdk.model import Reading
+from connectors.sdk.model import CUSTOMER_SCHEMA, Reading
 
 if TYPE_CHECKING:
     from clubsync.store.queries import SnapshotRow
 
-#: What the row hash covers: all that can change a decision or the base. `modified_at` is left out, for
-#: a stamp that moves alone changes nothing; gender and country are not kept at all (R19).
+#: What the row hash covers, besides `unreadable`: all that can change a decision or the base. `modified_at` is left
+#: out, for a stamp that moves alone changes nothing; gender and country are not kept at all (R19).
 HASHED = (
     "erp_id",
     "email",
@@ -46,7 +46,7 @@ HASHED = (
     "is_company",
     "placeholder",
 )
-KEPT = (*HASHED, "row_hash")
+KEPT = (*HASHED, "unreadable", "row_hash")
 _PART = 50_000
 _UNIT, _NULL = "\x1f", "\x00"
 
@@ -126,6 +126,16 @@ def _groups_text(groups: pl.Series) -> pl.Series:
     )
 
 
+def _unreadable_text(fields: pl.Series) -> pl.Series:
+    """Each list of unreadable fields as text, null where it is empty; their order does not matter."""
+    part = pl.element().struct
+    text = pl.concat_str(
+        [part.field(name).fill_null(_NULL) for name in ("field", "word", "group")], separator="\x1d"
+    )
+    joined = pl.col("f").list.eval(text).list.sort().list.join("\x1e")
+    return fields.to_frame("f").select(pl.when(pl.col("f").list.len() > 0).then(joined)).to_series()
+
+
 def row_hashes(customers: pl.DataFrame) -> pl.Series:
     """xxh3 (64 bits) of the joined canonical fields, one per row; UInt64.
 
@@ -139,7 +149,10 @@ def row_hashes(customers: pl.DataFrame) -> pl.Series:
 def _hashes(customers: pl.DataFrame) -> pl.Series:
     groups = _groups_text(customers["groups"])
     parts = [pl.lit(groups) if n == "groups" else _text(n, customers.schema[n]) for n in HASHED]
-    joined = customers.select(pl.concat_str(parts, separator=_UNIT)).to_series()
+    # most records have none, and what has none has the hash that it had before there was such a column
+    if customers["unreadable"].list.len().sum():
+        parts.append(pl.lit(_unreadable_text(customers["unreadable"])))
+    joined = customers.select(pl.concat_str(parts, separator=_UNIT, ignore_nulls=True)).to_series()
     digest = xxhash.xxh3_64_intdigest
     return pl.Series("row_hash", map(digest, joined.cast(pl.Binary)), dtype=pl.UInt64)
 
@@ -285,6 +298,14 @@ def head_of(row: SnapshotRow) -> SnapshotHead:
     )
 
 
+def _with_unreadable(customers: pl.DataFrame) -> pl.DataFrame:
+    """Customers as an earlier version stored them, with the column that it did not have."""
+    if "unreadable" in customers.columns:
+        return customers
+    nothing = pl.lit([], dtype=CUSTOMER_SCHEMA["unreadable"])
+    return customers.with_columns(unreadable=nothing).select(KEPT)
+
+
 def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
     """The snapshot of a row of sync.snapshot.
 
@@ -296,7 +317,7 @@ def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
         number=row["snapshot"],
         as_of=row["as_of"],
         certified=row["certified"],
-        customers=store.read(row["path"], "customers.parquet"),
+        customers=_with_unreadable(store.read(row["path"], "customers.parquet")),
         groups=store.read(row["path"], "groups.parquet"),
         conflicting_ids=tuple(ids),
         content_hash=row["content_hash"],

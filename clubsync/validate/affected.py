@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 MIRROR: dict[str, Any] = {
     **{name: CUSTOMER_SCHEMA[name] for name in KEPT if name not in ("row_hash", "groups")},
     "groups": pl.String,
+    "unreadable": pl.String,
     "remembered": pl.String,
     "email_norm": pl.String,
     "row_hash": pl.Int64,
@@ -470,8 +471,22 @@ def presented(
     if unknown := [i for i in snapshot.conflicting_ids if i not in known]:
         parts.append(_conflicting(unknown))
     records = pl.concat(parts, how="diagonal").select(*KEPT, "presence")
-    return attach(records, _mirrored(mirror), "erp_id").with_columns(
-        pl.col("m_known").fill_null(False)
+    records = attach(records, _mirrored(mirror), "erp_id")
+    return _as_last_read(records).with_columns(pl.col("m_known").fill_null(False))
+
+
+#: Fields that keep the value that could be read last, while theirs cannot be (R3).
+_STAYING = ("first_name", "last_name", "phone", "birth_date", "guardian_id", "replaced_by")
+
+
+def _as_last_read(records: pl.DataFrame) -> pl.DataFrame:
+    """R3: a field that cannot be read changes nothing: it has the mirror's value, until it can be."""
+    if not records["unreadable"].list.len().sum():
+        return records
+    odd = pl.col("unreadable").list.eval(pl.element().struct.field("field"))
+    return records.with_columns(
+        pl.when(odd.list.contains(name)).then(f"m_{name}").otherwise(name).alias(name)
+        for name in _STAYING
     )
 
 
@@ -480,8 +495,16 @@ def _parsed(mirror: pl.DataFrame) -> pl.DataFrame:
     return mirror.with_columns(
         _spans("groups"),
         _spans("remembered"),
+        _unreadable(mirror),
         pl.col("row_hash").reinterpret(signed=False),
     )
+
+
+def _unreadable(mirror: pl.DataFrame) -> pl.Expr:
+    kind = CUSTOMER_SCHEMA["unreadable"]
+    if (mirror["unreadable"] == "[]").all():
+        return pl.lit([], dtype=kind).alias("unreadable")
+    return pl.col("unreadable").str.json_decode(kind)
 
 
 def _presence(snapshot: Snapshot, newer: pl.DataFrame) -> pl.Expr:
@@ -503,6 +526,7 @@ def _conflicting(ids: list[str]) -> pl.DataFrame:
     return pl.DataFrame({"erp_id": ids}).with_columns(
         status=pl.lit("unknown"),
         groups=pl.lit([], dtype=GROUP_LIST),
+        unreadable=pl.lit([], dtype=CUSTOMER_SCHEMA["unreadable"]),
         is_company=False,
         placeholder=False,
         row_hash=pl.lit(0, dtype=pl.UInt64),
@@ -519,6 +543,7 @@ def _mirrored(mirror: pl.DataFrame) -> pl.DataFrame:
         "phone",
         "birth_date",
         "guardian_id",
+        "replaced_by",
         "groups",
         "remembered",
         "row_hash",

@@ -30,12 +30,16 @@ from clubsync.model import (
 _NOTHING = pl.lit([], dtype=GROUP_LIST)
 
 #: What a span of a group can be, the days of it that matter, and the lists of ids that are made of spans.
-_FLAGS = ("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current")
+_FLAGS = (
+    *("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current"),
+    *("g_undated", "g_perhaps_former"),
+)
 _DAYS = ("g_begins", "g_ends")
 _NAMED = {
     "active_groups": ("g_active",),
     "odd_former": ("g_former",),
     "odd_unknown": ("g_unknown",),
+    "undated": ("g_undated",),
     "odd_inactive": ("g_off", "g_expired"),
 }
 #: Columns that `_groups` makes and does not return.
@@ -48,7 +52,13 @@ _DROPPED = (
     "has_listed",
     "r_ends",
     "lapsed_unlisted",
+    "undated",
 )
+
+#: What `_doubts` says of a record: which of its fields cannot be read.
+_DOUBTS = ("odd_days", "odd_email", "odd_groups_read", "odd_links")
+#: The fields that refer to other records, or say that the record is no person.
+_LINKS = ("guardian_id", "replaced_by", "placeholder")
 
 
 def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -64,12 +74,15 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
         `odd_groups` (ids to name in a finding);
         `remembered` (dated groups that the ERP has stopped listing);
         `owner_id` (set: the record is that record's dependant, R8); `successor` (set: replaced by that
-        record, R10); `own_groups`, `own_access` (by status, dates and groups held, whatever the groups' own
+        record, R10); `odd_days`, `odd_email`, `odd_groups_read`, `odd_group_days`, `odd_links` (what cannot be read,
+        R3: a day of the record itself, the email, the groups, a day of one of them, the record that it refers to);
+        `own_groups`, `own_access` (by status, dates and groups held, whatever the groups' own
         state, R12);
         `access`, `access_reason`; `cluster` (records that would have access with this email);
         `next_date` (the first day after today on which dates alone change the access).
     """
     records = pl.concat([records, emails.evaluate(records["email"])], how="horizontal")
+    records = _doubts(records)
     records = _remembered(records.with_columns(**_status(policy)))
     records = _groups(records, groups, policy)
     people = records.select(
@@ -93,6 +106,26 @@ def _clusters(people: pl.DataFrame) -> pl.Series:
     return sizes.scatter(shared.arg_true(), few["size"])
 
 
+def _doubts(records: pl.DataFrame) -> pl.DataFrame:
+    """R3: what of each record is there and cannot be read: `_DOUBTS`; `email_state` says so of the email."""
+    if not records["unreadable"].list.len().sum():
+        return records.with_columns(pl.lit(False).alias(name) for name in _DOUBTS)  # a value
+    part = pl.element().struct.field
+
+    def any_of(condition: pl.Expr) -> pl.Expr:
+        return pl.col("unreadable").list.eval(condition).list.any().fill_null(False)
+
+    of_group = part("group").is_not_null()
+    return records.with_columns(
+        odd_days=any_of(part("field").is_in(["valid_from", "valid_until"]) & ~of_group),
+        odd_email=any_of(part("field") == "email"),
+        odd_groups_read=any_of(part("field") == "groups"),
+        odd_links=any_of(part("field").is_in(_LINKS)),
+    ).with_columns(
+        email_state=pl.when("odd_email").then(pl.lit(emails.UNREADABLE)).otherwise("email_state")
+    )
+
+
 def _status(policy: Policy) -> dict[str, pl.Expr]:
     """R3: `status_access` and `status_reason`: the ERP's status, between the record's first and last day."""
     early = pl.col("valid_from") > policy.today
@@ -104,7 +137,7 @@ def _status(policy: Policy) -> dict[str, pl.Expr]:
         .then(pl.lit(NO))
         .when(early | late)
         .then(pl.lit(NO))
-        .when(known)
+        .when(known & ~pl.col("odd_days"))
         .then(pl.lit(YES))
         .otherwise(pl.lit(UNKNOWN)),
         "status_reason": pl.when(known & ~gives)
@@ -160,11 +193,22 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
     spans = _spans(records, groups, policy)
     records = attach(records.with_row_index("row"), _held(spans), "row").drop("row")
     records = _summed_up(records, policy).with_columns(group_state=_group_state())
+    # a group whose own days cannot be read is known: the finding is about its days
+    unknown = pl.col("odd_unknown")
+    if records["g_undated"].any():
+        unknown = unknown.list.set_difference("undated").list.sort()
     none_gives = pl.lit(NO if policy.group_required else YES)
     state = pl.col("group_state")
     return records.with_columns(
         group_access=state.replace_strict(
-            {"former": NO, "active": YES, "unknown": UNKNOWN, "inactive": NO, "expired": NO},
+            {
+                "former": NO,
+                "unreadable": UNKNOWN,
+                "active": YES,
+                "unknown": UNKNOWN,
+                "inactive": NO,
+                "expired": NO,
+            },
             default=none_gives,
             return_dtype=pl.String,
         ),
@@ -172,8 +216,9 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         .then("odd_former")
         .when(state.is_in(["inactive", "expired"]))
         .then("odd_inactive")
-        .otherwise("odd_unknown"),
-        groups_unknown=pl.col("odd_unknown").list.len(),
+        .otherwise(unknown),
+        groups_unknown=unknown.list.len(),
+        odd_group_days="g_undated",
         unknown_groups="odd_unknown",
         # R12 asks for the record's own doing: groups held today, whether switched on or not
         own_groups=(pl.col("has_current") & ~pl.col("g_former"))
@@ -195,12 +240,16 @@ def _spans(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Da
     )
     today = pl.lit(policy.today)
     begins, ends = pl.col("valid_from"), pl.col("valid_until")
+    undated = pl.lit(False)  # a value
+    if records["unreadable"].list.len().sum():
+        undated = pl.col("id").is_in(pl.col("undated_groups"))
     return (
         records.lazy()
         .select(
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
             "groups",
             spans=pl.col("groups").list.len(),
+            undated_groups=pl.col("unreadable").list.eval(pl.element().struct.field("group")),
         )
         .filter(pl.col("spans") > 0)
         .explode("groups")
@@ -211,6 +260,7 @@ def _spans(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Da
             former=pl.col("former").fill_null(False)
             | pl.col("id").str.to_lowercase().is_in(list(former)),
             unknown=pl.col("listed").is_null() | pl.col("active").is_null(),
+            undated=undated.fill_null(False),
         )
         .select("row", "id", "spans", **_span_flags(), **_span_days(today))
         .collect()
@@ -219,15 +269,19 @@ def _spans(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Da
 
 def _span_flags() -> dict[str, pl.Expr]:
     """`_FLAGS` of a span."""
-    current, active = pl.col("current"), pl.col("active")
+    current, active, undated = pl.col("current"), pl.col("active"), pl.col("undated")
     counts = current & ~pl.col("former")
+    dated = counts & ~undated
     return {
-        "g_former": current & pl.col("former"),
-        "g_active": counts & active.fill_null(False),
-        "g_unknown": counts & pl.col("unknown"),
+        "g_former": current & pl.col("former") & ~undated,
+        "g_active": dated & active.fill_null(False),
+        # R3: a group that is switched off gives no access, whatever its days are
+        "g_unknown": counts & (pl.col("unknown") | (undated & active.fill_null(True))),
         "g_off": counts & ~active.fill_null(True),
         "g_expired": ~current,
         "has_current": counts,
+        "g_undated": current & undated,
+        "g_perhaps_former": current & undated & pl.col("former"),
     }
 
 
@@ -261,6 +315,8 @@ def _group_state() -> pl.Expr:
     return (
         pl.when(pl.col("g_former"))
         .then(pl.lit("former"))
+        .when(pl.col("odd_groups_read") | pl.col("g_perhaps_former"))
+        .then(pl.lit("unreadable"))
         .when(pl.col("g_active"))
         .then(pl.lit("active"))
         .when(pl.col("g_unknown"))
@@ -392,7 +448,9 @@ def _access() -> list[pl.Expr]:
         (pl.col("status_access") == UNKNOWN)
         | (pl.col("group_access") == UNKNOWN)
         | (pl.col("email_state") != emails.VALID)
+        | pl.col("odd_links")
     )
+    groups_unread = pl.col("odd_groups_read") | pl.col("odd_group_days")
     return [
         pl.when(conflicting)
         .then(pl.lit(UNKNOWN))
@@ -403,9 +461,11 @@ def _access() -> list[pl.Expr]:
         .otherwise(pl.lit(YES))
         .alias("access"),
         pl.when(~conflicting).then(reason).alias("access_reason"),
-        pl.when(_absent() | (pl.col("status_access") == NO) | ~pl.col("own_groups"))
+        pl.when(
+            _absent() | (pl.col("status_access") == NO) | (~pl.col("own_groups") & ~groups_unread)
+        )
         .then(pl.lit(NO))
-        .when(pl.col("status_access") == UNKNOWN)
+        .when((pl.col("status_access") == UNKNOWN) | groups_unread)
         .then(pl.lit(UNKNOWN))
         .otherwise(pl.lit(YES))
         .alias("own_access"),

@@ -78,7 +78,10 @@ def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = 
     }
     if "reasons" in detail:
         named["reasons"] = ", ".join(similarity(detail["reasons"], language))
-    for key in ("others", "groups", "owner", "successor", "reasons", "row"):
+    for key in (
+        *("others", "groups", "owner", "successor", "reasons", "row"),
+        *("fields", "words"),
+    ):
         text = text.replace("{" + key + "}", named.get(key) or "-")
     return text
 
@@ -101,12 +104,7 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     :returns: erp_id and one column for each rule; null where it does not apply.
     """
     presence, group_state = pl.col("presence"), pl.col("group_state")
-    person = (
-        ~pl.col("placeholder")
-        & pl.col("successor").is_null()
-        & pl.col("owner_id").is_null()
-        & (presence != CONFLICTING)
-    )
+    person = _person()
     email_state = (
         pl.when((pl.col("email_state") == "missing") & policy.phone_centred)
         .then(pl.lit("not_kept"))
@@ -117,6 +115,8 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         .then(pl.lit("lacking"))
         .otherwise(group_state)
     )
+
+    named = pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null()
 
     def of_persons(value: pl.Expr, among: pl.Expr = person) -> pl.Expr:
         """Null where the rule does not apply: Great Expectations skips nulls."""
@@ -134,12 +134,16 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         placeholder=pl.when(_without_id().is_null()).then("placeholder"),
         replaced=pl.col("successor").is_not_null(),
         dependant=pl.col("owner_id").is_not_null() & (presence != CONFLICTING),
-        status_known=of_persons(pl.col("status_access") != UNKNOWN),
+        status_known=of_persons(pl.col("status") != UNKNOWN),
+        dates_read=of_persons(_dates_read(records)),
         email_state=of_persons(email_state, person & (group_state != "former")),
         shared=of_persons((pl.col("cluster") > 1) & (pl.col("access") == YES)),
         group_state=of_persons(lacking),
-        groups_unknown=of_persons(pl.col("groups_unknown"), person & (group_state != "former")),
-        named=of_persons(pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null()),
+        groups_unknown=of_persons(
+            pl.col("groups_unknown"), person & ~group_state.is_in(["former", "unreadable"])
+        ),
+        named=of_persons(named, person & ~pl.col("odd_links")),
+        fields_read=_fields_read(records, person, named),
     ).collect()
 
 
@@ -147,6 +151,55 @@ def _without_id() -> pl.Expr:
     """Of a row without an id, whether it has an email: then it may be somebody's (R14)."""
     email = pl.when(pl.col("email").is_null()).then(pl.lit("no email")).otherwise(pl.lit("email"))
     return pl.when(pl.col("erp_id").str.starts_with(WITHOUT_ID)).then(email)
+
+
+def _person() -> pl.Expr:
+    """Whether a record is somebody whose status, email and groups are to be looked at."""
+    return (
+        ~pl.col("placeholder")
+        & pl.col("successor").is_null()
+        & pl.col("owner_id").is_null()
+        & (pl.col("presence") != CONFLICTING)
+    )
+
+
+#: Dates that decide nothing: that one cannot be read is for information.
+_OTHER_DATES = ("birth_date", "created_at")
+_OTHER_FIELDS = ("first_name", "last_name", "phone")
+
+
+def _names(records: pl.DataFrame, fields: Sequence[str]) -> pl.Expr:
+    """Whether one of these fields cannot be read; of nearly all records none is."""
+    if not records["unreadable"].list.len().sum():
+        return pl.lit(False)  # a value
+    part = pl.element().struct.field("field").is_in(list(fields))
+    return pl.col("unreadable").list.eval(part).list.any().fill_null(False)
+
+
+def _dates_read(records: pl.DataFrame) -> pl.Expr:
+    """R3: "yes", "no" where a date that decides the access cannot be read, "other" where another one cannot."""
+    return (
+        pl.when(pl.col("odd_days") | pl.col("odd_group_days"))
+        .then(pl.lit("no"))
+        .when(_names(records, _OTHER_DATES))
+        .then(pl.lit("other"))
+        .otherwise(pl.lit("yes"))
+    )
+
+
+def _fields_read(records: pl.DataFrame, person: pl.Expr, named: pl.Expr) -> pl.Expr:
+    """R3: "yes", "link" where the record that it refers to cannot be read, "other" where a name or a phone cannot.
+
+    One record has one finding of a code: who has no name at all is told that.
+    """
+    return (
+        pl.when(pl.col("odd_links"))
+        .then(pl.lit("link"))
+        .when(person & named & _names(records, _OTHER_FIELDS))
+        .then(pl.lit("other"))
+        .when(person & named)
+        .then(pl.lit("yes"))
+    )
 
 
 def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.DataFrame]:
@@ -259,7 +312,8 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         .agg(cluster_ids=pl.col("erp_id").sort())
     )
     facts = records.join(clusters, on="email_norm", how="left").select(
-        "erp_id", "odd_groups", "owner_id", "successor", "cluster_ids", "status_raw"
+        *("erp_id", "odd_groups", "owner_id", "successor", "cluster_ids"),
+        *("status_raw", "unreadable"),
     )
     rows = failed.join(facts, on="erp_id", how="left")
     others = pl.col("cluster_ids").list.set_difference(pl.concat_list("erp_id")).list.sort()
@@ -281,4 +335,49 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         .then(text("successor", pl.col("successor")))
         .otherwise(pl.lit("{}"))
     )
-    return rows.select("erp_id", "code", "severity", detail=detail)
+    return _with_unreadable(rows.with_columns(detail=detail)).select(
+        "erp_id", "code", "severity", "detail"
+    )
+
+
+#: Code of a finding about what cannot be read -> the fields that it is about.
+_ABOUT = {
+    "DATE_UNREADABLE": ("valid_from", "valid_until", *_OTHER_DATES),
+    "EMAIL_INVALID": ("email",),
+    "GROUP_UNKNOWN": ("groups",),
+    "FIELD_MISSING": (*_OTHER_FIELDS, "guardian_id", "replaced_by", "placeholder"),
+}
+
+
+def _with_unreadable(rows: pl.DataFrame) -> pl.DataFrame:
+    """Findings about what cannot be read with the fields, of a membership's days with its group, and the words.
+
+    :param rows: erp_id, code, detail, `unreadable`.
+    """
+    told = (
+        rows.select("erp_id", "code", "unreadable")
+        .filter((pl.col("unreadable").list.len() > 0) & pl.col("code").is_in(list(_ABOUT)))
+        .explode("unreadable")
+        .unnest("unreadable")
+        .filter(
+            pl.any_horizontal(
+                (pl.col("code") == code) & pl.col("field").is_in(fields)
+                for code, fields in _ABOUT.items()
+            )
+        )
+    )
+    if told.is_empty():
+        return rows
+    of_group = pl.format("{} ({})", "field", "group")
+    details = (
+        told.with_columns(field=pl.coalesce(of_group, "field"))
+        .group_by("erp_id", "code")
+        .agg(
+            fields=pl.col("field").unique().sort().head(20),
+            words=pl.col("word").drop_nulls().unique().sort().head(20),
+        )
+        .select("erp_id", "code", told=pl.struct("fields", "words").struct.json_encode())
+    )
+    return rows.join(
+        details, on=["erp_id", "code"], how="left", maintain_order="left"
+    ).with_columns(detail=pl.coalesce("told", "detail"))

@@ -22,7 +22,7 @@ Inferred, therefore settable or loud:
 - [inf] the keys of a benefit (the stored page ends before them): settings `benefit_*`. A benefit without them is
   `ContractChanged`, never a lost group.
 - [inf] an expiry with a time is UTC like the API's other times; the last day is the one on which it falls
-  in the club's calendar, and the day before if it falls on midnight. A bare date is the last day.
+  in the club's calendar (`connectors.sdk.dates`). A bare date is the last day.
 - [inf] `last_registration_date` is the closest there is to `created_at`.
 - [inf] `next_cursor_id` is at the top of the response. A first page of several players that lacks it is
   checked with a page of a single player, so that a cursor that moved elsewhere is noticed.
@@ -31,7 +31,7 @@ Inferred, therefore settable or loud:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -43,12 +43,16 @@ from pydantic import Field
 from connectors.playtomic import manager_csv
 from connectors.sdk import fields
 from connectors.sdk.base import Connection, Connector, Settings
+from connectors.sdk.cells import NOT_TEXT
+from connectors.sdk.dates import Dates, RowDates
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.files import drop
 from connectors.sdk.files.drop import DropSettings
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.odd import are_many
 from connectors.sdk.paging import Order, Page, Walk
+from connectors.sdk.paths import cell, identifier
 
 #: canonical field -> the player's key that it is read from.
 COLUMN_OF = {
@@ -69,7 +73,7 @@ ROW_SCHEMA = {
         ("erp_id", "name", "email", "phone", "gender", "birth_date", "created_at", "status"),
         pl.String(),
     ),
-    "groups": CUSTOMER_SCHEMA["groups"],
+    **{c: CUSTOMER_SCHEMA[c] for c in ("groups", "unreadable")},
 }
 
 
@@ -97,14 +101,14 @@ class _Token(msgspec.Struct):
 
 
 class _Player(msgspec.Struct):
-    player_id: str
+    player_id: str | None
     name: str | None = None
     email: str | None = None
     phone: str | None = None
     gender: str | None = None
     birth_date: str | None = None
     last_registration_date: str | None = None
-    benefits: list[dict[str, Any]] | None = None
+    benefits: list[dict[str, Any]] | str | None = None
 
 
 class _Page(msgspec.Struct):
@@ -208,10 +212,13 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
 
     def _rows(self, page: _Page, groups: dict[str, str]) -> Iterator[dict[str, Any]]:
         """Players of one page; new groups are added to `groups` (id -> name)."""
+        self._check_benefits(page)
         for player in page.data:
+            dates = RowDates(Dates(self.club, clock=ZoneInfo("UTC")))
             held = []
-            for benefit in player.benefits or ():
-                key, name, until = self._benefit(benefit)
+            benefits = player.benefits or ()
+            for benefit in [{}] if isinstance(benefits, str) else benefits:
+                key, name, until = self._benefit(benefit, dates)
                 groups.setdefault(key, name)
                 held.append({"id": key, "valid_from": None, "valid_until": until})
             yield {
@@ -224,32 +231,41 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
                 "created_at": player.last_registration_date,
                 "status": "active",
                 "groups": held,
+                "unreadable": dates.unreadable,
             }
 
-    def _benefit(self, benefit: dict[str, Any]) -> tuple[str, str, date | None]:
-        """(id, name, last day) of a benefit.
-
-        :raises ContractChanged: neither id nor name, no key for its expiry, or an expiry that is not a date.
-        """
-        settings = self.settings
-        name = benefit.get(settings.benefit_name)
-        key = benefit.get(settings.benefit_id) or name
-        if not key or settings.benefit_expires not in benefit:
+    def _check_benefits(self, page: _Page) -> None:
+        """:raises ContractChanged: many benefits have neither id nor name, or no key for their expiry."""
+        benefits = [b for p in page.data if isinstance(p.benefits, list) for b in p.benefits]
+        lacking = sum(self._key(benefit) is None for benefit in benefits)
+        if lacking and (are_many(lacking, len(benefits)) or lacking == len(benefits)):
             raise ContractChanged(
                 "A benefit lacks the keys that the settings name.",
                 remedy="Correct benefit_id, benefit_name and benefit_expires in the club's settings.",
             )
-        expires = benefit[settings.benefit_expires]
-        return str(key), str(name or key), last_day(expires, self.club.timezone)
+
+    def _key(self, benefit: dict[str, Any]) -> str | None:
+        """The id of a benefit; None: it lacks a key that it needs."""
+        settings = self.settings
+        key = benefit.get(settings.benefit_id) or benefit.get(settings.benefit_name)
+        return identifier(key) if key and settings.benefit_expires in benefit else None
+
+    def _benefit(self, benefit: dict[str, Any], dates: RowDates) -> tuple[str, str, date | None]:
+        """(id, name, last day) of a benefit; of an odd one the id cannot be read (R3)."""
+        settings = self.settings
+        key = self._key(benefit) or NOT_TEXT
+        name = cell(benefit.get(settings.benefit_name)) or key
+        expires = benefit.get(settings.benefit_expires)
+        return key, name, dates.day(expires, "valid_until", group=key)
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         return customers_frame(
-            raw.with_columns(
+            Dates(self.club, clock=ZoneInfo("UTC"))
+            .read(raw)
+            .with_columns(
                 fields.gender(pl.col("gender")),
-                fields.dates(raw["birth_date"]),
-                fields.moments(raw["created_at"], ZoneInfo("UTC")),
                 fields.phones(raw["phone"], self.club.country),
                 *fields.split_names(raw["name"]).get_columns(),
             )
@@ -283,22 +299,3 @@ def _log_in(http: Http, connection: Connection) -> str:
         login=False,
     )
     return f"Bearer {token.token}"
-
-
-def last_day(expires: Any, zone: ZoneInfo) -> date | None:
-    """The last day before an expiry, in the club's calendar; None (never) stays None.
-
-    :param expires: an ISO date, or date and time (UTC without an offset).
-    :raises ContractChanged: anything else; read as "never", it would give permanent access.
-    """
-    if expires is None or expires == "":
-        return None
-    try:
-        if len(expires) == 10:
-            return date.fromisoformat(expires)
-        moment = datetime.fromisoformat(expires)
-    except (TypeError, ValueError):
-        raise ContractChanged("Playtomic sent an expiry that is not a date.") from None
-    local = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(zone)
-    # What expires at midnight has its last moment on the day before.
-    return local.date() - timedelta(days=1) if local.time() == time(0) else local.date()

@@ -13,12 +13,19 @@ from __future__ import annotations
 
 import polars as pl
 
-from connectors.sdk import fields, words
+from connectors.sdk import cells, fields, words
 from connectors.sdk.base import Club, Connection
-from connectors.sdk.errors import ContractChanged
+from connectors.sdk.dates import Dates, Kind
 from connectors.sdk.files.drop import DropSettings, described, open_drop, read_table
 from connectors.sdk.files.tabular import Table
-from connectors.sdk.model import GROUP_REF, Reading, assemble, customers_frame, groups_frame
+from connectors.sdk.model import (
+    GROUP_REF,
+    UNREADABLE,
+    Reading,
+    assemble,
+    customers_frame,
+    groups_frame,
+)
 
 #: canonical field -> column.
 COLUMN_OF = {
@@ -66,23 +73,20 @@ def check(connection: Connection, settings: DropSettings) -> str:
 
 
 def _categories(table: Table) -> pl.Series:
-    return words.spellings(table.get("category_name"))
+    return words.spellings(cells.valued(table.get("category_name")))
 
 
 def _customers(table: Table, club: Club) -> pl.DataFrame:
-    expires = table.get("category_expires")
-    until = fields.dates(expires)
-    if until.null_count() > expires.null_count():
-        # Read as "never", it would give permanent access.
-        invalid = until.null_count() - expires.null_count()
-        raise ContractChanged(f"{table.name} has invalid dates in category_expires: {invalid}.")
+    born, expires = table.get("birthdate"), table.get("category_expires")
+    dates = Dates(club)
+    until, odd = dates.days(expires, others=[born])
     person = pl.DataFrame(
         [
-            *fields.split_names(table.get("name")).get_columns(),
+            *fields.split_names(cells.valued(table.get("name"))).get_columns(),
             table.get("email").alias("email"),
             fields.phones(table.get("phone_number"), club.country).alias("phone"),
             table.get("gender").alias("gender"),
-            fields.dates(table.get("birthdate")).alias("birth_date"),
+            dates.days(born, Kind.BIRTH, others=[expires])[0].alias("birth_date"),
         ]
     ).with_columns(fields.gender(pl.col("gender")))
     held = pl.struct(
@@ -90,9 +94,16 @@ def _customers(table: Table, club: Club) -> pl.DataFrame:
         pl.lit(None, dtype=pl.Date).alias("valid_from"),
         pl.col("until").alias("valid_until"),
     )
+    note = pl.struct(field=pl.lit("valid_until"), word="odd", group="category")
+    has = pl.col("category").is_not_null()
     folded = (
-        person.with_columns(_categories(table).alias("category"), until.alias("until"))
+        person.with_columns(
+            _categories(table).alias("category"), until.alias("until"), odd.alias("odd")
+        )
         .group_by(person.columns, maintain_order=True)
-        .agg(held.filter(pl.col("category").is_not_null()).cast(GROUP_REF).alias("groups"))
+        .agg(
+            held.filter(has).cast(GROUP_REF).alias("groups"),
+            note.filter(has & pl.col("odd").is_not_null()).cast(UNREADABLE).alias("unreadable"),
+        )
     )
     return customers_frame(folded.with_columns(pl.lit("active").alias("status")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import polars as pl
 from connectors.rest.api import Api, ListPage
 from connectors.rest.auth import headers_of, login_of
 from connectors.rest.paging import pager_of, walk_of
-from connectors.rest.records import Customers, Days, Memberships, Spans
+from connectors.rest.records import Customers, Memberships, Spans
 from connectors.rest.settings import (
     Cursor,
     GroupList,
@@ -24,10 +24,12 @@ from connectors.rest.settings import (
     RestSettings,
 )
 from connectors.sdk.base import Connection, Connector, Settings
+from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, base_address
 from connectors.sdk.model import GROUP_SCHEMA, Reading, groups_frame
-from connectors.sdk.paths import MISSING, columns, getter, names, text
+from connectors.sdk.odd import are_many
+from connectors.sdk.paths import MISSING, cell, columns, getter, identifier, names, text
 from connectors.sdk.resume import FieldFilter
 from connectors.sdk.words import truth_of
 
@@ -103,15 +105,14 @@ class RestConnector(Connector[RestSettings]):
         settings = self.settings
         groups = settings.groups
         listed = self._known(api, groups.known) if groups and groups.known else None
-        days = Days(settings, self.club)
-        memberships = Memberships(groups.held, days) if groups else None
+        memberships = Memberships(groups.held) if groups else None
         joined = None
         if groups and memberships and groups.held.list is not None:
             joined = self._joined(api, groups.held, memberships)
         changes = settings.customers.changes
         asked = since - changes.earlier if changes and since else None
         more = {changes.param: _formatted(asked, changes.format)} if changes and asked else None
-        customers = Customers(settings, self.club, days, memberships, joined)
+        customers = Customers(settings, self.club, memberships, joined)
         walk = walk_of(
             api,
             settings.customers,
@@ -124,7 +125,7 @@ class RestConnector(Connector[RestSettings]):
         for records in walk:
             customers.add(records)
             seen = seen or columns(records)
-        frame = customers.frame()
+        frame = customers.frame(partial=asked is not None)
         if joined and not walk.doubts and asked is None and frame.height:
             self._check_join(joined, frame)
         return walk.reading(
@@ -138,16 +139,24 @@ class RestConnector(Connector[RestSettings]):
         )
 
     def _known(self, api: Api, known: GroupList) -> pl.DataFrame:
-        rows = self._whole(api, known.list, KNOWN)
-        return groups_frame([self._group(row, known) for row in rows])
+        return groups_frame(self._groups(self._whole(api, known.list, KNOWN), known))
 
-    def _group(self, row: Any, known: GroupList) -> dict[str, Any]:
-        key = text(getter(known.id)(row), "groups.known.id")
-        if not key:
+    def _groups(self, rows: Sequence[Any], known: GroupList) -> list[dict[str, Any]]:
+        """The groups of some rows; a single one without an id is none.
+
+        :raises ContractChanged: many have no id.
+        """
+        groups = [self._group(row, known) for row in rows]
+        without = [row for row, g in zip(rows, groups, strict=True) if g["id"] == NOT_TEXT]
+        if without and (are_many(len(without), len(rows)) or len(without) == len(rows)):
             raise ContractChanged(
-                f"A group has no id at {known.id}; it has {', '.join(names(row)) or 'no fields'}.",
+                f"A group has no id at {known.id}; it has {', '.join(names(without[0])) or 'no fields'}.",
                 remedy="Correct settings: groups.known.id.",
             )
+        return groups
+
+    def _group(self, row: Any, known: GroupList) -> dict[str, Any]:
+        key = identifier(getter(known.id)(row)) or NOT_TEXT
         active: bool | None = True
         if known.active is not None:
             found = getter(known.active)(row)
@@ -156,11 +165,9 @@ class RestConnector(Connector[RestSettings]):
                     f"A group has nothing at {known.active}; it has {', '.join(names(row))}.",
                     remedy="Correct settings: groups.known.active.",
                 )
-            active = truth_of(
-                text(found, "groups.known.active"), known.active_values, known.inactive_values
-            )
-        name = text(getter(known.name)(row), "groups.known.name")
-        return {"id": key, "name": name or key, "active": active}
+            active = truth_of(cell(found), known.active_values, known.inactive_values)
+        name = cell(getter(known.name)(row))
+        return {"id": key, "name": key if name in (None, "", NOT_TEXT) else name, "active": active}
 
     def _joined(self, api: Api, held: Held, memberships: Memberships) -> Spans:
         """The list of memberships, by customer."""
@@ -233,7 +240,7 @@ class RestConnector(Connector[RestSettings]):
         if known is None:
             return None
         page = self._first(api, known.list, KNOWN)
-        ids = {self._group(row, known)["id"] for row in page.records}
+        ids = {group["id"] for group in self._groups(page.records, known)}
         pager = pager_of(known.list, api, KNOWN)
         pager.first()
         return ids if pager.next(page, len(page.records)) is None else None
@@ -244,8 +251,9 @@ class RestConnector(Connector[RestSettings]):
             return
         page = self._first(api, groups.held.list, HELD)
         take = getter(groups.held.customer or "@")
-        memberships = Memberships(groups.held, Days(self.settings, self.club))
+        memberships = Memberships(groups.held)
         memberships.spans(page.records)
+        memberships.check()
         if page.records and not all(text(take(r), "groups.held.customer") for r in page.records):
             raise ContractChanged(
                 f"A membership has no customer at {groups.held.customer}; "
@@ -261,12 +269,9 @@ class RestConnector(Connector[RestSettings]):
             return (
                 "Login works; the list of customers is empty, so the fields could not be checked."
             )
-        days = Days(settings, self.club)
         held = settings.groups.held if settings.groups else None
-        memberships = Memberships(held, days) if held else None
-        customers = Customers(
-            settings, self.club, days, memberships, {} if held and held.list else None
-        )
+        memberships = Memberships(held) if held else None
+        customers = Customers(settings, self.club, memberships, {} if held and held.list else None)
         customers.add(page.records)
         frame = customers.frame()
         self._check_plausible(frame, memberships, known)
@@ -301,12 +306,29 @@ class RestConnector(Connector[RestSettings]):
                 f"None of the records ({frame.height}) has a status that the settings list.",
                 remedy=f"Correct settings: status.at ({self.settings.status.at}), or its lists of words.",
             )
+        self._check_dates(frame)
         held = set(memberships.names) if memberships else set()
         if known is not None and held and not held & known:
             raise SettingsWrong(
                 f"None of the groups that customers hold ({len(held)}) is in the list of groups.",
                 remedy="Correct settings: groups.held.id or groups.known.id: they are different kinds of id.",
             )
+
+    def _check_dates(self, frame: pl.DataFrame) -> None:
+        """:raises SettingsWrong: several values at a path of days, and not one of them is a day."""
+        notes = frame.select(pl.col("unreadable").explode()).drop_nulls().unnest("unreadable")
+        spans = frame.select(pl.col("groups").explode()).drop_nulls().unnest("groups")
+        for name, path in (("valid_from", "from"), ("valid_until", "until")):
+            for setting, read, odd in (
+                (f"fields.{name}", frame[name], notes.filter(pl.col("group").is_null())),
+                (f"groups.held.{path}", spans[name], notes.filter(pl.col("group").is_not_null())),
+            ):
+                found = odd.filter(pl.col("field") == name).height
+                if found > 1 and read.null_count() == read.len():
+                    raise SettingsWrong(
+                        f"None of the values at settings: {setting} ({found}) is a day.",
+                        remedy=f"Correct settings: {setting}, or settings: date_format.",
+                    )
 
 
 def needed_paths(settings: RestSettings) -> list[str]:

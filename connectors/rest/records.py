@@ -1,13 +1,16 @@
 """From the ERP's records to canonical rows.
 
-A day with a time is the day on which it falls in the club's calendar; a last day that falls on
-midnight is the day before. A last day that cannot be read is not "no end" (R3).
+Dates are as `connectors.sdk.dates` says: a column has one order of day and month, a moment is turned into the club's
+own day, and a day that cannot be read is not "no end" (R3). A column is known when all pages are, so days stay texts
+until then. What is wrong with one record is unknown of that record; what is wrong with many is `ContractChanged`
+(`connectors.sdk.odd`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,11 +19,12 @@ import pyarrow as pa
 
 from connectors.rest.errors import holds
 from connectors.rest.settings import Held, RestSettings
-from connectors.sdk import fields, words
+from connectors.sdk import cells, fields, odd, words
 from connectors.sdk.base import Club
+from connectors.sdk.dates import Dates
 from connectors.sdk.errors import ContractChanged
-from connectors.sdk.model import GROUP_REF, customers_frame
-from connectors.sdk.paths import MISSING, getter, names, text
+from connectors.sdk.model import GROUP_REF, UNREADABLE, customers_frame, with_notes
+from connectors.sdk.paths import MISSING, cell, described, getter, identifier
 
 #: columns of the records before texts are parsed, all at once.
 RAW = (
@@ -28,15 +32,27 @@ RAW = (
     *("guardian_id", "replaced_by", "created_at", "modified_at", "valid_from", "valid_until"),
     *("is_company", "placeholder", "status_word", "status"),
 )
-RAW_SCHEMA: dict[str, Any] = {**dict.fromkeys(RAW, pl.String()), "groups": pl.List(GROUP_REF)}
+#: A membership before its days are read; `ended`: whatever they are.
+RAW_SPAN = {"id": pl.String(), "from": pl.String(), "until": pl.String(), "ended": pl.Boolean()}
+RAW_SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(RAW, pl.String()),
+    "groups": pl.List(pl.Struct(RAW_SPAN)),
+}
 #: fields whose key may be missing from all records: without any other one somebody could gain or lose access.
 _OPTIONAL = frozenset({"is_company", "placeholder"})
+#: fields of which a record that lacks the key is unknown: whether its end is open, whether it is active.
+_DECISIVE = frozenset({"valid_until", "status_word"})
+_IDS = frozenset({"id", "guardian_id", "replaced_by"})
 #: the last day of what has ended, if the ERP does not say when: it has to be the same in every run.
 LONG_AGO = date(1970, 1, 1)
-_LAST_YEAR = 2199
 _SPANS = pa.large_list(
     pa.struct(
-        [("id", pa.large_string()), ("valid_from", pa.date32()), ("valid_until", pa.date32())]
+        [
+            ("id", pa.large_string()),
+            ("from", pa.large_string()),
+            ("until", pa.large_string()),
+            ("ended", pa.bool_()),
+        ]
     )
 )
 _PART = 20_000
@@ -44,78 +60,38 @@ _PART = 20_000
 Spans = dict[str, list[dict[str, Any]]]
 
 
-class Days:
-    """Days from an ERP's texts, each distinct text parsed once."""
-
-    def __init__(self, settings: RestSettings, club: Club) -> None:
-        self._zone = club.timezone
-        self._clock = club.timezone if settings.clock == "club" else UTC
-        self._format = settings.date_format
-        self._known: dict[tuple[str, bool], date | None] = {}
-
-    def first(self, value: str | None) -> date | None:
-        """The first day. :raises ValueError: it is not a day."""
-        return self._day(value, last=False)
-
-    def last(self, value: str | None, *, included: bool = True) -> date | None:
-        """The last day. :raises ValueError: it is not a day."""
-        day = self._day(value, last=True)
-        return day if day is None or included else day - timedelta(days=1)
-
-    def _day(self, value: str | None, *, last: bool) -> date | None:
-        if value is None or not value.strip():
-            return None
-        key = (value.strip(), last)
-        if key not in self._known:
-            day = self._parsed(key[0], last)
-            # 9999-12-31 and the like mean "never"
-            self._known[key] = day if day is None or day.year <= _LAST_YEAR else None
-        return self._known[key]
-
-    def _parsed(self, value: str, last: bool) -> date | None:
-        found = self._formatted(value)
-        if found is None:
-            try:
-                found = (
-                    date.fromisoformat(value)
-                    if "-" in value[:10] and len(value) == 10
-                    else _moment(value)
-                )
-            except (ValueError, OverflowError):
-                day = fields.dates(pl.Series([value]))[0]
-                if day is None:
-                    raise ValueError("not a day") from None
-                found = day
-        if not isinstance(found, datetime):
-            return found
-        local = (found if found.tzinfo else found.replace(tzinfo=self._clock)).astimezone(
-            self._zone
-        )
-        over = last and local.time() == time(0)
-        return local.date() - timedelta(days=1) if over else local.date()
-
-    def _formatted(self, value: str) -> date | None:
-        if self._format is None:
-            return None
-        try:
-            found = datetime.strptime(value, self._format)  # noqa: DTZ007  # the caller adds the zone
-        except ValueError:
-            return None
-        return found if "%H" in self._format else found.date()
+def dates_of(settings: RestSettings, club: Club) -> Dates:
+    """How the ERP's dates are read."""
+    clock = None if settings.clock == "club" else ZoneInfo("UTC")
+    formats = (settings.date_format,) if settings.date_format else ()
+    return Dates(club, formats, clock)
 
 
-def _moment(value: str) -> datetime:
-    """:raises ValueError, OverflowError: it is not a moment."""
-    if value.isdecimal() and len(value) in (9, 10, 12, 13):
-        return datetime.fromtimestamp(int(value) / (1000 if len(value) > 10 else 1), UTC)
-    return datetime.fromisoformat(value)
+@dataclass
+class _Oddities:
+    """Records of which something is odd, by the setting that leads there.
 
+    :param count: of how many; :param first: what the first one has there, without its content (R19).
+    """
 
-def _as_iso(value: str | None) -> str | None:
-    """Seconds and milliseconds since 1970 as ISO; anything else unchanged."""
-    if value is not None and value.isdecimal() and len(value) in (9, 10, 12, 13):
-        return _moment(value).isoformat()
-    return value
+    of: int = 0
+    count: int = 0
+    first: str = ""
+
+    def add(self, values: Sequence[Any], count: int, is_odd: Callable[[int], bool]) -> None:
+        """More of them, and how many are odd, by their places."""
+        self.of += len(values)
+        self.count += count
+        if count and not self.first:
+            self.first = described(next(v for at, v in enumerate(values) if is_odd(at)))
+
+    def see(self, value: Any, *, is_odd: bool) -> None:
+        """One more."""
+        self.add([value], int(is_odd), lambda _: True)
+
+    @property
+    def many(self) -> bool:
+        return odd.are_many(self.count, self.of)
 
 
 class Memberships:
@@ -124,57 +100,41 @@ class Memberships:
     :param names: group id -> name, of the groups seen.
     """
 
-    def __init__(self, held: Held, days: Days) -> None:
+    def __init__(self, held: Held) -> None:
         self._held = held
-        self._days = days
         self._id, self._name = getter(held.id), getter(held.name) if held.name else None
         self._from = getter(held.from_) if held.from_ else None
         self._until = getter(held.until) if held.until else None
+        self._without_id = _Oddities()
         self.names: dict[str, str] = {}
 
     def spans(self, items: Iterable[Any]) -> list[dict[str, Any]]:
-        """Items as `GROUP_REF`s.
-
-        :raises ContractChanged: an item without an id, or with an invalid day: read as "never", such an end would
-            give permanent access.
-        """
+        """Items as `RAW_SPAN`s; one whose group cannot be told has the id `cells.NOT_TEXT`."""
         out = []
         for item in items:
-            key = text(self._id(item), "groups.held.id")
+            key = identifier(self._id(item))
+            self._without_id.see(item, is_odd=not key or key == cells.NOT_TEXT)
             if not key:
-                raise ContractChanged(
-                    f"A membership has no group id at {self._held.id}; "
-                    f"it has {', '.join(names(item)) or 'no fields'}.",
-                    remedy="Correct settings: groups.held.id.",
-                )
-            name = text(self._name(item), "groups.held.name") if self._name else None
-            self.names.setdefault(key, name or key)
-            out.append({"id": key, "valid_from": self._begin(item), "valid_until": self._end(item)})
+                key = cells.NOT_TEXT
+            name = cell(self._name(item)) if self._name else None
+            self.names.setdefault(key, name if name and name != cells.NOT_TEXT else key)
+            out.append(
+                {
+                    "id": key,
+                    "from": cell(self._from(item)) if self._from else None,
+                    "until": cell(self._until(item)) if self._until else None,
+                    "ended": self._held.ended is not None and holds(self._held.ended, item),
+                }
+            )
         return out
 
-    def _begin(self, item: Any) -> date | None:
-        return self._day(self._from, item, "from", last=False)
-
-    def _end(self, item: Any) -> date | None:
-        until = self._day(self._until, item, "until", last=True)
-        if self._held.ended is not None and holds(self._held.ended, item):
-            return LONG_AGO if until is None else min(until, LONG_AGO)
-        return until
-
-    def _day(self, take: Any, item: Any, name: str, *, last: bool) -> date | None:
-        if take is None:
-            return None
-        found = take(item)
-        value = text(found, f"groups.held.{name}")
-        try:
-            if last:
-                return self._days.last(value, included=self._held.until_included)
-            return self._days.first(value)
-        except ValueError:
+    def check(self) -> None:
+        """:raises ContractChanged: many memberships have no group."""
+        if self._without_id.many:
             raise ContractChanged(
-                "A membership has an invalid day.",
-                remedy=f"Correct settings: groups.held.{name}, or settings: date_format.",
-            ) from None
+                f"A membership has no group id at {self._held.id}; it is {self._without_id.first}.",
+                remedy="Correct settings: groups.held.id.",
+            )
 
 
 class Customers:
@@ -187,13 +147,11 @@ class Customers:
         self,
         settings: RestSettings,
         club: Club,
-        days: Days,
         memberships: Memberships | None,
         joined: Spans | None,
     ) -> None:
         self._settings = settings
         self._club = club
-        self._days = days
         self._memberships = memberships
         self._joined = joined
         self._paths = settings.fields.paths()
@@ -204,12 +162,16 @@ class Customers:
         self._frames: list[pl.DataFrame] = []
         self._rows: dict[str, list[Any]] = {name: [] for name in RAW_SCHEMA}
         self._words = settings.status.words()
+        self._odd = {name: _Oddities() for name in self._getters}
+        self._missing = {name: _Oddities() for name in self._getters}
+        self._no_record, self._no_groups = _Oddities(), _Oddities()
 
     def add(self, records: Sequence[Any]) -> None:
-        """Add a page.
-
-        :raises ContractChanged: a setting does not match the records.
-        """
+        """Add a page."""
+        others = sum(not isinstance(record, dict) for record in records)
+        self._no_record.add(records, others, lambda at: not isinstance(records[at], dict))
+        if others:
+            records = [record if isinstance(record, dict) else {} for record in records]
         columns: dict[str, list[Any]] = {
             name: self._column(name, take, records) for name, take in self._getters.items()
         }
@@ -237,29 +199,59 @@ class Customers:
         self._rows = {name: [] for name in RAW_SCHEMA}
 
     def _column(self, name: str, take: Any, records: Sequence[Any]) -> list[str | None]:
-        setting = _setting(name)
-        for record in records:
-            if not isinstance(record, dict):
-                raise ContractChanged(
-                    "A row of the list of customers is not an object.",
-                    remedy="Correct settings: customers.records.",
-                )
-        found = [take(record) for record in records]
-        missing = sum(value is MISSING for value in found)
+        """The texts at a path; where one cannot be read, a text that says so."""
+        as_text = identifier if name in _IDS else cell
+        values = [take(record) for record in records]
+        missing = sum(value is MISSING for value in values)
+        found = [as_text(value) for value in values]
+        self._missing[name].add(records, missing, lambda at: values[at] is MISSING)
+        wrong = found.count(cells.NOT_TEXT)
+        self._odd[name].add(values, wrong, lambda at: found[at] == cells.NOT_TEXT)
         strict = not self._settings.omits_empty and name not in _OPTIONAL
-        # If only some records lack an end, it is unknown whether theirs is open.
-        if found and (missing == len(found) and (strict or name == "id")):
+        if missing and strict and name in _DECISIVE:
+            return [
+                cells.NO_KEY if value is MISSING else text
+                for value, text in zip(values, found, strict=True)
+            ]
+        return found
+
+    def _check(self) -> None:
+        """:raises ContractChanged: a setting does not match the records: not one of them, or not many."""
+        if self._no_record.many or self._no_record.count == self._no_record.of > 0:
             raise ContractChanged(
-                f"No record has {self._paths[name]} (settings: {setting}); "
-                f"the first one has {', '.join(names(records[0]))}.",
+                "A row of the list of customers is not an object.",
+                remedy="Correct settings: customers.records.",
+            )
+        for name, path in self._paths.items():
+            self._check_field(name, path)
+        held = self._settings.groups.held if self._settings.groups else None
+        if held is not None and self._no_groups.many:
+            raise ContractChanged(
+                f"A record lacks {held.at} (settings: groups.held.at); it is {self._no_groups.first}.",
+                remedy="Correct the setting; if the ERP omits empty values, set omits_empty.",
+            )
+        if self._memberships is not None:
+            self._memberships.check()
+
+    def _check_field(self, name: str, path: str) -> None:
+        setting, missing, wrong = _setting(name), self._missing[name], self._odd[name]
+        strict = not self._settings.omits_empty and name not in _OPTIONAL
+        if missing.of and missing.count == missing.of and (strict or name == "id"):
+            raise ContractChanged(
+                f"No record has {path} (settings: {setting}); the first one is {missing.first}.",
                 remedy=f"Correct settings: {setting}; if the ERP omits empty values, set omits_empty.",
             )
-        if missing and strict and name in ("valid_until", "status_word"):
+        # If only some records lack an end, it is unknown whether theirs is open.
+        if strict and name in _DECISIVE and missing.many:
             raise ContractChanged(
-                f"{missing} of {len(found)} records lack {self._paths[name]} (settings: {setting}).",
+                f"{missing.count} of {missing.of} records lack {path} (settings: {setting}).",
                 remedy="If the ERP omits empty values, set omits_empty.",
             )
-        return [text(one, setting) for one in found]
+        if wrong.many:
+            raise ContractChanged(
+                f"The value at settings: {setting} is {wrong.first}, not a text.",
+                remedy="Name a value inside it, such as contact.email, or emails[0].value of a list.",
+            )
 
     def _status(self, record: Any, word: str | None) -> str:
         rule = self._settings.status
@@ -269,7 +261,11 @@ class Customers:
         if rule.at is None:
             return "active"
         form = words.word(word or "")
-        return self._words.get(form, rule.otherwise) if form else "unknown"
+        if not form:
+            return "unknown"
+        # a word that says nothing, or cannot be read, is not the other words' meaning (R3)
+        nothing = word in cells.BLANK or cells.is_unreadable(word or "")
+        return self._words.get(form) or ("unknown" if nothing else rule.otherwise)
 
     def _groups(self, record: Any, key: str | None) -> list[dict[str, Any]]:
         if self._memberships is None:
@@ -280,34 +276,32 @@ class Customers:
         assert held is not None
         assert held.at is not None
         found = getter(held.at)(record)
+        if isinstance(found, list):
+            self._no_groups.see(record, is_odd=False)
+            return self._memberships.spans(found)
         if found is None or (found is MISSING and self._settings.omits_empty):
             return []
-        if not isinstance(found, list):
-            found = [] if found is MISSING else [found]
-            if not found:
-                raise ContractChanged(
-                    f"A record lacks {held.at} (settings: groups.held.at); it has {', '.join(names(record))}.",
-                    remedy="Correct the setting; if the ERP omits empty values, set omits_empty.",
-                )
-        return self._memberships.spans(found)
+        if found is MISSING or (isinstance(found, str | bool | int | float) and held.id != "@"):
+            self._no_groups.see(record, is_odd=True)
+            return [dict(_UNKNOWN_SPAN)]
+        self._no_groups.see(record, is_odd=False)
+        return self._memberships.spans([found])
 
-    def frame(self) -> pl.DataFrame:
-        """All records, as `CUSTOMER_SCHEMA`."""
+    def frame(self, *, partial: bool = False) -> pl.DataFrame:
+        """All records, as `CUSTOMER_SCHEMA`.
+
+        :param partial: only what changed was read: a single odd record may be all of it.
+        :raises ContractChanged: a setting does not match the records.
+        """
         self._pack()
+        self._check()
         raw = pl.concat(self._frames)
-        settings, configured = self._settings, settings_of(self._settings)
-        if raw.height and raw["id"].null_count() == raw.height:
-            raise ContractChanged("All ids are blank.", remedy="Correct settings: fields.id.")
-        zone = self._club.timezone if settings.clock == "club" else ZoneInfo("UTC")
-        formats = (settings.date_format,) if settings.date_format else ()
+        configured = settings_of(self._settings)
+        dates = dates_of(self._settings, self._club)
         split = fields.split_names(raw["name"])
-        starts, invalid_start = self._all_days(raw["valid_from"], last=False)
-        ends, invalid_end = self._all_days(raw["valid_until"], last=True)
-        unread = invalid_start | invalid_end
         frame = raw.select(
-            "email",
-            "country",
-            "groups",
+            *("email", "country", "groups", "birth_date", "created_at", "modified_at"),
+            *("valid_from", "valid_until", "status"),
             erp_id="id",
             first_name=pl.coalesce("first_name", split["first_name"])
             if "name" in configured
@@ -316,40 +310,62 @@ class Customers:
             if "name" in configured
             else "last_name",
             phone=fields.phones(raw["phone"], self._club.country),
-            birth_date=fields.dates(raw["birth_date"], formats),
             gender=fields.gender(pl.col("gender")),
-            created_at=fields.moments(_all_iso(raw["created_at"]), zone, formats),
-            modified_at=fields.moments(_all_iso(raw["modified_at"]), zone, formats),
             is_company=words.truth(pl.col("is_company")),
             placeholder=words.truth(pl.col("placeholder")),
             guardian_id=_other("guardian_id"),
             replaced_by=_other("replaced_by"),
-            valid_from=starts,
-            valid_until=ends,
-            # An end that cannot be read is not "no end": the record is unknown (R3).
-            status=pl.when(unread).then(pl.lit("unknown")).otherwise("status"),
-            status_raw=pl.when(unread)
-            .then(pl.coalesce("valid_until", "valid_from"))
-            .when(pl.col("status") == "unknown")
-            .then("status_word"),
+            status_raw=pl.when(pl.col("status") == "unknown").then("status_word"),
         ).with_columns(fields.country(pl.col("country")))
-        return customers_frame(frame)
+        frame = self._with_groups(dates.read(frame), dates)
+        customers = customers_frame(frame)
+        if customers.height > partial and customers["erp_id"].null_count() == customers.height:
+            raise ContractChanged("All ids are blank.", remedy="Correct settings: fields.id.")
+        return customers
 
-    def _all_days(self, values: pl.Series, *, last: bool) -> tuple[pl.Series, pl.Series]:
-        """Days, and which rows have an invalid one."""
-        if values.null_count() == values.len():
-            nothing = pl.Series([None] * values.len(), dtype=pl.Date)
-            return nothing, nothing.is_not_null()
-        days: list[date | None] = []
-        invalid: list[bool] = []
-        for value in values:
-            try:
-                days.append(self._days.last(value) if last else self._days.first(value))
-                invalid.append(False)
-            except ValueError:
-                days.append(None)
-                invalid.append(True)
-        return pl.Series(days, dtype=pl.Date), pl.Series(invalid, dtype=pl.Boolean)
+    def _with_groups(self, frame: pl.DataFrame, dates: Dates) -> pl.DataFrame:
+        """The memberships with their days, and those that cannot be read noted."""
+        spans = frame.with_row_index("row").select("row", "groups").explode("groups")
+        spans = spans.filter(pl.col("groups").is_not_null()).unnest("groups")
+        if spans.is_empty():
+            return frame.with_columns(groups=pl.lit([], dtype=pl.List(GROUP_REF)))
+        held = self._settings.groups.held if self._settings.groups else None
+        first, odd_first = dates.days(spans["from"], others=[spans["until"]])
+        last, odd_last = dates.days(spans["until"], others=[spans["from"]])
+        if held is not None and not held.until_included:
+            last = last.dt.offset_by("-1d")
+        ended = spans.select(
+            pl.when("ended").then(pl.min_horizontal(pl.lit(last), pl.lit(LONG_AGO))).otherwise(last)
+        ).to_series()
+        refs = pl.struct(id="id", valid_from=first, valid_until=ended).cast(GROUP_REF)
+        lists = spans.select("row", groups=refs).group_by("row", maintain_order=True).agg("groups")
+        out = (
+            frame.drop("groups")
+            .with_row_index("row")
+            .join(lists, on="row", how="left", maintain_order="left")
+            .drop("row")
+        )
+        # of what has ended, no day matters
+        odd_first, odd_last = (
+            spans.select(pl.when(~pl.col("ended")).then(words)).to_series()
+            for words in (odd_first, odd_last)
+        )
+        notes = [
+            spans.with_columns(word=words)
+            .filter(pl.col("word").is_not_null())
+            .select(
+                "row",
+                unreadable=pl.struct(
+                    field=pl.lit(name), word=pl.col("word").str.slice(0, 40), group="id"
+                ).cast(UNREADABLE),
+            )
+            for name, words in (("valid_from", odd_first), ("valid_until", odd_last))
+        ]
+        return with_notes(out, notes)
+
+
+#: The groups of a record that cannot be read.
+_UNKNOWN_SPAN = {"id": cells.NOT_TEXT, "from": None, "until": None, "ended": False}
 
 
 def settings_of(settings: RestSettings) -> Mapping[str, str]:
@@ -359,10 +375,6 @@ def settings_of(settings: RestSettings) -> Mapping[str, str]:
 
 def _setting(name: str) -> str:
     return "status.at" if name == "status_word" else f"fields.{name}"
-
-
-def _all_iso(values: pl.Series) -> pl.Series:
-    return pl.Series(values.name, [_as_iso(v) for v in values], dtype=pl.String)
 
 
 def _other(name: str) -> pl.Expr:

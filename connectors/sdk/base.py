@@ -47,15 +47,18 @@ class Club:
     """What a connector may know about the club that it reads.
 
     :param timezone: the club's own; dates without an offset are in it.
-    :param country: ISO 3166 alpha-2; phone numbers without a prefix are parsed as this country's.
+    :param country: ISO 3166 alpha-2; phone numbers without a prefix are parsed as this country's, and dates whose
+        order of day and month nothing proves are in this country's order.
     :param group_names: names or ids of groups that the club's own rules name: one name each, whatever separators
         they contain.
+    :param no_end: words that its ERP writes in place of a date for "never" (R3), besides the usual ones.
     """
 
     id: str
     timezone: ZoneInfo
     country: str
     group_names: tuple[str, ...] = ()
+    no_end: tuple[str, ...] = ()
 
 
 S = TypeVar("S", bound=Settings)

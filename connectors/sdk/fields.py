@@ -1,4 +1,6 @@
-"""From an ERP's words to canonical values: text, phones, dates, moments, names, gender. Words are in `words`.
+"""From an ERP's words to canonical values: text, phones, names, gender.
+
+Words are in `connectors.sdk.words`, dates in `connectors.sdk.dates`.
 
 Everything takes and returns Polars series or expressions. What a library has to parse one by one (phones,
 names) is parsed once per distinct value; phones in the usual formats are recognised by expressions built
@@ -8,14 +10,12 @@ from the library's own metadata, because the library takes 50 to 100 µs per num
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import date
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import phonenumbers
 import polars as pl
 
+from connectors.sdk.cells import BLANK, is_unreadable
 from connectors.sdk.words import key, meanings
 
 _MALE = (
@@ -56,111 +56,6 @@ def country(column: pl.Expr) -> pl.Expr:
     value = text(column)
     code = value.str.to_uppercase()
     return pl.when(code.str.contains(r"^[A-Z]{2}$")).then(code).otherwise(value)
-
-
-# Dates -----------------------------------------------------------------------------------------
-
-#: ISO first, then day before month, as all of Europe writes, with the separators in use.
-DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y%m%d")
-_TIMES = ("%H:%M:%S%.f", "%H:%M")
-
-
-def _first_that_parses(
-    values: pl.Series, tries: Sequence[Callable[[pl.Expr], pl.Expr]]
-) -> pl.Series:
-    """Each value by the first of `tries` that parses it; stops when all are parsed."""
-    frame = pl.DataFrame({"raw": values})
-    out: pl.Series | None = None
-    for attempt in tries:
-        got = frame.select(attempt(pl.col("raw")).alias("raw"))["raw"]
-        out = got if out is None else out.zip_with(out.is_not_null(), got)
-        if out.null_count() == values.null_count():
-            break
-    assert out is not None
-    return out
-
-
-def _as_day(fmt: str) -> Callable[[pl.Expr], pl.Expr]:
-    return lambda value: value.str.to_date(fmt, strict=False)
-
-
-def _as_moment(fmt: str, zone: str | None = None) -> Callable[[pl.Expr], pl.Expr]:
-    return lambda value: value.str.to_datetime(fmt, strict=False, time_unit="us", time_zone=zone)
-
-
-def dates(values: pl.Series, formats: Sequence[str] = ()) -> pl.Series:
-    """Days. The given formats (strptime) take precedence over `DATE_FORMATS`; a time of day is dropped.
-
-    Anything else, and dates outside the years 1900 to 2199 (such as `0000-00-00`), become null.
-    """
-    raw = values.to_frame("raw").select(text(pl.col("raw").cast(pl.String)))["raw"]
-    distinct = raw.drop_nulls().unique()
-    if not distinct.len():
-        return pl.Series(values.name, [None] * values.len(), dtype=pl.Date)
-    given = _first_that_parses(distinct, [_as_day(f) for f in formats]) if formats else None
-    day = distinct.str.replace(r"^(\S+?)(?:[T ]\d{1,2}:\d{2}.*)$", "$1")
-    usual = _first_that_parses(day, [_as_day(f) for f in DATE_FORMATS])
-    found = usual if given is None else given.zip_with(given.is_not_null(), usual)
-    return (
-        pl.DataFrame({"raw": raw})
-        .join(
-            pl.DataFrame({"raw": distinct, "day": found}),
-            on="raw",
-            how="left",
-            maintain_order="left",
-        )
-        .select(
-            pl.when(pl.col("day").is_between(date(1900, 1, 1), date(2199, 12, 31)))
-            .then(pl.col("day"))
-            .alias(values.name)
-        )
-        .to_series()
-    )
-
-
-def _midnight(formats: Sequence[str]) -> Callable[[pl.Series], pl.Series]:
-    return lambda values: dates(values, formats).cast(pl.Datetime("us"))
-
-
-def moments(values: pl.Series, zone: ZoneInfo, formats: Sequence[str] = ()) -> pl.Series:
-    """Moments in UTC (microseconds). Without an offset or Z they are in `zone`; a date alone is the start of that
-    day. Anything else becomes null.
-
-    :param formats: strptime formats to try first; those without an hour are formats of dates.
-    """
-    frame = values.to_frame("raw").with_columns(text(pl.col("raw").cast(pl.String)))
-    frame = frame.with_columns(
-        pl.col("raw").str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})T", "$1 "),
-        offset=pl.col("raw").str.contains(r"\d{1,2}:\d{2}.*(?:[Zz]|[+-]\d{2}:?\d{2})$"),
-    )
-    # A value with an offset is parsed by the aware formats only, one without by the naive ones only.
-    with_offset = (
-        pl.when(pl.col("offset"))
-        .then(pl.col("raw"))
-        .str.replace(r"\s*[Zz]$", "+0000")
-        .str.replace(r"\s*([+-]\d{2}):?(\d{2})$", "$1$2")
-    )
-    halves = frame.select(aware=with_offset, naive=pl.when(~pl.col("offset")).then(pl.col("raw")))
-    aware = _first_that_parses(
-        halves["aware"], [_as_moment(f"%Y-%m-%d {t}%z", "UTC") for t in _TIMES]
-    )
-    naive = halves["naive"]
-    if naive.null_count() == naive.len():
-        return aware.alias(values.name)
-    days = [f for f in formats if "%H" not in f]
-    local = _first_that_parses(
-        naive,
-        [
-            *(_as_moment(f) for f in formats if "%H" in f),
-            *(_as_moment(f"%Y-%m-%d {t}") for t in _TIMES),
-            *(_as_moment(f"{d} {t}") for d in (*days, *DATE_FORMATS[1:]) for t in _TIMES),
-            lambda value: value.map_batches(_midnight(days), return_dtype=pl.Datetime("us")),
-        ],
-    )
-    utc = local.dt.replace_time_zone(
-        str(zone), ambiguous="earliest", non_existent="null"
-    ).dt.convert_time_zone("UTC")
-    return aware.zip_with(aware.is_not_null(), utc).alias(values.name)
 
 
 # Phones ----------------------------------------------------------------------------------------
@@ -251,6 +146,11 @@ def split_name(name: str) -> tuple[str | None, str | None]:
     particles before it ("Anna van der Berg"). A single word is a first name. This is right for most names and
     wrong for some (two Spanish surnames): an ERP with two fields should be read from two fields.
     """
+    if name.strip() in BLANK:
+        return None, None
+    if is_unreadable(name):
+        # both names are unknown: the canonical form of the records says so of each
+        return name, name
     before, comma, after = name.partition(",")
     if comma and before.strip() and after.strip():
         return " ".join(after.split()), " ".join(before.split())

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from connectors.sdk import cells
 from connectors.sdk.messages import message
 
 #: A customer's status. `active` gives access; a club may let others give it too (R3).
@@ -30,6 +31,10 @@ STATUSES = (
 
 GROUP_REF = pl.Struct({"id": pl.String, "valid_from": pl.Date, "valid_until": pl.Date})
 
+#: A value that is there and cannot be read (R3): the canonical field; its word, where that says nothing of a person;
+#: and, of the days of a membership, its group.
+UNREADABLE = pl.Struct({"field": pl.String, "word": pl.String, "group": pl.String})
+
 #: Columns of `Reading.customers`, in order. Blank strings are null. Text is stripped.
 #:
 #: - `erp_id`: the ERP's immutable key; null in every row of a source without ids, in none otherwise (`assemble` keeps
@@ -45,6 +50,7 @@ GROUP_REF = pl.Struct({"id": pl.String, "valid_from": pl.Date, "valid_until": pl
 #: - `replaced_by`: ERP id that the ERP itself names as this record's successor (R10).
 #: - `created_at`, `modified_at`: UTC, as the ERP states them.
 #: - `placeholder`: not a person (a collective record such as "Customer Deleted", an unfinished sign-up).
+#: - `unreadable`: the fields whose value cannot be read; the fields themselves are null then.
 CUSTOMER_SCHEMA = pl.Schema(
     {
         "erp_id": pl.String(),
@@ -66,6 +72,7 @@ CUSTOMER_SCHEMA = pl.Schema(
         "modified_at": pl.Datetime("us", "UTC"),
         "is_company": pl.Boolean(),
         "placeholder": pl.Boolean(),
+        "unreadable": pl.List(UNREADABLE),
     }
 )
 
@@ -162,8 +169,10 @@ class Reading:
 def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
     """Rows or a frame with any of the canonical columns -> a frame of exactly `CUSTOMER_SCHEMA`.
 
-    Missing columns become null (`placeholder` and `is_company` false, `groups` empty), text is stripped, also
-    of NUL (which no database accepts; in the ids of groups too), and blank text becomes null.
+    Missing columns become null (`placeholder` and `is_company` false, `groups` and `unreadable` empty), text is
+    stripped, also of NUL (which no database accepts; in the ids of groups too), and blank text becomes null, also
+    where a word says so (`NULL`). Text that cannot be read (`#N/A`) becomes null and is noted in `unreadable`; an
+    id that cannot be read is none. Ids that a spreadsheet or a JSON writer made decimals (`12.0`) are whole again.
     """
     frame = (
         rows
@@ -187,12 +196,139 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
             if name in frame.columns and _nul_within(frame[name]):
                 col = col.list.eval(_GROUP_WITHOUT_NUL)
             col = col.fill_null(pl.lit([], dtype=dtype))
+        elif name == "unreadable":
+            col = col.fill_null(pl.lit([], dtype=dtype))
         elif dtype == pl.Boolean:
             col = col.fill_null(False)
         out.append(col.alias(name))
     if frame.width == 0:
         return CUSTOMER_SCHEMA.to_frame()
-    return frame.select(out)
+    return _with_whole_ids(_only_readable(frame.select(out)))
+
+
+#: Text that a person or a spreadsheet wrote; ids and phones, in which a rounded number is unreadable too.
+_WRITTEN = ("email", "first_name", "last_name")
+_NUMBERS = ("erp_id", "phone", "guardian_id", "replaced_by")
+_IDS = ("erp_id", "guardian_id", "replaced_by")
+
+
+def _only_readable(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without the text that stands for no value, and without that which cannot be read, which is noted."""
+    blank = {name: cells.blank(pl.col(name)) for name in (*_WRITTEN, *_NUMBERS)}
+    odd = {name: cells.unreadable(pl.col(name), number=name in _NUMBERS) for name in blank}
+    found = frame.select(
+        *(mask.any().alias(f"blank_{name}") for name, mask in blank.items()),
+        *(mask.any().alias(f"odd_{name}") for name, mask in odd.items()),
+    ).row(0, named=True)
+    notes = [
+        noted(name, frame.select(pl.when(mask).then(name)).to_series())
+        for name, mask in odd.items()
+        if found[f"odd_{name}"] and name != "erp_id"
+    ]
+    emptied = [
+        pl.when(~(blank[name] | odd[name])).then(name).alias(name)
+        for name in blank
+        if found[f"blank_{name}"] or found[f"odd_{name}"]
+    ]
+    frame = _only_readable_groups(with_notes(frame, notes))
+    return frame.with_columns(emptied) if emptied else frame
+
+
+def _only_readable_groups(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without the groups whose id stands for none; one that cannot be read is noted."""
+    if not frame["groups"].list.len().sum():
+        return frame
+    spans = frame.with_row_index("row").select("row", "groups").explode("groups")
+    key = pl.col("groups").struct.field("id")
+    odd = spans.filter(cells.unreadable(key))
+    if odd.is_empty() and not spans.select(cells.blank(key).any()).item():
+        return frame
+    of_span = pl.element().struct.field("id")
+    kept = pl.element().filter(~(cells.blank(of_span) | cells.unreadable(of_span)).fill_null(False))
+    words = pl.Series([None] * frame.height, dtype=pl.String).scatter(
+        odd["row"], odd["groups"].struct.field("id")
+    )
+    frame = frame.with_columns(pl.col("groups").list.eval(kept))
+    return with_notes(frame, [noted("groups", words)])
+
+
+def noted(field: str, words: pl.Series, groups: pl.Series | None = None) -> pl.DataFrame:
+    """Which rows have a field that cannot be read: row, `unreadable` (`UNREADABLE`).
+
+    :param words: one for each row, null where it can be read.
+    :param groups: of the days of memberships, the group.
+    """
+    # what stands in for a name, an email or a phone is shown only where it is certainly an error's own word
+    word = pl.col("word")
+    told = word if field in _PLAIN else pl.when(cells.unreadable(word, number=True)).then(word)
+    return (
+        pl.DataFrame(
+            {"word": words, "group": groups},
+            schema_overrides={"word": pl.String, "group": pl.String},
+        )
+        .with_row_index("row")
+        .filter(pl.col("word").is_not_null())
+        .select(
+            "row",
+            unreadable=pl.struct(
+                field=pl.lit(field), word=told.str.slice(0, 40), group="group"
+            ).cast(UNREADABLE),
+        )
+    )
+
+
+#: Fields whose values say nothing of a person: what cannot be read of them is told word by word.
+_PLAIN = ("status", "groups", "valid_from", "valid_until")
+
+
+def with_notes(frame: pl.DataFrame, notes: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """A frame with more in its column `unreadable`.
+
+    :param notes: see `noted`; a row may come several times.
+    """
+    if "unreadable" not in frame.columns:
+        empty = pl.lit([], dtype=pl.List(UNREADABLE))
+        frame = frame.with_columns(unreadable=empty)
+    new = pl.concat(notes) if notes else pl.DataFrame()
+    if new.is_empty():
+        return frame
+    lists = (
+        pl.concat([_notes_of(frame), new])
+        .unique(maintain_order=True)
+        .group_by("row", maintain_order=True)
+        .agg("unreadable")
+    )
+    return (
+        frame.drop("unreadable")
+        .with_row_index("row")
+        .join(lists, on="row", how="left", maintain_order="left")
+        .with_columns(pl.col("unreadable").fill_null(pl.lit([], dtype=pl.List(UNREADABLE))))
+        .drop("row")
+    )
+
+
+def _notes_of(frame: pl.DataFrame) -> pl.DataFrame:
+    return (
+        frame.with_row_index("row")
+        .select("row", "unreadable")
+        .filter(pl.col("unreadable").list.len() > 0)
+        .explode("unreadable")
+    )
+
+
+_DECIMAL = r"^\d+\.0+$"
+
+
+def _with_whole_ids(frame: pl.DataFrame) -> pl.DataFrame:
+    """`12.0` as `12` where all ids are numbers: a spreadsheet or a JSON writer made them decimals."""
+    present = [pl.col(name).drop_nulls() for name in _IDS]
+    decimal = pl.any_horizontal([pl.col(name).str.contains(_DECIMAL).any() for name in _IDS])
+    if not frame.select(decimal.fill_null(False)).item():
+        return frame
+    numeric = pl.all_horizontal([ids.str.contains(r"^\d+(?:\.0+)?$").all() for ids in present])
+    if not frame.select(numeric).item():
+        return frame
+    return frame.with_columns(pl.col(_IDS).str.replace(r"\.0+$", ""))
 
 
 def _without_nul(text: pl.Expr) -> pl.Expr:
@@ -212,15 +348,19 @@ def _nul_within(groups: pl.Series) -> bool:
 
 
 def groups_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Rows of groups -> a frame of exactly `GROUP_SCHEMA`; a repeated id counts once, the first wins."""
+    """Rows of groups -> a frame of exactly `GROUP_SCHEMA`; a repeated id counts once, the first wins.
+
+    An id that stands for none (`NULL`), or cannot be read (`#N/A`), is not a group.
+    """
     if not rows:
         return GROUP_SCHEMA.to_frame()
     frame = pl.DataFrame(rows, schema=GROUP_SCHEMA).with_columns(_without_nul(pl.col("id", "name")))
-    return frame.unique("id", keep="first", maintain_order=True)
+    none = (cells.blank(pl.col("id")) | cells.unreadable(pl.col("id"))).fill_null(False)
+    return frame.filter(~none).unique("id", keep="first", maintain_order=True)
 
 
 #: In a file, rows of one id that differ in nothing else are one person (R14).
-_OF_A_GROUP = ("groups", "valid_from", "valid_until", "modified_at")
+_OF_A_GROUP = ("groups", "valid_from", "valid_until", "modified_at", "unreadable")
 _ONE_PERSON = [name for name in CUSTOMER_SCHEMA if name not in _OF_A_GROUP]
 
 
@@ -265,7 +405,8 @@ def assemble(
         )
     conflicting: tuple[str, ...] = ()
     without_id = None
-    if rows and customers["erp_id"].null_count() < rows:
+    # a file may have no column of ids; an API whose only record has none has lost it
+    if rows and (paged or customers["erp_id"].null_count() < rows):
         customers, without_id = _with_ids(customers, numbers)
         customers, conflicting, doubt = _once_each(customers, paged)
         why.extend(doubt)
@@ -370,16 +511,45 @@ def _joined(repeated: pl.DataFrame, key: str) -> pl.DataFrame:
         .agg("groups")
     )
     none = pl.lit(None, dtype=pl.Date)
+    nothing = pl.lit([], dtype=pl.List(UNREADABLE))
     people = (
         theirs.with_columns(
             pl.col("modified_at").max().over(key), valid_from=none, valid_until=none
         )
         .unique(key, keep="first", maintain_order=True)
-        .drop("groups")
+        .drop("groups", "unreadable")
         .join(spans, on=key, how="left", maintain_order="left")
-        .with_columns(pl.col("groups").fill_null(pl.lit([], dtype=pl.List(GROUP_REF))))
+        .join(_notes_joined(theirs, key), on=key, how="left", maintain_order="left")
+        .with_columns(
+            pl.col("groups").fill_null(pl.lit([], dtype=pl.List(GROUP_REF))),
+            pl.col("unreadable").fill_null(nothing),
+        )
     )
     return pl.concat([rows.filter(~pl.col("one")), people.select(rows.columns)]).drop("one")
+
+
+def _notes_joined(rows: pl.DataFrame, key: str) -> pl.DataFrame:
+    """What cannot be read of the rows of one person: key, `unreadable`; a row's dates are those of its groups."""
+    note = pl.col("unreadable").struct
+    of_row = note.field("field").is_in(["valid_from", "valid_until"])
+    group = pl.coalesce(
+        note.field("group"), pl.when(of_row).then(pl.col("groups").struct.field("id"))
+    )
+    return (
+        rows.select(key, "groups", "unreadable")
+        .filter(pl.col("unreadable").list.len() > 0)
+        .explode("unreadable")
+        .explode("groups")
+        .select(
+            key,
+            unreadable=pl.struct(
+                field=note.field("field"), word=note.field("word"), group=group
+            ).cast(UNREADABLE),
+        )
+        .unique(maintain_order=True)
+        .group_by(key, maintain_order=True)
+        .agg("unreadable")
+    )
 
 
 def _memberships_joined(customers: pl.DataFrame) -> pl.DataFrame:

@@ -209,7 +209,12 @@ class Walk(Generic[T, At]):
         :param column_of: canonical field -> the ERP's own name, in the ERP's order.
         :param columns: more of the ERP's own names, before those.
         :param since: of a walk through changes only.
+        :raises ContractChanged: no customer has an id that can be read.
         """
+        # of what changed, a single odd record may be all
+        some = customers.height > (0 if since is None else 1)
+        if some and customers["erp_id"].null_count() == customers.height:
+            raise ContractChanged("None of the ERP's records has an id that can be read.")
         return assemble(
             customers,
             groups,

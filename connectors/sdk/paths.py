@@ -16,6 +16,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator
 
+from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.errors import ContractChanged
 
 
@@ -33,6 +34,8 @@ _PLAIN = re.compile(r"[\w$:@-]+(\.[\w$:@-]+)*")
 #: What a field's name looks like, as opposed to a key that is itself data (an id, an email, a full name).
 _NAME = re.compile(r"[@$_A-Za-z][A-Za-z0-9_$:-]{0,60}")
 _SAMPLE = 200
+#: Beyond it, a float does not say which whole number it was.
+_EXACT = 2**53
 _MAX_DEPTH = 4
 
 
@@ -109,6 +112,28 @@ def text(value: Any, setting: str) -> str | None:
         f"The value at settings: {setting} is {described(value)}, not a text.",
         remedy="Name a value inside it, such as contact.email, or emails[0].value of a list.",
     )
+
+
+def cell(value: Any) -> str | None:
+    """A value of one record as text, whatever it is: one odd record stops no club.
+
+    :returns: as `text`; `cells.NOT_TEXT`, which cannot be read, for a list or an object.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    return NOT_TEXT if isinstance(value, dict | list) else text(value, "")
+
+
+def identifier(value: Any) -> str | None:
+    """An id of one record as text; `cells.NOT_TEXT` for what is none: a boolean, a fraction, a list, an object, and a
+    number that JSON writers round."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | dict | list):
+        return NOT_TEXT
+    if isinstance(value, float) and not (value.is_integer() and abs(value) <= _EXACT):
+        return NOT_TEXT
+    return text(value, "")
 
 
 def described(value: Any) -> str:

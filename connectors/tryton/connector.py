@@ -13,6 +13,7 @@ from connectors.sdk.base import Connector, Settings
 from connectors.sdk.errors import SettingsWrong
 from connectors.sdk.http import Http, base_address
 from connectors.sdk.model import Reading, groups_frame
+from connectors.sdk.odd import numbers
 from connectors.sdk.paging import walk_by_id
 from connectors.tryton.jsonrpc import JsonRpc
 from connectors.tryton.queries import Domain, Queries, changed_since
@@ -119,7 +120,7 @@ class TrytonConnector(Connector[TrytonSettings]):
 
         def fetch(after: int) -> tuple[list[dict[str, Any]], list[int]]:
             page = self._page(queries, [*domain, ["id", ">", after]], relation)
-            return list(rows(page, settings, today)), [p.id for p in page.parties]
+            return list(rows(page, settings, today)), numbers(p.id for p in page.parties)
 
         walk = walk_by_id(fetch, last, total, settings.http, self.progress)
         found = walk.all_rows()
@@ -156,7 +157,7 @@ class TrytonConnector(Connector[TrytonSettings]):
         types = ["email", *self.settings.phone_types]
         mechanisms: list[Mechanism] = []
         relations: list[Relation] = []
-        for ids in _parts([p.id for p in parties], queries.most_ids):
+        for ids in _parts(numbers(p.id for p in parties), queries.most_ids):
             mechanisms += queries.search(
                 "party.contact_mechanism",
                 [["party", "in", ids], ["type", "in", types]],

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import polars as pl
 
 from connectors.sdk import fields
+from connectors.sdk.base import Club
+from connectors.sdk.dates import Dates
 from connectors.sdk.model import CUSTOMER_SCHEMA, customers_frame
+from connectors.sdk.odd import several
+from connectors.sdk.paths import identifier
 from connectors.sdk.words import same
 from connectors.tryton.settings import TrytonSettings
 
@@ -53,29 +58,22 @@ class Stamp(msgspec.Struct):
     second: int = 0
     microsecond: int = 0
 
-    def utc(self) -> datetime:
-        """The moment."""
-        return datetime(
-            *(self.year, self.month, self.day),
-            *(self.hour, self.minute, self.second, self.microsecond),
-            tzinfo=UTC,
-        )
-
-    def as_date(self) -> date:
-        """The day."""
-        return date(self.year, self.month, self.day)
+    def __str__(self) -> str:
+        """As text, for `connectors.sdk.dates`, which knows what is no date."""
+        day = f"{self.year:04}-{self.month:02}-{self.day:02}"
+        return f"{day} {self.hour:02}:{self.minute:02}:{self.second:02}.{self.microsecond:06}Z"
 
 
 class Party(msgspec.Struct):
     """`party.party`."""
 
-    id: int
-    active: bool | int | None
+    id: int | None
+    active: bool | int | str | None
     name: str | None
-    categories: list[int]
-    replaced_by: int | None
-    create_date: Stamp | None
-    write_date: Stamp | None
+    categories: list[int] | str | None
+    replaced_by: int | str | None
+    create_date: Stamp | str | None
+    write_date: Stamp | str | None
 
 
 class Mechanism(msgspec.Struct):
@@ -87,7 +85,7 @@ class Mechanism(msgspec.Struct):
     value: str | None
     name: str | None
     sequence: int | None
-    write_date: Stamp | None
+    write_date: Stamp | str | None
 
     def order(self) -> tuple[bool, int, int]:
         """Tryton's own order: by sequence, those without one first, then by id."""
@@ -108,14 +106,13 @@ class Relation(msgspec.Struct):
     id: int
     from_: int
     to: int
-    start_date: Stamp | None
-    end_date: Stamp | None
+    start_date: Stamp | str | None
+    end_date: Stamp | str | None
 
     def covers(self, day: date) -> bool:
-        """Whether it is in force on that day."""
-        return (self.start_date is None or self.start_date.as_date() <= day) and (
-            self.end_date is None or self.end_date.as_date() >= day
-        )
+        """Whether it is in force on that day; a side that is open, or cannot be read, is open."""
+        first, last = _day(self.start_date), _day(self.end_date)
+        return (first is None or first <= day) and (last is None or day <= last)
 
 
 class RecordPage(msgspec.Struct):
@@ -124,6 +121,20 @@ class RecordPage(msgspec.Struct):
     parties: list[Party]
     mechanisms: list[Mechanism]
     relations: list[Relation]
+
+
+#: Tryton's stamps are in UTC, its dates have no zone.
+_UTC = Dates(Club("tryton", ZoneInfo("UTC"), ""))
+
+
+def _day(stamp: Stamp | str | None) -> date | None:
+    found = _UTC.day(None if stamp is None else str(stamp))
+    return found if isinstance(found, date) else None
+
+
+def _moment(stamp: Stamp | str | None) -> datetime | None:
+    found = _UTC.moment(None if stamp is None else str(stamp))
+    return found if isinstance(found, datetime) else None
 
 
 def rows(page: RecordPage, settings: TrytonSettings, today: date) -> Iterator[dict[str, Any]]:
@@ -136,22 +147,23 @@ def rows(page: RecordPage, settings: TrytonSettings, today: date) -> Iterator[di
         if r.covers(today):
             guardians[r.from_] = min(r.to, guardians.get(r.from_, r.to))
     for p in page.parties:
-        own = mechanisms.get(p.id, [])
-        stamps = [s.utc() for s in (p.write_date, *(m.write_date for m in own)) if s]
-        guardian = guardians.get(p.id)
+        own = mechanisms.get(p.id, []) if p.id is not None else []
+        stamps = [_moment(s) for s in (p.write_date, *(m.write_date for m in own))]
+        guardian = guardians.get(p.id) if p.id is not None else None
         yield {
-            "erp_id": str(p.id),
+            "erp_id": identifier(p.id),
             "email": _email(own, settings.email_name),
             "name": p.name,
             "phone": _phone(own, settings.phone_types),
             "status": _status(p, own),
             "groups": [
-                {"id": str(c), "valid_from": None, "valid_until": None} for c in p.categories
+                {"id": str(c), "valid_from": None, "valid_until": None}
+                for c in several(p.categories)
             ],
             "guardian_id": str(guardian) if guardian is not None else None,
-            "replaced_by": str(p.replaced_by) if p.replaced_by is not None else None,
-            "created_at": p.create_date.utc() if p.create_date else None,
-            "modified_at": max(stamps, default=None),
+            "replaced_by": identifier(p.replaced_by),
+            "created_at": _moment(p.create_date),
+            "modified_at": max((stamp for stamp in stamps if stamp), default=None),
         }
 
 
@@ -185,7 +197,7 @@ def _phone(mechanisms: Sequence[Mechanism], types: Sequence[str]) -> str | None:
 
 
 def _status(party: Party, mechanisms: Sequence[Mechanism]) -> str:
-    if party.active is None:
+    if party.active is None or isinstance(party.active, str):
         return "unknown"
     if party.active:
         return "active"

@@ -5,7 +5,7 @@
 select
     erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
     groups, remembered, valid_from, valid_until, guardian_id,
-    replaced_by, created_at, is_company, placeholder, row_hash, as_of, snapshot,
+    replaced_by, created_at, is_company, placeholder, unreadable, row_hash, as_of, snapshot,
     gone_at is not null as gone, access, lapsed
 from sync.erp_customer
 where club = :club and erp_id = any(:ids::text[]);
@@ -14,7 +14,7 @@ where club = :club and erp_id = any(:ids::text[]);
 select
     erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
     groups, remembered, valid_from, valid_until, guardian_id,
-    replaced_by, created_at, is_company, placeholder, row_hash, as_of, snapshot,
+    replaced_by, created_at, is_company, placeholder, unreadable, row_hash, as_of, snapshot,
     gone_at is not null as gone, access, lapsed
 from sync.erp_customer
 where club = :club;

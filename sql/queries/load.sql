@@ -11,8 +11,8 @@ create temp table if not exists plan_record (
     vanished boolean, erp_id text, email text, email_norm text, first_name text, last_name text,
     phone text, birth_date date, status text, status_raw text, groups text,
     remembered text, valid_from date, valid_until date, guardian_id text, replaced_by text,
-    created_at timestamptz, is_company boolean, placeholder boolean, row_hash bigint, access text,
-    lapsed boolean
+    created_at timestamptz, is_company boolean, placeholder boolean, unreadable text,
+    row_hash bigint, access text, lapsed boolean
 ) on commit delete rows;
 
 create temp table if not exists plan_finding (
@@ -162,6 +162,7 @@ update sync.erp_customer as m set
     created_at = p.created_at,
     is_company = p.is_company,
     placeholder = p.placeholder,
+    unreadable = p.unreadable,
     row_hash = p.row_hash,
     as_of = :as_of,
     snapshot = :snapshot,

@@ -84,6 +84,7 @@ def test_a_row_becomes_a_customer(tmp_path: Path) -> None:
         "modified_at": None,
         "is_company": False,
         "placeholder": False,
+        "unreadable": [],
     }
     assert reading.as_of == NOON
     assert reading.certificate.complete
@@ -370,7 +371,8 @@ def test_an_end_that_cannot_be_read_is_not_no_end(tmp_path: Path) -> None:
     found = people(connector("csv", tmp_path, config).read())
     assert (found["1"]["status"], found["1"]["valid_until"]) == ("active", date(2026, 12, 31))
     assert (found["2"]["status"], found["2"]["valid_until"]) == ("active", None)
-    assert (found["3"]["status"], found["3"]["status_raw"]) == ("unknown", "soon")
+    assert (found["3"]["status"], found["3"]["status_raw"]) == ("active", None)
+    assert found["3"]["unreadable"] == [{"field": "valid_until", "word": "soon", "group": None}]
 
 
 def test_a_given_date_format(tmp_path: Path) -> None:

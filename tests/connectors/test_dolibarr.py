@@ -219,10 +219,18 @@ def test_a_record_that_is_left_out_is_missed(written: Api) -> None:
     assert reading.customers.height == 1
 
 
-@pytest.mark.parametrize("wrong", [{"datefin": "soon", "need_subscription": "1"}, {"id": "x"}])
-def test_what_is_no_number_is_refused(written: Api, wrong: dict[str, Any]) -> None:
-    """An end that cannot be read is not "no end" (R3)."""
-    written.answers[MEMBERS] = paged(member(1, **wrong))
+@pytest.mark.parametrize("end", ["soon", "#N/A", "2026-02-30"])
+def test_an_end_that_cannot_be_read_is_unknown(written: Api, end: str) -> None:
+    """R3: it is not "no end", and not a subscription that was never paid."""
+    written.answers[MEMBERS] = paged(member(1, datefin=end, need_subscription="1"), member(2))
+    one, two = connector(written.url).read().customers.to_dicts()
+    assert [note["field"] for note in one["unreadable"]] == ["valid_until"]
+    assert (one["status"], one["unreadable"][0]["word"]) == ("active", end)
+    assert two["unreadable"] == []
+
+
+def test_ids_that_are_no_numbers_are_refused(written: Api) -> None:
+    written.answers[MEMBERS] = paged(member(1, id="x"), member(2, id="y"))
     with pytest.raises(ContractChanged):
         connector(written.url).read()
 

@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from connectors.eversports import LONG_AGO, Span, periods, without
+from connectors.sdk.dates import Dates
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.model import Reading
-from tests.support.drops import connector, people, put
+from tests.support.drops import PARIS, connector, people, put
 
 HEADER = (
     "Customer number;First name;Last name;Email;Phone;Mobile;Birthday;Country;Customer group;Status;Note;"
@@ -163,16 +164,27 @@ def test_unless_the_club_lets_customer_groups_count_by_themselves(tmp_path: Path
 
 
 @pytest.mark.parametrize("cells", ["someday;;", ";;", "01.01.2026 - 31.12.2026;;from July"])
-def test_a_validity_that_cannot_be_read_makes_the_record_unknown(
+def test_of_a_validity_that_cannot_be_read_nobody_knows_whether_it_runs(
     tmp_path: Path, cells: str
 ) -> None:
     """R3: neither an end nor no end."""
     export(tmp_path, ANNA, line(2, "Bo", "Li"))
     memberships(tmp_path, f"1;Year;{cells}", "2;Year;01.01.2026 -;;")
     found = people(read(tmp_path, memberships="memberships.csv"))
-    assert found["1"]["status"] == "unknown"
-    assert found["1"]["status_raw"]
-    assert found["2"]["status"] == "active"
+    # the customer group counts on the days of the memberships
+    assert {note["group"] for note in found["1"]["unreadable"]} == {"group:Gold", "membership:Year"}
+    assert {note["field"] for note in found["1"]["unreadable"]} == {"valid_until"}
+    assert found["2"]["unreadable"] == []
+
+
+@pytest.mark.parametrize("validity", ["unbefristet", "01.01.2026 - unlimited", "- 31.12.9999"])
+def test_a_validity_without_an_end(tmp_path: Path, validity: str) -> None:
+    """R3: what systems write for "never" is no date, and no doubt."""
+    export(tmp_path, ANNA)
+    memberships(tmp_path, f"1;Year;{validity};;")
+    found = people(read(tmp_path, memberships="memberships.csv"))["1"]
+    assert {g["valid_until"] for g in found["groups"]} == {None}
+    assert found["unreadable"] == []
 
 
 @pytest.mark.parametrize(
@@ -188,12 +200,14 @@ def test_a_validity_that_cannot_be_read_makes_the_record_unknown(
     ],
 )
 def test_periods(cell: str | None, span: tuple[date | None, date | None]) -> None:
-    assert periods(pl.Series([cell], dtype=pl.String)).row(0) == (*span, None)
+    read = periods(pl.Series([cell], dtype=pl.String), Dates(PARIS))
+    assert read.row(0) == (*span, False, None)
 
 
-@pytest.mark.parametrize("cell", ["31.12.2026 - 01.01.2026", "32.01.2026 -", "whenever", "-"])
+@pytest.mark.parametrize("cell", ["31.12.2026 - 01.01.2026", "32.01.2026 -", "whenever"])
 def test_what_is_no_period_is_kept_as_unread(cell: str) -> None:
-    assert periods(pl.Series([cell], dtype=pl.String)).row(0) == (None, None, cell)
+    read = periods(pl.Series([cell], dtype=pl.String), Dates(PARIS))
+    assert read.row(0) == (None, None, False, cell)
 
 
 Days = tuple[int | None, int | None]

@@ -162,11 +162,20 @@ def test_what_a_status_means_is_a_setting(written: Api) -> None:
     assert reading.customers["status"].to_list() == ["suspended", "former"]
 
 
-def test_an_end_that_is_no_date_is_refused(written: Api) -> None:
-    """Taken for "no end" it would give access for ever (R3)."""
+def test_an_end_that_cannot_be_read_is_unknown(written: Api) -> None:
+    """R3: taken for "no end" it would give access for ever."""
     answer(written, client(1), held={"B1": [{"MembershipId": 5, "ExpirationDate": "soon"}]})
-    with pytest.raises(ContractChanged, match="date"):
-        connector(written.url).read()
+    row = connector(written.url).read().customers.to_dicts()[0]
+    assert row["unreadable"] == [{"field": "valid_until", "word": "soon", "group": "5"}]
+
+
+def test_an_end_at_midnight_utc_is_that_date(written: Api) -> None:
+    """[inf] The API writes dates so; any other moment is turned into the club's day (R3)."""
+    ends = {5: "2026-11-29T00:00:00Z", 6: "2026-11-28T23:00:00Z", 7: "9999-12-31T23:59:59Z"}
+    memberships = [{"MembershipId": i, "ExpirationDate": end} for i, end in ends.items()]
+    answer(written, client(1), held={"B1": memberships})
+    held = connector(written.url).read().customers["groups"][0]
+    assert [group["valid_until"] for group in held] == [date(2026, 11, 29)] * 2 + [None]
 
 
 def test_memberships_that_do_not_come_are_no_lost_groups(written: Api) -> None:

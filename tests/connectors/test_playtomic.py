@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.playtomic.connector import PlaytomicConnector, PlaytomicSettings, last_day
+from connectors.playtomic.connector import PlaytomicConnector, PlaytomicSettings
 from connectors.sdk.base import Club, Connection
 from connectors.sdk.errors import ContractChanged, FileBroken, FileMissing, SettingsWrong
 from connectors.sdk.http import HttpLimits
@@ -165,13 +165,17 @@ def test_benefits_of_other_keys_are_refused(api: Api) -> None:
     assert reading.groups.rows() == [("b1", "Gold", True)]
 
 
-@pytest.mark.parametrize("expires", ["soon", "31/12/2026", 20261231, ["2026-12-31"]])
-def test_an_expiry_that_is_no_date_is_refused(api: Api, expires: object) -> None:
-    """Taken for "never" it would give access for ever (R3)."""
+@pytest.mark.parametrize(
+    ("expires", "word"),
+    [("soon", "soon"), (["2026-12-31"], "#NOT_TEXT!"), (True, "True"), ("#N/A", "#N/A")],
+)
+def test_an_expiry_that_is_no_date_cannot_be_read(api: Api, expires: object, word: str) -> None:
+    """R3: taken for "never" it would give access for ever; the player alone is unknown."""
     held = {"benefit_id": "b1", "name": "Gold", "expires_at": expires}
-    api.pages[None] = {"data": [player("a", benefits=[held])]}
-    with pytest.raises(ContractChanged, match="expiry"):
-        connector(api.url).read()
+    api.pages[None] = {"data": [player("a", benefits=[held]), player("b")]}
+    one, two = connector(api.url).read().customers["unreadable"].to_list()
+    assert one == [{"field": "valid_until", "word": word, "group": "b1"}]
+    assert two == []
 
 
 @pytest.mark.parametrize(
@@ -181,15 +185,21 @@ def test_an_expiry_that_is_no_date_is_refused(api: Api, expires: object) -> None
         ("", None),
         ("2026-12-31", date(2026, 12, 31)),
         ("2026-12-31T22:59:59", date(2026, 12, 31)),
-        ("2026-12-31T23:00:00", date(2026, 12, 31)),
-        ("2026-12-31T23:00:01", date(2027, 1, 1)),
-        ("2026-06-30T22:00:00Z", date(2026, 6, 30)),
-        ("2027-01-01T00:00:00+01:00", date(2026, 12, 31)),
+        ("2026-12-31T23:00:00", date(2027, 1, 1)),
+        ("2026-12-31T00:00:00", date(2026, 12, 31)),
+        ("2026-06-30T22:00:00Z", date(2026, 7, 1)),
+        ("2027-01-01T00:00:00+01:00", date(2027, 1, 1)),
+        ("9999-12-31T23:59:59Z", None),
+        (20261231, date(2026, 12, 31)),
+        ("31/12/2026", date(2026, 12, 31)),
     ],
 )
-def test_last_day(expires: str | None, day: date | None) -> None:
-    """R3: the club's own calendar day; midnight ends the day before."""
-    assert last_day(expires, PARIS) == day
+def test_last_day(api: Api, expires: object, day: date | None) -> None:
+    """R3: the club's own calendar day; an exclusive end is not guessed."""
+    held = {"benefit_id": "b1", "name": "Gold", "expires_at": expires}
+    api.pages[None] = {"data": [player("a", benefits=[held])]}
+    row = connector(api.url).read().customers.to_dicts()[0]
+    assert ([g["valid_until"] for g in row["groups"]], row["unreadable"]) == ([day], [])
 
 
 @pytest.mark.parametrize(
@@ -319,8 +329,13 @@ def test_manager_file_without_a_column(tmp_path: Path) -> None:
 
 def test_manager_file_with_a_bad_expiry(tmp_path: Path) -> None:
     """An end that cannot be read is not "no end" (R3)."""
-    with pytest.raises(ContractChanged):
-        drop(tmp_path, "Ana,ana@example.com,,,,Gold,soon,,").read()
+    reading = drop(
+        tmp_path, "Ana,ana@example.com,,,,Gold,soon,,", "Zoe,zoe@example.com,,,,Gold,2026-12-31,,"
+    ).read()
+    assert reading.customers["unreadable"].to_list() == [
+        [{"field": "valid_until", "word": "soon", "group": "Gold"}],
+        [],
+    ]
 
 
 def test_manager_file_cut(tmp_path: Path) -> None:

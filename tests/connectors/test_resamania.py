@@ -168,7 +168,6 @@ def test_half_of_the_subscriptions_take_nobody_s_group(written: Api, held: dict[
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"validThrough": "soon"},
         {"product": None},
         {"product": {"@id": "/t/products/1"}},
     ],
@@ -181,6 +180,16 @@ def test_a_subscription_that_is_not_understood_is_refused(
     written.answers[HELD] = page(subscription(1, 1, **wrong))
     with pytest.raises(ContractChanged):
         connector(written.url).read()
+
+
+def test_an_end_that_cannot_be_read_is_unknown(written: Api) -> None:
+    """R3: taken for "no end" it would give access for ever."""
+    written.answers[CONTACTS] = page(contact(1))
+    written.answers[HELD] = page(subscription(1, 1, validThrough="soon"))
+    row = connector(written.url).read().customers.to_dicts()[0]
+    assert [(note["field"], note["word"]) for note in row["unreadable"]] == [
+        ("valid_until", "soon")
+    ]
 
 
 def test_keys_of_a_subscription_are_settings(written: Api) -> None:

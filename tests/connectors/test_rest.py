@@ -477,32 +477,34 @@ def test_fields_by_dotted_paths_and_jmespath(api: Api) -> None:
     assert (row["first_name"], row["last_name"]) == ("Anna", "van der Berg")
     assert row["birth_date"] == date(1990, 2, 3)
     assert row["created_at"] == datetime.fromtimestamp(1_790_000_000, UTC)
-    # midnight in Paris ends the day before
-    assert row["valid_until"] == date(2026, 11, 30)
+    # midnight in Paris is that day: an exclusive end is not guessed
+    assert row["valid_until"] == date(2026, 12, 1)
     assert row["is_company"] is False
 
 
 @pytest.mark.parametrize(
-    ("until", "day", "status"),
+    ("until", "day", "odd"),
     [
-        ("2026-11-30", date(2026, 11, 30), "active"),
-        ("2026-11-30 10:00:00", date(2026, 11, 30), "active"),
-        ("30/11/2026", date(2026, 11, 30), "active"),
-        (1_796_000_000, date(2026, 11, 30), "active"),
-        ("9999-12-31", None, "active"),
-        (None, None, "active"),
-        ("", None, "active"),
-        ("soon", None, "unknown"),
-        ("0000-00-00", None, "unknown"),
+        ("2026-11-30", date(2026, 11, 30), None),
+        ("2026-11-30 10:00:00", date(2026, 11, 30), None),
+        ("30/11/2026", date(2026, 11, 30), None),
+        (1_796_000_000, date(2026, 11, 30), None),
+        ("9999-12-31", None, None),
+        (None, None, None),
+        ("", None, None),
+        ("0000-00-00", None, None),
+        ("soon", None, "soon"),
+        ({"day": 30}, None, "#NOT_TEXT!"),
     ],
 )
 def test_an_end_that_cannot_be_read_is_not_no_end(
-    api: Api, until: Any, day: date | None, status: str
+    api: Api, until: Any, day: date | None, odd: str | None
 ) -> None:
-    """R3: what is unknown changes nothing."""
+    """R3: what is unknown changes nothing; "never" is a missing date."""
     fields = {"id": "id", "valid_until": "until"}
     row = one(api, {"id": 1, "until": until}, fields=fields)
-    assert (row["valid_until"], row["status"]) == (day, status)
+    unreadable = [{"field": "valid_until", "word": odd, "group": None}] if odd else []
+    assert (row["valid_until"], row["unreadable"]) == (day, unreadable)
 
 
 @pytest.mark.parametrize(
@@ -577,12 +579,101 @@ def test_rows_are_packed_in_parts(api: Api, monkeypatch: pytest.MonkeyPatch, par
     assert {row[0]["valid_until"] for row in reading.customers["groups"]} == {date(2026, 12, 1)}
 
 
-def test_a_group_that_ends_on_no_day_is_loud(api: Api) -> None:
-    """Taken for "never", it would give access for ever."""
-    api.answer = lambda _: [{"id": 1, "subs": [{"id": 5, "to": "soon"}]}]
+def test_a_membership_whose_day_cannot_be_read_is_unknown(api: Api) -> None:
+    """R3: taken for "never", it would give access for ever; the other memberships are read as ever."""
+    subs = [{"id": 5, "to": "soon"}, {"id": 6, "to": "2026-11-30"}, {"id": 7, "to": "9999-12-31"}]
+    api.answer = lambda _: [{"id": 1, "subs": subs}]
     held = {"at": "subs", "id": "id", "until": "to"}
-    with pytest.raises(ContractChanged, match=r"groups\.held\.until"):
-        connector(api, fields={"id": "id"}, groups={"held": held}).read()
+    row = connector(api, fields={"id": "id"}, groups={"held": held}).read().customers.to_dicts()[0]
+    assert [(g["id"], g["valid_until"]) for g in row["groups"]] == [
+        ("5", None),
+        ("6", date(2026, 11, 30)),
+        ("7", None),
+    ]
+    assert row["unreadable"] == [{"field": "valid_until", "word": "soon", "group": "5"}]
+
+
+def test_days_of_memberships_are_in_one_order(api: Api) -> None:
+    """R3: a day that proves month first, on whatever page, says so of all."""
+    until = ["01/02/2026", "11/28/2026", "03/04/2026"]
+    api.answer = lambda _: [{"id": n, "subs": [{"id": 5, "to": t}]} for n, t in enumerate(until)]
+    held = {"at": "subs", "id": "id", "until": "to"}
+    rows = connector(api, fields={"id": "id"}, groups={"held": held}).read().customers["groups"]
+    assert [row[0]["valid_until"] for row in rows] == [
+        date(2026, 1, 2),
+        date(2026, 11, 28),
+        date(2026, 3, 4),
+    ]
+
+
+#: One record is odd, each in its own way; `odd` names the fields that cannot be read.
+ODD: list[tuple[dict[str, Any], set[str]]] = [
+    ({"mail": {"work": "a@x.fr"}}, {"email"}),
+    ({"mail": ["a@x.fr"]}, {"email"}),
+    ({"born": {"y": 1990}}, {"birth_date"}),
+    ({"until": [2026]}, {"valid_until"}),
+    ({"state": {"code": 1}}, set()),
+    ({"state": None}, set()),
+    ({"name": "Zo\ud83d"}, set()),
+    ({"groups": "gold"}, {"groups"}),
+    ({"groups": [{"id": {"x": 1}}]}, {"groups"}),
+]
+
+
+@pytest.mark.parametrize(("change", "odd"), ODD)
+def test_one_odd_record_is_that_records_alone(
+    api: Api, change: dict[str, Any], odd: set[str]
+) -> None:
+    """R3: what is wrong with one record stops no club, and the others are read as ever."""
+    people = [
+        {
+            "id": n,
+            "mail": f"p{n}@x.fr",
+            "born": "1990-01-02",
+            "until": None,
+            "state": "on",
+            "name": "Ann",
+            "groups": [{"id": "gold"}],
+        }
+        for n in range(1, 21)
+    ]
+    people[7] |= change
+    body = json.dumps({"rows": people})
+    api.answer = lambda _: Response(body, media_type="application/json")
+    fields = {"id": "id", "email": "mail", "birth_date": "born", "valid_until": "until"}
+    reading = connector(
+        api,
+        customers={"path": "/members", "records": "rows"},
+        fields={**fields, "first_name": "name"},
+        status={"at": "state", "active": ["on"], "otherwise": "former"},
+        groups={"held": {"at": "groups", "id": "id"}},
+    ).read()
+    rows = reading.customers.to_dicts()
+    assert len(rows) == 20
+    assert {note["field"] for note in rows[7]["unreadable"]} == odd
+    assert rows[7]["status"] == ("unknown" if "state" in change else "active")
+    assert {row["status"] for row in rows[:7] + rows[8:]} == {"active"}
+    assert not any(row["unreadable"] for row in rows[:7] + rows[8:])
+
+
+@pytest.mark.parametrize("id", [None, {"x": 1}, [1], True, 1.5, "#REF!", "1,23E+12", "NULL"])
+def test_a_record_without_a_usable_id_is_kept_apart(api: Api, id: object) -> None:
+    """R14: it is a row without an id, which doubts and stops nothing."""
+    api.answer = lambda _: [*PEOPLE, {**PEOPLE[0], "id": id}]
+    reading = connector(api, fields={"id": "id", "email": "mail"}).read()
+    assert ids(reading) == list(range(1, 8))
+    assert reading.without_id is not None
+    assert reading.without_id["row"].to_list() == [8]
+
+
+def test_many_odd_records_are_another_format(api: Api) -> None:
+    """More than a tenth, and at least three."""
+    people = [{**PEOPLE[0], "id": n} for n in range(1, 21)]
+    for row in people[:3]:
+        row["mail"] = {"work": "a@x.fr"}
+    api.answer = lambda _: people
+    with pytest.raises(ContractChanged, match=r"fields\.email is an object with work"):
+        connector(api, fields={"id": "id", "email": "mail"}).read()
 
 
 def test_half_of_the_memberships_are_none(api: Api) -> None:

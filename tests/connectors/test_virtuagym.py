@@ -145,12 +145,14 @@ def test_what_the_flags_of_a_membership_mean(
     assert [(g["valid_from"], g["valid_until"]) for g in row["groups"]] == groups
 
 
-def test_an_end_that_is_no_date_is_refused(written: Api) -> None:
-    """Taken for "no end" it would give access for ever (R3)."""
-    wrong = held(active=1, cancelled=1, contract_end_date="31-12-2026")
+def test_an_end_that_cannot_be_read_is_unknown(written: Api) -> None:
+    """R3: taken for "no end" it would give access for ever."""
+    wrong = held(active=1, cancelled=1, contract_end_date="soon")
     written.answers[MEMBERS] = flat(member(1, memberships=[wrong]))
-    with pytest.raises(ContractChanged):
-        connector(written.url).read()
+    row = connector(written.url).read().customers.to_dicts()[0]
+    assert [(note["field"], note["word"]) for note in row["unreadable"]] == [
+        ("valid_until", "soon")
+    ]
 
 
 def test_without_a_remainder_the_walk_ends_with_nobody(written: Api) -> None:

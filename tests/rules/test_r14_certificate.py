@@ -191,7 +191,7 @@ def test_r14_a_broken_file_is_refused_whole(club: Club, dry_run: bool) -> None:
         "A\r\nB",
         " A, B ",
         "{A}",
-        "\\N",
+        "\\NA",
         "=1+1",
         "🦊",
     ],

@@ -1,9 +1,6 @@
-"""Phones, dates, moments, names and words, as ERPs write them."""
+"""Phones, names and words, as ERPs write them."""
 
 from __future__ import annotations
-
-from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -11,8 +8,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.sdk import fields
-
-PARIS = ZoneInfo("Europe/Paris")
 
 
 def strings(*values: str | None) -> pl.Series:
@@ -69,47 +64,6 @@ def test_the_quick_way_says_what_the_library_says(cells: list[str], country: str
     """Phones of the usual forms never reach the library: its answer must be the same."""
     quick = fields.phones(pl.Series(cells, dtype=pl.String), country).to_list()
     assert quick == [fields._library_phone(c.strip(), country) for c in cells]
-
-
-def test_dates_iso_first_then_day_before_month() -> None:
-    cells = strings("2026-11-01", "01/11/2026", "1.11.2026", "20261101", "2026-11-01 10:05:00")
-    assert fields.dates(cells).to_list() == [date(2026, 11, 1)] * 5
-
-
-def test_what_is_no_date_is_null() -> None:
-    cells = strings("0000-00-00", "31/02/2026", "11/25/2026", "soon", "1.11.26", "", None)
-    assert fields.dates(cells).null_count() == 7
-
-
-def test_a_given_date_format_comes_first() -> None:
-    cells = strings("11/01/2026", "2026-12-24")
-    assert fields.dates(cells, ["%m/%d/%Y"]).to_list() == [date(2026, 11, 1), date(2026, 12, 24)]
-
-
-def test_moments_without_an_offset_are_the_clubs_clock() -> None:
-    cells = strings(
-        "2026-07-01T10:00:00Z",
-        "2026-07-01T10:00:00+02:00",
-        "2026-07-01 10:00",
-        "01/07/2026 10:00:30",
-        "2026-01-01",
-    )
-    assert fields.moments(cells, PARIS).to_list() == [
-        datetime(2026, 7, 1, 10, tzinfo=UTC),
-        datetime(2026, 7, 1, 8, tzinfo=UTC),
-        datetime(2026, 7, 1, 8, tzinfo=UTC),
-        datetime(2026, 7, 1, 8, 0, 30, tzinfo=UTC),
-        datetime(2025, 12, 31, 23, tzinfo=UTC),
-    ]
-
-
-def test_an_hour_that_came_twice_is_its_first_and_one_that_never_came_is_null() -> None:
-    """The nights in which the clocks change."""
-    cells = strings("2026-10-25 02:30", "2026-03-29 02:30")
-    assert fields.moments(cells, PARIS).to_list() == [
-        datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
-        None,
-    ]
 
 
 @pytest.mark.parametrize(
