@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from openpyxl import Workbook
 from pydantic import ValidationError
 
 from connectors.csv import CsvSettings
+from connectors.sdk.base import Club
 from connectors.sdk.errors import ContractChanged, FileBroken, FileMissing
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, Reading
 from tests.support.drops import PARIS, connector, people, put
@@ -419,3 +422,131 @@ def test_check_reads_nothing_and_says_what_is_there(tmp_path: Path) -> None:
 def test_settings_that_cannot_work(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CsvSettings.model_validate(wrong)
+
+
+# What cannot be read (R3) ------------------------------------------------------------------------
+
+ODD_FIELDS = {
+    "id": "id",
+    "email": "mail",
+    "first_name": "first",
+    "phone": "phone",
+    "birth_date": "born",
+    "status": "status",
+    "groups": "group",
+    "valid_until": "until",
+    "guardian_id": "guardian",
+}
+ODD_HEADER = "id;mail;first;phone;born;status;group;until;guardian"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *("#VALUE!", "#N/A", "#REF!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#NV", "#WERT!"),
+        *("#VALEUR!", "#NOM?", "#¡VALOR!", "#¿NOMBRE?", "#N/D", "Err:502", "########"),
+        "#NO_RESULT!",
+    ],
+)
+def test_an_error_of_a_spreadsheet_is_never_blank(tmp_path: Path, error: str) -> None:
+    """In whatever column and language; nor is it a word, a group or a name."""
+    put(
+        tmp_path,
+        "customers.csv",
+        f"{ODD_HEADER}\n1;a@x.fr;Ann;0612345678;1990-01-02;active;Gold;2026-12-31;\n"
+        + ";".join(["2", *[error] * 8])
+        + "\n",
+    )
+    config = {"customers": "*.csv", "fields": ODD_FIELDS, "other_status": "inactive"}
+    reading = connector("csv", tmp_path, config).read()
+    odd = people(reading)["2"]
+    assert (odd["status"], odd["status_raw"]) == ("unknown", error)
+    named = {note["field"] for note in odd["unreadable"]}
+    assert named == {
+        *("email", "first_name", "phone", "birth_date", "groups", "valid_until", "guardian_id")
+    }
+    assert (odd["email"], odd["groups"], odd["valid_until"]) == (None, [], None)
+    assert reading.groups["id"].to_list() == ["Gold"]
+    assert people(reading)["1"]["unreadable"] == []
+
+
+@pytest.mark.parametrize(
+    "word", ["NULL", "null", "N/A", "n/a", "-", "--", "\\N", "(null)", "None", "nan", ""]
+)
+def test_words_for_no_value_are_blank(tmp_path: Path, word: str) -> None:
+    put(
+        tmp_path, "customers.csv", f"{ODD_HEADER}\n1;;;;;active;;;\n" + ";".join(["2", *[word] * 8])
+    )
+    config = {"customers": "*.csv", "fields": ODD_FIELDS, "other_status": "inactive"}
+    found = people(connector("csv", tmp_path, config).read())
+    one, two = found["1"], found["2"]
+    assert two["status"] == "unknown"
+    for name in (
+        "email",
+        "first_name",
+        "phone",
+        "birth_date",
+        "groups",
+        "valid_until",
+        "unreadable",
+    ):
+        assert two[name] == one[name], name
+
+
+@pytest.mark.parametrize("id", ["#REF!", "1,23E+12", "1.23E+12", "########", "NULL", "-", ""])
+def test_a_row_whose_id_cannot_be_read_has_none(tmp_path: Path, id: str) -> None:
+    put(tmp_path, "customers.csv", f"id;mail\n1;a@x.fr\n{id};b@x.fr\n")
+    reading = connector(
+        "csv", tmp_path, {"customers": "*.csv", "fields": {"id": "id", "email": "mail"}}
+    ).read()
+    assert reading.customers["erp_id"].to_list() == ["1"]
+    assert reading.without_id is not None
+    assert reading.without_id["email"].to_list() == ["b@x.fr"]
+
+
+def test_ids_that_became_decimals_are_whole_again(tmp_path: Path) -> None:
+    put(tmp_path, "customers.csv", "id;guardian\n12.0;\n7.0;12.0\n")
+    config = {"customers": "*.csv", "fields": {"id": "id", "guardian_id": "guardian"}}
+    found = people(connector("csv", tmp_path, config).read())
+    assert found["7"]["guardian_id"] == "12"
+
+
+def test_a_workbooks_errors_and_formulas_without_a_result(tmp_path: Path) -> None:
+    """A program that does not calculate writes formulas without their results: they are not blank."""
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet["B2"], sheet["C2"], sheet["D2"] = "id", "mail", "until"
+    sheet["B3"], sheet["C3"], sheet["D3"] = 1, "a@x.fr", date(2026, 12, 31)
+    sheet["B4"], sheet["C4"], sheet["D4"] = 2, "b@x.fr", "=A1+1"
+    sheet["B5"], sheet["C5"], sheet["D5"] = 3, "c@x.fr", "#VALUE!"
+    sheet["B6"] = 4
+    sheet["B7"] = "=B6+1"
+    book.save(tmp_path / "customers.xlsx")
+    fields = {"id": "id", "email": "mail", "valid_until": "until"}
+    reading = connector("csv", tmp_path, {"customers": "*.xlsx", "fields": fields}).read()
+    odd = {key: [n["word"] for n in row["unreadable"]] for key, row in people(reading).items()}
+    assert odd == {"1": [], "2": ["#NO_RESULT!"], "3": ["#VALUE!"], "4": []}
+    assert people(reading)["1"]["valid_until"] == date(2026, 12, 31)
+    assert reading.without_id is not None
+
+
+def test_no_end_words_of_the_club(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "customers.csv",
+        "id;until\n1;Illimité\n2;PERMANENT\n3;9999-12-31T23:59:59Z\n4;soon\n",
+    )
+    config = {"customers": "*.csv", "fields": {"id": "id", "valid_until": "until"}}
+    club = Club("gym", ZoneInfo("America/New_York"), "US", no_end=("permanent",))
+    found = people(connector("csv", tmp_path, config, club=club).read())
+    assert {key for key, row in found.items() if row["unreadable"]} == {"4"}
+    assert {row["valid_until"] for row in found.values()} == {None}
+
+
+def test_month_first_dates_are_read_as_one_column(tmp_path: Path) -> None:
+    """One cell proves it for its neighbours."""
+    put(tmp_path, "customers.csv", "id;until\n1;01/02/2026\n2;11/28/2026\n")
+    config = {"customers": "*.csv", "fields": {"id": "id", "valid_until": "until"}}
+    found = people(connector("csv", tmp_path, config).read())
+    assert found["1"]["valid_until"] == date(2026, 1, 2)

@@ -132,10 +132,8 @@ def _duration(wait: timedelta) -> str:
 #: A surrogate without its other half, as JSON escapes it (the second group) or as some writers encode it: half of
 #: an emoji, which no database takes. The first group is what only looks like one.
 _HALVES = re.compile(
-    (
-        r"(\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-        r"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\xed[\xa0-\xbf][\x80-\xbf])"
-    ).encode()
+    rb"(\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\xed[\xa0-\xbf][\x80-\xbf])"
 )
 
 
