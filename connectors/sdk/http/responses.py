@@ -138,7 +138,7 @@ _HALVES = re.compile(
 
 
 def _decoded(content: bytes, into: type[T]) -> T:
-    """Strict JSON as a type; what is odd of single records is put right (`connectors.sdk.odd`).
+    """JSON as a type; what is odd of single records is put right (`connectors.sdk.odd`), and NaN is null.
 
     :raises msgspec.DecodeError, UnicodeDecodeError: it is not JSON.
     :raises msgspec.ValidationError: it is not that type.
@@ -149,17 +149,25 @@ def _decoded(content: bytes, into: type[T]) -> T:
         return odd.converted(_plain(content), into)
     except (msgspec.DecodeError, UnicodeDecodeError):
         whole = _HALVES.sub(lambda match: match[1] or b"\xef\xbf\xbd", content)
-        if whole == content:
-            raise
-        return _decoded(whole, into)
+        if whole != content:
+            return _decoded(whole, into)
+        return odd.converted(_plain(content), into)
 
 
 def _plain(content: bytes) -> Any:
-    """JSON as plain values; a number that no float holds is infinite."""
+    """JSON as plain values; NaN and infinite numbers, which some writers leave in it, are null.
+
+    :raises msgspec.DecodeError, UnicodeDecodeError: it is not JSON.
+    """
     try:
         return msgspec.json.decode(content)
-    except msgspec.ValidationError:
-        return json.loads(content)
+    except msgspec.DecodeError:
+        halves = _HALVES.sub(lambda match: match[1] or b"\xef\xbf\xbd", content)
+        try:
+            return json.loads(halves, parse_constant=lambda _: None)
+        except ValueError:
+            pass
+        raise
 
 
 def parsed(content: bytes, into: type[T], where: str) -> T:
