@@ -13,7 +13,7 @@ from typing import Any, NotRequired, TypedDict
 
 import polars as pl
 
-from connectors.sdk.model import GROUP_REF
+from connectors.sdk.model import GROUP_REF, Consistency
 
 #: Metadata of a field that is not stored, and has its default when it is read (`store.packages`).
 NOT_STORED = {"stored": False}
@@ -25,11 +25,18 @@ YES, NO, UNKNOWN = "yes", "no", "unknown"
 WITHOUT_ID = "~row-"
 
 #: How this reading stands to a record: `seen` in it; `unseen`, known but on a page that was lost;
-#: `vanished`, missing from a certified reading for the first time; `gone`, missing since earlier;
-#: `conflicting`, there, but with content that contradicts itself.
-SEEN, UNSEEN, VANISHED, GONE, CONFLICTING = "seen", "unseen", "vanished", "gone", "conflicting"
+#: `missing` from a certified walk, which does not prove that it is gone (R14); `vanished`, proved to be
+#: gone for the first time; `gone`, since earlier; `conflicting`, there, but with content that contradicts itself.
+SEEN, UNSEEN, MISSING, VANISHED, GONE, CONFLICTING = (
+    "seen",
+    "unseen",
+    "missing",
+    "vanished",
+    "gone",
+    "conflicting",
+)
 #: The ERP has the record, as far as is known.
-PRESENT = (SEEN, UNSEEN, CONFLICTING)
+PRESENT = (SEEN, UNSEEN, MISSING, CONFLICTING)
 
 
 class Situation(StrEnum):
@@ -39,6 +46,7 @@ class Situation(StrEnum):
     """
 
     UNSEEN = "unseen"
+    SUSPECTED = "suspected"
     CONFLICTING = "conflicting"
     UNSETTLED = "unsettled"
     ID_REUSED = "id_reused"
@@ -62,6 +70,7 @@ SITUATION = pl.Enum(Situation)
 #: The plan leaves the record's base customer as it is: access, automatic groups and email.
 UNCHANGED = (
     Situation.UNSEEN,
+    Situation.SUSPECTED,
     Situation.CONFLICTING,
     Situation.UNSETTLED,
     Situation.ID_REUSED,
@@ -121,6 +130,14 @@ CHANGES = pl.Schema(
         "reason": pl.String,
     }
 )
+#: The consistency of a file that may end too early (`Certificate.settled`), beside those of `Consistency`.
+MAY_BE_CUT = "may be cut"
+#: The sign of a record that is missing from a walk.
+ABSENT = "absent"
+#: What a walk shows of a record and does not prove (`clubsync.diff.suspicion`).
+SIGNS = pl.Schema({"erp_id": pl.String, "sign": pl.String})
+#: Signs that await a second reading; `loss`: of somebody with access.
+SUSPICIONS = pl.Schema({"erp_id": pl.String, "sign": pl.String, "loss": pl.Boolean})
 HELD = pl.Schema(
     {
         "customer": pl.Int64,
@@ -153,12 +170,30 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """What a snapshot proves (R14).
+
+    :param certified: it is complete.
+    :param moment: its customers were all there, as they are shown, at one moment.
+    :param absence: who is missing from it is not in the ERP.
+    :param memberships: a group that a record is not shown in is none of its groups.
+    """
+
+    certified: bool
+    moment: bool = True
+    absence: bool = True
+    memberships: bool = True
+
+
+@dataclass(frozen=True)
 class SnapshotHead:
     """A stored snapshot without its frames.
 
     :param number: sync.snapshot.snapshot; of two snapshots of one moment the higher was read later (R16).
     :param rows: customers in it.
     :param epoch: of the club's source (R1); an earlier one's ids mean other people.
+    :param began_at, read_at: when the reading began and had ended, by our own clock.
+    :param consistency, memberships: see `sync.snapshot`.
     """
 
     number: int
@@ -167,6 +202,20 @@ class SnapshotHead:
     rows: int
     content_hash: str
     epoch: int
+    began_at: datetime
+    read_at: datetime
+    consistency: str = Consistency.MOMENT
+    memberships: str | None = None
+
+    @property
+    def proof(self) -> Proof:
+        """What it proves."""
+        return Proof(
+            certified=self.certified,
+            moment=self.consistency in (Consistency.MOMENT, MAY_BE_CUT),
+            absence=self.certified and self.consistency in (Consistency.MOMENT, Consistency.BY_ID),
+            memberships=self.memberships in (None, Consistency.MOMENT, Consistency.BY_ID),
+        )
 
     @property
     def version(self) -> tuple[datetime, int]:
@@ -215,12 +264,14 @@ class Affected:
     :param records: the records that the snapshot affects, with their facts (`validate.facts.evaluate`).
     :param base: `BASE`.
     :param findings: `FINDINGS`, by the suites.
+    :param confirmed: `SIGNS` that an earlier certified reading, ended before this one began, has shown.
     """
 
     basis: Basis
     records: pl.DataFrame
     base: pl.DataFrame
     findings: pl.DataFrame
+    confirmed: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -234,6 +285,7 @@ class Plan:
     :param evaluated: erp_ids whose findings were evaluated.
     :param records: mirror rows to write, with `access`, `lapsed`, `remembered`, `next_date`, `presence`.
     :param deferred: erp_ids left for a later snapshot (R14).
+    :param suspected: `SUSPICIONS`: what only a second certified reading will settle.
     :param next_dates: erp_id, next_date of every record seen: the day that changes it without the ERP (R3).
     """
 
@@ -243,6 +295,7 @@ class Plan:
     evaluated: pl.Series
     records: pl.DataFrame
     deferred: pl.Series
+    suspected: pl.DataFrame
     next_dates: pl.DataFrame
 
     def counts(self) -> dict[str, int]:
@@ -318,6 +371,34 @@ class Step(TypedDict):
     past: NotRequired[str]
     since: NotRequired[str]
     until: NotRequired[str]
+
+
+def new_step(club: str, name: str) -> Step:
+    """The step of a club of which nothing is known yet."""
+    return Step(
+        club=club,
+        name=name,
+        run=None,
+        snapshot=None,
+        plan=None,
+        certified=False,
+        used=True,
+        doubts=[],
+        suspected=0,
+        as_of=None,
+        read=0,
+        counts=dict.fromkeys(KINDS, 0),
+        rows_written=0,
+        findings={},
+        hold=None,
+        held=0,
+        notes=[],
+        error=None,
+        remedy=None,
+        runbook=None,
+        transient=False,
+        retry_after=None,
+    )
 
 
 @dataclass(frozen=True)

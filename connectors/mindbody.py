@@ -50,7 +50,13 @@ from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.dates import UNREADABLE_DATE, Dates, Kind, RowDates
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
-from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.model import (
+    CUSTOMER_SCHEMA,
+    Memberships,
+    Reading,
+    customers_frame,
+    groups_frame,
+)
 from connectors.sdk.odd import several
 from connectors.sdk.paging import Order, Page, Walk, next_offset
 from connectors.sdk.paths import identifier
@@ -251,6 +257,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
 
     def _walk(self, http: Http, as_of: datetime, since: datetime | None) -> Reading:
         groups: dict[str, tuple[str, bool | None]] = {}
+        lists: list[Memberships] = []
         if since is None:
             kinds = http.json("GET", f"{ROOT}/site/memberships", _Kinds).memberships
             groups = {
@@ -262,7 +269,8 @@ class MindbodyConnector(Connector[MindbodySettings]):
             found = self._clients(http, offset, since, limit=self.settings.page)
             total = found.pagination_response.total_results
             ids = [c.id for c in found.clients if c.id and self._may_hold(c)]
-            held = self._held(http, ids)
+            held, proof = self._held(http, ids)
+            lists.append(proof)
             if since is not None:  # the list itself is read by full readings only
                 for m in (m for one in held.values() for m in one if isinstance(m, _Membership)):
                     key = str(m.membership_id)
@@ -275,22 +283,26 @@ class MindbodyConnector(Connector[MindbodySettings]):
             )
 
         walk = Walk(fetch, 0, self.settings.http, order=Order.POSITION, progress=self.progress)
+        customers = self._customers(walk.all_rows())
         return walk.reading(
-            self._customers(walk.all_rows()),
+            customers,
             groups_frame([{"id": k, "name": n, "active": a} for k, (n, a) in groups.items()]),
             as_of=as_of,
             column_of=COLUMN_OF,
             since=since,
+            memberships=Memberships.together(lists),
         )
 
     def _may_hold(self, client: _Client) -> bool:
         """Whether a call for the client's memberships is worthwhile."""
         return self._status(client)[0] not in ("archived", "former", "prospect")
 
-    def _held(self, http: Http, ids: Sequence[str]) -> Mapping[str, list[_Membership | str]]:
-        """Active memberships by client `Id`.
+    def _held(
+        self, http: Http, ids: Sequence[str]
+    ) -> tuple[Mapping[str, list[_Membership | str]], Memberships]:
+        """Active memberships by client `Id`, and what their list proves.
 
-        :raises ErpUnreachable: the list of memberships is incomplete.
+        :raises ConnectorError: the list of memberships cannot be read.
         :raises ContractChanged: it has an error for one of the clients.
         """
         path = f"{ROOT}/client/activeclientsmemberships"
@@ -310,9 +322,10 @@ class MindbodyConnector(Connector[MindbodySettings]):
 
         walk = Walk(fetch, 0 if ids else None, self.settings.http, order=Order.POSITION)
         held: dict[str, list[_Membership | str]] = {}
-        for client in walk.whole(path):
+        rows, proof = walk.joined(path)
+        for client in rows:
             held.setdefault(client.client_id, []).extend(several(client.memberships))
-        return held
+        return held, proof
 
     @cached_property
     def _meanings(self) -> Mapping[str, Status]:

@@ -55,7 +55,13 @@ from connectors.sdk.errors import (
     SettingsWrong,
 )
 from connectors.sdk.http import Http, HttpLimits, Unauthorized, base_address
-from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
+from connectors.sdk.model import (
+    CUSTOMER_SCHEMA,
+    Memberships,
+    Reading,
+    customers_frame,
+    groups_frame,
+)
 from connectors.sdk.odd import are_many, typed_all
 from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.paths import MISSING, Path, cell, getter, text
@@ -198,14 +204,13 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
     def read(self, *, full: bool = False) -> Reading:
         """Read all contacts; or those that changed, if the ERP has a filter for it (`changed_after`).
 
-        :raises ConnectorError: before the first complete page of contacts, or if the list of subscriptions is
-            incomplete.
+        :raises ConnectorError: before the first complete page of subscriptions, or of contacts.
         """
         as_of = self.start()
         since = None if full or self.settings.changed_after is None else self.since
         with self._http() as http:
-            held = self._subscriptions(http) if self.settings.subscriptions else {}
-            return self._contacts(http, as_of, held, since)
+            held, proof = self._subscriptions(http) if self.settings.subscriptions else ({}, None)
+            return self._contacts(http, as_of, held, since, proof)
 
     def check(self) -> str:
         """Log in and read a page of contacts."""
@@ -289,10 +294,10 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
                 remedy=f"Ask Stadline to add /{kind} to our client's scope.",
             ) from None
 
-    def _subscriptions(self, http: Http) -> Held:
-        """All subscriptions as groups, by contact.
+    def _subscriptions(self, http: Http) -> tuple[Held, Memberships]:
+        """All subscriptions as groups, by contact, and what their list proves.
 
-        :raises ErpUnreachable: the list could not be read completely.
+        :raises ConnectorError: the list cannot be read.
         """
 
         def fetch(address: str) -> Page[tuple[str, dict[str, Any]], str]:
@@ -310,9 +315,10 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
 
         walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR)
         held: dict[str, list[dict[str, Any]]] = {}
-        for key, span in walk.whole(f"/{self.settings.client_token}/subscriptions"):
+        rows, proof = walk.joined(f"/{self.settings.client_token}/subscriptions")
+        for key, span in rows:
             held.setdefault(key, []).append(span)
-        return held
+        return held, proof
 
     def _span(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """A subscription as a group.
@@ -334,7 +340,14 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
             "unreadable": dates.unreadable,
         }
 
-    def _contacts(self, http: Http, as_of: datetime, held: Held, since: datetime | None) -> Reading:
+    def _contacts(
+        self,
+        http: Http,
+        as_of: datetime,
+        held: Held,
+        since: datetime | None,
+        proof: Memberships | None,
+    ) -> Reading:
         params: dict[str, Any] = {"itemsPerPage": self.settings.page}
         if since is not None and self.settings.changed_after:
             params[self.settings.changed_after] = since.isoformat(timespec="seconds")
@@ -353,6 +366,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
             as_of=as_of,
             column_of=COLUMN_OF,
             since=since,
+            memberships=proof,
         )
 
     @cached_property

@@ -61,7 +61,9 @@ def changed_records(
         | pl.col("m_lapsed").ne_missing(pl.col("lapsed"))
         | pl.col("m_remembered").ne_missing(pl.col("remembered"))
     )
-    deferred = pl.col("situation").is_in([Situation.UNSETTLED, Situation.ID_REUSED])
+    deferred = pl.col("situation").is_in(
+        [Situation.SUSPECTED, Situation.UNSETTLED, Situation.ID_REUSED]
+    )
     seen = (pl.col("presence") == SEEN) & ~deferred & changed
     return (
         records.lazy()

@@ -8,6 +8,9 @@ situation        the record ...                             what becomes of its 
 ---------------  -----------------------------------------  -----------------------------------------  -------
 unseen           was on a page that was lost, or a newer    stays as it is                             R14 R16
                  snapshot has shown it
+suspected        has lost, by what a walk shows and does    stays as it is until a second certified    R14
+                 not prove, what gives access, or has       reading shows the same
+                 taken the email of somebody with access
 conflicting      came several times with different content  stays as it is                             R14
 unsettled        says what only a certified snapshot may    stays as it is until a later snapshot      R12 R14
                  say, or wants the email of a customer      settles it
@@ -52,11 +55,15 @@ from clubsync.diff.findings import findings as told
 from clubsync.diff.mirror import changed_records
 from clubsync.diff.outcome import outcomes
 from clubsync.diff.reassign import reassign
-from clubsync.model import SEEN, Plan, Situation
+from clubsync.model import PRESENT, SEEN, Plan, Proof, Situation
 
 
 def plan(
-    records: pl.DataFrame, findings: pl.DataFrame, base: pl.DataFrame, *, certified: bool
+    records: pl.DataFrame,
+    findings: pl.DataFrame,
+    base: pl.DataFrame,
+    proof: Proof,
+    confirmed: pl.DataFrame | None = None,
 ) -> Plan:
     """Decide what the base should be, and what has to change for it.
 
@@ -65,9 +72,11 @@ def plan(
         `m_birth_date` and `m_` + each of `FIELDS`.
     :param findings: what the suites found of them (`FINDINGS`).
     :param base: `BASE`: base customers with one of these erp_ids or emails.
-    :param certified: R14: whether absence, merges and group lists may be believed.
+    :param proof: R14: what of the snapshot may be believed.
+    :param confirmed: `SIGNS` that an earlier certified reading has shown; None: there are none.
     """
-    resolved = situations.resolve(records, base, certified=certified)
+    certified = proof.certified
+    resolved = situations.resolve(records, base, proof, confirmed)
     reassigned = reassign(resolved, base)
     outcome = outcomes(resolved.records, base, reassigned, certified=certified)
     changed = changes(outcome)
@@ -75,10 +84,11 @@ def plan(
     return Plan(
         customers=changed_customers(outcome, changed),
         changes=changed,
-        findings=told(evaluated, findings, outcome),
+        findings=told(evaluated, _credible(findings, resolved), outcome),
         evaluated=evaluated["erp_id"],
         records=changed_records(resolved.records, outcome, certified=certified),
         deferred=_deferred(resolved.records),
+        suspected=resolved.suspected,
         next_dates=resolved.records.lazy()
         .filter(pl.col("presence") == SEEN)
         .select("erp_id", "next_date")
@@ -86,12 +96,26 @@ def plan(
     )
 
 
+def _credible(findings: pl.DataFrame, resolved: situations.Resolved) -> pl.DataFrame:
+    """The suites' findings without the duplicates that there are only if what is suspected is true."""
+    if resolved.suspected.is_empty():
+        return findings
+    doubted = pl.col("suspected") | ~pl.col("presence").is_in(PRESENT)
+    alone = (
+        resolved.records.with_columns(rivals=(~doubted).sum().over("email_norm"))
+        .filter(pl.col("suspected").any().over("email_norm") & (pl.col("rivals") < 2))
+        .select("erp_id", code=pl.lit("EMAIL_DUPLICATE"))
+    )
+    return findings.join(alone, on=["erp_id", "code"], how="anti")
+
+
 def _evaluated(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
     """The records that this plan may speak of, for `findings.findings`."""
     deferred = (pl.col("situation") == Situation.UNSETTLED) & pl.lit(not certified)
+    silent = pl.col("situation").is_in([Situation.UNSEEN, Situation.SUSPECTED])
     return (
         records.lazy()
-        .filter((pl.col("situation") != Situation.UNSEEN) & ~deferred)
+        .filter(~silent & ~deferred)
         .select("erp_id", "access", "claim", "wins", "winner", "undone", "situation")
         .collect()
     )
@@ -99,5 +123,7 @@ def _evaluated(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
 
 def _deferred(records: pl.DataFrame) -> pl.Series:
     """erp_ids of the records that a later snapshot, or a person, has to settle."""
-    waits = pl.col("situation").is_in([Situation.UNSETTLED, Situation.ID_REUSED])
+    waits = pl.col("situation").is_in(
+        [Situation.SUSPECTED, Situation.UNSETTLED, Situation.ID_REUSED]
+    )
     return records.lazy().filter(waits).select("erp_id").collect()["erp_id"]

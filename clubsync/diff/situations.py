@@ -7,19 +7,22 @@ from dataclasses import dataclass
 import polars as pl
 
 from clubsync import emails
-from clubsync.diff import email_claims, merges
+from clubsync.diff import email_claims, merges, suspicion
 from clubsync.frames import attach
 from clubsync.model import (
     CONFLICTING,
     GONE,
+    MISSING,
     NO,
     SEEN,
+    SIGNS,
     SITUATION,
     UNKNOWN,
     UNSEEN,
     VANISHED,
     WITHOUT_ID,
     YES,
+    Proof,
     Situation,
 )
 
@@ -32,24 +35,33 @@ class Resolved:
         `c_reason`, `c_detached`; `claim`, `wins`, `winner`, `win_rank` (`email_claims.resolve`); and
         `situation` (`SITUATION`), never null.
     :param ended: `merges.ENDED`: records whose base customer goes to another record (R10).
+    :param suspected: `SUSPICIONS` of these records.
     """
 
     records: pl.DataFrame
     ended: pl.DataFrame
+    suspected: pl.DataFrame
 
 
-def resolve(records: pl.DataFrame, base: pl.DataFrame, *, certified: bool) -> Resolved:
+def resolve(
+    records: pl.DataFrame, base: pl.DataFrame, proof: Proof, confirmed: pl.DataFrame | None = None
+) -> Resolved:
     """Find the situation of every record.
 
-    :param records: see `clubsync.diff.plan.plan`.
+    :param records, proof, confirmed: see `clubsync.diff.plan.plan`.
     :param base: `BASE`.
-    :param certified: R14: whether absence, merges and group lists may be believed.
     """
+    certified = proof.certified
     records = attach(records, _own_customers(base), "erp_id")
-    records = records.with_columns(reused=_reused(), deferred=_unsettled(certified))
+    known = SIGNS.to_frame() if confirmed is None else confirmed
+    signs = suspicion.find(records, base, proof)
+    suspected = pl.col("erp_id").is_in(suspicion.suspected(signs, known).implode())
+    records = records.with_columns(
+        reused=_reused(), suspected=suspected, deferred=_unsettled(certified) | suspected
+    )
     records = records.with_columns(
         undone=pl.col("c_undone").fill_null(False),
-        frozen=pl.col("presence").is_in([UNSEEN, CONFLICTING])
+        frozen=pl.col("presence").is_in([UNSEEN, MISSING, CONFLICTING])
         | pl.col("c_keep").fill_null(False)
         | pl.col("reused")
         | pl.col("deferred"),
@@ -68,7 +80,18 @@ def resolve(records: pl.DataFrame, base: pl.DataFrame, *, certified: bool) -> Re
     )
     records = email_claims.resolve(records, by_hand["email"].drop_nulls())
     ended = pl.concat([stated, merges.by_email(records, certified)])
-    return Resolved(records.with_columns(situation=_situation(ended, certified)), ended)
+    records = records.with_columns(situation=_situation(ended, certified))
+    return Resolved(records, ended, _awaited(signs, records))
+
+
+def _awaited(signs: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """The signs of records that stay as they are: `SUSPICIONS`.
+
+    One that has been confirmed counts on while something else keeps its record waiting.
+    """
+    waiting = pl.col("deferred") | (pl.col("presence") == MISSING)
+    waits = records.filter(waiting)["erp_id"]
+    return signs.filter(pl.col("erp_id").is_in(waits.implode()))
 
 
 def _own_customers(base: pl.DataFrame) -> pl.DataFrame:
@@ -138,6 +161,7 @@ def cases(ended: pl.DataFrame, certified: bool) -> list[tuple[Situation, pl.Expr
     eligible = pl.col("access") == YES
     return [
         (Situation.UNSEEN, pl.col("presence") == UNSEEN),
+        (Situation.SUSPECTED, pl.col("suspected") & pl.lit(certified)),
         (Situation.CONFLICTING, pl.col("presence") == CONFLICTING),
         (Situation.UNSETTLED, pl.col("deferred")),
         (Situation.ID_REUSED, pl.col("reused")),

@@ -47,6 +47,7 @@ OUT = {
 #: A record's situation (`clubsync.diff.plan`), in words.
 SITUATIONS = {
     Situation.UNSEEN: _("not in the last sync, which was incomplete"),
+    Situation.SUSPECTED: _("changed while the ERP was being read; awaiting a second reading"),
     Situation.CONFLICTING: _("listed several times in the ERP, with different content"),
     Situation.UNSETTLED: _("changed in the ERP; a later sync will decide"),
     Situation.ID_REUSED: _("the ERP id now shows another person; awaiting a decision"),
@@ -64,6 +65,33 @@ SITUATIONS = {
     Situation.NEW: _("eligible; the next sync adds them"),
     Situation.DETACHED: _("eligible, but detached by the club"),
     Situation.ELIGIBLE: _("eligible"),
+}
+
+#: Kind of sign (`clubsync.diff.suspicion`) -> what awaits a second reading.
+SUSPICIONS = {
+    "absent": _(
+        "The record was missing when the ERP was read at {when}. Lists change while they are read, so nothing "
+        "happens until a second complete reading misses it too."
+    ),
+    "email": _(
+        "When the ERP was read at {when}, the record had the email {what}, which somebody else has. This may be "
+        "half of a swap: a second complete reading has to show it too."
+    ),
+    "dependant": _(
+        "When the ERP was read at {when}, record {what} had taken on this person's email. A second complete "
+        "reading has to show it too."
+    ),
+    "memberships": _(
+        "When the ERP was read at {when}, memberships of this person were missing ({what}). A second complete "
+        "reading has to miss them too."
+    ),
+    "no membership": _(
+        "The record is new, and no membership of theirs was seen when the ERP was read at {when}. A second "
+        "complete reading decides."
+    ),
+    "guardian": _(
+        "The guardian {what} was missing when the ERP was read at {when}. A second complete reading decides."
+    ),
 }
 
 WORDS = {

@@ -11,13 +11,13 @@ import polars as pl
 from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.diff import situations
-from clubsync.model import Situation
+from clubsync.model import Proof, Situation
 from clubsync.store.database import Driver, queries
 from clubsync.validate import affected, facts
 from clubsync.validate.policy import policy_of
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import OpenFindingsForRow
+    from clubsync.store.queries import OpenFindingsForRow, SuspicionsOfRow
 
 #: What the mirror does not keep, since the record was not loaded: finding -> situation.
 _NOT_LOADED = {"ID_DUPLICATE": Situation.CONFLICTING, "ID_REUSED": Situation.ID_REUSED}
@@ -39,9 +39,13 @@ def situation_of(
     :param findings: the open ones of the record.
     :returns: None for a record that was never loaded.
     """
+    if suspicions_of(driver, club, erp_id):
+        return Situation.SUSPECTED
     for finding in findings:
         if finding["code"] in _NOT_LOADED:
             return _NOT_LOADED[finding["code"]]
+    if queries().is_unsettled(driver, club=club, erp_id=erp_id):
+        return Situation.UNSETTLED
     others = {i for f in findings for i in f["detail"].get("others", [])}
     stored = _as_stored(driver, club, {erp_id, *others})
     state = queries().club_state(driver, club=club)
@@ -49,9 +53,14 @@ def situation_of(
     # dates count as of the last load: that is the day on which the base stands
     policy = replace(policy_of(config, True), today=loaded_at.astimezone(config.zone).date())
     evaluated = facts.evaluate(stored.records, stored.groups, policy)
-    records = situations.resolve(evaluated, stored.base, certified=True).records
+    records = situations.resolve(evaluated, stored.base, Proof(certified=True)).records
     found = records.filter(pl.col("erp_id") == erp_id)["situation"].to_list()
     return Situation(found[0]) if found else None
+
+
+def suspicions_of(driver: Driver, club: int, erp_id: str) -> list[SuspicionsOfRow]:
+    """What awaits a second reading of a record (R14), by sign."""
+    return list(queries().suspicions_of(driver, club=club, erp_id=erp_id))
 
 
 def _as_stored(driver: Driver, club: int, erp_ids: set[str]) -> affected.Stored:

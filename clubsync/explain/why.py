@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
 from clubsync.config import ClubConfig
-from clubsync.explain.sentences import EVENTS, OUT, REASONS, SELF_EVIDENT, SITUATIONS, WORDS
-from clubsync.explain.situation import situation_of
+from clubsync.explain.sentences import (
+    EVENTS,
+    OUT,
+    REASONS,
+    SELF_EVIDENT,
+    SITUATIONS,
+    SUSPICIONS,
+    WORDS,
+)
+from clubsync.explain.situation import situation_of, suspicions_of
 from clubsync.i18n import Messages, date_and_time, translations
 from clubsync.model import WITHOUT_ID, Situation
 from clubsync.store.database import Driver, queries
@@ -80,16 +88,21 @@ def why(driver: Driver, club_no: int, config: ClubConfig, who: str, language: st
         sql.held_customer(driver, club=club_no, customer=customer["customer"]) if customer else None
     )
     situation = situation_of(driver, club_no, config, erp_id, findings) if erp_id else None
+    suspected = suspicions_of(driver, club_no, erp_id) if erp_id else []
     inside = bool(customer and customer["in_customers_group"])
     reasons = [f["code"] for f in findings]
     if customer and customer["reason"] and not reasons:
         reasons = [customer["reason"]]
     if not customer and not reasons and record:
         reasons = [record["status"]]
+    if suspected:
+        reasons = [*reasons, "suspected"]
+    sentence = _sentence(words, erp_id, customer, record, findings, hold, situation)
+    awaited = [words.suspicion(one["sign"], one["read_at"]) for one in suspected]
     return Answer(
         verdict="in" if inside else "out",
         reasons=reasons,
-        sentence=_sentence(words, erp_id, customer, record, findings, hold, situation),
+        sentence=" ".join((sentence, *awaited)),
         timeline=_timeline(driver, club_no, words, customer, record, erp_id),
         situation=situation,
         customer=customer["customer"] if customer else None,
@@ -113,6 +126,14 @@ class _Words:
         if reason in OUT:
             return self._text(OUT[reason])
         return self.say("status", status=reason)
+
+    def suspicion(self, sign: str, read_at: datetime) -> str:
+        """What awaits a second reading (R14).
+
+        :param sign: of `clubsync.diff.suspicion`.
+        """
+        kind, _, what = sign.partition(":")
+        return self._text(SUSPICIONS[kind]).format(what=what, when=self.when(read_at))
 
     def situation(self, situation: Situation) -> str:
         return self.say("situation", situation=self._text(SITUATIONS[situation]))

@@ -23,18 +23,24 @@ RETRY_PART = 24
 
 
 def since(
-    club: ClubConfig, state: ClubStateRow, tried: datetime | None, now: datetime
+    club: ClubConfig,
+    state: ClubStateRow,
+    tried: datetime | None,
+    now: datetime,
+    *,
+    suspected: bool = False,
 ) -> datetime | None:
     """The time from which changes have to be read; None: read everything.
 
     :param state: the club's row of sync.club_state.
     :param tried: `as_of` of the last read of everything in this epoch, complete or not.
+    :param suspected: whether something awaits a second reading (R14), which has to be complete.
     """
     complete: datetime | None = state["certified_as_of"]
     if complete is None or state["confirmed_empty"] or state["confirmed_same_club"]:
         return None
     same_day = complete.astimezone(club.zone).date() == now.astimezone(club.zone).date()
-    if same_day and now - complete < club.full_read:
+    if same_day and now - complete < club.full_read and not suspected:
         return complete
     # a read that is never complete must not use up the quota of a day within an hour
     if tried is not None and tried > complete:

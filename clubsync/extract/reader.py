@@ -140,7 +140,8 @@ class Reader:
             tried = sql.last_full_reading(
                 driver, club=club_no, epoch=state["epoch"], only_changes=ONLY_CHANGES
             )
-        return incremental.since(club, state, tried, clock.now())
+            suspected = next(iter(sql.suspicions(driver, club=club_no)), None) is not None
+        return incremental.since(club, state, tried, clock.now(), suspected=suspected)
 
     def _mostly_unknown(self, club_no: int, reading: Reading) -> bool:
         """Whether many customers have changed and most of them are unknown."""

@@ -12,7 +12,15 @@ from typing import Any
 
 import polars as pl
 
-from clubsync.load import audit, customers, findings, holds, records, similar_pairs
+from clubsync.load import (
+    audit,
+    customers,
+    findings,
+    holds,
+    records,
+    similar_pairs,
+    suspicions,
+)
 from clubsync.load.index_patch import index_patch
 from clubsync.model import Basis, Decision, Plan, Planned
 from clubsync.store import record_index
@@ -25,10 +33,12 @@ class Loaded:
 
     :param rows_written: rows of schema base, and audit rows (R17).
     :param hold: the open hold as `sync --json` shows it, or None.
+    :param suspected: access losses that await a second reading (R14).
     """
 
     rows_written: int
     hold: dict[str, Any] | None
+    suspected: int
     notes: tuple[str, ...] = ()
 
 
@@ -80,7 +90,8 @@ def load(
     if basis.rechecks and snapshot.certified:
         sql.clear_rechecks(driver, club=club, upto=basis.rechecks)
     sql.delete_spent_decisions(driver, club=club, now=at)
-    _recheck(driver, club, planned, index)
+    _recheck(driver, club, planned)
+    suspected = suspicions.update_suspicions(driver, club, planned, at, read=read)
     # the base stands on this content only if nothing was deferred, or older than what was known
     settled = snapshot.certified and plan.deferred.is_empty() and basis.newer.is_empty()
     sql.club_loaded(
@@ -98,7 +109,8 @@ def load(
         newer=True,
         read=read,
     )
-    return Loaded(rows_written=written, hold=hold, notes=(note,) if note else ())
+    notes = (note,) if note else ()
+    return Loaded(rows_written=written, hold=hold, suspected=suspected, notes=notes)
 
 
 def _alone(driver: Driver, index: pl.DataFrame, plan: Plan) -> bool:
@@ -122,19 +134,18 @@ def _index_patch(index: pl.DataFrame, basis: Basis, plan: Plan) -> tuple[pl.Data
     return patch, record_index.earliest(index, patch)
 
 
-def _recheck(driver: Driver, club: int, planned: Planned, index: pl.DataFrame) -> None:
+def _recheck(driver: Driver, club: int, planned: Planned) -> None:
     """Ask the next sync to evaluate records whose case depends on something that no row hash can tell.
 
-    These are ids that came twice with different content; records that are deferred and were never loaded,
-    or were gone the last time; and affected records that were not shown.
+    These are ids that came twice with different content, records that are deferred, and affected records that
+    were not shown. Why a record waits is told by this list too (R24).
     """
-    deferred = planned.plan.deferred
-    if deferred.len():
-        deferred = deferred.filter(~deferred.is_in(index["erp_id"].implode()))
+    queries().drop_unsettled(driver, club=club, ids=planned.plan.evaluated.to_list())
+    deferred = planned.plan.deferred.to_list()
+    ids = sorted({*planned.basis.conflicting_ids, *deferred})
+    queries().recheck_records(driver, club=club, ids=ids, why="left unsettled")
     # R14: what moved around somebody on a page that did not come may have changed their case too, which their
     # own row will not say
     if planned.unseen.len():
         ids = planned.unseen.to_list()
         queries().recheck_records(driver, club=club, ids=ids, why="not shown")
-    for erp_id in {*planned.basis.conflicting_ids, *deferred}:
-        queries().add_recheck(driver, club=club, erp_id=erp_id, email=None, why="left unsettled")

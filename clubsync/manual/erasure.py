@@ -74,6 +74,8 @@ def erase(
         sql.erase_rejections(driver, club=club_no, customers=customers)
         sql.erase_undone(driver, club=club_no, customers=customers)
         sql.erase_rechecks(driver, club=club_no, ids=ids, emails=sorted(addresses))
+        signs = [f"email:{address}" for address in sorted(addresses)]
+        sql.erase_suspicions(driver, club=club_no, ids=ids, signs=signs)
         sql.erase_pairs(driver, club=club_no, ids=ids)
         similar_pairs.renew_findings(driver, club_no, run, sorted(others), at)
         sql.erase_customers(driver, club=club_no, customers=customers)

@@ -15,7 +15,7 @@ import polars as pl
 
 from clubsync import clock
 from clubsync.diff import guard, plan
-from clubsync.model import CONFLICTING, HELD, UNSEEN, Affected, Plan, Planned, Step
+from clubsync.model import CONFLICTING, HELD, MISSING, UNSEEN, Affected, Plan, Planned, Step
 from clubsync.pipeline.runs import Runs, run_of
 from clubsync.pipeline.validate import affected_of
 from clubsync.store import packages
@@ -51,13 +51,13 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
     approved = decision.customers if decision else []
     club = runs.club(step)
     basis, records, base = found.basis, found.records, found.base
-    certified = basis.snapshot.certified
+    proof = basis.snapshot.proof
 
     def waiting(made: Plan) -> pl.DataFrame:
         listed = guard.held(made, records, basis.groups)
         return listed.filter(~pl.col("customer").is_in(approved))
 
-    made = plan(records, found.findings, base, certified=certified)
+    made = plan(records, found.findings, base, proof, found.confirmed)
     held, due = HELD.to_frame(), waiting(made)
     with runs.base.club(runs.club_no(club)) as driver:
         sql, club_no = queries(), runs.club_no(club)
@@ -74,10 +74,17 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
     while verdict.holds and due.height:
         held = pl.concat([held, due])
         kept = pl.col("keep") | pl.col("customer").is_in(held["customer"].implode())
-        made = plan(records, found.findings, base.with_columns(keep=kept), certified=certified)
+        made = plan(records, found.findings, base.with_columns(keep=kept), proof, found.confirmed)
         due = waiting(made)
-    held = pl.concat([held, _silent_members(members, records, base, held, approved)])
+    silent = pl.concat(
+        [
+            records.filter(pl.col("presence").is_in([UNSEEN, MISSING, CONFLICTING]))["erp_id"],
+            made.suspected["erp_id"],
+        ]
+    )
+    held = pl.concat([held, _silent_members(members, silent, base, held, approved)])
     step["counts"], step["held"] = made.counts(), held.height
+    step["suspected"] = made.suspected.filter("loss")["erp_id"].n_unique()
     return Planned(
         basis=basis,
         plan=made,
@@ -142,13 +149,15 @@ def _open_members(driver: Driver, club_no: int) -> pl.DataFrame:
 
 def _silent_members(
     members: pl.DataFrame,
-    records: pl.DataFrame,
+    silent: pl.Series,
     base: pl.DataFrame,
     held: pl.DataFrame,
     approved: Sequence[int],
 ) -> pl.DataFrame:
-    """R15: members of the open hold about whom this snapshot says nothing: they stay held (R14)."""
-    silent = records.filter(pl.col("presence").is_in([UNSEEN, CONFLICTING]))["erp_id"]
+    """R15: members of the open hold about whom this snapshot says nothing: they stay held (R14).
+
+    :param silent: erp_ids of the records that it says nothing of.
+    """
     theirs = base.filter(pl.col("erp_id").is_in(silent.implode()))["customer"]
     known = pl.concat([held["customer"], pl.Series("customer", approved, dtype=pl.Int64)])
     return members.filter(

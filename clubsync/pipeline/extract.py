@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -16,11 +16,14 @@ from clubsync.config import ClubConfig
 from clubsync.errors import ReadingNotUsed
 from clubsync.extract import endings
 from clubsync.extract.reader import reject_implausible
-from clubsync.model import WITHOUT_ID, Step
+from clubsync.model import MAY_BE_CUT, WITHOUT_ID, Step
 from clubsync.pipeline.runs import Runs, run_of
 from clubsync.store import snapshots
 from clubsync.store.database import Driver, queries
 from connectors.sdk.model import Reading
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import AddSnapshotRow
 
 #: ERPs that are read at a time.
 READERS = 16
@@ -52,13 +55,14 @@ def at_once(runs: Runs, steps: Sequence[Step], work: Callable[..., None], *args:
 
 def read(runs: Runs, step: Step, full: bool) -> None:
     """Read a club as it is now and store what was read."""
-    club = runs.club(step)
-    keep(runs, step, runs.reader.read(club, runs.club_no(club), full=full))
+    club, began_at = runs.club(step), clock.now()
+    keep(runs, step, runs.reader.read(club, runs.club_no(club), full=full), began_at)
 
 
-def keep(runs: Runs, step: Step, read: Reading) -> None:
+def keep(runs: Runs, step: Step, read: Reading, began_at: datetime) -> None:
     """Store a reading as a snapshot, unless it cannot be believed (R14).
 
+    :param began_at: when the reading began, by our own clock; one that was resumed began earlier.
     :raises ReadingNotUsed: it is older than what is loaded, or dated later than now (R16).
     """
     club = runs.club(step)
@@ -79,19 +83,21 @@ def keep(runs: Runs, step: Step, read: Reading) -> None:
             )
         path = snapshots.path_of(club.id, content_hash)
         _write(runs, path, customers, reading)
-        taken = _add(driver, club_no, reading, customers.height, content_hash, path, state["epoch"])
+        taken = _add(
+            driver, club_no, reading, customers.height, content_hash, path, state["epoch"], began_at
+        )
         queries().run_snapshot(
-            driver, club=club_no, run=run_of(step), snapshot=taken, read=step["read"]
+            driver, club=club_no, run=run_of(step), snapshot=taken["snapshot"], read=step["read"]
         )
         overtaken = queries().overtaken(driver, club=club_no, run=run_of(step))
-    step["snapshot"] = taken
+    step["snapshot"] = taken["snapshot"]
     loaded = state["certified_as_of"]
     if "past" not in step and loaded is not None and reading.as_of < loaded and not overtaken:
         # it is stored all the same: it fills the history
         raise _old(step, reading, loaded)
     runs.handed(step).snapshot = snapshots.Snapshot(
         club=club.id,
-        number=taken,
+        number=taken["snapshot"],
         as_of=reading.as_of,
         certified=certificate.complete,
         customers=customers,
@@ -100,6 +106,10 @@ def keep(runs: Runs, step: Step, read: Reading) -> None:
         content_hash=content_hash,
         path=path,
         epoch=state["epoch"],
+        began_at=taken["began_at"],
+        read_at=taken["read_at"],
+        consistency=taken["consistency"],
+        memberships=taken["memberships"],
     )
 
 
@@ -133,14 +143,18 @@ def _add(
     content_hash: str,
     path: str,
     epoch: int,
-) -> int:
-    """Write the row of a snapshot; its number."""
+    began_at: datetime,
+) -> AddSnapshotRow:
+    """Write the row of a snapshot; what it says of the reading."""
     certificate, file = reading.certificate, reading.file
-    return queries().add_snapshot(
+    taken = queries().add_snapshot(
         driver,
         club=club_no,
         as_of=reading.as_of,
+        began_at=min(began_at, reading.as_of) if reading.paged else began_at,
         read_at=clock.now(),
+        consistency=str(reading.consistency) if certificate.settled else MAY_BE_CUT,
+        memberships=reading.memberships.proof if reading.memberships else None,
         certified=certificate.complete,
         doubts=list(certificate.doubts),
         customers=customers,
@@ -152,6 +166,8 @@ def _add(
         column_of=json.dumps(dict(reading.column_of)),
         file=None if file is None else json.dumps(asdict(file)),
     )
+    assert taken is not None  # the row just written
+    return taken
 
 
 def _dated(step: Step, reading: Reading) -> Reading:

@@ -131,6 +131,7 @@ def _write(
         read=not step.get("again"),
     )
     step["rows_written"], step["hold"] = done.rows_written, done.hold
+    step["suspected"] = done.suspected
     # the revision proves that nobody was added or removed since they were counted
     moved = planned.plan.customers.select(
         pl.col("in_customers_group").cast(int) - pl.col("was_in").fill_null(False).cast(int)

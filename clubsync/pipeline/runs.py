@@ -19,7 +19,7 @@ from clubsync.config import ClubConfig, Config
 from clubsync.errors import SyncError, place_of
 from clubsync.extract.reader import Reader
 from clubsync.extract.schedule import next_slot, pause
-from clubsync.model import COVERED, KINDS, Decision, Origin, Step
+from clubsync.model import COVERED, Decision, Origin, Step, new_step
 from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Snapshot, Store
 from connectors.sdk.base import Connection
@@ -113,30 +113,7 @@ class Runs:
 
         :param attempt: the ERP is to be read; False: a stored snapshot is planned again.
         """
-        step = Step(
-            club=club_id,
-            name=club_id,
-            run=None,
-            snapshot=None,
-            plan=None,
-            certified=False,
-            used=True,
-            doubts=[],
-            suspected=0,
-            as_of=None,
-            read=0,
-            counts=dict.fromkeys(KINDS, 0),
-            rows_written=0,
-            findings={},
-            hold=None,
-            held=0,
-            notes=[],
-            error=None,
-            remedy=None,
-            runbook=None,
-            transient=False,
-            retry_after=None,
-        )
+        step = new_step(club_id, club_id)
 
         def begin(step: Step) -> None:
             club = self.config.club(club_id)

@@ -108,6 +108,16 @@ class RechecksRow(TypedDict):
     erp_id: str | None
     email: str | None
 
+class SuspicionsRow(TypedDict):
+    erp_id: str
+    sign: str
+    snapshot: int
+    read_at: datetime
+
+class SuspicionsOfRow(TypedDict):
+    sign: str
+    read_at: datetime
+
 class HeldCustomersRow(TypedDict):
     customer: int
     erp_id: str | None
@@ -879,6 +889,13 @@ class OldPlansRow(TypedDict):
 class RunsWithoutPlanRow(TypedDict):
     run: int
 
+class AddSnapshotRow(TypedDict):
+    snapshot: int
+    began_at: datetime | None
+    read_at: datetime
+    consistency: str
+    memberships: str | None
+
 class SnapshotRow(TypedDict):
     club: int
     snapshot: int
@@ -894,6 +911,9 @@ class SnapshotRow(TypedDict):
     columns: list[str]
     column_of: dict[str, str]
     file: dict[str, Any] | None
+    began_at: datetime | None
+    consistency: str
+    memberships: str | None
 
 class SnapshotsBetweenRow(TypedDict):
     club: int
@@ -910,6 +930,9 @@ class SnapshotsBetweenRow(TypedDict):
     columns: list[str]
     column_of: dict[str, str]
     file: dict[str, Any] | None
+    began_at: datetime | None
+    consistency: str
+    memberships: str | None
 
 class NewestSnapshotInRow(TypedDict):
     club: int
@@ -926,6 +949,9 @@ class NewestSnapshotInRow(TypedDict):
     columns: list[str]
     column_of: dict[str, str]
     file: dict[str, Any] | None
+    began_at: datetime | None
+    consistency: str
+    memberships: str | None
 
 class PlansRow(TypedDict):
     plan: int
@@ -1062,6 +1088,11 @@ class Queries(Protocol):
     def all_customers(self, driver: Driver, /, *, club: int) -> Iterator[AllCustomersRow]: ...
     def rechecks(self, driver: Driver, /, *, club: int) -> Iterator[RechecksRow]: ...
     def clear_rechecks(self, driver: Driver, /, *, club: int, upto: int) -> int: ...
+    def suspicions(self, driver: Driver, /, *, club: int) -> Iterator[SuspicionsRow]: ...
+    def suspicions_of(
+        self, driver: Driver, /, *, club: int, erp_id: str
+    ) -> Iterator[SuspicionsOfRow]: ...
+    def is_unsettled(self, driver: Driver, /, *, club: int, erp_id: str) -> bool: ...
     def held_customers(self, driver: Driver, /, *, club: int) -> Iterator[HeldCustomersRow]: ...
     def open_findings_of(
         self, driver: Driver, /, *, club: int, ids: str
@@ -1140,6 +1171,9 @@ class Queries(Protocol):
     def erase_undone(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
     def erase_rechecks(
         self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
+    ) -> int: ...
+    def erase_suspicions(
+        self, driver: Driver, /, *, club: int, ids: list[str], signs: list[str]
     ) -> int: ...
     def erase_pairs(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
     def records_naming(
@@ -1287,11 +1321,36 @@ class Queries(Protocol):
     def clear_record_index(self, driver: Driver, /, *, club: int) -> int: ...
     def start_epoch(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_customers(self, driver: Driver, /, *, club: int) -> int: ...
+    def clear_suspicions(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_records(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_changes(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_club(self, driver: Driver, /, *, club: int) -> int: ...
     # load.sql
     def make_plan_tables(self, driver: Driver, /) -> str: ...
+    def drop_suspicions(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        ids: list[str],
+        signs: list[str],
+        shown: list[str] | None,
+    ) -> int: ...
+    def add_suspicions(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        ids: list[str],
+        signs: list[str],
+        losses: list[bool],
+        snapshot: int,
+        read_at: datetime,
+    ) -> int: ...
+    def suspected_losses(self, driver: Driver, /, *, club: int) -> int: ...
+    def read_club_again(self, driver: Driver, /, *, club: int, at: datetime) -> int: ...
     def take_customer_ids(self, driver: Driver, /, *, how_many: int) -> int: ...
     def add_automatic_groups(
         self, driver: Driver, /, *, club: int, ids: list[str], names: list[str], now: datetime
@@ -1397,6 +1456,7 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, erp_id: str | None, email: str | None, why: str
     ) -> int: ...
     def recheck_records(self, driver: Driver, /, *, club: int, ids: list[str], why: str) -> int: ...
+    def drop_unsettled(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
     def end_manual_run(
         self,
         driver: Driver,
@@ -1680,7 +1740,10 @@ class Queries(Protocol):
         *,
         club: int,
         as_of: datetime,
+        began_at: datetime,
         read_at: datetime,
+        consistency: str,
+        memberships: str | None,
         certified: bool,
         doubts: list[str],
         customers: int,
@@ -1691,7 +1754,7 @@ class Queries(Protocol):
         columns: list[str],
         column_of: str,
         file: str | None,
-    ) -> int: ...
+    ) -> AddSnapshotRow: ...
     def last_certified_file(self, driver: Driver, /, *, club: int) -> dict[str, Any] | None: ...
     def overtaken(self, driver: Driver, /, *, club: int, run: int) -> bool: ...
     def snapshot(self, driver: Driver, /, *, club: int, snapshot: int) -> SnapshotRow | None: ...

@@ -21,7 +21,7 @@ import xxhash
 
 from clubsync.errors import SnapshotUnreadable
 from clubsync.model import SnapshotHead
-from connectors.sdk.model import CUSTOMER_SCHEMA, Reading
+from connectors.sdk.model import CUSTOMER_SCHEMA, Consistency, Reading
 
 if TYPE_CHECKING:
     from clubsync.store.queries import SnapshotRow
@@ -60,6 +60,7 @@ class Snapshot:
     :param number: sync.snapshot.snapshot; of two snapshots of one moment the higher was read later (R16).
     :param path: folder below the store's root.
     :param epoch: of the club's source (R1); an earlier one's ids mean other people.
+    :param began_at, read_at, consistency, memberships: see `SnapshotHead`; None: `as_of`.
     """
 
     club: str
@@ -72,6 +73,10 @@ class Snapshot:
     content_hash: str
     path: str
     epoch: int = 1
+    began_at: datetime | None = None
+    read_at: datetime | None = None
+    consistency: str = Consistency.MOMENT
+    memberships: str | None = None
 
     @property
     def head(self) -> SnapshotHead:
@@ -83,6 +88,10 @@ class Snapshot:
             rows=self.customers.height,
             content_hash=self.content_hash,
             epoch=self.epoch,
+            began_at=self.began_at or self.as_of,
+            read_at=self.read_at or self.as_of,
+            consistency=self.consistency,
+            memberships=self.memberships,
         )
 
     @property
@@ -295,6 +304,10 @@ def head_of(row: SnapshotRow) -> SnapshotHead:
         rows=row["customers"],
         content_hash=row["content_hash"],
         epoch=row["epoch"],
+        began_at=row["began_at"] or row["as_of"],
+        read_at=row["read_at"],
+        consistency=row["consistency"],
+        memberships=row["memberships"],
     )
 
 
@@ -323,4 +336,8 @@ def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
         content_hash=row["content_hash"],
         path=row["path"],
         epoch=row["epoch"],
+        began_at=row["began_at"],
+        read_at=row["read_at"],
+        consistency=row["consistency"],
+        memberships=row["memberships"],
     )

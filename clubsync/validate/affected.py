@@ -17,12 +17,15 @@ import polars as pl
 from clubsync import emails
 from clubsync.frames import Comparison, attach, compare
 from clubsync.model import (
+    ABSENT,
     BASE,
     CONFLICTING,
     FINDINGS,
     GONE,
     GROUP_LIST,
+    MISSING,
     SEEN,
+    SIGNS,
     UNSEEN,
     VANISHED,
     WITHOUT_ID,
@@ -60,6 +63,7 @@ _BASE_ROW: dict[str, Any] = {
     "auto_groups": pl.List(pl.Int64),
 }
 _GROUPS = {**GROUP_SCHEMA, "listed": pl.Boolean(), "group_id": pl.Int64()}
+_SUSPICIONS = {**SIGNS, "snapshot": pl.Int64(), "read_at": pl.Datetime("us", "UTC")}
 _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
 
 
@@ -104,15 +108,17 @@ def is_unchanged(
 
 @dataclass(frozen=True)
 class _Asked:
-    """Records and emails to look at again, whatever the row hashes say: on the list of rechecks, or held.
+    """Records and emails to look at again, whatever the row hashes say: on the list of rechecks, held, or suspected.
 
     :param rechecks: the highest number of sync.recheck.
+    :param confirmed: `SIGNS` that an earlier certified reading has shown, which had ended before this one began.
     """
 
     erp_ids: set[str]
     emails: set[str]
     rechecked: pl.Series
     rechecks: int
+    confirmed: pl.DataFrame
 
 
 def build(
@@ -135,7 +141,7 @@ def build(
     :param undone: the same, of changes that a person undid (R18).
     :param more: erp_ids to look at besides.
     """
-    known, asked = record_index.read(driver, club), _asked(driver, club)
+    known, asked = record_index.read(driver, club), _asked(driver, club, snapshot.head)
     stored = fetch(driver, queries().erp_groups, _GROUPS, club=club)
     groups, changed = groups_in_force(snapshot, stored)
     newer = _unsaid(driver, club, known, snapshot)
@@ -146,7 +152,7 @@ def build(
     else:
         seeds = {*_seeds(snapshot, seen, compared, newer, policy, changed), *asked.erp_ids, *more}
         ids, mirror, base_rows = _closure(driver, club, seeds, asked.emails, seen, known)
-    records = presented(ids, seen, mirror, snapshot, newer)
+    records = presented(ids, seen, mirror, snapshot, newer, asked.confirmed)
     basis = Basis(
         snapshot=snapshot.head,
         policy=policy,
@@ -163,8 +169,8 @@ def build(
         unknown=_unknown(asked, records) if snapshot.certified else asked.rechecked.clear(),
         record_index=known,
     )
-    decided = _decided(_base(base_rows, stored), records, keep or {}, undone or {})
-    return Affected(basis, records, decided, FINDINGS.to_frame())
+    people = _decided(_base(base_rows, stored), records, keep or {}, undone or {})
+    return Affected(basis, records, people, FINDINGS.to_frame(), asked.confirmed)
 
 
 def _shown(
@@ -227,16 +233,19 @@ def as_stored(
     )
 
 
-def _asked(driver: Driver, club: int) -> _Asked:
+def _asked(driver: Driver, club: int, head: SnapshotHead) -> _Asked:
     rechecks = list(queries().rechecks(driver, club=club))
     both = [*rechecks, *queries().held_customers(driver, club=club)]
+    suspected = fetch(driver, queries().suspicions, _SUSPICIONS, club=club)
+    earlier = (pl.col("read_at") <= head.began_at) & (pl.col("snapshot") != head.number)
     return _Asked(
-        erp_ids={r["erp_id"] for r in both if r["erp_id"]},
+        erp_ids={*(r["erp_id"] for r in both if r["erp_id"]), *suspected["erp_id"]},
         emails={r["email"] for r in both if r["email"]},
         rechecked=pl.Series(
             "erp_id", [r["erp_id"] for r in rechecks if r["erp_id"]], dtype=pl.String
         ),
         rechecks=max((r["recheck"] for r in rechecks), default=0),
+        confirmed=suspected.filter(earlier & pl.lit(head.certified)).select(SIGNS.names()),
     )
 
 
@@ -449,6 +458,7 @@ def presented(
     mirror: pl.DataFrame,
     snapshot: Snapshot,
     newer: pl.DataFrame,
+    confirmed: pl.DataFrame,
 ) -> pl.DataFrame:
     """Each record as this snapshot shows it, else as the mirror has it; and the mirror's side.
 
@@ -456,6 +466,7 @@ def presented(
     :param seen: the customers that the snapshot shows.
     :param mirror: `MIRROR`.
     :param newer: records that a newer partial snapshot has shown (R16).
+    :param confirmed: `SIGNS` that an earlier certified reading has shown (R14).
     :returns: `snapshots.KEPT`, `presence`, and the mirror's columns as `m_*` (null where it has no such record,
         `m_known` false).
     """
@@ -464,7 +475,7 @@ def presented(
     if ids is not None:
         here = here.filter(pl.col("erp_id").is_in(list(ids)))
     others = mirror.join(here, on="erp_id", how="anti").with_columns(
-        presence=_presence(snapshot, newer)
+        presence=_presence(snapshot, newer, confirmed)
     )
     parts = [here.select(*KEPT, "presence"), others.select(*KEPT, "presence")]
     known = set(others["erp_id"])
@@ -507,9 +518,11 @@ def _unreadable(mirror: pl.DataFrame) -> pl.Expr:
     return pl.col("unreadable").str.json_decode(kind)
 
 
-def _presence(snapshot: Snapshot, newer: pl.DataFrame) -> pl.Expr:
+def _presence(snapshot: Snapshot, newer: pl.DataFrame, confirmed: pl.DataFrame) -> pl.Expr:
     """How a snapshot stands to the mirror's records that it does not show."""
     erp_id = pl.col("erp_id")
+    absent = confirmed.filter(pl.col("sign") == ABSENT)["erp_id"]
+    proved = pl.lit(snapshot.head.proof.absence) | erp_id.is_in(absent.implode())
     return (
         pl.when(erp_id.is_in(list(snapshot.conflicting_ids)))
         .then(pl.lit(CONFLICTING))
@@ -517,7 +530,11 @@ def _presence(snapshot: Snapshot, newer: pl.DataFrame) -> pl.Expr:
         .then(pl.lit(UNSEEN))
         .when("gone")
         .then(pl.lit(GONE))
-        .otherwise(pl.lit(VANISHED if snapshot.certified else UNSEEN))
+        .when(not snapshot.certified)
+        .then(pl.lit(UNSEEN))
+        .when(proved)
+        .then(pl.lit(VANISHED))
+        .otherwise(pl.lit(MISSING))
     )
 
 

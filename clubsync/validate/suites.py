@@ -23,6 +23,7 @@ from clubsync.model import (
     CONFLICTING,
     FINDINGS,
     GONE,
+    MISSING,
     NO,
     UNKNOWN,
     UNSEEN,
@@ -123,7 +124,7 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         return pl.when(among).then(value)
 
     seen = records.lazy().filter(
-        ~presence.is_in([UNSEEN, VANISHED, GONE])
+        ~presence.is_in([UNSEEN, MISSING, VANISHED, GONE])
         & ((pl.col("status_access") != NO) | (presence == CONFLICTING))
     )
     # lazily: only the columns that are asked for are copied

@@ -96,8 +96,9 @@ class Api:
         )
         if reply.status in listing.empty_statuses or reply.status == 416:
             return ListPage([], reply, _range_total(reply), self._base + path)
-        records = _records(reply.value, listing, setting)
-        return ListPage(records, reply, _total(reply, listing, setting), self._base + path)
+        omits = self._settings.omits_empty
+        records = _records(reply.value, listing, setting, omits)
+        return ListPage(records, reply, _total(reply, listing, setting, omits), self._base + path)
 
     def below_base(
         self, page: ListPage, address: str, setting: str
@@ -123,9 +124,11 @@ def _as_parameter(value: Any) -> Any:
     return ("true" if value else "false") if isinstance(value, bool) else value
 
 
-def _records(response: Any, listing: Listing, setting: str) -> list[Any]:
+def _records(response: Any, listing: Listing, setting: str, omits_empty: bool) -> list[Any]:
     found = getter(listing.records)(response)
-    if found is None and listing.null_is_empty:
+    if (found is None and listing.null_is_empty) or (
+        found in (MISSING, None) and omits_empty and isinstance(response, dict)
+    ):
         return []
     if not isinstance(found, list):
         place = listing.records or "the top"
@@ -139,7 +142,8 @@ def _records(response: Any, listing: Listing, setting: str) -> list[Any]:
     return found
 
 
-def _total(reply: Reply[Any], listing: Listing, setting: str) -> int | None:
+def _total(reply: Reply[Any], listing: Listing, setting: str, omits_empty: bool) -> int | None:
+    """The total; None: the response has none, as an empty page where the ERP omits what is empty."""
     if listing.total_header is not None:
         value: Any = reply.headers.get(listing.total_header)
         where = f"{setting}.total_header"
@@ -148,6 +152,8 @@ def _total(reply: Reply[Any], listing: Listing, setting: str) -> int | None:
         value = text(getter(listing.total)(reply.value), where)
     else:
         return _range_total(reply)
+    if value is None and omits_empty:
+        return None
     if value is None or not value.strip().isdecimal():
         raise ContractChanged(
             "The response does not state a total where the settings say that it does.",

@@ -23,6 +23,7 @@ from connectors.rest.settings import (
     NextUrl,
     RestSettings,
 )
+from connectors.sdk import model
 from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.errors import ContractChanged, SettingsWrong
@@ -106,9 +107,9 @@ class RestConnector(Connector[RestSettings]):
         groups = settings.groups
         listed = self._known(api, groups.known) if groups and groups.known else None
         memberships = Memberships(groups.held) if groups else None
-        joined = None
+        joined, proof = None, None
         if groups and memberships and groups.held.list is not None:
-            joined = self._joined(api, groups.held, memberships)
+            joined, proof = self._joined(api, groups.held, memberships)
         changes = settings.customers.changes
         asked = since - changes.earlier if changes and since else None
         more = {changes.param: _formatted(asked, changes.format)} if changes and asked else None
@@ -136,6 +137,7 @@ class RestConnector(Connector[RestSettings]):
             column_of=self._column_of(),
             decided_by=self._decided_by(),
             since=asked,
+            memberships=proof,
         )
 
     def _known(self, api: Api, known: GroupList) -> pl.DataFrame:
@@ -169,13 +171,16 @@ class RestConnector(Connector[RestSettings]):
         name = cell(getter(known.name)(row))
         return {"id": key, "name": key if name in (None, "", NOT_TEXT) else name, "active": active}
 
-    def _joined(self, api: Api, held: Held, memberships: Memberships) -> Spans:
-        """The list of memberships, by customer."""
+    def _joined(
+        self, api: Api, held: Held, memberships: Memberships
+    ) -> tuple[Spans, model.Memberships]:
+        """The list of memberships, by customer, and what it proves."""
         assert held.list is not None
         assert held.customer is not None
         take = getter(held.customer)
         out: Spans = {}
-        for row in self._whole(api, held.list, HELD):
+        rows, proof = walk_of(api, held.list, HELD, key=held.row_id).joined(held.list.path)
+        for row in rows:
             customer = text(take(row), "groups.held.customer")
             if not customer:
                 raise ContractChanged(
@@ -184,10 +189,10 @@ class RestConnector(Connector[RestSettings]):
                     remedy="Correct settings: groups.held.customer.",
                 )
             out.setdefault(customer.strip(), []).extend(memberships.spans([row]))
-        return out
+        return out, proof
 
     def _whole(self, api: Api, listing: Listing, setting: str) -> list[Any]:
-        """All rows of a list that customers are joined with.
+        """All rows of the list of groups.
 
         :raises ErpUnreachable: it cannot be proved to be complete.
         """
@@ -339,6 +344,7 @@ def needed_paths(settings: RestSettings) -> list[str]:
         held = groups.held
         found += [held.at, held.customer, held.id, held.name, held.from_, held.until]
         found += [held.ended.at] if held.ended else []
+        found += [held.row_id] if held.list is not None else []
         if groups.known is not None:
             found += [groups.known.id, groups.known.name, groups.known.active]
     for one in settings.listings():

@@ -3,20 +3,21 @@
 What a walk through the pages proves is the same for all connectors: `connectors.sdk.paging`. What is special to
 each kind:
 
-- **page number**, **offset**, **Range** go by position: they need a total, unless everything is on one page.
+- **page number**, **offset**, **Range** go by position: they need a total, or state the last page (`more`, `last`),
+  unless everything is on one page.
 - **cursor**, **Link**, **next address**: a page names the next one.
 - **keyset**: the next page lies behind the last row's key, and an empty page is the end.
 - **no paging**: there is one response.
 
 A total may count fewer rows than the list has (the active ones). It is therefore the end of a list that is
 requested by number only if the page that reaches it is shorter than others were; otherwise one more page is
-requested.
+requested, which may fail, as where an ERP answers 404 behind the end.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -139,7 +140,7 @@ class _Sized:
         return not page.records or (page.total is not None and rows >= page.total and shorter)
 
     def states_end(self, page: ListPage) -> bool:
-        return True
+        return self.more is not None
 
     def names_next(self, page: ListPage) -> bool:
         return False
@@ -178,6 +179,9 @@ class _Numbered(_Sized):
             return None
         self._number += 1
         return self._request()
+
+    def states_end(self, page: ListPage) -> bool:
+        return self._paging.last is not None or super().states_end(page)
 
 
 class _Offset(_Sized):
@@ -224,6 +228,9 @@ class _Keyset(_Sized):
             )
         self._last = keys[-1] if keys else self._last
         return PageRequest((*self.size, (self._paging.param, self._last)))
+
+    def states_end(self, page: ListPage) -> bool:
+        return True  # an empty page, or a shorter one
 
     def ids(self, page: ListPage) -> list[int] | None:
         if not self._is_id:
@@ -410,6 +417,13 @@ def walk_of(
     return Walk(fetch, pager.first(), api.limits, order=pager.order, progress=progress, probe=probe)
 
 
-def _identities(records: list[Any], key: str | None) -> set[Hashable]:
-    take = getter(key or "@")
-    return {msgspec.json.encode(None if (k := take(r)) is MISSING else k) for r in records}
+def _identities(records: list[Any], key: str | None) -> Collection[Hashable]:
+    """The rows' own ids, of rows without one the whole row; rows that are the same on one page count once."""
+    if key is None:
+        return {msgspec.json.encode(record) for record in records}
+    take = getter(key)
+    ids = (take(record) for record in records)
+    return [
+        msgspec.json.encode(record if key in (MISSING, None) else key)
+        for record, key in zip(records, ids, strict=True)
+    ]

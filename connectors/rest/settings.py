@@ -398,6 +398,8 @@ class Held(Settings):
     :param from_: `from:` in YAML, path of the first day; `until`: of the last one.
     :param until_included: whether the last day itself still counts.
     :param ended: a condition for memberships that have ended, whatever the days say.
+    :param row: path of a membership's own id in the second list, by which a row that comes twice is recognised;
+        rows without it are compared whole. Default: `id`, unless that is the group's or the customer's.
     """
 
     at: Path | None = None
@@ -409,6 +411,12 @@ class Held(Settings):
     until: Path | None = None
     until_included: bool = True
     ended: Condition | None = None
+    row: Path | None = None
+
+    @property
+    def row_id(self) -> str | None:
+        """Path of a membership's own id; None: rows are compared whole."""
+        return self.row or (None if "id" in (self.id, self.customer) else "id")
 
     @model_validator(mode="after")
     def _has_one_place(self) -> Held:

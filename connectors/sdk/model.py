@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import polars as pl
@@ -85,6 +86,18 @@ GROUP_SCHEMA = pl.Schema({"id": pl.String, "name": pl.String, "active": pl.Boole
 ONLY_CHANGES = "Only what changed since"
 
 
+class Consistency(StrEnum):
+    """What the rows of a list that was read have in common (R14: a walk is not a moment)."""
+
+    #: they show the list as it was at one moment: a file, or a single page.
+    MOMENT = "moment"
+    #: pages by ascending id: rows that come and go meanwhile hide no other row.
+    BY_ID = "by id"
+    #: pages by position, or by a cursor that may hide one: one row that leaves and one that arrives between two
+    #: pages may hide a third.
+    BY_POSITION = "by position"
+
+
 @dataclass(frozen=True)
 class Certificate:
     """What proves that a reading is complete (R14).
@@ -134,6 +147,33 @@ class File:
 
 
 @dataclass(frozen=True)
+class Memberships:
+    """A list of their own that the customers' groups were read from.
+
+    :param consistency: of that list.
+    :param doubts: why it may be incomplete; empty: it is complete.
+    """
+
+    consistency: Consistency
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def proof(self) -> str:
+        """Its consistency as a word; `incomplete` where there are doubts."""
+        return "incomplete" if self.doubts else str(self.consistency)
+
+    @classmethod
+    def together(cls, lists: Sequence[Memberships]) -> Memberships:
+        """What several lists, one for each page of customers, prove: as little as the weakest of them."""
+        weakest = max(
+            (one.consistency for one in lists),
+            key=list(Consistency).index,
+            default=Consistency.MOMENT,
+        )
+        return cls(weakest, tuple(dict.fromkeys(doubt for one in lists for doubt in one.doubts)))
+
+
+@dataclass(frozen=True)
 class Reading:
     """One club's customers and groups at one moment, as its ERP states them.
 
@@ -150,6 +190,9 @@ class Reading:
     :param file: what the customers were read from; None: no file.
     :param without_id: `CUSTOMER_SCHEMA` and `row`, the number of the row: rows without an id, where others have one
         (finding ID_MISSING); they are not in `customers`. None: there are none.
+    :param consistency: of the list of customers.
+    :param memberships: the list of their own that groups were read from; None: they stand in the customers' rows.
+    :param paged: whether it was read from an ERP that answers now; False: from files, written at `as_of`.
     """
 
     customers: pl.DataFrame
@@ -164,6 +207,9 @@ class Reading:
     notes: tuple[str, ...] = ()
     file: File | None = None
     without_id: pl.DataFrame | None = None
+    consistency: Consistency = Consistency.MOMENT
+    memberships: Memberships | None = None
+    paged: bool = False
 
 
 def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
@@ -380,6 +426,8 @@ def assemble(
     numbers: pl.Series | None = None,
     file: File | None = None,
     notes: Sequence[str] = (),
+    consistency: Consistency = Consistency.MOMENT,
+    memberships: Memberships | None = None,
 ) -> Reading:
     """Merge repeated ids and write the certificate, by the same rules for every connector (R14).
 
@@ -392,8 +440,9 @@ def assemble(
     :param doubts: what the connector itself could not prove (last page not seen, a page twice, …).
     :param since: only what changed since then was read: whoever is missing has not changed.
     :param numbers: the number by which a person finds each row; None: they are counted from 1.
+    :param consistency, memberships: see `Reading`.
     """
-    why = list(doubts)
+    why = [*doubts, *(memberships.doubts if memberships else ())]
     if since is not None:
         why.append(message(f"{ONLY_CHANGES} {since:%Y-%m-%d %H:%M} UTC was read."))
     rows = customers.height
@@ -427,6 +476,9 @@ def assemble(
         notes=tuple(notes),
         without_id=without_id,
         file=file,
+        consistency=consistency,
+        memberships=memberships,
+        paged=paged,
     )
 
 

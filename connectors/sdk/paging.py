@@ -11,14 +11,18 @@ position to a `Page`. The rules are the same for all:
   what came before is kept. Before the first complete page it is an error.
 - **empty page**: in the middle of a list it is not the end; `MAX_EMPTY_PAGES` in a row end the walk.
 - **limit**: `http.max_pages` pages end the walk.
-- **total**: it has to stay the same on all pages, and to equal the rows (`Walk.whole`, `model.assemble`).
-- **no total**: pages by position (page number, offset, Range) then prove nothing beyond a single page: one row
-  that leaves moves another across a boundary that was already passed.
+- **total**: it has to stay the same on all pages, and to equal the rows (`Walk.joined`, `model.assemble`). A page
+  behind the last row that it counts may fail, or state none: the list has ended.
+- **no total**: pages by position (page number, offset, Range) then have to state the last one, by a flag or by the
+  number of pages.
+- **walk**: pages by position, or by a cursor that may hide one, are no moment, whatever the total says: one row
+  that leaves moves another across a boundary that was already passed (`Walk.consistency`). What such a list lacks is
+  only suspected until a second reading lacks it too.
 - **end**: without a total, a page that names no next one is the last one if the response states that, if an
   earlier page named a next one, or if a request for a single row (`probe`) shows that the ERP names one when
   there is more.
 - **single response**: a round number of rows looks like a limit.
-- **id twice**: rows moved (`Walk.whole`, `model.assemble`).
+- **id twice**: rows moved (`Walk.joined`, `model.assemble`).
 
 Every walk that ends early, and every rule that is broken, is a doubt; a reading with a doubt is not certified.
 Whether a list without paging has a limit, and whether a total counts the rows of the list, is what a connector
@@ -37,7 +41,8 @@ import polars as pl
 
 from connectors.sdk.errors import ConnectorError, ContractChanged, ErpUnreachable
 from connectors.sdk.http import HttpLimits
-from connectors.sdk.model import Reading, assemble
+from connectors.sdk.messages import message
+from connectors.sdk.model import Consistency, Memberships, Reading, assemble
 
 T = TypeVar("T")
 At = TypeVar("At", bound=Hashable)
@@ -63,17 +68,6 @@ class Order(StrEnum):
     CURSOR = "cursor"
     #: behind the last row's key.
     KEY = "key"
-
-
-class Consistency(StrEnum):
-    """What the rows of a finished walk have in common."""
-
-    #: all of them were on one page: they show the list as it was at one moment.
-    MOMENT = "moment"
-    #: by ascending id: rows that come and go meanwhile move no other row.
-    BY_ID = "by id"
-    #: one row that leaves and one that arrives between two pages may hide a third one.
-    BY_POSITION = "by position"
 
 
 @dataclass(frozen=True)
@@ -171,12 +165,24 @@ class Walk(Generic[T, At]):
         return [row for rows in self for row in rows]
 
     def whole(self, path: str, *, remedy: str | None = None) -> list[T]:
-        """The rows of a list that customers are joined with, which has to be complete.
-
-        Half of the memberships would take groups away from the other half of the customers.
+        """The rows of a list that has to be complete, such as that of the groups.
 
         :param path: where the ERP has the list, for the message.
         :raises ErpUnreachable: it cannot be proved to be complete.
+        """
+        rows, found = self.joined(path)
+        if found.doubts:
+            raise ErpUnreachable(found.doubts[0], remedy=remedy)
+        return rows
+
+    def joined(self, path: str) -> tuple[list[T], Memberships]:
+        """The rows of a list that customers are joined with, and what it proves.
+
+        What is on it is true; of what is missing from it only a complete list that shows one moment, or was read
+        by id, says anything (R14).
+
+        :param path: where the ERP has the list, for the message.
+        :raises ConnectorError: its first page could not be read.
         """
         rows = self.all_rows()
         doubts = list(self.doubts)
@@ -186,11 +192,10 @@ class Walk(Generic[T, At]):
             )
         if self.repeated:
             doubts.append(f"Rows moved while they were read: {self.repeated} came more than once.")
-        if doubts:
-            raise ErpUnreachable(
-                f"The list at {path} could not be read completely: {doubts[0]}", remedy=remedy
-            )
-        return rows
+        told = (
+            message(f"The list at {path} could not be read completely: {doubt}") for doubt in doubts
+        )
+        return rows, Memberships(self.consistency, tuple(told))
 
     def reading(
         self,
@@ -202,6 +207,7 @@ class Walk(Generic[T, At]):
         columns: Sequence[str] = (),
         decided_by: Sequence[str] = (),
         since: datetime | None = None,
+        memberships: Memberships | None = None,
     ) -> Reading:
         """The reading of a list of customers.
 
@@ -209,6 +215,7 @@ class Walk(Generic[T, At]):
         :param column_of: canonical field -> the ERP's own name, in the ERP's order.
         :param columns: more of the ERP's own names, before those.
         :param since: of a walk through changes only.
+        :param memberships: the list of their own that groups were read from.
         :raises ContractChanged: no customer has an id that can be read.
         """
         # of what changed, a single odd record may be all
@@ -227,6 +234,8 @@ class Walk(Generic[T, At]):
             column_of=column_of,
             decided_by=decided_by,
             since=since,
+            consistency=self.consistency,
+            memberships=memberships,
         )
 
     # the rules
@@ -240,6 +249,8 @@ class Walk(Generic[T, At]):
         except ConnectorError as error:
             if not self._responses:
                 raise
+            if self.rows == self.total:
+                return None
             self.doubts.append(f"Page {self._responses + 1} could not be read: {error.what}")
             return None
         self._responses += 1
@@ -252,7 +263,7 @@ class Walk(Generic[T, At]):
         self._known |= distinct
         self.rows += len(page.rows)
         self._empty = 0 if page.rows else self._empty + 1
-        self._note_total(page.total)
+        self._note_total(page)
         return page
 
     def _check_keys(self, page: Page[T, At]) -> None:
@@ -269,9 +280,11 @@ class Walk(Generic[T, At]):
             raise _not_requested()
         self._last_key = keys[-1]
 
-    def _note_total(self, total: int | None) -> None:
+    def _note_total(self, page: Page[T, At]) -> None:
+        total = page.total
         if total is None:
-            self._without_total = True
+            if page.rows or self.total is None:
+                self._without_total = True
             return
         if self.total is not None and total != self.total:
             self.doubts.append(
@@ -305,13 +318,14 @@ class Walk(Generic[T, At]):
         """What the last page proves; whether the total equals the rows is checked with the rows."""
         if not self._without_total:
             return
-        if self._order is Order.POSITION and self.pages > 1:
-            self.doubts.append(
-                "The ERP states no total, so a row that moved from one page to another would go unnoticed."
-            )
         if page.end_stated:
             return
-        if self._order is Order.SINGLE:
+        if self._order is Order.POSITION:
+            if self.pages > 1:
+                self.doubts.append(
+                    "The ERP states neither a total nor which page is the last, so pages may be missing."
+                )
+        elif self._order is Order.SINGLE:
             if len(page.rows) in ROUND_NUMBERS:
                 self.doubts.append(
                     f"The ERP returned exactly {len(page.rows)} rows, which looks like a limit."

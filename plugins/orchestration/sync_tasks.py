@@ -305,27 +305,12 @@ def _flat(loaded: Loaded) -> Iterator[Step]:
 
 def _lost(club: str, name: str) -> Step:
     """The step of a club whose batch was interrupted."""
-    return Step(
-        club=club,
-        name=name,
-        run=None,
-        snapshot=None,
-        plan=None,
-        certified=False,
-        used=False,
-        doubts=[],
-        suspected=0,
-        as_of=None,
-        read=0,
-        counts={},
-        rows_written=0,
-        findings={},
-        hold=None,
-        held=0,
-        notes=[],
-        error=message("The task that synced this club was interrupted; its log says why."),
-        remedy=message("No action needed unless it persists: the club is retried automatically."),
-        runbook="base-unreachable",
-        transient=True,
-        retry_after=None,
+    from clubsync.model import new_step
+
+    step = new_step(club, name)
+    step["error"] = message("The task that synced this club was interrupted; its log says why.")
+    step["remedy"] = message(
+        "No action needed unless it persists: the club is retried automatically."
     )
+    step["runbook"], step["transient"], step["used"] = "base-unreachable", True, False
+    return step

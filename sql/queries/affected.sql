@@ -68,6 +68,23 @@ where club = :club;
 delete from sync.recheck
 where club = :club and recheck <= :upto;
 
+-- name: suspicions(club)
+-- What earlier certified walks have shown and not proved (R14).
+select erp_id, sign, snapshot, read_at from sync.suspicion
+where club = :club;
+
+-- name: suspicions_of(club, erp_id)
+select sign, read_at from sync.suspicion
+where club = :club and erp_id = :erp_id
+order by sign;
+
+-- name: is_unsettled(club, erp_id)$
+-- Whether the last load left the record to a later snapshot.
+select exists(
+    select 1 from sync.recheck
+    where club = :club and erp_id = :erp_id and why = 'left unsettled'
+);
+
 -- name: held_customers(club)
 select m.customer, c.erp_id, c.email
 from sync.hold as h

@@ -62,6 +62,10 @@ where club = :club and customer = any(:customers::bigint[]);
 delete from sync.recheck
 where club = :club and (erp_id = any(:ids::text[]) or email = any(:emails::text[]));
 
+-- name: erase_suspicions(club, ids, signs)!
+delete from sync.suspicion
+where club = :club and (erp_id = any(:ids::text[]) or sign = any(:signs::text[]));
+
 -- name: erase_pairs(club, ids)!
 with similar_keys as (
     delete from sync.similar_key

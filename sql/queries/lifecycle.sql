@@ -90,6 +90,10 @@ where club = :club;
 delete from base.customer
 where club = :club;
 
+-- name: clear_suspicions(club)!
+delete from sync.suspicion
+where club = :club;
+
 -- name: purge_records(club)!
 with similar_keys as (
     delete from sync.similar_key

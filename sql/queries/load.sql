@@ -21,6 +21,37 @@ create temp table if not exists plan_finding (
 
 grant all on plan_customer, plan_record, plan_finding to clubsync_club;
 
+-- name: drop_suspicions(club, ids, signs, shown)!
+-- Suspicions that a snapshot has settled, all but the given ones; shown: only of these records.
+delete from sync.suspicion as s
+where
+    s.club = :club
+    and (:shown::text[] is null or s.erp_id = any(:shown::text[]))
+    and not exists (
+        select 1 from unnest(:ids::text[], :signs::text[]) as g (erp_id, sign)
+        where g.erp_id = s.erp_id and g.sign = s.sign
+    );
+
+-- name: add_suspicions(club, ids, signs, losses, snapshot, read_at)$
+-- Those that are known stay as the first reading found them.
+with added as (
+    insert into sync.suspicion (club, erp_id, sign, loss, snapshot, read_at)
+    select :club, g.erp_id, g.sign, g.loss, :snapshot, :read_at
+    from unnest(:ids::text[], :signs::text[], :losses::boolean[]) as g (erp_id, sign, loss)
+    on conflict (club, erp_id, sign) do nothing
+    returning 1
+)
+
+select count(*) from added;
+
+-- name: suspected_losses(club)$
+select count(distinct erp_id) from sync.suspicion
+where club = :club and loss;
+
+-- name: read_club_again(club, at)!
+update sync.club_state set next_read_at = :at
+where club = :club;
+
 -- name: take_customer_ids(how_many)$
 select base.take_customer_ids(:how_many);
 

@@ -90,6 +90,11 @@ where not exists (
     where r.club = :club and r.erp_id = i.erp_id and r.email is null and r.why = :why::text
 );
 
+-- name: drop_unsettled(club, ids)!
+-- Records that a load has spoken of do not wait any more, unless it leaves them again.
+delete from sync.recheck
+where club = :club and erp_id = any(:ids::text[]) and why = 'left unsettled';
+
 -- name: end_manual_run(club, run, at, counts, rows_written)!
 update sync.run set finished_at = :at, state = 'done', counts = :counts, rows_written = :rows_written
 where club = :club and run = :run;

@@ -23,16 +23,19 @@ where club = :club and run = :run;
 update sync.run set snapshot = :snapshot, read = :read
 where club = :club and run = :run;
 
--- name: add_snapshot(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of, file)$
--- null: file
+-- name: add_snapshot(club, as_of, began_at, read_at, consistency, memberships, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of, file)^
+-- null: file, memberships
 insert into sync.snapshot
-(club, as_of, read_at, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of, file)
+(
+    club, as_of, began_at, read_at, consistency, memberships, certified, doubts, customers, rows_read, content_hash,
+    path, epoch, columns, column_of, file
+)
 values
 (
-    :club, :as_of, :read_at, :certified, :doubts, :customers, :rows_read, :content_hash, :path, :epoch, :columns,
-    :column_of, :file
+    :club, :as_of, :began_at, :read_at, :consistency, :memberships, :certified, :doubts, :customers, :rows_read,
+    :content_hash, :path, :epoch, :columns, :column_of, :file
 )
-returning snapshot;
+returning snapshot, began_at, read_at, consistency, memberships;
 
 -- name: last_certified_file(club)$
 -- What is known of the file of the snapshot that is loaded; null: it was not read from a file.

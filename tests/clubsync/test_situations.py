@@ -15,6 +15,7 @@ import pytest
 from clubsync.diff import merges, situations
 from clubsync.model import Situation
 from clubsync.store.snapshots import Snapshot
+from connectors.sdk.model import Consistency
 from tests.support.memory import Memory
 from tests.support.words import Record
 
@@ -42,6 +43,10 @@ class Example(NamedTuple):
 
 def conflicting(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, conflicting_ids=("1",))
+
+
+def walked(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, consistency=Consistency.BY_POSITION)
 
 
 def somebody_else(snapshot: Snapshot) -> Snapshot:
@@ -87,6 +92,7 @@ WITH_PHONE = replace(ANN, phone="+33600000001")
 #: An example of each, in which record 1 is in it.
 EXAMPLES = {
     Situation.UNSEEN: Example({"1": ANN, "2": BEN}, {"2": BEN}, certified=False),
+    Situation.SUSPECTED: Example({"1": ANN, "2": BEN}, {"2": BEN}, reading=walked),
     Situation.CONFLICTING: Example({"1": ANN}, {}, reading=conflicting),
     # it wants the email that 2 keeps, which is on a page that was lost
     Situation.UNSETTLED: Example({"1": ANN, "2": BEN}, {"1": BEN}, certified=False),

@@ -17,10 +17,9 @@ from connectors.rest.paging import walk_of
 from connectors.sdk.base import Club, Connection, Connector, Settings
 from connectors.sdk.errors import ConnectorError, ContractChanged, ErpUnreachable
 from connectors.sdk.http import Http, HttpLimits
-from connectors.sdk.model import Reading, customers_frame, groups_frame
+from connectors.sdk.model import Consistency, Reading, customers_frame, groups_frame
 from connectors.sdk.paging import (
     MAX_EMPTY_PAGES,
-    Consistency,
     Order,
     Page,
     Walk,
@@ -99,7 +98,7 @@ class PlainConnector(Connector[PlainSettings]):
                 following = offset + len(rows) if rows else None
             else:
                 following = next_offset(offset, len(rows), total)
-            return Page(rows, ids(found), following, total)
+            return Page(rows, ids(found), following, total, end_stated=False)
 
         return fetch
 
@@ -373,21 +372,41 @@ def test_a_total_that_is_not_the_number_of_rows(reader: Reader, order: str) -> N
     assert "total of 4" in doubt
 
 
-def test_pages_by_position_without_a_total_prove_nothing(reader: Reader) -> None:
-    """One who leaves moves another across a boundary that was already passed."""
+def test_r14_pages_by_position_without_a_total_have_to_state_the_last(reader: Reader) -> None:
     assert reader.doubts("position", page(1, 2), page(3), page()) == (
-        "The ERP states no total, so a row that moved from one page to another would go unnoticed.",
+        "The ERP states neither a total nor which page is the last, so pages may be missing.",
     )
 
 
-def test_a_page_without_a_total_is_a_list_without_one(reader: Reader) -> None:
+def test_r14_pages_by_position_that_state_the_last_need_no_total() -> None:
+    """A flag, or the number of pages; who was hidden between two of them is only suspected (`consistency`)."""
+    pages = {0: Page([1, 2], [1, 2], 2), 2: Page([3], [3], None, end_stated=True)}
+    walk = Walk(pages.__getitem__, 0, HttpLimits(), order=Order.POSITION)
+    assert walk.all_rows() == [1, 2, 3]
+    assert walk.doubts == []
+    assert walk.consistency == Consistency.BY_POSITION
+
+
+@pytest.mark.parametrize("order", ["position", "cursor"])
+def test_r14_a_page_behind_the_total_may_fail(reader: Reader, order: str) -> None:
+    """A number of rows that is a multiple of the page size: an ERP may answer 404 behind the end."""
+    pages = page(1, 2, next="a", total=4), page(3, 4, next="b", total=4), 500
+    assert reader.doubts(order, *pages) == ()
+    pages = page(1, 2, next="a", total=5), page(3, 4, next="b", total=5), 500
+    assert reader.doubts(order, *pages)
+
+
+def test_a_page_of_rows_without_a_total_is_a_list_without_one(reader: Reader) -> None:
     """However many of the others have one."""
-    if reader.kind == "plain":
-        pages: tuple[Any, ...] = (page(1, 2, total=4), page(3), page())
-    else:
-        # by settings a response without the total that they name is an error; an empty status has none
-        pages = (page(1, 2, total=4), page(3, 4, total=4), 404)
-    assert any("states no total" in doubt for doubt in reader.doubts("position", *pages))
+    pages = (page(1, 2, total=4), page(3), page())
+    assert any("neither a total" in doubt for doubt in reader.doubts("position", *pages))
+
+
+def test_an_empty_page_needs_no_total(reader: Reader) -> None:
+    """An ERP that leaves out what is empty leaves out the total of its last page, and the list."""
+    assert reader.doubts("position", page(1, 2, total=4), page(3, 4, total=4), 404) == ()
+    if reader.kind == "rest":
+        assert reader.doubts("position", page(1, 2, total=4), page(3, 4, total=4), {}) == ()
 
 
 def test_a_single_page_by_position_needs_no_total(reader: Reader) -> None:

@@ -131,7 +131,10 @@ def test_r14_changes_flow_and_absence_waits(studio: Studio) -> None:
     assert "3" in inside
 
     night = studio.sync(minutes=24 * 60)
-    assert (night["certified"], night["read"]) == (True, 30)
+    assert (night["certified"], night["read"], night["suspected"]) == (True, 30, 1)
+    assert "3" in studio.inside()
+    again = studio.sync()  # everything: a suspicion is settled by nothing less
+    assert (again["certified"], again["read"], again["suspected"]) == (True, 30, 0)
     assert "3" not in studio.inside()
 
 
@@ -180,6 +183,7 @@ def test_r14_everything_is_read_when_a_person_asks_for_it(studio: Studio) -> Non
     """`clubsync sync --full`."""
     studio.sync()
     del studio.clients[5]
+    assert studio.sync(full=True)["suspected"] == 1
     assert studio.sync(full=True)["certified"]
     assert "5" not in studio.inside()
     assert len(studio.inside()) == 29

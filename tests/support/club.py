@@ -7,7 +7,7 @@ PostgreSQL and snapshot store are the ones that run in production.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,9 @@ from clubsync.validate import affected
 from connectors import registry
 from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.errors import ConnectorError
+from connectors.sdk.http import HttpLimits
 from connectors.sdk.model import Certificate, Reading, assemble, customers_frame, groups_frame
+from connectors.sdk.paging import Order, Page, Walk, next_offset
 
 ERP_NAME = "memory"
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -44,6 +46,14 @@ class Erp:
         self.fault: ConnectorError | None = None
         self.certified = True
         self.as_of = START
+        #: read in pages of so many records, in the order in which they stand here; None: all at once.
+        self.page_size: int | None = None
+        #: pages by ascending id, not by position.
+        self.by_id = False
+        #: called before each page but the first: whoever edits the ERP while it is read.
+        self.between: Callable[[], None] = lambda: None
+        #: the memberships where they are a list of their own: (id, customer, group), read in pages first.
+        self.memberships: list[tuple[str, str, str]] | None = None
         #: who changed of late, of an ERP that can be asked for changes only; None: it cannot.
         self.changed: set[str] | None = None
 
@@ -76,6 +86,8 @@ class Erp:
     def reading(self, since: datetime | None = None) -> Reading:
         """What a connector returns now; records in `lost` are on a page that did not come."""
         since = None if self.changed is None else since
+        if self.page_size is not None:
+            return self._walked(self.page_size)
         shown = [
             {**r, "groups": [_span(g) for g in r.get("groups", ())]}
             for r in self.records.values()
@@ -103,6 +115,54 @@ class Erp:
             as_of=read.as_of,
             conflicting_ids=tuple(sorted(self.conflicting)),
         )
+
+    def _walked(self, size: int) -> Reading:
+        """A reading in pages, while the ERP is edited."""
+        memberships = None
+        if self.memberships is not None:
+            joined, memberships = self._walk(lambda: list(self.memberships or []), size).joined(
+                "/m"
+            )
+            for record in self.records.values():
+                held = [group for _, customer, group in joined if customer == record["erp_id"]]
+                record["groups"] = held
+        walk = self._walk(lambda: [(r["erp_id"], r) for r in self.records.values()], size)
+        shown = [
+            {**r, "groups": [_span(g) for g in r.get("groups", ())]} for _, r in walk.all_rows()
+        ]
+        return walk.reading(
+            customers_frame(shown),
+            groups_frame(list(self.groups.values())),
+            as_of=self.as_of,
+            column_of={"erp_id": "Id", "email": "E-mail"},
+            memberships=memberships,
+        )
+
+    def _walk(self, rows: Callable[[], list[Any]], size: int) -> Walk[Any, int]:
+        """A walk through rows that begin with their ids."""
+        pages = itertools.count()
+
+        def by_position(offset: int) -> Page[Any, int]:
+            if next(pages):
+                self.between()
+            there = rows()
+            page = [(row[0], dict(row[1])) if isinstance(row[1], dict) else row for row in there]
+            page = page[offset : offset + size]
+            following = next_offset(offset, len(page), len(there))
+            return Page(page, [row[0] for row in page], following, len(there))
+
+        def by_id(after: int) -> Page[Any, int]:
+            if next(pages):
+                self.between()
+            there = sorted(rows(), key=lambda row: int(row[0]))
+            page = [row for row in there if int(row[0]) > after][:size]
+            keys = [int(row[0]) for row in page]
+            following = keys[-1] if len(page) == size else None
+            return Page([(r[0], dict(r[1])) for r in page], keys, following, keys=keys)
+
+        if self.by_id:
+            return Walk(by_id, 0, HttpLimits(), order=Order.KEY)
+        return Walk(by_position, 0, HttpLimits(), order=Order.POSITION)
 
 
 def _span(group: str | tuple[Any, ...]) -> dict[str, Any]:
@@ -335,7 +395,7 @@ class Club:
             whole = affected.build(driver, self.number, snapshot, rules, state, everything=True)
         evaluated = facts.evaluate(whole.records, whole.basis.groups, rules)
         found = suites.findings({self.id: (evaluated, rules)})[self.id]
-        plan = diff.plan(evaluated, found, whole.base, certified=snapshot.certified)
+        plan = diff.plan(evaluated, found, whole.base, snapshot.head.proof, whole.confirmed)
         return {kind: n for kind, n in plan.counts().items() if n}
 
     # --- what people do by hand ---------------------------------------------------------------

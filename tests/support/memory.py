@@ -11,7 +11,7 @@ import polars as pl
 
 from clubsync.diff import plan, situations
 from clubsync.load.records import spans_as_json
-from clubsync.model import BASE, FINDINGS, VANISHED, Plan, Policy
+from clubsync.model import BASE, FINDINGS, SIGNS, VANISHED, Plan, Policy
 from clubsync.store import record_index
 from clubsync.store.snapshots import Snapshot, prepare
 from clubsync.validate import affected, facts
@@ -91,12 +91,12 @@ class Memory:
     def plan(self, snapshot: Snapshot, today: date) -> Plan:
         """What has to change for this snapshot."""
         evaluated, base = self.evaluated(snapshot, today), self.frame()
-        return plan(evaluated, FINDINGS.to_frame(), base, certified=snapshot.certified)
+        return plan(evaluated, FINDINGS.to_frame(), base, snapshot.head.proof)
 
     def situations(self, snapshot: Snapshot, today: date) -> dict[str, str]:
         """ERP id -> situation, as a plan for this snapshot finds them."""
         evaluated, base = self.evaluated(snapshot, today), self.frame()
-        records = situations.resolve(evaluated, base, certified=snapshot.certified).records
+        records = situations.resolve(evaluated, base, snapshot.head.proof).records
         return dict(records.select("erp_id", "situation").iter_rows())
 
     def frame(self) -> pl.DataFrame:
@@ -113,7 +113,9 @@ class Memory:
         mirror = pl.DataFrame(list(self.mirror.values()), schema=affected.MIRROR)
         ids = pl.concat([snapshot.customers["erp_id"], mirror["erp_id"]]).unique()
         nobody = record_index.RECORD_INDEX.to_frame()
-        records = affected.presented(ids, snapshot.customers, mirror, snapshot, nobody)
+        records = affected.presented(
+            ids, snapshot.customers, mirror, snapshot, nobody, SIGNS.to_frame()
+        )
         return facts.evaluate(records, in_force, policy)
 
     def _apply(self, made: Plan, snapshot: Snapshot) -> None:

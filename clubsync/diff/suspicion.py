@@ -1,0 +1,213 @@
+"""R14: what a walk shows of a record and does not prove, because a walk is not a moment.
+
+People change while the pages of a list are read. So a walk may show one half of a swap of emails, hide somebody
+who was there all along, or lack a membership of theirs. Whatever would take access away, or give it, on such
+grounds alone is only suspected: the record stays as it is until a second certified reading, which began after this
+one had ended, shows the same. What a record says of itself (its status, dates, groups and successor) is no
+suspicion.
+
+Each ground is told by a sign, a text that is the same where the next reading shows the same:
+
+sign              what the walk shows
+----------------  ----------------------------------------------------------------------------------------
+absent            the record is missing, also one of an earlier source that nobody's email matches
+email:E           it has taken on the email E, which somebody else with access holds or another record shows
+dependant:G       its guardian G has taken on its email
+memberships:…     groups that it had are missing from the list of memberships
+no membership     the record is new, and on no membership, which would give it access
+guardian:G        it would get access because its guardian G is missing
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from clubsync import emails
+from clubsync.model import ABSENT, GONE, MISSING, NO, PRESENT, SEEN, SUSPICIONS, YES, Proof
+
+#: How the ids of an earlier source begin (R1: `manual.lifecycle.start_epoch`).
+_EARLIER_SOURCE = r"^@[0-9]+:"
+
+
+def find(records: pl.DataFrame, base: pl.DataFrame, proof: Proof) -> pl.DataFrame:
+    """What the snapshot shows of the records and does not prove: `SUSPICIONS`, each once, sorted.
+
+    What an earlier reading has shown too is no suspicion any more (`suspected`).
+
+    :param records: facts of each record, with its own base customer as `c_*`.
+    :param base: `BASE`.
+    :param proof: what the snapshot proves.
+    """
+    found = [_missing(records), _of_earlier_source(records, proof)]
+    if not proof.moment:
+        changed = _changed(records)
+        found += [_emails(records, base, changed), _dependants(records, changed)]
+    if not proof.moment and not proof.absence:
+        found.append(_without_guardian(records))
+    if not proof.memberships:
+        found += [_fewer_memberships(records), _without_membership(records)]
+    return pl.concat(found).unique().sort("erp_id", "sign")
+
+
+def suspected(signs: pl.DataFrame, confirmed: pl.DataFrame) -> pl.Series:
+    """The records of which something is suspected: erp_ids.
+
+    :param confirmed: `SIGNS` that an earlier certified reading has shown.
+    """
+    left = signs.join(confirmed, on=["erp_id", "sign"], how="anti", maintain_order="left")
+    return left["erp_id"].unique()
+
+
+def _signs(rows: pl.LazyFrame, sign: pl.Expr, loss: pl.Expr | None = None) -> pl.DataFrame:
+    """`SUSPICIONS`.
+
+    :param loss: whether somebody would lose access; None: who has it would.
+    """
+    loses = _inside() if loss is None else _inside() & loss
+    return rows.select("erp_id", sign=sign, loss=loses).cast(SUSPICIONS).collect()
+
+
+def _inside() -> pl.Expr:
+    """Whether the record's base customer is in the Customers group."""
+    return pl.col("c_in").fill_null(False)
+
+
+def _gains() -> pl.Expr:
+    """Whether the record would give access that its person does not have."""
+    return (pl.col("presence") == SEEN) & (pl.col("access") == YES) & ~_inside()
+
+
+def _says_so() -> pl.Expr:
+    """Whether the record itself says that it gives no access: that is no suspicion."""
+    return (
+        (pl.col("status_access") == NO)
+        | pl.col("placeholder")
+        | pl.col("successor").is_not_null()
+        | (pl.col("group_state") == "former")
+    )
+
+
+def _missing(records: pl.DataFrame) -> pl.DataFrame:
+    return _signs(records.lazy().filter(pl.col("presence") == MISSING), pl.lit(ABSENT))
+
+
+def _of_earlier_source(records: pl.DataFrame, proof: Proof) -> pl.DataFrame:
+    """R1: people of an earlier source are found by email alone; whose email this one does not show is absent."""
+    if proof.absence:
+        return SUSPICIONS.to_frame()
+    shown = records.filter(pl.col("presence") == SEEN)["email_norm"]
+    left = (
+        _inside()
+        & (pl.col("presence") == GONE)
+        & pl.col("erp_id").str.contains(_EARLIER_SOURCE)
+        & ~pl.col("c_email").is_in(shown.implode()).fill_null(False)
+    )
+    return _signs(records.lazy().filter(left), pl.lit(ABSENT))
+
+
+def _email_sign() -> pl.Expr:
+    return pl.concat_str(pl.lit("email:"), "email_norm")
+
+
+def _changed(records: pl.DataFrame) -> pl.Series:
+    """Records that show an email for the first time since they were last loaded: erp_ids."""
+    new = ~pl.col("m_known").fill_null(False) | pl.col("email_norm").ne_missing(
+        pl.col("m_email_norm")
+    )
+    shown = (pl.col("presence") == SEEN) & (pl.col("email_state") == emails.VALID)
+    return records.filter(shown & new)["erp_id"]
+
+
+def _emails(records: pl.DataFrame, base: pl.DataFrame, changed: pl.Series) -> pl.DataFrame:
+    """Emails newly taken on that somebody else with access has, or that would cost the taker's access (R7, R9)."""
+    concerned = (pl.col("access") != NO) | (_inside() & pl.col("owner_id").is_not_null())
+    takers = records.filter(pl.col("erp_id").is_in(changed.implode()) & concerned & ~_says_so())
+    if takers.is_empty():
+        return SUSPICIONS.to_frame()
+    holders = (
+        base.filter("in_customers_group")
+        .select("customer", holder="erp_id", email_norm="email")
+        .drop_nulls("email_norm")
+        .join(records.select(holder="erp_id", holder_access="access"), on="holder", how="left")
+    )
+    others = (
+        records.lazy()
+        .filter(pl.col("presence").is_in(PRESENT) & (pl.col("group_access") != NO) & ~_says_so())
+        .group_by("email_norm")
+        .agg(rivals="erp_id")
+        .collect()
+    )
+    by_hand = pl.col("holder").is_null() & pl.col("c_customer").is_not_null()
+    keeps = pl.col("holder").is_not_null() & (pl.col("holder_access").fill_null(YES) != NO)
+    held = (
+        pl.col("customer").is_not_null()
+        & pl.col("customer").ne_missing(pl.col("c_customer"))
+        & (by_hand | keeps)
+    )
+    rivals = pl.col("rivals").fill_null([])
+    shared = _inside() & (rivals.list.set_difference(pl.concat_list("erp_id")).list.len() > 0)
+    # who has had the email for longer keeps it
+    stay = pl.concat_list(rivals, "holder").list.drop_nulls()
+    loses = stay.list.set_difference(pl.lit(changed.implode())).list.len() > 0
+    return _signs(
+        takers.lazy()
+        .join(holders.lazy(), on="email_norm", how="left")
+        .join(others.lazy(), on="email_norm", how="left")
+        .filter(held | shared),
+        _email_sign(),
+        loses,
+    )
+
+
+def _dependants(records: pl.DataFrame, changed: pl.Series) -> pl.DataFrame:
+    """R8: people with access who become dependants because they, or their guardian, took on an email."""
+    ward = (
+        _inside()
+        & (pl.col("presence") == SEEN)
+        & pl.col("owner_id").is_not_null()
+        & (pl.col("email_state") == emails.VALID)
+        & ~_says_so()
+    )
+    new = pl.col("erp_id").is_in(changed.implode()) | pl.col("owner_id").is_in(changed.implode())
+    own = pl.col("erp_id").is_in(changed.implode())
+    sign = (
+        pl.when(own).then(_email_sign()).otherwise(pl.concat_str(pl.lit("dependant:"), "owner_id"))
+    )
+    return _signs(records.lazy().filter(ward & new), sign)
+
+
+def _without_guardian(records: pl.DataFrame) -> pl.DataFrame:
+    """R8: a guardian that the ERP does not have makes nobody a dependant; that it is missing has to be proved."""
+    there = records.filter(pl.col("presence").is_in(PRESENT))["erp_id"]
+    orphan = (
+        _gains()
+        & pl.col("owner_id").is_null()
+        & pl.col("guardian_id").is_not_null()
+        & ~pl.col("guardian_id").is_in(there.implode())
+    )
+    return _signs(records.lazy().filter(orphan), pl.concat_str(pl.lit("guardian:"), "guardian_id"))
+
+
+def _fewer_memberships(records: pl.DataFrame) -> pl.DataFrame:
+    """Groups that a record had and has no more, of people who have access or would get it."""
+    concerned = _inside() | (pl.col("access") == YES)
+    rows = records.lazy().filter(
+        (pl.col("presence") == SEEN) & pl.col("m_known") & concerned & ~_says_so()
+    )
+
+    def ids(column: str) -> pl.Expr:
+        return pl.col(column).list.eval(pl.element().struct.field("id"))
+
+    lost = (
+        rows.filter(pl.col("m_groups").list.len() > 0)
+        .with_columns(lost=ids("m_groups").list.set_difference(ids("groups")).list.sort())
+        .filter(pl.col("lost").list.len() > 0)
+    )
+    sign = pl.concat_str(pl.lit("memberships:"), pl.col("lost").list.join(","))
+    return _signs(lost, sign, pl.col("access") == NO)
+
+
+def _without_membership(records: pl.DataFrame) -> pl.DataFrame:
+    """New records that no membership keeps out, nor lets in."""
+    nowhere = _gains() & ~pl.col("m_known").fill_null(False) & (pl.col("groups").list.len() == 0)
+    return _signs(records.lazy().filter(nowhere), pl.lit("no membership"))
