@@ -161,6 +161,7 @@ def customers(rows: int, *, seed: int = 1, today: date | None = None) -> pl.Data
         replaced_by=pl.lit(None, dtype=pl.String),
         is_company=chance > 0.99,
         placeholder=pl.lit(False),
+        unreadable=pl.lit([], dtype=CUSTOMER_SCHEMA["unreadable"]),
     )
     return frame.select(pl.col(n).cast(t) for n, t in CUSTOMER_SCHEMA.items())
 

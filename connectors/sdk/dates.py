@@ -385,28 +385,45 @@ class Dates:
         return table.with_columns(value=pl.when(fits).then("value"))
 
     def _plain_moments(self, frame: pl.DataFrame) -> pl.Series:
-        text = pl.col("text").str.replace(r"^(\d{4}-\d{2}-\d{2})[T ](\d)", "$1 $2")
+        """ISO moments; null for all other texts."""
         clock = r"\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?"
-        plain = text.str.contains(rf"^\d{{4}}-\d{{2}}-\d{{2}} {clock}(?:Z|[+-]\d{{2}}:?\d{{2}})?$")
-        aware = text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$")
-        with_offset = text.str.replace(r"Z$", "+0000").str.replace(r"([+-]\d{2}):(\d{2})$", "$1$2")
-        times = ("%H:%M:%S%.f", "%H:%M")
-        zone = str(self.clock or self.club.timezone)
-        offset = [
-            pl.when(plain & aware)
-            .then(with_offset)
-            .str.to_datetime(f"%Y-%m-%d {t}%z", strict=False, time_unit="us", time_zone="UTC")
-            for t in times
-        ]
-        local = [
-            pl.when(plain & ~aware)
-            .then(text)
-            .str.to_datetime(f"%Y-%m-%d {t}", strict=False, time_unit="us")
-            .dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-            .dt.convert_time_zone("UTC")
-            for t in times
-        ]
-        return frame.select(value=pl.coalesce([*offset, *local]))["value"]
+        offset = r"(?:Z|[+-]\d{2}:?\d{2})"
+        text = pl.col("text").str.replace(r"^(\d{4}-\d{2}-\d{2})T", "$1 ")
+        plain = pl.col("iso").str.contains(rf"^\d{{4}}-\d{{2}}-\d{{2}} {clock}{offset}?$")
+        frame = frame.select(iso=text).select(iso=pl.when(plain).then("iso"))
+        aware = pl.col("iso").str.contains(rf"{offset}$")
+        halves = frame.select(
+            aware=pl.when(aware)
+            .then("iso")
+            .str.replace(r"Z$", "+0000")
+            .str.replace(r"([+-]\d{2}):(\d{2})$", "$1$2"),
+            naive=pl.when(~aware).then("iso"),
+        )
+        return halves.select(
+            value=pl.coalesce(
+                _parsed_moments(halves["aware"], "%z"),
+                _parsed_moments(halves["naive"], "")
+                .dt.replace_time_zone(
+                    str(self.clock or self.club.timezone),
+                    ambiguous="earliest",
+                    non_existent="null",
+                )
+                .dt.convert_time_zone("UTC"),
+            )
+        )["value"]
+
+
+def _parsed_moments(texts: pl.Series, offset: str) -> pl.Series:
+    """ISO moments with or without seconds, each distinct form tried only where it is needed."""
+    zone = "UTC" if offset else None
+    out = pl.Series(texts.name, [None] * texts.len(), dtype=pl.Datetime("us", zone))
+    for time in ("%H:%M:%S%.f", "%H:%M"):
+        if out.null_count() == texts.null_count():
+            break
+        form = f"%Y-%m-%d {time}{offset}"
+        read = texts.str.to_datetime(form, strict=False, time_unit="us", time_zone=zone)
+        out = out.zip_with(out.is_not_null(), read)
+    return out
 
 
 class RowDates:

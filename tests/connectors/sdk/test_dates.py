@@ -18,7 +18,8 @@ ZONES = ("Europe/Paris", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago
 
 
 def dates(zone: str = "Europe/Paris", country: str = "FR", **more: Any) -> Dates:
-    return Dates(Club("club", ZoneInfo(zone), country, more.pop("no_end", ())), **more)
+    club = Club("club", ZoneInfo(zone), country, no_end=more.pop("no_end", ()))
+    return Dates(club, **more)
 
 
 def column(*values: str | None, kind: Kind = Kind.SPAN, **club: Any) -> list[object]:
