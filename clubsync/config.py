@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -49,6 +49,12 @@ def _share(value: Any) -> Any:
     return float(value)
 
 
+def _texts(value: Any) -> Any:
+    """A word or a list of words; YAML makes numbers and dates of some."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return tuple(str(one) if isinstance(one, int | float | date) else one for one in values)
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -82,6 +88,7 @@ Share = Annotated[
     ),
 ]
 Zone = Annotated[str, AfterValidator(_zone)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 Status = Literal["active", "prospect", "paused", "suspended", "former", "archived"]
 
 
@@ -147,7 +154,7 @@ class _Common(BaseModel):
     group_required: bool = Field(
         default=False, description="R3: whether a customer without any ERP group has no access"
     )
-    no_end: tuple[str, ...] = Field(
+    no_end: Texts = Field(
         default=(),
         description="words that the ERP writes in place of a date for 'never ends', besides the usual ones (R3)",
     )

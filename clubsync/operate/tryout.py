@@ -126,6 +126,9 @@ def _why(row: dict[str, Any]) -> str | None:
         return f"shares its email with {row['cluster'] - 1} others" if row["cluster"] > 1 else None
     if row["status"] == "unknown":
         return "unknown status"
+    if row["unreadable"]:
+        fields = sorted({note["field"] for note in row["unreadable"]})
+        return f"cannot be read: {', '.join(fields)}"
     if row["email_state"] != "valid":
         return f"email {row['email_state']}"
     return "unknown group"

@@ -63,6 +63,7 @@ def test_defaults_and_what_a_club_says_itself(tmp_path: Path) -> None:
             timezone: America/Martinique
             access_statuses: [active, paused]
             former_groups: [Anciens membres]
+            no_end: [permanent, 2099-12-31, 2099]
             guard: {at_least: 2}
             settings: {customers: "*.csv"}
         """,
@@ -77,6 +78,7 @@ def test_defaults_and_what_a_club_says_itself(tmp_path: Path) -> None:
     assert (b.every, b.zone) == (timedelta(minutes=1), ZoneInfo("America/Martinique"))
     assert (b.guard.share, b.guard.at_least, b.guard.at_most) == (0.2, 2, 50)
     assert b.access_statuses == {"active", "paused"}
+    assert (a.no_end, b.no_end) == ((), ("permanent", "2099-12-31", "2099"))
     assert (b.former_groups, b.settings) == (("Anciens membres",), {"customers": "*.csv"})
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clubsync.config import ClubConfig
+from clubsync.extract.reader import connector_of
+from connectors.sdk.base import Connection
 from tests.support.club import Club
 
 END = {"field": "valid_until", "word": "soon", "group": None}
@@ -165,3 +169,18 @@ def test_r12_what_cannot_be_read_is_no_fresh_activation(club: Club) -> None:
     club.erp.change("1", groups=["gold"])
     club.sync()
     assert club.inside() == set()
+
+
+def test_r03_no_end_words_reach_the_connector(tmp_path: Path) -> None:
+    """ "a club's own `no_end` words": as clubs.yaml has them."""
+    (tmp_path / "customers.csv").write_text("id;until\n1;Toujours\n2;soon\n")
+    config = ClubConfig(
+        id="club",
+        name="Club",
+        erp="csv",
+        connection="drop",
+        no_end=("toujours",),
+        settings={"customers": "*.csv", "fields": {"id": "id", "valid_until": "until"}},
+    )
+    reading = connector_of(config, lambda id: Connection(id, tmp_path.as_uri())).read()
+    assert reading.customers["unreadable"].list.len().to_list() == [0, 1]
