@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clubsync.store.snapshots import Store
     from connectors.sdk.model import Reading
 
-#: In a snapshot of at least this many customers, a majority of unknown ids is suspicious.
+#: In a club of at least this many records, a majority of unknown people is suspicious.
 MISMATCH_FROM = 20
 
 
@@ -145,14 +145,13 @@ class Reader:
 
     def _mostly_unknown(self, club_no: int, reading: Reading) -> bool:
         """Whether many customers have changed and most of them are unknown."""
-        from clubsync.store import record_index
+        from clubsync.extract import same_people
 
-        changed = reading.customers["erp_id"].drop_nulls()
-        if changed.len() < MISMATCH_FROM:
+        changed = reading.customers.drop_nulls("erp_id")
+        if changed.height < MISMATCH_FROM:
             return False
         with self.base.club(club_no) as driver:
-            known = record_index.read(driver, club_no)["erp_id"]
-        return int(changed.is_in(known.implode()).sum()) * 2 < changed.len()
+            return same_people.known_people(driver, club_no, changed) * 2 < changed.height
 
     def identified(self, reading: Reading, club_no: int) -> Reading:
         """R1: give rows without ids their ids; R20: filter out erased people."""
@@ -229,6 +228,7 @@ def reject_implausible(
     :raises UnexpectedlyEmpty: it has no customers, but the club had some.
     :raises SourceMismatch: most of its customers are unknown.
     """
+    from clubsync.extract import same_people
     from clubsync.store import record_index
 
     if customers.height and state["content_hash"] == content_hash:
@@ -245,15 +245,12 @@ def reject_implausible(
             )
     if had < MISMATCH_FROM or customers.is_empty() or state["confirmed_same_club"]:
         return
-    known = record_index.read(driver, club_no)
-    # a known row hash is a known customer; numbers are compared faster than ids
-    shared = customers["row_hash"].is_in(known["row_hash"].implode()).sum()
-    if shared * 2 < customers.height:
-        shared = customers["erp_id"].is_in(known["erp_id"].implode()).sum()
+    shared = same_people.known_people(driver, club_no, customers)
     if shared * 2 < customers.height:
         raise SourceMismatch(
-            f"{club.name}: only {shared} of the {customers.height} customers read are known from the last "
-            "complete snapshot.",
-            remedy="This looks like another club's data (a wrong key or folder), and nothing was changed. "
+            f"{club.name}: only {shared} of the {customers.height} customers read are known as the same people: "
+            "the id, with the email, the name, the phone or the birth date.",
+            remedy="This looks like another club's data (a wrong key or folder), or like row numbers in place of "
+            "ids. Nothing was changed. "
             f"If it is this club's data, run `clubsync clubs confirm-source {club.id}`.",
         )

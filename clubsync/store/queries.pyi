@@ -137,6 +137,14 @@ class OpenFindingsAllRow(TypedDict):
     severity: str
     detail: str
 
+class PeopleByIdRow(TypedDict):
+    erp_id: str
+    email_norm: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+
 class PeopleToIdentifyRow(TypedDict):
     erp_id: str
     email_norm: str | None
@@ -1100,6 +1108,9 @@ class Queries(Protocol):
     def open_findings_all(
         self, driver: Driver, /, *, club: int
     ) -> Iterator[OpenFindingsAllRow]: ...
+    def people_by_id(
+        self, driver: Driver, /, *, club: int, ids: list[str]
+    ) -> Iterator[PeopleByIdRow]: ...
     def people_to_identify(
         self, driver: Driver, /, *, club: int
     ) -> Iterator[PeopleToIdentifyRow]: ...

@@ -109,6 +109,12 @@ select finding, erp_id, code, severity, detail::text as detail
 from sync.finding
 where club = :club and closed_at is null and code != 'SIMILAR_RECORD';
 
+-- name: people_by_id(club, ids)
+-- Who these records stood for, gone or not; those of earlier sources have other ids.
+select erp_id, email_norm, first_name, last_name, phone, birth_date
+from sync.erp_customer
+where club = :club and erp_id = any(:ids::text[]);
+
 -- name: people_to_identify(club)
 -- The fields that identify the records of a source without ids (R1).
 select erp_id, email_norm, phone, first_name, last_name, birth_date, gone_at is not null as gone, row_hash

@@ -117,8 +117,8 @@ def test_r14_a_new_club_may_be_empty(club: Club) -> None:
 
 
 def test_r14_another_clubs_data_is_refused_whole(club: Club) -> None:
-    """ "A snapshot of a club of 20 and more that shares less than half of its ids with the last certified one is
-    taken for another club's ...: refused whole until a person says it is right"."""
+    """ "A snapshot of a club of 20 and more is taken for another club's ... when fewer than half of its records are
+    known as the same people ...: refused whole until a person says it is right"."""
     for i in range(20):
         club.erp.put(str(i), f"p{i}@x.fr")
     club.sync()
@@ -133,6 +133,59 @@ def test_r14_another_clubs_data_is_refused_whole(club: Club) -> None:
     club.erp.remove("50")
     assert club.sync()["read"] == 20
     assert "10" in club.inside()
+
+
+def numbered(club: Club, *people: str) -> None:
+    """People whose ids are the numbers of their rows."""
+    club.erp.records = {}
+    for row, person in enumerate(people, 1):
+        first, last = f"First {person}", f"Last {person}"
+        club.erp.put(str(row), f"{person}@x.fr", first_name=first, last_name=last)
+
+
+def test_r14_known_ids_on_strangers_are_another_clubs_data(club: Club) -> None:
+    """ "known *as the same people* (the id with the same email or name, R1)"."""
+    numbered(club, *(f"ours{n}" for n in range(30)))
+    club.sync()
+    before = club.base()
+    numbered(club, *(f"theirs{n}" for n in range(30)))
+    step = club.attempt()
+    assert "only 0 of the 30" in (step["error"] or "")
+    assert club.base() == before
+
+
+def test_r14_row_numbers_are_no_ids(club: Club) -> None:
+    """One newcomer on top moves everybody to the next number."""
+    everybody = [f"p{n}" for n in range(30)]
+    numbered(club, *everybody)
+    club.sync()
+    before = club.base()
+    numbered(club, "new", *everybody)
+    step = club.attempt()
+    assert "row numbers" in (step["remedy"] or "")
+    assert club.base() == before
+
+
+def test_r14_a_club_is_itself_again_after_a_bad_half_reading(club: Club) -> None:
+    """ "counted against all ids that the club's records ever had in this epoch"."""
+    for i in range(60):
+        club.erp.put(str(i), f"p{i}@x.fr")
+    club.sync()
+    everybody = dict(club.erp.records)
+    club.erp.records = {i: r for i, r in everybody.items() if int(i) < 25}
+    club.sync()
+    club.erp.records = everybody
+    assert club.sync()["error"] is None
+    assert len(club.inside()) == 60
+
+
+def test_r14_new_emails_for_everybody_are_no_other_club(club: Club) -> None:
+    """The names are the same."""
+    numbered(club, *(f"p{n}" for n in range(30)))
+    club.sync()
+    for n in range(1, 31):
+        club.erp.change(str(n), email=f"p{n}@new.example.fr")
+    assert club.sync()["counts"]["email_change"] == 30
 
 
 def test_r14_a_small_club_may_change_altogether(club: Club) -> None:
