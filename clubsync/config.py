@@ -124,6 +124,19 @@ class Promise(BaseModel):
     )
 
 
+def _is_pattern(value: str) -> str:
+    """R2: an address, or a pattern of addresses."""
+    text = value.strip()
+    if "@" not in text and not text.startswith("*"):
+        raise ValueError(f"{value!r} is not an address; of a whole domain write *@{text}")
+    if not text.strip("*?@. "):
+        raise ValueError(f"{value!r} matches every address")
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_is_pattern)]
+
+
 class _Common(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -161,6 +174,16 @@ class _Common(BaseModel):
     language: Literal["en", "fr"] = Field(
         default="en", description="the language of the club's findings"
     )
+    placeholder_emails: tuple[Pattern, ...] = Field(
+        default=(),
+        description="R2: addresses that stand for none, or patterns with * and ?; besides those that "
+        "always do, such as noemail@… and reserved domains",
+    )
+    shared_email_limit: int = Field(
+        default=5,
+        ge=1,
+        description="R2: an address of more unrelated records than this is no email",
+    )
 
 
 class ClubConfig(_Common):
@@ -178,6 +201,11 @@ class ClubConfig(_Common):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """The ERP groups that the club's own rules name."""
+        return self.former_groups
 
     @property
     def promised(self) -> Promise:

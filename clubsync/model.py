@@ -159,6 +159,9 @@ class Policy:
     :param group_required: whether a record without any group stays out.
     :param former_groups: ids or names of groups of former customers.
     :param phone_centred: the ERP identifies people by phone: a missing email is no error (R22).
+    :param placeholder_emails: addresses that are no email (R2), or patterns of them.
+    :param shared_email_limit: an address that more unrelated records carry is no email (R2).
+    :param absent_groups: the former groups that the ERP, as far as was read, does not have.
     """
 
     today: date
@@ -167,6 +170,9 @@ class Policy:
     group_required: bool = False
     former_groups: frozenset[str] = field(default_factory=frozenset)
     phone_centred: bool = False
+    placeholder_emails: frozenset[str] = field(default_factory=frozenset)
+    shared_email_limit: int = 5
+    absent_groups: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _prose(node: Any) -> Iterator[str]:
         for key, value in node.items():
             if key == "advice":
                 yield value
-            elif key == "reasons":
+            elif key in ("about", "reasons") and isinstance(value, dict):
                 yield from value.values()
             else:
                 yield from _prose(value)

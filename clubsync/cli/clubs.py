@@ -110,9 +110,10 @@ def clubs_check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Validate clubs.yaml and test the clubs' connections. Stores nothing."""
+    """Validate clubs.yaml, test the clubs' connections, and look for the groups that it names. Stores nothing."""
     from clubsync import connections
     from clubsync.config import load_config
+    from clubsync.operate import group_check
     from clubsync.operate.connection_check import check_all
 
     config = load_config()
@@ -128,6 +129,10 @@ def clubs_check(
         }
         for one in check_all(wanted, connections.resolve)
     ]
+    for club, row in zip(wanted, rows, strict=True):
+        wrong = group_check.check(club, connections.resolve, open_base) if row["ok"] else None
+        if wrong is not None:
+            row["found"], row["remedy"] = f"{row['found']} {wrong[0]}", wrong[1]
     if as_json:
         print_json(rows)
     else:

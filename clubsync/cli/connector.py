@@ -76,6 +76,7 @@ def connector_try(
         "access": tried.access,
         "groups": tried.groups,
         "unused": tried.unused,
+        "absent_groups": tried.absent_groups,
     }
     if as_json:
         print_json(document)
@@ -103,6 +104,12 @@ def _print(tried: dict[str, Any]) -> None:
             say(f"  {doubt}")
     say(f"Status: {_counted(tried['statuses'])}.")
     say(f"Access: {_counted(tried['access'])}.")
+    if tried["absent_groups"]:
+        from clubsync.operate import group_check
+
+        absent = tried["absent_groups"]
+        say(f"Groups of former customers that the ERP does not have: {', '.join(absent)}.")
+        say(f"  {group_check.remedy(absent, [group['name'] for group in tried['groups']])}")
     if tried["unused"]:
         say(f"Fields that no setting uses: {', '.join(tried['unused'])}.")
     say("Nothing was stored.")

@@ -28,6 +28,7 @@ _WRITTEN = (
     "row_hash",
     "access",
     "lapsed",
+    "former",
 )
 
 
@@ -59,6 +60,7 @@ def changed_records(
         | pl.col("m_row_hash").ne_missing(pl.col("row_hash"))
         | pl.col("m_access").ne_missing(pl.col("access"))
         | pl.col("m_lapsed").ne_missing(pl.col("lapsed"))
+        | pl.col("m_former").ne_missing(pl.col("former"))
         | pl.col("m_remembered").ne_missing(pl.col("remembered"))
     )
     deferred = pl.col("situation").is_in(

@@ -51,7 +51,9 @@ def situation_of(
     state = queries().club_state(driver, club=club)
     loaded_at = state["last_success_at"] or clock.now()
     # dates count as of the last load: that is the day on which the base stands
-    policy = replace(policy_of(config, True), today=loaded_at.astimezone(config.zone).date())
+    policy = policy_of(config, True)
+    policy = replace(policy, today=loaded_at.astimezone(config.zone).date())
+    policy = affected.with_absent_groups(policy, stored.groups, stored.records["groups"])
     evaluated = facts.evaluate(stored.records, stored.groups, policy)
     records = situations.resolve(evaluated, stored.base, Proof(certified=True)).records
     found = records.filter(pl.col("erp_id") == erp_id)["situation"].to_list()

@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -23,6 +23,7 @@ from clubsync.store import snapshots
 from connectors.sdk.model import CUSTOMER_SCHEMA
 
 LEVELS = 3
+_KEYS = ("phone", "first_name", "last_name", "birth_date")
 #: Records of one key among which a row's partner is looked for.
 _MOST = 50
 #: What a record says of a person; the rest decides nothing.
@@ -62,6 +63,12 @@ class Known:
     gone: bool = False
     row_hash: int | None = None
 
+    def without(self, nobodys: Collection[str]) -> Known:
+        """The record, without its email where that is one of these."""
+        if self.keys.email is None or self.keys.email not in nobodys:
+            return self
+        return replace(self, keys=replace(self.keys, email=None))
+
 
 def keys_of(people: pl.DataFrame) -> list[Keys]:
     """The keys of each row.
@@ -69,8 +76,7 @@ def keys_of(people: pl.DataFrame) -> list[Keys]:
     :param people: email_norm, phone, first_name, last_name, birth_date.
     """
     found = []
-    columns = ("email_norm", "phone", "first_name", "last_name", "birth_date")
-    for email, phone, first, last, birth in people.select(columns).iter_rows():
+    for email, phone, first, last, birth in people.select("email_norm", *_KEYS).iter_rows():
         name = _name(first, last)
         found.append(
             Keys(
@@ -82,25 +88,43 @@ def keys_of(people: pl.DataFrame) -> list[Keys]:
     return found
 
 
+def _shared_emails(found: pl.Series, limit: int | None) -> pl.Series:
+    """R2: the emails that more rows have than an email of anybody's own; None: no limit."""
+    if limit is None:
+        return found.clear()
+    counted = found.drop_nulls().value_counts(name="rows")
+    return counted.filter(pl.col("rows") > limit).get_column(found.name)
+
+
 def _name(first: str | None, last: str | None) -> str:
     text = unicodedata.normalize("NFC", f"{first or ''} {last or ''}").casefold()
     return " ".join(text.split())
 
 
 def resolve(
-    customers: pl.DataFrame, known: Iterable[Known], secret: bytes
+    customers: pl.DataFrame,
+    known: Iterable[Known],
+    secret: bytes,
+    *,
+    placeholders: Iterable[str] = (),
+    shared_limit: int | None = None,
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Give every row its id.
 
     :param customers: `CUSTOMER_SCHEMA`, with erp_id null in every row.
     :param secret: the club's own key for hashes.
+    :param placeholders: addresses that are no email (R2), see `emails.placeholder_pattern`.
+    :param shared_limit: an email that more rows have is none either; None: no limit.
     :returns: the customers with ids, without exact duplicates; and the ids of known records that several rows
         may be.
     """
     customers = customers.unique(_CONTENT, keep="first", maintain_order=True)
-    evaluated = emails.evaluate(customers["email"])["email_norm"]
-    rows = keys_of(customers.with_columns(email_norm=evaluated))
-    people = list(known)
+    evaluated = emails.evaluate(customers["email"], placeholders)["email_norm"]
+    nobodys = _shared_emails(evaluated, shared_limit)
+    own = pl.when(~pl.col("email_norm").is_in(nobodys.implode())).then("email_norm")
+    rows = keys_of(customers.select(_KEYS).hstack([evaluated]).with_columns(email_norm=own))
+    lacking = set(nobodys)
+    people = [person.without(lacking) for person in known]
     given: dict[int, str] = {}
     left = dict(enumerate(people))
     unclear: set[str] = set()

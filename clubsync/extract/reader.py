@@ -61,7 +61,13 @@ def connector_of(
     return cls(
         resolve(club.connection),
         settings,
-        Club(id=club.id, timezone=club.zone, country=club.country, no_end=club.no_end),
+        Club(
+            id=club.id,
+            timezone=club.zone,
+            country=club.country,
+            no_end=club.no_end,
+            group_names=club.group_names,
+        ),
         now=clock.now,
         progress=progress,
         until=until,
@@ -153,7 +159,7 @@ class Reader:
         with self.base.club(club_no) as driver:
             return same_people.known_people(driver, club_no, changed) * 2 < changed.height
 
-    def identified(self, reading: Reading, club_no: int) -> Reading:
+    def identified(self, reading: Reading, club: ClubConfig, club_no: int) -> Reading:
         """R1: give rows without ids their ids; R20: filter out erased people."""
         from clubsync.extract import identity
         from clubsync.extract.erased import without_erased
@@ -189,7 +195,13 @@ class Reader:
                 strict=True,
             )
         ]
-        customers, unclear = identity.resolve(reading.customers, known, key.bytes)
+        customers, unclear = identity.resolve(
+            reading.customers,
+            known,
+            key.bytes,
+            placeholders=club.placeholder_emails,
+            shared_limit=club.shared_email_limit,
+        )
         customers = without_erased(customers, key, erased)
         return replace(reading, customers=customers, conflicting_ids=unclear)
 

@@ -9,13 +9,18 @@ from datetime import datetime
 
 import polars as pl
 
-from clubsync.model import Basis, Plan
+from clubsync.model import FINDINGS, Basis, Plan
 from clubsync.store.database import (
     Driver,
     copying,
     fetch,
     queries,
 )
+
+#: erp_id of a finding that is about the club, not about a record of its.
+THE_CLUB = ""
+#: what GROUP_UNKNOWN is about there (`expectations/customers.json`).
+ABSENT_GROUP = "absent_group"
 
 
 def open_findings(driver: Driver, club: int) -> dict[str, int]:
@@ -41,7 +46,8 @@ def writing(
         "severity": pl.String,
         "detail": pl.String,
     }
-    evaluated = pl.concat([plan.evaluated, basis.unknown])
+    evaluated = pl.concat([plan.evaluated, basis.unknown, pl.Series("erp_id", [THE_CLUB])])
+    found = pl.concat([plan.findings, _of_the_club(basis)])
     if basis.everything:
         was = fetch(driver, sql.open_findings_all, schema, club=club)
         theirs = evaluated.filter(evaluated.is_in(was["erp_id"].implode()))
@@ -49,7 +55,7 @@ def writing(
     else:
         ids = json.dumps(evaluated.unique().to_list())
         was = fetch(driver, sql.open_findings_of, schema, club=club, ids=ids)
-    compared = beside.submit(_moved_findings, plan.findings, was)
+    compared = beside.submit(_moved_findings, found, was)
 
     def write() -> None:
         fresh, gone = compared.result()
@@ -60,6 +66,17 @@ def writing(
             sql.open_findings(driver, club=club, run=run, at=at)
 
     return write
+
+
+def _of_the_club(basis: Basis) -> pl.DataFrame:
+    """Findings about the club itself: `FINDINGS`, with `THE_CLUB` as erp_id.
+
+    R3: a group of former customers that the ERP does not have.
+    """
+    absent = sorted(basis.policy.absent_groups)
+    detail = json.dumps({"about": ABSENT_GROUP, "groups": absent})
+    rows = [(THE_CLUB, "GROUP_UNKNOWN", "warning", detail)] if absent else []
+    return pl.DataFrame(rows, schema=FINDINGS, orient="row")
 
 
 def _moved_findings(found: pl.DataFrame, was: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:

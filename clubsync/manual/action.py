@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -117,15 +117,21 @@ def start_action(
         sql.add_change_counts(driver, club=club_no, at=at, counts=counts)
 
 
-def valid_email(text: str) -> str:
+def valid_email(text: str, placeholders: Iterable[str] = ()) -> str:
     """The normalised email.
 
-    :raises ActionRejected: it is not valid.
+    :param placeholders: a club's own (R2).
+    :raises ActionRejected: it is not valid, or stands for "no email".
     """
     norm = emails.normalise(text)
     if norm is None:
         raise ActionRejected(
             "This is not a valid email address.", remedy="Check the spelling and try again."
+        )
+    if emails.is_placeholder(text, placeholders):
+        raise ActionRejected(
+            "This address is a placeholder, not an email address.",
+            remedy="Enter the person's own email address.",
         )
     return norm
 

@@ -43,7 +43,7 @@ def add(
     :raises ActionRejected: the email is not valid; the customer with it already has access; or has none
         because of the ERP, which only the ERP can change.
     """
-    norm = valid_email(email)
+    norm = valid_email(email, club.placeholder_emails)
     with start_action(base, club, "add", by) as action:
         sql, driver = queries(), action.driver
         found = sql.find_customer(driver, club=action.club_no, customer=None, email=norm)
@@ -123,7 +123,7 @@ def edit(
             "phone": row["phone"] if phone is None else _phone(phone, club.country),
         }
         norm, raw = row["email"], row["email_raw"]
-        if email is not None and valid_email(email) != norm:
+        if email is not None and valid_email(email, club.placeholder_emails) != norm:
             norm, raw = _new_email(action, row, email)
         changed = [name for name, value in new.items() if value != was[name]]
         if not changed and norm == row["email"]:
@@ -159,7 +159,8 @@ def _new_email(action: Action, row: FindCustomerRow, email: str) -> tuple[str, s
 
     :raises ActionRejected: the ERP provides this customer's email, or another customer has the new one.
     """
-    club, norm = action.club, valid_email(email)
+    club = action.club
+    norm = valid_email(email, club.placeholder_emails)
     if row["erp_id"] is not None:
         raise ActionRejected(
             f"The ERP provides the email of customer {row['customer']} of {club.name}.",

@@ -19,6 +19,7 @@ from clubsync import model
 from clubsync.config import ClubConfig
 from clubsync.extract import identity
 from clubsync.extract.reader import connector_of
+from clubsync.operate import group_check
 from clubsync.store.snapshots import KEPT, prepare
 from clubsync.validate import facts
 from clubsync.validate.policy import policy_of
@@ -36,6 +37,7 @@ class Tryout:
     :param statuses, access: how many records have each value.
     :param groups: id, name, active, and held_by: how many customers have the group.
     :param unused: columns or paths of the ERP's response that no setting uses.
+    :param absent_groups: groups of former customers that the settings name and the ERP does not have (R3).
     """
 
     reading: Reading
@@ -44,6 +46,7 @@ class Tryout:
     access: dict[str, int]
     groups: list[dict[str, Any]]
     unused: list[str]
+    absent_groups: list[str]
 
 
 def try_out(
@@ -74,6 +77,7 @@ def try_out(
             for group in reading.groups.iter_rows(named=True)
         ],
         unused=[c for c in reading.columns if not _is_used(c, used)],
+        absent_groups=group_check.absent(club, reading),
     )
 
 
@@ -81,7 +85,13 @@ def _evaluated(reading: Reading, club: ClubConfig) -> pl.DataFrame:
     """The facts of all records, as in a first sync, in the ERP's order (R3)."""
     customers = reading.customers
     if customers.height and customers["erp_id"].null_count() == customers.height:
-        customers, _ = identity.resolve(customers, [], b"tried, not stored")
+        customers, _ = identity.resolve(
+            customers,
+            [],
+            b"tried, not stored",
+            placeholders=club.placeholder_emails,
+            shared_limit=club.shared_email_limit,
+        )
     order = customers.select("erp_id")
     kept, _ = prepare(Reading(customers, reading.groups, reading.certificate, as_of=reading.as_of))
     nothing = pl.lit([], dtype=model.GROUP_LIST)

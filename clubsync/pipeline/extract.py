@@ -115,7 +115,7 @@ def keep(runs: Runs, step: Step, read: Reading, began_at: datetime) -> None:
 
 def _compared(runs: Runs, club_no: int, club: ClubConfig, read: Reading) -> Reading:
     """The reading with its ids, and with what the end of its file says of it (R14)."""
-    reading = runs.reader.identified(read, club_no)
+    reading = runs.reader.identified(read, club, club_no)
     if reading.file is None:
         return reading
     with runs.base.club(club_no) as driver:

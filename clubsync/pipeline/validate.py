@@ -19,6 +19,7 @@ from clubsync.store.database import Driver, queries
 from clubsync.store.packages import AFFECTED
 from clubsync.validate import affected, facts, suites
 from clubsync.validate.policy import policy_hash, policy_of
+from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
     from clubsync.store.queries import ClubStateRow
@@ -118,8 +119,16 @@ def _find_affected(runs: Runs, step: Step) -> None:
             more=over,
         )
     handed.affected = replace(
-        found, records=facts.evaluate(found.records, found.basis.groups, policy)
+        found, records=facts.evaluate(found.records, found.basis.groups, found.basis.policy)
     )
+    if found.basis.policy.absent_groups:
+        names = ", ".join(sorted(found.basis.policy.absent_groups))
+        note = message(
+            f"The ERP does not have these groups of former customers that clubs.yaml names: {names}. "
+            "Nobody whom they kept out gets access."
+        )
+        if note not in step["notes"]:
+            step["notes"].append(note)
     handed.snapshot = None  # of a large club it is large; what is left to do does not need it
 
 

@@ -40,6 +40,7 @@ class RecordsByIdRow(TypedDict):
     gone: bool
     access: str
     lapsed: bool
+    former: bool
 
 class AllRecordsRow(TypedDict):
     erp_id: str
@@ -67,6 +68,10 @@ class AllRecordsRow(TypedDict):
     gone: bool
     access: str
     lapsed: bool
+    former: bool
+
+class FormerRecordsRow(TypedDict):
+    erp_id: str
 
 class RelatedIdsRow(TypedDict):
     erp_id: str
@@ -237,7 +242,7 @@ class CustomersRow(TypedDict):
 
 class FindingsRow(TypedDict):
     code: str
-    erp_id: str
+    erp_id: str | None
     email: str | None
     severity: str
     detail: dict[str, Any]
@@ -744,7 +749,7 @@ class FindingsOfCodeRow(TypedDict):
     detail: dict[str, Any]
     since: datetime
     run: int
-    erp_id: str
+    erp_id: str | None
     first_name: str | None
     last_name: str | None
     email: str | None
@@ -1080,6 +1085,7 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, ids: list[str]
     ) -> Iterator[RecordsByIdRow]: ...
     def all_records(self, driver: Driver, /, *, club: int) -> Iterator[AllRecordsRow]: ...
+    def former_records(self, driver: Driver, /, *, club: int) -> Iterator[FormerRecordsRow]: ...
     def related_ids(
         self,
         driver: Driver,

@@ -8,7 +8,7 @@ predecessor or successor (R10), or a base customer with one of its emails (R1).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ from clubsync.store.database import Driver, fetch, queries
 from clubsync.store.record_index import RECORD_INDEX
 from clubsync.store.snapshots import KEPT, Snapshot
 from clubsync.validate.policy import policy_hash
+from connectors.sdk import words
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ MIRROR: dict[str, Any] = {
     "gone": pl.Boolean,
     "access": pl.String,
     "lapsed": pl.Boolean,
+    "former": pl.Boolean,
 }
 _BASE_ROW: dict[str, Any] = {
     **{n: t for n, t in BASE.items() if n not in ("groups", "keep", "undone")},
@@ -64,6 +66,7 @@ _BASE_ROW: dict[str, Any] = {
 }
 _GROUPS = {**GROUP_SCHEMA, "listed": pl.Boolean(), "group_id": pl.Int64()}
 _SUSPICIONS = {**SIGNS, "snapshot": pl.Int64(), "read_at": pl.Datetime("us", "UTC")}
+_NOW_AND_BEFORE = ("groups", "m_groups")
 _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
 
 
@@ -108,7 +111,7 @@ def is_unchanged(
 
 @dataclass(frozen=True)
 class _Asked:
-    """Records and emails to look at again, whatever the row hashes say: on the list of rechecks, held, or suspected.
+    """Records and emails to look at again, whatever their row hashes say: rechecks, held, suspected, or kept out.
 
     :param rechecks: the highest number of sync.recheck.
     :param confirmed: `SIGNS` that an earlier certified reading has shown, which had ended before this one began.
@@ -137,13 +140,13 @@ def build(
 
     :param driver: inside a transaction of this club.
     :param everything: look at every record, whatever its hash (another policy, a full review).
-    :param keep: base customers that a person decided to keep while their record stays the same (R15).
-    :param undone: the same, of changes that a person undid (R18).
-    :param more: erp_ids to look at besides.
+    :param keep: base customers that a person decided to keep while their record stays the same (R15); `undone`: the
+        same, of changes that a person undid (R18); `more`: erp_ids to look at besides.
     """
-    known, asked = record_index.read(driver, club), _asked(driver, club, snapshot.head)
     stored = fetch(driver, queries().erp_groups, _GROUPS, club=club)
     groups, changed = groups_in_force(snapshot, stored)
+    policy = with_absent_groups(policy, groups, snapshot.customers["groups"])
+    known, asked = record_index.read(driver, club), _asked(driver, club, snapshot.head, changed)
     newer = _unsaid(driver, club, known, snapshot)
     seen = _without(snapshot.customers, newer)
     compared = compare(seen, known)
@@ -152,7 +155,7 @@ def build(
     else:
         seeds = {*_seeds(snapshot, seen, compared, newer, policy, changed), *asked.erp_ids, *more}
         ids, mirror, base_rows = _closure(driver, club, seeds, asked.emails, seen, known)
-    records = presented(ids, seen, mirror, snapshot, newer, asked.confirmed)
+    records = presented(ids, seen, mirror, snapshot, newer, asked.confirmed, stored)
     basis = Basis(
         snapshot=snapshot.head,
         policy=policy,
@@ -233,13 +236,19 @@ def as_stored(
     )
 
 
-def _asked(driver: Driver, club: int, head: SnapshotHead) -> _Asked:
+def _asked(driver: Driver, club: int, head: SnapshotHead, changed: list[str]) -> _Asked:
+    """:param changed: groups that differ: those too whom a former group keeps out, which may be back, or gone (R3)."""
     rechecks = list(queries().rechecks(driver, club=club))
     both = [*rechecks, *queries().held_customers(driver, club=club)]
     suspected = fetch(driver, queries().suspicions, _SUSPICIONS, club=club)
     earlier = (pl.col("read_at") <= head.began_at) & (pl.col("snapshot") != head.number)
+    former = queries().former_records(driver, club=club) if changed else ()
     return _Asked(
-        erp_ids={*(r["erp_id"] for r in both if r["erp_id"]), *suspected["erp_id"]},
+        erp_ids={
+            *(r["erp_id"] for r in both if r["erp_id"]),
+            *suspected["erp_id"],
+            *(r["erp_id"] for r in former),
+        },
         emails={r["email"] for r in both if r["email"]},
         rechecked=pl.Series(
             "erp_id", [r["erp_id"] for r in rechecks if r["erp_id"]], dtype=pl.String
@@ -334,6 +343,42 @@ def groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataFr
         | (pl.col("id").is_in(there) != pl.col("id").is_in(was))
     )
     return now, differs["id"].to_list()
+
+
+def with_absent_groups(policy: Policy, groups: pl.DataFrame, held: pl.Series) -> Policy:
+    """The policy, with the groups that it names and that are not there (R3); see `absent_groups`."""
+    return replace(policy, absent_groups=absent_groups(policy.former_groups, groups, held))
+
+
+def absent_groups(
+    configured: Iterable[str], groups: pl.DataFrame, held: pl.Series
+) -> frozenset[str]:
+    """R3: the configured groups that are not there, neither by id nor by name.
+
+    :param groups: the groups in force: id, name.
+    :param held: lists of the groups that records hold (`GROUP_LIST`), also those that the ERP does not list.
+    """
+    there = {*words.keys(groups["id"]), *words.keys(groups["name"])}
+    missing = [name for name in configured if words.word(name) not in there]
+    if missing and len(held):
+        ids = held.explode().struct.field("id").drop_nulls().unique()
+        there |= set(words.keys(ids))
+    return frozenset(name for name in missing if words.word(name) not in there)
+
+
+def _kept_out(listed: pl.Series) -> pl.Expr:
+    """R3: whether a former group kept the record out, and it has not moved to another group since.
+
+    It has where it holds none of its groups any more, but another that the ERP listed before: a group that is new may
+    be the former group under another name.
+
+    :param listed: ids of the groups that the ERP listed before.
+    """
+    now, before = (pl.col(c).list.eval(pl.element().struct.field("id")) for c in _NOW_AND_BEFORE)
+    before = before.fill_null(pl.lit([], dtype=pl.List(pl.String)))
+    joined = now.list.set_difference(before).list.set_intersection(pl.lit(listed.to_list()))
+    moved = (joined.list.len() > 0) & (now.list.set_intersection(before).list.len() == 0)
+    return pl.col("m_former").fill_null(False) & ~moved
 
 
 def _seeds(
@@ -459,6 +504,7 @@ def presented(
     snapshot: Snapshot,
     newer: pl.DataFrame,
     confirmed: pl.DataFrame,
+    stored: pl.DataFrame,
 ) -> pl.DataFrame:
     """Each record as this snapshot shows it, else as the mirror has it; and the mirror's side.
 
@@ -467,6 +513,7 @@ def presented(
     :param mirror: `MIRROR`.
     :param newer: records that a newer partial snapshot has shown (R16).
     :param confirmed: `SIGNS` that an earlier certified reading has shown (R14).
+    :param stored: the groups that the ERP listed before: id, listed.
     :returns: `snapshots.KEPT`, `presence`, and the mirror's columns as `m_*` (null where it has no such record,
         `m_known` false).
     """
@@ -483,7 +530,9 @@ def presented(
         parts.append(_conflicting(unknown))
     records = pl.concat(parts, how="diagonal").select(*KEPT, "presence")
     records = attach(records, _mirrored(mirror), "erp_id")
-    return _as_last_read(records).with_columns(pl.col("m_known").fill_null(False))
+    return _as_last_read(records).with_columns(
+        pl.col("m_known").fill_null(False), m_former=_kept_out(stored.filter("listed")["id"])
+    )
 
 
 #: Fields that keep the value that could be read last, while theirs cannot be (R3).
@@ -567,6 +616,7 @@ def _mirrored(mirror: pl.DataFrame) -> pl.DataFrame:
         "gone",
         "access",
         "lapsed",
+        "former",
     )
     return mirror.select(
         "erp_id", m_known=pl.lit(True), **{f"m_{name}": pl.col(name) for name in names}

@@ -26,18 +26,19 @@ from clubsync.model import (
     YES,
     Policy,
 )
+from connectors.sdk import words
 
 _NOTHING = pl.lit([], dtype=GROUP_LIST)
 
 #: What a span of a group can be, the days of it that matter, and the lists of ids that are made of spans.
 _FLAGS = (
-    *("g_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current"),
+    *("g_former", "g_was_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current"),
     *("g_undated", "g_perhaps_former"),
 )
 _DAYS = ("g_begins", "g_ends")
 _NAMED = {
     "active_groups": ("g_active",),
-    "odd_former": ("g_former",),
+    "odd_former": ("g_former", "g_was_former"),
     "odd_unknown": ("g_unknown",),
     "undated": ("g_undated",),
     "odd_inactive": ("g_off", "g_expired"),
@@ -65,13 +66,15 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
     """Add the facts to the records.
 
     :param records: `snapshots.KEPT` columns, `presence` (a word of `clubsync.model`), and what the mirror has of
-        the same record: `m_groups` and `m_remembered` (`GROUP_LIST`, null where it is new).
+        the same record: `m_groups` and `m_remembered` (`GROUP_LIST`, null where it is new), and where there is
+        a mirror `m_former` and what `_before` names.
     :param groups: the ERP's groups in force: id, name, active (null: the ERP does not say).
     :returns: the records, in order, with:
-        `email_norm`, `email_state`; `status_access`, `status_reason`;
+        `email_norm`, `email_state`, `email_about` (`clubsync.emails`); `status_access`, `status_reason`;
         `active_groups`, `unknown_groups` (lists of ids, sorted, today's); `groups_unknown` (how many);
-        `group_state` ("active", "none", "former", "unknown", "inactive", "expired"), `group_access`,
-        `odd_groups` (ids to name in a finding);
+        `group_state` ("active", "none", "former", "unknown", "inactive", "expired", or "withheld": a former group
+        that the ERP does not have any more kept it out), `group_access`, `odd_groups` (ids to name in a finding);
+        `former` (a former group keeps it out, or did until it went missing);
         `remembered` (dated groups that the ERP has stopped listing);
         `owner_id` (set: the record is that record's dependant, R8); `successor` (set: replaced by that
         record, R10); `odd_days`, `odd_email`, `odd_groups_read`, `odd_group_days`, `odd_links` (what cannot be read,
@@ -81,8 +84,10 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
         `access`, `access_reason`; `cluster` (records that would have access with this email);
         `next_date` (the first day after today on which dates alone change the access).
     """
-    records = pl.concat([records, emails.evaluate(records["email"])], how="horizontal")
-    records = _doubts(records)
+    found = emails.evaluate(records["email"], policy.placeholder_emails)
+    records = _doubts(_shared_emails(records.hstack(found), policy.shared_email_limit))
+    if "m_former" not in records.columns:
+        records = records.with_columns(m_former=False)
     records = _remembered(records.with_columns(**_status(policy)))
     records = _groups(records, groups, policy)
     people = records.select(
@@ -91,6 +96,69 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
     records = attach(attach(records, _owners(people), "erp_id"), _successors(people), "erp_id")
     records = records.with_columns(_access())
     return records.with_columns(cluster=_clusters(records.select("email_norm", "access")))
+
+
+_PERSON = ("email_norm", "guardian_id", "first_name", "last_name", "birth_date")
+
+
+def _before() -> list[pl.Expr]:
+    """The mirror's side of `_PERSON`."""
+    return [pl.col("erp_id"), *(pl.col(f"m_{name}").alias(name) for name in _PERSON)]
+
+
+def _shared_emails(records: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """R2: an address that too many unrelated records carry is a placeholder.
+
+    It keeps its `email_norm`, by which the next sync finds those who carry it; `m_email_norm` of one that was such
+    an address is cleared, so that it matches nobody (R10).
+    """
+    carry = pl.col("presence").is_in(PRESENT) & ~pl.col("placeholder")
+    people = records.filter(carry & pl.col("replaced_by").is_null())
+    shared = _too_shared(people.select("erp_id", *_PERSON), limit)
+    if shared.len():
+        here = pl.col("email_norm").is_in(shared.implode()).fill_null(False)
+        records = records.with_columns(
+            email_state=pl.when(here).then(pl.lit(emails.PLACEHOLDER)).otherwise("email_state"),
+            email_about=pl.when(here).then(pl.lit(emails.SHARED)).otherwise("email_about"),
+        )
+    if "m_email_norm" not in records.columns:
+        return records
+    was = _too_shared(records.filter(~pl.col("m_gone").fill_null(True)).select(_before()), limit)
+    if not was.len():
+        return records
+    there = pl.col("m_email_norm").is_in(was.implode()).fill_null(False)
+    return records.with_columns(m_email_norm=pl.when(~there).then("m_email_norm"))
+
+
+def _too_shared(people: pl.DataFrame, limit: int) -> pl.Series:
+    """The emails that more than `limit` unrelated records have.
+
+    Related are those with one guardian, the guardian too, and records with equal names and birth dates.
+
+    :param people: erp_id and `_PERSON`.
+    """
+    crowd = people.filter(repeated(people["email_norm"]))
+    crowd = crowd.filter(pl.len().over("email_norm") > limit)
+    if crowd.is_empty():
+        return crowd["email_norm"]
+    full_name = pl.concat_str(
+        "first_name", "last_name", "birth_date", separator="\0"
+    ).str.to_lowercase()
+    crowd = crowd.with_columns(
+        one=pl.col("erp_id").min().over("email_norm", pl.coalesce(full_name, "erp_id"))
+    )
+    ids = people["erp_id"].implode()
+    guardian = pl.col("guardian_id").is_in(ids) & (pl.col("guardian_id") != pl.col("erp_id"))
+    heads = crowd.select("email_norm", guardian_id="erp_id", head="one")
+    return (
+        crowd.join(heads, on=["email_norm", "guardian_id"], how="left")
+        .with_columns(
+            family=pl.when(guardian).then(pl.coalesce("head", "guardian_id")).otherwise("one")
+        )
+        .group_by("email_norm")
+        .agg(pl.col("family").n_unique())
+        .filter(pl.col("family") > limit)["email_norm"]
+    )
 
 
 def _clusters(people: pl.DataFrame) -> pl.Series:
@@ -193,6 +261,7 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
     spans = _spans(records, groups, policy)
     records = attach(records.with_row_index("row"), _held(spans), "row").drop("row")
     records = _summed_up(records, policy).with_columns(group_state=_group_state())
+    records = records.with_columns(**_withheld(policy))
     # a group whose own days cannot be read is known: the finding is about its days
     unknown = pl.col("odd_unknown")
     if records["g_undated"].any():
@@ -206,6 +275,7 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
                 "unreadable": UNKNOWN,
                 "active": YES,
                 "unknown": UNKNOWN,
+                "withheld": UNKNOWN,
                 "inactive": NO,
                 "expired": NO,
             },
@@ -216,6 +286,8 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         .then("odd_former")
         .when(state.is_in(["inactive", "expired"]))
         .then("odd_inactive")
+        .when(state == "withheld")
+        .then(pl.lit(sorted(policy.absent_groups), dtype=pl.List(pl.String)))
         .otherwise(unknown),
         groups_unknown=unknown.list.len(),
         odd_group_days="g_undated",
@@ -230,14 +302,14 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
 def _spans(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """Each span in which a record is in a group: row (of the record), id, spans (how many the record has),
     `_FLAGS` and `_DAYS`."""
-    former = {name.strip().casefold() for name in policy.former_groups}
-    is_former = [
-        (i or "").casefold() in former or (n or "").strip().casefold() in former
-        for i, n in groups.select("id", "name").iter_rows()
-    ]
+    former = words.words(policy.former_groups)
     known = groups.select(
-        "id", "active", listed=pl.lit(True), former=pl.Series(is_former, dtype=pl.Boolean)
+        "id",
+        "active",
+        listed=pl.lit(True),
+        former=pl.any_horizontal(words.key(pl.col("id", "name")).is_in(former)),
     )
+    by_id = words.key(pl.col("id")).is_in(former) if former else pl.lit(False)
     today = pl.lit(policy.today)
     begins, ends = pl.col("valid_from"), pl.col("valid_until")
     undated = pl.lit(False)  # a value
@@ -257,8 +329,7 @@ def _spans(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Da
         .join(known.lazy(), on="id", how="left", maintain_order="left")
         .with_columns(
             current=~((begins > today).fill_null(False) | (ends < today).fill_null(False)),
-            former=pl.col("former").fill_null(False)
-            | pl.col("id").str.to_lowercase().is_in(list(former)),
+            former=pl.col("former").fill_null(False) | by_id,
             unknown=pl.col("listed").is_null() | pl.col("active").is_null(),
             undated=undated.fill_null(False),
         )
@@ -274,6 +345,7 @@ def _span_flags() -> dict[str, pl.Expr]:
     dated = counts & ~undated
     return {
         "g_former": current & pl.col("former") & ~undated,
+        "g_was_former": ~current & pl.col("former") & ~undated,
         "g_active": dated & active.fill_null(False),
         # R3: a group that is switched off gives no access, whatever its days are
         "g_unknown": counts & (pl.col("unknown") | (undated & active.fill_null(True))),
@@ -310,7 +382,10 @@ def _summed_up(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
 
 
 def _group_state() -> pl.Expr:
-    """The one word for all of a record's groups, the strongest first."""
+    """The one word for all of a record's groups, the strongest first.
+
+    Without an active group, somebody who was in a former group until it ended is a former customer all the same.
+    """
     expired = pl.col("g_expired") | (~pl.col("has_listed") & pl.col("lapsed_unlisted"))
     return (
         pl.when(pl.col("g_former"))
@@ -321,12 +396,27 @@ def _group_state() -> pl.Expr:
         .then(pl.lit("active"))
         .when(pl.col("g_unknown"))
         .then(pl.lit("unknown"))
+        .when(pl.col("g_was_former"))
+        .then(pl.lit("former"))
         .when(pl.col("g_off"))
         .then(pl.lit("inactive"))
         .when(expired)
         .then(pl.lit("expired"))
         .otherwise(pl.lit("none"))
     )
+
+
+def _withheld(policy: Policy) -> dict[str, pl.Expr]:
+    """R3: `group_state` and `former`: while a former group is missing, it gives nobody access whom it kept out."""
+    missing = pl.lit(bool(policy.absent_groups)) & pl.col("m_former").fill_null(False)
+    gains = ["active", "unknown"] if policy.group_required else ["active", "unknown", "none"]
+    state = pl.col("group_state")
+    return {
+        "group_state": pl.when(missing & state.is_in(gains))
+        .then(pl.lit("withheld"))
+        .otherwise(state),
+        "former": (state == "former") | missing,
+    }
 
 
 def _next_date(policy: Policy) -> pl.Expr:
@@ -395,7 +485,8 @@ def _owners(people: pl.DataFrame) -> pl.DataFrame:
         guardian_id="erp_id", owner_email="email_norm"
     )
     wards = wards.join(owners, on="guardian_id", how="inner").filter(
-        (pl.col("email_state") == emails.MISSING) | (pl.col("email_norm") == pl.col("owner_email"))
+        pl.col("email_state").is_in([emails.MISSING, emails.PLACEHOLDER])
+        | (pl.col("email_norm") == pl.col("owner_email"))
     )
     pairs = dict(wards.select("erp_id", "guardian_id").iter_rows())
     circles = _circles(pairs)
@@ -465,7 +556,11 @@ def _access() -> list[pl.Expr]:
             _absent() | (pl.col("status_access") == NO) | (~pl.col("own_groups") & ~groups_unread)
         )
         .then(pl.lit(NO))
-        .when((pl.col("status_access") == UNKNOWN) | groups_unread)
+        .when(
+            (pl.col("status_access") == UNKNOWN)
+            | groups_unread
+            | (pl.col("group_state") == "withheld")
+        )
         .then(pl.lit(UNKNOWN))
         .otherwise(pl.lit(YES))
         .alias("own_access"),

@@ -11,7 +11,7 @@ from clubsync.model import Policy
 from connectors import registry
 
 #: Goes up whenever the engine evaluates the same facts otherwise than before: every record is evaluated again.
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 
 def policy_of(club: ClubConfig, certified: bool) -> Policy:
@@ -23,6 +23,8 @@ def policy_of(club: ClubConfig, certified: bool) -> Policy:
         group_required=club.group_required,
         former_groups=frozenset(club.former_groups),
         phone_centred=registry.connector_class(club.erp).phone_centred,
+        placeholder_emails=frozenset(club.placeholder_emails),
+        shared_email_limit=club.shared_email_limit,
     )
 
 
@@ -34,5 +36,7 @@ def policy_hash(policy: Policy) -> str:
         policy.group_required,
         sorted(policy.former_groups),
         policy.phone_centred,
+        sorted(policy.placeholder_emails),
+        policy.shared_email_limit,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

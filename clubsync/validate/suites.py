@@ -54,14 +54,17 @@ def _of_the_base() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def wording() -> dict[tuple[str, str], str]:
-    """(code, severity) -> advice in English, of all codes; of several expectations the first."""
-    words: dict[tuple[str, str], str] = {}
-    for expectation in definitions()["expectations"]:
-        meta = expectation["meta"]
-        words.setdefault((meta["code"], meta["severity"]), meta["advice"])
-    for code, meta in _of_the_base().items():
-        words.setdefault((code, meta["severity"]), meta["advice"])
+def wording() -> dict[tuple[str, str, str | None], str]:
+    """(code, severity, what it is about) -> advice in English, of all codes; of several expectations the first.
+
+    What a finding is about is `about` in its detail; None: nothing in particular.
+    """
+    words: dict[tuple[str, str, str | None], str] = {}
+    metas = [expectation["meta"] for expectation in definitions()["expectations"]]
+    metas += [{"code": code, **meta} for code, meta in _of_the_base().items()]
+    for meta in metas:
+        for about, text in {None: meta["advice"], **meta.get("about", {})}.items():
+            words.setdefault((meta["code"], meta["severity"], about), text)
     return words
 
 
@@ -71,7 +74,11 @@ def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = 
     :param language: en, or one that the catalogue has (`clubsync.i18n`).
     """
     words = wording()
-    english = words.get((code, severity)) or next(t for (c, _), t in words.items() if c == code)
+    english = (
+        words.get((code, severity, detail.get("about")))
+        or words.get((code, severity, None))
+        or next(text for (c, _, _), text in words.items() if c == code)
+    )
     text = translations(language).gettext(english)
     named = {
         key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -81,7 +88,7 @@ def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = 
         named["reasons"] = ", ".join(similarity(detail["reasons"], language))
     for key in (
         *("others", "groups", "owner", "successor", "reasons", "row"),
-        *("fields", "words"),
+        *("fields", "words", "word"),
     ):
         text = text.replace("{" + key + "}", named.get(key) or "-")
     return text
@@ -106,11 +113,8 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """
     presence, group_state = pl.col("presence"), pl.col("group_state")
     person = _person()
-    email_state = (
-        pl.when((pl.col("email_state") == "missing") & policy.phone_centred)
-        .then(pl.lit("not_kept"))
-        .otherwise("email_state")
-    )
+    not_kept = {"missing": "not_kept", "placeholder": "not_own"} if policy.phone_centred else {}
+    email_state = pl.col("email_state").replace(not_kept)
     lacking = (
         pl.when((group_state == "none") & policy.group_required)
         .then(pl.lit("lacking"))
@@ -141,7 +145,8 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         shared=of_persons((pl.col("cluster") > 1) & (pl.col("access") == YES)),
         group_state=of_persons(lacking),
         groups_unknown=of_persons(
-            pl.col("groups_unknown"), person & ~group_state.is_in(["former", "unreadable"])
+            pl.max_horizontal("groups_unknown", (group_state == "withheld").cast(pl.UInt32)),
+            person & ~group_state.is_in(["former", "unreadable"]),
         ),
         named=of_persons(named, person & ~pl.col("odd_links")),
         fields_read=_fields_read(records, person, named),
@@ -314,18 +319,31 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     )
     facts = records.join(clusters, on="email_norm", how="left").select(
         *("erp_id", "odd_groups", "owner_id", "successor", "cluster_ids"),
-        *("status_raw", "unreadable"),
+        *("group_state", "email_about", "status_raw", "unreadable"),
     )
     rows = failed.join(facts, on="erp_id", how="left")
+    told = _with_unreadable(rows.with_columns(detail=_detail()))
+    return told.select("erp_id", "code", "severity", "detail")
+
+
+def _detail() -> pl.Expr:
+    """What each sentence names, as JSON text."""
     others = pl.col("cluster_ids").list.set_difference(pl.concat_list("erp_id")).list.sort()
     about_groups = pl.col("code").is_in(["GROUP_INACTIVE", "GROUP_FORMER", "GROUP_UNKNOWN"])
 
-    def text(name: str, value: pl.Expr) -> pl.Expr:
-        return pl.struct(value.alias(name)).struct.json_encode()
+    def text(name: str, value: pl.Expr, about: pl.Expr | None = None) -> pl.Expr:
+        parts = [value.alias(name)] if about is None else [about.alias("about"), value.alias(name)]
+        return pl.struct(parts).struct.json_encode()
 
-    detail = (
+    about_email = pl.col("code").is_in(["EMAIL_INVALID", "EMAIL_PLACEHOLDER"])
+    withheld = (pl.col("code") == "GROUP_UNKNOWN") & (pl.col("group_state") == "withheld")
+    word = pl.col("status_raw")
+
+    return (
         pl.when(pl.col("code") == "EMAIL_DUPLICATE")
         .then(text("others", others.list.head(20)))
+        .when(withheld)
+        .then(text("groups", pl.col("odd_groups"), pl.lit("withheld")))
         .when(about_groups)
         .then(text("groups", pl.col("odd_groups")))
         .when(pl.col("code") == "EMAIL_SHARED_FAMILY")
@@ -334,10 +352,11 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         .then(text("row", pl.col("status_raw")))
         .when(pl.col("code") == "RECORD_MERGED")
         .then(text("successor", pl.col("successor")))
+        .when(about_email & pl.col("email_about").is_not_null())
+        .then(text("about", pl.col("email_about")))
+        .when((pl.col("code") == "STATUS_UNKNOWN") & word.is_not_null())
+        .then(text("word", word, pl.lit("word")))
         .otherwise(pl.lit("{}"))
-    )
-    return _with_unreadable(rows.with_columns(detail=detail)).select(
-        "erp_id", "code", "severity", "detail"
     )
 
 

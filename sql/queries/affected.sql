@@ -6,7 +6,7 @@ select
     erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
     groups, remembered, valid_from, valid_until, guardian_id,
     replaced_by, created_at, is_company, placeholder, unreadable, row_hash, as_of, snapshot,
-    gone_at is not null as gone, access, lapsed
+    gone_at is not null as gone, access, lapsed, former
 from sync.erp_customer
 where club = :club and erp_id = any(:ids::text[]);
 
@@ -15,9 +15,14 @@ select
     erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw,
     groups, remembered, valid_from, valid_until, guardian_id,
     replaced_by, created_at, is_company, placeholder, unreadable, row_hash, as_of, snapshot,
-    gone_at is not null as gone, access, lapsed
+    gone_at is not null as gone, access, lapsed, former
 from sync.erp_customer
 where club = :club;
+
+-- name: former_records(club)
+-- Records that a group of former customers keeps out (R3).
+select erp_id from sync.erp_customer
+where club = :club and former;
 
 -- name: related_ids(club, ids, emails, candidates)
 -- Records that have one of these emails, are guarded by or were replaced by one of these records, or have a

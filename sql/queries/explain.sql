@@ -30,9 +30,10 @@ order by c.customer;
 
 -- name: findings(club, include_all)
 -- Open findings; with include_all closed and informational ones as well (R22).
+-- One about the club itself has no record: its erp_id is null.
 select
     f.code,
-    f.erp_id,
+    nullif(f.erp_id, '') as erp_id,
     m.email,
     f.severity,
     f.detail,

@@ -12,7 +12,7 @@ create temp table if not exists plan_record (
     phone text, birth_date date, status text, status_raw text, groups text,
     remembered text, valid_from date, valid_until date, guardian_id text, replaced_by text,
     created_at timestamptz, is_company boolean, placeholder boolean, unreadable text,
-    row_hash bigint, access text, lapsed boolean
+    row_hash bigint, access text, lapsed boolean, former boolean
 ) on commit delete rows;
 
 create temp table if not exists plan_finding (
@@ -199,7 +199,8 @@ update sync.erp_customer as m set
     snapshot = :snapshot,
     gone_at = null,
     access = p.access,
-    lapsed = p.lapsed
+    lapsed = p.lapsed,
+    former = p.former
 from plan_record as p
 where m.club = :club and m.erp_id = p.erp_id and not p.vanished;
 
@@ -209,7 +210,8 @@ update sync.erp_customer as m set
     as_of = :as_of,
     snapshot = :snapshot,
     access = 'no',
-    lapsed = p.lapsed
+    lapsed = p.lapsed,
+    former = p.former
 from plan_record as p
 where m.club = :club and m.erp_id = p.erp_id and p.vanished;
 

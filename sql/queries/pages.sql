@@ -439,7 +439,7 @@ select
     f.detail,
     f.since,
     f.run,
-    f.erp_id,
+    nullif(f.erp_id, '') as erp_id,
     m.first_name,
     m.last_name,
     m.email

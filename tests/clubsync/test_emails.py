@@ -46,12 +46,16 @@ CORPUS = [
 ]
 
 
+#: Reserved domains that the library does not accept.
+RESERVED = ("localhost", ".test", ".invalid")
+
+
 def expected(raw: str) -> str | None:
     """What R2 asks for, by the library alone, one address at a time."""
+    kept = "".join(c for c in raw.strip() if unicodedata.category(c) != "Cf").strip()
+    kept = kept.removeprefix("mailto:")
     try:
-        parts = validate_email(
-            unicodedata.normalize("NFC", raw.strip()), check_deliverability=False
-        )
+        parts = validate_email(unicodedata.normalize("NFC", kept), check_deliverability=False)
     except EmailNotValidError:
         return None
     local = unicodedata.normalize("NFC", parts.local_part.casefold())
@@ -60,7 +64,8 @@ def expected(raw: str) -> str | None:
 
 def verdicts(addresses: list[str | None]) -> list[tuple[str | None, str]]:
     """Ours, many at a time."""
-    return emails.evaluate(pl.Series("email", addresses, dtype=pl.String)).rows()
+    found = emails.evaluate(pl.Series("email", addresses, dtype=pl.String))
+    return found.select("email_norm", "email_state").rows()
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -77,6 +82,9 @@ def test_no_disagreement_with_email_validator() -> None:
     for raw in CORPUS:
         norm = expected(raw)
         state = "valid" if norm else "missing" if not raw.strip() else "invalid"
+        plain = raw.count("@") == 1 and not any(c.isspace() for c in raw)
+        if plain and raw.endswith(RESERVED):
+            state = "placeholder"
         if ours[raw] != (norm, state):
             wrong[raw] = (ours[raw], norm, state)
     assert wrong == {}
@@ -102,3 +110,76 @@ def test_normalising_twice_changes_nothing(raw: str) -> None:
     key = emails.normalise(raw)
     assert key is not None
     assert emails.normalise(key) == key
+
+
+@pytest.mark.parametrize(
+    ("raw", "about"),
+    [
+        ("a@x.fr, b@x.fr", "several"),
+        ("a@x.fr;b@x.fr", "several"),
+        ("a@x.fr / b@y.fr", "several"),
+        ("a@x.fr et b@y.fr", "several"),
+        ("a@x.fr b@oops", "several"),
+        ("Anna <a@x.fr>", "around"),
+        ("Anna a@x.fr", "around"),
+        ("a@x.fr (mère)", "around"),
+        ('"Anna, B." <mailto:a@x.fr>', "around"),
+        ("<a@x.fr>", None),
+        ("a@x.fr,", None),
+        ("a@x", None),
+        ("a@b@x.fr", None),
+        ("a x.fr", None),
+    ],
+)
+def test_r02_why_a_cell_is_no_email(raw: str, about: str | None) -> None:
+    """ "A cell with several addresses, or a name around one, is EMAIL_INVALID with advice that says exactly that"."""
+    assert emails.evaluate(pl.Series([raw])).row(0) == (None, "invalid", about)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "mailto:Anna@x.fr",
+        "MAILTO: anna@x.fr?subject=Bonjour",
+        "\u00a0anna@x.fr\u202f",
+        "an\u00adna@x.fr",
+        "\ufeffanna\u200b@x\u2060.fr",
+        "\u202aanna@x.fr\u202c",
+    ],
+)
+def test_r02_what_no_person_typed_is_removed(raw: str) -> None:
+    assert emails.evaluate(pl.Series([raw])).row(0) == ("anna@x.fr", "valid", None)
+    assert emails.normalise(raw) == "anna@x.fr"
+
+
+STAND_INS = [
+    "noemail@club.fr", "No-Email@x.com", "no_mail@x.fr", "no.e-mail@x.fr", "nomail12@x.fr", "sansmail@x.fr",
+    "sans-email+dupont@x.fr", "SANSMAIL@x", "pasdemail@x.fr", "pas-de-mail@x.fr", "keine-email@x.de",
+    "sincorreo@x.es", "sin-correo@x.es", "geen.email@x.nl", "a@b.test", "a@b.invalid", "a@localhost",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", STAND_INS)
+def test_r02_placeholders(raw: str) -> None:
+    """ "by default the reserved domains and `noemail@…`, `no-email@…`, `sansmail@…`"."""
+    assert emails.evaluate(pl.Series([raw])).row(0) == (None, "placeholder", None)
+    assert emails.is_placeholder(raw)
+
+
+@pytest.mark.parametrize(
+    "raw", ["anna@example.com", "nora.mail@x.fr", "noe@mail.fr", "semail@x.fr", "sandra@noemail.fr"]
+)
+def test_r02_ordinary_addresses_are_no_placeholders(raw: str) -> None:
+    assert emails.evaluate(pl.Series([raw])).row(0) == (raw, "valid", None)
+    assert not emails.is_placeholder(raw)
+
+
+def test_r02_a_clubs_own_placeholders() -> None:
+    """ "a club's `placeholder_emails`, patterns allowed"; the rest of a pattern is no pattern."""
+    own = ["accueil@club.fr", "*@Example.com", "x?@y.fr", "tel*@*", "*@bücher.fr"]
+    cells = [
+        *("Accueil@club.fr", "a@example.com", "x1@y.fr", "tel0612@z.fr", "a@xn--bcher-kva.fr"),
+        *("accueil@clubXfr.fr", "accueil@club-fr", "x@y.fr", "x12@y.fr", "a@example.com.fr"),
+    ]
+    found = emails.evaluate(pl.Series(cells), own)["email_state"].to_list()
+    assert found == ["placeholder"] * 5 + ["valid", "invalid", *["valid"] * 3]

@@ -23,6 +23,7 @@ from tests.support.club import Erp
 CODES = {
     "EMAIL_MISSING",
     "EMAIL_INVALID",
+    "EMAIL_PLACEHOLDER",
     "EMAIL_DUPLICATE",
     "EMAIL_SHARED_FAMILY",
     "EMAIL_MISMATCH_APP",
@@ -66,18 +67,21 @@ def test_every_meta_names_code_severity_and_advice(meta: dict[str, Any]) -> None
     """In both languages, as sentences, with placeholders that are filled and none that are not."""
     assert meta["code"] in CODES
     assert meta["severity"] in ("error", "warning", "info")
-    for language in ("en", "fr"):
-        assert len(translated(meta["advice"], language).split()) > 5
-        detail = {name: ["7", "8"] for name in ("others", "groups", "owner", "successor")}
-        text = suites.advice(meta["code"], meta["severity"], detail, language)
-        assert "{" not in text
-        assert text[-1] == "."
-    assert translated(meta["advice"], "fr") != meta["advice"]
-    assert ("{" in meta["advice"]) == ("{" in translated(meta["advice"], "fr"))
+    for about, english in {None: meta["advice"], **meta.get("about", {})}.items():
+        for language in ("en", "fr"):
+            assert len(translated(english, language).split()) > 5
+            names = ["others", "groups", "owner", "successor", "row", "word", "words", "fields"]
+            detail = {name: ["7", "8"] for name in names} | {"about": about}
+            text = suites.advice(meta["code"], meta["severity"], detail, language)
+            assert "{" not in text
+            assert text[-1] == "."
+            assert ("7, 8" in text) == ("{" in english.replace("{reasons}", ""))
+        assert translated(english, "fr") != english
+        assert ("{" in english) == ("{" in translated(english, "fr"))
 
 
 def test_every_code_of_the_rules_has_wording() -> None:
-    assert {code for code, _ in suites.wording()} == CODES
+    assert {code for code, _, _ in suites.wording()} == CODES
 
 
 def test_they_are_great_expectations_own() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clubsync.errors import ActionRejected
 from tests.support.club import Club
 from tests.support.rules import NewClub
 
@@ -102,3 +103,105 @@ def test_r02_an_email_without_a_place_is_found_again(club: Club) -> None:
     assert (club.base()["1"]["id"], club.base()["1"]["email"]) == (customer, "b@x.fr")
     assert club.inside() == {"1", "2"}
     assert club.findings() == {}
+
+
+@pytest.mark.parametrize(
+    ("cell", "code", "about"),
+    [
+        ("a@x.fr, b@x.fr", "EMAIL_INVALID", "several addresses"),
+        ("Anna <a@x.fr>", "EMAIL_INVALID", "something besides the address"),
+        ("a@x", "EMAIL_INVALID", "not valid"),
+        ("sansmail@club.fr", "EMAIL_PLACEHOLDER", "placeholder"),
+        ("tel123@x.fr", "EMAIL_PLACEHOLDER", "placeholder"),
+        (None, "EMAIL_MISSING", "no email"),
+    ],
+)
+def test_r02_no_email_gives_nobody_access_and_takes_it_from_nobody(
+    new_club: NewClub, cell: str | None, code: str, about: str
+) -> None:
+    """R2 and R3: nobody gains access by it, who has access keeps it, and the advice says what it is."""
+    club = new_club(placeholder_emails=("tel*@x.fr",))
+    club.erp.put("1", "ann@x.fr")
+    club.sync()
+    club.erp.change("1", email=cell)
+    club.erp.put("2", cell, first_name="Zoe")
+    club.sync()
+    assert club.inside() == {"1"}
+    assert club.base()["1"]["email"] == "ann@x.fr"
+    assert club.findings() == {"1": {code}, "2": {code}}
+    assert about in club.why("2")["sentence"]
+    club.erp.change("1", email="ann@x.fr")
+    club.erp.change("2", email="zoe@x.fr")
+    club.sync()
+    assert club.inside() == {"1", "2"}
+    assert club.findings() == {}
+
+
+def test_r02_an_address_of_many_is_nobodys(club: Club) -> None:
+    """ "an address ... that more than `shared_email_limit` (default 5) unrelated records carry, is no email": whoever
+    joins them gains nothing, also one by one; who has access by it keeps that."""
+    club.erp.put("1", "accueil@club.fr")
+    club.sync()
+    for n in range(2, 6):
+        club.erp.put(str(n), "accueil@club.fr", first_name=f"P{n}")
+        club.sync()
+        assert club.findings()[str(n)] == {"EMAIL_DUPLICATE"}
+    club.erp.put("6", "Accueil@club.fr ", first_name="P6")
+    club.erp.put("7", "own@x.fr")
+    club.sync()
+    assert club.inside() == {"1", "7"}
+    ids = {str(n) for n in range(1, 7)}
+    assert club.findings() == {key: {"EMAIL_PLACEHOLDER"} for key in ids}
+    assert "Many unrelated customers" in club.why("6")["sentence"]
+    club.erp.put("8", "accueil@club.fr", first_name="P8")
+    club.sync()
+    assert club.inside() == {"1", "7"}
+    assert club.findings()["8"] == {"EMAIL_PLACEHOLDER"}
+    assert club.unsettled() == {}
+
+
+def test_r02_an_address_of_many_matches_nobody(club: Club) -> None:
+    """R1, R7, R10: neither a customer added by hand, nor somebody who leaves, goes to one of them."""
+    by_hand = club.add_by_hand("accueil@club.fr")
+    for n in range(6):
+        club.erp.put(str(n), "accueil@club.fr", first_name=f"P{n}")
+    club.sync()
+    assert club.inside() == {"accueil@club.fr"}
+    assert club.customer(by_hand)["erp_id"] is None
+
+
+def test_r02_one_of_many_who_leaves_is_merged_into_nobody(club: Club) -> None:
+    """R10: an id that vanishes while its address lives on under others, of which it was no email."""
+    club.erp.put("1", "accueil@club.fr")
+    club.sync()
+    for n in range(2, 8):
+        club.erp.put(str(n), "accueil@club.fr", first_name=f"P{n}")
+    club.sync()
+    club.erp.remove("1")
+    club.sync()
+    assert club.inside() == set()
+    assert club.kinds() == {"deactivation": 1}
+    assert club.base()["1"]["reason"] == "gone"
+
+
+def test_r02_a_family_shares_an_address(new_club: NewClub) -> None:
+    """ "unrelated records": a mother and her children are one, also where her own card has another address."""
+    club = new_club(shared_email_limit=2)
+    club.erp.put("m", "mum@x.fr", first_name="Mum")
+    for n in range(4):
+        club.erp.put(f"c{n}", "mum@x.fr", first_name=f"C{n}", guardian_id="m")
+    club.erp.put("n", "other@x.fr", first_name="Nan")
+    for n in range(4):
+        club.erp.put(f"d{n}", "nan@x.fr", first_name=f"D{n}", guardian_id="n")
+    club.sync()
+    assert {"m", "n", "d0"} <= club.inside()
+    assert all("EMAIL_PLACEHOLDER" not in codes for codes in club.findings().values())
+
+
+def test_r02_no_placeholder_is_added_by_hand(new_club: NewClub) -> None:
+    club = new_club(placeholder_emails=("accueil@club.fr",))
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    for address in ("noemail@x.fr", "Accueil@club.fr"):
+        with pytest.raises(ActionRejected, match="placeholder"):
+            club.add_by_hand(address)

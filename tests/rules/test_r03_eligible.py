@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -237,3 +238,167 @@ def test_r03_an_unknown_group_beside_an_active_one_takes_nothing_away(club: Club
     assert club.base()["1"]["groups"] == ["gold", "pool"]
     assert club.base()["2"]["groups"] == ["gold"]
     assert club.findings() == {"1": {"GROUP_UNKNOWN"}, "2": {"GROUP_UNKNOWN"}}
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["ANCIENS  membres", "Anciens\u00a0membres", "Anci\u00adens membres", "anciens membres\u200b"],
+)
+def test_r03_a_former_group_is_found_in_any_spelling(new_club: NewClub, spelled: str) -> None:
+    """ "Words are compared in one form everywhere (settings, cells, group names ...)", by name, id, and unlisted id."""
+    for configured, written in (("Anciens membres", spelled), (spelled, "Anciens membres")):
+        club = new_club(former_groups=(configured,))
+        club.erp.group("5", name=written)
+        club.erp.group("gold")
+        club.erp.put("1", "a@x.fr", groups=["5", "gold"])
+        club.erp.put("2", "b@x.fr", groups=[written, "gold"])
+        club.sync()
+        assert club.inside() == set()
+        assert club.findings(all=True) == {"1": {"GROUP_FORMER"}, "2": {"GROUP_FORMER"}}
+
+
+def _with_a_former_group(new_club: NewClub) -> Club:
+    """In "gold" 1, who is in; in the former group 2 to 4; 5 is in both."""
+    club = new_club(former_groups=("Anciens",))
+    club.erp.group("gold")
+    club.erp.group("7", name="Anciens")
+    for erp_id, groups in {
+        "1": ["gold"],
+        "2": ["7"],
+        "3": ["7"],
+        "4": ["7"],
+        "5": ["gold", "7"],
+    }.items():
+        club.erp.put(erp_id, f"p{erp_id}@x.fr", first_name=f"P{erp_id}", groups=groups)
+    club.sync()
+    assert club.inside() == {"1"}
+    assert club.findings() == {}
+    return club
+
+
+def _renamed(club: Club) -> None:
+    club.erp.group("7", name="Anciens adhérents")
+
+
+def _replaced(club: Club) -> None:
+    del club.erp.groups["7"]
+    club.erp.group("9", name="Anciens adhérents")
+    for record in club.erp.records.values():
+        record["groups"] = ["9" if g == "7" else g for g in record["groups"]]
+
+
+def _deleted(club: Club) -> None:
+    del club.erp.groups["7"]
+    for record in club.erp.records.values():
+        record["groups"] = [g for g in record["groups"] if g != "7"]
+
+
+def _unlisted(club: Club) -> None:
+    del club.erp.groups["7"]
+
+
+def _misspelt(club: Club) -> None:
+    club.configure(former_groups=("Ancienss",))
+
+
+@pytest.mark.parametrize("goes", [_renamed, _replaced, _deleted, _unlisted, _misspelt])
+def test_r03_a_former_group_that_goes_missing_lets_nobody_in(
+    new_club: NewClub, goes: Callable[[Club], None]
+) -> None:
+    """ "A configured group that is not there ... gives nobody access who was kept out by it; ... a finding names it":
+    renamed, replaced, deleted, no longer listed, or misspelt in the settings; in the next sync and those after it."""
+    club = _with_a_former_group(new_club)
+    goes(club)
+    configured = club.config.former_groups[0]
+    for _ in range(3):
+        club.sync()
+        assert club.inside() == {"1"}
+        found = club.findings()
+        assert found[""] == {"GROUP_UNKNOWN"}
+        assert all(found[erp_id] == {"GROUP_UNKNOWN"} for erp_id in ("2", "3", "4", "5"))
+        club.erp.change("1", phone="+33600000001")
+        club.erp.change("3", phone=f"+3360000000{_ + 2}")
+    assert configured in club.why("5")["sentence"]
+    assert club.unsettled() == {}
+
+
+def test_r03_a_former_group_comes_back(new_club: NewClub) -> None:
+    """Then those who are in it stay out by it, and those who are not get access."""
+    club = _with_a_former_group(new_club)
+    _deleted(club)
+    club.sync()
+    club.erp.group("7", name="Anciens")
+    club.erp.change("2", groups=["7"])
+    club.sync()
+    assert club.inside() == {"1", "3", "4", "5"}
+    assert club.findings(all=True) == {"2": {"GROUP_FORMER"}}
+
+
+def test_r03_a_former_group_is_no_longer_configured(new_club: NewClub) -> None:
+    """Taken out of the settings on purpose: its people are customers like any."""
+    club = _with_a_former_group(new_club)
+    club.configure(former_groups=())
+    club.sync()
+    assert club.inside() == {"1", "2", "3", "4", "5"}
+    assert club.findings() == {}
+
+
+def test_r03_who_moves_to_another_group_comes_in_while_the_former_one_is_missing(
+    new_club: NewClub,
+) -> None:
+    """Whom the missing group does not concern any more: a group that the ERP listed before, and none of the old."""
+    club = _with_a_former_group(new_club)
+    _renamed(club)
+    club.sync()
+    club.erp.change("2", groups=["gold"])
+    club.erp.change("3", groups=["gold", "7"])
+    club.erp.put("6", "p6@x.fr", groups=["gold"])
+    club.sync()
+    assert club.inside() == {"1", "2", "6"}
+
+
+def test_r03_a_former_group_that_no_reading_ever_had(new_club: NewClub) -> None:
+    """Nobody was kept out by it; a note of the run and a finding of the club name it until it is corrected."""
+    club = new_club(former_groups=("Anciens mebmres",))
+    club.erp.group("5", name="Anciens membres")
+    club.erp.put("1", "a@x.fr", groups=["5"])
+    step = club.sync()
+    assert any("Anciens mebmres" in note for note in step["notes"])
+    assert club.findings() == {"": {"GROUP_UNKNOWN"}}
+    club.configure(former_groups=("Anciens membres",))
+    club.sync()
+    assert club.inside() == set()
+    assert club.findings() == {}
+
+
+def test_r03_a_partial_reading_does_not_make_a_group_missing(new_club: NewClub) -> None:
+    """R14: a group's absence counts from a certified snapshot only."""
+    club = _with_a_former_group(new_club)
+    _deleted(club)
+    club.sync(certified=False)
+    assert "" not in club.findings()
+
+
+def test_r03_a_former_customer_is_not_told_to_renew(new_club: NewClub) -> None:
+    """Former by name, and long over: no advice to renew; with an active group beside it they are a customer."""
+    club = new_club(former_groups=("Anciens",))
+    club.erp.group("gold")
+    club.erp.group("7", name="Anciens")
+    club.erp.put("1", "a@x.fr", groups=[("7", date(2020, 1, 1))])
+    club.erp.put("2", "b@x.fr", groups=[("7", date(2020, 1, 1)), ("gold", date(2021, 1, 1))])
+    club.erp.put("3", "c@x.fr", groups=[("7", date(2020, 1, 1)), "gold"])
+    club.erp.put("4", "d@x.fr", groups=[("gold", date(2021, 1, 1))])
+    club.sync()
+    assert club.inside() == {"3"}
+    assert club.findings(all=True) == {
+        "1": {"GROUP_FORMER"},
+        "2": {"GROUP_FORMER"},
+        "4": {"GROUP_INACTIVE"},
+    }
+
+
+def test_r03_the_finding_names_the_word(club: Club) -> None:
+    """ "a finding says which field, with which word"."""
+    club.erp.put("1", "a@x.fr", status="unknown", status_raw="en sursis")
+    club.sync()
+    assert "en sursis" in club.why("1")["sentence"]

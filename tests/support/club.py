@@ -393,8 +393,8 @@ class Club:
             snapshot = snapshots.load(pipeline.store, self.id, row)
             rules = policy_of(self.config, snapshot.certified)
             whole = affected.build(driver, self.number, snapshot, rules, state, everything=True)
-        evaluated = facts.evaluate(whole.records, whole.basis.groups, rules)
-        found = suites.findings({self.id: (evaluated, rules)})[self.id]
+        evaluated = facts.evaluate(whole.records, whole.basis.groups, whole.basis.policy)
+        found = suites.findings({self.id: (evaluated, whole.basis.policy)})[self.id]
         plan = diff.plan(evaluated, found, whole.base, snapshot.head.proof, whole.confirmed)
         return {kind: n for kind, n in plan.counts().items() if n}
 

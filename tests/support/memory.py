@@ -114,8 +114,9 @@ class Memory:
         ids = pl.concat([snapshot.customers["erp_id"], mirror["erp_id"]]).unique()
         nobody = record_index.RECORD_INDEX.to_frame()
         records = affected.presented(
-            ids, snapshot.customers, mirror, snapshot, nobody, SIGNS.to_frame()
+            ids, snapshot.customers, mirror, snapshot, nobody, SIGNS.to_frame(), stored
         )
+        policy = affected.with_absent_groups(policy, in_force, snapshot.customers["groups"])
         return facts.evaluate(records, in_force, policy)
 
     def _apply(self, made: Plan, snapshot: Snapshot) -> None:

@@ -132,11 +132,11 @@ def todo(club: OpenClub, language: str) -> list[Todo]:
 
 
 class Finding(BaseModel):
-    """One open finding of one record."""
+    """One open finding of one record; without `erp_id` it is about the club itself."""
 
     code: str
     severity: Literal["error", "warning"]
-    erp_id: str
+    erp_id: str | None
     first_name: str | None
     last_name: str | None
     email: str | None
@@ -167,7 +167,7 @@ def of_club(
         for row in rows
     ]
     if shown_to:
-        named = [finding.erp_id for finding in found]
+        named = [finding.erp_id for finding in found if finding.erp_id]
         actions.disclose(club, shown_to, "findings", named, code=code, page=page)
     return found
 

@@ -1,0 +1,10 @@
+"""Which records a group of former customers keeps out."""
+
+from clubsync.store.migrations.files import run_file
+
+revision = "0012"
+down_revision = "0011"
+
+
+def upgrade() -> None:
+    run_file("0012_former.sql")
