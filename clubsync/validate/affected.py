@@ -536,7 +536,10 @@ def presented(
 
 
 #: Fields that keep the value that could be read last, while theirs cannot be (R3).
-_STAYING = ("first_name", "last_name", "phone", "birth_date", "guardian_id", "replaced_by")
+_STAYING = (
+    *("first_name", "last_name", "phone", "birth_date", "created_at"),
+    *("guardian_id", "replaced_by"),
+)
 
 
 def _as_last_read(records: pl.DataFrame) -> pl.DataFrame:
@@ -610,6 +613,7 @@ def _mirrored(mirror: pl.DataFrame) -> pl.DataFrame:
         "birth_date",
         "guardian_id",
         "replaced_by",
+        "created_at",
         "groups",
         "remembered",
         "row_hash",

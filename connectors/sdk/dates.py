@@ -40,6 +40,7 @@ import polars as pl
 from connectors.sdk import cells
 from connectors.sdk.base import Club
 from connectors.sdk.model import noted, with_notes
+from connectors.sdk.words import word
 
 
 class Kind(StrEnum):
@@ -73,7 +74,8 @@ _NONE = frozenset(
         *((1000, 1, 1), (1601, 1, 1), (1753, 1, 1)),
     }
 )
-_EPOCH = (1970, 1, 1)
+#: The zero of Unix times, and the same moment as servers west of Greenwich write it: no end, no start, no stamp.
+_EPOCH = frozenset({(1970, 1, 1), (1969, 12, 31)})
 #: Words for "never ends", in every club, in the languages of our clubs' ERPs.
 NO_END = (
     *("unlimited", "never", "no end", "no expiry", "does not expire", "lifetime", "\u221e"),
@@ -159,8 +161,8 @@ class Dates:
     _never: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        words = {_form(word) for word in (*cells.BLANK, *NO_END, *self.club.no_end)}
-        object.__setattr__(self, "_never", _WORDS | words)
+        never = {word(one) for one in (*cells.BLANK, *NO_END, *self.club.no_end)}
+        object.__setattr__(self, "_never", _WORDS | never)
 
     # one value
 
@@ -199,7 +201,7 @@ class Dates:
         return self._parsed(text, kind, order or self._order_of_one(text))
 
     def _is_none(self, text: str) -> bool:
-        return _NOTHING.fullmatch(text) is not None or _form(text) in self._never
+        return _NOTHING.fullmatch(text) is not None or word(text) in self._never
 
     def _parsed(self, text: str, kind: Kind, order: Order) -> _Written | _Unreadable | None:
         for pattern in self.formats:
@@ -228,7 +230,8 @@ class Dates:
             return _with_time(compact, int(compact["y"]), int(compact["m"]), int(compact["d"]))
         if unsigned and len(text) == 4 and whole >= NEVER_FROM:
             return None
-        if self.unix or abs(whole) >= 100_000_000:
+        # a small number is the time of a birth, never the end of a membership: that would take access away
+        if abs(whole) >= 100_000_000 or (self.unix and kind is not Kind.SPAN):
             return _since_1970(whole, _unit(whole), kind)
         return UNREADABLE_DATE
 
@@ -456,8 +459,8 @@ class RowDates:
             return found
         if name in _UNTOLD:
             return None
-        word = _told(value, Kind.STAMP)
-        self.unreadable.append({"field": name, "word": word, "group": None})
+        told = _told(value, Kind.STAMP)
+        self.unreadable.append({"field": name, "word": told, "group": None})
         return None
 
 
@@ -495,10 +498,6 @@ def order_of(values: pl.Series) -> Order | None:
 
 
 # parts -----------------------------------------------------------------------------------------
-
-
-def _form(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _texts(values: pl.Series) -> pl.Series:
@@ -625,14 +624,14 @@ def _since_1970(number: int, unit: int, kind: Kind) -> _Written | _Unreadable | 
 def _is_no_date(year: int, month: int, day: int, kind: Kind) -> bool:
     if year <= 1 or year >= NEVER_FROM or (year, month, day) in _NONE:
         return True
-    return kind is not Kind.BIRTH and (year, month, day) == _EPOCH
+    return kind is not Kind.BIRTH and (year, month, day) in _EPOCH
 
 
 def _none(day: pl.Expr, kind: Kind) -> pl.Expr:
     """`_is_no_date` of a column of days."""
     written = [date(*parts) for parts in _NONE]
     if kind is not Kind.BIRTH:
-        written.append(date(*_EPOCH))
+        written += [date(*parts) for parts in _EPOCH]
     return (day.dt.year() <= 1) | (day.dt.year() >= NEVER_FROM) | day.is_in(written)
 
 

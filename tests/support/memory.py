@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from clubsync.diff import plan, situations
-from clubsync.load.records import spans_as_json
+from clubsync.load.records import spans_as_json, unreadable_as_json
 from clubsync.model import BASE, FINDINGS, SIGNS, VANISHED, Plan, Policy
 from clubsync.store import record_index
 from clubsync.store.snapshots import Snapshot, prepare
@@ -130,6 +130,7 @@ class Memory:
         rows = made.records.with_columns(
             spans_as_json("groups"),
             spans_as_json("remembered"),
+            unreadable_as_json(made.records),
             pl.col("row_hash").reinterpret(signed=True),
         )
         for row in rows.iter_rows(named=True):

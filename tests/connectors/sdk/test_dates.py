@@ -47,7 +47,18 @@ NEVER = (
     *("0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"),
     *("1899-12-30", "1899-12-31", "1900-01-01", "1899-12-30T00:00:00Z", "30/12/1899"),
     *("1970-01-01", "1970-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00", "01/01/1970 00:00"),
-    *("0", "0.0", "00000000", "2999-12-31", "2999-01-01", "9999-12-31", "31/12/9999", "9999"),
+    *(
+        "1969-12-31",
+        "1969-12-31 19:00:00",
+        "0",
+        "0.0",
+        "00000000",
+        "2999-12-31",
+        "2999-01-01",
+        "9999-12-31",
+        "31/12/9999",
+        "9999",
+    ),
     *("9999-12-31T23:59:59Z", "9999-12-31T23:59:59", "9999-12-31T23:59:59.999999-12:00"),
     *("9999-12-31T23:59:59.9999999+00:00", "12/31/9999", "99991231", "99991231235959"),
     *("+275760-09-13T00:00:00.000Z", "253402300799", "253402300799999", "9223372036854775807"),
@@ -86,6 +97,13 @@ def test_no_date_is_not_a_date(written: str, zone: str) -> None:
 @pytest.mark.parametrize("value", [0, 0.0, None, float("nan"), float("inf"), 253402300799, 10**30])
 def test_numbers_that_are_no_date(value: object) -> None:
     assert dates().day(value) is None
+
+
+def test_a_small_number_is_no_end() -> None:
+    """Where numbers are Unix times: of a birth it is one."""
+    assert dates(unix=True).day(20261128) is UNREADABLE_DATE
+    assert dates(unix=True).day(20261128, Kind.BIRTH) == date(1970, 8, 23)
+    assert dates(unix=True).day(-86400 * 365, Kind.BIRTH) == date(1969, 1, 1)
 
 
 def test_a_birth_in_1970_is_a_date() -> None:
@@ -278,7 +296,7 @@ def test_a_column_of_anything_is_read(values: list[str | None], kind: Kind) -> N
 
 @given(st.dates(min_value=date(1901, 1, 1), max_value=date(2199, 12, 31)))
 def test_a_day_is_read_as_it_was_written(day: date) -> None:
-    if day == date(1970, 1, 1):
+    if day in (date(1970, 1, 1), date(1969, 12, 31)):
         return
     for form in (day.isoformat(), f"{day:%Y%m%d}", f"{day:%Y-%m-%d} 00:00:00", f"{day:%Y/%m/%d}"):
         assert column(form) == [day]
