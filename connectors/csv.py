@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import polars as pl
 from pydantic import Field, field_validator, model_validator
@@ -43,6 +43,7 @@ from connectors.sdk.files.drop import (
 )
 from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
+from connectors.sdk.messages import message
 from connectors.sdk.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
 from connectors.sdk.words import ACTIVE_WORDS, INACTIVE_WORDS, TRUE_WORDS, UNUSED_WORDS, words_of
 
@@ -102,6 +103,7 @@ class GroupsFile(Settings):
         set here.
     :param active_values: words of the `active` column that mean yes.
     :param inactive_values: words that mean no; a word in neither list is unknown.
+    :param sheet, header_row: as of the customers' file; `sheet` is the same one unless it is set here.
     """
 
     file: str = Field(min_length=1)
@@ -110,6 +112,8 @@ class GroupsFile(Settings):
     active: str = "active"
     active_values: tuple[str, ...] = TRUE_WORDS
     inactive_values: tuple[str, ...] = UNUSED_WORDS
+    sheet: Annotated[int, Field(ge=0)] | str | None = None
+    header_row: int | None = Field(default=None, ge=1)
 
     @field_validator("active_values", "inactive_values", mode="before")
     @classmethod
@@ -181,7 +185,7 @@ class CsvConnector(DropConnector[CsvSettings]):
                 parts=settings.parts,
             )
             whole.need(column_of.values())
-            listed, doubts = self._listed_groups(drop)
+            listed, remarks = self._listed_groups(drop)
         table = whole.only_filled(column_of.values())
         customers = self._customers(table, listed)
         groups = listed if listed is not None else _derived_groups(customers)
@@ -193,11 +197,10 @@ class CsvConnector(DropConnector[CsvSettings]):
             paged=False,
             pages=1 if settings.groups is None else 2,
             total=None if content.rows is None else customers.height,
-            doubts=doubts,
             columns=table.columns,
             column_of=_canonical(column_of),
             numbers=table.numbers,
-            notes=table.remarks,
+            notes=(*table.remarks, *remarks),
             file=described(table, content, footer=_ends_with_none(customers, column_of)),
         )
 
@@ -211,7 +214,9 @@ class CsvConnector(DropConnector[CsvSettings]):
 
     @property
     def _groups_pattern(self) -> str | None:
-        return self.settings.groups.file if self.settings.groups else None
+        """The groups' file, unless it is another sheet of the customers' workbook."""
+        groups = self.settings.groups
+        return groups.file if groups and groups.file != self.settings.customers else None
 
     # customers
 
@@ -225,7 +230,7 @@ class CsvConnector(DropConnector[CsvSettings]):
         formats = (settings.date_format,) if settings.date_format else ()
         frame = pl.DataFrame(
             {
-                "erp_id": cell("id"),
+                "erp_id": fields.ids(cell("id")),
                 "email": cell("email"),
                 "first_name": cell("first_name"),
                 "last_name": cell("last_name"),
@@ -236,8 +241,8 @@ class CsvConnector(DropConnector[CsvSettings]):
                 "status_word": cell("status"),
                 "valid_from": cell("valid_from"),
                 "valid_until": cell("valid_until"),
-                "guardian_id": cell("guardian_id"),
-                "replaced_by": cell("replaced_by"),
+                "guardian_id": fields.ids(cell("guardian_id")),
+                "replaced_by": fields.ids(cell("replaced_by")),
                 "created_at": cell("created_at"),
                 "modified_at": cell("modified_at"),
                 "groups": _group_refs(
@@ -290,20 +295,24 @@ class CsvConnector(DropConnector[CsvSettings]):
     # groups
 
     def _listed_groups(self, drop: FileDrop) -> tuple[pl.DataFrame | None, list[str]]:
-        """The groups file: `GROUP_SCHEMA`, and its doubts; None: no file is configured."""
+        """The groups file: `GROUP_SCHEMA`, and remarks on it; None: no file is configured."""
         given = self.settings.groups
         if given is None:
             return None, []
-        table, _ = read_table(drop, given.file, self.settings)
-        table.need(
-            [
-                given.id,
-                *(getattr(given, c) for c in ("name", "active") if c in given.model_fields_set),
-            ]
+        sheet = given.sheet if given.sheet is not None else self.settings.sheet
+        layout = {"sheet": sheet, "header_row": given.header_row}
+        needed = [
+            given.id,
+            *(getattr(given, c) for c in ("name", "active") if c in given.model_fields_set),
+        ]
+        table, _ = read_table(
+            drop, given.file, self.settings.model_copy(update=layout), columns=needed
         )
+        table.need(needed)
+        table = table.only_filled([given.id, given.name, given.active])
         groups = pl.DataFrame(
             {
-                "id": cells.valued(table.get(given.id)),
+                "id": fields.ids(cells.valued(table.get(given.id))),
                 "name": cells.valued(table.get(given.name)),
                 "word": cells.valued(table.get(given.active)),
             }
@@ -312,9 +321,10 @@ class CsvConnector(DropConnector[CsvSettings]):
             pl.coalesce("name", "id").alias("name"),
             words.truth(pl.col("word"), given.active_values, given.inactive_values).alias("active"),
         )
-        doubts = []
+        notes = list(table.remarks)
         if blank := groups["id"].null_count():
-            doubts.append(f"Rows of {table.name} without an id: {blank}.")
+            # whoever is in such a group has a group that is not listed, which changes nothing (R3)
+            notes.append(message(f"Rows of {table.name} without an id: {blank}."))
             groups = groups.filter(pl.col("id").is_not_null())
         groups = groups.unique(maintain_order=True)
         twice = groups.filter(pl.col("id").is_duplicated())["id"].unique().sort()
@@ -322,7 +332,7 @@ class CsvConnector(DropConnector[CsvSettings]):
             raise FileBroken(
                 f"{table.name} has group {twice[0]} several times with different content."
             )
-        return groups.cast(GROUP_SCHEMA), doubts
+        return groups.cast(GROUP_SCHEMA), notes
 
 
 def _ends_with_none(customers: pl.DataFrame, column_of: Mapping[str, str]) -> bool:
@@ -348,7 +358,9 @@ def _group_refs(
     :param listed: the groups file's groups; None: the names in the cells are the groups.
     :param named: names of groups that the club's settings name.
     """
-    ids = set(listed["id"]) if listed is not None else set[str]()
+    ids = set[str]()
+    if listed is not None:
+        ids, values = set(listed["id"]), fields.ids(values)
     whole = words.words([*ids, *named])
     separators = [separator] if separator is not None else list(_ANY_SEPARATOR)
     counted = dict(values.drop_nulls().value_counts().iter_rows())

@@ -62,12 +62,14 @@ def connector_try(
 
     club = load_club(file, club_id)
     tried = try_out(club, connections.resolve, first=first, show=show)
-    certificate = tried.reading.certificate
+    certificate, without_id = tried.reading.certificate, tried.reading.without_id
     document = {
         "club": club.id,
         "erp": club.erp,
         "certified": certificate.complete,
         "doubts": list(certificate.doubts),
+        "notes": list(tried.reading.notes),
+        "rows_without_id": [] if without_id is None else without_id["row"].to_list(),
         "rows": certificate.rows,
         "total": certificate.total,
         "pages": certificate.pages,
@@ -102,6 +104,11 @@ def _print(tried: dict[str, Any]) -> None:
         say("Incomplete: nobody would lose access for being missing from it. Reasons:")
         for doubt in tried["doubts"]:
             say(f"  {doubt}")
+    for note in tried["notes"]:
+        say(note)
+    if rows := tried["rows_without_id"]:
+        numbers = ", ".join(map(str, rows[:20])) + (", …" if len(rows) > 20 else "")
+        say(f"Rows without an id, which are not read: {numbers}.")
     say(f"Status: {_counted(tried['statuses'])}.")
     say(f"Access: {_counted(tried['access'])}.")
     if tried["absent_groups"]:

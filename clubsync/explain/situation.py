@@ -42,7 +42,7 @@ def situation_of(
     if suspicions_of(driver, club, erp_id):
         return Situation.SUSPECTED
     for finding in findings:
-        if finding["code"] in _NOT_LOADED:
+        if finding["code"] in _NOT_LOADED and finding["severity"] != "info":
             return _NOT_LOADED[finding["code"]]
     if queries().is_unsettled(driver, club=club, erp_id=erp_id):
         return Situation.UNSETTLED

@@ -108,15 +108,15 @@ def resolve(
     *,
     placeholders: Iterable[str] = (),
     shared_limit: int | None = None,
-) -> tuple[pl.DataFrame, tuple[str, ...]]:
+) -> tuple[pl.DataFrame, tuple[str, ...], tuple[str, ...]]:
     """Give every row its id.
 
     :param customers: `CUSTOMER_SCHEMA`, with erp_id null in every row.
     :param secret: the club's own key for hashes.
     :param placeholders: addresses that are no email (R2), see `emails.placeholder_pattern`.
     :param shared_limit: an email that more rows have is none either; None: no limit.
-    :returns: the customers with ids, without exact duplicates; and the ids of known records that several rows
-        may be.
+    :returns: the customers with ids, without exact duplicates; the ids of known records that several rows may be;
+        and the ids of rows that no key tells apart.
     """
     customers = customers.unique(_CONTENT, keep="first", maintain_order=True)
     evaluated = emails.evaluate(customers["email"], placeholders)["email_norm"]
@@ -141,7 +141,20 @@ def resolve(
     unclear -= set(given.values())
     there = {None, *(keys.email for keys in rows)}
     unclear &= {person.erp_id for person in left.values() if person.keys.email not in there}
-    return customers.with_columns(ids), tuple(sorted(unclear))
+    twins = sorted(given[n] for n in _twins(rows))
+    return customers.with_columns(ids), tuple(sorted(unclear)), tuple(twins)
+
+
+def _twins(rows: list[Keys]) -> set[int]:
+    """Rows that agree with another in name and phone, or name and birth date, and that no email tells apart."""
+    found: set[int] = set()
+    for level in range(1, LEVELS):
+        alike: dict[object, list[int]] = defaultdict(list)
+        for n, keys in enumerate(rows):
+            if (key := keys.at(level)) is not None:
+                alike[keys.email, key].append(n)
+        found.update(n for together in alike.values() if len(together) > 1 for n in together)
+    return found
 
 
 def _pair_alike(

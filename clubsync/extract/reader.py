@@ -195,15 +195,19 @@ class Reader:
                 strict=True,
             )
         ]
-        customers, unclear = identity.resolve(
+        customers, unclear, twins = identity.resolve(
             reading.customers,
             known,
             key.bytes,
             placeholders=club.placeholder_emails,
             shared_limit=club.shared_email_limit,
         )
-        customers = without_erased(customers, key, erased)
-        return replace(reading, customers=customers, conflicting_ids=unclear)
+        return replace(
+            reading,
+            customers=without_erased(customers, key, erased),
+            conflicting_ids=unclear,
+            ambiguous_ids=twins,
+        )
 
     def with_rows_without_id(self, reading: Reading, club_no: int) -> Reading:
         """R14: the reading with its rows without an id among the customers, as records that are nobody's."""

@@ -85,7 +85,7 @@ def _evaluated(reading: Reading, club: ClubConfig) -> pl.DataFrame:
     """The facts of all records, as in a first sync, in the ERP's order (R3)."""
     customers = reading.customers
     if customers.height and customers["erp_id"].null_count() == customers.height:
-        customers, _ = identity.resolve(
+        customers, _, _ = identity.resolve(
             customers,
             [],
             b"tried, not stored",

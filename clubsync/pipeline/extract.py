@@ -103,6 +103,7 @@ def keep(runs: Runs, step: Step, read: Reading, began_at: datetime) -> None:
         customers=customers,
         groups=reading.groups,
         conflicting_ids=reading.conflicting_ids,
+        ambiguous_ids=reading.ambiguous_ids,
         content_hash=content_hash,
         path=path,
         epoch=state["epoch"],
@@ -212,9 +213,9 @@ def _write(runs: Runs, path: str, customers: pl.DataFrame, reading: Reading) -> 
     if store.exists(path, "customers.parquet"):
         return
     store.write(path, "groups.parquet", reading.groups)
-    conflicting = pl.DataFrame(
-        {"erp_id": list(reading.conflicting_ids)}, schema={"erp_id": pl.String}
-    )
-    store.write(path, "conflicting.parquet", conflicting)
+    unclear = [(i, False) for i in reading.conflicting_ids]
+    unclear += [(i, True) for i in reading.ambiguous_ids]
+    schema = {"erp_id": pl.String, "shown": pl.Boolean}
+    store.write(path, "conflicting.parquet", pl.DataFrame(unclear, schema=schema, orient="row"))
     # last: it says that the rest is there
     store.write(path, "customers.parquet", customers)

@@ -105,6 +105,10 @@ def _find_affected(runs: Runs, step: Step) -> None:
         undone = list(sql.undone_customers(driver, club=club_no))
         kept = [one for one in decided if one["until"] > clock.now()]
         over = [one["erp_id"] for one in decided if one not in kept and one["erp_id"]]
+        # whether a record is ambiguous depends on others, that need not have an email in common with it
+        over += snapshot.ambiguous_ids
+        unclear = sql.records_with_finding(driver, club=club_no, code="ID_DUPLICATE")
+        over += [row["erp_id"] for row in unclear]
         # another policy counts from a certified snapshot on, which shows everybody
         other_policy = head.certified and state["policy_hash"] != policy_hash(policy)
         found = affected.build(

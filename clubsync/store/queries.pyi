@@ -135,6 +135,9 @@ class OpenFindingsOfRow(TypedDict):
     severity: str
     detail: str
 
+class RecordsWithFindingRow(TypedDict):
+    erp_id: str
+
 class OpenFindingsAllRow(TypedDict):
     finding: int
     erp_id: str
@@ -1111,6 +1114,9 @@ class Queries(Protocol):
     def open_findings_of(
         self, driver: Driver, /, *, club: int, ids: str
     ) -> Iterator[OpenFindingsOfRow]: ...
+    def records_with_finding(
+        self, driver: Driver, /, *, club: int, code: str
+    ) -> Iterator[RecordsWithFindingRow]: ...
     def open_findings_all(
         self, driver: Driver, /, *, club: int
     ) -> Iterator[OpenFindingsAllRow]: ...

@@ -57,6 +57,7 @@ class Snapshot:
 
     :param customers: columns `KEPT`; `row_hash` is UInt64, stable between versions and machines.
     :param groups: id, name, active.
+    :param conflicting_ids, ambiguous_ids: see `Reading`.
     :param number: sync.snapshot.snapshot; of two snapshots of one moment the higher was read later (R16).
     :param path: folder below the store's root.
     :param epoch: of the club's source (R1); an earlier one's ids mean other people.
@@ -77,6 +78,7 @@ class Snapshot:
     read_at: datetime | None = None
     consistency: str = Consistency.MOMENT
     memberships: str | None = None
+    ambiguous_ids: tuple[str, ...] = ()
 
     @property
     def head(self) -> SnapshotHead:
@@ -324,7 +326,9 @@ def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
 
     :raises SnapshotUnreadable: its files are gone or broken.
     """
-    ids = store.read(row["path"], "conflicting.parquet")["erp_id"]
+    unclear = store.read(row["path"], "conflicting.parquet")
+    if "shown" not in unclear.columns:  # an earlier version knew those only that are not shown
+        unclear = unclear.with_columns(shown=pl.lit(False))
     return Snapshot(
         club=club_id,
         number=row["snapshot"],
@@ -332,7 +336,8 @@ def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
         certified=row["certified"],
         customers=_with_unreadable(store.read(row["path"], "customers.parquet")),
         groups=store.read(row["path"], "groups.parquet"),
-        conflicting_ids=tuple(ids),
+        conflicting_ids=tuple(unclear.filter(~pl.col("shown"))["erp_id"]),
+        ambiguous_ids=tuple(unclear.filter("shown")["erp_id"]),
         content_hash=row["content_hash"],
         path=row["path"],
         epoch=row["epoch"],

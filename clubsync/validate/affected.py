@@ -514,8 +514,8 @@ def presented(
     :param newer: records that a newer partial snapshot has shown (R16).
     :param confirmed: `SIGNS` that an earlier certified reading has shown (R14).
     :param stored: the groups that the ERP listed before: id, listed.
-    :returns: `snapshots.KEPT`, `presence`, and the mirror's columns as `m_*` (null where it has no such record,
-        `m_known` false).
+    :returns: `snapshots.KEPT`, `presence`, `ambiguous` (no key tells it from another, R1), and the mirror's columns as
+        `m_*` (null where it has no such record, `m_known` false).
     """
     mirror = _parsed(mirror)
     here = seen.with_columns(presence=pl.lit(SEEN))
@@ -531,7 +531,9 @@ def presented(
     records = pl.concat(parts, how="diagonal").select(*KEPT, "presence")
     records = attach(records, _mirrored(mirror), "erp_id")
     return _as_last_read(records).with_columns(
-        pl.col("m_known").fill_null(False), m_former=_kept_out(stored.filter("listed")["id"])
+        pl.col("m_known").fill_null(False),
+        ambiguous=(pl.col("presence") == SEEN) & pl.col("erp_id").is_in(snapshot.ambiguous_ids),
+        m_former=_kept_out(stored.filter("listed")["id"]),
     )
 
 

@@ -134,7 +134,7 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     # lazily: only the columns that are asked for are copied
     return seen.select(
         "erp_id",
-        conflicting=presence == CONFLICTING,
+        conflicting=_unclear(records.columns),
         without_id=_without_id(),
         placeholder=pl.when(_without_id().is_null()).then("placeholder"),
         replaced=pl.col("successor").is_not_null(),
@@ -151,6 +151,18 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         named=of_persons(named, person & ~pl.col("odd_links")),
         fields_read=_fields_read(records, person, named),
     ).collect()
+
+
+def _unclear(columns: Sequence[str]) -> pl.Expr:
+    """Whether several rows have its id, or, in a source without ids, may be it; or it may be another row (R1)."""
+    twin = pl.col("ambiguous") if "ambiguous" in columns else pl.lit(False)
+    nameless = pl.col("erp_id").str.starts_with("~")
+    return (
+        pl.when(pl.col("presence") == CONFLICTING)
+        .then(pl.when(nameless).then(pl.lit("row")).otherwise(pl.lit("id")))
+        .when(twin)
+        .then(pl.lit("twin"))
+    )
 
 
 def _without_id() -> pl.Expr:

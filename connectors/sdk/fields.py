@@ -58,6 +58,11 @@ def country(column: pl.Expr) -> pl.Expr:
     return pl.when(code.str.contains(r"^[A-Z]{2}$")).then(code).otherwise(value)
 
 
+def ids(values: pl.Series) -> pl.Series:
+    """Ids as the ERP has them: a spreadsheet that takes them for numbers writes `12.0` for 12."""
+    return values.cast(pl.String).str.replace(r"^(\d+)\.0+$", "$1")
+
+
 # Phones ----------------------------------------------------------------------------------------
 
 _PUNCTUATION = r"[\s.\-/()\u2010-\u2015]"

@@ -182,6 +182,7 @@ class Reading:
     :param as_of: UTC; taken before the first request; of a file, its modification time.
     :param conflicting_ids: ids that came several times with different content: present, but unknown
         this time (finding ID_DUPLICATE); they are not in `customers`.
+    :param ambiguous_ids: of a source without ids, records that no key tells apart (R1); they are in `customers`.
     :param columns: the ERP's own column or field names, in its own order, for exports (R22).
     :param column_of: canonical field -> the ERP's own column that it was read from.
     :param decided_by: names among `columns` that became no field, but on which something was decided.
@@ -200,6 +201,7 @@ class Reading:
     certificate: Certificate
     as_of: datetime
     conflicting_ids: tuple[str, ...] = ()
+    ambiguous_ids: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     column_of: Mapping[str, str] = field(default_factory=dict)
     decided_by: tuple[str, ...] = ()

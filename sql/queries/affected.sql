@@ -109,6 +109,11 @@ where
     and erp_id = any(array(select jsonb_array_elements_text(:ids::jsonb)))
     and code != 'SIMILAR_RECORD';
 
+-- name: records_with_finding(club, code)
+-- The records of which such a finding is open.
+select erp_id from sync.finding
+where club = :club and code = :code and closed_at is null;
+
 -- name: open_findings_all(club)
 select finding, erp_id, code, severity, detail::text as detail
 from sync.finding

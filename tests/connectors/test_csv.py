@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -550,3 +550,75 @@ def test_month_first_dates_are_read_as_one_column(tmp_path: Path) -> None:
     config = {"customers": "*.csv", "fields": {"id": "id", "valid_until": "until"}}
     found = people(connector("csv", tmp_path, config).read())
     assert found["1"]["valid_until"] == date(2026, 1, 2)
+
+
+def test_ids_that_a_spreadsheet_takes_for_numbers(tmp_path: Path) -> None:
+    """The id of a customer, a guardian and a group are the same, written `12` or `12.0`."""
+    rows(tmp_path, ANA.replace("7;", "7.0;", 1).replace("g1|g2", "1.0"), "8;;Bo;Li;;;in;1;7.0;;;")
+    put(tmp_path, "groups.csv", "id;name\n1.0;Gold\n;\n;Total\n")
+    reading = read(tmp_path, groups={"file": "groups.csv"})
+    found = people(reading)
+    assert found["8"]["guardian_id"] == "7"
+    assert [g["id"] for g in found["7"]["groups"]] == ["1"]
+    assert reading.groups["id"].to_list() == ["1"]
+    assert reading.certificate.complete
+    assert "Rows of groups.csv without an id: 1." in reading.notes
+
+
+def test_groups_may_be_another_sheet_of_the_same_workbook(tmp_path: Path) -> None:
+    book = Workbook()
+    first, second = book.active, book.create_sheet("Groupes")
+    assert first is not None
+    for row in (["Clients"], ["Nr", "Groupe"], [1, 7]):
+        first.append(row)
+    for row in (["id", "name"], [7, "Gold"]):
+        second.append(row)
+    book.save(tmp_path / "Export.XLSX")
+    settings = {
+        "customers": "export.xlsx",
+        "header_row": 2,
+        "fields": {"id": "nr", "groups": "groupe"},
+        "groups": {"file": "export.xlsx", "sheet": "groupes"},
+    }
+    reading = connector("csv", tmp_path, settings).read()
+    assert [g["id"] for g in people(reading)["1"]["groups"]] == ["7"]
+    assert reading.groups["name"].to_list() == ["Gold"]
+
+
+def test_the_parts_of_one_export_are_read_as_one(tmp_path: Path) -> None:
+    """R14: rows of one person may be in two of them; the reading is as old as the oldest part."""
+    head = "Nr;Mail;First;Last;Groups\n"
+    put(tmp_path, "c-1.csv", head + "1;a@x.fr;A;A;g1\n2;b@x.fr;B;B;\n", at=NOON, rows=2)
+    later = NOON + timedelta(minutes=1)
+    put(tmp_path, "c-2.csv", head + "1;a@x.fr;A;A;g2\n", at=later, rows=1)
+    fields = {k: FIELDS[k] for k in ("id", "email", "first_name", "last_name", "groups")}
+    settings = {"customers": "c-*.csv", "parts": True, "fields": fields}
+    reading = connector("csv", tmp_path, settings).read()
+    assert [g["id"] for g in people(reading)["1"]["groups"]] == ["g1", "g2"]
+    assert (sorted(people(reading)), reading.as_of) == (["1", "2"], NOON)
+    assert reading.certificate.complete
+    put(tmp_path, "c-2.csv", "Nr;Mail\n3;c@x.fr\n", at=later, rows=1)
+    with pytest.raises(ContractChanged, match=r"c-2\.csv has other columns than c-1\.csv"):
+        connector("csv", tmp_path, settings).read()
+
+
+def test_a_reading_says_what_is_known_of_its_file(tmp_path: Path) -> None:
+    rows(tmp_path, ANA, rows=1)
+    file = read(tmp_path).file
+    assert file is not None
+    assert (file.name, file.counted, file.line_end, file.footer) == (
+        *("customers.csv", True, True),
+        False,
+    )
+    rows(tmp_path, ANA, ";;Total;1;;;;;;;;")
+    (tmp_path / "customers.csv.rows").unlink()
+    file = read(tmp_path).file
+    assert file is not None
+    assert (file.counted, file.footer) == (False, True)
+
+
+def test_rows_in_which_no_configured_column_has_anything_are_no_records(tmp_path: Path) -> None:
+    """R14: a note in a column that is not read."""
+    rows(tmp_path, ANA, ";;;;;;;;;;;a note")
+    reading = read(tmp_path)
+    assert (reading.certificate.rows, reading.without_id) == (1, None)

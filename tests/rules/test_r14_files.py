@@ -229,6 +229,8 @@ def test_r01_two_rows_of_one_name_and_phone_keep_their_ids(new_file_club: NewFil
     files.load(table(*TWO_CARDS, columns=CARD_COLUMNS))
     ids = known(files)
     assert len(ids) == 3
+    twins = {i for i, codes in files.findings(all=True).items() if "ID_DUPLICATE" in codes}
+    assert len(twins) == 2
     for _ in range(3):
         assert files.load(table(*TWO_CARDS, columns=CARD_COLUMNS))["rows_written"] == 0
         assert known(files) == ids
@@ -238,6 +240,7 @@ def test_r01_two_rows_of_one_name_and_phone_keep_their_ids(new_file_club: NewFil
     files.load(table(TWO_CARDS[0], TWO_CARDS[2], columns=CARD_COLUMNS))
     assert len(known(files)) == 2
     assert set(known(files)) < set(ids)
+    assert not any("ID_DUPLICATE" in codes for codes in files.findings(all=True).values())
 
 
 def test_r01_of_two_cards_one_may_change(new_file_club: NewFileClub) -> None:

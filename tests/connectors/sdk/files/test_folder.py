@@ -172,3 +172,29 @@ def test_an_s3_server_that_does_not_answer_is_unreachable() -> None:
     )
     with pytest.raises(ErpUnreachable), FileDrop(connection, timeout=5) as there:
         there.read_newest("c.csv")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("customers.csv", "Customers.CSV"),
+        ("clients*.csv", "CLIENTS 2026.Csv"),
+        ("adhérents.csv", "adhe\u0301rents.csv"),
+        ("adhe\u0301rents*.csv", "Adhérents.csv"),
+        ("Export/c.csv", "export/C.csv"),
+        ("export[1].csv", "export[1].csv"),
+        ("export[1].csv", "export1.csv"),
+        ("a[b]/*.csv", "a[b]/c.csv"),
+    ],
+)
+def test_names_match_in_any_case_and_unicode_form(tmp_path: Path, pattern: str, name: str) -> None:
+    """R3's one form; and a plain name with brackets is no pattern."""
+    put(tmp_path, name, "x")
+    assert [f.name for f in drop(tmp_path).find(pattern)] == [name]
+
+
+def test_an_exact_name_wins_over_the_pattern_and_over_other_spellings(tmp_path: Path) -> None:
+    put(tmp_path, "export[1].csv", "exact", at=EARLIER)
+    put(tmp_path, "export1.csv", "pattern", at=NOON)
+    put(tmp_path, "Export[1].csv", "other", at=NOON)
+    assert drop(tmp_path).read_newest("export[1].csv").data == b"exact"
