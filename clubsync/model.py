@@ -120,6 +120,8 @@ BASE = pl.Schema(
 FINDINGS = pl.Schema(
     {"erp_id": pl.String, "code": pl.String, "severity": pl.String, "detail": pl.String}
 )
+#: erp_id of a finding that is about the club, not about a record of its.
+THE_CLUB = ""
 CHANGES = pl.Schema(
     {
         "customer": pl.Int64,

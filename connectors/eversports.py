@@ -43,6 +43,7 @@ from pydantic import Field
 from connectors.sdk import cells, fields, words
 from connectors.sdk.base import Settings
 from connectors.sdk.dates import Dates
+from connectors.sdk.emails import cleaned
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.files.drop import (
     DropConnector,
@@ -371,7 +372,7 @@ def without(span: Span, pause: Span) -> list[Span]:
 
 def _without_remainders(frame: pl.DataFrame) -> pl.DataFrame:
     """Set status, `replaced_by` and `placeholder` of records with "(old)" and "Customer Deleted"."""
-    email = words.key(pl.col("email"))
+    email = words.key(pl.col("email").map_batches(cleaned, return_dtype=pl.String))
     successors = (
         frame.filter(~pl.col("old") & ~pl.col("placeholder"))
         .select(email.alias("_email"), pl.col("erp_id").alias("successor"))

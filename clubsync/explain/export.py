@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from clubsync.model import THE_CLUB
 from clubsync.store.database import Driver, queries
 from clubsync.validate import suites
 
@@ -43,7 +44,7 @@ def safe(value: Any) -> str:
 def write_csv(
     path: Path, driver: Driver, club_no: int, *, include_all: bool = False, language: str = "en"
 ) -> int:
-    """Write one row per ERP record with findings: all of the ERP's own columns, and `error`.
+    """Write one row per ERP record with findings: all of the ERP's own columns, and `error`; then those of the club.
 
     Columns that are not stored stay blank. UTF-8 with a byte order mark, for spreadsheets.
 
@@ -66,6 +67,9 @@ def write_csv(
             fields: dict[str, Any] = {**row, "name": name}
             cells = [fields.get(field_of.get(column, "")) for column in columns]
             writer.writerow([*(safe(cell) for cell in cells), safe(error)])
+        for finding in queries().open_findings_for(driver, club=club_no, erp_id=THE_CLUB):
+            error = suites.advice(finding["code"], finding["severity"], finding["detail"], language)
+            writer.writerow([*("" for _ in columns), safe(error)])
     return len(rows)
 
 

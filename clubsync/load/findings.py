@@ -9,7 +9,7 @@ from datetime import datetime
 
 import polars as pl
 
-from clubsync.model import FINDINGS, Basis, Plan
+from clubsync.model import FINDINGS, THE_CLUB, Basis, Plan
 from clubsync.store.database import (
     Driver,
     copying,
@@ -17,8 +17,6 @@ from clubsync.store.database import (
     queries,
 )
 
-#: erp_id of a finding that is about the club, not about a record of its.
-THE_CLUB = ""
 #: what GROUP_UNKNOWN is about there (`expectations/customers.json`).
 ABSENT_GROUP = "absent_group"
 

@@ -260,7 +260,7 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
     """
     spans = _spans(records, groups, policy)
     records = attach(records.with_row_index("row"), _held(spans), "row").drop("row")
-    records = _summed_up(records, policy).with_columns(group_state=_group_state())
+    records = _summed_up(records, groups, policy).with_columns(group_state=_group_state())
     records = records.with_columns(**_withheld(policy))
     # a group whose own days cannot be read is known: the finding is about its days
     unknown = pl.col("odd_unknown")
@@ -303,12 +303,7 @@ def _spans(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Da
     """Each span in which a record is in a group: row (of the record), id, spans (how many the record has),
     `_FLAGS` and `_DAYS`."""
     former = words.words(policy.former_groups)
-    known = groups.select(
-        "id",
-        "active",
-        listed=pl.lit(True),
-        former=pl.any_horizontal(words.key(pl.col("id", "name")).is_in(former)),
-    )
+    known = groups.select("id", "active", listed=pl.lit(True), former=_is_former(policy))
     by_id = words.key(pl.col("id")).is_in(former) if former else pl.lit(False)
     today = pl.lit(policy.today)
     begins, ends = pl.col("valid_from"), pl.col("valid_until")
@@ -365,20 +360,37 @@ def _span_days(today: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-def _summed_up(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """The records with `_FLAGS` and `_NAMED` filled, and what `remembered` adds: `lapsed_unlisted`, `r_ends`."""
+def _summed_up(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """The records with `_FLAGS` and `_NAMED` filled, and what `remembered` adds: former groups, `lapsed_unlisted`,
+    `r_ends`."""
     today = pl.lit(policy.today)
     late = pl.element().struct.field("valid_until")
     remembered = pl.col("remembered")
-    if not records["remembered"].list.len().sum():
-        remembered = pl.lit(None, dtype=GROUP_LIST)
-    return records.with_columns(
+    records = records.with_columns(
         pl.col(_FLAGS).fill_null(False),
         pl.col(*_NAMED).fill_null(pl.lit([], dtype=pl.List(pl.String))),
         has_listed=pl.col("groups").list.len() > 0,
+    )
+    if not records["remembered"].list.len().sum():
+        return records.with_columns(
+            lapsed_unlisted=pl.lit(False),  # a value
+            r_ends=pl.lit(None, dtype=pl.Date),
+        )
+    former = groups.filter(_is_former(policy))["id"].to_list()
+    ids = remembered.list.eval(pl.element().struct.field("id"))
+    was_former = ids.list.set_intersection(pl.lit(former, dtype=pl.List(pl.String)))
+    return records.with_columns(
         lapsed_unlisted=remembered.list.eval(late < today).list.any().fill_null(False),
         r_ends=remembered.list.eval(late.filter(late >= today)).list.min(),
+        g_was_former=pl.col("g_was_former") | (was_former.list.len() > 0).fill_null(False),
+        odd_former=pl.col("odd_former").list.set_union(was_former).list.sort(),
     )
+
+
+def _is_former(policy: Policy) -> pl.Expr:
+    """Whether a group, by id or name, is one of former customers."""
+    former = words.words(policy.former_groups)
+    return pl.any_horizontal(words.key(pl.col("id", "name")).is_in(former)).fill_null(False)
 
 
 def _group_state() -> pl.Expr:

@@ -397,6 +397,18 @@ def test_r03_a_former_customer_is_not_told_to_renew(new_club: NewClub) -> None:
     }
 
 
+def test_r03_a_former_group_that_ended_and_is_listed_no_more(new_club: NewClub) -> None:
+    """The same where the ERP has stopped listing their former group."""
+    club = new_club(former_groups=("Anciens",))
+    club.erp.group("7", name="Anciens")
+    club.erp.put("1", "a@x.fr", groups=[("7", date(2026, 3, 1))])
+    club.sync()
+    club.erp.change("1", groups=[])
+    club.sync()
+    assert club.inside() == set()
+    assert club.findings(all=True) == {"1": {"GROUP_FORMER"}}
+
+
 def test_r03_the_finding_names_the_word(club: Club) -> None:
     """ "a finding says which field, with which word"."""
     club.erp.put("1", "a@x.fr", status="unknown", status_raw="en sursis")
