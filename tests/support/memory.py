@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -15,7 +15,7 @@ from clubsync.model import BASE, FINDINGS, SIGNS, VANISHED, Plan, Policy
 from clubsync.store import record_index
 from clubsync.store.snapshots import Snapshot, prepare
 from clubsync.validate import affected, facts
-from connectors.sdk.model import GROUP_SCHEMA, assemble, customers_frame, groups_frame
+from connectors.sdk.model import GROUP_SCHEMA, Reading, assemble, customers_frame, groups_frame
 from tests.support.situations import check_table
 from tests.support.words import Record
 
@@ -49,7 +49,10 @@ def group_list(groups: Mapping[str, bool | None]) -> list[dict[str, Any]]:
 class Memory:
     """What a load leaves behind, applied from plans."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, group_required: bool = False) -> None:
+        self.group_required = group_required
+        #: (erp_id, sign) -> the number of the reading that showed it first (R14).
+        self.suspicions: dict[tuple[str, str], int] = {}
         self.mirror: dict[str, dict[str, Any]] = {}
         self.base: dict[int, dict[str, Any]] = {}
         self.groups = GROUP_SCHEMA.to_frame()
@@ -88,15 +91,41 @@ class Memory:
         customers, digest = prepare(reading)
         return Snapshot("club", 1, _AS_OF, whole, customers, reading.groups, (), digest, "")
 
+    def read(self, reading: Reading, number: int, today: date) -> Plan:
+        """Take in a reading; each ends before the next one begins."""
+        customers, digest = prepare(reading)
+        moment = _AS_OF + timedelta(minutes=number)
+        snapshot = Snapshot(
+            "club",
+            number,
+            moment,
+            reading.certificate.complete,
+            customers,
+            reading.groups,
+            reading.conflicting_ids,
+            digest,
+            "",
+            consistency=str(reading.consistency),
+            memberships=reading.memberships.proof if reading.memberships else None,
+        )
+        return self.take_in(snapshot, today)
+
     def plan(self, snapshot: Snapshot, today: date) -> Plan:
         """What has to change for this snapshot."""
         evaluated, base = self.evaluated(snapshot, today), self.frame()
-        return plan(evaluated, FINDINGS.to_frame(), base, snapshot.head.proof)
+        proof, confirmed = snapshot.head.proof, self.confirmed(snapshot)
+        return plan(evaluated, FINDINGS.to_frame(), base, proof, confirmed)
+
+    def confirmed(self, snapshot: Snapshot) -> pl.DataFrame:
+        """What an earlier certified reading has shown."""
+        earlier = [key for key, number in self.suspicions.items() if number < snapshot.number]
+        return pl.DataFrame(earlier if snapshot.certified else [], schema=SIGNS, orient="row")
 
     def situations(self, snapshot: Snapshot, today: date) -> dict[str, str]:
         """ERP id -> situation, as a plan for this snapshot finds them."""
         evaluated, base = self.evaluated(snapshot, today), self.frame()
-        records = situations.resolve(evaluated, base, snapshot.head.proof).records
+        proof, confirmed = snapshot.head.proof, self.confirmed(snapshot)
+        records = situations.resolve(evaluated, base, proof, confirmed).records
         return dict(records.select("erp_id", "situation").iter_rows())
 
     def frame(self) -> pl.DataFrame:
@@ -106,7 +135,10 @@ class Memory:
     def evaluated(self, snapshot: Snapshot, today: date) -> pl.DataFrame:
         """The facts of all records, shown by the snapshot or known before."""
         policy = Policy(
-            today=today, certified=snapshot.certified, former_groups=frozenset({FORMER_GROUP})
+            today=today,
+            certified=snapshot.certified,
+            former_groups=frozenset({FORMER_GROUP}),
+            group_required=self.group_required,
         )
         stored = self.groups.with_columns(listed=True)
         in_force, _ = affected.groups_in_force(snapshot, stored)
@@ -114,12 +146,21 @@ class Memory:
         ids = pl.concat([snapshot.customers["erp_id"], mirror["erp_id"]]).unique()
         nobody = record_index.RECORD_INDEX.to_frame()
         records = affected.presented(
-            ids, snapshot.customers, mirror, snapshot, nobody, SIGNS.to_frame(), stored
+            ids, snapshot.customers, mirror, snapshot, nobody, self.confirmed(snapshot), stored
         )
         policy = affected.with_absent_groups(policy, in_force, snapshot.customers["groups"])
         return facts.evaluate(records, in_force, policy)
 
     def _apply(self, made: Plan, snapshot: Snapshot) -> None:
+        shown = set(made.next_dates["erp_id"])
+        found = set(made.suspected.select(SIGNS.names()).iter_rows())
+        self.suspicions = {
+            key: number
+            for key, number in self.suspicions.items()
+            if key in found or not (snapshot.certified or key[0] in shown)
+        }
+        if snapshot.certified:
+            self.suspicions = dict.fromkeys(found, snapshot.number) | self.suspicions
         self.groups, _ = affected.groups_in_force(snapshot, self.groups.with_columns(listed=True))
         for row in made.customers.iter_rows(named=True):
             number = next(self._numbers) if row["new"] else row["customer"]

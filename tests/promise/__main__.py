@@ -1,0 +1,67 @@
+"""Live many lives, and write what came of them into docs/reliability.md: `make reliability`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
+
+from rich.progress import track
+
+from tests.promise.lives import DISTURBANCES, Told, believing, live
+from tests.support.living_erp import PAGING
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+BEGIN, END = "<!-- begin: the promise -->", "<!-- end: the promise -->"
+COLUMNS = "readings", "certified", "edited meanwhile", "lost", "gained", "lost without R14"
+
+
+def cell(disturbance: str, paging: str, lives: int) -> tuple[Told, int]:
+    """What came of some lives; and what those would have lost if a walk were believed as a moment."""
+    told, believed = Told(), 0
+    for seed in range(lives):
+        joined = seed % 2 == 1
+        told.add(live(disturbance, paging, seed, by_memberships=joined))
+        believed += live(disturbance, paging, seed, by_memberships=joined, seen_as=believing).lost
+    return told, believed
+
+
+def rows(lives: int) -> Iterator[str]:
+    """The lines of the table."""
+    cells = list(product(DISTURBANCES, PAGING))
+    with ProcessPoolExecutor() as pool:
+        made = [pool.submit(cell, d, p, lives) for d, p in cells]
+        done = [one.result() for one in track(made, "Living ...")]
+    heads = "disturbance", "paging", *COLUMNS
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'|'.join('---' if n < 2 else '--:' for n in range(len(heads)))}|"
+    whole, all_believed = Told(), 0
+    for (disturbance, paging), (told, believed) in zip(cells, done, strict=True):
+        yield line(disturbance, paging, told, believed)
+        whole.add(told)
+        all_believed += believed
+    yield line("**all**", "", whole, all_believed)
+    for story in whole.stories[:5]:
+        print(story)
+
+
+def line(disturbance: str, paging: str, told: Told, believed: int) -> str:
+    figures = (told.readings, told.certified, told.walks, told.lost, told.gained, believed)
+    return f"| {disturbance} | {paging} | {' | '.join(f'{n:,}' for n in figures)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.promise", description=__doc__)
+    parser.add_argument("--lives", type=int, default=8, help="lives of each row of the table")
+    lives = parser.parse_args().lives
+    table = "\n".join(rows(lives))
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

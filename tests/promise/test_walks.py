@@ -1,0 +1,56 @@
+"""R14: nobody who is active throughout ever loses access, and nobody who never was ever gets it, whatever people
+do to the ERP between the pages of a reading, in every kind of paging."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.promise.lives import DISTURBANCES, OnPostgres, Told, believing, live
+from tests.support.living_erp import PAGING
+from tests.support.rules import NewClub
+
+#: Lives of each disturbance and paging where tests marked long run: 49 x 41 are two thousand.
+LONG = 41
+
+
+def broken(told: Told) -> tuple[int, int, int]:
+    return told.lost, told.gained, told.unsettled
+
+
+@pytest.mark.parametrize("paging", list(PAGING))
+@pytest.mark.parametrize("disturbance", list(DISTURBANCES))
+def test_r14_the_promise_holds(disturbance: str, paging: str) -> None:
+    by_memberships = len(disturbance + paging) % 2 == 1
+    told = live(disturbance, paging, 0, readings=8, by_memberships=by_memberships)
+    assert broken(told) == (0, 0, 0), told.stories
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("paging", list(PAGING))
+@pytest.mark.parametrize("disturbance", list(DISTURBANCES))
+def test_r14_the_promise_holds_in_two_thousand_lives(disturbance: str, paging: str) -> None:
+    told = Told()
+    for seed in range(1, 1 + LONG):
+        told.add(live(disturbance, paging, seed, by_memberships=seed % 2 == 1))
+    assert broken(told) == (0, 0, 0), told.stories[:3]
+
+
+@pytest.mark.parametrize("paging", ["offset", "ascending id"])
+@pytest.mark.parametrize("by_memberships", [False, True])
+def test_r14_the_promise_holds_on_postgresql(
+    new_club: NewClub, paging: str, by_memberships: bool
+) -> None:
+    """The same through the whole engine: what is stored, looked at again and nudged."""
+    engine = OnPostgres(new_club(group_required=by_memberships, timezone="UTC"))
+    told = live("everything at once", paging, 7, by_memberships=by_memberships, engine=engine)
+    assert broken(told) == (0, 0, 0), told.stories
+
+
+def test_r14_without_a_second_reading_it_would_not_hold() -> None:
+    """The same lives, read as if a walk were a moment: these tests can fail."""
+    told = Told()
+    for seed in range(4):
+        for disturbance in ("one leaves, one comes", "two swap their emails"):
+            told.add(live(disturbance, "offset", seed, seen_as=believing))
+    assert told.lost > 3
