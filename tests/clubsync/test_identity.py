@@ -28,7 +28,7 @@ def resolved(customers: pl.DataFrame, before: pl.DataFrame | None = None) -> pl.
             identity.Known(erp_id, keys)
             for erp_id, keys in zip(stored["erp_id"], identity.keys_of(stored), strict=True)
         ]
-    found, unclear = identity.resolve(
+    found, unclear, _ = identity.resolve(
         customers, known, b"key", placeholders=["*@tel.fr"], shared_limit=5
     )
     assert unclear == ()
