@@ -109,7 +109,7 @@ class Certificate:
     :param total: the number of rows that the ERP states, if it does.
     :param pages: pages, or files, read.
     :param settled: False: absence from this reading is only suspected, until a second one says the same: a file that
-        lacks all the customers who were at the end of the last one may be cut at the end of a line. Set by the
+        lacks all the customers who were at the end of the last one may be truncated at the end of a line. Set by the
         engine, which knows the last one (`clubsync.extract.endings`).
     """
 

@@ -114,20 +114,28 @@ def test_r14_a_person_says_that_the_end_is_right(files: FileClub) -> None:
     assert files.load(cut)["certified"]
 
 
-@pytest.mark.parametrize(("missing", "settled"), [(30, False), (19, True), (0, True)])
-def test_r14_a_file_that_lacks_the_end_of_the_last_one_is_not_settled(
-    files: FileClub, missing: int, settled: bool
-) -> None:
-    """Cut at the end of a line: nothing but the people who were last gives it away."""
-    from clubsync.pipeline import extract
-
-    found = []
+def test_r14_a_file_that_lacks_the_end_of_the_last_one_only_suspects(files: FileClub) -> None:
+    """Cut at the end of a line: nothing but the people who were last gives it away. It happens when a second reading
+    says the same, and not at all when the file turns out whole."""
+    everybody = {str(n) for n in range(400)}
     files.load(table(*people(*range(400))))
-    files.export(table(*people(*range(400 - missing))))
-    pipeline = files.pipeline()
-    reading = pipeline.reader.read(files.config, files.number, full=True)
-    found.append(extract._compared(pipeline, files.number, files.config, reading))
-    assert found[0].certificate.settled is settled
+    step = files.load(table(*people(*range(370))))
+    assert (step["certified"], step["suspected"], files.inside()) == (True, 30, everybody)
+    files.load(table(*people(*range(400))))
+    assert files.inside() == everybody
+    files.load(table(*people(*range(370))))
+    files.later()
+    step = files.read()
+    assert (step["suspected"], len(files.inside())) == (0, 370)
+
+
+@pytest.mark.parametrize("gone", [range(381, 400), range(100, 130), range(0, 400, 14)])
+def test_r14_who_leaves_a_file_is_out_at_once(files: FileClub, gone: range) -> None:
+    """ "A file ... shows one moment": few people from its end, or people from anywhere in it."""
+    stay = [n for n in range(400) if n not in gone]
+    files.load(table(*people(*range(400))))
+    files.load(table(*people(*stay)))
+    assert files.inside() == {str(n) for n in stay}
 
 
 def test_r14_rows_beside_a_file_prove_its_end(files: FileClub) -> None:

@@ -94,7 +94,7 @@ def _refuse_broken_utf8(data: bytes, name: str, error: UnicodeDecodeError) -> No
     if at_end and (not before.isascii() or data[error.start] in b"\xc2\xc3"):
         raise FileBroken(f"{name} is truncated in the middle of a character.")
     escaped = data.decode("utf-8", "surrogateescape")
-    odd = sum(1 for c in escaped if "\udc80" <= c <= "\udcff")
+    odd = sum(1 for c in escaped if 0xDC80 <= ord(c) <= 0xDCFF)
     right = sum(1 for c in escaped if c > "\x7f") - odd
     if right >= odd or (not before.isascii() and right * 2 >= odd):
         raise _not(data, name, "UTF-8", error.start, "the rest of it")

@@ -373,7 +373,7 @@ def _without_notes(text: str, delimiter: str) -> tuple[str, int]:
     """The text without notes below the table, and how many rows they are: what follows the last blank line, if it is
     short and none of its rows is as wide as the header; or a last line that is a label, such as a total.
 
-    A row that was cut has no line end; a note has, or stands alone.
+    A row that was truncated has no line end; a note has, or stands alone.
     """
     body = text.rstrip("\n")
     header = len(next(csv.reader([text.partition("\n")[0]], delimiter=delimiter)))
