@@ -133,7 +133,7 @@ CHANGES = pl.Schema(
     }
 )
 #: The consistency of a file that may end too early (`Certificate.settled`), beside those of `Consistency`.
-MAY_BE_CUT = "may be truncated"
+MAY_BE_CUT = "may be cut"
 #: The sign of a record that is missing from a walk.
 ABSENT = "absent"
 #: What a walk shows of a record and does not prove (`clubsync.diff.suspicion`).

@@ -1,8 +1,8 @@
 """R14: compare the end of a file with that of the club's last certified one.
 
-A file that is truncated at the end of a line looks whole. What gives it away: it ends otherwise than the last one did, or
-the people who were at its end are all missing. `FILE.rows` beside a file proves its end, so that people may leave
-from there at once.
+A file that is truncated at the end of a line looks whole. What gives it away: it ends otherwise than the last one
+did, or the people who were at its end are all missing. `FILE.rows` beside a file proves its end, so that people may
+leave from there at once.
 """
 
 from __future__ import annotations
