@@ -437,3 +437,28 @@ def test_ages_and_lengths_are_in_words() -> None:
         "26 heures",
         "7 jours",
     ]
+
+
+def test_a_sync_that_was_not_used_or_is_incomplete_says_so(site: Site) -> None:
+    """R14, R16: in the list, on the club's page and on the run's, and in the API."""
+    club, viewer = site.other, site.as_("viewer")
+
+    def page(where: str = "") -> str:
+        return text(viewer.get(f"/pages/clubs/{club.id}{where}").text)
+
+    club.sync(certified=False)
+    assert club.last is not None
+    for shown in (page(), page(f"/runs/{club.last['run']}")):
+        assert "The last page did not come." in shown
+    assert "The last sync is incomplete" in page()
+    step = club.attempt(as_of=club.now - timedelta(days=2))
+    assert not step["used"]
+    assert _row(site, club)["state"] == "failing"
+    for shown in (page(), page(f"/runs/{step['run']}")):
+        assert "nothing of them was used" in shown
+        assert "not used" in shown
+    (run, *_) = viewer.get(f"/api/v1/clubs/{club.id}/runs").json()
+    assert run["used"] is False
+    club.sync()
+    assert "not used" in page()
+    assert "The last sync is incomplete" not in page()
