@@ -7,7 +7,7 @@ leave from there at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ def compared(
     *,
     club: str,
     customers: int,
-    limit: int,
+    limit: Callable[[], int],
     confirmed: bool,
 ) -> Reading:
     """The reading with what its file's end says of it.
@@ -76,15 +76,20 @@ def _without_last(reading: Reading) -> Any:
     )
 
 
-def _may_be_cut(reading: Reading, before: Mapping[str, Any], customers: int, limit: int) -> bool:
+def _may_be_cut(
+    reading: Reading, before: Mapping[str, Any], customers: int, limit: Callable[[], int]
+) -> bool:
     """Whether all customers who were at the end of the last certified file are missing from this one."""
     file = reading.file
     assert file is not None
     missing = customers - reading.customers.height
-    if file.counted or file.footer or len(before["last"]) < TAIL or not 0 < missing <= limit:
+    if file.counted or file.footer or len(before["last"]) < TAIL or missing < TAIL:
         return False
-    there = {*reading.customers["erp_id"], *reading.conflicting_ids}
-    return there.isdisjoint(before["last"])
+    if missing > limit():
+        return False
+    last = set(before["last"])
+    there = reading.customers["erp_id"].is_in(list(last)).any()
+    return not there and last.isdisjoint(reading.conflicting_ids)
 
 
 def last_of(reading: Reading) -> tuple[str, ...]:

@@ -122,7 +122,11 @@ def _compared(runs: Runs, club_no: int, club: ClubConfig, read: Reading) -> Read
     with runs.base.club(club_no) as driver:
         state = queries().club_state(driver, club=club_no)
         before = queries().last_certified_file(driver, club=club_no)
-        limit = club.guard.limit(queries().customers_in_group(driver, club=club_no))
+
+    def limit() -> int:
+        with runs.base.club(club_no) as driver:
+            return club.guard.limit(queries().customers_in_group(driver, club=club_no))
+
     last = endings.last_of(reading)
     reading = endings.compared(
         reading,

@@ -165,8 +165,8 @@ class Table:
         rows: set[int] = set()
         for column in dict.fromkeys(filter(None, map(self.column, columns))):
             cells = self.frame[column]
-            odd = cells.drop_nulls().unique()
-            odd = odd.filter(odd.str.contains(r"[^\x00-\x7f]"))
+            beyond_ascii = cells.str.len_bytes() != cells.str.len_chars()
+            odd = cells.filter(beyond_ascii.fill_null(False)).unique()
             beyond += odd.len()
             wrong = [cell for cell in odd if encodings.is_garbled(cell)]
             garbled += len(wrong)
@@ -203,18 +203,21 @@ def parse(content: Content, layout: Layout | None = None) -> Table:
         text = encodings.decoded(data, name, layout.encoding)
         _refuse_other_formats(text, name)
         table = _csv(text, name, layout)
-    _count(table, content)
+    _count(table, content, layout)
     return table
 
 
-def _count(table: Table, content: Content) -> None:
-    """Compare with what `FILE.rows` says; a total below the table may be counted or not."""
+def _count(table: Table, content: Content, layout: Layout) -> None:
+    """Compare with what `FILE.rows` says; rows that are no records may be counted or not."""
     stated, found = content.rows, table.frame.height
-    if stated is not None and stated not in (found, found + table.notes):
-        raise FileBroken(
-            f"{content.name} has {found} rows, but {content.name}.rows says {stated}: the file is truncated, "
-            "or the two files are of different exports."
-        )
+    if stated is None or stated in (found, found + table.notes):
+        return
+    if layout.columns and stated == table.only_filled(layout.columns).frame.height:
+        return
+    raise FileBroken(
+        f"{content.name} has {found} rows, but {content.name}.rows says {stated}: the file is truncated, "
+        "or the two files are of different exports."
+    )
 
 
 def _refuse_other_formats(text: str, name: str) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
@@ -195,6 +195,7 @@ def test_text_under_an_excel_name_is_refused() -> None:
 _PIECES = ["a", '"', ";", "\n", "\r\n", "x;y;z\n", '"q";', '""', " ", '"1;2"', '"l\nm"']
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(_PIECES), max_size=12).map("".join))
 def test_the_quick_reader_never_loses_a_row_that_the_strict_one_sees(body: str) -> None:
     """Where both accept a file they read the same; and the quick one never joins two lines into one."""
