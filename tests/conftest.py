@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from clubsync.store import embedded
+
+# how long an example takes depends on what else the machine does
+settings.register_profile("clubsync", deadline=None)
+settings.load_profile("clubsync")
 
 
 @pytest.fixture(scope="session")

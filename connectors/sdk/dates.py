@@ -5,7 +5,7 @@ Whatever stands in place of a date - text, a number, an object, nothing - is one
 - **a day**, or a moment;
 - **missing**: blank, or what systems write for "never" and "none": the year 0, 1, and those from 2999 on, 1899-12-30
   and the other zeros of databases and spreadsheets, 1970-01-01 and the number 0 (of a birth date, 1970-01-01 is a
-  date), with or without a time and an offset, and the club's own `no_end` words;
+  date), and the club's own `no_end` words and days; all of them with or without a time and an offset;
 - **unreadable**: there, and neither: unknown, never "no end".
 
 How a date is read:
@@ -159,10 +159,15 @@ class Dates:
     clock: ZoneInfo | None = None
     unix: bool = False
     _never: frozenset[str] = field(init=False, repr=False)
+    #: the days among the club's `no_end` words.
+    _last_days: frozenset[tuple[int, int, int]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         never = {word(one) for one in (*cells.BLANK, *NO_END, *self.club.no_end)}
         object.__setattr__(self, "_never", _WORDS | never)
+        days = (self._parsed(one.strip(), Kind.SPAN, "day") for one in self.club.no_end)
+        written = {(d.year, d.month, d.day) for d in days if isinstance(d, _Written)}
+        object.__setattr__(self, "_last_days", frozenset(written))
 
     # one value
 
@@ -249,7 +254,7 @@ class Dates:
     # what was written -> the club's day, a moment
 
     def _day(self, found: _Written, kind: Kind) -> date | _Unreadable | None:
-        if _is_no_date(found.year, found.month, found.day, kind):
+        if self._is_no_date(found.year, found.month, found.day, kind):
             return None
         try:
             written = date(found.year, found.month, found.day)
@@ -270,9 +275,14 @@ class Dates:
         except (ValueError, OverflowError, OSError):
             return UNREADABLE_DATE
         days = {moment.date(), local}
-        if any(_is_no_date(d.year, d.month, d.day, kind) for d in days):
+        if any(self._is_no_date(d.year, d.month, d.day, kind) for d in days):
             return None
         return _plausible(local, kind)
+
+    def _is_no_date(self, year: int, month: int, day: int, kind: Kind) -> bool:
+        if kind is Kind.SPAN and (year, month, day) in self._last_days:
+            return True
+        return _is_no_date(year, month, day, kind)
 
     def _moment(self, found: _Written) -> datetime | _Unreadable:
         try:
@@ -381,7 +391,8 @@ class Dates:
                 value=pl.when(iso).then(pl.col("text")).str.to_date("%Y-%m-%d", strict=False)
             )["value"]
             days = [pl.col("value")]
-        none = pl.any_horizontal([_none(day, kind) for day in days]).fill_null(value=False)
+        own = [date(*parts) for parts in self._last_days] if kind is Kind.SPAN else []
+        none = pl.any_horizontal([_none(day, kind, own) for day in days]).fill_null(value=False)
         table = frame.with_columns(value=value).with_columns(none=none)
         # what is out of range is left to the one by one, which says what it is
         fits = _in_range(days[0], kind) & ~pl.col("none")
@@ -627,9 +638,12 @@ def _is_no_date(year: int, month: int, day: int, kind: Kind) -> bool:
     return kind is not Kind.BIRTH and (year, month, day) in _EPOCH
 
 
-def _none(day: pl.Expr, kind: Kind) -> pl.Expr:
-    """`_is_no_date` of a column of days."""
-    written = [date(*parts) for parts in _NONE]
+def _none(day: pl.Expr, kind: Kind, own: Sequence[date]) -> pl.Expr:
+    """`_is_no_date` of a column of days.
+
+    :param own: days that mean "never" to the club.
+    """
+    written = [date(*parts) for parts in _NONE] + [*own]
     if kind is not Kind.BIRTH:
         written += [date(*parts) for parts in _EPOCH]
     return (day.dt.year() <= 1) | (day.dt.year() >= NEVER_FROM) | day.is_in(written)
