@@ -96,7 +96,8 @@ KINDS = (
 
 #: Columns of `base`, the base customers in question. `groups` are ERP group ids, sorted; `keep` marks
 #: who must stay as they are (a hold, R15; a rejected one); `undone` is the record from whose present state
-#: a person put them back (R18), else null; `user_email` is the linked user's.
+#: a person put them back (R18), else null; `same_person` is the record whose present values, another person's by
+#: all they say, a person said are the same person's (R1), else null; `user_email` is the linked user's.
 BASE = pl.Schema(
     {
         "customer": pl.Int64(),
@@ -115,6 +116,7 @@ BASE = pl.Schema(
         "user_email": pl.String(),
         "keep": pl.Boolean(),
         "undone": pl.String(),
+        "same_person": pl.String(),
     }
 )
 FINDINGS = pl.Schema(
@@ -140,15 +142,18 @@ ABSENT = "absent"
 SIGNS = pl.Schema({"erp_id": pl.String, "sign": pl.String})
 #: Signs that await a second reading; `loss`: of somebody with access.
 SUSPICIONS = pl.Schema({"erp_id": pl.String, "sign": pl.String, "loss": pl.Boolean})
-HELD = pl.Schema(
+#: R15: whom a plan takes access from, by which kind of change ("deactivation" or "merge"); and those whom it
+#: merges by an email, which `loses` tells apart: whether access is lost.
+LOSSES = pl.Schema(
     {
         "customer": pl.Int64,
         "erp_id": pl.String,
+        "kind": pl.String,
         "reason": pl.String,
-        "cause": pl.String,
-        "row_hash": pl.UInt64,
+        "loses": pl.Boolean,
     }
 )
+HELD = pl.Schema([*LOSSES.items(), ("cause", pl.String()), ("row_hash", pl.UInt64())])
 
 
 @dataclass(frozen=True)
@@ -289,6 +294,7 @@ class Plan:
     :param customers: base rows after: `customer` (null: new), `new`, and the columns of `BASE` that the
         sync writes.
     :param changes: `CHANGES`; `customer` null for additions; before and after as JSON text.
+    :param losses: `LOSSES`: access losses among the changes, and the merges by email (R15).
     :param findings: `FINDINGS`: all that should be open on the `evaluated` records, and on no others of them.
     :param evaluated: erp_ids whose findings were evaluated.
     :param records: mirror rows to write, with `access`, `lapsed`, `remembered`, `next_date`, `presence`.
@@ -299,6 +305,7 @@ class Plan:
 
     customers: pl.DataFrame
     changes: pl.DataFrame
+    losses: pl.DataFrame
     findings: pl.DataFrame
     evaluated: pl.Series
     records: pl.DataFrame
@@ -316,7 +323,7 @@ class Plan:
 class Planned:
     """What `diff` hands on: the plan, whole, as it is shown, approved and loaded.
 
-    :param held: `HELD`: access losses awaiting approval (R15); not in the plan.
+    :param held: `HELD`: access losses awaiting approval, and the merges held with them (R15); not in the plan.
     :param unseen: erp_ids of affected records that the snapshot does not show and may not speak of (R14).
     :param limit: access losses that pass the guard in 24 hours.
     :param customers: in the Customers group before.
@@ -344,7 +351,7 @@ class Step(TypedDict):
     :param doubts: why the reading is not certified (R14).
     :param suspected: access losses that await a second reading (R14).
     :param counts: changes by kind, after diff; after load also what was written.
-    :param held: deactivations awaiting approval.
+    :param held: access losses awaiting approval.
     :param again: a stored snapshot is planned again; nothing is read.
     :param unchanged: nothing of the club has changed since the last load: there is nothing to plan.
     :param past: of a backfill: what its interval was filled from, one of `PAST`.

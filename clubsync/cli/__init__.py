@@ -23,6 +23,7 @@ from clubsync.cli.history import backfill, redo, replay, undo
 from clubsync.cli.holds import approve, holds, reject
 from clubsync.cli.maintenance import guard_app, upkeep
 from clubsync.cli.manual import app_app, base_app, erase
+from clubsync.cli.reused import reused
 from clubsync.cli.similar import similar
 from clubsync.cli.sync import sync
 from clubsync.errors import SyncError, place_of
@@ -41,7 +42,7 @@ db_app = typer.Typer(help="Migrate clubsync's database.", no_args_is_help=True)
 PANELS: dict[str, Sequence[Callable[..., None] | tuple[str, typer.Typer]]] = {
     "Sync": (sync, replay, backfill),
     "Look up": (show.customers, show.findings, show.why, show.changes, similar),
-    "Approve": (holds, approve, reject, ("guard", guard_app)),
+    "Approve": (holds, approve, reject, reused, ("guard", guard_app)),
     "Correct by hand": (undo, redo, erase, ("base", base_app), ("app", app_app)),
     "Set up and maintain": (
         ("clubs", clubs_app),

@@ -69,7 +69,7 @@ def holds(
             table(
                 f"Hold {row['hold']}: customers who would lose access",
                 listed[:50],
-                ["customer", "erp_id", "cause"],
+                ["customer", "erp_id", "kind", "cause"],
             )
             if len(listed) > 50:
                 out.print(f"{len(listed) - 50} more; --json lists all.")
@@ -99,11 +99,11 @@ def approve(
         "by": by or shell_user(),
         "run": step["run"],
         "deactivated": step["counts"]["deactivation"],
+        "merged": step["counts"]["merge"],
         "still_held": step["held"],
     }
-    _print_result(
-        made, as_json, f"{made['deactivated']} deactivated, {made['still_held']} still held."
-    )
+    sentence = f"{made['deactivated']} deactivated, {made['merged']} merged, {made['still_held']} still held."
+    _print_result(made, as_json, sentence)
 
 
 def reject(

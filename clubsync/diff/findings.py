@@ -15,7 +15,7 @@ def findings(
     """All that should be open on these records: `FINDINGS`.
 
     :param evaluated: the records that this plan may speak of: erp_id, access, claim, wins, winner, undone,
-        situation.
+        situation, row_hash.
     :param of_suites: `FINDINGS` of the suites, of these records and of others.
     :param outcome: see `clubsync.diff.outcome.outcomes`.
     """
@@ -31,11 +31,17 @@ def findings(
             known.select(FINDINGS.names()),
             _duplicates(evaluated).join(known, on=["erp_id", "code"], how="anti"),
             _told(detached, "DETACHED", "warning"),
-            _told(reused, "ID_REUSED", "error"),
+            _told(reused, "ID_REUSED", "error", _shown_hash()),
             _told(evaluated.filter("undone"), "UNDONE", "warning"),
             _told(_of(_mismatched(attached), evaluated), "EMAIL_MISMATCH_APP", "warning"),
         ]
     )
+
+
+def _shown_hash() -> pl.Expr:
+    """What a decision about the record's new values names them by (R1): their row hash, signed, as text."""
+    signed = pl.col("row_hash").reinterpret(signed=True).cast(pl.String)
+    return pl.struct(row_hash=signed).struct.json_encode()
 
 
 def _told(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr = _NOTHING) -> pl.DataFrame:
@@ -68,8 +74,7 @@ def _mismatched(attached: pl.LazyFrame) -> pl.DataFrame:
         attached.filter(
             pl.col("in_customers_group")
             & pl.col("linked_user").is_not_null()
-            & pl.col("b_user_email").ne_missing(pl.col("email"))
-            & pl.col("b_linked_user").eq_missing(pl.col("linked_user"))
+            & pl.col("user_email").ne_missing(pl.col("email"))
         )
         .select("erp_id")
         .collect()

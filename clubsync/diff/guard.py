@@ -1,9 +1,10 @@
-"""R15: too many deactivations at once await approval. Pure; `clubsync.manual.holds` stores them."""
+"""R15: too many access losses at once await approval. Pure; `clubsync.load.holds` stores them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -25,12 +26,13 @@ _CAUSES = {
     "placeholder": message("record is not a person any more"),
     "replaced": message("record was merged in the ERP"),
     "not_begun": message("membership begins later"),
+    "merged": message("record ended in another one with the same email"),
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """:param limit: the most deactivations that would have passed in 24 hours."""
+    """:param limit: the most access losses that would have passed in 24 hours."""
 
     holds: bool
     limit: int
@@ -39,10 +41,10 @@ class Verdict:
 def verdict(
     guard: Guard, *, deactivations: int, last_24_hours: int, customers: int, hold_is_open: bool
 ) -> Verdict:
-    """Whether this run's deactivations are held.
+    """Whether this run's access losses are held.
 
-    :param deactivations: those of this plan; merges do not count.
-    :param last_24_hours: what the sync has deactivated in this club before, in the last 24 hours.
+    :param deactivations: the access losses of this plan, whatever the change is called.
+    :param last_24_hours: from how many the sync has taken access in this club before, in the last 24 hours.
     :param customers: in the Customers group before the run.
     :param hold_is_open: then whoever else falls due joins it, however few.
     """
@@ -52,14 +54,15 @@ def verdict(
 
 
 def held(plan: Plan, records: pl.DataFrame, group_names: pl.DataFrame) -> pl.DataFrame:
-    """The deactivations of a plan as the list that a person decides on: `HELD`, by customer.
+    """The access losses of a plan, and its merges by email, as the list that a person decides on: `HELD`, by
+    customer.
 
     :param group_names: id, name.
     """
-    if not (plan.changes["kind"] == "deactivation").any():
+    if plan.losses.is_empty():
         return HELD.to_frame()
     names = dict(group_names.select("id", "name").iter_rows())
-    rows = plan.changes.filter(pl.col("kind") == "deactivation").join(
+    rows = plan.losses.join(
         records.select("erp_id", "odd_groups", "row_hash"), on="erp_id", how="left"
     )
     causes = [
@@ -88,7 +91,11 @@ def causes(held_list: pl.DataFrame) -> list[str]:
     ]
 
 
-def list_hash(customers: pl.Series) -> str:
-    """The hash by which a person's decision names the exact list they saw."""
-    text = ",".join(str(c) for c in sorted(customers.to_list()))
+def list_hash(customers: pl.Series, merges: Mapping[int, bool] | None = None) -> str:
+    """The hash by which a person's decision names the exact list they saw.
+
+    :param merges: those of them who would be merged, and whether they lose access by it.
+    """
+    marks = {customer: "-" if loses else "+" for customer, loses in (merges or {}).items()}
+    text = ",".join(f"{c}{marks.get(c, '')}" for c in sorted(customers.to_list()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from clubsync.diff import witness
 from clubsync.model import SEEN, VANISHED
 
 #: A record whose base customer goes to the record it has ended in; `stated` by the ERP, or through the email.
@@ -43,10 +44,22 @@ def stated(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
     )
 
 
+def waiting(ended: pl.DataFrame, records: pl.DataFrame) -> pl.Series:
+    """erp_ids of records whose customer would move to one that has none and is deferred itself: they wait with it,
+    or the customer would stand for a record that was never taken over.
+
+    :param ended: `ENDED`, the stated ones.
+    :param records: with their claims resolved.
+    """
+    deferred = records.filter(pl.col("deferred") & pl.col("c_customer").is_null())["erp_id"]
+    return ended.filter(pl.col("survivor").is_in(deferred.implode()))["erp_id"]
+
+
 def by_email(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
     """Records that vanished while their email lives on under another id of the same certified snapshot: `ENDED`.
 
-    Never under one of their own dependants (R8), also where the ERP forgot the tie with the guardian.
+    Never under one of their own dependants (R8), also where the ERP forgot the tie with the guardian; nor under
+    a record that by its own witness is another person's (R1).
 
     :param records: with their claims resolved.
     """
@@ -54,7 +67,7 @@ def by_email(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
     gone = (
         records.lazy()
         .filter(vanished & _movable())
-        .select("erp_id", "c_customer", "m_email_norm")
+        .select("erp_id", "c_customer", "m_email_norm", *witness.WITNESS)
         .collect()
     )
     living = (
@@ -64,14 +77,16 @@ def by_email(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
             & (pl.col("presence") == SEEN)
             & (pl.col("claim") == pl.col("email_norm"))
         )
-        .select("claim", *GUARDIANS, survivor="erp_id")
+        .select("claim", *GUARDIANS, survivor="erp_id", **{f"o_{n}": n for n in witness.WITNESS})
     )
-    return (
+    found = (
         gone.lazy()
         .join(living, left_on="m_email_norm", right_on="claim", how="inner")
         .filter(~ward_of("erp_id"))
-        .select("erp_id", customer="c_customer", survivor="survivor", stated=pl.lit(False))
         .collect()
+    )
+    return found.filter(~witness.two_people(found)).select(
+        "erp_id", customer="c_customer", survivor="survivor", stated=pl.lit(False)
     )
 
 

@@ -70,7 +70,7 @@ def changed_records(
     return (
         records.lazy()
         .with_columns(lapsed=lapsed)
-        .filter(seen | (pl.col("presence") == VANISHED))
+        .filter(seen | ((pl.col("presence") == VANISHED) & ~pl.col("m_gone").fill_null(False)))
         .select(*_WRITTEN, known=pl.col("m_known").fill_null(False))
         .collect()
     )

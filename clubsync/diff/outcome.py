@@ -48,7 +48,7 @@ def outcomes(
     :returns: `customer` (null: new), `how` ("addition", "merge", "adoption", or null), `to` and `into`
         (`reassign.MOVED`, `reassign.ABSORBED`), the state before as `b_*` (null for new ones) and after as
         plain columns: erp_id, email, email_raw, first_name, last_name, phone, in_customers_group, groups
-        (ERP group ids, sorted), reason, detached, linked_user.
+        (ERP group ids, sorted), reason, detached, linked_user, and user_email (the linked user's).
     """
     rows = _with_records(_before(base, reassigned), records, moved=reassigned.moved.height > 0)
     rows = _groups(_access(_emails(rows), certified))
@@ -107,8 +107,10 @@ def _emails(rows: pl.DataFrame) -> pl.DataFrame:
     # an email is given up to a record that has, or gets, a base customer; no other needs it
     won = rows.filter(pl.col("wins") & ~pl.col("unchanged"))["r_claim"]
     taken = pl.col("b_email").is_in(won.implode()).fill_null(False)
+    # R1: one whose ERP id has become another person's has no record to keep it
+    apart = pl.col("b_erp_id").is_null() & (pl.col("b_origin") == "erp")
     return rows.with_columns(
-        email=pl.when(pl.col("still"))
+        email=pl.when(pl.col("still") & ~(apart & taken).fill_null(False))
         .then("b_email")
         .when("wins")
         .then("r_claim")
@@ -194,16 +196,17 @@ def _groups(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _fields(rows: pl.DataFrame) -> pl.DataFrame:
-    """R13: a field follows the ERP where the ERP's own value has changed; R1: adoption fills blanks only."""
-    by_hand = pl.col("b_erp_id").is_null()
-    moves = pl.col("to").is_not_null()
+    """R13: a field follows the ERP where the ERP's own value has changed, also from one record to the next (R10);
+    R1: of one added by hand the ERP fills the blanks only."""
+    by_hand = pl.col("b_erp_id").is_null() & (pl.col("b_origin") != "erp")
+    moves, known = pl.col("to").is_not_null(), pl.col("r_m_known").fill_null(False)
     # R15: of a held customer access, groups and email stay; its fields follow
     held = pl.col("r_situation").is_in([Situation.UNDONE, Situation.HELD])
     follows = (~pl.col("still") | held) & (pl.col("r_presence") == SEEN) & pl.col("into").is_null()
 
     def value(name: str) -> pl.Expr:
         base, erp, last = pl.col(f"b_{name}"), pl.col(f"r_{name}"), pl.col(f"r_m_{name}")
-        changed = ~pl.col("r_m_known").fill_null(False) | erp.ne_missing(last)
+        edited = known & base.ne_missing(last)
         return (
             pl.when(~follows.fill_null(False))
             .then(base)
@@ -211,14 +214,20 @@ def _fields(rows: pl.DataFrame) -> pl.DataFrame:
             .then(erp)
             .when(by_hand)
             .then(pl.coalesce(base, erp))
-            .when(changed)
-            .then(pl.when(moves).then(pl.coalesce(erp, base)).otherwise(erp))
+            # another record says otherwise than the one before: that is no change of what was edited by hand
+            .when(moves)
+            .then(
+                pl.when(edited).then(base).when(known).then(erp).otherwise(pl.coalesce(erp, base))
+            )
+            .when(~known | erp.ne_missing(last))
+            .then(erp)
             .otherwise(base)
             .alias(name)
         )
 
+    kept = pl.col("still") & pl.col("email").eq_missing(pl.col("b_email"))
     raw = (
-        pl.when(pl.col("still") | (pl.col("r_presence") == CONFLICTING))
+        pl.when(kept | (pl.col("r_presence") == CONFLICTING))
         .then("b_email_raw")
         .when(pl.col("wins") & (pl.col("r_email_state") == emails.VALID))
         .then("r_email")
@@ -231,14 +240,14 @@ def _fields(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _links(rows: pl.DataFrame, absorbed: pl.DataFrame) -> pl.DataFrame:
     """R10: the survivor inherits the app link of the customer merged into it, where it has none."""
-    rows = rows.with_columns(linked_user=pl.col("b_linked_user"))
+    rows = rows.with_columns(linked_user=pl.col("b_linked_user"), user_email=pl.col("b_user_email"))
     if absorbed.is_empty():
         return rows
     links = (
         rows.filter(pl.col("into").is_not_null() & pl.col("b_linked_user").is_not_null())
         .sort("customer")
         .unique("into", keep="first", maintain_order=True)
-        .select(erp_id="into", link="b_linked_user")
+        .select(erp_id="into", link="b_linked_user", link_email="b_user_email")
     )
     rows = rows.join(links, on="erp_id", how="left")
     inherits = (
@@ -250,5 +259,6 @@ def _links(rows: pl.DataFrame, absorbed: pl.DataFrame) -> pl.DataFrame:
         .then("link")
         .when(pl.col("into").is_not_null() & pl.col("b_linked_user").is_in(given.implode()))
         .then(None)
-        .otherwise("b_linked_user")
+        .otherwise("b_linked_user"),
+        user_email=pl.when(inherits).then("link_email").otherwise("b_user_email"),
     )

@@ -52,6 +52,7 @@ import polars as pl
 from clubsync.diff import situations
 from clubsync.diff.changes import changed_customers, changes
 from clubsync.diff.findings import findings as told
+from clubsync.diff.losses import access_losses
 from clubsync.diff.mirror import changed_records
 from clubsync.diff.outcome import outcomes
 from clubsync.diff.reassign import reassign
@@ -84,6 +85,7 @@ def plan(
     return Plan(
         customers=changed_customers(outcome, changed),
         changes=changed,
+        losses=access_losses(outcome, resolved.ended),
         findings=told(evaluated, _credible(findings, resolved), outcome),
         evaluated=evaluated["erp_id"],
         records=changed_records(resolved.records, outcome, certified=certified),
@@ -116,7 +118,7 @@ def _evaluated(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
     return (
         records.lazy()
         .filter(~silent & ~deferred)
-        .select("erp_id", "access", "claim", "wins", "winner", "undone", "situation")
+        .select("erp_id", "access", "claim", "wins", "winner", "undone", "situation", "row_hash")
         .collect()
     )
 

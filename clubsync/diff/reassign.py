@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from clubsync.diff import merges
+from clubsync.diff import merges, witness
 from clubsync.diff.email_claims import DOUBTFUL
 from clubsync.diff.situations import Resolved
 from clubsync.frames import attach
@@ -52,7 +52,7 @@ def reassign(resolved: Resolved, base: pl.DataFrame) -> Reassigned:
     records = resolved.records
     ended = merges.ranked(resolved.ended, records, base)
     first, others = ended.filter("first"), ended.filter(~pl.col("first"))
-    holders = base.select("customer", holder_erp="erp_id", claim="email").drop_nulls("claim")
+    holders = _holders(base)
     found = _new_records(records, holders, given=first["survivor"])
     adopts = _adopts(taken=ended["customer"])
     adopted, added = found.filter(adopts), found.filter(~adopts).select("erp_id")
@@ -73,18 +73,27 @@ def reassign(resolved: Resolved, base: pl.DataFrame) -> Reassigned:
     )
 
 
+def _holders(base: pl.DataFrame) -> pl.DataFrame:
+    """Base customers with an email: customer, holder_erp, claim; and `apart`, first_name and last_name of one
+    whose ERP id has become another person's (R1), null for all others: what people enter by hand witnesses nothing.
+    """
+    apart = pl.col("erp_id").is_null() & (pl.col("origin") == "erp")
+    named = {f"apart_{n}": pl.when(apart).then(n) for n in ("first_name", "last_name")}
+    return base.select("customer", holder_erp="erp_id", claim="email", **named).drop_nulls("claim")
+
+
 def _new_records(records: pl.DataFrame, holders: pl.DataFrame, given: pl.Series) -> pl.DataFrame:
     """Records in the situation NEW, each with the base customer that has its email, where there is one.
 
-    :param holders: customer, holder_erp, claim: base customers with an email.
+    :param holders: see `_holders`.
     :param given: erp_ids that get a base customer by a merge.
-    :returns: erp_id, claim, `merges.GUARDIANS`; customer, holder_erp; and of the record that holder_erp
-        names, where it is one of these, holder_situation, holder_in, holder_absent.
+    :returns: erp_id, claim, `merges.GUARDIANS`; customer, holder_erp; of the record that holder_erp names, where
+        it is one of these, holder_situation, holder_in, holder_absent; and `two_people`: by their own witness.
     """
     new = (
         records.lazy()
         .filter((pl.col("situation") == Situation.NEW) & ~pl.col("erp_id").is_in(given.implode()))
-        .select("erp_id", "claim", *merges.GUARDIANS)
+        .select("erp_id", "claim", *merges.GUARDIANS, *witness.WITNESS)
         .collect()
     )
     found = attach(new, holders, "claim")
@@ -95,13 +104,28 @@ def _new_records(records: pl.DataFrame, holders: pl.DataFrame, given: pl.Series)
         holder_situation="situation",
         holder_in=pl.col("c_in").fill_null(False),
         holder_absent=pl.col("presence").is_in([GONE, VANISHED]),
+        **{f"o_{name}": name for name in witness.WITNESS},
     )
-    return attach(found, former, "holder_erp")
+    return _with_witness(attach(found, former, "holder_erp"))
+
+
+def _with_witness(found: pl.DataFrame) -> pl.DataFrame:
+    """The new records with `two_people`.
+
+    :param found: `witness.WITNESS` of each; of the record that the email's holder belongs to as `o_*`, of a holder
+        without one as `apart_*`.
+    """
+    found = found.with_columns(
+        o_first_name=pl.coalesce("o_first_name", "apart_first_name"),
+        o_last_name=pl.coalesce("o_last_name", "apart_last_name"),
+    )
+    return found.with_columns(two_people=witness.two_people(found))
 
 
 def _adopts(taken: pl.Series) -> pl.Expr:
     """R1: whether a new record takes on the base customer that has its email: one without an ERP id, or one
-    whose own record is gone or no longer eligible; never that of its vanished guardian (R8).
+    whose own record is gone or no longer eligible; never that of its vanished guardian (R8), nor of somebody
+    who is another person by the records' own witness.
 
     :param taken: customers that go elsewhere by a merge.
     """
@@ -112,6 +136,7 @@ def _adopts(taken: pl.Series) -> pl.Expr:
         pl.col("customer").is_not_null()
         & ~pl.col("customer").is_in(taken.implode())
         & (pl.col("holder_erp").is_null() | releasing.fill_null(False))
+        & ~pl.col("two_people")
         & ~(merges.ward_of("holder_erp") & pl.col("holder_absent").fill_null(False))
     ).fill_null(False)
 
@@ -121,7 +146,7 @@ def _added_by_hand(records: pl.DataFrame, holders: pl.DataFrame, given: pl.Serie
 
     :param given: erp_ids that have their base customer by a merge in this run.
     """
-    return (
+    found = (
         records.lazy()
         .filter(
             pl.col("wins")
@@ -130,8 +155,10 @@ def _added_by_hand(records: pl.DataFrame, holders: pl.DataFrame, given: pl.Serie
             & (pl.col("win_rank") <= DOUBTFUL)
             & (pl.col("c_email").is_null() | (pl.col("c_email") != pl.col("claim")))
         )
-        .select("claim", into="erp_id")
+        .select("claim", *witness.WITNESS, into="erp_id")
         .join(holders.filter(pl.col("holder_erp").is_null()).lazy(), on="claim", how="inner")
-        .select("customer", "into")
+        .with_columns(o_first_name="apart_first_name", o_last_name="apart_last_name")
         .collect()
     )
+    same = ~witness.two_people(found.with_columns(o_birth_date=pl.lit(None, dtype=pl.Date)))
+    return found.filter(same).select("customer", "into")

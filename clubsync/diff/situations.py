@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from clubsync import emails
-from clubsync.diff import email_claims, merges, suspicion
+from clubsync.diff import email_claims, merges, suspicion, witness
 from clubsync.frames import attach
 from clubsync.model import (
     CONFLICTING,
@@ -57,7 +57,7 @@ def resolve(
     signs = suspicion.find(records, base, proof)
     suspected = pl.col("erp_id").is_in(suspicion.suspected(signs, known).implode())
     records = records.with_columns(
-        reused=_reused(), suspected=suspected, deferred=_unsettled(certified) | suspected
+        reused=_reused(records), suspected=suspected, deferred=_unsettled(certified) | suspected
     )
     records = records.with_columns(
         undone=pl.col("c_undone").fill_null(False),
@@ -66,7 +66,26 @@ def resolve(
         | pl.col("reused")
         | pl.col("deferred"),
     )
-    stated = merges.stated(records, certified)
+    while True:
+        stated = merges.stated(records, certified)
+        view = _claimed(records, stated, base)
+        waiting = merges.waiting(stated, view)
+        if waiting.is_empty():
+            break
+        waits = pl.col("erp_id").is_in(waiting.implode())
+        records = records.with_columns(
+            deferred=pl.col("deferred") | waits, frozen=pl.col("frozen") | waits
+        )
+    ended = pl.concat([stated, merges.by_email(view, certified)])
+    records = view.with_columns(situation=_situation(ended, certified))
+    return Resolved(records, ended, _awaited(signs, records))
+
+
+def _claimed(records: pl.DataFrame, stated: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
+    """The records with who has which email.
+
+    :param stated: `merges.ENDED`: what the ERP states to have ended in another.
+    """
     records = attach(records, merges.targets(stated, records, base), "erp_id")
     # R18: an adoption that was undone does not come back from the same state of the record that adopted
     by_hand = base.filter(pl.col("erp_id").is_null())
@@ -78,10 +97,7 @@ def resolve(
     records = records.with_columns(
         undone=pl.col("undone") | parted, frozen=pl.col("frozen") | parted
     )
-    records = email_claims.resolve(records, by_hand["email"].drop_nulls())
-    ended = pl.concat([stated, merges.by_email(records, certified)])
-    records = records.with_columns(situation=_situation(ended, certified))
-    return Resolved(records, ended, _awaited(signs, records))
+    return email_claims.resolve(records, by_hand["email"].drop_nulls())
 
 
 def _awaited(signs: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
@@ -97,7 +113,8 @@ def _awaited(signs: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
 def _own_customers(base: pl.DataFrame) -> pl.DataFrame:
     """The base customer of each record that has one: erp_id, and its columns as `c_*`.
 
-    `c_keep`: a person decided that it stays as it is (R15), `c_undone` by undoing a change (R18).
+    `c_keep`: a person decided that it stays as it is (R15), `c_undone` by undoing a change (R18), `c_same_person`
+    that the record's new values are the same person's (R1).
     """
     return base.drop_nulls("erp_id").select(
         "erp_id",
@@ -107,42 +124,54 @@ def _own_customers(base: pl.DataFrame) -> pl.DataFrame:
         c_reason="reason",
         c_keep=pl.col("keep") | pl.col("undone").is_not_null(),
         c_undone=pl.col("undone").is_not_null(),
+        c_same_person=pl.col("same_person").is_not_null(),
         c_detached="detached",
     )
 
 
-def _reused() -> pl.Expr:
-    """R1: the same id with another email, another name, and another phone or birth date."""
+def _reused(records: pl.DataFrame) -> pl.Series:
+    """R1: an id alone proves nobody: another email, and another first and last name, where neither a phone nor
+    a birth date known on both sides agrees; unless a person has said that it is the same person."""
 
-    def other(name: str) -> pl.Expr:
-        return (pl.col(name) != pl.col(f"m_{name}")).fill_null(False)
+    def known(name: str) -> pl.Expr:
+        return pl.col(name).is_not_null() & pl.col(f"m_{name}").is_not_null()
 
-    name = other("first_name") & other("last_name")
-    return (
-        pl.col("c_customer").is_not_null()
+    def agrees(name: str) -> pl.Expr:
+        return (pl.col(name) == pl.col(f"m_{name}")).fill_null(False)
+
+    email = pl.col("email_state").is_in([emails.VALID, emails.INVALID])
+    names = pl.any_horizontal([known(name) & ~agrees(name) for name in ("first_name", "last_name")])
+    maybe = records.select(
+        maybe=pl.col("c_customer").is_not_null()
+        & ~pl.col("c_same_person").fill_null(False)
         & (pl.col("presence") == SEEN)
-        & (pl.col("email_state") == emails.VALID)
-        & other("email_norm")
-        & name
-        & (other("phone") | other("birth_date"))
-    )
+        & email
+        & pl.col("m_email_norm").is_not_null()
+        & ~agrees("email_norm")
+        & names
+        & ~agrees("phone")
+        & ~agrees("birth_date")
+    )["maybe"]
+    if not maybe.any():
+        return maybe
+    named = {f"o_{name}": f"m_{name}" for name in witness.WITNESS}
+    pairs = records.filter(maybe).select(*witness.WITNESS, **named)
+    return maybe.scatter(maybe.arg_true(), witness.other_names(pairs))
 
 
 def _unsettled(certified: bool) -> pl.Expr:
-    """What only a certified snapshot may say of a customer (R14): merged (R10), or activated afresh (R12).
+    """What only a certified snapshot may say of a customer (R14): merged (R10), or, of a detached one, lapsed or
+    activated afresh (R12).
 
     Deferred to one, unchanged, or its row hash would have nothing new to tell then.
     """
-    fresh = (
-        pl.col("c_detached").fill_null(False)
-        & pl.col("m_lapsed").fill_null(False)
-        & (pl.col("access") == YES)
-    )
+    lapsed = pl.col("m_lapsed").fill_null(False)
+    turns = (lapsed & (pl.col("access") == YES)) | (~lapsed & (pl.col("own_access") == NO))
     return (
         pl.lit(not certified)
         & (pl.col("presence") == SEEN)
         & pl.col("c_customer").is_not_null()
-        & (pl.col("successor").is_not_null() | fresh)
+        & (pl.col("successor").is_not_null() | (pl.col("c_detached").fill_null(False) & turns))
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from clubsync.config import Guard
+from clubsync.errors import SnapshotUnreadable
 from clubsync.store.database import Driver, queries
 from clubsync.store.packages import stored_plan
 from clubsync.store.snapshots import Store
@@ -21,6 +22,8 @@ def replay(driver: Driver, store: Store, club: int, guard: Guard) -> list[dict[s
     Who would have been held is not asked about again in later plans, and counts once: in the plan in
     which they first fell due.
 
+    Plans that cannot be read any more, which another version wrote, are left out.
+
     :returns: one row a plan, oldest first: run, at, deactivations (who fell due), last_24_hours,
         customers (in the group before), limit, held (Boolean), was_held.
     """
@@ -28,9 +31,13 @@ def replay(driver: Driver, store: Store, club: int, guard: Guard) -> list[dict[s
     passed: list[tuple[datetime, int]] = []
     rows = []
     for plan in queries().plans(driver, club=club):
-        if not plan["counts"].get("deactivation") and not plan["held"]:
+        counts = plan["counts"]
+        if not (counts.get("deactivation") or counts.get("merge") or plan["held"]):
             continue
-        due = _due(store, plan["path"]) - seen
+        try:
+            due = _due(store, plan["path"]) - seen
+        except SnapshotUnreadable:
+            continue
         if not due:
             continue
         seen |= due
@@ -55,7 +62,7 @@ def replay(driver: Driver, store: Store, club: int, guard: Guard) -> list[dict[s
 
 
 def _due(store: Store, path: str) -> set[int]:
-    """Customers that a stored plan deactivates or holds."""
+    """Customers that a stored plan takes access from, or holds."""
     plan = stored_plan(store, path)
-    gone = plan.changes.filter(pl.col("kind") == "deactivation")["customer"]
-    return set(gone.to_list()) | set(plan.held["customer"].to_list())
+    both = pl.concat([plan.losses, plan.held.select(plan.losses.columns)])
+    return set(both.filter("loses")["customer"].to_list())

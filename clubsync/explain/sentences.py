@@ -41,6 +41,7 @@ OUT = {
         "the club detached them by hand. They get access again when the ERP activates them again, "
         "or when the club adds them again"
     ),
+    "id_reused": _("their ERP id now belongs to another person"),
     "inactive": _("they are inactive in the ERP"),
 }
 
@@ -148,6 +149,7 @@ EVENTS = {
     "merge": _("Moved to the record of a merge"),
     "adoption": _("Moved to an ERP record with the same email"),
     "similar_ignored": _("Similar record ignored"),
+    "same_person": _("Confirmed as the same person"),
     "erasure": _("Person erased"),
 }
 
@@ -166,6 +168,8 @@ REASONS = {
     "request_accepted": _("request accepted"),
     "detached": _("detached by hand"),
     "undone": _("undone"),
+    "redone": _("redone"),
+    "id_reused": _("ERP id belongs to another person"),
     "gone": _("missing from the ERP"),
     "group_inactive": _("inactive group"),
     "former_group": _("former member"),

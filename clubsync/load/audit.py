@@ -33,23 +33,29 @@ def writing(
     decision: Decision | None = None,
     by: str | None = None,
     *,
+    losses: pl.DataFrame | None = None,
     beside: Executor | None = None,
     alone: bool = False,
 ) -> Callable[[], int]:
     """What writes the audit, and says how many rows.
 
     :param by: None: the sync, but for what a decision approved.
+    :param losses: `LOSSES`; None: every deactivation is an access loss.
     """
+    losing = pl.col("kind") == "deactivation"
+    if losses is not None and losses.height:
+        lost = losses.filter("loses")["customer"].implode()
+        losing = pl.col("kind").is_in(["deactivation", "merge"]) & pl.col("customer").is_in(lost)
 
     def rows(part: pl.DataFrame) -> pl.DataFrame:
         actor = pl.lit(by, dtype=pl.String)
         if decision is not None:
-            # R18, R15: a deactivation that a person approved bears their name
-            theirs = (pl.col("kind") == "deactivation") & pl.col("customer").is_in(
+            # R18, R15: what a person approved bears their name
+            theirs = pl.col("kind").is_in(["deactivation", "merge"]) & pl.col("customer").is_in(
                 decision.customers
             )
             actor = pl.when(theirs).then(pl.lit(decision.by)).otherwise(actor)
-        return part.with_columns(run=pl.lit(run), at=pl.lit(at), actor=actor)
+        return part.with_columns(run=pl.lit(run), at=pl.lit(at), actor=actor, access_lost=losing)
 
     copy = copying_new(driver, "sync.change", changes, rows, beside=beside)
 

@@ -14,6 +14,10 @@ from clubsync.store.database import (
     queries,
 )
 
+#: A customer on the list, the kind of change that would come, and whether it takes access: who becomes another
+#: of these has left the list and joined it again.
+_Member = tuple[int, str, bool]
+
 
 def update_hold(
     driver: Driver, club: int, run: int, held: pl.DataFrame, at: datetime, limit: int
@@ -35,9 +39,10 @@ def update_hold(
             )
             sql.close_empty_hold(driver, club=club, hold=hold["hold"], at=at)
         return None
-    digest, why = guard.list_hash(held["customer"]), guard.causes(held)
+    merges = dict(held.filter(pl.col("kind") == "merge").select("customer", "loses").iter_rows())
+    digest, why = guard.list_hash(held["customer"], merges), guard.causes(held)
     as_json = json.dumps(why)
-    before: set[int] = set()
+    before: set[_Member] = set()
     if hold is None:
         number = sql.add_hold(
             driver, club=club, run=run, at=at, list_hash=digest, causes=as_json, limit_was=limit
@@ -45,7 +50,8 @@ def update_hold(
         version, changed = 1, True
     else:
         number, version = hold["hold"], hold["version"]
-        before = {m["customer"] for m in sql.current_members(driver, club=club, hold=number)}
+        listed = sql.current_members(driver, club=club, hold=number)
+        before = {(m["customer"], m["kind"], m["loses"]) for m in listed}
         changed = bool(
             sql.update_hold_list(driver, club=club, hold=number, list_hash=digest, causes=as_json)
         )
@@ -60,12 +66,10 @@ def update_hold(
             size=held.height,
             at=at,
         )
-    gone = before - set(held["customer"])
-    if gone:
-        sql.remove_hold_members(
-            driver, club=club, hold=number, customers=list(gone), version=version
-        )
+    now: set[_Member] = set(held.select("customer", "kind", "loses").iter_rows())
+    if gone := [customer for customer, *_ in before - now]:
+        sql.remove_hold_members(driver, club=club, hold=number, customers=gone, version=version)
     for row in held.with_columns(pl.col("row_hash").reinterpret(signed=True)).iter_rows(named=True):
-        if row["customer"] not in before:
+        if (row["customer"], row["kind"], row["loses"]) not in before:
             sql.add_hold_member(driver, club=club, hold=number, version=version, **row)
-    return {"hold": number, "deactivations": held.height, "causes": why}
+    return {"hold": number, "deactivations": int(held["loses"].sum()), "causes": why}

@@ -69,7 +69,14 @@ def load(
     with ThreadPoolExecutor(max_workers=1) as beside:
         write_customers = customers.writing(driver, club, plan, at, alone, beside)
         write_audit = audit.writing(
-            driver, run, plan.changes, at, decision, beside=beside, alone=alone
+            driver,
+            run,
+            plan.changes,
+            at,
+            decision,
+            losses=plan.losses,
+            beside=beside,
+            alone=alone,
         )
         write_records = records.writing(driver, club, basis, plan, alone, beside)
         write_findings = findings.writing(driver, club, run, basis, plan, at, beside)
@@ -90,6 +97,7 @@ def load(
     if basis.rechecks and snapshot.certified:
         sql.clear_rechecks(driver, club=club, upto=basis.rechecks)
     sql.delete_spent_decisions(driver, club=club, now=at)
+    sql.delete_spent_identities(driver, club=club)
     _recheck(driver, club, planned)
     suspected = suspicions.update_suspicions(driver, club, planned, at, read=read)
     # the base stands on this content only if nothing was deferred, or older than what was known

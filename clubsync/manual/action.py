@@ -20,6 +20,8 @@ from clubsync.config import ClubConfig
 from clubsync.errors import ActionRejected
 from clubsync.store.database import Base, Driver, queries
 
+#: What the trigger of an action's run begins with.
+BY_HAND = "by hand: "
 #: An audit row for somebody who joins the Customers group, or comes back to it after being detached.
 ADDED = {"in_customers_group": True, "groups": []}
 DETACHED = {"in_customers_group": False, "reason": "detached", "detached": True}
@@ -98,7 +100,7 @@ def start_action(
         club_no = sql.register_club(driver, club_id=club.id, name=club.name, erp=club.erp, now=at)
     with base.club(club_no, plan_tables=plan_tables) as driver:
         sql.lock_club(driver, club=club_no)
-        run = sql.start_run(driver, club=club_no, trigger=f"by hand: {what}", at=at)
+        run = sql.start_run(driver, club=club_no, trigger=f"{BY_HAND}{what}", at=at)
         action = Action(driver, club_no, club, run, at, by or shell_user())
         yield action
         # R11: a request from somebody who is a customer after this action needs no decision

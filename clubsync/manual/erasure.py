@@ -72,6 +72,7 @@ def erase(
         sql.erase_findings(driver, club=club_no, ids=ids)
         sql.erase_hold_members(driver, club=club_no, customers=customers)
         sql.erase_rejections(driver, club=club_no, customers=customers)
+        sql.erase_identities(driver, club=club_no, customers=customers)
         sql.erase_undone(driver, club=club_no, customers=customers)
         sql.erase_rechecks(driver, club=club_no, ids=ids, emails=sorted(addresses))
         signs = [f"email:{address}" for address in sorted(addresses)]

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from clubsync import clock
 from clubsync.errors import ActionRejected
+from clubsync.load.holds import update_hold
+from clubsync.model import HELD, Decision
 from clubsync.store.database import Base, Driver, queries
 
 if TYPE_CHECKING:
-    from clubsync.model import Decision
-    from clubsync.store.queries import FindHoldRow, ObsoleteRequestsRow
+    from clubsync.store.queries import CurrentMembersRow, FindHoldRow, ObsoleteRequestsRow
 
 #: How long a rejected deactivation is not held again, unless the ERP record changes.
 REJECTION_PERIOD = timedelta(days=30)
@@ -34,8 +37,6 @@ def decision_on(
     :param list_hash: None: the list as it is now.
     :raises ActionRejected: no such hold, it never had that list, or it was already decided.
     """
-    from clubsync.model import Decision
-
     sql = queries()
     with base.transaction() as driver:
         row = sql.find_hold(driver, hold=hold)
@@ -79,7 +80,12 @@ class ApprovalRequest:
 
     @property
     def subject(self) -> str:
-        return f"{self.club_name}: {len(self.members)} customers would lose access"
+        return f"{self.club_name}: {self.losing} customers would lose access"
+
+    @property
+    def losing(self) -> int:
+        """Those of the list who would lose access; the others are merged by an email."""
+        return sum(bool(member["loses"]) for member in self.members)
 
     @property
     def obsolete(self) -> str | None:
@@ -99,10 +105,11 @@ class ApprovalRequest:
         causes = Counter(member["cause"] for member in self.members)
         lines = [
             f"The sync of **{self.club_name}** (`{self.club_id}`) would deactivate "
-            f"**{len(self.members)} of {self.customers}** customers. The automatic limit is {self.limit} "
+            f"**{self.losing} of {self.customers}** customers. The automatic limit is {self.limit} "
             "per 24 hours. Until somebody decides, these customers keep their access; everything else "
             "was synced.",
             "",
+            *self._merges(),
             *(f"* {cause}: {n}" for cause, n in causes.most_common()),
             "",
         ]
@@ -132,6 +139,17 @@ class ApprovalRequest:
             f"`{self.list_hash}`; open since {self.opened_at:%d %B, %H:%M} UTC.",
         ]
         return "\n".join(lines)
+
+    def _merges(self) -> list[str]:
+        """What is said of members who would be merged and lose no access."""
+        merged = len(self.members) - self.losing
+        if not merged:
+            return []
+        return [
+            f"**{merged} merges** that were found through an email wait with them: nobody loses access by "
+            "these, but the customer would move to another ERP record.",
+            "",
+        ]
 
     def mark_shown(self, base: Base) -> None:
         """Record that a run shows this list for approval."""
@@ -278,16 +296,13 @@ def reject(base: Base, club_id: str, decision: Decision) -> dict[str, Any]:
         raise _no_hold(decision.hold)
     with base.club(club_no) as driver:
         sql.lock_club(driver, club=club_no)
-        members = [
-            m["customer"] for m in sql.current_members(driver, club=club_no, hold=decision.hold)
-        ]
+        seen = set(decision.customers)
+        members = list(sql.current_members(driver, club=club_no, hold=decision.hold))
         close(driver, club_no, decision, "rejected", at)
-        kept = [c for c in members if c in set(decision.customers)]
-        sql.reject_members(driver, club=club_no, customers=kept, until=at + REJECTION_PERIOD)
-        later = [c for c in members if c not in set(decision.customers)]
-        sql.recheck_members(
-            driver, club=club_no, customers=later, why="joined a hold after it was seen"
-        )
+        kept = [m["customer"] for m in members if m["customer"] in seen]
+        _keep(driver, club_no, decision, kept, at)
+        later = [m for m in members if m["customer"] not in seen]
+        again = _hold_later(driver, club_no, decision.hold, later, at)
         sql.touch_revision(driver, club=club_no)
     return {
         "hold": decision.hold,
@@ -296,7 +311,45 @@ def reject(base: Base, club_id: str, decision: Decision) -> dict[str, Any]:
         "by": decision.by,
         "kept": len(kept),
         "still_held": len(later),
+        "new_hold": again,
     }
+
+
+def _keep(
+    driver: Driver, club_no: int, decision: Decision, members: list[int], at: datetime
+) -> None:
+    """Keep the people of the seen list for a time.
+
+    Who dropped out since it was seen is kept as their record was then: where it has changed since, that is no
+    decision about it.
+
+    :param members: those of them who are on the current list.
+    """
+    sql, until = queries(), at + REJECTION_PERIOD
+    sql.reject_members(driver, club=club_no, customers=members, until=until)
+    dropped = sorted(set(decision.customers) - set(members))
+    sql.reject_former_members(
+        driver, club=club_no, hold=decision.hold, customers=dropped, until=until
+    )
+
+
+def _hold_later(
+    driver: Driver, club_no: int, hold: int, later: Sequence[CurrentMembersRow], at: datetime
+) -> int | None:
+    """Open a hold for members who were not on the list that was decided; its number, or None for nobody.
+
+    :param hold: the decided one.
+    """
+    if not later:
+        return None
+    frame = pl.DataFrame(
+        [{**row} for row in later], schema={**HELD, "row_hash": pl.Int64}
+    ).with_columns(pl.col("row_hash").reinterpret(signed=False))
+    row = queries().find_hold(driver, hold=hold)
+    assert row is not None  # it was decided just now
+    opened = update_hold(driver, club_no, row["run"], frame.cast(HELD), at, row["limit_was"])
+    assert opened is not None
+    return int(opened["hold"])
 
 
 def newest_snapshot(driver: Driver, club_no: int) -> int | None:

@@ -1,4 +1,4 @@
-"""R18: undo a run from its audit: apply the inverse plan, guarded, skipping customers that changed since.
+"""R18: undo a run from its audit: apply the inverse plan, guarded, skipping customers that changed since; and redo.
 
 What was undone does not come back from the same ERP state (finding UNDONE): only when the ERP record
 changes, or when somebody runs redo.
@@ -18,8 +18,8 @@ from clubsync.config import ClubConfig, Config
 from clubsync.diff import guard
 from clubsync.errors import ActionRejected
 from clubsync.load.audit import audit
-from clubsync.manual.action import Action, start_action
-from clubsync.model import KINDS
+from clubsync.manual.action import BY_HAND, Action, start_action
+from clubsync.model import FIELDS, KINDS
 from clubsync.store.database import Base, Driver, copying, queries
 
 if TYPE_CHECKING:
@@ -71,6 +71,17 @@ class Inverse:
         ]
 
 
+@dataclass(frozen=True)
+class Redone:
+    """:param kinds: audit rows by kind.
+    :param rows_written: rows of schema `base` and audit rows.
+    """
+
+    club: ClubConfig
+    kinds: dict[str, int]
+    rows_written: int
+
+
 def club_of_run(base: Base, config: Config, run: int) -> tuple[ClubConfig, int]:
     """The club of a run, and the club's number in the database.
 
@@ -115,7 +126,8 @@ def undo(
                 del inverse.rows[customer]
             inverse.changes = [c for c in inverse.changes if c["customer"] in inverse.rows]
         if inverse.rows:
-            _write(action, run, inverse)
+            _write(action, inverse)
+            _remember(action, run, inverse)
         return _report(club.id, run, action.run, inverse, held, action.rows)
 
 
@@ -246,7 +258,7 @@ def _held(
     verdict = guard.verdict(
         club.guard,
         deactivations=len(deactivated),
-        last_24_hours=sql.deactivated_since(driver, club=club_no, since=since),
+        last_24_hours=sql.access_lost_since(driver, club=club_no, since=since),
         customers=sql.customers_in_group(driver, club=club_no),
         hold_is_open=False,
     )
@@ -261,7 +273,8 @@ def _held(
     }
 
 
-def _write(action: Action, run: int, inverse: Inverse) -> None:
+def _write(action: Action, inverse: Inverse) -> None:
+    """Write the customers' states and their audit."""
     sql, driver, club_no = queries(), action.driver, action.club_no
     numbers = {row["id"]: row["group_id"] for row in sql.group_numbers(driver, club=club_no)}
     rows = [
@@ -285,17 +298,23 @@ def _write(action: Action, run: int, inverse: Inverse) -> None:
     changes = pl.DataFrame(inverse.changes)
     action.rows += audit(driver, action.run, changes, action.at, by=action.by)
     action.kinds.update(dict(changes.group_by("kind").len().iter_rows()))
-    customers = list(inverse.rows)
+
+
+def _remember(action: Action, run: int, inverse: Inverse) -> None:
+    """What was undone does not come back from the same ERP state."""
+    sql, customers = queries(), list(inverse.rows)
     adopters = {c["customer"]: c["erp_id"] for c in inverse.changes if c["kind"] == "adoption"}
     sql.add_undone(
-        driver,
-        club=club_no,
+        action.driver,
+        club=action.club_no,
         run=run,
         customers=customers,
         erp_ids=[adopters.get(customer) for customer in customers],
         at=action.at,
     )
-    sql.recheck_members(driver, club=club_no, customers=customers, why=f"run {run} undone")
+    sql.recheck_members(
+        action.driver, club=action.club_no, customers=customers, why=f"run {run} undone"
+    )
 
 
 def _report(
@@ -320,22 +339,82 @@ def _report(
     }
 
 
-def allow_redo(base: Base, config: Config, run: int) -> ClubConfig:
-    """Let what was undone of a run come back; the next plan of the club redoes it.
+def redo(base: Base, config: Config, run: int, by: str | None = None) -> Redone:
+    """Bring back what was undone of a run: fields and manual actions now, the rest by the club's next plan.
 
-    :returns: the club of the run.
+    A field that differs from the ERP's looks like one that was edited by hand (R13), and no plan would touch it.
+
     :raises ActionRejected: there is no such run, or nothing of it is undone.
     """
     club, club_no = club_of_run(base, config, run)
     sql = queries()
-    with base.club(club_no) as driver:
-        sql.lock_club(driver, club=club_no)
+    with start_action(base, club, f"redo of run {run}", by, plan_tables=True) as action:
+        driver = action.driver
         customers = [r["customer"] for r in sql.delete_undone(driver, club=club_no, run=run)]
         if not customers:
             raise ActionRejected(
                 f"Nothing of run {run} is undone.",
                 remedy="Only a run that was undone (`clubsync undo RUN`) can be redone.",
             )
+        again = _again(driver, club_no, run, customers)
+        if again.rows:
+            _write(action, again)
         sql.recheck_members(driver, club=club_no, customers=customers, why=f"run {run} redone")
-        sql.touch_revision(driver, club=club_no)
-    return club
+        return Redone(club, dict(action.kinds), action.rows)
+
+
+def _again(driver: Driver, club_no: int, run: int, customers: list[int]) -> Inverse:
+    """What of a run no plan brings back, for the customers who are still as the undo left them."""
+    found = queries().find_run(driver, run=run)
+    by_hand = found is not None and found["trigger"].startswith(BY_HAND)
+    again = Inverse()
+    changes: dict[int, list[ChangesToUndoRow]] = {}
+    for row in queries().changes_to_undo(driver, club=club_no, run=run):
+        if row["customer"] in customers:
+            changes.setdefault(row["customer"], []).append(row)
+    now = _current(driver, club_no, list(changes))
+    for customer, rows in changes.items():
+        state = now.get(customer)
+        for row in rows if state else ():
+            assert state is not None
+            if _brought_back(state, row, again, by_hand=by_hand):
+                again.rows[customer] = state
+    _skip_taken(driver, club_no, again, changes)
+    return again
+
+
+def _brought_back(
+    state: dict[str, Any], row: ChangesToUndoRow, again: Inverse, *, by_hand: bool
+) -> bool:
+    """Make a change again in a customer's state, if nothing has changed since it was undone.
+
+    :param state: of the customer; changed in place.
+    :param again: takes the audit row.
+    :param by_hand: a person made the run: all of it; else its fields only.
+    """
+    before = _ADDED if row["before"] is None else row["before"]
+    wanted = row["after"] or {}
+    fields = row["kind"] == "profile_change"
+    if by_hand and row["kind"] in KINDS:
+        names = [name for name in wanted if name in _STATE]
+        if any(state[name] != before[name] for name in names if name in before):
+            return False
+    else:
+        names = [n for n in FIELDS if fields and n in wanted and state[n] == before.get(n)]
+    after = {name: wanted[name] for name in names if wanted[name] != state[name]}
+    if not after:
+        return False
+    if after.get("in_customers_group"):
+        after["reason"] = None
+    again.changes.append(
+        {
+            "customer": row["customer"],
+            "erp_id": row["erp_id"],
+            "kind": row["kind"],
+            "before": json.dumps({name: state[name] for name in after}),
+            "after": json.dumps(after),
+            "reason": "redone",
+        }
+    )
+    state.update(after)
+    return True

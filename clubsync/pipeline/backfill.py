@@ -8,7 +8,8 @@ time. The other stages follow as ever, and newest wins (R16).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from clubsync import clock
 from clubsync.config import ClubConfig
@@ -18,6 +19,9 @@ from clubsync.pipeline import extract
 from clubsync.pipeline.runs import Runs, run_of, take_from
 from clubsync.store.database import queries
 from connectors.sdk.errors import FileMissing
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import NewestSnapshotInRow
 
 
 def refill(
@@ -32,6 +36,62 @@ def refill(
 
 
 def _refill(runs: Runs, step: Step, start: datetime, end: datetime) -> None:
+    """Take up one club's interval; of several backfills side by side one reads the ERP, for all."""
+    club_no = runs.club_no(runs.club(step))
+    before = _newest(runs, club_no)
+    with runs.base.one_reader(club_no):
+        now = _newest(runs, club_no)
+        meanwhile = now is not None and (before is None or now["snapshot"] > before["snapshot"])
+        if now is None or not (meanwhile or now["as_of"] >= end):
+            _take_up(runs, step, start, end)
+        elif not _is_loaded(runs, club_no, now):
+            _take_over(step, now, start, end)
+        elif meanwhile:
+            _end_covered(runs, step, now["as_of"], start, end)
+        else:
+            _take_up(runs, step, start, end)
+
+
+def _newest(runs: Runs, club_no: int) -> NewestSnapshotInRow | None:
+    """The newest stored snapshot of the club's source, which may not be loaded yet."""
+    sql, ever = queries(), datetime.max.replace(tzinfo=UTC)
+    with runs.base.club(club_no) as driver:
+        epoch = sql.club_state(driver, club=club_no)["epoch"]
+        row = sql.newest_snapshot_in(
+            driver, club=club_no, start=datetime.min.replace(tzinfo=UTC), until=ever
+        )
+    return row if row is not None and row["epoch"] == epoch else None
+
+
+def _is_loaded(runs: Runs, club_no: int, snapshot: NewestSnapshotInRow) -> bool:
+    """Whether a snapshot, or a later one, is loaded."""
+    with runs.base.club(club_no) as driver:
+        last = queries().newest_snapshot(driver, club=club_no)
+    return last is not None and last >= snapshot["snapshot"]
+
+
+def _take_over(step: Step, row: NewestSnapshotInRow, start: datetime, end: datetime) -> None:
+    """Plan what another run has just read, which may not come to load it."""
+    step["past"] = STORED
+    step["notes"].append(
+        f"{start:%d %B, %H:%M} to {end:%H:%M} UTC: from the reading of {row['as_of']:%d %B, %H:%M} UTC, "
+        "which another run made."
+    )
+    take_from(step, row)
+
+
+def _end_covered(runs: Runs, step: Step, as_of: datetime, start: datetime, end: datetime) -> None:
+    """End a run whose interval another run has filled meanwhile."""
+    club_no = runs.club_no(runs.club(step))
+    step["past"] = COVERED
+    step["notes"].append(
+        f"{start:%d %B, %H:%M} to {end:%H:%M} UTC: the reading of {as_of:%d %B, %H:%M} UTC covers it (R26)."
+    )
+    with runs.base.club(club_no) as driver:
+        runs.end(driver, club_no, step, "done", "extract")
+
+
+def _take_up(runs: Runs, step: Step, start: datetime, end: datetime) -> None:
     club, interval = runs.club(step), f"{start:%d %B, %H:%M} to {end:%H:%M} UTC"
     if _from_store(runs, step, start, end):
         step["notes"].append(f"{interval}: from the snapshot stored then.")

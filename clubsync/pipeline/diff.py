@@ -65,8 +65,8 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
         customers = sql.customers_in_group(driver, club=club_no)
         verdict = guard.verdict(
             club.guard,
-            deactivations=due.height,
-            last_24_hours=sql.deactivated_since(driver, club=club_no, since=since),
+            deactivations=int(due["loses"].sum()),
+            last_24_hours=sql.access_lost_since(driver, club=club_no, since=since),
             customers=customers,
             hold_is_open=sql.open_hold(driver, club=club_no) is not None,
         )
@@ -80,10 +80,12 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
         [
             records.filter(pl.col("presence").is_in([UNSEEN, MISSING, CONFLICTING]))["erp_id"],
             made.suspected["erp_id"],
+            # R15: somebody whose id turns out to be somebody else's stays on the list
+            made.findings.filter(pl.col("code") == "ID_REUSED")["erp_id"],
         ]
     )
     held = pl.concat([held, _silent_members(members, silent, base, held, approved)])
-    step["counts"], step["held"] = made.counts(), held.height
+    step["counts"], step["held"] = made.counts(), int(held["loses"].sum())
     step["suspected"] = made.suspected.filter("loss")["erp_id"].n_unique()
     return Planned(
         basis=basis,
@@ -130,7 +132,7 @@ def add_plan(runs: Runs, driver: Driver, step: Step, planned: Planned) -> int:
         list_hash=_list_hash(listed),
         counts=json.dumps(step["counts"]),
         customers=planned.customers,
-        held=planned.held.height,
+        held=int(planned.held["loses"].sum()),
         path=_folder(step),
     )
     assert number is not None  # one of the two has written it

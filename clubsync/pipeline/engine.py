@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clubsync import connections
 from clubsync.config import load_config
@@ -20,6 +20,9 @@ from clubsync.pipeline.runs import Runs, take_from
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
+
+if TYPE_CHECKING:
+    from clubsync.manual.identity import Verdict
 
 READERS = extract.READERS
 
@@ -153,15 +156,29 @@ class Pipeline(Runs):
 
         return holds.reject(self.base, *holds.decision_on(self.base, hold, by, list_hash, comment))
 
+    def decide_identity(self, club_id: str, erp_id: str, verdict: Verdict, by: str) -> Step:
+        """R1: decide whose a reused ERP id is, and carry it out on the newest snapshot.
+
+        :raises ActionRejected: the id awaits no decision.
+        """
+        from clubsync.manual import identity
+
+        identity.decide(self.base, self.config.club(club_id), erp_id, verdict, by=by)
+        return self.replay_snapshot(club_id, f"id reused: {verdict}, by {by}")
+
     def redo(self, run: int, by: str) -> Step:
-        """R18: let what was undone of a run come back, from the newest snapshot.
+        """R18: bring back what was undone of a run, from the audit and the newest snapshot.
 
         :raises ActRefused: nothing of that run is undone.
         """
         from clubsync.manual import undo
 
-        club = undo.allow_redo(self.base, self.config, run)
-        return self.replay_snapshot(club.id, f"redo of run {run} by {by}")
+        done = undo.redo(self.base, self.config, run, by)
+        step = self.replay_snapshot(done.club.id, f"redo of run {run} by {by}")
+        step["rows_written"] += done.rows_written
+        for kind, n in done.kinds.items():
+            step["counts"][kind] = step["counts"].get(kind, 0) + n
+        return step
 
     def replay(
         self, club_id: str, start: datetime | None = None, until: datetime | None = None

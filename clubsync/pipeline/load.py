@@ -200,7 +200,7 @@ def _report_dry(runs: Runs, step: Step, club_no: int, planned: Planned | None) -
     if planned is not None and planned.held.height:
         step["hold"] = {
             "hold": None,
-            "deactivations": planned.held.height,
+            "deactivations": int(planned.held["loses"].sum()),
             "causes": guard.causes(planned.held),
         }
     with runs.base.club(club_no) as driver:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from clubsync import clock
 from clubsync.errors import SnapshotUnreadable
-from clubsync.model import Affected, Policy, SnapshotHead, Step
+from clubsync.model import KINDS, Affected, Policy, SnapshotHead, Step
 from clubsync.pipeline.runs import Runs, run_of, snapshot_row
 from clubsync.store import packages, snapshots
 from clubsync.store.database import Driver, queries
@@ -86,6 +86,8 @@ def _find_affected(runs: Runs, step: Step) -> None:
     club_no = runs.club_no(club)
     handed = runs.handed(step)
     handed.affected = None
+    # what was planned before, if anything, is not what will be written
+    step["counts"], step["held"] = dict.fromkeys(KINDS, 0), 0
     with runs.base.club(club_no) as driver:
         sql = queries()
         row = snapshot_row(driver, club_no, step)
@@ -103,6 +105,7 @@ def _find_affected(runs: Runs, step: Step) -> None:
         snapshot = handed.snapshot or snapshots.load(runs.store, step["club"], row)
         decided = list(sql.rejected_members(driver, club=club_no))
         undone = list(sql.undone_customers(driver, club=club_no))
+        same = list(sql.same_people(driver, club=club_no))
         kept = [one for one in decided if one["until"] > clock.now()]
         over = [one["erp_id"] for one in decided if one not in kept and one["erp_id"]]
         # whether a record is ambiguous depends on others, that need not have an email in common with it
@@ -120,7 +123,8 @@ def _find_affected(runs: Runs, step: Step) -> None:
             everything=other_policy,
             keep={one["customer"]: (one["erp_id"], one["row_hash"]) for one in kept},
             undone={one["customer"]: (one["erp_id"], one["row_hash"]) for one in undone},
-            more=over,
+            same_person={one["customer"]: (one["erp_id"], one["row_hash"]) for one in same},
+            more=[*over, *(one["erp_id"] for one in same)],
         )
     handed.affected = replace(
         found, records=facts.evaluate(found.records, found.basis.groups, found.basis.policy)

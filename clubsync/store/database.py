@@ -128,6 +128,20 @@ class Base:
             yield driver
 
     @contextmanager
+    def one_reader(self, number: int) -> Iterator[None]:
+        """Wait until nobody else reads this club's ERP in such a block, in any process.
+
+        The lock is a session's, on a connection of its own outside the pool, and in no transaction: a reading
+        takes minutes, and who is killed lets go of it.
+
+        :param number: base.club.club.
+        """
+        engine = sa.create_engine(self.engine.url, poolclass=sa.NullPool)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("select pg_advisory_lock(7254, :club)"), {"club": number})
+            yield
+
+    @contextmanager
     def _connection(self) -> Iterator[Driver]:
         try:
             connection = self.engine.connect()

@@ -23,7 +23,7 @@ from clubsync.errors import SnapshotUnreadable
 from clubsync.store.snapshots import Store
 
 #: Goes up whenever what a stage hands on changes.
-FORMAT = 1
+FORMAT = 2
 #: What `validate` hands to `diff`, and `diff` to `load`.
 AFFECTED, PLAN = "affected.zip", "plan.zip"
 _VALUES = "values.json"
@@ -84,10 +84,12 @@ class StoredPlan:
     """What a person looks at of a stored plan.
 
     :param changes: kind, customer (null: new), erp_id, reason.
+    :param losses: `LOSSES`.
     :param held: `HELD`.
     """
 
     changes: pl.DataFrame
+    losses: pl.DataFrame
     held: pl.DataFrame
 
 
@@ -97,9 +99,9 @@ def stored_plan(store: Store, path: str) -> StoredPlan:
     :param path: of its row in sync.plan.
     :raises SnapshotUnreadable: it is gone, or is damaged.
     """
-    frames = read(store, path, PLAN, only=("plan.changes", "held")).frames
+    frames = read(store, path, PLAN, only=("plan.changes", "plan.losses", "held")).frames
     changes = frames["plan.changes"].select("kind", "customer", "erp_id", "reason")
-    return StoredPlan(changes, frames["held"])
+    return StoredPlan(changes, frames["plan.losses"], frames["held"])
 
 
 def filter_rows(

@@ -127,6 +127,7 @@ class HeldCustomersRow(TypedDict):
     customer: int
     erp_id: str | None
     email: str | None
+    by_email: bool
 
 class OpenFindingsOfRow(TypedDict):
     finding: int
@@ -442,21 +443,29 @@ class HoldVersionByNumberRow(TypedDict):
 class CurrentMembersRow(TypedDict):
     customer: int
     erp_id: str | None
+    kind: str
     reason: str
+    loses: bool
     cause: str
+    row_hash: int | None
 
 class OpenMembersRow(TypedDict):
     customer: int
     erp_id: str | None
+    kind: str
     reason: str
+    loses: bool
     cause: str
     row_hash: int | None
 
 class MembersAtRow(TypedDict):
     customer: int
     erp_id: str | None
+    kind: str
     reason: str
+    loses: bool
     cause: str
+    row_hash: int | None
     left_version: int | None
 
 class RejectedMembersRow(TypedDict):
@@ -464,6 +473,11 @@ class RejectedMembersRow(TypedDict):
     erp_id: str | None
     row_hash: int | None
     until: datetime
+
+class SamePeopleRow(TypedDict):
+    customer: int
+    erp_id: str
+    row_hash: int
 
 class UndoneCustomersRow(TypedDict):
     customer: int
@@ -508,6 +522,20 @@ class FindCustomerRow(TypedDict):
     access: str | None
     row_hash: int | None
     gone_at: datetime | None
+
+class ReusedIdsRow(TypedDict):
+    erp_id: str
+    since: datetime
+    customer: int
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    phone: str | None
+    birth_date: date | None
+
+class ReusedIdRow(TypedDict):
+    customer: int
+    row_hash: str | None
 
 class FindUserRow(TypedDict):
     user_id: int
@@ -1192,6 +1220,7 @@ class Queries(Protocol):
     def erase_hold_members(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
     def erase_rejections(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
     def erase_undone(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
+    def erase_identities(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
     def erase_rechecks(
         self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
     ) -> int: ...
@@ -1305,10 +1334,12 @@ class Queries(Protocol):
         club: int,
         hold: int,
         customer: int,
-        erp_id: str,
+        erp_id: str | None,
+        kind: str,
         reason: str,
+        loses: bool,
         cause: str,
-        row_hash: int,
+        row_hash: int | None,
         version: int,
     ) -> int: ...
     def remove_hold_members(
@@ -1317,8 +1348,25 @@ class Queries(Protocol):
     def reject_members(
         self, driver: Driver, /, *, club: int, customers: list[int], until: datetime
     ) -> int: ...
+    def reject_former_members(
+        self, driver: Driver, /, *, club: int, hold: int, customers: list[int], until: datetime
+    ) -> int: ...
     def rejected_members(self, driver: Driver, /, *, club: int) -> Iterator[RejectedMembersRow]: ...
     def delete_spent_decisions(self, driver: Driver, /, *, club: int, now: datetime) -> int: ...
+    def same_people(self, driver: Driver, /, *, club: int) -> Iterator[SamePeopleRow]: ...
+    def add_same_person(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        customer: int,
+        erp_id: str,
+        row_hash: int,
+        at: datetime,
+        actor: str,
+    ) -> int: ...
+    def delete_spent_identities(self, driver: Driver, /, *, club: int) -> int: ...
     def undone_customers(self, driver: Driver, /, *, club: int) -> Iterator[UndoneCustomersRow]: ...
     def recheck_members(
         self, driver: Driver, /, *, club: int, customers: list[int], why: str
@@ -1459,6 +1507,11 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, customer: int, user_id: int | None, at: datetime
     ) -> int: ...
     def clear_lapsed(self, driver: Driver, /, *, club: int, erp_id: str) -> int: ...
+    def reused_ids(self, driver: Driver, /, *, club: int) -> Iterator[ReusedIdsRow]: ...
+    def reused_id(self, driver: Driver, /, *, club: int, erp_id: str) -> ReusedIdRow | None: ...
+    def part_from_record(
+        self, driver: Driver, /, *, club: int, customer: int, reason: str, at: datetime
+    ) -> int: ...
     def add_change(
         self,
         driver: Driver,
@@ -1809,7 +1862,7 @@ class Queries(Protocol):
     def plans(self, driver: Driver, /, *, club: int) -> Iterator[PlansRow]: ...
     def plan_loaded(self, driver: Driver, /, *, club: int, plan: int, at: datetime) -> int: ...
     def erp_groups(self, driver: Driver, /, *, club: int) -> Iterator[ErpGroupsRow]: ...
-    def deactivated_since(self, driver: Driver, /, *, club: int, since: datetime) -> int: ...
+    def access_lost_since(self, driver: Driver, /, *, club: int, since: datetime) -> int: ...
     def customers_in_group(self, driver: Driver, /, *, club: int) -> int: ...
     # similar.sql
     def similar_people(

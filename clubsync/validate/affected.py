@@ -7,9 +7,10 @@ predecessor or successor (R10), or a base customer with one of its emails (R1).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -61,7 +62,7 @@ MIRROR: dict[str, Any] = {
     "former": pl.Boolean,
 }
 _BASE_ROW: dict[str, Any] = {
-    **{n: t for n, t in BASE.items() if n not in ("groups", "keep", "undone")},
+    **{n: t for n, t in BASE.items() if n not in ("groups", "keep", "undone", "same_person")},
     "auto_groups": pl.List(pl.Int64),
 }
 _GROUPS = {**GROUP_SCHEMA, "listed": pl.Boolean(), "group_id": pl.Int64()}
@@ -72,6 +73,7 @@ _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_unt
 
 #: Base customer -> the ERP record that a person decided about, and its hash then (signed; null: gone).
 Decided = Mapping[int, tuple[str | None, int | None]]
+_NOBODY: Decided = MappingProxyType({})
 
 
 def certified_version(state: ClubStateRow) -> tuple[datetime, int] | None:
@@ -115,6 +117,7 @@ class _Asked:
 
     :param rechecks: the highest number of sync.recheck.
     :param confirmed: `SIGNS` that an earlier certified reading has shown, which had ended before this one began.
+    :param merging: erp_ids of held customers who would be merged by an email (R15).
     """
 
     erp_ids: set[str]
@@ -122,6 +125,7 @@ class _Asked:
     rechecked: pl.Series
     rechecks: int
     confirmed: pl.DataFrame
+    merging: frozenset[str]
 
 
 def build(
@@ -132,30 +136,31 @@ def build(
     state: ClubStateRow,
     *,
     everything: bool = False,
-    keep: Decided | None = None,
-    undone: Decided | None = None,
+    keep: Decided = _NOBODY,
+    undone: Decided = _NOBODY,
+    same_person: Decided = _NOBODY,
     more: Iterable[str] = (),
 ) -> Affected:
     """Read what a plan for this snapshot needs; the records have no facts and no findings yet.
 
     :param driver: inside a transaction of this club.
     :param everything: look at every record, whatever its hash (another policy, a full review).
-    :param keep: base customers that a person decided to keep while their record stays the same (R15); `undone`: the
-        same, of changes that a person undid (R18); `more`: erp_ids to look at besides.
+    :param keep: base customers that a person decided to keep while their record stays the same (R15); `undone`,
+        `same_person`: the same, where a person undid a change (R18), or said it is the same person (R1); `more`:
+        erp_ids to look at besides.
     """
     stored = fetch(driver, queries().erp_groups, _GROUPS, club=club)
     groups, changed = groups_in_force(snapshot, stored)
     policy = with_absent_groups(policy, groups, snapshot.customers["groups"])
     known, asked = record_index.read(driver, club), _asked(driver, club, snapshot.head, changed)
-    newer = _unsaid(driver, club, known, snapshot)
-    seen = _without(snapshot.customers, newer)
+    seen = _without(snapshot.customers, newer := _unsaid(driver, club, known, snapshot))
     compared = compare(seen, known)
     if everything := everything or known.is_empty():
         ids, mirror, base_rows = _everything(driver, club)
     else:
         seeds = {*_seeds(snapshot, seen, compared, newer, policy, changed), *asked.erp_ids, *more}
         ids, mirror, base_rows = _closure(driver, club, seeds, asked.emails, seen, known)
-    records = presented(ids, seen, mirror, snapshot, newer, asked.confirmed, stored)
+    records = presented(ids, seen, mirror, snapshot, newer, asked.confirmed, stored, asked.merging)
     basis = Basis(
         snapshot=snapshot.head,
         policy=policy,
@@ -172,7 +177,7 @@ def build(
         unknown=_unknown(asked, records) if snapshot.certified else asked.rechecked.clear(),
         record_index=known,
     )
-    people = _decided(_base(base_rows, stored), records, keep or {}, undone or {})
+    people = _decided(_base(base_rows, stored), records, keep, undone, same_person)
     return Affected(basis, records, people, FINDINGS.to_frame(), asked.confirmed)
 
 
@@ -231,7 +236,7 @@ def as_stored(
     records = attach(records, _mirrored(mirror), "erp_id")
     return Stored(
         records=records,
-        base=_decided(_base(base_rows, stored), records, keep, undone),
+        base=_decided(_base(base_rows, stored), records, keep, undone, {}),
         groups=stored.filter("listed").select("id", "name", "active"),
     )
 
@@ -239,7 +244,8 @@ def as_stored(
 def _asked(driver: Driver, club: int, head: SnapshotHead, changed: list[str]) -> _Asked:
     """:param changed: groups that differ: those too whom a former group keeps out, which may be back, or gone (R3)."""
     rechecks = list(queries().rechecks(driver, club=club))
-    both = [*rechecks, *queries().held_customers(driver, club=club)]
+    held = list(queries().held_customers(driver, club=club))
+    both = [*rechecks, *held]
     suspected = fetch(driver, queries().suspicions, _SUSPICIONS, club=club)
     earlier = (pl.col("read_at") <= head.began_at) & (pl.col("snapshot") != head.number)
     former = queries().former_records(driver, club=club) if changed else ()
@@ -255,6 +261,7 @@ def _asked(driver: Driver, club: int, head: SnapshotHead, changed: list[str]) ->
         ),
         rechecks=max((r["recheck"] for r in rechecks), default=0),
         confirmed=suspected.filter(earlier & pl.lit(head.certified)).select(SIGNS.names()),
+        merging=frozenset(r["erp_id"] for r in held if r["erp_id"] and r["by_email"]),
     )
 
 
@@ -505,6 +512,7 @@ def presented(
     newer: pl.DataFrame,
     confirmed: pl.DataFrame,
     stored: pl.DataFrame,
+    merging: Collection[str] = (),
 ) -> pl.DataFrame:
     """Each record as this snapshot shows it, else as the mirror has it; and the mirror's side.
 
@@ -514,6 +522,7 @@ def presented(
     :param newer: records that a newer partial snapshot has shown (R16).
     :param confirmed: `SIGNS` that an earlier certified reading has shown (R14).
     :param stored: the groups that the ERP listed before: id, listed.
+    :param merging: erp_ids of records that vanished and whose merge is held (R15): they vanish until it is decided.
     :returns: `snapshots.KEPT`, `presence`, `ambiguous` (no key tells it from another, R1), and the mirror's columns as
         `m_*` (null where it has no such record, `m_known` false).
     """
@@ -522,7 +531,7 @@ def presented(
     if ids is not None:
         here = here.filter(pl.col("erp_id").is_in(list(ids)))
     others = mirror.join(here, on="erp_id", how="anti").with_columns(
-        presence=_presence(snapshot, newer, confirmed)
+        presence=_presence(snapshot, newer, confirmed, merging)
     )
     parts = [here.select(*KEPT, "presence"), others.select(*KEPT, "presence")]
     known = set(others["erp_id"])
@@ -572,17 +581,20 @@ def _unreadable(mirror: pl.DataFrame) -> pl.Expr:
     return pl.col("unreadable").str.json_decode(kind)
 
 
-def _presence(snapshot: Snapshot, newer: pl.DataFrame, confirmed: pl.DataFrame) -> pl.Expr:
+def _presence(
+    snapshot: Snapshot, newer: pl.DataFrame, confirmed: pl.DataFrame, merging: Collection[str]
+) -> pl.Expr:
     """How a snapshot stands to the mirror's records that it does not show."""
     erp_id = pl.col("erp_id")
     absent = confirmed.filter(pl.col("sign") == ABSENT)["erp_id"]
     proved = pl.lit(snapshot.head.proof.absence) | erp_id.is_in(absent.implode())
+    again = erp_id.is_in(list(merging)) & pl.lit(snapshot.certified)
     return (
         pl.when(erp_id.is_in(list(snapshot.conflicting_ids)))
         .then(pl.lit(CONFLICTING))
         .when(erp_id.is_in(newer["erp_id"].implode()))
         .then(pl.lit(UNSEEN))
-        .when("gone")
+        .when(pl.col("gone") & ~again)
         .then(pl.lit(GONE))
         .when(not snapshot.certified)
         .then(pl.lit(UNSEEN))
@@ -630,11 +642,13 @@ def _mirrored(mirror: pl.DataFrame) -> pl.DataFrame:
 
 
 def _decided(
-    base: pl.DataFrame, records: pl.DataFrame, keep: Decided, undone: Decided
+    base: pl.DataFrame, records: pl.DataFrame, keep: Decided, undone: Decided, same_person: Decided
 ) -> pl.DataFrame:
     """`BASE`, with what people decided of the customers whose record is still the one they decided about."""
     return base.with_columns(
-        keep=_still(base, records, keep).is_not_null(), undone=_still(base, records, undone)
+        keep=_still(base, records, keep).is_not_null(),
+        undone=_still(base, records, undone),
+        same_person=_still(base, records, same_person),
     )
 
 
@@ -679,6 +693,7 @@ def _base(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
             pl.col("groups").fill_null(pl.lit([], dtype=pl.List(pl.String))),
             keep=False,
             undone=pl.lit(None, dtype=pl.String),
+            same_person=pl.lit(None, dtype=pl.String),
         )
         .select(BASE.names())
         .cast(BASE)

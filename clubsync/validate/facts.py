@@ -292,11 +292,21 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         groups_unknown=unknown.list.len(),
         odd_group_days="g_undated",
         unknown_groups="odd_unknown",
-        # R12 asks for the record's own doing: groups held today, whether switched on or not
-        own_groups=(pl.col("has_current") & ~pl.col("g_former"))
+        # R12 asks for the record's own doing: groups held today, whether switched on or not, unless it moved there
+        own_groups=(pl.col("has_current") & ~pl.col("g_former") & ~_moved_out())
         | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (none_gives == YES)),
         next_date=_next_date(policy),
     ).drop(_DROPPED)
+
+
+def _moved_out() -> pl.Expr:
+    """R12: whether the record's groups are inactive and others than before."""
+
+    def ids(column: str) -> pl.Expr:
+        return pl.col(column).list.eval(pl.element().struct.field("id")).list.unique().list.sort()
+
+    moved = ids("groups").list.join("\x1f") != ids("m_groups").list.join("\x1f")
+    return (pl.col("group_state") == "inactive") & moved.fill_null(False)
 
 
 def _spans(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -568,10 +578,11 @@ def _access() -> list[pl.Expr]:
             _absent() | (pl.col("status_access") == NO) | (~pl.col("own_groups") & ~groups_unread)
         )
         .then(pl.lit(NO))
+        # in inactive groups, and not just moved there: whose doing that is, was said when it came about
         .when(
             (pl.col("status_access") == UNKNOWN)
             | groups_unread
-            | (pl.col("group_state") == "withheld")
+            | pl.col("group_state").is_in(["withheld", "inactive"])
         )
         .then(pl.lit(UNKNOWN))
         .otherwise(pl.lit(YES))

@@ -75,6 +75,7 @@ KINDS = {
     "profile_change": plural("profile change", "profile changes"),
     "group_change": plural("group change", "group changes"),
     "similar_ignored": plural("ignored pair", "ignored pairs"),
+    "same_person": plural("confirmed identity", "confirmed identities"),
     "erasure": plural("erasure", "erasures"),
 }
 """Kinds of changes, after their number."""
@@ -87,6 +88,8 @@ ACTIONS = {
     "go": _("First sync approved"),
     "test": _("Connection test"),
     "ignore": _("Similar pair ignored"),
+    "identity_keep": _("Reused ERP id: same person"),
+    "identity_replace": _("Reused ERP id: another person"),
     "accept": _("Request accepted"),
     "refuse": _("Request rejected"),
     "approve": _("Hold approved"),
@@ -110,6 +113,7 @@ FIELDS = {
     "erp_id": _("ERP id"),
     "linked_user": _("app account"),
     "not_the_same_as": _("not the same as"),
+    "same_person": _("same person"),
 }
 
 PROMISES = {

@@ -91,7 +91,7 @@ select exists(
 );
 
 -- name: held_customers(club)
-select m.customer, c.erp_id, c.email
+select m.customer, c.erp_id, c.email, m.kind = 'merge' and m.reason = 'merged' as by_email
 from sync.hold as h
 inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
 inner join base.customer as c on m.club = c.club and m.customer = c.customer

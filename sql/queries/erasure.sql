@@ -58,6 +58,10 @@ where club = :club and customer = any(:customers::bigint[]);
 delete from sync.undone
 where club = :club and customer = any(:customers::bigint[]);
 
+-- name: erase_identities(club, customers)!
+delete from sync.same_person
+where club = :club and customer = any(:customers::bigint[]);
+
 -- name: erase_rechecks(club, ids, emails)!
 delete from sync.recheck
 where club = :club and (erp_id = any(:ids::text[]) or email = any(:emails::text[]));

@@ -89,7 +89,7 @@ select
         select count(*)
         from sync.hold as h
         inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
-        where h.club = c.club and h.state = 'open' and m.left_version is null
+        where h.club = c.club and h.state = 'open' and m.left_version is null and m.loses
     ) as held
 from base.club as c
 inner join sync.club_state as s on c.club = s.club
@@ -107,7 +107,7 @@ select
     h.limit_was,
     (
         select count(*) from sync.hold_member as m
-        where m.club = h.club and m.hold = h.hold and m.left_version is null
+        where m.club = h.club and m.hold = h.hold and m.left_version is null and m.loses
     ) as deactivations
 from sync.hold as h
 where h.club = :club

@@ -51,13 +51,13 @@ update sync.hold set
 where club = :club and hold = :hold and state = 'open';
 
 -- name: current_members(club, hold)
-select customer, erp_id, reason, cause from sync.hold_member
+select customer, erp_id, kind, reason, loses, cause, row_hash from sync.hold_member
 where club = :club and hold = :hold and left_version is null
 order by customer;
 
 -- name: open_members(club)
 -- Members of the open hold, with their reason and the record that caused it.
-select m.customer, m.erp_id, m.reason, m.cause, m.row_hash
+select m.customer, m.erp_id, m.kind, m.reason, m.loses, m.cause, m.row_hash
 from sync.hold as h
 inner join sync.hold_member as m on h.club = m.club and h.hold = m.hold
 where h.club = :club and h.state = 'open' and m.left_version is null
@@ -65,15 +65,18 @@ order by m.customer;
 
 -- name: members_at(club, hold, version)
 -- Members of a version of the list.
-select customer, erp_id, reason, cause, left_version from sync.hold_member
+select customer, erp_id, kind, reason, loses, cause, row_hash, left_version from sync.hold_member
 where
     club = :club and hold = :hold
     and joined_version <= :version and (left_version is null or left_version > :version)
 order by customer;
 
--- name: add_hold_member(club, hold, customer, erp_id, reason, cause, row_hash, version)!
-insert into sync.hold_member (club, hold, customer, erp_id, reason, cause, row_hash, joined_version)
-values (:club, :hold, :customer, :erp_id, :reason, :cause, :row_hash, :version);
+-- name: add_hold_member(club, hold, customer, erp_id, kind, reason, loses, cause, row_hash, version)!
+-- null: erp_id, row_hash
+insert into sync.hold_member
+(club, hold, customer, erp_id, kind, reason, loses, cause, row_hash, joined_version)
+values
+(:club, :hold, :customer, :erp_id, :kind, :reason, :loses, :cause, :row_hash, :version);
 
 -- name: remove_hold_members(club, hold, customers, version)!
 update sync.hold_member set left_version = :version
@@ -91,6 +94,31 @@ select
 from base.customer as c
 left join sync.erp_customer as m on c.club = m.club and c.erp_id = m.erp_id
 where c.club = :club and c.customer = any(:customers::bigint[])
+on conflict (club, customer) do update set
+    erp_id = excluded.erp_id,
+    row_hash = excluded.row_hash,
+    until = excluded.until;
+
+-- name: reject_former_members(club, hold, customers, until)!
+-- The same for customers who have dropped out of the hold since the list was seen, as their record was then; but
+-- for those whose record was missing, which it is no more.
+insert into sync.hold_rejected (club, customer, erp_id, row_hash, until)
+select distinct on (m.customer)
+    m.club,
+    m.customer,
+    m.erp_id,
+    m.row_hash,
+    :until
+from sync.hold_member as m
+inner join base.customer as c on m.club = c.club and m.customer = c.customer
+where
+    m.club = :club
+    and m.hold = :hold
+    and m.customer = any(:customers::bigint[])
+    and m.reason not in ('gone', 'merged')
+    and c.in_customers_group
+    and c.erp_id = m.erp_id
+order by m.customer asc, m.joined_version desc
 on conflict (club, customer) do update set
     erp_id = excluded.erp_id,
     row_hash = excluded.row_hash,
@@ -145,6 +173,30 @@ where
                 s.customer = r.customer
                 and (s.erp_id, s.row_hash) is not distinct from (r.erp_id, r.row_hash)
         )
+    );
+
+-- name: same_people(club)
+select customer, erp_id, row_hash from sync.same_person
+where club = :club;
+
+-- name: add_same_person(club, customer, erp_id, row_hash, at, actor)!
+insert into sync.same_person (club, customer, erp_id, row_hash, decided_at, actor)
+values (:club, :customer, :erp_id, :row_hash, :at, :actor)
+on conflict (club, customer) do update set
+    erp_id = excluded.erp_id,
+    row_hash = excluded.row_hash,
+    decided_at = excluded.decided_at,
+    actor = excluded.actor;
+
+-- name: delete_spent_identities(club)!
+-- A decision about an id is spent once its finding is closed: the values are taken over, or are others.
+delete from sync.same_person as s
+where
+    s.club = :club
+    and not exists (
+        select from sync.finding as f
+        where
+            f.club = :club and f.erp_id = s.erp_id and f.code = 'ID_REUSED' and f.closed_at is null
     );
 
 -- name: undone_customers(club)

@@ -64,6 +64,42 @@ where club = :club and customer = :customer;
 update sync.erp_customer set lapsed = false
 where club = :club and erp_id = :erp_id;
 
+-- name: reused_ids(club)
+-- Ids that show somebody else and await a decision (R1): the record as it was last taken over, and its customer.
+select
+    f.erp_id,
+    f.since,
+    c.customer,
+    m.first_name,
+    m.last_name,
+    m.email,
+    m.phone,
+    m.birth_date
+from sync.finding as f
+inner join base.customer as c on f.club = c.club and f.erp_id = c.erp_id
+left join sync.erp_customer as m on f.club = m.club and f.erp_id = m.erp_id
+where f.club = :club and f.code = 'ID_REUSED' and f.closed_at is null
+order by f.since, f.erp_id;
+
+-- name: reused_id(club, erp_id)^
+select
+    c.customer,
+    f.detail ->> 'row_hash' as row_hash
+from sync.finding as f
+inner join base.customer as c on f.club = c.club and f.erp_id = c.erp_id
+where f.club = :club and f.erp_id = :erp_id and f.code = 'ID_REUSED' and f.closed_at is null;
+
+-- name: part_from_record(club, customer, reason, at)!
+-- The customer's ERP id has become another person's (R1).
+update base.customer set
+    erp_id = null,
+    in_customers_group = false,
+    auto_groups = '{}',
+    reason = :reason,
+    reason_at = case when in_customers_group then :at::timestamptz else reason_at end,
+    updated_at = :at
+where club = :club and customer = :customer;
+
 -- name: add_change(club, run, at, kind, customer, erp_id, before, after, reason, actor)!
 -- null: erp_id, before, after
 insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason, actor)

@@ -130,10 +130,11 @@ select
 from sync.erp_group
 where club = :club;
 
--- name: deactivated_since(club, since)$
--- The number of customers whom syncs have deactivated since then (R15); merges are another kind of change.
+-- name: access_lost_since(club, since)$
+-- The number of customers from whom syncs have taken access since then (R15), also when they are back; what a
+-- person did or approved has an actor.
 select count(distinct ch.customer) from sync.change as ch
-where ch.club = :club and ch.kind = 'deactivation' and ch.at > :since and ch.actor is null;
+where ch.club = :club and ch.access_lost and ch.at > :since and ch.actor is null;
 
 -- name: customers_in_group(club)$
 select count(*) from base.customer

@@ -21,7 +21,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 
 from clubsync.config import Config, Guard
 from clubsync.errors import ActionRejected
-from clubsync.manual import app_users, customers, requests
+from clubsync.manual import app_users, customers, identity, requests
 from clubsync.manual.undo import undo
 from clubsync.store.database import Base
 from tests.support.club import Club
@@ -231,6 +231,17 @@ class EngineMachine(ErpMachine):
             with pytest.raises(ActionRejected):
                 self.club.pipeline().redo(run, "Ann")
 
+    @precondition(lambda self: self.model.decidable())
+    @rule(pick=picks, same=st.booleans())
+    def decide_an_id(self, pick: int, same: bool) -> None:
+        """R1: it is the same person, or somebody else."""
+        waiting = self.model.decidable()
+        c = waiting[pick % len(waiting)]
+        erp_id, verdict = c.erp_id or "", "keep" if same else "replace"
+        identity.decide(self.base, self.club.config, erp_id, verdict, by="Ann")  # type: ignore[arg-type]  # one of the words
+        self.reached[verdict] += 1
+        self.model.keep(c) if same else self.model.replace(c)
+
     # --- by hand ------------------------------------------------------------------------------
 
     @property
@@ -381,7 +392,7 @@ class EngineMachine(ErpMachine):
                 row["email"],
                 row["in_customers_group"],
                 set(row["groups"]),
-                row["phone"],
+                (row["phone"], row["first_name"], row["last_name"]),
                 row["detached"],
                 row["link"],
             )
@@ -394,7 +405,7 @@ class EngineMachine(ErpMachine):
                 c.email,
                 c.inside,
                 set(c.groups),
-                c.phone,
+                (c.phone, c.first, c.last),
                 c.detached,
                 model.link_of(c),
             )

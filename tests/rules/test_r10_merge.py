@@ -112,6 +112,55 @@ def test_r10_the_survivor_has_its_own_customer(club: Club) -> None:
     assert club.base()["2"]["link"] == "email_mismatch"
 
 
+def test_r10_r22_a_link_that_moves_by_a_merge_is_told_at_once_where_the_emails_differ(
+    club: Club,
+) -> None:
+    """R22: a finding "opens when the cause comes, whichever record's change brought it"; R9: it closes by itself."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    club.link("1")
+    club.erp.change("1", replaced_by="2")
+    club.sync()
+    assert club.findings() == {"2": {"EMAIL_MISMATCH_APP"}}
+    club.erp.change("2", email="a@x.fr")
+    club.sync()
+    assert (club.base()["2"]["link"], club.findings()) == ("linked", {})
+
+
+def test_r10_r13_the_merged_customer_follows_the_survivors_values(club: Club) -> None:
+    """Three-way: the last value of the old record, the survivor's, the base's. What was edited by hand stays; an
+    old phone that the survivor does not have does not."""
+    for i in "123":
+        club.erp.put(i, f"p{i}@x.fr", phone=f"+3360000000{i}")
+    club.sync()
+    club.edit("2", phone="+33611111111")
+    for i in "123":
+        club.erp.remove(i)
+        club.erp.put(f"1{i}", f"p{i}@x.fr", phone=None if i == "1" else "+33699999999")
+    club.sync()
+    assert club.kinds()["merge"] == 3
+    phones = {key: row["phone"] for key, row in club.base().items()}
+    assert phones == {"11": None, "12": "+33611111111", "13": "+33699999999"}
+    club.erp.change("12", phone="+33622222222")
+    club.sync()
+    assert club.base()["12"]["phone"] == "+33622222222"
+
+
+def test_r10_a_merge_waits_for_a_survivor_that_waits(club: Club) -> None:
+    """The survivor is new, and wants an email that somebody keeps whose id is in question (R1): nobody loses access."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("2", "b@x.fr")
+    club.sync()
+    club.erp.put("2", "c@x.fr", first_name="Zoe", last_name="Zola")
+    club.erp.put("3", "b@x.fr")
+    club.erp.change("1", replaced_by="3")
+    club.sync()
+    assert club.inside() == {"1", "2"}
+    club.pipeline().decide_identity(club.id, "2", "replace", "Ann")
+    assert club.inside() == {"2", "3"}
+
+
 def test_r10_a_link_of_the_survivors_own_stays(club: Club) -> None:
     """ "where that has none": the survivor's own link is not replaced."""
     club.erp.put("1", "a@x.fr")

@@ -54,6 +54,42 @@ def test_r12_a_group_that_is_switched_off_and_on_does_not_count(club: Club) -> N
     assert club.inside() == set()
 
 
+def test_r12_moving_to_an_inactive_group_and_back_counts(club: Club) -> None:
+    """ "moving to an inactive group and back counts": that is the record's own doing, also where an incomplete
+    reading shows it first."""
+    for lost in ((), ("9",)):
+        club.erp.group("gold")
+        club.erp.group("old", active=False)
+        club.erp.put("1", "a@x.fr", groups=["gold"])
+        club.erp.put("9", "z@x.fr")
+        club.sync()
+        club.detach("1")
+        club.sync()
+        assert club.inside() == {"9"}
+        club.erp.change("1", groups=["old"])
+        club.sync(lost=lost)
+        club.sync()
+        assert club.inside() == {"9"}
+        club.erp.change("1", groups=["gold"])
+        club.sync()
+        assert club.inside() == {"1", "9"}
+
+
+def test_r12_what_an_incomplete_reading_shows_first_counts_once_it_is_certified(club: Club) -> None:
+    """Archived in a reading that lost a page, and in the complete one after it: not eligible in a certified one."""
+    club.erp.put("1", "a@x.fr")
+    club.erp.put("9", "z@x.fr")
+    club.sync()
+    club.detach("1")
+    club.sync()
+    club.erp.change("1", status="former")
+    club.sync(lost=("9",))
+    club.sync()
+    club.erp.change("1", status="active")
+    club.sync()
+    assert club.inside() == {"1", "9"}
+
+
 def test_r12_a_membership_that_lapsed_and_is_renewed(club: Club) -> None:
     """Its own dates do count."""
     club.erp.group("month")

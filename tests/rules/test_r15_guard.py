@@ -107,13 +107,152 @@ def test_r15_the_last_24_hours_count(club: Club) -> None:
     assert len(club.inside()) == 16
 
 
-def test_r15_merges_do_not_count(club: Club) -> None:
-    """ "merges do not count"."""
+def test_r15_merges_that_take_no_access_do_not_count(club: Club) -> None:
+    """The ERP has given ten people new ids: everybody keeps what they had."""
     for i in range(10):
         club.erp.remove(str(i))
         club.erp.put(f"1{i:02}", f"p{i}@x.fr", groups=["g"])
     club.sync()
     assert (hold_states(club), club.kinds()) == ([], {"merge": 10})
+
+
+def test_r15_stated_merges_count(club: Club) -> None:
+    """ "a merge counts when the person it absorbs had access and the survivor's email is another"."""
+    for i in range(1, 16):
+        club.erp.change(str(i), replaced_by="0")
+    step = club.sync()
+    assert step["hold"] is not None
+    assert step["hold"]["deactivations"] == 15
+    assert step["hold"]["causes"] == ["record was merged in the ERP: 15 customers"]
+    assert (len(club.inside()), club.kinds()) == (20, {})
+    step = club.pipeline().approve(hold(club)["hold"], "Ann")
+    assert (step["error"], step["counts"]["merge"], club.inside()) == (
+        None,
+        15,
+        {"0", "16", "17", "18", "19"},
+    )
+    assert club.sync()["held"] == 0
+    assert club.changes(run=step["run"])[0]["reason"] == "merged"
+
+
+def test_r15_a_merge_into_a_record_without_access_counts(club: Club) -> None:
+    """The ids vanish, and former records with the same emails appear."""
+    for i in range(1, 9):
+        club.erp.remove(str(i))
+        club.erp.put(f"1{i:02}", f"p{i}@x.fr", status="former", groups=["g"])
+    step = club.sync()
+    assert (step["held"], len(club.inside()), club.kinds()) == (8, 20, {})
+    assert held(club) == {str(i) for i in range(1, 9)}
+
+
+def test_r15_merges_by_email_are_held_with_the_access_losses(club: Club) -> None:
+    """ "while a club's access losses are held, merges found through an email are held with them": they wait on the
+    same list, and take no access; an email that somebody held needs stays with them, and a finding says so."""
+    ids = {key: row["id"] for key, row in club.base().items()}
+    club.erp.remove("1", "2", "3", "4", "5")
+    club.erp.put("105", "p5@x.fr", groups=["g"])
+    club.erp.put("new", "new@x.fr", groups=["g"])
+    step = club.sync()
+    assert (step["held"], club.kinds()) == (4, {"addition": 1})
+    assert held(club) == {"1", "2", "3", "4", "5"}
+    assert club.base()["5"]["id"] == ids["5"]
+    assert club.findings()["105"] == {"EMAIL_DUPLICATE"}
+    club.sync()
+    assert held(club) == {"1", "2", "3", "4", "5"}, "not for one run only"
+    club.pipeline().approve(hold(club)["hold"], "Ann")
+    assert club.kinds() == {}
+    assert club.base()["105"]["id"] == ids["5"]
+    assert "105" in club.inside()
+    assert club.sync()["held"] == 0
+    assert club.findings() == {}
+
+
+def test_r15_when_the_losses_are_over_the_merges_go_on(club: Club) -> None:
+    """Half the list came back: nobody is left to decide about, and the hold closes itself."""
+    club.erp.remove("5")
+    club.erp.put("105", "p5@x.fr", groups=["g"])
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    for i in "1234":
+        club.erp.change(i, status="active")
+    club.sync()
+    assert (hold_states(club), club.kinds()) == (["emptied"], {"merge": 1})
+
+
+def test_r15_who_lost_access_by_a_merge_counts_for_24_hours(club: Club) -> None:
+    """ "together with whom the sync has taken it from in that club in the last 24 hours (also when they are back
+    since; what a person approved does not count)"."""
+    club.erp.change("1", replaced_by="0")
+    club.erp.change("2", replaced_by="0")
+    assert club.sync()["held"] == 0
+    club.erp.change("1", replaced_by=None)
+    club.sync()
+    assert "1" in club.inside()
+    out(club, 3, 4)
+    assert club.sync()["held"] == 2
+    club.pipeline().approve(hold(club)["hold"], "Ann")
+    out(club, 5)
+    assert club.sync()["held"] == 0
+
+
+def test_r15_reject_of_an_older_list_frees_nobody_of_the_newer_one(club: Club) -> None:
+    """ "after either, whoever was on a later version only is held still, in a hold of their own"."""
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    seen = hold(club)
+    out(club, 5, 6)
+    club.sync()
+    made = club.pipeline().reject(seen["hold"], "Ann", seen["list_hash"])
+    assert (made["kept"], made["still_held"]) == (4, 2)
+    assert hold(club)["hold"] == made["new_hold"] != seen["hold"]
+    open_now = (
+        "select m.erp_id from sync.hold as h join sync.hold_member as m using (club, hold)"
+        " where club = %s and h.state = 'open'"
+    )
+    for _ in range(2):
+        assert {row[0] for row in club.rows(open_now, club.number)} == {"5", "6"}
+        assert len(club.inside()) == 20
+        club.sync()
+    with pytest.raises(ActionRejected, match="was rejected by Ann"):
+        club.pipeline().approve(seen["hold"], "Bob")
+    club.pipeline().approve(made["new_hold"], "Bob")
+    assert club.inside() == {str(i) for i in range(20)} - {"5", "6"}
+
+
+def test_r15_reject_keeps_who_had_dropped_out_of_the_seen_list(club: Club) -> None:
+    """ "keeps the people of the seen list, says so, and does not ask about them again for 30 days or until their
+    ERP record changes": the group was switched on for a moment in between; their records did not change."""
+    club.erp.group("h", name="Half")
+    for i in range(1, 6):
+        club.erp.change(str(i), groups=["h"])
+    club.sync()
+    club.erp.group("h", active=False, name="Half")
+    club.sync()
+    seen = hold(club)
+    out(club, 7)
+    club.sync()
+    club.erp.group("h", name="Half")
+    club.sync()
+    assert held(club) >= {"7"}
+    club.pipeline().reject(seen["hold"], "Ann", seen["list_hash"])
+    club.erp.group("h", active=False, name="Half")
+    club.sync()
+    assert {"1", "2", "3", "4", "5"} <= club.inside()
+    assert club.last is not None
+    assert club.last["held"] == 1
+
+
+def test_r15_it_stays_open_with_those_who_fall_due_when_all_are_back(club: Club) -> None:
+    """ "when all are back while others fall due it stays open with those"."""
+    out(club, 1, 2, 3, 4)
+    club.sync()
+    first = hold(club)["hold"]
+    for i in "1234":
+        club.erp.change(i, status="active")
+    out(club, 8)
+    club.sync()
+    assert (hold(club)["hold"], hold(club)["state"]) == (first, "open")
+    assert {"8"} <= club.inside()
 
 
 def hold_states(club: Club) -> list[str]:

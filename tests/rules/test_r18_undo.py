@@ -234,3 +234,41 @@ def test_r18_a_link_that_a_wrong_email_made_goes_with_it(club: Club) -> None:
     assert club.base()["1"]["link"] == "not_registered"
     club.register("owner@x.fr")
     assert club.base()["1"]["link"] == "linked"
+
+
+def test_r18_redo_brings_fields_back_too(club: Club) -> None:
+    """ "redo, which brings back every kind of change, fields too"; a field edited since stays."""
+    club.erp.put("1", "a@x.fr", phone="+33600000001")
+    club.erp.put("2", "b@x.fr", phone="+33600000001")
+    club.sync()
+    club.erp.change("1", phone="+33600000002", first_name="Ann")
+    club.erp.change("2", phone="+33600000002")
+    run = club.sync()["run"]
+    done = club.base()
+    _undo(club, run)
+    assert club.base()["1"]["phone"] == "+33600000001"
+    club.sync()
+    club.edit("2", phone="+33600000009")
+    club.later()
+    step = club.pipeline().redo(run or 0, "somebody")
+    assert (step["error"], step["counts"]["profile_change"]) == (None, 1)
+    base = club.base()
+    assert base["1"] == done["1"]
+    assert base["2"]["phone"] == "+33600000009"
+    assert club.sync()["rows_written"] == 0
+
+
+def test_r18_redo_brings_back_what_people_did(club: Club) -> None:
+    """Detached by hand, undone, redone: the sync alone would not do it again."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    club.detach("1")
+    run = club.rows("select max(run) from sync.run where club = %s", club.number)[0][0]
+    _undo(club, run)
+    assert club.inside() == {"1"}
+    club.sync()
+    club.pipeline().redo(run, "somebody")
+    row = club.base()["1"]
+    assert (row["in_customers_group"], row["detached"], row["reason"]) == (False, True, "detached")
+    club.sync()
+    assert club.inside() == set()

@@ -7,12 +7,14 @@ from datetime import date, timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from tests.support.words import PEOPLE
 from tests.support.world import GROUPS, IDS, LETTERS, PHONES, STATUSES, World
 
 ids = st.sampled_from(IDS)
 letters = st.sampled_from(LETTERS)
 raw = st.sampled_from([*LETTERS, *LETTERS, None, "not an address"])
 phones = st.sampled_from(PHONES)
+people = st.sampled_from(sorted(PEOPLE))
 
 
 class ErpMachine(RuleBasedStateMachine):
@@ -24,6 +26,14 @@ class ErpMachine(RuleBasedStateMachine):
     @rule(i=ids, letter=raw, status=st.sampled_from(STATUSES))
     def put(self, i: str, letter: str | None, status: str) -> None:
         self.world.put(i, letter, status)
+
+    @rule(i=ids, who=people)
+    def rename(self, i: str, who: str) -> None:
+        self.world.rename(i, who)
+
+    @rule(i=ids, who=people, letter=letters)
+    def reuse(self, i: str, who: str, letter: str) -> None:
+        self.world.reuse(i, who, letter)
 
     @rule(i=ids)
     def vanish(self, i: str) -> None:

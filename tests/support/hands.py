@@ -14,7 +14,7 @@ from tests.support.model import Model
 from tests.support.words import Customer, Decision, Snapshot
 
 ACCESS = ("inside", "groups", "detached", "over")
-PROFILE = ("phone", "user", "email")
+PROFILE = ("first", "last", "phone", "user", "email")
 
 
 class Hands(Model):
@@ -64,11 +64,18 @@ class Hands(Model):
 
     # --- by hand ------------------------------------------------------------------------------
 
-    def let_in(self, email: str, phone: str | None, user: int | None) -> Customer | None:
+    def let_in(
+        self,
+        email: str,
+        phone: str | None,
+        user: int | None,
+        name: tuple[str | None, str | None] = (None, None),
+    ) -> Customer | None:
         """R11, R12: a new customer, or one who was detached by hand; None: out because of the ERP."""
         c = self.of(email)
         if c is None:
-            c = Customer(None, None, email, inside=True, phone=phone)
+            c = Customer(None, None, email, inside=True, phone=phone, by_hand=True)
+            c.first, c.last = name
             self.base.append(c)
         elif not c.inside and c.detached and self.judged.get(c.erp_id or "") != "no":
             c.inside, c.detached = True, False
@@ -79,7 +86,20 @@ class Hands(Model):
         return c
 
     def add(self, email: str, phone: str | None) -> bool:
-        return self.let_in(email, phone, self.confirmed(email)) is not None
+        return self.let_in(email, phone, self.confirmed(email), ("Hand", "Made")) is not None
+
+    def decidable(self) -> list[Customer]:
+        """R1: whose id shows somebody else, as the last sync saw it."""
+        return [c for c in self.base if c.erp_id in self.reused]
+
+    def keep(self, c: Customer) -> None:
+        """R1: the same person, whose new values are taken by the next sync."""
+        self.same_person[c.number] = self.now[c.erp_id or ""]
+
+    def replace(self, c: Customer) -> None:
+        """R1: somebody else's id; who had it before is out, and keeps the email until another needs it."""
+        self.reused.discard(c.erp_id or "")
+        c.erp_id, c.inside, c.groups = None, False, frozenset()
 
     def detach(self, c: Customer) -> bool:
         if c.detached:
@@ -203,8 +223,13 @@ class Hands(Model):
     def redo(self, run: int, number: int, at: datetime) -> bool:
         """R18: what was undone of that run may come back, from the newest snapshot."""
         mine = [c for c in self.base if c.undone and c.undone.run == run]
+        told = {became.number: (was, became) for was, became in self.runs[run] if was}
         for c in mine:
             c.undone = None
+            was, became = told.get(c.number, (c, c))
+            for name in ("first", "last", "phone") if "phone" in differing(was, became) else ():
+                if getattr(c, name) == getattr(was, name):
+                    setattr(c, name, getattr(became, name))
         if mine:
             self.run(number, replace(self.last, at=at))
         return bool(mine)
@@ -228,7 +253,7 @@ def differing(was: Customer | None, c: Customer) -> set[str]:
         fields |= {"groups"}
     if not c.into and differ("email"):
         fields |= {"email"}
-    if not c.into and differ("phone", "user"):
+    if not c.into and differ("first", "last", "phone", "user"):
         fields |= set(PROFILE)
     return fields
 

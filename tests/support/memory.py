@@ -31,8 +31,9 @@ def canonical(erp_id: str, record: Record) -> dict[str, Any]:
     return {
         "erp_id": erp_id,
         "email": record.email,
-        "first_name": "First",
-        "last_name": "Last",
+        "first_name": record.first,
+        "last_name": record.last,
+        "birth_date": record.born,
         "phone": record.phone,
         "status": record.status,
         "groups": [{"id": g, "valid_from": None, "valid_until": d} for g, d in held],

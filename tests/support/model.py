@@ -17,6 +17,7 @@ people do by hand in `hands`. Where the rules leave room, this is how they are r
   under another id is activated afresh like anybody else.
 - Of several customers that end in one record without its own, one moves: whom the ERP states, then who
   has access, then who is linked, then the oldest. What it brings counts in the same run (R17).
+- What people enter by hand is no record's witness: one added by hand is adopted whatever their name (R1).
 - Vanishing is a change of the record: what a person decided of it before holds no longer (R15, R18).
 """
 
@@ -25,8 +26,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tests.support.records import Records
-from tests.support.words import Customer, Snapshot
+from tests.support.records import Records, somebody_else, two_people
+from tests.support.words import Customer, Record, Snapshot
+
+FIELDS = ("first", "last", "phone")
 
 
 class Model(Records):
@@ -38,21 +41,29 @@ class Model(Records):
         self.base: list[Customer] = []
         self.hold = set[int | None]()
         self.left: list[tuple[datetime, int | None]] = []
+        self.reused = set[str]()
+        self.same_person: dict[int | None, Record] = {}  # R1: decided by a person, of these values
 
     def sync(self, snapshot: Snapshot, approved: frozenset[int | None] = frozenset()) -> None:
         """Take in one snapshot; too many who would lose access are held (R15), but for the approved."""
         self.look(snapshot)
-        before, held = self.base, set[int | None]()
+        before, held, by_email = self.base, set[int | None](), set[int | None]()
         recent = {number for left, number in self.left if left > self.at - timedelta(hours=24)}
-        while True:
-            self.plan(before, held)
-            stay = {c.number for c in self.base if c.inside or c.merged or c.was is not None}
-            due = {c.number for c in before if c.inside} - stay - approved
-            if not due or not (held or self.hold or len(due) + len(recent) > self.limit):
-                break
-            held |= due
+        self.plan(before, held)
+        due = self.losing(before) - approved
+        if due and (self.hold or len(due) + len(recent) > self.limit):
+            due |= self.merged_by_email() - approved  # R15: "are held with them"
+            while due:
+                by_email |= self.merged_by_email() & due
+                held |= due
+                self.plan(before, held)
+                due = (self.losing(before) | self.merged_by_email()) - approved - held
         silent = {c.number for c in self.base if c.erp_id in self.here - set(self.shown)}
+        silent |= {c.number for c in self.base if c.erp_id in self.reused}
         self.hold = held | ((self.hold - approved) & silent)
+        waits = {c.erp_id for c in self.base if c.number in self.hold & by_email}
+        silent_ids = self.merging & {c.erp_id for c in self.base if c.number in self.hold - held}
+        self.merging = {i for i in waits | silent_ids if i}
         self.left += [(self.at, number) for number in due]
         self.remember(self.waits, {c.erp_id for c in self.base if c.detached})
         for c in self.base:  # what was decided holds until the record is another
@@ -60,18 +71,37 @@ class Model(Records):
                 c.kept = c.kept if self.same(c.kept, c.erp_id) else None
                 c.undone = c.undone if self.same(c.undone, c.erp_id) else None
 
+    def losing(self, before: list[Customer]) -> set[int | None]:
+        """R15: who loses access, whatever it is called: not who ended in a customer with the same email and access."""
+        inside = {c.number: c.email for c in before if c.inside}
+        lost = [c for c in self.base if c.number in inside and not c.inside]
+        heirs = {c.number: self.stands[c.into] for c in lost if c.into}
+        return {
+            c.number
+            for c in lost
+            if not c.into or not heirs[c.number].inside or heirs[c.number].email != inside[c.number]
+        }
+
+    def merged_by_email(self) -> set[int | None]:
+        return {c.number for c in self.base if c.by_email}
+
     def plan(self, before: list[Customer], held: set[int | None]) -> None:
         """Make the base anew from what it was; who is `held` stays as they are."""
-        self.base = [replace(c, was=None, merged=False, into=None) for c in before]
+        self.base = [replace(c, was=None, merged=False, by_email=False, into=None) for c in before]
         self.own = own = {c.erp_id: c for c in self.base if c.erp_id}
         still = {i for i, c in own.items() if c.number in held or self.decided(c)}
-        self.waits = {i for i in self.shown if self.unsettled(i)}
+        self.reused = {i for i in self.shown if self.another(i)}
+        self.waits = {i for i in self.shown if self.unsettled(i)} | self.reused
         self.frozen = (self.here - set(self.shown)) | self.waits | still
         self.heirs = self.inheriting()
         while True:  # R14: who wants what somebody waiting keeps waits too
             self.holder = self.contest()
             self.wins = {i: email for email, i in self.holder.items()}
             stuck = {i for i in self.here - self.frozen - self.waits if self.stuck(i)}
+            if not stuck:  # who would move by a merge to one that waits, waits with it
+                stuck = {i for i in own if self.ends(i) and self.heir.get(i) in self.waits - {*own}}
+                self.frozen |= stuck
+                self.heirs = self.inheriting()
             if not stuck:
                 break
             self.waits |= stuck
@@ -88,8 +118,17 @@ class Model(Records):
     def unsettled(self, i: str) -> bool:
         """R14, R12: what only a certified snapshot may say of a customer: merged, or activated afresh."""
         c = self.own.get(i)
-        fresh = c and c.detached and i in self.lapsed and self.access[i] == "yes"
-        return bool(c) and not self.whole and (i in self.heir or bool(fresh))
+        fresh = i in self.lapsed and self.access[i] == "yes"
+        lapses = i not in self.lapsed and self.not_eligible_itself(i)
+        off = bool(c and c.detached) and (fresh or lapses)
+        return bool(c) and not self.whole and (i in self.heir or off)
+
+    def another(self, i: str) -> bool:
+        """R1: the id shows somebody else, and nobody has said that they are the same person."""
+        c = self.own.get(i)
+        same = c is not None and self.same_person.get(c.number) == self.now[i]
+        was = self.known.get(i)
+        return bool(c and was and somebody_else(was, self.now[i])) and not same
 
     def inheriting(self) -> dict[str, Customer]:
         """R10: which customer comes to a record without one by a stated merge."""
@@ -141,7 +180,9 @@ class Model(Records):
         email = self.known[i].email if i in self.vanished else None
         to = self.holder.get(email or "")  # who is held may keep it, and be gone themselves
         lives_on = to in self.shown and self.email_of(to or "") == email
-        return to if to and lives_on and not self.ward(to, i) else None
+        if not to or not lives_on or self.ward(to, i):
+            return None
+        return None if two_people(self.known[i], self.now[to]) else to
 
     def move(self) -> None:
         """R10: merges; R1: adoption, swallowing, addition: `erp_id` becomes whom each stands for."""
@@ -150,7 +191,7 @@ class Model(Records):
         stands = dict(self.own)
         order = sorted(ended, key=lambda e: (e[0].erp_id not in self.heir, *e[0].precedence))
         for c, to in order:
-            c.merged = True
+            c.merged, c.by_email = True, c.erp_id not in self.heir
             if to in stands:
                 c.into = to
             else:
@@ -160,7 +201,7 @@ class Model(Records):
             if i not in self.shown or i in self.frozen or not self.inside(i):
                 continue
             if i in stands:
-                if has and not has.erp_id:
+                if has and not has.erp_id and not self.strangers(has, i):
                     has.merged, has.into = True, i
             elif has and not has.merged and self.adoptable(has, i):
                 has.was, has.erp_id, stands[i] = has.erp_id or "", i, has
@@ -176,10 +217,18 @@ class Model(Records):
     def adoptable(self, c: Customer, by: str) -> bool:
         """R1: without an ERP id, or its own record is gone or no longer eligible."""
         i = c.erp_id
+        if self.strangers(c, by):
+            return False
         if i is None or i in self.frozen or (i not in self.here and self.ward(by, i)):
             return i is None
         lost = self.access[i] == "yes" and i not in self.wins
         return self.access[i] == "no" or lost or (self.access[i] == "doubt" and not c.inside)
+
+    def strangers(self, c: Customer, by: str) -> bool:
+        """R1: two people by the records' own witness; what people enter by hand witnesses nothing."""
+        if c.erp_id:
+            return two_people(self.now[c.erp_id], self.now[by])
+        return c.apart and two_people(c, self.now[by])
 
     def settle(self, c: Customer) -> None:
         """R3 to R6, R9, R12, R13: what the customer is from now on."""
@@ -200,8 +249,11 @@ class Model(Records):
             odd = {g for g in c.groups & self.current(i) if self.groups.get(g) is None}
             c.groups = c.groups if in_doubt else frozenset(fed | odd)
             c.groups = c.groups if c.inside else frozenset()
+        elif c.apart and given_up:
+            c.email = None
         if i in set(self.shown) - self.waits and not c.into:
-            c.phone = self.phone(c)
+            for name in FIELDS:
+                setattr(c, name, self.field(c, name))
 
     def link(self, before: list[Customer]) -> None:
         """R10: the survivor inherits the app link; `hands` knows the app's users."""

@@ -16,6 +16,7 @@ class Records:
         self.gone, self.lapsed = set[str](), set[str]()
         self.groups: Groups = {}
         self.judged: dict[str, str] = {}  # access, as last said
+        self.merging = set[str]()  # R15: gone, and their merge by an email is held
 
     def look(self, snapshot: Snapshot) -> None:
         """Who is there, whose dependant (R8), replaced by whom in the end (R10), and eligible (R3)."""
@@ -23,7 +24,8 @@ class Records:
         self.shown, self.whole, self.at = shown, whole, snapshot.at
         self.groups = snapshot.groups if whole else {**snapshot.groups, **self.groups}
         self.now = now = {**self.known, **shown}
-        self.vanished = set(self.known) - set(shown) - self.gone if whole else set()
+        gone = self.gone - self.merging
+        self.vanished = set(self.known) - set(shown) - gone if whole else set()
         self.here = here = set(now) - self.vanished - (self.gone - set(shown))
         heir = {i: r.replaced_by for i, r in now.items() if r.replaced_by}
         self.heir = {i: end for i in heir if (end := walk(heir, i)[-1]) in here - set(heir)}
@@ -41,7 +43,17 @@ class Records:
         r, ended = self.now[i], [d for d in self.listed.get(i, {}).values() if d]
         expired = bool(r.groups) or any(day < self.at.date() for day in ended)
         no_access = r.status not in ("active", "unknown") or r.former
-        return no_access or (expired and not self.current(i))
+        return no_access or (expired and not self.current(i)) or self.moved_out(i)
+
+    def moved_out(self, i: str) -> bool:
+        """R12: "moving to an inactive group … counts, a group that is itself switched off … does not"."""
+        was, now = self.known.get(i), self.now[i]
+        if was is None or not self.off(i):
+            return False
+        return (set(was.groups), was.former) != (set(now.groups), now.former)
+
+    def off(self, i: str) -> bool:
+        return {self.groups.get(g) for g in self.current(i)} == {False}
 
     def judge(self, i: str) -> str:
         """R3: a plain no is stronger than a doubt, a doubt than a yes."""
@@ -72,7 +84,7 @@ class Records:
         for i in taken | self.vanished if self.whole else ():
             if i in self.vanished or self.not_eligible_itself(i):
                 self.lapsed.add(i)
-            elif self.now[i].status == "active" and i not in detached:
+            elif self.now[i].status == "active" and i not in detached and not self.off(i):
                 self.lapsed.discard(i)
         for i in taken:
             self.known[i] = self.shown[i]
@@ -91,11 +103,31 @@ class Records:
         over = decision.until is not None and decision.until <= self.at
         return not over and decision.record == self.present(decision.about)
 
-    def phone(self, c: Customer) -> str | None:
-        """R13: three-way; R1: adopted by hand, the ERP fills the blank."""
-        said = self.now[c.erp_id or ""].phone
+    def field(self, c: Customer, name: str) -> str | None:
+        """R13: three-way, also across a merge, where what was edited by hand stays; R1: of one added by hand the
+        ERP fills the blanks."""
+        said: str | None = getattr(self.now[c.erp_id or ""], name)
+        has: str | None = getattr(c, name)
         if c.was == "":
-            return c.phone or said
-        if c.number is None or self.known[c.was or c.erp_id or ""].phone != said:
-            return said or c.phone if c.was else said
-        return c.phone
+            return (has or said) if c.by_hand else (said or has)
+        known = self.known.get(c.was or c.erp_id or "")
+        if c.number is None or known is None:
+            return said or (has if c.was else None)
+        last = getattr(known, name)
+        if c.was:
+            return has if has != last else said
+        return has if last == said else said
+
+
+def two_people(one: Record | Customer, other: Record) -> bool:
+    """R1: the records' own witness: another first name, and another birth date, or last name where one is unknown."""
+    births = {one.born, other.born} if isinstance(one, Record) else {None}
+    second = len(births) == 2 if None not in births else one.last != other.last
+    return bool(one.first) and one.first != other.first and second and bool(one.last)
+
+
+def somebody_else(was: Record, now: Record) -> bool:
+    """R1: an id alone proves nobody: another email and other names, and no phone or birth date that agrees."""
+    agrees = (was.phone and was.phone == now.phone) or (was.born and was.born == now.born)
+    names = was.first != now.first and was.last != now.last
+    return bool(valid(was.email) and now.email and was.email != now.email and names and not agrees)

@@ -7,10 +7,19 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypedDict
 
+#: Who a record is of: first name, last name, birth date.
+PEOPLE: Mapping[str, tuple[str, str, date | None]] = {
+    "anybody": ("First", "Last", None),
+    "mother": ("Marie", "Durand", date(1982, 5, 4)),
+    "child": ("Léa", "Durand", date(2017, 6, 1)),
+    "stranger": ("Zoe", "Zola", None),
+}
+
 
 @dataclass(frozen=True)
 class Record:
-    """An ERP record; `groups`: id -> last day, or None; `former`: in a group of former customers."""
+    """An ERP record; `groups`: id -> last day, or None; `former`: in a group of former customers; `who`: one of
+    `PEOPLE`."""
 
     email: str | None
     status: str = "active"
@@ -19,6 +28,19 @@ class Record:
     replaced_by: str | None = None
     phone: str | None = None
     former: bool = False
+    who: str = "anybody"
+
+    @property
+    def first(self) -> str:
+        return PEOPLE[self.who][0]
+
+    @property
+    def last(self) -> str:
+        return PEOPLE[self.who][1]
+
+    @property
+    def born(self) -> date | None:
+        return PEOPLE[self.who][2]
 
 
 class Fields(TypedDict, total=False):
@@ -31,6 +53,7 @@ class Fields(TypedDict, total=False):
     replaced_by: str | None
     phone: str | None
     former: bool
+    who: str
 
 
 Groups = Mapping[str, bool | None]
@@ -67,6 +90,9 @@ class Customer:
     inside: bool
     groups: frozenset[str] = frozenset()
     phone: str | None = None
+    first: str | None = None
+    last: str | None = None
+    by_hand: bool = False
     detached: bool = False
     user: int | None = None
     over: bool = False  # ended in another by a merge, and not back since
@@ -75,7 +101,13 @@ class Customer:
     # what one sync does to it
     was: str | None = None  # whose record it was before it moved; "" for one added by hand
     merged: bool = False  # moved by a merge, or ended in one
+    by_email: bool = False  # merged through an email
     into: str | None = None  # the record whose customer it ended in
+
+    @property
+    def apart(self) -> bool:
+        """R1: its ERP id has become another person's."""
+        return self.erp_id is None and not self.by_hand
 
     @property
     def precedence(self) -> tuple[bool, bool, int]:

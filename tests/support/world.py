@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Protocol, Unpack
 
 from tests.support.model import Model
-from tests.support.words import Customer, Fields, Record
+from tests.support.words import PEOPLE, Customer, Fields, Record
 
 IDS = [str(i) for i in range(1, 6)]
 LETTERS = ["a", "b", "c"]
@@ -57,6 +57,14 @@ class World:
         email = self.email(letter) if letter else None
         old = self.erp.get(self.id(i), Record(None))
         self.erp[self.id(i)] = replace(old, email=email, status=status)
+
+    def rename(self, i: str, who: str) -> None:
+        """The record is of another person from now on, or says so."""
+        self.change(i, who=who)
+
+    def reuse(self, i: str, who: str, letter: str) -> None:
+        """The ERP gives the id to somebody else."""
+        self.change(i, who=who, email=self.email(letter), phone=None)
 
     def change(self, i: str, **fields: Unpack[Fields]) -> None:
         if self.id(i) in self.erp:
@@ -110,7 +118,8 @@ class World:
         email = self.email(letter)
         if all(c.email != email for c in self.model.base):
             number = self.engine.add_by_hand(email, phone)
-            self.model.base.append(Customer(number, None, email, inside=True, phone=phone))
+            made = Customer(number, None, email, inside=True, phone=phone, by_hand=True)
+            self.model.base.append(made)
 
     def detach(self, i: str) -> None:
         c = self.standing_for(i)
@@ -153,6 +162,8 @@ class World:
             ("detach", (i,)),
             ("edit_base", (i, phone)),
             ("link", (i,)),
+            ("rename", (i, dice.choice(list(PEOPLE)))),
+            ("reuse", (i, dice.choice(list(PEOPLE)), dice.choice(LETTERS))),
         ]
         name, arguments = dice.choice(acts)
         if name == "swap" and dice.random() < 0.5:
@@ -177,7 +188,10 @@ class World:
 
     def expected(self) -> dict[int | None, tuple[object, ...]]:
         return {
-            c.number: (c.erp_id, c.email, c.inside, c.groups, c.phone, c.detached, c.user)
+            c.number: (
+                *(c.erp_id, c.email, c.inside, c.groups, c.detached, c.user),
+                *(c.phone, c.first, c.last),
+            )
             for c in self.model.base
         }
 
@@ -190,9 +204,9 @@ def found(engine: Engine) -> dict[int, tuple[object, ...]]:
             row["email"],
             row["in_customers_group"],
             frozenset(row["groups"]),
-            row["phone"],
             row["detached"],
             row["linked_user"],
+            *(row["phone"], row["first_name"], row["last_name"]),
         )
         for n, row in engine.base.items()
     }

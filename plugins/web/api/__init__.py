@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from plugins.web.api import clubs, findings, holds, operations, people, requests, runs, similar
+from plugins.web.api import (
+    clubs,
+    findings,
+    holds,
+    identity,
+    operations,
+    people,
+    requests,
+    runs,
+    similar,
+)
 from plugins.web.errors import problems
 
 VERSION = "/api/v1"
 
 router = APIRouter(prefix=VERSION, responses=problems(401, 403, 422, 503))
-for subject in (clubs, findings, holds, people, runs, operations, requests, similar):
+for subject in (clubs, findings, holds, people, runs, operations, requests, similar, identity):
     router.include_router(subject.router)

@@ -11,7 +11,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from plugins.web.auth import Reader
 from plugins.web.errors import PAGES
-from plugins.web.pages import clubs, findings, holds, people, requests, runs, similar
+from plugins.web.pages import (
+    clubs,
+    findings,
+    holds,
+    identity,
+    people,
+    requests,
+    runs,
+    similar,
+)
 from plugins.web.pages.rendering import to_the_clubs
 
 router = APIRouter(prefix=PAGES, include_in_schema=False, default_response_class=HTMLResponse)
@@ -23,5 +32,5 @@ def home(request: Request, _: Reader) -> RedirectResponse:
     return to_the_clubs(request)
 
 
-for subject in (clubs, findings, holds, people, requests, runs, similar):
+for subject in (clubs, findings, holds, identity, people, requests, runs, similar):
     router.include_router(subject.router)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, Field
 
 from clubsync.errors import ActionRejected
+from clubsync.model import Step
 from clubsync.store.database import Driver, queries
 from plugins.web.auth import User
 from plugins.web.context import Club, OpenClub, Reads, engine, unlisted
@@ -202,6 +203,11 @@ def _find(driver: Driver, club: Club, hold: int) -> FindHoldRow:
     return row
 
 
+def _approved(step: Step) -> int:
+    """How many customers an approval deactivated or merged."""
+    return step["counts"]["deactivation"] + step["counts"]["merge"]
+
+
 def decide(club: Club, user: User, hold: int, list_hash: str, approved: bool, comment: str) -> Act:
     """Decide on the exact list that the person saw.
 
@@ -216,7 +222,7 @@ def decide(club: Club, user: User, hold: int, list_hash: str, approved: bool, co
             step = engine().approve(hold, user.name, list_hash, comment)
             if step["error"]:
                 raise ActionRejected(step["error"], remedy=step["remedy"] or "")
-            begun.detail |= {"run": step["run"], "customers": step["counts"]["deactivation"]}
+            begun.detail |= {"run": step["run"], "customers": _approved(step)}
         else:
             made = engine().reject(hold, user.name, list_hash, comment)
             begun.detail |= {"customers": made["kept"]}

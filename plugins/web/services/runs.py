@@ -212,11 +212,11 @@ def plan(club: OpenClub, run: int, page: int = 1) -> Plan | None:
     listed, held = stored.changes, stored.held
     start = (page - 1) * PAGE_SIZE
     part = listed.sort("kind", "erp_id").slice(start, PAGE_SIZE)
-    people = held.select("customer", "erp_id", reason="cause").head(PAGE_SIZE)
+    people = held.select("kind", "customer", "erp_id", reason="cause").head(PAGE_SIZE)
     return Plan(
         counts={kind: n for kind, n in row["counts"].items() if n},
         held=held.height,
-        held_people=[Planned(kind="deactivation", **p) for p in people.iter_rows(named=True)],
+        held_people=[Planned(**p) for p in people.iter_rows(named=True)],
         changes=[
             Planned(**p)
             for p in part.select("kind", "customer", "erp_id", "reason").iter_rows(named=True)
