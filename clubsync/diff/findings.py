@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from clubsync.model import FINDINGS, NO, YES, Situation
+from clubsync.model import FINDINGS, NO, UNKNOWN, YES, Situation
 
 _NOTHING = pl.lit("{}")
 
@@ -15,7 +15,7 @@ def findings(
     """All that should be open on these records: `FINDINGS`.
 
     :param evaluated: the records that this plan may speak of: erp_id, access, claim, wins, winner, undone,
-        situation, row_hash.
+        situation, row_hash, email_norm, c_in.
     :param of_suites: `FINDINGS` of the suites, of these records and of others.
     :param outcome: see `clubsync.diff.outcome.outcomes`.
     """
@@ -52,8 +52,10 @@ def _told(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr = _NOTHI
 
 def _duplicates(evaluated: pl.DataFrame) -> pl.DataFrame:
     """R7: EMAIL_DUPLICATE where the holder itself is in doubt or held, so that the suites saw no cluster."""
+    stated = (pl.col("claim") == pl.col("email_norm")).fill_null(False)
+    in_doubt = (pl.col("access") == UNKNOWN) & pl.col("c_in").fill_null(False) & stated
     lost = evaluated.filter(
-        (pl.col("access") == YES) & pl.col("winner").is_not_null() & ~pl.col("wins")
+        ((pl.col("access") == YES) | in_doubt) & pl.col("winner").is_not_null() & ~pl.col("wins")
     )
     keepers = (
         evaluated.filter(pl.col("wins") & pl.col("claim").is_in(lost["claim"].implode()))

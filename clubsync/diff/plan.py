@@ -118,7 +118,10 @@ def _evaluated(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
     return (
         records.lazy()
         .filter(~silent & ~deferred)
-        .select("erp_id", "access", "claim", "wins", "winner", "undone", "situation", "row_hash")
+        .select(
+            *("erp_id", "access", "claim", "wins", "winner", "undone", "situation"),
+            *("row_hash", "email_norm", "c_in"),
+        )
         .collect()
     )
 

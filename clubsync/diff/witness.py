@@ -7,9 +7,9 @@ column for the whole name), that column is the whole name: another one where no 
 
 from __future__ import annotations
 
-import unicodedata
-
 import polars as pl
+
+from connectors.sdk.words import word
 
 #: What a record says of the person, and what the other one says, as `o_` and the same name.
 WITNESS = ("first_name", "last_name", "birth_date")
@@ -58,11 +58,5 @@ def _named(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def words(names: pl.Series) -> pl.Series:
     """Names in the form in which words are compared (R3); null where there is nothing left of one."""
-    table = {name: _word(name) or None for name in names.drop_nulls().unique().to_list()}
+    table = {name: word(name) or None for name in names.drop_nulls().unique().to_list()}
     return names.replace_strict(table, return_dtype=pl.String) if table else names
-
-
-def _word(text: str) -> str:
-    plain = unicodedata.normalize("NFKC", text)
-    shown = "".join(c for c in plain if unicodedata.category(c) != "Cf")
-    return " ".join(shown.casefold().split())

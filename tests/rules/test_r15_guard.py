@@ -84,6 +84,23 @@ def test_r15_an_email_that_a_held_customer_keeps_lives_on_under_no_id(club: Club
     assert {"1", "3", "4", "5"} <= club.inside()
 
 
+def test_r15_r22_who_needs_an_email_that_a_held_customer_keeps_has_a_finding(club: Club) -> None:
+    """ "an email that somebody held still needs stays with them and a finding says so": on both records, for one who
+    is new, one who has access, and one in doubt; it closes when the email is free."""
+    club.erp.remove("1", "2", "3", "4", "5", "6")
+    club.erp.put("new", "p1@x.fr", first_name="Zoe", last_name="Zola")
+    club.erp.change("8", email="p2@x.fr")
+    club.erp.change("9", email="p3@x.fr", status="unknown")
+    club.sync()
+    assert club.base()["8"]["email"] == "p8@x.fr"
+    told = {i for i, codes in club.findings().items() if "EMAIL_DUPLICATE" in codes}
+    assert told == {"1", "2", "3", "8", "9", "new"}
+    club.pipeline().approve(hold(club)["hold"], "Ann")
+    club.sync()
+    assert not any("EMAIL_DUPLICATE" in codes for codes in club.findings().values())
+    assert "new" in club.inside()
+
+
 def test_r15_a_group_is_named_as_the_cause(club: Club) -> None:
     """ "A hold names its causes ("group *Gold* turned inactive: 412 customers")"."""
     club.erp.group("g", name="Gold", active=False)
