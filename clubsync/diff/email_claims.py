@@ -130,9 +130,10 @@ def resolve(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     whichever, in turn, wants what that one keeps.
 
     :param records: with `frozen` and `deferred` as they are before.
-    :returns: the records with `frozen` final and `claim`, `wins` (Boolean), `winner` (erp_id of the record
+    :returns: the records with `blocker` (erp_id of the record that keeps the email it wants), `frozen` final and `claim`, `wins` (Boolean), `winner` (erp_id of the record
         that gets the email this one claims), `win_rank` (the winner's), `deferred` (to a later snapshot).
     """
+    records = records.with_columns(blocker=pl.lit(None, dtype=pl.String))
     while True:
         claimed = claims(records, by_hand)
         view = records.hstack([claimed["claim"], *winners(claimed)]).with_columns(
@@ -146,6 +147,7 @@ def resolve(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
         ).fill_null(False)
         view = view.with_columns(
             deferred=pl.col("deferred") | blocked,
+            blocker=pl.when(blocked).then("winner").otherwise("blocker"),
             stops=blocked & pl.col("c_customer").is_not_null(),
         )
         if not view["stops"].any():

@@ -15,7 +15,7 @@ def findings(
     """All that should be open on these records: `FINDINGS`.
 
     :param evaluated: the records that this plan may speak of: erp_id, access, claim, wins, winner, undone,
-        situation, row_hash, email_norm, c_in.
+        situation, row_hash, email_norm, c_in, blocker.
     :param of_suites: `FINDINGS` of the suites, of these records and of others.
     :param outcome: see `clubsync.diff.outcome.outcomes`.
     """
@@ -51,14 +51,22 @@ def _told(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr = _NOTHI
 
 
 def _duplicates(evaluated: pl.DataFrame) -> pl.DataFrame:
-    """R7: EMAIL_DUPLICATE where the holder itself is in doubt or held, so that the suites saw no cluster."""
-    stated = (pl.col("claim") == pl.col("email_norm")).fill_null(False)
-    in_doubt = (pl.col("access") == UNKNOWN) & pl.col("c_in").fill_null(False) & stated
-    lost = evaluated.filter(
-        ((pl.col("access") == YES) | in_doubt) & pl.col("winner").is_not_null() & ~pl.col("wins")
+    """R7, R15: EMAIL_DUPLICATE where the holder itself is in doubt, held, or otherwise stays as it is, so that the
+    suites saw no cluster; on both records."""
+    access, email = pl.col("access"), pl.col("email_norm")
+    inside = (access == YES) | ((access == UNKNOWN) & pl.col("c_in").fill_null(False))
+    # who wants the email of somebody who stays as they are keeps their own, which their claim is then
+    wants = pl.col("blocker").is_not_null() | ((access == YES) & ~pl.col("wins"))
+    lost = (
+        evaluated.filter(inside & wants)
+        .with_columns(
+            claim=pl.when(pl.col("blocker").is_not_null()).then(email).otherwise("claim"),
+            winner=pl.coalesce("blocker", "winner"),
+        )
+        .drop_nulls("winner")
     )
     keepers = (
-        evaluated.filter(pl.col("wins") & pl.col("claim").is_in(lost["claim"].implode()))
+        evaluated.filter(pl.col("wins"))
         .join(lost.select("claim", loser="erp_id"), on="claim", how="inner")
         .unique("erp_id", keep="first", maintain_order=True)
     )
