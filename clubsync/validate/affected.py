@@ -145,9 +145,8 @@ def build(
 
     :param driver: inside a transaction of this club.
     :param everything: look at every record, whatever its hash (another policy, a full review).
-    :param keep: base customers that a person decided to keep while their record stays the same (R15); `undone`,
-        `same_person`: the same, where a person undid a change (R18), or said it is the same person (R1); `more`:
-        erp_ids to look at besides.
+    :param keep: base customers to keep while their record stays the same (R15); `undone`, `same_person`: the same,
+        where a person undid a change (R18), or said who it is (R1); `more`: erp_ids to look at besides.
     """
     stored = fetch(driver, queries().erp_groups, _GROUPS, club=club)
     groups, changed = groups_in_force(snapshot, stored)
