@@ -130,8 +130,9 @@ def resolve(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     whichever, in turn, wants what that one keeps.
 
     :param records: with `frozen` and `deferred` as they are before.
-    :returns: the records with `blocker` (erp_id of the record that keeps the email it wants), `frozen` final and `claim`, `wins` (Boolean), `winner` (erp_id of the record
-        that gets the email this one claims), `win_rank` (the winner's), `deferred` (to a later snapshot).
+    :returns: the records with `blocker` (erp_id of the record that keeps the email it wants), `frozen` final and
+        `claim`, `wins` (Boolean), `winner` (erp_id of the record that gets the email this one claims), `win_rank`
+        (the winner's), `deferred` (to a later snapshot).
     """
     records = records.with_columns(blocker=pl.lit(None, dtype=pl.String))
     while True:
