@@ -569,9 +569,11 @@ def test_groups_may_be_another_sheet_of_the_same_workbook(tmp_path: Path) -> Non
     book = Workbook()
     first, second = book.active, book.create_sheet("Groupes")
     assert first is not None
-    for row in (["Clients"], ["Nr", "Groupe"], [1, 7]):
+    customers: list[list[object]] = [["Clients"], ["Nr", "Groupe"], [1, 7]]
+    groups: list[list[object]] = [["id", "name"], [7, "Gold"]]
+    for row in customers:
         first.append(row)
-    for row in (["id", "name"], [7, "Gold"]):
+    for row in groups:
         second.append(row)
     book.save(tmp_path / "Export.XLSX")
     settings = {
