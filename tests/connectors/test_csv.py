@@ -624,3 +624,19 @@ def test_rows_in_which_no_configured_column_has_anything_are_no_records(tmp_path
     rows(tmp_path, ANA, ";;;;;;;;;;;a note")
     reading = read(tmp_path)
     assert (reading.certificate.rows, reading.without_id) == (1, None)
+
+
+def test_of_a_persons_rows_a_day_that_cannot_be_read_is_its_groups(tmp_path: Path) -> None:
+    """R14: rows of one id that differ in their group and its days are one person; R3: of each group its own day."""
+    rows = "1;a@x.fr;Gold;#N/A\n1;a@x.fr;Silver;2026-12-31\n1;a@x.fr;Pool;9999-12-31\n"
+    put(tmp_path, "customers.csv", f"id;mail;group;until\n{rows}")
+    fields = {"id": "id", "email": "mail", "groups": "group", "valid_until": "until"}
+    reading = connector("csv", tmp_path, {"customers": "*.csv", "fields": fields}).read()
+    row = people(reading)["1"]
+    assert {g["id"]: g["valid_until"] for g in row["groups"]} == {
+        "Gold": None,
+        "Silver": date(2026, 12, 31),
+        "Pool": None,
+    }
+    assert row["unreadable"] == [{"field": "valid_until", "word": "#N/A", "group": "Gold"}]
+    assert reading.conflicting_ids == ()
