@@ -462,3 +462,14 @@ def test_a_sync_that_was_not_used_or_is_incomplete_says_so(site: Site) -> None:
     club.sync()
     assert "not used" in page()
     assert "The last sync is incomplete" not in page()
+
+
+def test_a_finding_about_the_club_itself(site: Site) -> None:
+    """R3: a former group that is not there; it belongs to no record, on the page and in the API."""
+    site.club.configure(former_groups=("Anciens <b>",))
+    site.club.sync()
+    page = site.page("viewer", "/findings")
+    assert "Anciens &lt;b&gt;" in page
+    answer = site.as_("viewer").get(f"/api/v1/clubs/{site.club.id}/findings")
+    mine = [one for one in answer.json() if one["code"] == "GROUP_UNKNOWN"]
+    assert [one["erp_id"] for one in mine] == [None]
