@@ -252,3 +252,29 @@ def test_documents_of_a_real_tryton(shell: Shell, tmp_path: Path, tryton: Tryton
     assert by_id[str(people[1])]["reason"] == "archived"
     _, answer, _ = shell("why", "dojo", str(people[1]))
     assert answer["verdict"] == "out"
+
+
+def test_a_file_that_is_not_used_is_told(shell: Shell, tmp_path: Path) -> None:
+    """R16: dated in the future, or older than what is loaded: exit 1, `used` false, in plain words; `clubs` too."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    file = drop / "customers.csv"
+    file.write_text(CSV)
+    (tmp_path / "clubs.yaml").write_text(CSV_CLUB)
+    env = {"AIRFLOW_CONN_ROWING_DROP": json.dumps({"conn_type": "x", "host": f"file://{drop}"})}
+    first = _sync(shell, "rowing", env)
+    assert (first["used"], first["doubts"], first["suspected"]) == (True, [], 0)
+    before = shell("customers", "rowing", **env)[1]
+    file.write_text("\n".join(CSV.splitlines()[:2]) + "\n")
+    now = datetime.now(UTC).timestamp()
+    for ahead, says in ((2 * 3600, "still to come"), (-3600, "older than the data of")):
+        os.utime(file, (now + ahead, now + ahead))
+        told = _sync(shell, "rowing", env, code=1)
+        assert told["used"] is False
+        assert says in told["error"]
+        assert shell("customers", "rowing", **env)[1] == before
+        (club,) = shell("clubs", **env)[1]
+        assert club["state"] == "failing"
+        assert says in club["error"]
+    os.utime(file)
+    assert _sync(shell, "rowing", env)["used"] is True
