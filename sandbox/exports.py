@@ -51,6 +51,7 @@ CSV_SETTINGS: dict[str, Any] = {
     },
     "active_status": ["active"],
     "paused_status": ["paused"],
+    "inactive_status": ["prospect", "former", "archived"],
     "groups": {"file": "groups.csv", "id": "id", "name": "name", "active": "active"},
 }
 

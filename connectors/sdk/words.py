@@ -46,6 +46,8 @@ INACTIVE_WORDS = (
     *("former client", "ex-member", "archived", "expired", "lapsed", "cancelled", "canceled"),
     *("terminated", "ended", "closed", "deleted", "disabled", "deactivated", "unsubscribed"),
     *(
+        "prospect",
+        "lead",
         "left",
         "resigned",
         "withdrawn",
