@@ -373,35 +373,38 @@ def _fast(text: str, delimiter: str) -> pl.DataFrame | None:
 
 
 def _without_notes(text: str, delimiter: str) -> tuple[str, int]:
-    """The text without notes below the table, and how many rows they are: what follows the last blank line, if it is
-    short and none of its rows is as wide as the header; or a last line that is a label, such as a total.
+    """The text without notes below the table, and how many rows they are: what follows the last blank line, or the
+    last line, if it is short and its rows are labels, such as a total.
 
-    A row that was truncated has no line end; a note has, or stands alone.
+    A row that was truncated has no line end and begins with an id; a note begins with words, or is a line of one cell.
     """
-    body = text.rstrip("\n")
+    body, whole = text.rstrip("\n"), text.endswith("\n")
     header = len(next(csv.reader([text.partition("\n")[0]], delimiter=delimiter)))
     above, blank, below = body.rpartition("\n\n")
-    if blank and above.count('"') % 2 == 0 and below.count('"') % 2 == 0:
-        rows = [row for row in csv.reader(io.StringIO(below), delimiter=delimiter) if row]
-        if 0 < len(rows) <= _NOTES and all(len(row) < header for row in rows) and "@" not in below:
-            return above + "\n", len(rows)
-    above, _, last = body.rpartition("\n")
-    if (
-        text.endswith("\n")
-        and "\n" in above
-        and above.count('"') % 2 == 0
-        and last.count('"') % 2 == 0
-    ):
-        row = next(csv.reader([last], delimiter=delimiter))
-        firsts = (line.partition(delimiter)[0] for line in above.split("\n")[1:])
-        if (
-            len(row) * 2 <= header
-            and "@" not in last
-            and _is_label(row[0])
-            and not any(map(_is_label, firsts))
-        ):
-            return above + "\n", 1
+    if blank and (rows := _notes(above, below, header - 1, delimiter, alone=whole)):
+        return above + "\n", rows
+    above, _, below = body.rpartition("\n")
+    if whole and "\n" in above and (rows := _notes(above, below, header // 2, delimiter)):
+        return above + "\n", rows
     return text, 0
+
+
+def _notes(above: str, below: str, width: int, delimiter: str, *, alone: bool = False) -> int:
+    """How many rows of notes `below` is; 0: it is none.
+
+    :param width: the most cells that they may have.
+    :param alone: whether lines of one cell are notes, whatever they say.
+    """
+    if above.count('"') % 2 or below.count('"') % 2 or "@" in below:
+        return 0
+    rows = [row for row in csv.reader(io.StringIO(below), delimiter=delimiter) if row]
+    if not 0 < len(rows) <= _NOTES or any(len(row) > width for row in rows):
+        return 0
+    if alone and all(len(row) == 1 for row in rows):
+        return len(rows)
+    firsts = (line.partition(delimiter)[0] for line in above.split("\n")[1:])
+    labels = all(_is_label(row[0]) for row in rows) and not any(map(_is_label, firsts))
+    return len(rows) if labels else 0
 
 
 def _is_label(cell: str) -> bool:

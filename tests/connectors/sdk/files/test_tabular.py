@@ -280,7 +280,9 @@ def test_notes_below_the_table_are_none_of_it(below: str) -> None:
     assert (table.frame.height, table.notes > 0) == (2, True)
 
 
-@pytest.mark.parametrize("cut", ["3;c@x.org", "3", "\n3;c@x.org", "Total"])
+@pytest.mark.parametrize(
+    "cut", ["3;c@x.org", "3", "\n3;c@x.org", "Total", "\n3;Cid", "\n3", "3;Cid\n", "\n3;Cid\n"]
+)
 def test_a_row_that_was_cut_is_no_note(cut: str) -> None:
     with pytest.raises(FileBroken):
         parse("id;mail;name;town\n1;a@x.org;Ann;Lyon\n2;b@x.org;Ben;\n" + cut)
