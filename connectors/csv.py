@@ -187,7 +187,7 @@ class CsvConnector(DropConnector[CsvSettings]):
             whole.need(column_of.values())
             listed, remarks = self._listed_groups(drop)
         table = whole.only_filled(column_of.values())
-        customers = self._customers(table, listed)
+        customers = _without_total(self._customers(table, listed))
         groups = listed if listed is not None else _derived_groups(customers)
         self.progress(customers.height, customers.height)
         return assemble(
@@ -333,6 +333,20 @@ class CsvConnector(DropConnector[CsvSettings]):
                 f"{table.name} has group {twice[0]} several times with different content."
             )
         return groups.cast(GROUP_SCHEMA), notes
+
+
+def _without_total(customers: pl.DataFrame) -> pl.DataFrame:
+    """A last row without an email whose id is words (`Total`), where no other id is: it has no id."""
+    if customers.height < 2 or customers["email"][-1] is not None:
+        return customers
+    said = pl.col("erp_id")
+    words_ = said.str.contains(r"\p{L}") & (said.str.contains("[ :]") | ~said.str.contains(r"\d"))
+    if not customers[-1:].select(words_.fill_null(False)).item():
+        return customers
+    if customers[:-1].select(words_.any()).item():
+        return customers
+    last = pl.int_range(pl.len()) == pl.len() - 1
+    return customers.with_columns(pl.when(~last).then("erp_id").alias("erp_id"))
 
 
 def _ends_with_none(customers: pl.DataFrame, column_of: Mapping[str, str]) -> bool:

@@ -619,6 +619,18 @@ def test_a_reading_says_what_is_known_of_its_file(tmp_path: Path) -> None:
     assert (file.counted, file.footer) == (False, True)
 
 
+@pytest.mark.parametrize("total", ["Total", "Total : 2", "Exporté le 28/11"])
+def test_a_total_in_the_column_of_ids_is_no_id(tmp_path: Path, total: str) -> None:
+    rows(tmp_path, ANA, ANA.replace("7;", "8;", 1), f"{total};;2;;;;;;;;;")
+    reading = read(tmp_path)
+    assert reading.without_id is not None
+    assert (list(people(reading)), reading.without_id["row"].to_list()) == (["7", "8"], [4])
+    assert reading.file is not None
+    assert reading.file.footer
+    rows(tmp_path, *(ANA.replace("7;", f"{i};", 1) for i in "ab"), "c;;Cid;;;;;;;;;")
+    assert list(people(read(tmp_path))) == ["a", "b", "c"]
+
+
 def test_rows_in_which_no_configured_column_has_anything_are_no_records(tmp_path: Path) -> None:
     """R14: a note in a column that is not read."""
     rows(tmp_path, ANA, ";;;;;;;;;;;a note")
