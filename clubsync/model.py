@@ -135,7 +135,7 @@ CHANGES = pl.Schema(
     }
 )
 #: The consistency of a file that may end too early (`Certificate.settled`), beside those of `Consistency`.
-MAY_BE_CUT = "may be cut"
+MAY_BE_TRUNCATED = "may be truncated"
 #: The sign of a record that is missing from a walk.
 ABSENT = "absent"
 #: What a walk shows of a record and does not prove (`clubsync.diff.suspicion`).
@@ -225,7 +225,7 @@ class SnapshotHead:
         """What it proves."""
         return Proof(
             certified=self.certified,
-            moment=self.consistency in (Consistency.MOMENT, MAY_BE_CUT),
+            moment=self.consistency in (Consistency.MOMENT, MAY_BE_TRUNCATED),
             absence=self.certified and self.consistency in (Consistency.MOMENT, Consistency.BY_ID),
             memberships=self.memberships in (None, Consistency.MOMENT, Consistency.BY_ID),
         )

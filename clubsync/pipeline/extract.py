@@ -16,7 +16,7 @@ from clubsync.config import ClubConfig
 from clubsync.errors import ReadingNotUsed
 from clubsync.extract import endings
 from clubsync.extract.reader import reject_implausible
-from clubsync.model import MAY_BE_CUT, WITHOUT_ID, Step
+from clubsync.model import MAY_BE_TRUNCATED, WITHOUT_ID, Step
 from clubsync.pipeline.runs import Runs, run_of
 from clubsync.store import snapshots
 from clubsync.store.database import Driver, queries
@@ -158,7 +158,7 @@ def _add(
         as_of=reading.as_of,
         began_at=min(began_at, reading.as_of) if reading.paged else began_at,
         read_at=clock.now(),
-        consistency=str(reading.consistency) if certificate.settled else MAY_BE_CUT,
+        consistency=str(reading.consistency) if certificate.settled else MAY_BE_TRUNCATED,
         memberships=reading.memberships.proof if reading.memberships else None,
         certified=certificate.complete,
         doubts=list(certificate.doubts),

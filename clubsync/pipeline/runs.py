@@ -221,6 +221,7 @@ class Runs:
             counts=json.dumps(step["counts"]),
             rows_written=step["rows_written"],
             used=step["used"],
+            suspected=step["suspected"],
             error=step["error"],
             remedy=step["remedy"],
             runbook=step["runbook"],

@@ -713,6 +713,7 @@ class RunsOfRow(TypedDict):
     counts: dict[str, int]
     rows_written: int
     used: bool
+    suspected: int
     error: str | None
     remedy: str | None
     runbook: str | None
@@ -760,6 +761,8 @@ class RunsOfAirflowRow(TypedDict):
     read: int | None
     counts: dict[str, int]
     rows_written: int
+    used: bool
+    suspected: int
     error: str | None
     remedy: str | None
     runbook: str | None
@@ -1802,6 +1805,7 @@ class Queries(Protocol):
         counts: str,
         rows_written: int,
         used: bool,
+        suspected: int,
         error: str | None,
         remedy: str | None,
         runbook: str | None,

@@ -6,7 +6,7 @@
 alter table sync.snapshot
 add column began_at timestamptz,
 add column consistency text not null default 'moment'
-check (consistency in ('moment', 'by id', 'by position', 'may be cut')),
+check (consistency in ('moment', 'by id', 'by position', 'may be truncated')),
 add column memberships text
 check (memberships in ('moment', 'by id', 'by position', 'incomplete'));
 

@@ -2,7 +2,7 @@
 insert into sync.run (club, trigger, started_at) values (:club, :trigger, :at)
 returning run;
 
--- name: end_run(club, run, at, state, stage, snapshot, plan, read, counts, rows_written, used, error, remedy, runbook)!
+-- name: end_run(club, run, at, state, stage, snapshot, plan, read, counts, rows_written, used, suspected, error, remedy, runbook)!
 -- null: error, remedy, runbook
 update sync.run set
     finished_at = :at,
@@ -14,6 +14,7 @@ update sync.run set
     counts = :counts,
     rows_written = :rows_written,
     used = :used,
+    suspected = :suspected,
     error = :error,
     remedy = :remedy,
     runbook = :runbook

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -112,7 +113,8 @@ class Linter:
                     yield Finding(file, name.line, name.name, f"name it otherwise: {advice}")
 
     def _of_prose(self, file: str, passages: list[Passage]) -> Iterator[Finding]:
-        texts = [passage.text for passage in passages]
+        # a lone surrogate, which code may name, cannot be searched; the positions stay the same
+        texts = [re.sub("[\ud800-\udfff]", "\ufffd", passage.text) for passage in passages]
         content = PART + "".join(text + PART for text in texts)
         starts = list(accumulate((len(text) + 1 for text in texts), initial=1))
         for result in LintFile(file, content).lint(self._config):

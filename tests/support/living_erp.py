@@ -67,10 +67,13 @@ class LivingErp:
     memberships: list[tuple[int, int]] = field(default_factory=list)
     removed: list[Person] = field(default_factory=list)
     ids: int = 0
-    #: who has been as they are, active, under an email of their own, since the reading began.
+    #: who has been active, under an email that nobody else had, since the reading began; and whose email has stayed
+    #: the same.
     steady: set[int] = field(default_factory=set)
-    #: who was let in, and has been steady since: they may not be out.
-    kept: dict[int, str] = field(default_factory=dict)
+    unchanged: set[int] = field(default_factory=set)
+    #: who was let in, and has been steady since: they may not be out; nor under another email, where it is the same.
+    kept: set[int] = field(default_factory=set)
+    named: dict[int, str] = field(default_factory=dict)
     ever_active: set[int] = field(default_factory=set)
     lost: Counter[str] = field(default_factory=Counter)
 
@@ -174,27 +177,33 @@ class LivingErp:
         }
 
     def edited(self) -> None:
-        """Call after each edit: who is not as they were is steady no more."""
+        """Call after each edit: who has no right to access at this moment is steady no more."""
         now = self.may_enter()
-        self.kept = {i: email for i, email in self.kept.items() if now.get(i) == email}
-        self.steady &= set(self.kept) | {i for i in now if self._before.get(i) == now[i]}
+        self.kept &= set(now)
+        self.steady &= set(now)
+        self.named = {i: email for i, email in self.named.items() if now.get(i) == email}
+        self.unchanged = {i for i in self.unchanged if now.get(i) == self._before[i]}
 
     def begin(self) -> None:
         """A reading begins."""
         self._before = self.may_enter()
-        self.steady = set(self._before)
+        self.steady, self.unchanged = set(self._before), set(self._before)
 
     def watch(self, base: Mapping[int, tuple[bool, str | None]]) -> tuple[set[int], set[int]]:
-        """A reading has been loaded: who has lost access wrongly, and who has got in wrongly.
+        """A reading has been loaded: who has lost access, or their email, wrongly, and who has got in wrongly.
 
         :param base: id -> whether inside, and the email, of base customers.
         """
         inside = {i: email for i, (there, email) in base.items() if there}
-        lost = {i for i, email in self.kept.items() if inside.get(i) != email}
-        gained = set(inside) - self.ever_active
-        self.kept |= {i: self._before[i] for i in self.steady if inside.get(i) == self._before[i]}
-        for i in lost:
-            del self.kept[i]
+        renamed = {i for i, email in self.named.items() if i in inside and inside[i] != email}
+        lost, gained = (self.kept - set(inside)) | renamed, set(inside) - self.ever_active
+        self.kept |= self.steady & set(inside)
+        self.named |= {
+            i: self._before[i] for i in self.unchanged if inside.get(i) == self._before[i]
+        }
+        for i in lost:  # told once
+            self.kept.discard(i)
+            self.named.pop(i, None)
         return lost, gained
 
     # --- over HTTP ------------------------------------------------------------------------------

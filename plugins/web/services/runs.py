@@ -33,6 +33,9 @@ class Run(BaseModel):
     stage: str | None
     read: int | None
     certified: bool | None
+    suspected: int = Field(
+        description="access losses that only a second complete reading will confirm (R14)"
+    )
     used: bool = Field(
         description="false: the data were older than what is loaded, or dated later than now (R16)"
     )
@@ -62,6 +65,7 @@ def _run(row: Mapping[str, Any]) -> Run:
                 "stage",
                 "read",
                 "rows_written",
+                "suspected",
                 "used",
                 "error",
                 "remedy",
