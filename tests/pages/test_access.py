@@ -122,6 +122,7 @@ def test_another_club_has_none_of_this_ones(site: Site) -> None:
         "/api/v1/clubs/{club}/why/shown": {"who": "2"},
         "/api/v1/clubs/{club}/erase": {"erp_id": "2"},
         "/api/v1/clubs/{club}/similar/ignore": {"one": "1", "other": "22"},
+        "/api/v1/clubs/{club}/reused/decide": {"erp_id": "1", "decision": "keep"},
     }
     forms = {
         "/pages/clubs/{club}/holds/{hold}/decide": {
@@ -130,6 +131,7 @@ def test_another_club_has_none_of_this_ones(site: Site) -> None:
             "comment": "c",
         },
         "/pages/clubs/{club}/similar/ignore": {"one": "1", "other": "22"},
+        "/pages/clubs/{club}/reused/decide": {"erp_id": "1", "decision": "keep", "sure": "yes"},
         "/pages/clubs/{club}/erase": {"erp_id": "2", "sure": "yes"},
     }
     for method, route in routes(site):
@@ -177,7 +179,14 @@ def test_errors_are_problems(site: Site) -> None:
 
 def test_pages_let_nothing_in_from_elsewhere(site: Site) -> None:
     """The policy allows our own files only, and the pages keep to it: no inline script or style."""
-    for where in ("", "/findings", "/similar", f"/runs/{_run(site)}", "/person?erp_id=2"):
+    for where in (
+        "",
+        "/findings",
+        "/similar",
+        "/reused",
+        f"/runs/{_run(site)}",
+        "/person?erp_id=2",
+    ):
         answer = site.as_("admin").get(f"/pages/clubs/{site.club.id}{where}")
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

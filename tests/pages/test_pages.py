@@ -295,6 +295,35 @@ def test_a_similar_pair_is_ignored_for_ever(site: Site) -> None:
     assert site.as_("viewer").get(f"/api/v1/clubs/{site.club.id}/similar").json()["total"] == 0
 
 
+def test_a_reused_id_is_decided_on_the_pages(site: Site) -> None:
+    """R1: the two people side by side, masked unless they are shown; a decision needs the tick, and is in the audit."""
+    club = site.club
+    club.erp.put("77", "ann@x.fr", first_name="Ann", last_name="Arc")
+    club.sync()
+    customer = club.base()["77"]["id"]
+    club.erp.put("77", "zoe@x.fr", first_name="Zoe", last_name="Zola")
+    club.sync()
+    page = site.page("viewer", "/reused")
+    assert "1 ERP id that shows another person" in text(page)
+    assert "zoe@x.fr" not in page
+    assert "Another person: replace" not in page, "a viewer decides nothing"
+    shown = site.program("support").post(f"/api/v1/clubs/{club.id}/reused/shown").json()
+    assert [one["now"]["email"] for one in shown] == ["zoe@x.fr"]
+    assert [one["was"]["email"] for one in shown] == ["ann@x.fr"]
+    program = site.program("support")
+    made = program.post(
+        f"/api/v1/clubs/{club.id}/reused/decide", json={"erp_id": "77", "decision": "replace"}
+    )
+    assert (made.status_code, made.json()["outcome"]) == (200, "done"), made.text
+    assert club.base()["77"]["id"] != customer
+    assert club.customer(customer)["reason"] == "id_reused"
+    again = program.post(
+        f"/api/v1/clubs/{club.id}/reused/decide", json={"erp_id": "77", "decision": "keep"}
+    )
+    assert again.status_code == 409
+    assert "0 ERP ids that show another person" in text(site.page("viewer", "/reused"))
+
+
 def test_a_request_is_accepted_from_the_pages(site: Site) -> None:
     from clubsync.manual import requests
 

@@ -80,6 +80,29 @@ def test_r26_runs_at_a_time_read_the_erp_once(club: Club) -> None:
     assert club.inside() == {"1", "2"}
 
 
+def test_r26_backfills_side_by_side_read_a_failing_erp_once_and_count_what_they_wrote(
+    club: Club,
+) -> None:
+    """After an outage, with an interval that has not ended: one reading for all of them, and each change is told by
+    the run that wrote it."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    club.erp.fault = ErpUnreachable("down", remedy="wait")
+    assert club.attempt()["error"] is not None
+    club.erp.fault = None
+    for n in range(2, 6):
+        club.erp.put(str(n), f"p{n}@x.fr")
+    club.later(hours=2)
+    club.erp.as_of = club.now
+    end = club.now + FIVE
+    with ThreadPoolExecutor(4) as pool:
+        steps = list(pool.map(lambda _: _fill(club, club.now - FIVE, end), range(4)))
+    assert [step["past"] for step in steps].count(READ_NOW) == 1
+    assert sum(step["counts"]["addition"] for step in steps) == 4
+    assert sum(step["rows_written"] > 0 for step in steps) == 1
+    assert len(club.rows("select snapshot from sync.snapshot where club = %s", club.number)) == 2
+
+
 def test_r26_an_interval_of_a_dry_run_writes_nothing(club: Club) -> None:
     club.erp.put("1", "a@x.fr")
     club.sync()
