@@ -54,6 +54,8 @@ _DECISIVE = (
     *("id", "email", "first_name", "last_name", "name", "status", "groups"),
     *("guardian_id", "replaced_by", "valid_from", "valid_until"),
 )
+#: Rows at the end of a file that may be totals and notes.
+_FOOTER = 10
 
 
 class Fields(Settings):
@@ -261,13 +263,8 @@ class CsvConnector(DropConnector[CsvSettings]):
             fields.gender(pl.col("gender_raw")).alias("gender"),
             fields.country(pl.col("country_raw")).alias("country"),
             self._status("status" in column_of).alias("status"),
-            # A record is never its own guardian or successor.
-            pl.when(pl.col("guardian_id").ne_missing(pl.col("erp_id")))
-            .then("guardian_id")
-            .alias("guardian_id"),
-            pl.when(pl.col("replaced_by").ne_missing(pl.col("erp_id")))
-            .then("replaced_by")
-            .alias("replaced_by"),
+            guardian_id=_other("guardian_id"),
+            replaced_by=_other("replaced_by"),
         )
         frame = frame.with_columns(
             status_raw=pl.when(pl.col("status") == "unknown").then("status_word")
@@ -336,17 +333,31 @@ class CsvConnector(DropConnector[CsvSettings]):
 
 
 def _without_total(customers: pl.DataFrame) -> pl.DataFrame:
-    """A last row without an email whose id is words (`Total`), where no other id is: it has no id."""
-    if customers.height < 2 or customers["email"][-1] is not None:
-        return customers
+    """Last rows of which nothing but the id is words (`Total`, a note), where no other id is: they have no id."""
     said = pl.col("erp_id")
     words_ = said.str.contains(r"\p{L}") & (said.str.contains("[ :]") | ~said.str.contains(r"\d"))
-    if not customers[-1:].select(words_.fill_null(False)).item():
+    silent = [
+        ~pl.col(name).str.contains(r"[\p{L}@]").fill_null(value=False)
+        for name in ("email", "first_name", "last_name", "status_raw")
+    ]
+    label, bare = customers.select(
+        label=words_.fill_null(value=False),
+        bare=pl.all_horizontal(*silent, pl.col("groups").list.len() == 0),
+    )
+    below = int((label & bare).tail(_FOOTER).reverse().cum_prod().sum())
+    people = customers.height - below
+    if not below or not people or label.head(people).any():
         return customers
-    if customers[:-1].select(words_.any()).item():
-        return customers
-    last = pl.int_range(pl.len()) == pl.len() - 1
-    return customers.with_columns(pl.when(~last).then("erp_id").alias("erp_id"))
+    of_people = pl.int_range(pl.len()) < people
+    return customers.with_columns(pl.when(of_people).then("erp_id").alias("erp_id"))
+
+
+def _other(name: str) -> pl.Expr:
+    """The id of another record: a record is never its own guardian or successor, and 0 means none."""
+    other = pl.col(name)
+    return pl.when(other.ne_missing(pl.col("erp_id")) & (other.str.strip_chars() != "0")).then(
+        other
+    )
 
 
 def _ends_with_none(customers: pl.DataFrame, column_of: Mapping[str, str]) -> bool:

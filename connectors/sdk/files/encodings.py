@@ -28,6 +28,8 @@ _BOMS = (
 _WORDS = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
 #: Words that are looked at to recognise an encoding, and bytes that they are taken from.
 _ENOUGH, _PART = 5_000, 16 * 2**20
+#: Bytes that show whether a text is in UTF-16.
+_UTF16_PART = 4096
 #: Signs that stand between or beside words in any text.
 _USUAL_SIGNS = frozenset("’‘“”«»–—…€°ºª·•§©®™²³½¼¾¿¡\u00a0\u00ad´`¨")
 #: Letters beyond ASCII that names in Western Europe are written with.
@@ -46,6 +48,7 @@ def decoded(data: bytes, name: str, encoding: str | None = None) -> str:
     for bom, unicode in _BOMS:
         if data.startswith(bom):
             return _strictly(data, name, unicode)
+    codec = _without_bom(data) or codec
     if codec is not None and codec.startswith(("utf-16", "utf-32")):
         return _strictly(data, name, codec)
     try:
@@ -58,6 +61,15 @@ def decoded(data: bytes, name: str, encoding: str | None = None) -> str:
     if codec is not None:
         return _plausible(data, name, codec)
     return _recognised(data, name)
+
+
+def _without_bom(data: bytes) -> str | None:
+    """UTF-16 without a byte order mark: every other byte of its Latin letters is NUL, which no other text has."""
+    start = data[:_UTF16_PART]
+    high, low = (start[at::2].count(0) / max(len(start) // 2, 1) for at in (1, 0))
+    if high > 0.7 and low < 0.1:
+        return "utf-16-le"
+    return "utf-16-be" if low > 0.7 and high < 0.1 else None
 
 
 def _configured(encoding: str | None) -> str | None:

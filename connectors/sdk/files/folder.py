@@ -126,7 +126,7 @@ class FileDrop:
         """The files that match `pattern`, newest first (then by name, last first).
 
         :param pattern: a path below the folder; `*`, `?` and `[…]` match within one path segment, in any case and any
-            Unicode form. A file that has exactly that name wins over the pattern. A wildcard never matches hidden
+            Unicode form. A file that has that very name wins over the pattern. A wildcard never matches hidden
             files, unfinished uploads and `.rows` files.
         :param exclude: the pattern of another file of the club's, which may match the same files.
         :raises ConnectorError: see the module; no match is an empty list.
@@ -438,11 +438,12 @@ def _is_glob(part: str) -> bool:
 
 
 def _named(names: Sequence[str], part: str) -> list[str]:
-    """The names that one segment of a pattern means: exactly this one, else those that match."""
+    """The names that one segment of a pattern means: this one, as it stands or as a word, else those that match."""
     if part in names:
         return [part]
-    if not _is_glob(part):
-        return [name for name in names if word(name) == word(part)]
+    same = [name for name in names if word(name) == word(part)]
+    if same or not _is_glob(part):
+        return same
     return [name for name in names if _matches(name, part)]
 
 

@@ -129,7 +129,7 @@ class Table:
             else f"{self.name} has no column {lacking}. "
             f"None of the configured columns were found (the file has {self.frame.width}).",
             remedy="Compare the export with the club's settings; if the ERP renamed its columns, "
-            "update `fields` or `columns`. A wrong `delimiter` or `header_row` has the same effect.",
+            "update `fields` or `columns`. A wrong `sheet`, `delimiter` or `header_row` has the same effect.",
         )
 
     def get(self, column: str | None) -> pl.Series:
