@@ -37,19 +37,23 @@ def refill(
 
 def _refill(runs: Runs, step: Step, start: datetime, end: datetime) -> None:
     """Take up one club's interval; of several backfills side by side one reads the ERP, for all."""
-    club_no = runs.club_no(runs.club(step))
+    club_no, interval = runs.club_no(runs.club(step)), f"{start:%d %B, %H:%M} to {end:%H:%M} UTC"
     before = _newest(runs, club_no)
     with runs.base.one_reader(club_no):
+        if _from_store(runs, step, start, end):
+            step["notes"].append(f"{interval}: from the snapshot stored then.")
+            return
+        if _from_erp(runs, step, start, end, interval):
+            return
         now = _newest(runs, club_no)
         meanwhile = now is not None and (before is None or now["snapshot"] > before["snapshot"])
-        if now is None or not (meanwhile or now["as_of"] >= end):
-            _take_up(runs, step, start, end)
-        elif not _is_loaded(runs, club_no, now):
-            _take_over(step, now, start, end)
-        elif meanwhile:
-            _end_covered(runs, step, now["as_of"], start, end)
+        loaded = now is not None and _is_loaded(runs, club_no, now)
+        if now is not None and not loaded and (meanwhile or now["as_of"] >= end):
+            _take_over(step, now, interval)
+        elif now is not None and meanwhile:
+            _end_covered(runs, step, now["as_of"], interval)
         else:
-            _take_up(runs, step, start, end)
+            _cover(runs, step, end, interval)
 
 
 def _newest(runs: Runs, club_no: int) -> NewestSnapshotInRow | None:
@@ -70,34 +74,27 @@ def _is_loaded(runs: Runs, club_no: int, snapshot: NewestSnapshotInRow) -> bool:
     return last is not None and last >= snapshot["snapshot"]
 
 
-def _take_over(step: Step, row: NewestSnapshotInRow, start: datetime, end: datetime) -> None:
+def _take_over(step: Step, row: NewestSnapshotInRow, interval: str) -> None:
     """Plan what another run has just read, which may not come to load it."""
     step["past"] = STORED
     step["notes"].append(
-        f"{start:%d %B, %H:%M} to {end:%H:%M} UTC: from the reading of {row['as_of']:%d %B, %H:%M} UTC, "
-        "which another run made."
+        f"{interval}: from the reading of {row['as_of']:%d %B, %H:%M} UTC, which another run made."
     )
     take_from(step, row)
 
 
-def _end_covered(runs: Runs, step: Step, as_of: datetime, start: datetime, end: datetime) -> None:
+def _end_covered(runs: Runs, step: Step, as_of: datetime, interval: str) -> None:
     """End a run whose interval another run has filled meanwhile."""
     club_no = runs.club_no(runs.club(step))
     step["past"] = COVERED
-    step["notes"].append(
-        f"{start:%d %B, %H:%M} to {end:%H:%M} UTC: the reading of {as_of:%d %B, %H:%M} UTC covers it (R26)."
-    )
+    step["notes"].append(f"{interval}: the reading of {as_of:%d %B, %H:%M} UTC covers it (R26).")
     with runs.base.club(club_no) as driver:
         runs.end(driver, club_no, step, "done", "extract")
 
 
-def _take_up(runs: Runs, step: Step, start: datetime, end: datetime) -> None:
-    club, interval = runs.club(step), f"{start:%d %B, %H:%M} to {end:%H:%M} UTC"
-    if _from_store(runs, step, start, end):
-        step["notes"].append(f"{interval}: from the snapshot stored then.")
-        return
-    if _from_erp(runs, step, start, end, interval):
-        return
+def _cover(runs: Runs, step: Step, end: datetime, interval: str) -> None:
+    """Let a later reading stand for an interval of which nothing is known; make one where there is none."""
+    club = runs.club(step)
     covered = _covered(runs, step, club, end)
     if covered is not None:
         title = runs.reader.connector(club).title
