@@ -66,11 +66,14 @@ class Api:
         setting: str,
         request: PageRequest,
         more: Mapping[str, Any] | None = None,
+        *,
+        later: bool = False,
     ) -> ListPage:
         """One page of a list.
 
         :param setting: where the list is in the settings, for messages.
         :param more: parameters in addition to the list's own.
+        :param later: it is not the first page: some ERPs state the total on the first page only.
         :raises ConnectorError: no response, or no list in it.
         """
         own = filled_params(listing.params, self._connection, f"{setting}.params")
@@ -98,7 +101,8 @@ class Api:
             return ListPage([], reply, _range_total(reply), self._base + path)
         omits = self._settings.omits_empty
         records = _records(reply.value, listing, setting, omits)
-        return ListPage(records, reply, _total(reply, listing, setting, omits), self._base + path)
+        total = _total(reply, listing, setting, may_lack=omits or later)
+        return ListPage(records, reply, total, self._base + path)
 
     def below_base(
         self, page: ListPage, address: str, setting: str
@@ -142,8 +146,11 @@ def _records(response: Any, listing: Listing, setting: str, omits_empty: bool) -
     return found
 
 
-def _total(reply: Reply[Any], listing: Listing, setting: str, omits_empty: bool) -> int | None:
-    """The total; None: the response has none, as an empty page where the ERP omits what is empty."""
+def _total(reply: Reply[Any], listing: Listing, setting: str, *, may_lack: bool) -> int | None:
+    """The total; None: the response has none.
+
+    :param may_lack: a later page, or an ERP that omits what is empty.
+    """
     if listing.total_header is not None:
         value: Any = reply.headers.get(listing.total_header)
         where = f"{setting}.total_header"
@@ -152,7 +159,7 @@ def _total(reply: Reply[Any], listing: Listing, setting: str, omits_empty: bool)
         value = text(getter(listing.total)(reply.value), where)
     else:
         return _range_total(reply)
-    if value is None and omits_empty:
+    if value is None and may_lack:
         return None
     if value is None or not value.strip().isdecimal():
         raise ContractChanged(

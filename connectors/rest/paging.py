@@ -388,11 +388,12 @@ def walk_of(
     :param more: parameters in addition to the list's own.
     """
     pager = pager_of(listing, api, setting, key)
-    rows = 0
+    rows, later = 0, False
 
     def fetch(request: PageRequest) -> Page[Any, PageRequest]:
-        nonlocal rows
-        page = api.page(listing, setting, request, more)
+        nonlocal rows, later
+        page = api.page(listing, setting, request, more, later=later)
+        later = True
         rows += len(page.records)
         following: PageRequest | None = None
         dead_end: ConnectorError | None = None

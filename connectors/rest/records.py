@@ -327,6 +327,8 @@ class Customers:
         """The memberships with their days, and those that cannot be read noted."""
         spans = frame.with_row_index("row").select("row", "groups").explode("groups")
         spans = spans.filter(pl.col("groups").is_not_null()).unnest("groups")
+        # one that came twice, because rows moved between two pages, is still one
+        spans = spans.unique(maintain_order=True)
         if spans.is_empty():
             return frame.with_columns(groups=pl.lit([], dtype=pl.List(GROUP_REF)))
         held = self._settings.groups.held if self._settings.groups else None

@@ -11,8 +11,9 @@ position to a `Page`. The rules are the same for all:
   what came before is kept. Before the first complete page it is an error.
 - **empty page**: in the middle of a list it is not the end; `MAX_EMPTY_PAGES` in a row end the walk.
 - **limit**: `http.max_pages` pages end the walk.
-- **total**: it has to stay the same on all pages, and to equal the rows (`Walk.joined`, `model.assemble`). A page
-  behind the last row that it counts may fail, or state none: the list has ended.
+- **total**: it has to stay the same on all pages that state one, the first of them at least, and to equal the rows
+  (`Walk.joined`, `model.assemble`). A page behind the last row that it counts may fail, or state none: the list has
+  ended.
 - **no total**: pages by position (page number, offset, Range) then have to state the last one, by a flag or by the
   number of pages.
 - **walk**: pages by position, or by a cursor that may hide one, are no moment, whatever the total says: one row
@@ -316,7 +317,7 @@ class Walk(Generic[T, At]):
 
     def _check_end(self, page: Page[T, At]) -> None:
         """What the last page proves; whether the total equals the rows is checked with the rows."""
-        if not self._without_total:
+        if not self._without_total or self.rows == self.total:
             return
         if page.end_stated:
             return
