@@ -14,6 +14,9 @@ from typing import Any
 from connectors.sdk.messages import message
 from connectors.sdk.model import TAIL, Reading
 
+#: So many customers, missing from the very end of a file and from nowhere else, may be a truncated file.
+FEWEST = 3
+
 
 def compared(
     reading: Reading,
@@ -62,7 +65,8 @@ def compared(
             certificate,
             complete=certificate.complete and not doubts,
             doubts=(*certificate.doubts, *doubts),
-            settled=certificate.settled and not _may_be_cut(reading, before, customers, limit),
+            settled=certificate.settled
+            and not _may_be_truncated(reading, before, customers, limit),
         ),
     )
 
@@ -76,20 +80,22 @@ def _without_last(reading: Reading) -> Any:
     )
 
 
-def _may_be_cut(
+def _may_be_truncated(
     reading: Reading, before: Mapping[str, Any], customers: int, limit: Callable[[], int]
 ) -> bool:
-    """Whether all customers who were at the end of the last certified file are missing from this one."""
+    """Whether those missing are the customers who were at the end of the last certified file.
+
+    People leave from anywhere; that several leave who stood together at the very end is what a truncated file looks
+    like.
+    """
     file = reading.file
     assert file is not None
     missing = customers - reading.customers.height
-    if file.counted or file.footer or len(before["last"]) < TAIL or missing < TAIL:
+    if file.counted or file.footer or missing < FEWEST or missing > limit():
         return False
-    if missing > limit():
-        return False
-    last = set(before["last"])
+    last = set(before["last"][-missing:])
     there = reading.customers["erp_id"].is_in(list(last)).any()
-    return not there and last.isdisjoint(reading.conflicting_ids)
+    return bool(last) and not there and last.isdisjoint(reading.conflicting_ids)
 
 
 def last_of(reading: Reading) -> tuple[str, ...]:

@@ -129,7 +129,17 @@ def test_r14_a_file_that_lacks_the_end_of_the_last_one_only_suspects(files: File
     assert (step["suspected"], len(files.inside())) == (0, 370)
 
 
-@pytest.mark.parametrize("gone", [range(381, 400), range(100, 130), range(0, 400, 14)])
+@pytest.mark.parametrize("left", [397, 390, 381])
+def test_r14_a_few_who_stood_together_at_the_very_end(files: FileClub, left: int) -> None:
+    files.load(table(*people(*range(400))))
+    step = files.load(table(*people(*range(left))))
+    assert (step["suspected"], len(files.inside())) == (400 - left, 400)
+    files.later()
+    assert files.read()["suspected"] == 0
+    assert len(files.inside()) == left
+
+
+@pytest.mark.parametrize("gone", [range(398, 400), range(100, 130), range(0, 400, 14)])
 def test_r14_who_leaves_a_file_is_out_at_once(files: FileClub, gone: range) -> None:
     """ "A file ... shows one moment": few people from its end, or people from anywhere in it."""
     stay = [n for n in range(400) if n not in gone]
