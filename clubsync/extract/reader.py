@@ -99,6 +99,19 @@ class Reader:
 
         return connector_of(club, self.resolve, progress, until, since)
 
+    def _now(self, club: ClubConfig, club_no: int, since: datetime | None = None) -> Connector[Any]:
+        """What reads the club as it is now."""
+        connector = self.connector(club, since=since)
+        connector.known = lambda: self._known(club_no)
+        return connector
+
+    def _known(self, club_no: int) -> list[str]:
+        """The ids of the club's records that the ERP is known to have."""
+        from clubsync.store import record_index
+
+        with self.base.club(club_no) as driver:
+            return record_index.read(driver, club_no)["erp_id"].to_list()
+
     def read(self, club: ClubConfig, club_no: int, *, full: bool) -> Reading:
         """Read a club as it is now.
 
@@ -109,12 +122,12 @@ class Reader:
         reading = self._read(club, club_no, since, full)
         if reading.since is not None and self._mostly_unknown(club_no, reading):
             # R14: new customers, or another club's? Only a read of everything can tell
-            reading = self.connector(club).read(full=True)
+            reading = self._now(club, club_no).read(full=True)
         return reading
 
     def _read(self, club: ClubConfig, club_no: int, since: datetime | None, full: bool) -> Reading:
         """Read, resuming an interrupted read if that is safe."""
-        connector = self.connector(club, since=since)
+        connector = self._now(club, club_no, since)
         if full or connector.resumable_for is None:
             return connector.read(full=full)
         from clubsync.extract import resume
@@ -129,7 +142,7 @@ class Reader:
         newest = max(filter(None, (state["certified_as_of"], nudged)), default=None)
         if since is not None and shelf.found(self.connector(club), now, newest):
             since = None  # finishing a read of everything is cheaper than starting the next one
-        return shelf.read(lambda: self.connector(club, since=since), now, newest)
+        return shelf.read(lambda: self._now(club, club_no, since), now, newest)
 
     def _changes_since(self, club: ClubConfig, club_no: int) -> datetime | None:
         """The time from which this read needs changes; None: read everything."""

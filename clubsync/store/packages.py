@@ -8,7 +8,6 @@ one version of clubsync hand packages to one another; a package of another versi
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,9 +53,9 @@ def write(store: Store, path: str, name: str, package: Package) -> None:
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
     ):
         for frame_name, frame in package.frames.items():
-            buffer = io.BytesIO()
-            frame.write_ipc(buffer, compression="zstd", compat_level=pl.CompatLevel.newest())
-            archive.writestr(f"{frame_name}.arrow", buffer.getbuffer())
+            # straight into the file: of a large club a frame in bytes is large
+            with archive.open(f"{frame_name}.arrow", "w", force_zip64=True) as part:
+                frame.write_ipc(part, compression="zstd", compat_level=pl.CompatLevel.newest())
         values = {"format": FORMAT, **package.values}
         archive.writestr(_VALUES, json.dumps(values))
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from connectors.rest.auth import filled_params, params_of
 from connectors.rest.errors import error_check_of
-from connectors.rest.settings import Listing, RestSettings
+from connectors.rest.settings import Listing, OneCustomer, RestSettings
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.http import Http, Reply
@@ -103,6 +103,30 @@ class Api:
         records = _records(reply.value, listing, setting, omits)
         total = _total(reply, listing, setting, may_lack=omits or later)
         return ListPage(records, reply, total, self._base + path)
+
+    def one(self, one: OneCustomer, erp_id: str) -> Any | None:
+        """One customer, as the ERP has it now; None: it has no such customer.
+
+        :raises ConnectorError: it does not answer, or not with a customer.
+        """
+        path = self._settings.base_path + one.path.replace("{id}", quote(erp_id, safe=""))
+        reply = self._http.request(
+            "GET",
+            path,
+            object,
+            params=[(n, _as_parameter(v)) for n, v in self._params.items()],
+            empty_statuses=one.gone_statuses,
+            error_check=self._error_check,
+        )
+        if reply.status in one.gone_statuses:
+            return None
+        record = getter(one.record)(reply.value)
+        if not isinstance(record, dict):
+            raise ContractChanged(
+                f"The response to {one.path} has no customer at {one.record or 'the top'}.",
+                remedy="Correct settings: customers.one.",
+            )
+        return record
 
     def below_base(
         self, page: ListPage, address: str, setting: str

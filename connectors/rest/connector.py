@@ -26,15 +26,20 @@ from connectors.rest.settings import (
 from connectors.sdk import model
 from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.cells import NOT_TEXT
-from connectors.sdk.errors import ContractChanged, SettingsWrong
+from connectors.sdk.errors import ConnectorError, ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, base_address
-from connectors.sdk.model import GROUP_SCHEMA, Reading, groups_frame
+from connectors.sdk.model import GROUP_SCHEMA, Consistency, Reading, groups_frame
 from connectors.sdk.odd import are_many
+from connectors.sdk.paging import Walk
 from connectors.sdk.paths import MISSING, cell, columns, getter, identifier, names, text
 from connectors.sdk.resume import FieldFilter
 from connectors.sdk.words import truth_of
 
 CUSTOMERS, KNOWN, HELD = "customers", "groups.known.list", "groups.held.list"
+
+
+#: More customers than that are not asked for one by one: a second reading costs less.
+MOST_ASKED_FOR = 50
 
 
 class RestConnector(Connector[RestSettings]):
@@ -127,6 +132,8 @@ class RestConnector(Connector[RestSettings]):
             customers.add(records)
             seen = seen or columns(records)
         frame = customers.frame(partial=asked is not None)
+        if asked is None:
+            frame = self._ask_for_missing(api, walk, customers, frame)
         if joined and not walk.doubts and asked is None and frame.height:
             self._check_join(joined, frame)
         return walk.reading(
@@ -139,6 +146,28 @@ class RestConnector(Connector[RestSettings]):
             since=asked,
             memberships=proof,
         )
+
+    def _ask_for_missing(
+        self, api: Api, walk: Walk[Any, Any], customers: Customers, frame: pl.DataFrame
+    ) -> pl.DataFrame:
+        """R14: ask for the customers whom a walk misses, each alone: it may only have hidden them.
+
+        :returns: the customers, with those that were found; `walk` knows whether all were asked for.
+        """
+        one = self.settings.customers.one
+        if one is None or walk.doubts or walk.consistency is not Consistency.BY_POSITION:
+            return frame
+        missing = sorted(set(self.known()) - set(frame["erp_id"]))
+        if len(missing) > MOST_ASKED_FOR:
+            return frame
+        try:
+            found = [r for erp_id in missing if (r := api.one(one, erp_id)) is not None]
+        except ConnectorError:
+            return frame  # a second reading proves it
+        walk.asked_for_missing(len(found))
+        if found:
+            customers.add(found)
+        return customers.frame()
 
     def _known(self, api: Api, known: GroupList) -> pl.DataFrame:
         return groups_frame(self._groups(self._whole(api, known.list, KNOWN), known))

@@ -305,10 +305,32 @@ class Listing(Settings):
         return self.method == "GET" if self.in_query is None else self.in_query
 
 
+class OneCustomer(Settings):
+    """How to ask for one customer by id: those whom a reading of several pages misses are asked for alone, so that
+    no second reading has to prove that they are gone (R14).
+
+    :param path: below the connection's address and `base_path`, with `{id}` in it: `/members/{id}`.
+    :param record: path of the customer in the response; omitted: the response is the customer.
+    :param gone_statuses: statuses that mean that there is no such customer.
+    """
+
+    path: Below
+    record: Path = ""
+    gone_statuses: frozenset[int] = frozenset({404, 410})
+
+    @field_validator("path")
+    @classmethod
+    def _names_the_id(cls, value: str) -> str:
+        if "{id}" not in value:
+            raise ValueError("write {id} where the customer's id belongs")
+        return value
+
+
 class CustomerListing(Listing):
-    """The list of customers. :param changes: the incremental cursor."""
+    """The list of customers. :param changes: the incremental cursor. :param one: how to ask for one of them."""
 
     changes: Changes | None = None
+    one: OneCustomer | None = None
 
 
 # Fields, status, groups ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ everything that it may know about the club; it never sees the database, Airflow 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -72,6 +72,8 @@ class Connector(ABC, Generic[S]):
     :param since: changes since then are enough, if the ERP can be asked for them (`answers_changes`); such a
         reading is not certified (R14), and may cover an earlier time too. None: everything.
     :param progress: called with (rows read so far, total if known) during long readings.
+    :param known: the ids of the customers that the club's ERP is known to have, for asking for those that a reading
+        misses.
     :param bookmark: the responses of an interrupted reading, and where this reading's responses are stored; None:
         read from the start, and store nothing.
     """
@@ -100,6 +102,7 @@ class Connector(ABC, Generic[S]):
         until: datetime | None = None,
         since: datetime | None = None,
         bookmark: Bookmark | None = None,
+        known: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self.connection = connection
         self.settings = settings
@@ -109,6 +112,7 @@ class Connector(ABC, Generic[S]):
         self.until = until
         self.since = since
         self.bookmark = bookmark
+        self.known = known
 
     @property
     def resumable_for(self) -> timedelta | None:

@@ -130,6 +130,7 @@ class Walk(Generic[T, At]):
         self._responses = 0
         self._empty = 0
         self._without_total = False
+        self._alone: int | None = None
         #: pages with rows, or the first one.
         self.pages = 0
         self.rows = 0
@@ -143,9 +144,17 @@ class Walk(Generic[T, At]):
     @property
     def consistency(self) -> Consistency:
         """What the rows that were read have in common; of this list, not of what was requested in between."""
-        if self.pages <= 1:
+        if self.pages <= 1 and self._alone is None:
             return Consistency.MOMENT
-        return Consistency.BY_ID if self._by_id else Consistency.BY_POSITION
+        proved = self._by_id or self._alone is not None
+        return Consistency.BY_ID if proved else Consistency.BY_POSITION
+
+    def asked_for_missing(self, found: int) -> None:
+        """All known customers whom the walk had missed were asked for alone (R14): who is missing now is gone.
+
+        :param found: how many of them there are; they count beyond the list's total.
+        """
+        self._alone = found
 
     def __iter__(self) -> Iterator[Sequence[T]]:
         at = self._first
@@ -229,7 +238,7 @@ class Walk(Generic[T, At]):
             as_of=as_of,
             paged=True,
             pages=self.pages,
-            total=self.total,
+            total=None if self.total is None else self.total + (self._alone or 0),
             doubts=self.doubts,
             columns=tuple(dict.fromkeys((*columns, *column_of.values()))),
             column_of=column_of,

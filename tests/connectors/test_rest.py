@@ -709,6 +709,47 @@ def test_memberships_of_strangers(api: Api) -> None:
         connector(api, groups={"held": held}).read()
 
 
+# R14: who is missing from a walk is asked for alone ------------------------------------------------
+
+
+def test_r14_who_is_missing_is_asked_for_alone(api: Api) -> None:
+    """One left and one came between two pages: the ERP itself says who is gone, and no second reading is needed."""
+    there = list(PEOPLE)
+
+    def answer(request: Request) -> object:
+        if request.url.path != "/members":
+            found = [p for p in there if f"/members/{p['id']}" == request.url.path]
+            return {"member": found[0]} if found else JSONResponse({}, 404)
+        rows = {"data": there[query(request, "skip") :][:3], "count": len(there)}
+        if there[0] is PEOPLE[0]:
+            del there[0]
+            there.append({**PEOPLE[0], "id": 99})
+        return rows
+
+    api.answer = answer
+    customers = {
+        "path": "/members",
+        "records": "data",
+        "total": "count",
+        "paging": {"kind": "offset", "param": "skip"},
+        "one": {"path": "/members/{id}", "record": "member"},
+    }
+    everybody = [str(person["id"]) for person in PEOPLE]
+    reader = connector(api, customers=customers)
+    reader.known = lambda: [*everybody, "77"]
+    reading = reader.read()
+    assert reading.certificate.complete
+    assert reading.consistency == "by id"
+    # the first of the list was read before it left; 77 is gone, and the fourth was only hidden
+    assert set(reading.customers["erp_id"]) == {*everybody, "99"}
+
+    del there[:]
+    there.extend(PEOPLE)
+    reader = connector(api, customers=customers)
+    reader.known = lambda: [str(n) for n in range(1000, 1100)]
+    assert reader.read().consistency == "by position"
+
+
 # Wrong settings are found, and named ---------------------------------------------------------------
 
 

@@ -1,8 +1,9 @@
 """A real Tryton over a bad line: one request in five is refused, late, cut or truncated (R14, R16, R17).
 
 All the while people of the club are at work in Tryton: they enter, archive, restore and delete parties, change
-emails and categories, and let two parties swap their emails. Whatever of that a sync gets to see, nobody loses access who was a customer all along;
-and when the hands rest, the base is what Tryton says. The line is mitmproxy, which `tests.support.bad_line` starts.
+emails and categories, and let two parties swap their emails. Whatever of that a sync gets to see, nobody loses access
+who was a customer all along; and when the hands rest, the base is what Tryton says. The line is mitmproxy, which
+`tests.support.bad_line` starts.
 """
 
 from __future__ import annotations
