@@ -96,6 +96,8 @@ NO_END = (
 _WORDS = frozenset({"infinity", "-infinity", "inf", "-inf", "+inf", "nat"})
 #: What Excel calls 9999-12-31.
 _LAST_SERIAL = 2_958_465
+#: What it calls the first day of `NEVER_FROM`.
+_NEVER_SERIAL = (date(NEVER_FROM, 1, 1) - date(1899, 12, 30)).days
 _SERIALS = (20_000, 80_000)
 _LARGEST = 2**63 - 1
 
@@ -350,7 +352,7 @@ class Dates:
         table = self._plain(distinct, kind)
         left = table.filter(pl.col("value").is_null() & ~pl.col("none"))["text"]
         serial = left.len() == table.height and _are_serials(
-            text for text in left if text != "0" and not self._is_none(text)
+            text for text in left if not self._is_none(text)
         )
         read: list[Any] = []
         odd: list[str] = []
@@ -668,11 +670,14 @@ def _of_serial(text: str) -> date | str:
 
 
 def _are_serials(texts: Iterable[str]) -> bool:
-    """Whether all are a spreadsheet's count of days."""
+    """Whether all are a spreadsheet's count of days, beside those that mean none."""
     found = False
     for text in texts:
         match = _NUMBER.fullmatch(text)
-        if match is None or not _SERIALS[0] <= int(match[1]) <= _SERIALS[1]:
+        days = int(match[1]) if match else -1
+        if days == 0 or _NEVER_SERIAL <= days <= _LAST_SERIAL:
+            continue
+        if not _SERIALS[0] <= days <= _SERIALS[1]:
             return False
         found = True
     return found

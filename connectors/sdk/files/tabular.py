@@ -34,6 +34,7 @@ from connectors.sdk.words import word
 
 DELIMITERS = (";", ",", "\t", "|")
 
+_DOS_END = "\x1a"
 #: Rows turned into a frame at a time, so that a large file is never in memory as Python strings.
 _CHUNK = 50_000
 #: Rows at the top in which column names are looked for, to say where they are.
@@ -260,6 +261,9 @@ def _csv(text: str, name: str, layout: Layout) -> Table:
     # Inside a cell a line end means nothing to us, so that one spelling of it does.
     if "\r" in text:
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+    # the mark with which DOS ends a file
+    if _DOS_END in text[-3:]:
+        text = text.rstrip("\n").removesuffix(_DOS_END)
     if any(c in text for c in INVISIBLE):
         text = text.translate(dict.fromkeys(map(ord, INVISIBLE)))
     delimiter = layout.delimiter

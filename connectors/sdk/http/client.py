@@ -39,6 +39,7 @@ from connectors.sdk.http.responses import (
     ErrorCheck,
     Reply,
     TryAgain,
+    as_utf8,
     check_status,
     parsed,
     restored,
@@ -329,6 +330,7 @@ class Http:
         if response.status_code in request.empty_statuses:
             return Reply(None, response.headers, response.status_code)
         check_status(response, where, longest_wait=self._limits.longest_wait, now=self._now())
+        content = as_utf8(content, response.headers.get("Content-Type"))
         reply = Reply(parsed(content, into, where), response.headers, response.status_code)
         if request.error_check is not None:
             self._check(request.error_check, reply.value)

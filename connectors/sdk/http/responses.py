@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.message import Message
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
@@ -168,6 +169,23 @@ def _plain(content: bytes) -> Any:
         except ValueError:
             pass
         raise
+
+
+def as_utf8(content: bytes, content_type: str | None) -> bytes:
+    """A body as UTF-8: from the encoding that its header states, unless it is UTF-8 whatever the header says."""
+    header = Message()
+    header["Content-Type"] = content_type or ""
+    charset = header.get_content_charset("utf-8")
+    if charset in ("utf-8", "us-ascii"):
+        return content
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        try:
+            return content.decode(charset).encode()
+        except (LookupError, UnicodeError):
+            pass
+    return content
 
 
 def parsed(content: bytes, into: type[T], where: str) -> T:
