@@ -11,7 +11,8 @@ Each ground is told by a sign, a text that is the same where the next reading sh
 sign              what the walk shows
 ----------------  ----------------------------------------------------------------------------------------
 absent            the record is missing, also one of an earlier source that nobody's email matches
-email:E           it has taken on the email E, which somebody else with access holds or another record shows
+email:E|I,J       it has taken on the email E, which somebody else with access holds, or which the records I and J
+                  show too
 dependant:G       its guardian G has taken on its email
 memberships:…     groups that it had are missing from the list of memberships
 no membership     the record is new, and on no membership, which would give it access
@@ -144,8 +145,13 @@ def _emails(records: pl.DataFrame, base: pl.DataFrame, changed: pl.Series) -> pl
         & pl.col("customer").ne_missing(pl.col("c_customer"))
         & (by_hand | keeps)
     )
-    rivals = pl.col("rivals").fill_null([])
-    shared = _inside() & (rivals.list.set_difference(pl.concat_list("erp_id")).list.len() > 0)
+    rivals = (
+        pl.col("rivals").fill_null([]).list.set_difference(pl.concat_list("erp_id")).list.sort()
+    )
+    shared = _inside() & (rivals.list.len() > 0)
+    # a swap, and a half of the next one, show the same email on a record, not the same others with it
+    among = pl.when(rivals.list.len() > 0).then(pl.concat_str(pl.lit("|"), rivals.list.join(",")))
+    sign = pl.concat_str(_email_sign(), among.fill_null(""))
     # who has had the email for longer keeps it
     stay = pl.concat_list(rivals, "holder").list.drop_nulls()
     loses = stay.list.set_difference(pl.lit(changed.implode())).list.len() > 0
@@ -154,7 +160,7 @@ def _emails(records: pl.DataFrame, base: pl.DataFrame, changed: pl.Series) -> pl
         .join(holders.lazy(), on="email_norm", how="left")
         .join(others.lazy(), on="email_norm", how="left")
         .filter(held | shared),
-        _email_sign(),
+        sign,
         loses,
     )
 

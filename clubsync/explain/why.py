@@ -133,6 +133,7 @@ class _Words:
         :param sign: of `clubsync.diff.suspicion`.
         """
         kind, _, what = sign.partition(":")
+        what = what.partition("|")[0] if kind == "email" else what
         return self._text(SUSPICIONS[kind]).format(what=what, when=self.when(read_at))
 
     def situation(self, situation: Situation) -> str:

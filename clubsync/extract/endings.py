@@ -14,7 +14,7 @@ from typing import Any
 from connectors.sdk.messages import message
 from connectors.sdk.model import TAIL, Reading
 
-#: So many customers, missing from the very end of a file and from nowhere else, may be a truncated file.
+#: That many customers, missing from the end of a file and from nowhere else, may mean that it is truncated.
 FEWEST = 3
 
 
@@ -85,7 +85,7 @@ def _may_be_truncated(
 ) -> bool:
     """Whether those missing are the customers who were at the end of the last certified file.
 
-    People leave from anywhere; that several leave who stood together at the very end is what a truncated file looks
+    People leave from anywhere; that several leave who stood together at its end is what a truncated file looks
     like.
     """
     file = reading.file

@@ -68,7 +68,7 @@ where club = :club and (erp_id = any(:ids::text[]) or email = any(:emails::text[
 
 -- name: erase_suspicions(club, ids, signs)!
 delete from sync.suspicion
-where club = :club and (erp_id = any(:ids::text[]) or sign = any(:signs::text[]));
+where club = :club and (erp_id = any(:ids::text[]) or split_part(sign, '|', 1) = any(:signs::text[]));
 
 -- name: erase_pairs(club, ids)!
 with similar_keys as (

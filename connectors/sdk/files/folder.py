@@ -126,7 +126,7 @@ class FileDrop:
         """The files that match `pattern`, newest first (then by name, last first).
 
         :param pattern: a path below the folder; `*`, `?` and `[…]` match within one path segment, in any case and any
-            Unicode form. A file that has that very name wins over the pattern. A wildcard never matches hidden
+            Unicode form. A file of exactly that name wins over the pattern. A wildcard never matches hidden
             files, unfinished uploads and `.rows` files.
         :param exclude: the pattern of another file of the club's, which may match the same files.
         :raises ConnectorError: see the module; no match is an empty list.
