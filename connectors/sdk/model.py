@@ -219,8 +219,9 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
 
     Missing columns become null (`placeholder` and `is_company` false, `groups` and `unreadable` empty), text is
     stripped, also of NUL (which no database accepts; in the ids of groups too), and blank text becomes null, also
-    where a word says so (`NULL`). Text that cannot be read (`#N/A`) becomes null and is noted in `unreadable`; an
-    id that cannot be read is none. Ids that a spreadsheet or a JSON writer made decimals (`12.0`) are whole again.
+    where a word says so (`NULL`). Names are in composed letters (NFC). Text that cannot be read (`#N/A`) becomes null
+    and is noted in `unreadable`; an id that cannot be read is none. Ids that a spreadsheet or a JSON writer made
+    decimals (`12.0`) are whole again.
     """
     frame = (
         rows
@@ -239,6 +240,8 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
             col = pl.col(name).cast(dtype)
         if dtype == pl.String:
             col = _without_nul(col).str.strip_chars()
+            if name in _NAMES:
+                col = col.str.normalize("NFC")
             col = pl.when(col != "").then(col)
         elif name == "groups":
             if name in frame.columns and _nul_within(frame[name]):
@@ -256,6 +259,7 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
 
 #: Text that a person or a spreadsheet wrote; ids and phones, in which a rounded number is unreadable too.
 _WRITTEN = ("email", "first_name", "last_name")
+_NAMES = ("first_name", "last_name")
 _NUMBERS = ("erp_id", "phone", "guardian_id", "replaced_by")
 _IDS = ("erp_id", "guardian_id", "replaced_by")
 
