@@ -27,7 +27,7 @@ from connectors.sdk.errors import (
     RateLimited,
     SettingsWrong,
 )
-from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, STATUSES, Reading
+from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, STATUSES, Consistency, Reading
 from sandbox.faults import HostileFault
 from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Held, Kind, Someone, crowd
 from tests.contract.cases import CASES
@@ -116,6 +116,16 @@ def test_many_pages(case: ConnectorCase, erp: Erp) -> None:
     assert sorted(reading.customers["erp_id"]) == sorted(ids.values())
     if case.paged:
         assert reading.certificate.pages == 3
+
+
+def test_walk_is_no_moment(case: ConnectorCase, erp: Erp) -> None:
+    """A reading of several pages is told as a walk, by id or by position; a file, and a single page, as a moment."""
+    erp.put(crowd(2 * case.page + 1))
+    reading = whole(erp.connector().read())
+    assert (reading.consistency != Consistency.MOMENT) == case.paged
+    assert reading.paged == case.paged
+    erp.put(crowd(1))
+    assert whole(erp.connector().read()).consistency == Consistency.MOMENT
 
 
 def test_last_page_missing(case: ConnectorCase, erp: Erp) -> None:
