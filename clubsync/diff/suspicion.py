@@ -41,8 +41,7 @@ def find(records: pl.DataFrame, base: pl.DataFrame, proof: Proof) -> pl.DataFram
     """
     found = [_missing(records), _of_earlier_source(records, proof)]
     if not proof.moment:
-        changed = _changed(records)
-        found += [_emails(records, base, changed), _dependants(records, changed)]
+        found += [_emails(records, base), _dependants(records)]
     if not proof.moment and not proof.absence:
         found.append(_without_guardian(records))
     if not proof.memberships:
@@ -110,76 +109,87 @@ def _email_sign() -> pl.Expr:
     return pl.concat_str(pl.lit("email:"), "email_norm")
 
 
-def _changed(records: pl.DataFrame) -> pl.Series:
-    """Records that show an email for the first time since they were last loaded: erp_ids."""
+def _changed() -> pl.Expr:
+    """Whether the record shows an email for the first time since it was last loaded."""
     new = ~pl.col("m_known").fill_null(False) | pl.col("email_norm").ne_missing(
         pl.col("m_email_norm")
     )
-    shown = (pl.col("presence") == SEEN) & (pl.col("email_state") == emails.VALID)
-    return records.filter(shown & new)["erp_id"]
+    return (pl.col("presence") == SEEN) & (pl.col("email_state") == emails.VALID) & new
 
 
-def _emails(records: pl.DataFrame, base: pl.DataFrame, changed: pl.Series) -> pl.DataFrame:
+def _emails(records: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
     """Emails newly taken on that somebody else with access has, or that would cost the taker's access (R7, R9)."""
+    held = base.filter("in_customers_group")["email"].drop_nulls()
     concerned = (pl.col("access") != NO) | (_inside() & pl.col("owner_id").is_not_null())
-    takers = records.filter(pl.col("erp_id").is_in(changed.implode()) & concerned & ~_says_so())
+    matters = _inside() | pl.col("email_norm").is_in(held.implode())
+    takers = records.filter(_changed() & matters & concerned & ~_says_so())
     if takers.is_empty():
         return SUSPICIONS.to_frame()
-    holders = (
+    of_these = records.filter(pl.col("email_norm").is_in(takers["email_norm"].implode()))
+    rivals = (
+        pl.col("rivals").fill_null([]).list.set_difference(pl.concat_list("erp_id")).list.sort()
+    )
+    by_hand = pl.col("holder").is_null() & pl.col("c_customer").is_not_null()
+    keeps = pl.col("holder").is_not_null() & (pl.col("holder_access").fill_null(YES) != NO)
+    taken = (
+        pl.col("customer").is_not_null()
+        & pl.col("customer").ne_missing(pl.col("c_customer"))
+        & (by_hand | keeps)
+    )
+    shared = _inside() & (rivals.list.len() > 0)
+    # a swap, and a half of the next one, show the same email on a record, not the same others with it
+    among = pl.when(rivals.list.len() > 0).then(pl.concat_str(pl.lit("|"), rivals.list.join(",")))
+    # who has had the email for longer keeps it
+    newly = of_these.filter(_changed())["erp_id"]
+    stay = pl.concat_list(rivals, "holder").list.drop_nulls()
+    return _signs(
+        takers.lazy()
+        .join(_holders(records, base).lazy(), on="email_norm", how="left")
+        .join(_rivals(of_these).lazy(), on="email_norm", how="left")
+        .filter(taken | shared),
+        pl.concat_str(_email_sign(), among.fill_null("")),
+        stay.list.set_difference(pl.lit(newly.implode())).list.len() > 0,
+    )
+
+
+def _holders(records: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
+    """The base customers with access: email_norm, customer, holder (its record), holder_access."""
+    return (
         base.filter("in_customers_group")
         .select("customer", holder="erp_id", email_norm="email")
         .drop_nulls("email_norm")
         .join(records.select(holder="erp_id", holder_access="access"), on="holder", how="left")
     )
-    others = (
+
+
+def _rivals(records: pl.DataFrame) -> pl.DataFrame:
+    """Those who would have access by an email: email_norm, rivals (erp_ids)."""
+    return (
         records.lazy()
         .filter(pl.col("presence").is_in(PRESENT) & (pl.col("group_access") != NO) & ~_says_so())
         .group_by("email_norm")
         .agg(rivals="erp_id")
         .collect()
     )
-    by_hand = pl.col("holder").is_null() & pl.col("c_customer").is_not_null()
-    keeps = pl.col("holder").is_not_null() & (pl.col("holder_access").fill_null(YES) != NO)
-    held = (
-        pl.col("customer").is_not_null()
-        & pl.col("customer").ne_missing(pl.col("c_customer"))
-        & (by_hand | keeps)
-    )
-    rivals = (
-        pl.col("rivals").fill_null([]).list.set_difference(pl.concat_list("erp_id")).list.sort()
-    )
-    shared = _inside() & (rivals.list.len() > 0)
-    # a swap, and a half of the next one, show the same email on a record, not the same others with it
-    among = pl.when(rivals.list.len() > 0).then(pl.concat_str(pl.lit("|"), rivals.list.join(",")))
-    sign = pl.concat_str(_email_sign(), among.fill_null(""))
-    # who has had the email for longer keeps it
-    stay = pl.concat_list(rivals, "holder").list.drop_nulls()
-    loses = stay.list.set_difference(pl.lit(changed.implode())).list.len() > 0
-    return _signs(
-        takers.lazy()
-        .join(holders.lazy(), on="email_norm", how="left")
-        .join(others.lazy(), on="email_norm", how="left")
-        .filter(held | shared),
-        sign,
-        loses,
-    )
 
 
-def _dependants(records: pl.DataFrame, changed: pl.Series) -> pl.DataFrame:
+def _dependants(records: pl.DataFrame) -> pl.DataFrame:
     """R8: people with access who become dependants because they, or their guardian, took on an email."""
-    ward = (
+    wards = records.filter(
         _inside()
         & (pl.col("presence") == SEEN)
         & pl.col("owner_id").is_not_null()
         & (pl.col("email_state") == emails.VALID)
         & ~_says_so()
     )
-    new = pl.col("erp_id").is_in(changed.implode()) | pl.col("owner_id").is_in(changed.implode())
-    own = pl.col("erp_id").is_in(changed.implode())
+    owners = records.filter(pl.col("erp_id").is_in(wards["owner_id"].implode()) & _changed())
+    of_owner = pl.col("owner_id").is_in(owners["erp_id"].implode())
     sign = (
-        pl.when(own).then(_email_sign()).otherwise(pl.concat_str(pl.lit("dependant:"), "owner_id"))
+        pl.when(_changed())
+        .then(_email_sign())
+        .otherwise(pl.concat_str(pl.lit("dependant:"), "owner_id"))
     )
-    return _signs(records.lazy().filter(ward & new), sign)
+    return _signs(wards.lazy().filter(_changed() | of_owner), sign)
 
 
 def _without_guardian(records: pl.DataFrame) -> pl.DataFrame:
