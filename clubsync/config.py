@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -26,10 +26,24 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema
 
 from clubsync.errors import ConfigError, UnknownClub
+from connectors.sdk.messages import message
 
 DEFAULT_PATH = "config/clubs.yaml"
 
 _DURATION = re.compile(r"^(?P<n>\d+)\s*(?P<unit>s|m|h|d)$")
+#: What a setting has to be, by the type that pydantic names.
+_WANTED = {
+    "string": message("has to be a text"),
+    "int": message("has to be a whole number"),
+    "float": message("has to be a number"),
+    "bool": message("has to be true or false"),
+    "list": message("has to be a list"),
+    "tuple": message("has to be a list"),
+    "set": message("has to be a list"),
+    "frozen_set": message("has to be a list"),
+    "dict": message("has to be a mapping"),
+    "model": message("has to be a mapping"),
+}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -38,14 +52,14 @@ def _duration(value: Any) -> Any:
         return timedelta(**{_UNITS[match["unit"]]: int(match["n"])})
     if isinstance(value, timedelta):
         return value
-    raise ValueError("write a duration like 5m, 1h or 1d")
+    raise ValueError(message("write a duration like 5m, 1h or 1d"))
 
 
 def _share(value: Any) -> Any:
     if isinstance(value, str) and value.strip().endswith("%"):
         return float(value.strip().rstrip("%")) / 100
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("write a share like 10% or 0.1")
+        raise ValueError(message("write a share like 10% or 0.1"))
     return float(value)
 
 
@@ -59,13 +73,14 @@ def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"unknown time zone {value!r}; write one like Europe/Paris") from error
+        unknown = message(f"unknown time zone {value!r}")
+        raise ValueError(f"{unknown}; {message('write one like Europe/Paris')}") from error
     return value
 
 
 def _at_least_a_minute(value: timedelta) -> timedelta:
     if value < timedelta(minutes=1):
-        raise ValueError("the shortest cadence is one minute (1m)")
+        raise ValueError(message("the shortest cadence is one minute (1m)"))
     return value
 
 
@@ -128,9 +143,10 @@ def _is_pattern(value: str) -> str:
     """R2: an address, or a pattern of addresses."""
     text = value.strip()
     if "@" not in text and not text.startswith("*"):
-        raise ValueError(f"{value!r} is not an address; of a whole domain write *@{text}")
+        instead = message(f"of a whole domain write *@{text}")
+        raise ValueError(f"{message(f'{value!r} is not an address')}; {instead}")
     if not text.strip("*?@. "):
-        raise ValueError(f"{value!r} matches every address")
+        raise ValueError(message(f"{value!r} matches every address"))
     return text
 
 
@@ -259,7 +275,7 @@ def load_config(path: Path | None = None) -> Config:
     path = path or config_path()
     raw = _read(path)
     problems = [
-        f"{path}, line {_line(raw, (key,))}: {_unknown(str(key), ('defaults', 'clubs'))}"
+        _at(path, _line(raw, (key,)), _unknown(str(key), ("defaults", "clubs")))
         for key in raw
         if key not in ("defaults", "clubs")
     ]
@@ -278,16 +294,16 @@ def load_config(path: Path | None = None) -> Config:
         line = nodes.lc.item(index)[0] + 1 if hasattr(nodes, "lc") else 0
         if not isinstance(node, dict):
             problems.append(
-                f"{path}, line {line}: a club is a mapping with id, name, erp and connection"
+                _at(path, line, message("a club is a mapping with id, name, erp and connection"))
             )
             continue
-        club = _club(path, node, common, f"club {node.get('id', index + 1)}", problems)
+        where = message(f"club {node.get('id', index + 1)}")
+        club = _club(path, node, common, where, problems)
         if club is None:
             continue
         if club.id in lines:
-            problems.append(
-                f"{path}, line {line}, club {club.id}: this id is already used on line {lines[club.id]}"
-            )
+            twice = message(f"this id is already used on line {lines[club.id]}")
+            problems.append(_in(path, line, where, twice))
         lines.setdefault(club.id, line)
         clubs.append(club)
     if problems:
@@ -317,7 +333,7 @@ def load_club(path: Path, club_id: str | None = None) -> ClubConfig:
     problems: list[str] = []
     for key, value in (("id", stem), ("name", stem), ("connection", stem.replace("-", "_"))):
         raw.setdefault(key, value)
-    club = _club(path, raw, {}, "the club", problems)
+    club = _club(path, raw, {}, message("the club"), problems)
     if club is None:
         raise ConfigError("; ".join(problems) + ".", remedy="Correct the file and try again.")
     return club
@@ -353,31 +369,76 @@ def _problems(
     """One sentence per problem, with its line."""
     found = []
     for detail in error.errors():
-        at = detail["loc"]
-        name = ".".join(str(part) for part in at) or "it"
-        text = f"{name}: {detail['msg'].removeprefix('Value error, ')}"
-        if detail["type"] == "missing":
-            text = f"{name} is required"
-        if detail["type"] == "extra_forbidden":
-            parent = ".".join(str(part) for part in at[:-1])
-            text = f"{parent}: " * bool(parent) + _unknown(str(at[-1]), _keys(model, at[:-1]))
-        found.append(f"{path}, line {_line(node, at)}, {where}: {text}")
+        setting, said = wrong_setting(detail, model)
+        line = _line(node, detail["loc"])
+        found.append(
+            message(f"{path}, line {line}, {where}: {setting}: {said}")
+            if setting
+            else _in(path, line, where, said)
+        )
     return found
 
 
+def _in(path: Path, line: int, where: str, said: str) -> str:
+    return message(f"{path}, line {line}, {where}: {said}")
+
+
+def _at(path: Path, line: int, said: str) -> str:
+    return message(f"{path}, line {line}: {said}")
+
+
+def wrong_setting(detail: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str]:
+    """Which setting is wrong, "" where the sentence names it itself; and what is wrong with it.
+
+    :param detail: one of pydantic's errors.
+    :param model: what was validated.
+    """
+    at = tuple(detail["loc"])
+    name = ".".join(str(part) for part in at)
+    if detail["type"] == "missing":
+        return "", message(f"{name} is required")
+    if detail["type"] == "extra_forbidden":
+        return ".".join(str(part) for part in at[:-1]), _unknown(str(at[-1]), _keys(model, at[:-1]))
+    return name, _reason(detail)
+
+
+def _reason(detail: Mapping[str, Any]) -> str:
+    kind, context = detail["type"], detail.get("ctx") or {}
+    for ending in ("_type", "_parsing"):
+        if kind.endswith(ending) and (wanted := _WANTED.get(kind.removesuffix(ending))):
+            return wanted
+    match kind:
+        case "literal_error" | "enum":
+            allowed = str(context["expected"]).replace(" or ", ", ")
+            return message(f"has to be one of {allowed}")
+        case "greater_than_equal":
+            return message(f"has to be at least {context['ge']}")
+        case "less_than_equal":
+            return message(f"has to be at most {context['le']}")
+        case "string_pattern_mismatch":
+            return message(f"has to match the pattern {context['pattern']}")
+        case _:
+            return str(detail["msg"]).removeprefix("Value error, ")
+
+
 def _keys(model: type[BaseModel], path: tuple[Any, ...]) -> Iterable[str]:
-    """The keys that clubs.yaml may have below this path of a model."""
+    """The keys that there may be below this path of a model; none where it branches."""
     for part in path:
-        field = model.model_fields[part].annotation
-        assert isinstance(field, type)
-        assert issubclass(field, BaseModel)
-        model = field
-    return model.model_fields
+        known = model.model_fields.get(str(part))
+        if known is None:
+            return ()
+        kinds = [known.annotation, *get_args(known.annotation)]
+        models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if len(models) != 1:
+            return ()
+        model = models[0]
+    return [known.alias or name for name, known in model.model_fields.items()]
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
     similar = get_close_matches(key, known, n=1)
-    return f"unknown setting `{key}`" + (f"; did you mean `{similar[0]}`?" if similar else "")
+    instead = "; " + message(f"did you mean `{similar[0]}`?") if similar else ""
+    return message(f"unknown setting `{key}`") + instead
 
 
 def _club(

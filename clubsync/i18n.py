@@ -39,6 +39,7 @@ MESSAGE = "message"
 """The gettext context of messages."""
 
 PLACEHOLDER = re.compile(r"\{(\d+)\}")
+_SEMICOLON = {"en": "; ", "fr": " ; "}
 _SENTENCE_END = re.compile(r"(?<=[.!?]) +(?=\S)")
 _MOMENT = re.compile(
     r"\b(?P<day>\d{4}-\d\d-\d\d)[ T](?P<time>\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?: UTC|\+00:00|Z)"
@@ -144,7 +145,20 @@ def _translated(text: str, language: str) -> str:
         rest = None if first is None else _rest(text[start.end() :], language)
         if first is not None and rest is not None:
             return f"{first} {rest}"
-    return _whole(text, language) or text
+    if "; " in text and (found := _listed(text, language)):
+        return found
+    return _whole(text, language) or _listed(text, language) or text
+
+
+def _listed(text: str, language: str) -> str | None:
+    """A list of messages, as of the problems of clubs.yaml: with semicolons between them and a full stop at the end."""
+    found = [_whole(part, language) for part in text.removesuffix(".").split("; ")]
+    said = [one for one in found if one]
+    return (
+        _SEMICOLON[language].join(said) + "." * text.endswith(".")
+        if len(said) == len(found)
+        else None
+    )
 
 
 def _rest(text: str, language: str) -> str | None:
@@ -157,7 +171,8 @@ def _whole(text: str, language: str) -> str | None:
 
     def say(value: str) -> str:
         parts = value.split("; ")
-        return "; ".join(_translated(part, language) if " " in part else part for part in parts)
+        said = [_translated(part, language) if " " in part else part for part in parts]
+        return _SEMICOLON[language].join(said)
 
     for template in _templates(language):
         if match := template.pattern.fullmatch(text):

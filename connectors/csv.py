@@ -147,7 +147,7 @@ class CsvSettings(DropSettings):
     @model_validator(mode="after")
     def _each_word_once(self) -> CsvSettings:
         if twice := words.in_two(self._lists(stated=True)):
-            raise ValueError(f"in two lists of status words: {', '.join(twice)}")
+            raise ValueError(message(f"in two lists of status words: {', '.join(twice)}"))
         return self
 
     def status_of(self) -> dict[str, str]:
@@ -211,7 +211,8 @@ class CsvConnector(DropConnector[CsvSettings]):
         with open_drop(self.connection, self.settings) as drop:
             found = drop.check(self.settings.customers, exclude=self._groups_pattern)
             if self.settings.groups is not None:
-                found += " Groups: " + drop.check(self.settings.groups.file)
+                groups = drop.check(self.settings.groups.file)
+                found += " " + message(f"Groups: {groups}")
         return found
 
     @property

@@ -54,6 +54,7 @@ from connectors.sdk.files.drop import (
 )
 from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
+from connectors.sdk.messages import message
 from connectors.sdk.model import (
     GROUP_REF,
     UNREADABLE,
@@ -164,7 +165,8 @@ class EversportsConnector(DropConnector[EversportsSettings]):
         with open_drop(self.connection, self.settings) as drop:
             found = drop.check(self.settings.customers, exclude=self.settings.memberships)
             if self.settings.memberships is not None:
-                found += " Memberships: " + drop.check(self.settings.memberships)
+                memberships = drop.check(self.settings.memberships)
+                found += " " + message(f"Memberships: {memberships}")
         return found
 
     def _column_of(self, table: Table) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from connectors.sdk.messages import message
+
 if TYPE_CHECKING:
     from connectors.sdk.base import Connector
 
@@ -32,7 +34,9 @@ def connector_class(name: str) -> type[Connector[Any]]:
     :raises KeyError: there is no connector of that name; the message lists those that exist.
     """
     if name not in CONNECTORS:
-        raise KeyError(f"unknown connector {name!r}; known are {', '.join(sorted(CONNECTORS))}")
+        raise KeyError(
+            message(f"unknown connector {name!r} (known are {', '.join(sorted(CONNECTORS))})")
+        )
     module, _, cls = CONNECTORS[name].partition(":")
     found: type[Connector[Any]] = getattr(import_module(module), cls)
     return found

@@ -28,7 +28,7 @@ from clubsync.i18n import CATALOGUES, LANGUAGES, MESSAGE
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("clubsync", "connectors", "plugins")
-ERRORS = frozenset({"SyncError", "ConnectorError", "Refused"})
+ERRORS = frozenset({"SyncError", "ConnectorError", "ProblemError"})
 """Whoever derives from these says messages."""
 MARK = "message"
 RESULTS = frozenset({"check", "test_connection", "describe_folder"})

@@ -27,6 +27,12 @@ _CAUSES = {
     "replaced": message("record was merged in the ERP"),
     "not_begun": message("membership begins later"),
     "merged": message("record ended in another one with the same email"),
+    "active": message("status active in the ERP"),
+    "prospect": message("status prospect in the ERP"),
+    "paused": message("status paused in the ERP"),
+    "suspended": message("status suspended in the ERP"),
+    "former": message("status former in the ERP"),
+    "archived": message("status archived in the ERP"),
 }
 
 

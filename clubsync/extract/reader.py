@@ -6,18 +6,20 @@ erased people are filtered out (R20), and implausible snapshots are rejected, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
-from clubsync.config import ClubConfig
+from clubsync.config import ClubConfig, wrong_setting
 from clubsync.errors import ConfigError, SourceMismatch, UnexpectedlyEmpty
 from connectors.sdk.base import Connection, Connector
+from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
     import polars as pl
+    from pydantic import BaseModel
 
     from clubsync.store.database import Base, Driver
     from clubsync.store.queries import ClubStateRow
@@ -54,10 +56,8 @@ def connector_of(
             f"Club {club.id}: {error.args[0]}.", remedy="Correct `erp:` in clubs.yaml."
         ) from None
     except ValidationError as error:
-        wrong = "; ".join(
-            f"settings.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
-        )
-        raise ConfigError(f"Club {club.id}: {wrong}.", remedy="Correct it in clubs.yaml.") from None
+        wrong = [_wrong(club.id, detail, cls.settings_type) for detail in error.errors()]
+        raise ConfigError("; ".join(wrong) + ".", remedy="Correct it in clubs.yaml.") from None
     return cls(
         resolve(club.connection),
         settings,
@@ -239,6 +239,14 @@ class Reader:
         rows = identity.rows_without_id(reading.without_id, key.bytes)
         kept = without_erased(rows, key, erased)
         return replace(reading, customers=pl.concat([reading.customers, kept]))
+
+
+def _wrong(club_id: str, detail: Mapping[str, Any], model: type[BaseModel]) -> str:
+    """What is wrong with a setting of a connector, by one of pydantic's errors."""
+    setting, said = wrong_setting(detail, model)
+    if not setting:
+        return message(f"Club {club_id}: settings: {said}")
+    return message(f"Club {club_id}: settings.{setting}: {said}")
 
 
 def reject_implausible(

@@ -21,6 +21,7 @@ from clubsync.load.audit import audit
 from clubsync.manual.action import BY_HAND, Action, start_action
 from clubsync.model import FIELDS, KINDS
 from clubsync.store.database import Base, Driver, copying, queries
+from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
     from clubsync.store.queries import ChangesToUndoRow
@@ -38,6 +39,20 @@ _STATE = (
     "detached",
     "linked_user",
 )
+#: How a person calls the parts of a state.
+_NAMES = {
+    "erp_id": message("ERP id"),
+    "email": message("email address"),
+    "email_raw": message("email address"),
+    "first_name": message("first name"),
+    "last_name": message("last name"),
+    "phone": message("phone number"),
+    "in_customers_group": message("access to the app"),
+    "groups": message("ERP groups"),
+    "reason": message("reason for having no access"),
+    "detached": message("detachment by hand"),
+    "linked_user": message("app account"),
+}
 #: The kind of the inverse change, where it differs.
 _INVERSE = {
     "addition": "deactivation",
@@ -146,7 +161,7 @@ def _inverse(driver: Driver, club_no: int, run: int) -> Inverse:
         assert state is not None
         before = _state_before(state, rows)
         if before["in_customers_group"] and before["email"] is None:
-            reason = "has no email any more, which access requires"
+            reason = message("has no email any more, which access requires")
             inverse.skipped.append(_skip(customer, rows, reason))
             continue
         inverse.rows[customer] = before
@@ -163,16 +178,16 @@ def _cannot_undo(state: dict[str, Any] | None, rows: list[ChangesToUndoRow]) -> 
     :param state: the customer now; None: there is no such customer any more.
     """
     if state is None:
-        return "no longer in the club base"
+        return message("no longer in the club base")
     if kinds := {row["kind"] for row in rows} - set(KINDS):
-        return f"cannot be undone: {', '.join(sorted(kinds))}"
+        return message(f"cannot be undone: {', '.join(sorted(kinds))}")
     changed = {
-        name
+        _NAMES[name]
         for row in rows
         for name, value in (row["after"] or {}).items()
         if name in _STATE and state[name] != value
     }
-    return f"changed since: {', '.join(sorted(changed))}" if changed else None
+    return message(f"changed since: {'; '.join(sorted(changed))}") if changed else None
 
 
 def _state_before(state: dict[str, Any], rows: list[ChangesToUndoRow]) -> dict[str, Any]:
@@ -233,7 +248,7 @@ def _skip_taken(
             return
         for customer, other in blocked.items():
             del rows[customer]
-            reason = f"their email, ERP id or app account now belongs to customer {other}"
+            reason = message(f"their email, ERP id or app account now belongs to customer {other}")
             inverse.skipped.append(_skip(customer, changes[customer], reason))
         inverse.changes = [c for c in inverse.changes if c["customer"] in rows]
 

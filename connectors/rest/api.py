@@ -14,6 +14,7 @@ from connectors.rest.settings import Listing, OneCustomer, RestSettings
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.http import Http, Reply
+from connectors.sdk.messages import message
 from connectors.sdk.paths import MISSING, described, getter, text
 
 CONTENT_RANGE = re.compile(r"\s*[\w-]+ (?:(\d+)-(\d+)|\*)/(\d+|\*)\s*")
@@ -159,10 +160,9 @@ def _records(response: Any, listing: Listing, setting: str, omits_empty: bool) -
     ):
         return []
     if not isinstance(found, list):
-        place = listing.records or "the top"
-        value = "nothing" if found is MISSING else described(found)
+        place = listing.records or message("the top level")
         raise ContractChanged(
-            f"The response to {listing.path} has {value} at {place} instead of a list; "
+            f"The response to {listing.path} has {described(found)} at {place} instead of a list; "
             f"the response is {described(response)}.",
             remedy=f"Correct settings: {setting}.records; if this is an error message, "
             "describe such errors in settings: errors.",

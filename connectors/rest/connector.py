@@ -28,6 +28,7 @@ from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.errors import ConnectorError, ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, base_address
+from connectors.sdk.messages import message
 from connectors.sdk.model import GROUP_SCHEMA, Consistency, Reading, groups_frame
 from connectors.sdk.odd import are_many
 from connectors.sdk.paging import Walk
@@ -181,7 +182,7 @@ class RestConnector(Connector[RestSettings]):
         without = [row for row, g in zip(rows, groups, strict=True) if g["id"] == NOT_TEXT]
         if without and (are_many(len(without), len(rows)) or len(without) == len(rows)):
             raise ContractChanged(
-                f"A group has no id at {known.id}; it has {', '.join(names(without[0])) or 'no fields'}.",
+                f"A group has no id at {known.id}; it has {', '.join(names(without[0])) or message('no fields')}.",
                 remedy="Correct settings: groups.known.id.",
             )
         return groups
@@ -214,7 +215,7 @@ class RestConnector(Connector[RestSettings]):
             if not customer:
                 raise ContractChanged(
                     f"A membership has no customer at {held.customer}; "
-                    f"it has {', '.join(names(row)) or 'no fields'}.",
+                    f"it has {', '.join(names(row)) or message('no fields')}.",
                     remedy="Correct settings: groups.held.customer.",
                 )
             out.setdefault(customer.strip(), []).extend(memberships.spans([row]))
@@ -227,8 +228,10 @@ class RestConnector(Connector[RestSettings]):
         """
         return walk_of(api, listing, setting).whole(
             listing.path,
-            remedy="Nothing was changed. If it persists, configure the list's total or another kind of paging in "
-            f"settings: {setting}.",
+            remedy=message(
+                "Nothing was changed. If it persists, configure the list's total or another kind of paging in "
+                f"settings: {setting}."
+            ),
         )
 
     def _check_join(self, joined: Spans, frame: pl.DataFrame) -> None:
@@ -298,9 +301,11 @@ class RestConnector(Connector[RestSettings]):
     def _first_customers(self, api: Api, known: set[str] | None) -> str:
         settings = self.settings
         page = self._first(api, settings.customers, CUSTOMERS)
-        count = f"{page.total} customers" if page.total is not None else "customers without a total"
+        count = message("customers without a total")
+        if page.total is not None:
+            count = message(f"{page.total} customers")
         if not page.records:
-            return (
+            return message(
                 "Login works; the list of customers is empty, so the fields could not be checked."
             )
         held = settings.groups.held if settings.groups else None
@@ -311,11 +316,11 @@ class RestConnector(Connector[RestSettings]):
         self._check_plausible(frame, memberships, known)
         unknown = int((frame["status"] == "unknown").sum())
         if unknown:
-            return (
+            return message(
                 f"Login works: {count}, {frame.height} on the first page, "
                 f"{unknown} of them with an unknown status."
             )
-        return f"Login works: {count}, {frame.height} on the first page."
+        return message(f"Login works: {count}, {frame.height} on the first page.")
 
     def _check_plausible(
         self, frame: pl.DataFrame, memberships: Memberships | None, known: set[str] | None

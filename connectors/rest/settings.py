@@ -17,6 +17,7 @@ from pydantic import (
 
 from connectors.sdk.base import Settings
 from connectors.sdk.http import HttpLimits
+from connectors.sdk.messages import message
 from connectors.sdk.paths import Path
 from connectors.sdk.words import TRUE_WORDS, UNUSED_WORDS, in_two, meanings, words_of
 
@@ -33,7 +34,7 @@ Params = dict[str, Scalar | list[Scalar]]
 def _below_the_host(value: str) -> str:
     if not value.startswith("/") or value.startswith("//") or "?" in value or "#" in value:
         raise ValueError(
-            "write it like /members: below the connection's address, without parameters"
+            message("write it like /members: below the connection's address, without parameters")
         )
     return value
 
@@ -42,8 +43,10 @@ def _no_secret(values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if _SECRET_NAME.search(name) and isinstance(value, str) and not PART.search(value):
             raise ValueError(
-                f"{name} looks like a secret: store its value in the connection, and write "
-                "{password}, {login} or {extra.NAME} here"
+                message(
+                    f"{name} looks like a secret: store its value in the connection, and write "
+                    "{password}, {login} or {extra.NAME} here"
+                )
             )
     return values
 
@@ -51,7 +54,7 @@ def _no_secret(values: dict[str, Any]) -> dict[str, Any]:
 def _from_the_connection(value: str) -> str:
     if not PART.search(value):
         raise ValueError(
-            "a secret belongs in the connection: write {password}, {login} or {extra.NAME}"
+            message("a secret belongs in the connection: write {password}, {login} or {extra.NAME}")
         )
     return value
 
@@ -162,7 +165,7 @@ class Paging(Settings):
     @model_validator(mode="after")
     def _size_has_its_parameter(self) -> Paging:
         if (self.size is None) != (self.size_param is None) and self.kind != "range":  # type: ignore[attr-defined]  # every kind has it
-            raise ValueError("size and size_param have to be set together")
+            raise ValueError(message("size and size_param have to be set together"))
         return self
 
 
@@ -204,7 +207,7 @@ class Cursor(Paging):
     @model_validator(mode="after")
     def _has_one_place(self) -> Cursor:
         if (self.at is None) == (self.header is None):
-            raise ValueError("set either at (in the response) or header")
+            raise ValueError(message("set either at (in the response) or header"))
         return self
 
 
@@ -263,7 +266,9 @@ class Changes(Settings):
     @classmethod
     def _known(cls, value: str) -> str:
         if value not in ("iso", "epoch", "epoch_ms") and "%" not in value:
-            raise ValueError("write iso, epoch, epoch_ms or a pattern such as %Y-%m-%d %H:%M:%S")
+            raise ValueError(
+                message("write iso, epoch, epoch_ms or a pattern such as %Y-%m-%d %H:%M:%S")
+            )
         return value
 
     @property
@@ -322,7 +327,7 @@ class OneCustomer(Settings):
     @classmethod
     def _names_the_id(cls, value: str) -> str:
         if "{id}" not in value:
-            raise ValueError("write {id} where the customer's id belongs")
+            raise ValueError(message("write {id} where the customer's id belongs"))
         return value
 
 
@@ -396,9 +401,9 @@ class StatusRule(Settings):
     @model_validator(mode="after")
     def _says_something(self) -> StatusRule:
         if self.at is not None and not self.words() and self.otherwise == "unknown":
-            raise ValueError("no words are listed: list at least those of active")
+            raise ValueError(message("no words are listed: list at least those of active"))
         if twice := in_two(self._lists()):
-            raise ValueError(f"in two lists: {', '.join(twice)}")
+            raise ValueError(message(f"in two lists: {', '.join(twice)}"))
         return self
 
     def words(self) -> dict[str, str]:
@@ -443,9 +448,9 @@ class Held(Settings):
     @model_validator(mode="after")
     def _has_one_place(self) -> Held:
         if (self.at is None) == (self.list is None):
-            raise ValueError("set either at (inside the record) or list (a second list)")
+            raise ValueError(message("set either at (inside the record) or list (a second list)"))
         if (self.list is None) != (self.customer is None):
-            raise ValueError("list and customer have to be set together")
+            raise ValueError(message("list and customer have to be set together"))
         return self
 
 

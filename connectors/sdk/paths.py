@@ -18,6 +18,7 @@ from pydantic import AfterValidator
 
 from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.errors import ContractChanged
+from connectors.sdk.messages import message
 
 
 class _Missing:
@@ -34,6 +35,13 @@ _PLAIN = re.compile(r"[\w$:@-]+(\.[\w$:@-]+)*")
 #: What a field's name looks like, as opposed to a key that is itself data (an id, an email, a full name).
 _NAME = re.compile(r"[@$_A-Za-z][A-Za-z0-9_$:-]{0,60}")
 _SAMPLE = 200
+#: How a person calls the types of single values.
+_KINDS: dict[type, str] = {
+    str: message("a text"),
+    int: message("a number"),
+    float: message("a number"),
+    bool: message("true or false"),
+}
 #: Beyond it, a float does not say which whole number it was.
 _EXACT = 2**53
 _MAX_DEPTH = 4
@@ -52,7 +60,9 @@ def getter(path: str) -> Getter:
     try:
         compiled = jmespath.compile(path)
     except JMESPathError as error:
-        raise ValueError(f"{path!r} is not a valid path: {str(error).splitlines()[0]}") from None
+        raise ValueError(
+            message(f"{path!r} is not a valid path: {str(error).splitlines()[0]}")
+        ) from None
 
     def search(value: Any) -> Any:
         try:
@@ -141,12 +151,14 @@ def described(value: Any) -> str:
     if isinstance(value, list):
         inside = names(value[0]) if value else []
         if inside:
-            return f"a list of {len(value)} objects with {', '.join(inside)}"
-        return f"a list of {len(value)}"
+            return message(f"a list of {len(value)} objects with {', '.join(inside)}")
+        return message(f"a list of {len(value)}")
     if isinstance(value, dict):
         found = names(value)
-        return f"an object with {', '.join(found)}" if found else "an object"
-    return "null" if value is None else f"a {type(value).__name__}"
+        return message(f"an object with {', '.join(found)}") if found else message("an object")
+    if value is None or value is MISSING:
+        return message("no value") if value is MISSING else "null"
+    return _KINDS.get(type(value), type(value).__name__)
 
 
 def names(value: Any, most: int = 20) -> list[str]:

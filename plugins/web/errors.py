@@ -15,9 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clubsync.errors import ActionRejected, SyncError, UnknownClub, place_of
+from connectors.sdk.messages import message
 
 log = logging.getLogger(__name__)
 
+#: HTTP's own words for what people meet on the pages.
+PHRASES = (message("Not Found"), message("Method Not Allowed"), message("Not authenticated"))
 PAGES = "/pages"
 """The path of the pages within the application; all others are for programs."""
 
@@ -98,7 +101,7 @@ def install(app: FastAPI, page: ErrorPage) -> None:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
         )
-        return answer(request, 422, "Invalid request", wrong)
+        return answer(request, 422, message("Invalid request"), wrong)
 
 
 class _InternalErrors:
@@ -126,6 +129,8 @@ class _InternalErrors:
             log.critical("Internal error: %s", place_of(error))
             if begun:  # the client sees an answer that ends early
                 return
-            detail = f"Internal error ({type(error).__name__}). An engineer can find it in the log of the server."
-            answer = self._answer(Request(scope, receive), 500, "Internal error", detail)
+            detail = message(
+                f"Internal error ({type(error).__name__}). An engineer can find it in the log of the server."
+            )
+            answer = self._answer(Request(scope, receive), 500, message("Internal error"), detail)
             await answer(scope, receive, send)

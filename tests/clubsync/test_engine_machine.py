@@ -206,7 +206,11 @@ class EngineMachine(ErpMachine):
             report = undo(self.base, config, run, list_hash=seen, by="Ann")
             self.reached["undone"] += any(report["changes"].values())
             skipped = {skip["customer"]: skip["why"] for skip in report["skipped"]}
-            reworded = {c for c, why in skipped.items() if why == "changed since: reason"}
+            reworded = {
+                c
+                for c, why in skipped.items()
+                if why == "changed since: reason for having no access"
+            }
             assert set(skipped) == self.model.undo(run, reworded)
             return report
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from clubsync.i18n import MESSAGE
+from clubsync.i18n import MESSAGE, Messages
 from stack import translations
 
 
@@ -63,3 +63,51 @@ def test_messages_are_found_in_code(code: str, templates: list[str]) -> None:
         for text in translations.texts_of(node, "x.py", translations.constants(tree))
     ]
     assert found == templates
+
+
+def test_the_classes_whose_arguments_are_messages_exist() -> None:
+    """One that was renamed would take all its messages out of the catalogue."""
+    defined = {
+        node.name
+        for package in translations.PACKAGES
+        for path in (translations.ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert defined >= translations.ERRORS
+
+
+@pytest.mark.parametrize(
+    ("said", "french"),
+    [
+        (
+            "c.yaml, line 6, club a: every: write a duration like 5m, 1h or 1d.",
+            "c.yaml, ligne 6, club a : every : écrivez une durée comme 5m, 1h ou 1d.",
+        ),
+        (
+            "c.yaml, line 5, club d: connection is required; c.yaml, line 6, club d: unknown setting `evry`; "
+            "did you mean `every`?.",
+            "c.yaml, ligne 5, club d : connection est obligatoire ; c.yaml, ligne 6, club d : réglage inconnu "
+            "`evry` ; vouliez-vous dire `every` ?.",
+        ),
+        (
+            "Club a: settings.fields.id: 'x[' is not a valid path: bad; Club a: settings: rows is required.",
+            "Club a : settings.fields.id : 'x[' n'est pas un chemin valide : bad ; Club a : settings : rows est "
+            "obligatoire.",
+        ),
+        ("changed since: ERP groups; first name", "modifié depuis : groupes du logiciel ; prénom"),
+        (
+            "3 files, newest c.csv of 2026-11-21 12:00 UTC, 9 kB. Groups: 1 file g.csv of 2026-11-21 12:00 UTC, 1 kB.",
+            "3 fichiers, le plus récent : c.csv du 21 novembre 2026, 12:00, 9 ko. Groupes : 1 fichier : g.csv du "
+            "21 novembre 2026, 12:00, 1 ko.",
+        ),
+        (
+            "No record has e (settings: fields.email); the first one is a list of 3 objects with a, b.",
+            "Aucune fiche ne contient e (settings: fields.email) ; la première est une liste de 3 objets avec a, b.",
+        ),
+        ("status paused in the ERP: 3 customers", "statut en pause dans le logiciel : 3 clients"),
+    ],
+)
+def test_values_and_lists_within_messages_are_translated(said: str, french: str) -> None:
+    """A message within a message, and several with semicolons between them."""
+    assert Messages("fr").translate(said).replace("\xa0", " ").replace("\u202f", " ") == french

@@ -15,6 +15,7 @@ from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.files.folder import Content, FileDrop
 from connectors.sdk.files.tabular import Layout, Table, parse
+from connectors.sdk.messages import message
 from connectors.sdk.model import File
 
 
@@ -67,7 +68,7 @@ def describe_folder(connection: Connection) -> str:
         found = drop.find("*")
     if not found:
         return "The folder can be opened; there are no files directly in it."
-    files = "1 file" if len(found) == 1 else f"{len(found)} files"
+    files = message("1 file") if len(found) == 1 else message(f"{len(found)} files")
     return f"The folder can be opened: {files}, newest {found[0].modified:%Y-%m-%d %H:%M} UTC."
 
 

@@ -44,6 +44,7 @@ from connectors.sdk.errors import (
     SettingsWrong,
 )
 from connectors.sdk.files import parts
+from connectors.sdk.messages import message
 from connectors.sdk.words import word
 
 _LOG = logging.getLogger(__name__)
@@ -205,9 +206,11 @@ class FileDrop:
         found = self.find(pattern, exclude=exclude)
         if not found:
             raise FileMissing(f"No file matching `{pattern}` in {self.where}.")
-        count = "1 file" if len(found) == 1 else f"{len(found)} files, newest"
-        size = f"{-(-found[0].size // 1024):,} kB"
-        return f"{count} {found[0].name} of {found[0].modified:%Y-%m-%d %H:%M} UTC, {size}."
+        name, at = found[0].name, f"{found[0].modified:%Y-%m-%d %H:%M} UTC"
+        size = f"{-(-found[0].size // 1024):,}"
+        if len(found) == 1:
+            return f"1 file {name} of {at}, {size} kB."
+        return f"{len(found)} files, newest {name} of {at}, {size} kB."
 
     def _folders(self, fs: Any, folder: str, part: str) -> list[str]:
         """The folders in a folder that one segment of a pattern names."""
@@ -322,12 +325,20 @@ def _address(connection: Connection) -> tuple[str, str, str]:
     if "://" not in host:
         if host.startswith("file:"):
             host = host.removeprefix("file:")
-        return "file", f"the folder of connection {connection.id}", str(Path(host).absolute())
+        return (
+            "file",
+            message(f"the folder of connection {connection.id}"),
+            str(Path(host).absolute()),
+        )
     parts = urlsplit(host)
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost"):
             raise SettingsWrong(f"The host of {connection.id} needs three slashes: file:///folder.")
-        return "file", f"the folder of connection {connection.id}", unquote(parts.path) or "/"
+        return (
+            "file",
+            message(f"the folder of connection {connection.id}"),
+            unquote(parts.path) or "/",
+        )
     if parts.scheme == "sftp":
         if not parts.hostname:
             raise SettingsWrong(

@@ -232,9 +232,9 @@ def _refuse_other_formats(text: str, name: str) -> None:
     excel = name.lower().endswith((".xlsx", ".xls", ".xlsm"))
     if start.startswith("<"):
         if "<?mso-application" in start or "urn:schemas-microsoft-com:office" in start:
-            kind = "an Excel 2003 XML file"
+            kind = message("an Excel 2003 XML file")
         else:
-            kind = "a web page or XML"
+            kind = message("a web page or XML")
         raise FileBroken(
             f"{name} is not an Excel file: it contains {kind}."
             if excel
