@@ -37,16 +37,16 @@ _CAUSES = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LimitCheck:
     """:param limit: the most access losses that would have passed in 24 hours."""
 
     holds: bool
     limit: int
 
 
-def verdict(
+def limit_check(
     guard: Guard, *, deactivations: int, last_24_hours: int, customers: int, hold_is_open: bool
-) -> Verdict:
+) -> LimitCheck:
     """Whether this run's access losses are held.
 
     :param deactivations: the access losses of this plan, whatever the change is called.
@@ -56,7 +56,7 @@ def verdict(
     """
     limit = guard.limit(customers)
     over = deactivations + last_24_hours > limit
-    return Verdict(holds=deactivations > 0 and (over or hold_is_open), limit=limit)
+    return LimitCheck(holds=deactivations > 0 and (over or hold_is_open), limit=limit)
 
 
 def held(plan: Plan, records: pl.DataFrame, group_names: pl.DataFrame) -> pl.DataFrame:

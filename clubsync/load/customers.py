@@ -25,7 +25,7 @@ def number_new(driver: Driver, plan: Plan) -> Plan:
     new = plan.customers["customer"].is_null()
     if not new.any():
         return plan
-    first = queries().take_customer_ids(driver, how_many=int(new.sum()))
+    first = queries().take_customer_ids(driver, count=int(new.sum()))
 
     def number(frame: pl.DataFrame) -> pl.DataFrame:
         missing = pl.col("customer").is_null()

@@ -141,8 +141,8 @@ def _paired(driver: Driver, club: int, changed: pl.Series) -> list[str]:
     return named.filter(named.is_in(changed.implode())).sort().head(AT_ONCE).to_list()
 
 
-def _next(driver: Driver, club: int, upto: str, how_many: int) -> list[str]:
-    rows = queries().next_to_compare(driver, club=club, upto=upto, how_many=how_many)
+def _next(driver: Driver, club: int, upto: str, max_rows: int) -> list[str]:
+    rows = queries().next_to_compare(driver, club=club, upto=upto, max_rows=max_rows)
     return [row["erp_id"] for row in rows]
 
 

@@ -20,7 +20,7 @@ from clubsync.store.snapshots import Store
 if TYPE_CHECKING:
     from clubsync.store.queries import ReusedIdsRow
 
-Verdict = Literal["keep", "replace"]
+Decision = Literal["keep", "replace"]
 #: What is compared of the two people.
 COMPARED = ("first_name", "last_name", "email", "phone", "birth_date")
 
@@ -83,25 +83,25 @@ def _shown(
 
 
 def decide(
-    base: Base, club: ClubConfig, erp_id: str, verdict: Verdict, *, by: str | None = None
+    base: Base, club: ClubConfig, erp_id: str, decision: Decision, *, by: str | None = None
 ) -> dict[str, Any]:
     """Decide whose an ERP id is; the next plan obeys.
 
     :raises ActionRejected: the id awaits no decision.
     """
-    with start_action(base, club, f"id reused: {verdict}", by) as action:
+    with start_action(base, club, f"id reused: {decision}", by) as action:
         row = queries().reused_id(action.driver, club=action.club_no, erp_id=erp_id)
         if row is None:
             raise ActionRejected(
                 f"ERP id {erp_id} of {club.name} awaits no decision.",
                 remedy=f"`clubsync reused {club.id}` lists the ids that do.",
             )
-        if verdict == "keep":
+        if decision == "keep":
             _keep(action, erp_id, row["customer"], int(row["row_hash"] or 0))
         else:
             _replace(action, erp_id, row["customer"])
-        action.recheck(erp_id, None, f"id reused: {verdict}")
-        return {"erp_id": erp_id, "customer": row["customer"], "decision": verdict}
+        action.recheck(erp_id, None, f"id reused: {decision}")
+        return {"erp_id": erp_id, "customer": row["customer"], "decision": decision}
 
 
 def _keep(action: Action, erp_id: str, customer: int, row_hash: int) -> None:

@@ -270,7 +270,7 @@ def _held(
     """R15 for an undo: the deactivations above the limit, unless that list was approved."""
     sql, deactivated = queries(), inverse.deactivated()
     since = clock.now() - timedelta(hours=24)
-    verdict = guard.verdict(
+    check = guard.limit_check(
         club.guard,
         deactivations=len(deactivated),
         last_24_hours=sql.access_lost_since(driver, club=club_no, since=since),
@@ -278,11 +278,11 @@ def _held(
         hold_is_open=False,
     )
     digest = guard.list_hash(pl.Series(deactivated, dtype=pl.Int64))
-    if not verdict.holds or list_hash == digest:
+    if not check.holds or list_hash == digest:
         return None
     return {
         "deactivations": len(deactivated),
-        "limit": verdict.limit,
+        "limit": check.limit,
         "list": digest,
         "customers": deactivated,
     }

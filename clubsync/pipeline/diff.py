@@ -63,7 +63,7 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
         sql, club_no = queries(), runs.club_no(club)
         since = clock.now() - timedelta(hours=24)
         customers = sql.customers_in_group(driver, club=club_no)
-        verdict = guard.verdict(
+        check = guard.limit_check(
             club.guard,
             deactivations=int(due["loses"].sum()),
             last_24_hours=sql.access_lost_since(driver, club=club_no, since=since),
@@ -71,7 +71,7 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
             hold_is_open=sql.open_hold(driver, club=club_no) is not None,
         )
         members = _open_members(driver, club_no)
-    while verdict.holds and due.height:
+    while check.holds and due.height:
         held = pl.concat([held, due])
         kept = pl.col("keep") | pl.col("customer").is_in(held["customer"].implode())
         made = plan(records, found.findings, base.with_columns(keep=kept), proof, found.confirmed)
@@ -92,7 +92,7 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
         plan=made,
         held=held,
         unseen=records.filter(pl.col("presence") == UNSEEN)["erp_id"],
-        limit=verdict.limit,
+        limit=check.limit,
         customers=customers,
     )
 

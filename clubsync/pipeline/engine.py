@@ -22,7 +22,7 @@ from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
 
 if TYPE_CHECKING:
-    from clubsync.manual.identity import Verdict
+    from clubsync.manual.identity import Decision
 
 READERS = extract.READERS
 
@@ -156,15 +156,15 @@ class Pipeline(Runs):
 
         return holds.reject(self.base, *holds.decision_on(self.base, hold, by, list_hash, comment))
 
-    def decide_identity(self, club_id: str, erp_id: str, verdict: Verdict, by: str) -> Step:
+    def decide_identity(self, club_id: str, erp_id: str, decision: Decision, by: str) -> Step:
         """R1: decide whose a reused ERP id is, and carry it out on the newest snapshot.
 
         :raises ActionRejected: the id awaits no decision.
         """
         from clubsync.manual import identity
 
-        identity.decide(self.base, self.config.club(club_id), erp_id, verdict, by=by)
-        return self.replay_snapshot(club_id, f"id reused: {verdict}, by {by}")
+        identity.decide(self.base, self.config.club(club_id), erp_id, decision, by=by)
+        return self.replay_snapshot(club_id, f"id reused: {decision}, by {by}")
 
     def redo(self, run: int, by: str) -> Step:
         """R18: bring back what was undone of a run, from the audit and the newest snapshot.

@@ -291,11 +291,11 @@ def _prepare(data_dir: Path) -> _Home:
     folder.mkdir(parents=True, exist_ok=True)
     user = _user(folder)
     package = _package()
-    strangers = {entry.name for entry in folder.iterdir()} - _OWN_FILES
-    if strangers:
+    foreign = {entry.name for entry in folder.iterdir()} - _OWN_FILES
+    if foreign:
         raise EmbeddedPostgresError(
             f"{folder} is not a PostgreSQL data folder and not empty "
-            f"({', '.join(sorted(strangers)[:3])}). Choose another folder."
+            f"({', '.join(sorted(foreign)[:3])}). Choose another folder."
         )
     if user is not None and not (_can_enter(folder.parent, user) and _can_enter(package, user)):
         digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]

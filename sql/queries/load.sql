@@ -52,8 +52,8 @@ where club = :club and loss;
 update sync.club_state set next_read_at = :at
 where club = :club;
 
--- name: take_customer_ids(how_many)$
-select base.take_customer_ids(:how_many);
+-- name: take_customer_ids(count)$
+select base.take_customer_ids(:count);
 
 -- name: add_automatic_groups(club, ids, names, now)!
 -- One automatic group for each ERP group, with its name (R4).

@@ -78,11 +78,11 @@ where club = :club and act = :act;
 select act, at, actor, kind, detail, people, outcome, told from sync.act
 where club = :club and act = :act;
 
--- name: recent_actions(club, how_many)
+-- name: recent_actions(club, max_rows)
 select act, at, actor, kind, detail, people, outcome, told from sync.act
 where club = :club
 order by act desc
-limit :how_many;
+limit :max_rows;
 
 -- name: erase_from_actions(club, people)!
 -- Removes erased people from the actions that concerned them (R20).
@@ -94,11 +94,11 @@ update sync.act set
     detail = detail - 'erp_id' - 'one' - 'other'
 where club = :club and people && :people::text[];
 
--- name: club_board(at, clubs, of, reads, completes, datas, read, complete, data, strangers, words, erp, state, sort, down, how_many, skip)
+-- name: club_board(at, clubs, of, reads, completes, datas, read, complete, data, unlisted, words, erp, state, sort, down, max_rows, skip)
 -- null: reads[], completes[], datas[], data
 -- A page of clubs with their state; each row also has the number of clubs in each state and of each ERP.
 -- read, complete, data: the promises of most clubs (R25). reads, completes, datas: other promises, in seconds;
--- `of` tells which of them (from 1) each of `clubs` has. strangers: clubs that clubs.yaml no longer has.
+-- `of` tells which of them (from 1) each of `clubs` has. unlisted: clubs that clubs.yaml no longer has.
 -- The inner queries carry few columns of all clubs; the outer one fetches the rest for the page.
 with other as (
     select
@@ -135,7 +135,7 @@ board as materialized (
         coalesce(y.findings, 0) as findings,
         coalesce(s.certified_at, s.certified_as_of) as certified_at,
         case
-            when c.club = any(:strangers::integer[]) then 'gone'
+            when c.club = any(:unlisted::integer[]) then 'gone'
             when s.paused then 'paused'
             when s.quarantined_until is not null then 'quarantined'
             when s.failing_since is not null then 'failing'
@@ -232,7 +232,7 @@ page as (
             case when :sort = 'name' and :down then b.name end collate "C" desc,
             b.name collate "C",
             b.club
-        limit :how_many offset :skip
+        limit :max_rows offset :skip
     ) as o
 )
 
@@ -335,7 +335,7 @@ select hour, kind, changes from sync.change_hour
 where club = :club and hour >= :since
 order by hour, kind;
 
--- name: runs_of(club, before, how_many)
+-- name: runs_of(club, before, max_rows)
 select
     r.run,
     r.trigger,
@@ -363,9 +363,9 @@ from sync.run as r
 left join sync.snapshot as n on r.club = n.club and r.snapshot = n.snapshot
 where r.club = :club and (:before::bigint is null or r.run < :before)
 order by r.run desc
-limit :how_many;
+limit :max_rows;
 
--- name: changes_of_run_page(club, run, kind, skip, how_many)
+-- name: changes_of_run_page(club, run, kind, skip, max_rows)
 select
     ch.change,
     ch.at,
@@ -379,7 +379,7 @@ select
 from sync.change as ch
 where ch.club = :club and ch.run = :run and (:kind::text is null or ch.kind = :kind)
 order by ch.change
-limit :how_many offset :skip;
+limit :max_rows offset :skip;
 
 -- name: changes_of_run_by_kind(club, run)
 select
@@ -435,7 +435,7 @@ where club = :club and closed_at is null and severity != 'info'
 group by code, severity
 order by findings desc, code;
 
--- name: findings_of_code(club, code, skip, how_many)
+-- name: findings_of_code(club, code, skip, max_rows)
 select
     f.code,
     f.severity,
@@ -454,9 +454,9 @@ where
     and f.severity != 'info'
     and (:code::text is null or f.code = :code)
 order by f.since, f.erp_id, f.code
-limit :how_many offset :skip;
+limit :max_rows offset :skip;
 
--- name: finding_board(words, erp, code, before, sort, down, strangers, how_many, skip)
+-- name: finding_board(words, erp, code, before, sort, down, unlisted, max_rows, skip)
 -- Open findings of all clubs, one row for each club and code; each row also has the number of each code.
 with board as materialized (
     select
@@ -476,7 +476,7 @@ with board as materialized (
             or strpos(lower(c.name), lower(:words)) > 0
             or strpos(c.club_id, lower(:words)) > 0
         )
-        and not c.club = any(:strangers::integer[])
+        and not c.club = any(:unlisted::integer[])
 ),
 
 counts as (
@@ -509,7 +509,7 @@ page as (
             case when :sort = 'name' and :down then lower(b.name) end collate "C" desc,
             lower(b.name) collate "C",
             b.code
-        limit :how_many offset :skip
+        limit :max_rows offset :skip
     ) as o
 )
 
@@ -556,7 +556,7 @@ left join by_hand as h on g.group_id = h.group_id
 where g.club = :club and not coalesce(starts_with(g.erp_group_id, '@'), false)
 order by g.kind, customers desc, lower(g.name);
 
--- name: hold_board(state, strangers, how_many, skip)
+-- name: hold_board(state, unlisted, max_rows, skip)
 -- Holds of all clubs: open ones oldest first, decided ones newest first.
 select
     c.club_id,
@@ -581,14 +581,14 @@ left join sync.club_summary as y on h.club = y.club
 left join sync.hold_version as v on h.club = v.club and h.hold = v.hold and h.version = v.version
 where
     case when :state = 'open' then h.state = 'open' else h.state != 'open' end
-    and not c.club = any(:strangers::integer[])
+    and not c.club = any(:unlisted::integer[])
 order by
     case when :state = 'open' then h.opened_at end,
     h.decided_at desc,
     h.hold
-limit :how_many offset :skip;
+limit :max_rows offset :skip;
 
--- name: holds_of(club, how_many)
+-- name: holds_of(club, max_rows)
 select
     h.hold,
     h.opened_at,
@@ -602,9 +602,9 @@ from sync.hold as h
 left join sync.hold_version as v on h.club = v.club and h.hold = v.hold and h.version = v.version
 where h.club = :club
 order by h.hold desc
-limit :how_many;
+limit :max_rows;
 
--- name: people_of_hold(club, hold, version, skip, how_many)
+-- name: people_of_hold(club, hold, version, skip, max_rows)
 select
     m.customer,
     m.erp_id,
@@ -619,9 +619,9 @@ where
     m.club = :club and m.hold = :hold
     and m.joined_version <= :version and (m.left_version is null or m.left_version > :version)
 order by m.cause, m.customer
-limit :how_many offset :skip;
+limit :max_rows offset :skip;
 
--- name: clubs_of_person(erp_id, email, how_many)
+-- name: clubs_of_person(erp_id, email, max_rows)
 -- null: erp_id, email
 -- The clubs that have somebody with that ERP id or email: one index lookup for each club.
 select
@@ -652,9 +652,9 @@ cross join
         limit 1
     ) as k
 order by lower(c.name)
-limit :how_many;
+limit :max_rows;
 
--- name: people_by_name(fragment, how_many)
+-- name: people_by_name(fragment, max_rows)
 -- Across clubs; only for a database with few people.
 select
     c.club_id,
@@ -680,9 +680,9 @@ inner join (
 ) as p on c.club = p.club
 where strpos(lower(concat_ws(' ', p.first_name, p.last_name)), lower(:fragment)) > 0
 order by p.last_name, p.first_name, p.erp_id
-limit :how_many;
+limit :max_rows;
 
--- name: people_by_key(club, key, how_many)
+-- name: people_by_key(club, key, max_rows)
 -- People with a full name, in a club of any size, by the keys of similar records (R23).
 select
     m.erp_id,
@@ -695,7 +695,7 @@ from sync.similar_key as k
 inner join sync.erp_customer as m on k.club = m.club and k.erp_id = m.erp_id
 left join base.customer as b on m.club = b.club and m.erp_id = b.erp_id
 where k.club = :club and k.key = :key
-limit :how_many;
+limit :max_rows;
 
 -- name: count_all_records()$
 select coalesce(sum(certified_rows), 0) from sync.club_state;
@@ -774,7 +774,7 @@ from base.attachment_request as r
 inner join base.app_user as u on r.user_id = u.user_id
 where r.club = :club and r.state = 'pending' and u.email = :email;
 
--- name: pending_requests(club, how_many)
+-- name: pending_requests(club, max_rows)
 select
     r.request_id as id,
     r.created_at,
@@ -784,9 +784,9 @@ from base.attachment_request as r
 inner join base.app_user as u on r.user_id = u.user_id
 where r.club = :club and r.state = 'pending'
 order by r.request_id
-limit :how_many;
+limit :max_rows;
 
--- name: similar_pairs_page(club, skip, how_many)
+-- name: similar_pairs_page(club, skip, max_rows)
 -- Both records of each pair, the most similar first.
 select
     p.score,
@@ -813,4 +813,4 @@ inner join sync.erp_customer as a on p.club = a.club and p.erp_id_a = a.erp_id
 inner join sync.erp_customer as b on p.club = b.club and p.erp_id_b = b.erp_id
 where p.club = :club
 order by p.score desc, p.erp_id_a, p.erp_id_b
-limit :how_many offset :skip;
+limit :max_rows offset :skip;

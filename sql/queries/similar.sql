@@ -36,12 +36,12 @@ where club = :club;
 update sync.club_state set similar_upto = :upto
 where club = :club and similar_upto is distinct from :upto;
 
--- name: next_to_compare(club, upto, how_many)
+-- name: next_to_compare(club, upto, max_rows)
 -- The next ERP records to compare, in the order of their ids.
 select erp_id from sync.erp_customer
 where club = :club and erp_id > :upto
 order by erp_id
-limit :how_many;
+limit :max_rows;
 
 -- name: delete_similar_keys(club, ids)!
 delete from sync.similar_key

@@ -241,9 +241,9 @@ class EngineMachine(ErpMachine):
         """R1: it is the same person, or somebody else."""
         waiting = self.model.decidable()
         c = waiting[pick % len(waiting)]
-        erp_id, verdict = c.erp_id or "", "keep" if same else "replace"
-        identity.decide(self.base, self.club.config, erp_id, verdict, by="Ann")  # type: ignore[arg-type]  # one of the words
-        self.reached[verdict] += 1
+        erp_id, decision = c.erp_id or "", "keep" if same else "replace"
+        identity.decide(self.base, self.club.config, erp_id, decision, by="Ann")  # type: ignore[arg-type]  # one of the words
+        self.reached[decision] += 1
         self.model.keep(c) if same else self.model.replace(c)
 
     # --- by hand ------------------------------------------------------------------------------

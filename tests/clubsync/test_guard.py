@@ -25,10 +25,10 @@ def test_over_the_limit_or_joining_an_open_hold(
     due: int, before: int, open_hold: bool, holds: bool
 ) -> None:
     """More than 10% of a hundred within 24 hours; while a hold is open, whoever falls due joins it."""
-    verdict = guard.verdict(
+    check = guard.limit_check(
         Guard(), deactivations=due, last_24_hours=before, customers=100, hold_is_open=open_hold
     )
-    assert (verdict.holds, verdict.limit) == (holds, 10)
+    assert (check.holds, check.limit) == (holds, 10)
 
 
 def test_causes_the_largest_first() -> None:

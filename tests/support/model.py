@@ -75,40 +75,46 @@ class Model(Records):
         """R15: who loses access, whatever it is called: not who ended in a customer with the same email and access."""
         inside = {c.number: c.email for c in before if c.inside}
         lost = [c for c in self.base if c.number in inside and not c.inside]
-        heirs = {c.number: self.stands[c.into] for c in lost if c.into}
+        survivors = {c.number: self.stands[c.into] for c in lost if c.into}
         return {
             c.number
             for c in lost
-            if not c.into or not heirs[c.number].inside or heirs[c.number].email != inside[c.number]
+            if not c.into
+            or not survivors[c.number].inside
+            or survivors[c.number].email != inside[c.number]
         }
 
     def merged_by_email(self) -> set[int | None]:
         return {c.number for c in self.base if c.by_email}
 
     def plan(self, before: list[Customer], held: set[int | None]) -> None:
-        """Make the base anew from what it was; who is `held` stays as they are."""
+        """The base after a plan; customers in `held` stay as they are."""
         self.base = [replace(c, was=None, merged=False, by_email=False, into=None) for c in before]
         self.own = own = {c.erp_id: c for c in self.base if c.erp_id}
         still = {i for i, c in own.items() if c.number in held or self.decided(c)}
         self.reused = {i for i in self.shown if self.another(i)}
         self.waits = {i for i in self.shown if self.unsettled(i)} | self.reused
         self.frozen = (self.here - set(self.shown)) | self.waits | still
-        self.heirs = self.inheriting()
+        self.incoming = self.incoming_by_merge()
         while True:  # R14: who wants what somebody waiting keeps waits too
-            self.holder = self.contest()
+            self.holder = self.email_winners()
             self.wins = {i: email for email, i in self.holder.items()}
             stuck = {i for i in self.here - self.frozen - self.waits if self.stuck(i)}
             if not stuck:  # who would move by a merge to one that waits, waits with it
-                stuck = {i for i in own if self.ends(i) and self.heir.get(i) in self.waits - {*own}}
+                stuck = {
+                    i
+                    for i in own
+                    if self.ends(i) and self.merge_targets.get(i) in self.waits - {*own}
+                }
                 self.frozen |= stuck
-                self.heirs = self.inheriting()
+                self.incoming = self.incoming_by_merge()
             if not stuck:
                 break
             self.waits |= stuck
             self.frozen |= stuck & set(own)
         self.move()
         for c in self.base:
-            self.settle(c)
+            self.apply_rules(c)
         self.link(before)
 
     def decided(self, c: Customer) -> bool:
@@ -121,7 +127,7 @@ class Model(Records):
         fresh = i in self.lapsed and self.access[i] == "yes"
         lapses = i not in self.lapsed and self.not_eligible_itself(i)
         off = bool(c and c.detached) and (fresh or lapses)
-        return bool(c) and not self.whole and (i in self.heir or off)
+        return bool(c) and not self.whole and (i in self.merge_targets or off)
 
     def another(self, i: str) -> bool:
         """R1: the id shows somebody else, and nobody has said that they are the same person."""
@@ -130,9 +136,13 @@ class Model(Records):
         was = self.known.get(i)
         return bool(c and was and somebody_else(was, self.now[i])) and not same
 
-    def inheriting(self) -> dict[str, Customer]:
-        """R10: which customer comes to a record without one by a stated merge."""
-        ends = [(c, self.heir[i]) for i, c in self.own.items() if self.ends(i) and i in self.heir]
+    def incoming_by_merge(self) -> dict[str, Customer]:
+        """R10: for each record without a customer, the one that a stated merge moves to it."""
+        ends = [
+            (c, self.merge_targets[i])
+            for i, c in self.own.items()
+            if self.ends(i) and i in self.merge_targets
+        ]
         ends = sorted(
             (e for e in ends if e[1] not in self.own), key=lambda e: e[0].precedence, reverse=True
         )
@@ -142,7 +152,7 @@ class Model(Records):
         """Whether the customer of this record may move by a merge."""
         return self.whole and i not in self.frozen and not self.own[i].over
 
-    def contest(self) -> dict[str, str]:
+    def email_winners(self) -> dict[str, str]:
         """R2, R7: who has each email."""
         by_hand = {c.email for c in self.base if not c.erp_id}
         refused = {
@@ -150,7 +160,7 @@ class Model(Records):
         }
         claims = []
         for i in self.here | self.frozen:
-            c = self.own.get(i) or self.heirs.get(i)
+            c = self.own.get(i) or self.incoming.get(i)
             said, keeps, inside = self.email_of(i), c.email if c else None, self.inside(i)
             if i in self.frozen:
                 said, rank = keeps, 0
@@ -166,7 +176,7 @@ class Model(Records):
 
     def inside(self, i: str) -> bool:
         """Would have access but for the email, or has it and keeps it in doubt."""
-        c = self.own.get(i) or self.heirs.get(i)
+        c = self.own.get(i) or self.incoming.get(i)
         return self.access[i] == "yes" or (self.access[i] == "doubt" and bool(c and c.inside))
 
     def stuck(self, i: str) -> bool:
@@ -175,8 +185,8 @@ class Model(Records):
 
     def survivor(self, i: str) -> str | None:
         """R10: where a record has ended; R8: never under one of its own dependants."""
-        if not self.ends(i) or i in self.heir:
-            return self.heir.get(i) if self.ends(i) else None
+        if not self.ends(i) or i in self.merge_targets:
+            return self.merge_targets.get(i) if self.ends(i) else None
         email = self.known[i].email if i in self.vanished else None
         to = self.holder.get(email or "")  # who is held may keep it, and be gone themselves
         lives_on = to in self.shown and self.email_of(to or "") == email
@@ -189,9 +199,11 @@ class Model(Records):
         by_email = {c.email: c for c in self.base if c.email}
         ended = [(c, to) for i, c in self.own.items() if (to := self.survivor(i))]
         stands = dict(self.own)
-        order = sorted(ended, key=lambda e: (e[0].erp_id not in self.heir, *e[0].precedence))
+        order = sorted(
+            ended, key=lambda e: (e[0].erp_id not in self.merge_targets, *e[0].precedence)
+        )
         for c, to in order:
-            c.merged, c.by_email = True, c.erp_id not in self.heir
+            c.merged, c.by_email = True, c.erp_id not in self.merge_targets
             if to in stands:
                 c.into = to
             else:
@@ -201,7 +213,7 @@ class Model(Records):
             if i not in self.shown or i in self.frozen or not self.inside(i):
                 continue
             if i in stands:
-                if has and not has.erp_id and not self.strangers(has, i):
+                if has and not has.erp_id and not self.different_people(has, i):
                     has.merged, has.into = True, i
             elif has and not has.merged and self.adoptable(has, i):
                 has.was, has.erp_id, stands[i] = has.erp_id or "", i, has
@@ -217,21 +229,21 @@ class Model(Records):
     def adoptable(self, c: Customer, by: str) -> bool:
         """R1: without an ERP id, or its own record is gone or no longer eligible."""
         i = c.erp_id
-        if self.strangers(c, by):
+        if self.different_people(c, by):
             return False
         if i is None or i in self.frozen or (i not in self.here and self.ward(by, i)):
             return i is None
         lost = self.access[i] == "yes" and i not in self.wins
         return self.access[i] == "no" or lost or (self.access[i] == "doubt" and not c.inside)
 
-    def strangers(self, c: Customer, by: str) -> bool:
+    def different_people(self, c: Customer, by: str) -> bool:
         """R1: two people by the records' own witness; what people enter by hand witnesses nothing."""
         if c.erp_id:
             return two_people(self.now[c.erp_id], self.now[by])
         return c.apart and two_people(c, self.now[by])
 
-    def settle(self, c: Customer) -> None:
-        """R3 to R6, R9, R12, R13: what the customer is from now on."""
+    def apply_rules(self, c: Customer) -> None:
+        """R3 to R6, R9, R12, R13: the customer after this plan."""
         i, taken = c.erp_id or "", self.holder.get(c.email or "")
         given_up = taken in self.stands and taken not in self.frozen
         if c.into:

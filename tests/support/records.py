@@ -27,8 +27,10 @@ class Records:
         gone = self.gone - self.merging
         self.vanished = set(self.known) - set(shown) - gone if whole else set()
         self.here = here = set(now) - self.vanished - (self.gone - set(shown))
-        heir = {i: r.replaced_by for i, r in now.items() if r.replaced_by}
-        self.heir = {i: end for i in heir if (end := walk(heir, i)[-1]) in here - set(heir)}
+        replaced = {i: r.replaced_by for i, r in now.items() if r.replaced_by}
+        self.merge_targets = {
+            i: end for i in replaced if (end := walk(replaced, i)[-1]) in here - set(replaced)
+        }
         owner = {i: now[i].guardian for i in here if now[i].guardian in here - {i}}
         owner = {i: o for i, o in owner.items() if now[i].email in (None, now[o or ""].email)}
         owner = {i: o for i, o in owner.items() if not now[i].email or valid(now[i].email)}
@@ -58,7 +60,7 @@ class Records:
     def judge(self, i: str) -> str:
         """R3: a plain no is stronger than a doubt, a doubt than a yes."""
         r, states = self.now[i], {self.groups.get(g) for g in self.current(i)}
-        if i not in self.here or i in self.heir or i in self.owner:
+        if i not in self.here or i in self.merge_targets or i in self.owner:
             return "no"
         if self.not_eligible_itself(i) or states == {False}:
             return "no"
@@ -67,7 +69,7 @@ class Records:
 
     def email_of(self, i: str) -> str | None:
         """The email that the ERP states for this record as its own."""
-        mine = valid(self.now[i].email) and i not in self.owner and i not in self.heir
+        mine = valid(self.now[i].email) and i not in self.owner and i not in self.merge_targets
         return self.now[i].email if mine else None
 
     def ward(self, i: str, owner: str) -> bool:

@@ -1,4 +1,4 @@
-"""What charts are drawn from: plain numbers for the templates, which draw SVG without a script."""
+"""Data of the charts, as plain numbers: the templates draw SVG from them, without JavaScript."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Bar:
-    """A rectangle, and what it says."""
+    """A bar of a chart, and the counts that its tooltip shows."""
 
     x: float
     y: float
@@ -29,7 +29,7 @@ class Bar:
 
 
 def spark(values: Sequence[int], height: float = 20.0) -> list[tuple[int, float]]:
-    """Heights of the bars of a sparkline; what is not nothing can be seen."""
+    """Places and heights of the bars of a sparkline; even the smallest value is visible."""
     top = max(values, default=0)
     return [(i, max(2.0, height * v / top)) for i, v in enumerate(values) if v and top]
 
@@ -37,9 +37,9 @@ def spark(values: Sequence[int], height: float = 20.0) -> list[tuple[int, float]
 def stacked(
     rows: Sequence[HourOfChanges], now: datetime, hours: int = 168, height: float = 100.0
 ) -> tuple[list[Bar], int]:
-    """Changes by hour: added, removed and other changes, stacked; and the highest hour.
+    """Changes by hour: added, removed and other changes, stacked.
 
-    :returns: bars in a box as wide as there are hours.
+    :returns: the bars, one unit of width per hour; and the number of changes in the busiest hour.
     """
     end = now.replace(minute=0, second=0, microsecond=0) + HOUR
     start = end - hours * HOUR
@@ -56,18 +56,20 @@ def stacked(
             layers[_LAYER.get(kind, OTHER)] += n
         base = height
         for layer in (IN, OUT, OTHER):
-            tall = height * layers[layer] / top
-            if not tall:
+            bar_height = height * layers[layer] / top
+            if not bar_height:
                 continue
-            base -= tall
-            bars.append(Bar(place + 0.1, base, 0.8, tall, layer, start + place * HOUR, counts))
+            base -= bar_height
+            bars.append(
+                Bar(place + 0.1, base, 0.8, bar_height, layer, start + place * HOUR, counts)
+            )
     return bars, top
 
 
 @dataclass(frozen=True)
 class Cell:
-    """An hour of readings: `complete`, `partial` (some failed, or none was complete), `failed`, `none`,
-    or `ahead` (it has not come yet)."""
+    """The quality of an hour's readings: `complete`, `partial` (some failed, or none was complete), `failed`, `none`,
+    or `ahead` (in the future)."""
 
     at: datetime
     quality: str
@@ -77,7 +79,7 @@ class Cell:
 def week(
     rows: Sequence[Hour], now: datetime, zone: ZoneInfo, days: int = 7
 ) -> list[tuple[datetime, list[Cell]]]:
-    """Hours by the club's own days, today last. An hour stands in the place of its number on the clock."""
+    """The last days in the club's time zone, today last: each with a cell per hour of the clock, from 0 to 23."""
     by_hour = {row.hour: row for row in rows}
     today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     found = []
@@ -86,8 +88,8 @@ def week(
         cells = []
         for hour in range(24):
             at = day.replace(hour=hour).astimezone(ZoneInfo("UTC"))
-            whole = at.replace(minute=0)
-            row = by_hour.get(whole)
+            full_hour = at.replace(minute=0)
+            row = by_hour.get(full_hour)
             cells.append(Cell(at, "ahead" if at > now else _quality(row), row))
         found.append((day, cells))
     return found
@@ -102,6 +104,6 @@ def _quality(row: Hour | None) -> str:
 
 
 def share_complete(rows: Sequence[Hour]) -> float | None:
-    """Of the hours in which something was read, those with a complete reading; None: there were none."""
+    """The share of hours with a complete reading, among those with any reading; None: there were none."""
     read = [row for row in rows if row.readings]
     return sum(row.complete > 0 for row in read) / len(read) if read else None

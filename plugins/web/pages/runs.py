@@ -41,7 +41,7 @@ def recent(
     club: ReadClub,
     before: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
 ) -> HTMLResponse:
-    found = runs.recent(club, before, how_many=50)
+    found = runs.recent(club, before, max_rows=50)
     return render(request, "runs.html", user, club=club, recent=found)
 
 

@@ -98,9 +98,9 @@ def found(club: OpenClub, act: int) -> Act:
     return recorded
 
 
-def recent(club: OpenClub, how_many: int = 20) -> list[Act]:
+def recent(club: OpenClub, max_rows: int = 20) -> list[Act]:
     """The newest first."""
-    rows = queries().recent_actions(club.driver, club=club.number, how_many=how_many)
+    rows = queries().recent_actions(club.driver, club=club.number, max_rows=max_rows)
     return [Act.model_validate(row) for row in rows]
 
 

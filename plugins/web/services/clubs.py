@@ -86,13 +86,13 @@ def board(reads: Reads, wanted: ClubList) -> Board:
             read=known.promise.read,
             complete=known.promise.complete,
             data=known.promise.data,
-            strangers=unlisted(),
+            unlisted=unlisted(),
             words=wanted.words,
             erp=wanted.erp,
             state=wanted.state,
             sort=wanted.sort,
             down=wanted.down,
-            how_many=wanted.size,
+            max_rows=wanted.size,
             skip=(wanted.page - 1) * wanted.size,
         )
     )
@@ -190,7 +190,7 @@ def one(club: OpenClub) -> ClubNow:
     """A club with its state, by the same rules as in the list."""
     sql, at, driver = queries(), clock.now(), club.driver
     row = sql.club_facts(driver, club=club.number)
-    last = next(iter(sql.runs_of(driver, club=club.number, before=None, how_many=1)), None)
+    last = next(iter(sql.runs_of(driver, club=club.number, before=None, max_rows=1)), None)
     waits = row["last_success_at"] is None and last is not None and last["state"] == "held"
     promised, broken = club.config.promised, _broken(club, row, at)
     kinds: list[tuple[Literal["late", "incomplete", "old data"], timedelta | None, datetime | None]]

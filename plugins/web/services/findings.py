@@ -77,8 +77,8 @@ def board(reads: Reads, wanted: FindingList) -> FindingBoard:
             sort=wanted.sort,
             # the oldest first is the greatest age first
             down=wanted.down != (wanted.sort == "age"),
-            strangers=unlisted(),
-            how_many=PAGE_SIZE,
+            unlisted=unlisted(),
+            max_rows=PAGE_SIZE,
             skip=(wanted.page - 1) * PAGE_SIZE,
         )
     )
@@ -157,7 +157,7 @@ def of_club(
     :param shown_to: with personal data, for this person, which is recorded.
     """
     rows = queries().findings_of_code(
-        club.driver, club=club.number, code=code, how_many=PAGE_SIZE, skip=(page - 1) * PAGE_SIZE
+        club.driver, club=club.number, code=code, max_rows=PAGE_SIZE, skip=(page - 1) * PAGE_SIZE
     )
     found = [
         Finding(

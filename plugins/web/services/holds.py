@@ -61,8 +61,8 @@ def board(reads: Reads, wanted: HoldList) -> HoldBoard:
         queries().hold_board(
             reads.across(),
             state=wanted.state,
-            strangers=unlisted(),
-            how_many=PAGE_SIZE,
+            unlisted=unlisted(),
+            max_rows=PAGE_SIZE,
             skip=(wanted.page - 1) * PAGE_SIZE,
         )
     )
@@ -105,9 +105,9 @@ class ClubHold(BaseModel):
     comment: str | None
 
 
-def recent(club: OpenClub, how_many: int = 10) -> list[ClubHold]:
+def recent(club: OpenClub, max_rows: int = 10) -> list[ClubHold]:
     """The newest first."""
-    rows = queries().holds_of(club.driver, club=club.number, how_many=how_many)
+    rows = queries().holds_of(club.driver, club=club.number, max_rows=max_rows)
     return [ClubHold.model_validate(row) for row in rows]
 
 
@@ -165,7 +165,7 @@ def one(club: OpenClub, hold: int, wanted: HeldList, shown_to: User | None = Non
         club=club.number,
         hold=hold,
         version=version["version"],
-        how_many=PAGE_SIZE,
+        max_rows=PAGE_SIZE,
         skip=(wanted.page - 1) * PAGE_SIZE,
     )
     facts = sql.club_facts(club.driver, club=club.number)

@@ -64,13 +64,13 @@ def _person(values: Mapping[str, Any], shown: bool) -> Person:
     return Person(**card)
 
 
-def decide(club: Club, user: User, erp_id: str, verdict: Literal["keep", "replace"]) -> Act:
+def decide(club: Club, user: User, erp_id: str, decision: Literal["keep", "replace"]) -> Act:
     """Decide whose the id is; carried out at once.
 
     :raises ActionRejected: the id awaits no decision.
     """
-    with actions.action(club, user, f"identity_{verdict}", [erp_id]) as begun:
-        step = engine().decide_identity(club.id, erp_id, verdict, user.name)
+    with actions.action(club, user, f"identity_{decision}", [erp_id]) as begun:
+        step = engine().decide_identity(club.id, erp_id, decision, user.name)
         begun.detail["run"] = step["run"]
         if step["error"]:
             raise ActionRejected(step["error"], remedy=step["remedy"] or "")

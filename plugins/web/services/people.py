@@ -160,7 +160,7 @@ def _by_key(club: OpenClub, words: str) -> list[PeopleByKeyRow]:
     person = {"erp_id": "?", "first_name": words}
     keys = similarity.keys(pl.DataFrame([person], schema=similarity.PEOPLE, orient="row"))
     found = (
-        queries().people_by_key(club.driver, club=club.number, key=key, how_many=FOUND)
+        queries().people_by_key(club.driver, club=club.number, key=key, max_rows=FOUND)
         for key in keys["key"]
     )
     return [row for rows in found for row in rows]
@@ -216,10 +216,10 @@ def find(reads: Reads, words: str, language: str) -> Why | list[Candidate]:
     email = emails.normalise(words) if "@" in words else None
     erp_id = None if "@" in words else words
     rows: list[Mapping[str, Any]] = list(
-        sql.clubs_of_person(reads.across(), erp_id=erp_id, email=email, how_many=FOUND)
+        sql.clubs_of_person(reads.across(), erp_id=erp_id, email=email, max_rows=FOUND)
     )
     if not rows and "@" not in words and sql.count_all_records(reads.across()) <= SEARCHED:
-        rows = list(sql.people_by_name(reads.across(), fragment=words, how_many=FOUND))
+        rows = list(sql.people_by_name(reads.across(), fragment=words, max_rows=FOUND))
     rows = [row for row in rows if row["club_id"] in known]
     if len(rows) != 1:
         return [

@@ -30,7 +30,7 @@ def pending(club: OpenClub, shown_to: User | None = None) -> list[Request]:
 
     :param shown_to: with personal data, for this person, which is recorded.
     """
-    rows = queries().pending_requests(club.driver, club=club.number, how_many=LISTED)
+    rows = queries().pending_requests(club.driver, club=club.number, max_rows=LISTED)
     found = [Request(**masking.row(row, shown_to is not None)) for row in rows]
     if shown_to:
         actions.disclose(club, shown_to, "requests", [], requests=[row.id for row in found])

@@ -86,12 +86,12 @@ def _log(row: Mapping[str, Any]) -> str | None:
     return f"{path}/mapped/{row['airflow_index']}" if row["airflow_index"] >= 0 else path
 
 
-def recent(club: OpenClub, before: int | None = None, how_many: int = 15) -> list[Run]:
+def recent(club: OpenClub, before: int | None = None, max_rows: int = 15) -> list[Run]:
     """The newest first.
 
     :param before: older than that run.
     """
-    rows = queries().runs_of(club.driver, club=club.number, before=before, how_many=how_many)
+    rows = queries().runs_of(club.driver, club=club.number, before=before, max_rows=max_rows)
     return [_run(row) for row in rows]
 
 
@@ -102,7 +102,7 @@ def one(club: OpenClub, run: int) -> Run:
 
 def find(driver: Driver, club: Club, run: int) -> Run:
     """:raises ProblemError: 404: this club has no such run."""
-    rows = list(queries().runs_of(driver, club=club.number, before=run + 1, how_many=1))
+    rows = list(queries().runs_of(driver, club=club.number, before=run + 1, max_rows=1))
     if not rows or rows[0]["run"] != run:
         raise ProblemError(404, "No such run", f"{club.name} has no run {run}.")
     return _run(rows[0])
@@ -156,7 +156,7 @@ def changes(club: OpenClub, run: int, wanted: ChangeList, shown_to: User | None 
         club=club.number,
         run=run,
         kind=wanted.kind,
-        how_many=PAGE_SIZE,
+        max_rows=PAGE_SIZE,
         skip=(wanted.page - 1) * PAGE_SIZE,
     )
     found = [_change(row, shown_to is not None) for row in rows]

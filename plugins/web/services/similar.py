@@ -56,7 +56,7 @@ def pairs(
     """
     rows = list(
         queries().similar_pairs_page(
-            club.driver, club=club.number, how_many=PAGE_SIZE, skip=(page - 1) * PAGE_SIZE
+            club.driver, club=club.number, max_rows=PAGE_SIZE, skip=(page - 1) * PAGE_SIZE
         )
     )
     shown = shown_to is not None
