@@ -50,7 +50,7 @@ def database(postgres: embedded.Server) -> Iterator[str]:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    """A TCP port of 127.0.0.1 that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

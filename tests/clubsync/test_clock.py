@@ -21,7 +21,7 @@ from clubsync.errors import ConfigError
     ],
 )
 def test_set_by_the_environment(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Without an offset it is meant in UTC."""
+    """Without an offset it is UTC."""
     monkeypatch.setenv("CLUBSYNC_NOW", text)
     assert clock.now() == datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
     assert clock.now().utcoffset() == timedelta(0)

@@ -111,7 +111,7 @@ def test_errors_name_file_line_and_club(tmp_path: Path, line: str, told: str) ->
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
-    """A missing key, an id twice, an id that is none, a stranger at the top."""
+    """A missing key, a duplicate id, an invalid id, an unknown key at the top level."""
     found = problem(
         tmp_path,
         """\

@@ -267,7 +267,7 @@ def test_a_first_load_waits_for_nobody(first: Club, shared_base: Base) -> None:
 def test_a_first_load_beside_as_many_leaves_the_indexes_alone(
     first: Club, new_club: NewClub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Making them anew over what is there would cost more than it saves."""
+    """Rebuilding the indexes over the existing rows would cost more than it saves."""
     second = new_club()
     for number in range(4):
         second.erp.put(f"{number}", f"{number}@x.fr")

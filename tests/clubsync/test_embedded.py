@@ -90,7 +90,7 @@ def test_what_was_committed_outlives_the_server(folder: Path) -> None:
 
 
 def test_one_that_is_just_stopping_is_waited_for(folder: Path) -> None:
-    """It answers nobody any more, and its folder is still taken."""
+    """It no longer responds, and its folder is still locked."""
     server = embedded.ensure_running(folder)
     first = _pid(folder)
     with psycopg.connect(server.conninfo()):

@@ -1,4 +1,4 @@
-"""Promises of freshness, incidents told once each way, and quarantine (R25)."""
+"""Promises of freshness, incidents reported once when they open and once when they close, and quarantine (R25)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _config(club: Club) -> Config:
 
 
 def _watch(club: Club) -> list[str]:
-    """One look of upkeep's: what is told, and told it is."""
+    """One check by upkeep: the lines that it reports of this club, marked as sent."""
     messages = freshness.watch(club._base, _config(club))
     ours = [m for m in messages if any(number == club.number for number, _ in m.incidents)]
     for message in messages:
@@ -145,7 +145,7 @@ def test_r25_an_erp_that_asks_for_a_longer_pause_gets_it(club: Club) -> None:
 
 
 def test_r25_decisions_and_replays_say_nothing_of_the_erp(club: Club) -> None:
-    """What is planned anew from a stored snapshot neither heals a failing club nor makes it look fresh."""
+    """A plan from a stored snapshot neither ends a club's failure nor makes the club look fresh."""
     club.erp.put("1", "a@x.fr")
     club.sync()
     _down(club, 30)

@@ -163,7 +163,7 @@ def test_what_a_status_means_is_a_setting(written: Api) -> None:
 
 
 def test_an_end_that_cannot_be_read_is_unknown(written: Api) -> None:
-    """R3: taken for "no end" it would give access for ever."""
+    """R3: read as "no end" it would give permanent access."""
     answer(written, client(1), held={"B1": [{"MembershipId": 5, "ExpirationDate": "soon"}]})
     row = connector(written.url).read().customers.to_dicts()[0]
     assert row["unreadable"] == [{"field": "valid_until", "word": "soon", "group": "5"}]

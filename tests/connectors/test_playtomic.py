@@ -170,7 +170,7 @@ def test_benefits_of_other_keys_are_refused(api: Api) -> None:
     [("soon", "soon"), (["2026-12-31"], "#NOT_TEXT!"), (True, "True"), ("#N/A", "#N/A")],
 )
 def test_an_expiry_that_is_no_date_cannot_be_read(api: Api, expires: object, word: str) -> None:
-    """R3: taken for "never" it would give access for ever; the player alone is unknown."""
+    """R3: read as "never ends" it would give permanent access; only this player is unknown."""
     held = {"benefit_id": "b1", "name": "Gold", "expires_at": expires}
     api.pages[None] = {"data": [player("a", benefits=[held]), player("b")]}
     one, two = connector(api.url).read().customers["unreadable"].to_list()

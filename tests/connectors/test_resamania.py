@@ -177,7 +177,7 @@ def test_half_of_the_subscriptions_take_nobody_s_group(written: Api, held: dict[
 def test_a_subscription_that_is_not_understood_is_refused(
     written: Api, wrong: dict[str, Any]
 ) -> None:
-    """[inf] Never a lost group, and never one for ever."""
+    """[inf] Neither a lost group nor a permanent one."""
     written.answers[CONTACTS] = page(contact(1))
     written.answers[HELD] = page(subscription(1, 1, **wrong))
     with pytest.raises(ContractChanged):
@@ -185,7 +185,7 @@ def test_a_subscription_that_is_not_understood_is_refused(
 
 
 def test_an_end_that_cannot_be_read_is_unknown(written: Api) -> None:
-    """R3: taken for "no end" it would give access for ever."""
+    """R3: read as "no end" it would give permanent access."""
     written.answers[CONTACTS] = page(contact(1))
     written.answers[HELD] = page(subscription(1, 1, validThrough="soon"))
     row = connector(written.url).read().customers.to_dicts()[0]

@@ -136,7 +136,7 @@ def test_keys_in_the_query(api: Api, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("client", ["form", "basic"])
 def test_oauth2_client_credentials(api: Api, client: str) -> None:
-    """RFC 6749, 4.4; a token that ran out is asked for anew, once."""
+    """RFC 6749, 4.4; an expired token is requested again, once."""
     given = iter(["one", "two"])
     good = {"Bearer two"}
 
@@ -580,7 +580,7 @@ def test_rows_are_packed_in_parts(api: Api, monkeypatch: pytest.MonkeyPatch, par
 
 
 def test_a_membership_whose_day_cannot_be_read_is_unknown(api: Api) -> None:
-    """R3: taken for "never", it would give access for ever; the other memberships are read as ever."""
+    """R3: read as "never ends", it would give permanent access; the other memberships are read as usual."""
     subs = [{"id": 5, "to": "soon"}, {"id": 6, "to": "2026-11-30"}, {"id": 7, "to": "9999-12-31"}]
     api.answer = lambda _: [{"id": 1, "subs": subs}]
     held = {"at": "subs", "id": "id", "until": "to"}
@@ -677,7 +677,7 @@ def test_many_odd_records_are_another_format(api: Api) -> None:
 
 
 def test_half_of_the_memberships_are_none(api: Api) -> None:
-    """A second list that is not whole would take groups away from who is on its lost pages."""
+    """An incomplete second list would remove groups from the people on its missing pages."""
 
     def answer(request: Request) -> object:
         if request.url.path == "/members":

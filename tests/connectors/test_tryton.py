@@ -344,7 +344,7 @@ def test_the_demo_s_club_comes_through(erp: Tryton) -> None:
 
 
 def test_a_domain_with_brackets_hides_nobody(erp: Tryton) -> None:
-    """Tryton hides inactive records anew in each part of a domain: the context is what keeps it from that."""
+    """Tryton hides inactive records again in each part of a domain, unless the context says otherwise."""
     gone = party(erp, "Ana", "ana@example.com")
     erp.client.model("party.party", "write", [gone], {"active": False})
     domain = ["OR", [["name", "=", "Ana"]], [["name", "=", "Bob"]]]

@@ -146,7 +146,7 @@ def test_what_the_flags_of_a_membership_mean(
 
 
 def test_an_end_that_cannot_be_read_is_unknown(written: Api) -> None:
-    """R3: taken for "no end" it would give access for ever."""
+    """R3: read as "no end" it would give permanent access."""
     wrong = held(active=1, cancelled=1, contract_end_date="soon")
     written.answers[MEMBERS] = flat(member(1, memberships=[wrong]))
     row = connector(written.url).read().customers.to_dicts()[0]

@@ -39,7 +39,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the contract suite needs, with a connector made by the template and told to the others."""
+    """A copy of what the contract suite needs, with a connector made from the template and registered."""
     folder = tmp_path_factory.mktemp("checkout")
     for part in ("connectors", "clubsync", "plugins", "sandbox", "stack", "sql"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))

@@ -239,7 +239,7 @@ def test_an_api_that_no_club_names_yet_is_logged_in_to(world: World, erp: str) -
 
 
 def test_where_nothing_can_be_tried_without_a_club_nothing_is_claimed(world: World) -> None:
-    """Which database is meant stands in the address, or in a club's settings."""
+    """The database is named in the address, or in a club's settings."""
     world.connection("new", "tryton", "http://127.0.0.1:9", login="ann", password=SECRET)
     ok, said = outcome_of("new")
     assert (ok, "No Tryton database is configured." in said) == (False, True)

@@ -61,7 +61,7 @@ class Window:
         return self.page.frame_locator("iframe")
 
     def alone(self, path: str) -> Page:
-        """The same page by itself, to be looked at by tools that see no frames."""
+        """The same page outside of its frame, for tools that do not see frames."""
         self.page.goto(f"{self.url}/clubsync/pages{path}")
         return self.page
 
@@ -219,7 +219,7 @@ def test_keys_lead_to_the_search_and_down_the_list(log_in: Open) -> None:
 
 
 def test_support_answers_a_club_and_acts_for_it(log_in: Open, stack: Stack) -> None:
-    """Test, pause, resume, sync now, dry run: each says what came of it, and stands in the audit."""
+    """Test, pause, resume, sync now, dry run: each shows its result and is in the audit."""
     window = log_in("support")
     window.open(f"/clubs/{OURS}")
     with done(window, "successful"):

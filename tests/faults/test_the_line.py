@@ -1,4 +1,4 @@
-"""The bad line by itself: each kind of spoiling is seen as what it says it is."""
+"""The bad line alone: each kind of fault is observed as it is named."""
 
 from __future__ import annotations
 

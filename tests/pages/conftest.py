@@ -131,7 +131,7 @@ def site(
 
 def fill(club: Club) -> None:
     """Twelve people, of whom two share an email and two look like one; then one leaves, one changes
-    their email, and more would leave than pass by themselves."""
+    their email, and more would leave than the automatic limit."""
     club.erp.group("gold", name="Gold")
     for n, name in enumerate(NAMES, 1):
         club.erp.put(

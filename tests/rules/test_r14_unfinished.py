@@ -215,7 +215,7 @@ def test_r14_totals_hold_on_the_whole(gym: Gym) -> None:
 
 
 def test_r14_its_time_is_that_of_one_reading(gym: Gym) -> None:
-    """What a walk cannot notice, it may not notice for `http.max_seconds` in all: then it begins anew."""
+    """What a walk cannot notice, it may not notice for `http.max_seconds` in all: then it starts over."""
     gym.broken_off()
     gym.at(5)
     step = gym.sync()
@@ -225,7 +225,7 @@ def test_r14_its_time_is_that_of_one_reading(gym: Gym) -> None:
 
 
 def test_r14_a_reading_that_runs_out_of_time_begins_anew(gym: Gym) -> None:
-    """On its way it breaks off once more, and its time is over: it costs nobody a run."""
+    """It is interrupted once more and its time runs out: no run is lost."""
 
     def later(club: str, stage: str, rows: int, total: int | None) -> None:
         if rows == 24:

@@ -189,7 +189,7 @@ def test_r14_an_email_on_two_records_costs_access_after_a_second_reading(club: C
 
 
 def test_r14_a_person_under_a_new_id_keeps_access_throughout(club: Club) -> None:
-    """Deleted and entered anew between two readings: R10, after the second one."""
+    """Deleted and entered again between two readings: R10, after the second one."""
     before = club.base()["3"]["id"]
     club.erp.remove("3")
     club.erp.put("12", "p3@x.fr")

@@ -404,7 +404,7 @@ def test_r15_who_was_rejected_and_vanishes_is_asked_about_again(club: Club) -> N
 
 
 def test_r15_a_rejection_is_over_once_the_record_has_changed(club: Club) -> None:
-    """Kept while archived, active again, archived again: that is another time, and is asked about anew."""
+    """Kept while archived, active again, archived again: this is a new case and needs a new decision."""
     out(club, 1, 2, 3, 4)
     club.sync()
     club.pipeline().reject(hold(club)["hold"], "Ann")

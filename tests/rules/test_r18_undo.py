@@ -173,7 +173,7 @@ def test_r18_an_undone_adoption_does_not_come_back_from_the_same_record(club: Cl
 
 
 def test_r18_who_vanishes_after_an_undo_leaves(club: Club) -> None:
-    """To vanish is a change of the record: an undone email change keeps nobody in for ever."""
+    """Vanishing is a change of the record: an undone email change gives nobody permanent access."""
     run = _busy_run(club)
     _undo(club, run)
     club.sync()

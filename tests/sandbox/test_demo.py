@@ -38,7 +38,7 @@ def test_the_registry_is_the_demo_s() -> None:
 
 
 def test_the_environment_goes_round(tmp_path: Path) -> None:
-    """What a process is started with is what was meant."""
+    """A process is started with the intended settings."""
     meant = Sandbox(tmp_path, 1, 2, 3, 4.0, 5.0, 6, tryton=False)
     assert Sandbox.from_environment(meant.environment()) == meant
     assert Sandbox.from_environment({}) == replace(Sandbox(), folder=Sandbox().folder.absolute())
@@ -89,7 +89,7 @@ def health(sandbox: Sandbox) -> dict[str, Any]:
 def wait_until(
     condition: Callable[[], object], process: subprocess.Popen[bytes] | None = None
 ) -> None:
-    """Until it holds; pytest's own limit ends a wait for ever."""
+    """Until it holds; pytest's own limit ends an endless wait."""
     while not condition():
         assert process is None or process.poll() is None, "the sandbox ended"
         time.sleep(0.05)

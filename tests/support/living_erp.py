@@ -132,7 +132,7 @@ class LivingErp:
             self.change(one, email=two.email)
 
     def renew(self) -> None:
-        """One is deleted and entered anew under another id."""
+        """One is deleted and entered again under another id."""
         if self.people:
             old = self.dice.choice(self.people)
             self.leave(old)

@@ -58,7 +58,7 @@ class Recorder:
         await self.app(scope, receive, send)
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Start over."""
         self.arrived.clear()
         self.times.clear()
         self.paths.clear()

@@ -107,7 +107,7 @@ def test_a_small_number_is_no_end() -> None:
 
 
 def test_a_birth_in_1970_is_a_date() -> None:
-    """An end then is none, and so is a start."""
+    """As an end or a start, the same date stands for none."""
     assert column("1970-01-01", kind=Kind.BIRTH) == [date(1970, 1, 1)]
     assert column("1970-01-01") == [None]
     assert column("1900-01-01", "0000-09-21", kind=Kind.BIRTH) == [None, None]

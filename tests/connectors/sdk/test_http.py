@@ -475,9 +475,9 @@ def test_an_error_in_a_200_is_treated_like_a_status(server: Server) -> None:
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[tuple[int, Path, Event]]:
-    """A server with a certificate of its own making: its port, the certificate, and when it may stop.
+    """A server with a self-signed certificate: its port, the certificate, and when it may stop.
 
-    `/drip` sends a byte now and then, for ever.
+    `/drip` sends a byte now and then, endlessly.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
