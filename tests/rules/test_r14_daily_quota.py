@@ -55,6 +55,8 @@ class Studio:
             "Active": True,
             "Status": "Active",
             "Email": email,
+            "FirstName": f"First{key}",
+            "LastName": f"Last{key}",
             "LastModifiedDateTime": self.now.isoformat(),
             **fields,
         }
