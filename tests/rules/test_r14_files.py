@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from clubsync.config import Guard
 from tests.support.file_club import FileClub, people, table
 from tests.support.rules import NewFileClub
 
@@ -137,6 +138,15 @@ def test_r14_a_few_who_stood_together_at_the_very_end(files: FileClub, left: int
     files.later()
     assert files.read()["suspected"] == 0
     assert len(files.inside()) == left
+
+
+def test_r15_who_leaves_while_a_hold_is_open_joins_it(files: FileClub) -> None:
+    """A person decides about them in any case."""
+    files.configure(guard=Guard(share="10%", at_least=5, at_most=200))
+    files.load(table(*people(*range(100))))
+    files.load(table(*people(*range(80))))
+    step = files.load(table(*people(*range(72))))
+    assert (step["suspected"], step["held"], len(files.inside())) == (0, 28, 100)
 
 
 @pytest.mark.parametrize("gone", [range(398, 400), range(100, 130), range(0, 400, 14)])
