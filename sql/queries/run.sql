@@ -46,7 +46,7 @@ where s.club = :club;
 
 -- name: overtaken(club, run)$
 -- Whether the snapshot that is loaded was read after that run had started: a slow run, not an old source (R16).
-select exists (
+select exists(
     select from sync.club_state as s
     inner join sync.snapshot as n on s.club = n.club and s.certified_snapshot = n.snapshot
     inner join sync.run as r on s.club = r.club and r.run = :run
