@@ -125,6 +125,7 @@ PROMISES = {
 TRIGGERS = {
     "scheduled": _("scheduled"),
     "manual": _("manual"),
+    "operator_triggered": _("by upkeep"),  # a nudge, or a second reading (R14, R27)
     "backfill": _("backfill"),
     "replay": _("replay"),
     "similar records": _("search for similar records"),
