@@ -219,7 +219,7 @@ def test_r01_keep_is_about_the_values_that_were_seen(club: Club) -> None:
 
 def test_r01_replace_gives_somebody_else_a_customer_of_their_own(club: Club) -> None:
     """ "`replace`: somebody else, who gets a base customer of their own"; a person's decision is no access loss
-    that counts (R15), and the one there was is found by email again when they sign up anew."""
+    that counts (R15), and the former customer is found again by email when they sign up again."""
     customer = reuse(club)
     user = club.link("1")
     step = club.pipeline().decide_identity(club.id, "1", "replace", "Ann")

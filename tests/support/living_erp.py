@@ -43,7 +43,7 @@ PAGING: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Person:
-    """A record: names are its own for ever; groups are in the list of memberships where there is one."""
+    """A record: its names never change; memberships, where the ERP has them, are a list of their own."""
 
     id: int
     email: str

@@ -43,6 +43,7 @@ def unpacked(data: bytes, name: str, limit: int = MAX_UNPACKED) -> tuple[bytes, 
             f"{name} is not a valid Excel file or zip archive: it is truncated or damaged."
         ) from e
     except (RuntimeError, NotImplementedError) as e:
+        # zipfile raises them for a password, and for a compression that it does not know
         raise FileBroken(
             f"{name} is protected by a password, or compressed in a way that is not supported.",
             remedy="Ask the club for an export without a password, zipped in the usual way or not at all.",
