@@ -1,10 +1,13 @@
-# One image for every process: Airflow's own, the workers, the demo.
+# One image for every process: Airflow's own and the workers. The demo's image is built with LOCK=requirements.lock,
+# which has the packages of the simulated ERPs too.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /opt/clubsync
 RUN python -m venv .venv
-COPY requirements.lock pyproject.toml ./
-RUN .venv/bin/pip install --quiet "$(grep '^uv==' requirements.lock)" \
- && .venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python requirements.lock
+ARG LOCK=requirements-runtime.lock
+COPY requirements.lock ${LOCK} pyproject.toml ./
+RUN awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$/ {exit}' requirements.lock > uv.pin \
+ && .venv/bin/pip install --quiet --require-hashes --requirement uv.pin \
+ && .venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode --python .venv/bin/python ${LOCK}
 COPY . .
 RUN .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps \
       --config-settings editable_mode=compat --editable .

@@ -6,7 +6,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status lint prose format test test-long queries connectors schema reliability bench browser mitmproxy lock
+.PHONY: help install up down status lint prose format test test-long queries connectors schema reliability bench sbom audit browser mitmproxy lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -75,9 +75,16 @@ reliability: install ## update docs/reliability.md: lives of ERPs that are edite
 bench: install ## measure speed and check it against the gates
 	$(BIN)/python -m benchmarks
 
-lock: install ## update both locks from pyproject.toml, keeping versions that still fit
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra sandbox --extra dev \
-	    pyproject.toml -c requirements.lock --no-header --no-annotate -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --group mitmproxy \
-	    --no-header --no-annotate -o requirements-mitmproxy.lock
-	sed -i -E "s/( ;| and) platform_python_implementation == 'CPython' and \(sys_platform == 'darwin' or sys_platform == 'linux'\)$$//" requirements.lock requirements-mitmproxy.lock
+sbom: install ## write var/sbom.cdx.json: every installed package with its version and licence (CycloneDX)
+	@mkdir -p var
+	$(BIN)/cyclonedx-py environment .venv --pyproject pyproject.toml --output-reproducible --output-file var/sbom.cdx.json
+
+audit: install ## look every locked package up in the Python advisory database (needs the internet)
+	$(BIN)/pip-audit --require-hashes --disable-pip $(foreach lock,$(wildcard *.lock),--requirement $(lock))
+
+COMPILE = $(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
+lock: install ## update the locks from pyproject.toml, keeping versions that still fit
+	$(COMPILE) --extra sandbox --extra dev pyproject.toml -c requirements.lock -o requirements.lock
+	$(COMPILE) pyproject.toml -c requirements.lock -o requirements-runtime.lock
+	$(COMPILE) --group mitmproxy -o requirements-mitmproxy.lock
+	sed -i -E "s/( ;| and) platform_python_implementation == 'CPython' and \(sys_platform == 'darwin' or sys_platform == 'linux'\)( \\\\)?$$/\2/" *.lock

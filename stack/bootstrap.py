@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLDEST = (3, 11)
@@ -37,6 +38,15 @@ class Environment:
         """Package name -> version."""
         with open(self.lock) as lock:
             return dict(re.findall(r"^([\w.-]+)==([^ \n]+)", lock.read(), re.MULTILINE))
+
+    def pinned(self, package: str) -> str:
+        """What the lock says of a package: its version, and the hashes of the files that may be installed."""
+        with open(self.lock) as lock:
+            lines = r"==[^\\\n]*(?:\\\n[^\\\n]*)*"  # each but the last ends in a backslash
+            found = re.search("^" + re.escape(package) + lines, lock.read(), re.MULTILINE)
+        if found is None:
+            raise Problem("{} does not list {}.".format(self.lock, package))
+        return found.group(0) + "\n"
 
     def wanted(self) -> str:
         """The content of the stamp file when everything is installed."""
@@ -67,6 +77,7 @@ class Environment:
 MAIN = Environment(".venv", "requirements.lock", ours=True)
 MITMPROXY = Environment(".venv-mitmproxy", "requirements-mitmproxy.lock", ours=False)
 UV = os.path.join(MAIN.folder, "bin", "uv")
+PIP_INSTALL = ("-m", "pip", "install", "--quiet")
 
 
 def main() -> int:
@@ -131,20 +142,27 @@ def install(environment: Environment) -> None:
     if not environment.exists():
         make_venv(run, environment.folder)
     if not os.path.exists(UV):
-        run(python, "-m", "pip", "install", "--quiet", "uv==" + environment.locked()["uv"])
+        install_uv(run, environment)
     # "compat" puts the project folder on the path, which every tool understands.
     ours = ("--no-deps", "--config-settings", "editable_mode=compat", "--editable", ROOT)
     try:
-        run(UV, "pip", "sync", "--quiet", "--python", python, environment.lock)
+        run(UV, "pip", "sync", "--quiet", "--require-hashes", "--python", python, environment.lock)
         if environment.ours:
             run(UV, "pip", "install", "--quiet", "--python", python, *ours)
     except subprocess.CalledProcessError:
         say("uv failed; retrying with pip, which reads its own settings and takes minutes")
-        run(python, "-m", "pip", "install", "--quiet", "--requirement", environment.lock)
+        run(python, *PIP_INSTALL, "--require-hashes", "--requirement", environment.lock)
         if environment.ours:
-            run(python, "-m", "pip", "install", "--quiet", *ours)
+            run(python, *PIP_INSTALL, *ours)
     with open(environment.stamp, "w") as stamp:
         stamp.write(environment.wanted())
+
+
+def install_uv(run, environment: Environment) -> None:  # type: ignore[no-untyped-def]  # old Pythons have to parse it
+    with tempfile.NamedTemporaryFile("w", suffix=".lock") as pinned:
+        pinned.write(environment.pinned("uv"))
+        pinned.flush()
+        run(environment.python, *PIP_INSTALL, "--require-hashes", "--requirement", pinned.name)
 
 
 def make_venv(run, folder: str) -> None:  # type: ignore[no-untyped-def]  # old Pythons have to parse it

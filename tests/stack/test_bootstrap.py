@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.bootstrap import Environment
+from stack.bootstrap import Environment, Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ".".join(map(str, sys.version_info[:2]))
@@ -72,3 +72,16 @@ def test_make_uses_the_interpreter_that_the_environment_was_made_with(tmp_path: 
 def test_an_interpreter_that_is_gone_is_not_used(tmp_path: Path) -> None:
     environment(tmp_path / ".venv", f"{OURS}.0", str(tmp_path / "gone"))
     assert chosen(tmp_path) == "python3"
+
+
+def test_uv_is_installed_by_the_hashes_of_the_lock(tmp_path: Path) -> None:
+    made = environment(tmp_path, f"{OURS}.0")
+    lock = tmp_path / "some.lock"
+    lock.write_text(
+        "a==1 \\\n    --hash=sha256:00\nuv==2 \\\n    --hash=sha256:0a \\\n    --hash=sha256:0b\nz==3\n"
+    )
+    made.lock = str(lock)
+    assert made.pinned("uv") == "uv==2 \\\n    --hash=sha256:0a \\\n    --hash=sha256:0b\n"
+    assert made.locked() == {"a": "1", "uv": "2", "z": "3"}
+    with pytest.raises(Problem, match="does not list uvx"):
+        made.pinned("uvx")

@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yaml"
-LOCKS = ["requirements.lock", "requirements-mitmproxy.lock"]
+LOCKS = ["requirements.lock", "requirements-mitmproxy.lock", "requirements-runtime.lock"]
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +75,23 @@ def test_each_job_uses_the_python_it_set_up(workflow: dict[str, Any]) -> None:
     for job in workflow["jobs"].values():
         steps = job["steps"]
         (setup,) = [s for s in steps if s.get("uses", "").startswith("actions/setup-python@")]
-        assert setup["with"]["python-version"] == "${{ matrix.python }}"
+        oldest = job.get("strategy") is None
+        assert setup["with"]["python-version"] == ("3.11" if oldest else "${{ matrix.python }}")
         given = steps[-1]["env"]["PYTHON"]
         assert given == f"${{{{ steps.{setup['id']}.outputs.python-path }}}}"
+
+
+def test_advisories_and_the_bill_of_materials_are_made_daily(workflow: dict[str, Any]) -> None:
+    job = workflow["jobs"]["supply"]
+    assert "if" not in job  # with every push, and nightly
+    assert {"make sbom", "make audit"} <= {step.get("run") for step in job["steps"]}
 
 
 def test_actions_are_pinned_to_a_version_and_nothing_may_be_written(
     workflow: dict[str, Any],
 ) -> None:
     used = [s["uses"] for job in workflow["jobs"].values() for s in job["steps"] if "uses" in s]
-    assert [name for name in used if not re.search(r"@v\d+\.\d+\.\d+$", name)] == []
+    assert [name for name in used if not re.search(r"@(v\d+\.\d+\.\d+|[0-9a-f]{40})$", name)] == []
     assert workflow["permissions"] == {"contents": "read"}
 
 

@@ -96,3 +96,22 @@ def test_no_secret_has_a_default() -> None:
     for line in text.splitlines():
         if re.search(r"(KEY|SECRET|PASSWORD):", line):
             assert ":?" in line, line
+
+
+def test_only_the_demo_has_the_packages_of_the_simulated_erps(compose: dict[str, Any]) -> None:
+    """Tryton's licence and the simulated ERPs stay out of the image that production runs."""
+    default = re.search(r"^ARG LOCK=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert default is not None
+    production = str(default[1])
+    assert production == "requirements-runtime.lock"
+    images: dict[str, set[str]] = {}
+    for service in compose["services"].values():
+        if "build" in service:
+            build = service["build"]
+            args = build.get("args", {}) if isinstance(build, dict) else {}
+            images.setdefault(service["image"], set()).add(args.get("LOCK", production))
+            assert (service.get("profiles") == ["demo"]) == ("LOCK" in args)
+    assert sorted(images.values(), key=sorted) == [
+        {production},
+        {"requirements.lock"},
+    ]
