@@ -24,6 +24,8 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 
+from connectors.sdk.visible import visible
+
 
 def place_of(error: BaseException) -> str:
     """The class of an internal error and, for each frame, file, line and function; its causes likewise.
@@ -58,9 +60,9 @@ class SyncError(Exception):
     transient = False
 
     def __init__(self, what: str, *, remedy: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.remedy = remedy
+        self.what = visible(what)
+        self.remedy = visible(remedy)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return f"{self.what} {self.remedy}"

@@ -15,9 +15,9 @@ from pathlib import Path
 import typer
 from dotenv import load_dotenv
 
-from clubsync.cli import show
+from clubsync.cli import show, terminal
 from clubsync.cli.clubs import clubs_app
-from clubsync.cli.common import err, open_base, out
+from clubsync.cli.common import err, open_base, out, print_error
 from clubsync.cli.connector import connector_app
 from clubsync.cli.history import backfill, redo, replay, undo
 from clubsync.cli.holds import approve, holds, reject
@@ -63,11 +63,12 @@ for panel, commands in PANELS.items():
 def db_upgrade() -> None:
     """Apply pending database migrations (no-op if none). Other commands do this when needed."""
     with open_base() as base, base.transaction():
-        out.print(f"{base.location} is up to date.", highlight=False, soft_wrap=True)
+        out.say(f"{base.location} is up to date.")
 
 
 def main() -> None:
     """The entry point: prints errors that people can act on as sentences, not as tracebacks."""
+    terminal.prepare()
     logging.basicConfig(level=logging.CRITICAL)
     # the connections of what `make up` has started, so that the shell has them as Airflow does
     started = Path(os.environ.get("CLUBSYNC_VAR") or "var") / "clubsync.env"
@@ -76,11 +77,10 @@ def main() -> None:
     try:
         app()
     except (SyncError, ConnectorError) as error:
-        err.print(f"[red]{error.what}[/red] {error.remedy}", highlight=False, soft_wrap=True)
+        print_error(error.what, error.remedy)
         raise SystemExit(1) from None
     except Exception as error:
         # whoever runs this by a scheduler keeps what it prints in a log (R19)
-        err.print(
-            f"Internal error: {place_of(error)}", highlight=False, markup=False, soft_wrap=True
-        )
+        for line in f"Internal error: {place_of(error)}".splitlines():
+            err.say(line)
         raise SystemExit(1) from None

@@ -161,7 +161,7 @@ def _run(club_id: str, action: str, sentence: str, as_json: bool, **options: Any
         print_json(result)
     else:
         text = sentence.format_map({key: cell(value) for key, value in result.items()})
-        out.print(f"{club.name}: {text}", highlight=False)
+        out.say(f"{club.name}: {text}")
 
 
 @clubs_app.command("pause")

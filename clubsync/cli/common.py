@@ -10,16 +10,16 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from clubsync.cli import terminal
+from clubsync.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from clubsync.config import ClubConfig
     from clubsync.pipeline.engine import Pipeline
     from clubsync.store.database import Base, Driver
 
-out = Console(width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True)
+__all__ = ["err", "out"]
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document, and nothing else, on stdout.")
@@ -41,7 +41,51 @@ def plain(value: Any) -> Any:
 
 
 def print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, default=plain, ensure_ascii=False) + "\n")
+    terminal.print_json(document, plain)
+
+
+def print_error(error: str, remedy: str | None) -> None:
+    """What went wrong and what to do about it, on stderr."""
+    err.say((error, "red"), f" {remedy or ''}")
+
+
+#: Ends the help of an argument or option that takes a person's data.
+OR_STDIN = "`-`: from standard input, a line each, or asked for."
+
+
+def entered(**given: str | None) -> list[str | None]:
+    """The values of arguments and options; each that is `-` is read from standard input, or asked for at a terminal.
+
+    Whatever stands on the command line is in the list of processes, which all users of the machine may read.
+
+    :param given: by what to ask for, in the order of the lines.
+    :raises typer.BadParameter: standard input has ended, or a value is no text.
+    """
+    return [_entered(name.replace("_", " "), value) for name, value in given.items()]
+
+
+def _entered(name: str, value: str | None) -> str | None:
+    if value == "-":
+        if sys.stdin.isatty():
+            value = str(typer.prompt(name.capitalize(), err=True))
+        else:
+            value = sys.stdin.readline().rstrip("\r\n")
+        if not value.strip():
+            raise typer.BadParameter(f"Standard input has no line with the {name}.")
+    if value is not None and ("\0" in value or (not value.isascii() and _has_surrogate(value))):
+        raise typer.BadParameter(f"The {name} is not text in the terminal's encoding.")
+    return value
+
+
+def _has_surrogate(value: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def entered_one(name: str, value: str) -> str:
+    """`entered`, of one value that has to be given."""
+    (found,) = entered(**{name: value})
+    assert found is not None  # it was given
+    return found
 
 
 def table(
@@ -52,16 +96,13 @@ def table(
     :param columns: the keys to show, in order; with a mapping, each key's heading.
     """
     if not rows:
-        out.print(f"{title}: none.")
+        out.say(f"{title}: none.")
         return
-    shown = Table(title=title, title_justify="left")
-    for column in columns:
-        shown.add_column(
-            columns[column] if isinstance(columns, Mapping) else column.replace("_", " ")
-        )
-    for row in rows:
-        shown.add_row(*(cell(row[column]) for column in columns))
-    out.print(shown)
+    headings = [
+        columns[column] if isinstance(columns, Mapping) else column.replace("_", " ")
+        for column in columns
+    ]
+    out.show(title, headings, [[cell(row[column]) for column in columns] for row in rows])
 
 
 def cell(value: Any) -> str:
@@ -88,10 +129,10 @@ def open_pipeline(quiet: bool) -> Iterator[Pipeline]:
         with Pipeline.from_environment() as pipeline:
             yield pipeline
         return
-    with err.status("reading") as status:
+    with err.progress("reading") as say:
 
         def progress(club: str, stage: str, rows: int, total: int | None) -> None:
-            status.update(f"{club}: {stage} {rows:,}" + (f" of {total:,}" if total else ""))
+            say(f"{club}: {stage} {rows:,}" + (f" of {total:,}" if total else ""))
 
         with Pipeline.from_environment(progress=progress) as pipeline:
             yield pipeline

@@ -87,9 +87,7 @@ def connector_try(
 
 
 def _print(tried: dict[str, Any]) -> None:
-    def say(text: str) -> None:
-        out.print(text, highlight=False, soft_wrap=True, markup=False)
-
+    say = out.say
     if tried["records"]:
         title = f"{tried['club']}: the first {len(tried['records'])} of {tried['rows']} records"
         table(title, tried["records"], list(tried["records"][0]))

@@ -54,17 +54,13 @@ def undo(
     else:
         counts = [f"{n} {kind.replace('_', ' ')}" for kind, n in made["changes"].items()]
         done = "would undo" if dry_run else "undone"
-        out.print(
-            f"Run {run} of {made['club']}, {done}: {', '.join(counts) or 'nothing'}.",
-            highlight=False,
-        )
+        out.say(f"Run {run} of {made['club']}, {done}: {', '.join(counts) or 'nothing'}.")
         if made["skipped"]:
             table("Skipped", made["skipped"], ["customer", "erp_id", "why"])
         if held:
-            out.print(
+            out.say(
                 f"Held: {held['deactivations']} customers would lose access; the limit is {held['limit']} "
-                f"per 24 hours. To approve, run `clubsync undo {run} --list {held['list']}`.",
-                highlight=False,
+                f"per 24 hours. To approve, run `clubsync undo {run} --list {held['list']}`."
             )
     if held:
         raise typer.Exit(3)

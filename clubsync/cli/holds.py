@@ -6,7 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from clubsync.cli.common import AsJson, err, open_base, open_pipeline, out, print_json, table
+from clubsync.cli.common import (
+    AsJson,
+    open_base,
+    open_pipeline,
+    out,
+    print_error,
+    print_json,
+    table,
+)
 
 Hold = Annotated[
     int, typer.Argument(metavar="HOLD", help="The hold's number; `clubsync holds` shows it.")
@@ -72,9 +80,9 @@ def holds(
                 ["customer", "erp_id", "kind", "cause"],
             )
             if len(listed) > 50:
-                out.print(f"{len(listed) - 50} more; --json lists all.")
+                out.say(f"{len(listed) - 50} more; --json lists all.")
     if any(row["state"] == "open" for row in rows):
-        out.print("Decide with `clubsync approve HOLD` or `clubsync reject HOLD`.")
+        out.say("Decide with `clubsync approve HOLD` or `clubsync reject HOLD`.")
 
 
 def approve(
@@ -90,7 +98,7 @@ def approve(
     with open_pipeline(quiet=as_json) as pipeline:
         step = pipeline.approve(hold, by or shell_user(), list_hash, comment)
     if step["error"]:
-        err.print(f"[red]{step['error']}[/red] {step['remedy']}", highlight=False, soft_wrap=True)
+        print_error(step["error"], step["remedy"])
         raise typer.Exit(1)
     made = {
         "hold": hold,
@@ -127,6 +135,4 @@ def _print_result(made: dict[str, Any], as_json: bool, sentence: str) -> None:
     if as_json:
         print_json(made)
     else:
-        out.print(
-            f"Hold {made['hold']} {made['state']} by {made['by']}: {sentence}", highlight=False
-        )
+        out.say(f"Hold {made['hold']} {made['state']} by {made['by']}: {sentence}")

@@ -54,7 +54,7 @@ def guard_replay(
         rows,
         ["run", "at", "deactivations", "last_24_hours", "customers", "limit", "held", "was_held"],
     )
-    out.print(f"{sum(row['held'] for row in rows)} of {len(rows)} plans would have been held.")
+    out.say(f"{sum(row['held'] for row in rows)} of {len(rows)} plans would have been held.")
 
 
 def upkeep(
@@ -79,8 +79,7 @@ def upkeep(
         print_json(done)
     else:
         clubs = f", all data of {', '.join(done['clubs'])}" if done["clubs"] else ""
-        out.print(
+        out.say(
             f"Deleted: {done['snapshots']} snapshots, {done['plans']} plans, {done['runs']} runs, "
-            f"{done['findings']} findings{clubs}. Records compared for similarity: {done['compared']}.",
-            highlight=False,
+            f"{done['findings']} findings{clubs}. Records compared for similarity: {done['compared']}."
         )

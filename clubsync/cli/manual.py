@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clubsync.cli.common import AsJson, ClubId, open_base, open_club, out, print_json, table
+from clubsync.cli.common import (
+    OR_STDIN,
+    AsJson,
+    ClubId,
+    entered,
+    entered_one,
+    open_base,
+    open_club,
+    out,
+    print_json,
+    table,
+)
+from connectors.sdk.visible import visible
 
 if TYPE_CHECKING:
     from clubsync.config import ClubConfig
@@ -21,17 +33,28 @@ app_app = typer.Typer(
     no_args_is_help=True,
 )
 
-Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id or email.")]
-User = Annotated[str, typer.Argument(metavar="USER", help="The app user's id or email.")]
-Request = Annotated[
-    str, typer.Argument(metavar="REQUEST", help="The request's id, or the app user's email.")
+Customer = Annotated[
+    str, typer.Argument(metavar="CUSTOMER", help=f"The customer's id or email. {OR_STDIN}")
 ]
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="An email address.")]
-FirstName = Annotated[str | None, typer.Option("--first-name", help="The new first name.")]
-LastName = Annotated[str | None, typer.Option("--last-name", help="The new last name.")]
+User = Annotated[
+    str, typer.Argument(metavar="USER", help=f"The app user's id or email. {OR_STDIN}")
+]
+Request = Annotated[
+    str,
+    typer.Argument(
+        metavar="REQUEST", help=f"The request's id, or the app user's email. {OR_STDIN}"
+    ),
+]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help=f"An email address. {OR_STDIN}")]
+FirstName = Annotated[
+    str | None, typer.Option("--first-name", help=f"The new first name. {OR_STDIN}")
+]
+LastName = Annotated[str | None, typer.Option("--last-name", help=f"The new last name. {OR_STDIN}")]
 Phone = Annotated[
     str | None,
-    typer.Option("--phone", help="A phone number; without a prefix, of the club's country."),
+    typer.Option(
+        "--phone", help=f"A phone number; without a prefix, of the club's country. {OR_STDIN}"
+    ),
 ]
 Unconfirmed = Annotated[
     bool, typer.Option("--unconfirmed", help="The user has not confirmed this email yet.")
@@ -50,7 +73,7 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
         print_json(result)
     else:
         text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result.items())
-        out.print(f"Done: {text}.", highlight=False)
+        out.say(f"Done: {text}.")
 
 
 # --- customers ----------------------------------------------------------------------------------
@@ -60,8 +83,8 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
 def add(
     club_id: ClubId,
     email: Email,
-    first_name: Annotated[str, typer.Option("--first-name", help="The first name.")],
-    last_name: Annotated[str, typer.Option("--last-name", help="The last name.")],
+    first_name: Annotated[str, typer.Option("--first-name", help=f"The first name. {OR_STDIN}")],
+    last_name: Annotated[str, typer.Option("--last-name", help=f"The last name. {OR_STDIN}")],
     phone: Phone = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,6 +96,10 @@ def add(
     from clubsync.manual import customers
 
     club = load_config().club(club_id)
+    email = entered_one("email", email)
+    first_name = entered_one("first name", first_name)
+    last_name = entered_one("last name", last_name)
+    (phone,) = entered(phone=phone)
     with open_base() as base:
         _print_result(customers.add(base, club, email, first_name, last_name, phone), as_json)
 
@@ -86,7 +113,9 @@ def edit(
     phone: Phone = None,
     email: Annotated[
         str | None,
-        typer.Option("--email", help="The new email; only for a customer without an ERP id."),
+        typer.Option(
+            "--email", help=f"The new email; only for a customer without an ERP id. {OR_STDIN}"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -95,6 +124,10 @@ def edit(
     from clubsync.manual import customers
 
     club = load_config().club(club_id)
+    customer = entered_one("customer", customer)
+    first_name, last_name, phone, email = entered(
+        first_name=first_name, last_name=last_name, phone=phone, email=email
+    )
     with open_base() as base:
         result = customers.edit(
             base,
@@ -118,6 +151,7 @@ def detach(club_id: ClubId, customer: Customer, as_json: AsJson = False) -> None
     from clubsync.manual import customers
 
     club = load_config().club(club_id)
+    customer = entered_one("customer", customer)
     with open_base() as base:
         _print_result(customers.detach(base, club, customer), as_json)
 
@@ -132,6 +166,7 @@ def request(club_id: ClubId, user: User, as_json: AsJson = False) -> None:
     from clubsync.manual import requests
 
     club = load_config().club(club_id)
+    user = entered_one("user", user)
     with open_base() as base:
         _print_result(requests.request(base, club, user), as_json)
 
@@ -166,6 +201,7 @@ def accept(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> Non
     from clubsync.manual import requests
 
     club = load_config().club(club_id)
+    request_id = entered_one("request", request_id)
     with open_base() as base:
         _print_result(requests.accept(base, club, request_id), as_json)
 
@@ -177,6 +213,7 @@ def refuse(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> Non
     from clubsync.manual import requests
 
     club = load_config().club(club_id)
+    request_id = entered_one("request", request_id)
     with open_base() as base:
         _print_result(requests.refuse(base, club, request_id), as_json)
 
@@ -187,7 +224,8 @@ def refuse(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> Non
 def erase(
     club_id: ClubId,
     who: Annotated[
-        str, typer.Argument(metavar="EMAIL|ERP_ID", help="The person's email or ERP id.")
+        str,
+        typer.Argument(metavar="EMAIL|ERP_ID", help=f"The person's email or ERP id. {OR_STDIN}"),
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Skip confirmation.")] = False,
     as_json: AsJson = False,
@@ -202,10 +240,10 @@ def erase(
     from clubsync.store.snapshots import Store
 
     club = load_config().club(club_id)
+    who = entered_one("email or ERP id", who)
     if not yes and not as_json:
-        typer.confirm(
-            f"Erase this person from {club.name} permanently? This cannot be undone.", abort=True
-        )
+        question = f"Erase this person from {club.name} permanently? This cannot be undone."
+        typer.confirm(visible(question), abort=True)
     with open_base() as base:
         _print_result(erase_person(base, Store(), club, who), as_json)
 
@@ -227,7 +265,7 @@ def _clubs(base: Base) -> dict[int, ClubConfig]:
 @app_app.command("register")
 def register(
     email: Annotated[
-        str | None, typer.Argument(metavar="EMAIL", help="The account's email.")
+        str | None, typer.Argument(metavar="EMAIL", help=f"The account's email. {OR_STDIN}")
     ] = None,
     unconfirmed: Unconfirmed = False,
     provider: Annotated[
@@ -241,6 +279,7 @@ def register(
 
     if email is None and provider is None:
         raise typer.BadParameter("Give an EMAIL or a --provider.")
+    (email,) = entered(email=email)
     with open_base() as base:
         result = app_users.register(
             base,
@@ -257,6 +296,7 @@ def confirm(user: User, as_json: AsJson = False) -> None:
     """Confirm the email of an app account."""
     from clubsync.manual import app_users
 
+    user = entered_one("user", user)
     with open_base() as base:
         _print_result(app_users.confirm(base, _clubs(base), user), as_json)
 
@@ -271,6 +311,7 @@ def set_email(
     """Change the email of an app account."""
     from clubsync.manual import app_users
 
+    user, email = entered_one("user", user), entered_one("email", email)
     with open_base() as base:
         result = app_users.set_email(base, _clubs(base), user, email, confirmed=not unconfirmed)
         _print_result(result, as_json)

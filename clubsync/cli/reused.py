@@ -11,9 +11,9 @@ from clubsync.cli.common import (
     AsJson,
     ClubId,
     cell,
-    err,
     open_pipeline,
     out,
+    print_error,
     print_json,
     table,
 )
@@ -54,13 +54,13 @@ def reused(
     with open_pipeline(quiet=as_json) as pipeline:
         step = pipeline.decide_identity(club_id, erp_id, decision, by or shell_user())
     if step["error"]:
-        err.print(f"[red]{step['error']}[/red] {step['remedy']}", highlight=False, soft_wrap=True)
+        print_error(step["error"], step["remedy"])
         raise typer.Exit(1)
     made = {"erp_id": erp_id, "decision": decision, "club": club_id, "run": step["run"]}
     if as_json:
         print_json(made | {"changes": step["counts"]})
     else:
-        out.print(f"Done: ERP id {erp_id}: {decision} (run {step['run']}).", markup=False)
+        out.say(f"Done: ERP id {erp_id}: {decision} (run {step['run']}).")
 
 
 def _list(club_id: str, *, as_json: bool) -> None:
@@ -79,7 +79,7 @@ def _list(club_id: str, *, as_json: bool) -> None:
     ]
     table("Reused ERP ids", rows, ["erp_id", "since", *identity.COMPARED])
     if found:
-        out.print(f"Decide with `clubsync reused {club_id} keep|replace ERP_ID`.", markup=False)
+        out.say(f"Decide with `clubsync reused {club_id} keep|replace ERP_ID`.")
 
 
 def _compared(was: dict[str, object], now: dict[str, object] | None) -> dict[str, str]:

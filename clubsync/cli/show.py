@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from clubsync.cli.common import (
+    OR_STDIN,
     AsJson,
     ClubId,
+    entered_one,
     err,
     moment,
     open_club,
@@ -66,7 +68,7 @@ def findings(
             written = write_csv(
                 csv, driver, club_no, include_all=everything, language=club.language
             )
-            err.print(f"Wrote {written} records to {csv}.", highlight=False, soft_wrap=True)
+            err.say(f"Wrote {written} records to {csv}.")
     rows = []
     for row in found:
         advice = suites.advice(row["code"], row["severity"], row["detail"], club.language)
@@ -93,13 +95,17 @@ def findings(
 def why(
     club_id: ClubId,
     who: Annotated[
-        str, typer.Argument(metavar="EMAIL|ERP_ID|NAME", help="Email, ERP id, or part of a name.")
+        str,
+        typer.Argument(
+            metavar="EMAIL|ERP_ID|NAME", help=f"Email, ERP id, or part of a name. {OR_STDIN}"
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
     """Explain why a person is or is not a customer, and what to do."""
     from clubsync.explain.why import why as answer_of
 
+    who = entered_one("email, ERP id or name", who)
     with open_club(club_id) as (driver, club_no, club):
         answer = answer_of(driver, club_no, club, who)
     if as_json:
@@ -107,12 +113,8 @@ def why(
         stable = ("verdict", "reasons", "situation", "sentence", "timeline", "candidates")
         print_json({key: document[key] for key in stable if key in document})
         return
-    mark = {
-        "in": "[green]in[/green]",
-        "out": "[red]out[/red]",
-        "unknown": "[yellow]unknown[/yellow]",
-    }
-    out.print(f"{mark[answer['verdict']]}: {answer['sentence']}", highlight=False)
+    style = {"in": "green", "out": "red", "unknown": "yellow"}[answer["verdict"]]
+    out.say((answer["verdict"], style), f": {answer['sentence']}")
     if answer.get("candidates"):
         columns = ["erp_id", "first_name", "last_name", "email", "in_customers_group"]
         table("Possible matches", answer["candidates"], columns)

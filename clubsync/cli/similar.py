@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from clubsync.cli.common import AsJson, ClubId, cell, err, open_base, open_club, out, print_json
 
@@ -38,7 +37,7 @@ def similar(
     name. A family that shares a phone is not a pair. Scores go from 0.5 (just enough) to 1 (certain).
 
     clubsync never merges anybody. If a pair is one person, merge the records in the ERP: the next sync
-    removes the pair. If they are two people, run the command with [bold]--ignore A B[/bold].
+    removes the pair. If they are two people, run the command with `--ignore A B`.
     """
     if ignore is not None:
         _ignore(club_id, *ignore, as_json=as_json)
@@ -61,10 +60,8 @@ def similar(
         for row in rows
     ]
     if waiting:
-        err.print(
-            f"Not all records of {club.name} are compared yet. To compare them now, add --compare.",
-            highlight=False,
-            soft_wrap=True,
+        err.say(
+            f"Not all records of {club.name} are compared yet. To compare them now, add --compare."
         )
     if as_json:
         print_json(found)
@@ -78,23 +75,16 @@ def _card(pair: Mapping[str, Any], side: str) -> dict[str, Any]:
 
 def _show(name: str, found: list[dict[str, Any]]) -> None:
     if not found:
-        out.print(f"{name}: no similar records.")
+        out.say(f"{name}: no similar records.")
         return
     title = f"{name}: {len(found)} pair{'s' * (len(found) > 1)} of similar records"
-    shown = Table(title=title, title_justify="left")
-    for column in ("score", *_CARD, "reasons"):
-        shown.add_column(column.replace("_", " "))
+    headings = [column.replace("_", " ") for column in ("score", *_CARD, "reasons")]
+    rows: list[list[str | None]] = []
     for pair in found:
-        reasons = ", ".join(pair["reasons"])
-        for first, record in zip((True, False), pair["records"], strict=True):
-            cells = [cell(record[column]) for column in _CARD]
-            shown.add_row(
-                f"{pair['score']:.2f}" if first else "",
-                *cells,
-                reasons if first else "",
-                end_section=not first,
-            )
-    out.print(shown)
+        one, other = ([cell(record[column]) for column in _CARD] for record in pair["records"])
+        rows.append([f"{pair['score']:.2f}", *one, ", ".join(pair["reasons"])])
+        rows.append([None, *other, None])
+    out.show(title, headings, rows)
 
 
 def _ignore(club_id: str, one: str, other: str, *, as_json: bool) -> None:
@@ -107,9 +97,9 @@ def _ignore(club_id: str, one: str, other: str, *, as_json: bool) -> None:
     if as_json:
         print_json(result)
     elif result["already"]:
-        out.print(f"The pair {one}, {other} is already ignored.", highlight=False)
+        out.say(f"The pair {one}, {other} is already ignored.")
     else:
-        out.print(f"Done: the pair {one}, {other} will not be suggested again.", highlight=False)
+        out.say(f"Done: the pair {one}, {other} will not be suggested again.")
 
 
 def _compare(club_id: str) -> None:
@@ -123,4 +113,4 @@ def _compare(club_id: str) -> None:
             club_no = queries().find_club(driver, club_id=club_id)
         if club_no is not None:
             done = similar_pairs.catch_up(base, club_no, club)
-            err.print(f"Compared {done} records.", highlight=False)
+            err.say(f"Compared {done} records.")

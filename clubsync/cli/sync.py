@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clubsync.cli.common import AsJson, ClubIds, err, open_pipeline, print_json, table
+from clubsync.cli.common import AsJson, ClubIds, open_pipeline, print_error, print_json, table
 
 if TYPE_CHECKING:
     from clubsync.model import Step
@@ -54,11 +54,9 @@ def report(steps: list[Step], as_json: bool, *, dry_run: bool) -> None:
         _show_sync(documents, dry_run)
     for step in steps:
         if step["error"]:
-            err.print(
-                f"[red]{step['club']}: {step['error']}[/red] {step['remedy']} "
-                f"(docs/runbooks/{step['runbook']}.md)",
-                highlight=False,
-                soft_wrap=True,
+            print_error(
+                f"{step['club']}: {step['error']}",
+                f"{step['remedy']} (docs/runbooks/{step['runbook']}.md)",
             )
     if any(step["error"] for step in steps):
         raise typer.Exit(1)

@@ -22,14 +22,23 @@ _OWN_COLUMNS = {
     "status": "status",
     "groups": "groups",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_PHONE = re.compile(r"^\+[0-9][0-9 ().\-]*$")
+#: What spreadsheets treat as the start of a formula, full-width and small forms and the minus sign included.
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
+#: What they skip before it: blanks and control characters (`\x00-\x20`, …), and whatever nobody sees.
+_SKIPPED = "\x00-\x20\x7f-\xa0\xad\u034f\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+_FORMULA = re.compile(f'[{_SKIPPED}"]*[{_SIGNS}]')
+#: After what ends a cell where the file is opened with another delimiter: quotes then protect nothing.
+_INNER = re.compile(f'([;\t\r\n])(?=[{_SKIPPED}"]*[{_SIGNS}])')
+#: A cell that starts with a tab or CR is one that spreadsheets may treat as a formula.
+_CONTROL = ("\t", "\r", "\n")
+_PHONE = re.compile(r"\+[0-9][0-9 ().\-]*")
 
 
 def safe(value: Any) -> str:
-    """A cell that no spreadsheet evaluates as a formula: a leading = + - @ tab or CR is quoted.
+    """A cell that no spreadsheet evaluates as a formula, DDE included: an apostrophe precedes what would start one.
 
-    A plain phone number (+33 6 12 34 56 78) stays as it is.
+    That is = + - @ in all their forms, also behind blanks and invisible characters, and within the cell after a
+    semicolon, a tab or a line break. A plain phone number (+33 6 12 34 56 78) stays as it is.
     """
     if value is None:
         return ""
@@ -38,7 +47,10 @@ def safe(value: Any) -> str:
     elif isinstance(value, date):
         value = value.isoformat()
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _PHONE.match(text) else text
+    if _PHONE.fullmatch(text):
+        return text
+    starts = text.startswith(_CONTROL) or _FORMULA.match(text)
+    return "'" * bool(starts) + _INNER.sub(r"\1'", text)
 
 
 def write_csv(

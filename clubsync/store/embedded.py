@@ -66,6 +66,9 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %u@%d ",
+    # the values of rows and statements are people's (R19)
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 """For about two cores and a few GB to spare. fsync, full_page_writes and synchronous_commit keep
 their durable defaults."""

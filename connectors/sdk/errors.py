@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from connectors.sdk.visible import visible
+
 
 class ConnectorError(Exception):
     """The ERP could not be read: nothing is loaded, the club fails with this message.
@@ -31,9 +33,10 @@ class ConnectorError(Exception):
     transient = True
 
     def __init__(self, what: str, *, remedy: str | None = None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.remedy = remedy or self.default_remedy
+        # a file's name or a column may be somebody else's text
+        self.what = visible(what)
+        self.remedy = visible(remedy or self.default_remedy)
+        super().__init__(self.what)
 
     default_remedy = "No action needed unless it persists: the next run tries again."
 

@@ -8,6 +8,7 @@ from an empty one. Anything else is JMESPath (https://jmespath.org): `emails[?pr
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Final
@@ -34,7 +35,33 @@ Getter = Callable[[Any], Any]
 _PLAIN = re.compile(r"[\w$:@-]+(\.[\w$:@-]+)*")
 #: What a field's name looks like, as opposed to a key that is itself data (an id, an email, a full name).
 _NAME = re.compile(r"[@$_A-Za-z][A-Za-z0-9_$:-]{0,60}")
+_WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _SAMPLE = 200
+_WORDS = """
+bank bic iban
+access account accounts active activities activity additional address addresses admin after age all amount and any
+archived area array at attributes auto before begin benefit benefits billing birth birthdate birthday blocked body
+booking bookings business by cancel canceled cancelled card cards category child children city civil client clients
+club code codes comment companies company contact contacts content context contract contracts count country county
+created creation currency current cursor custom customer customers data date day default deleted description detail
+details display edges email emails embedded enabled end ends entities entries entry error errors expired expires
+extra family fields file first firstname for from frozen fullname gender given graph group groupid groups
+guardian guest guests has head home hour house href hydra id identifier ids in inactive included info iri is iso
+items key keys kind label lang language last lastname lastpage lesson level limit line link links list lists locale
+location locations mail main member members membership memberships message meta metadata method middle mobile model
+modified month more name names new next nickname no node nodes note notes num number object objects of offset ok old
+on one option options or order organization other owner pages pagination paging paid parent parents paused payment
+payments pending people per period person personal phone phones plan plans player players postcode preferred prefix
+price primary private product products profile province public qr query reason record records ref reference refs
+region relationships renewal response responses result results right rights role roles rows salutation self service
+services setting settings sex since site size skip source start starts state status street string sub subs
+subscription subscriptions success surname tag tags take tax tel telephone text time timestamp timezone title to
+token total trial two type until updated uri url user username users uuid valid value values version view visit
+visits was week with without work year zip zipcode zone
+"""
+#: Usual words of APIs, of which the names of fields are made: an ERP that keys its objects by a person's name or email
+#: has others.
+_USUAL = frozenset(_WORDS.split())
 #: How a person calls the types of single values.
 _KINDS: dict[type, str] = {
     str: message("a text"),
@@ -147,7 +174,7 @@ def identifier(value: Any) -> str | None:
 
 
 def described(value: Any) -> str:
-    """A value by its type and the names of its keys: for messages, without its content (R19)."""
+    """A value by its type and the usual words among its keys: for messages, without its content (R19)."""
     if isinstance(value, list):
         inside = names(value[0]) if value else []
         if inside:
@@ -162,22 +189,33 @@ def described(value: Any) -> str:
 
 
 def names(value: Any, most: int = 20) -> list[str]:
-    """The keys of an object that look like names of fields."""
+    """The keys of an object that are usual words of APIs, and "…" for all others, which may be a person's (R19)."""
     if not isinstance(value, dict):
         return []
-    found = [key for key in value if _NAME.fullmatch(key)]
-    return found[:most] + (["…"] if len(found) > most else [])
+    found = [key for key in value if _is_usual(key)]
+    return found[:most] + (["…"] if len(found) > most or len(found) < len(value) else [])
+
+
+def _is_usual(key: str) -> bool:
+    words = _WORD.findall(key)
+    return _NAME.fullmatch(key) is not None and {word.casefold() for word in words} <= _USUAL
 
 
 def columns(records: Sequence[Any]) -> list[str]:
-    """The dotted paths of all fields of the first records, in the ERP's own order; `[]` marks a list."""
-    found: dict[str, None] = {}
+    """The dotted paths of the fields of the first records, in the ERP's own order; `[]` marks a list.
+
+    A key that only one record has, and that is no usual word, may be a person's name (R19): it is left out.
+    """
+    found: Counter[str] = Counter()
     for record in records[:_SAMPLE]:
-        for path in _paths(record, "", 0):
-            found.setdefault(path)
-            if len(found) >= _SAMPLE:
-                return list(found)
-    return list(found)
+        found.update(set(_paths(record, "", 0)))
+    order = dict.fromkeys(path for record in records[:_SAMPLE] for path in _paths(record, "", 0))
+    kept = [path for path in order if found[path] > 1 or _of_usual(path)]
+    return kept[:_SAMPLE]
+
+
+def _of_usual(path: str) -> bool:
+    return all(_is_usual(key) for key in path.replace("[]", "").split("."))
 
 
 def _paths(value: Any, above: str, depth: int) -> Iterator[str]:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from plugins.web import api, errors, pages
 from plugins.web.api import nudges
 from plugins.web.auth import Reader
+from plugins.web.headers import Headers
 from plugins.web.pages.rendering import STATIC, error_page
 
 
@@ -25,6 +26,7 @@ def application() -> FastAPI:
         openapi_url=None,
     )
     errors.install(app, error_page)
+    app.add_middleware(Headers)  # the outermost: errors have them too
     app.include_router(api.router)
     app.include_router(nudges.router)
     app.include_router(pages.router)

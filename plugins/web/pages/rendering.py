@@ -14,8 +14,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup
 
 from clubsync import clock
+from connectors.sdk.visible import visible
 from plugins.web import i18n
 from plugins.web.auth import User
 from plugins.web.context import Club, OpenClub
@@ -143,6 +145,7 @@ def _templates() -> Environment:
         loader=FileSystemLoader(WEB / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
@@ -150,8 +153,32 @@ def _templates() -> Environment:
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # the i18n extension adds it
         _gettext, _ngettext, newstyle=True
     )
+    environment.filters["exact"] = _Exact.escape
     environment.globals.update(texts=i18n, spark=charts.spark, static=_static)
     return environment
+
+
+def _seen(value: Any) -> Any:
+    """What an ERP wrote, as text that can be seen and reverses no other (R19); `exact` leaves a value as it is."""
+    if not isinstance(value, str) or isinstance(value, _Exact):
+        return value
+    if not isinstance(value, Markup):
+        return visible(value)
+    # of a macro or a sentence of the catalogue: its lines are the template's
+    return (
+        value
+        if value.replace("\n", "").isprintable()
+        else Markup("\n").join(map(_line, value.split("\n")))
+    )
+
+
+def _line(markup: str) -> Markup:
+    # only characters that mean nothing in HTML become others
+    return Markup(visible(markup))  # noqa: S704  # it was markup before
+
+
+class _Exact(Markup):
+    """A value as it is, escaped: for what a form sends back."""
 
 
 @pass_context
