@@ -7,7 +7,8 @@
     ├── ContractChanged     the ERP responded in an unexpected format
     ├── SettingsWrong       the club's settings or connection cannot work
     ├── FileMissing         no export where it is configured
-    └── FileBroken          an export that is truncated or cannot be parsed
+    ├── FileBroken          an export that is truncated or cannot be parsed
+    └── FileOutside         a link that leads out of the club's folder
 
 Every error carries a message (what happened, where), a remedy (what to do, and who can) and the name of the
 runbook in `docs/runbooks/`. No message may hold a secret or a person's data: ids, paths below the connection's
@@ -90,6 +91,17 @@ class FileBroken(ConnectorError):
     runbook = "file-broken"
     default_remedy = (
         "Ask the club to export the file again; until then its customers stay as they are."
+    )
+
+
+class FileOutside(ConnectorError):
+    """A name in the club's folder that leads out of it, by a link: nothing is read there (R21)."""
+
+    runbook = "file-outside"
+    transient = False
+    default_remedy = (
+        "Replace the link by the export itself, or set the connection's host to the folder where the export is, if "
+        "it is this club's. Find out who made the link."
     )
 
 

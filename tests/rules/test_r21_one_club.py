@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
 from clubsync.store.database import Base
 from tests.support.club import Club
+from tests.support.file_club import FileClub, people, table
 from tests.support.rules import NewClub
 
 #: tables whose rows belong to a club
@@ -99,3 +102,30 @@ def test_r21_the_reader_of_all_clubs_writes_nothing(
         assert {club.number for club in two} <= seen
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), shared_base.reader() as driver:
         driver.execute("update base.customer set first_name = 'x'")
+
+
+def test_r21_a_link_in_a_folder_loads_nobody_of_another_club(
+    files: FileClub, tmp_path: Path
+) -> None:
+    """The club fails with a sentence that names the file; nothing is loaded, and nobody loses anything."""
+    files.load(table(*people(1, 2, 3)))
+    before = _people(files)
+    theirs = tmp_path / "theirs.csv"
+    theirs.write_text(table(*people(*range(10, 50))))
+    (files.folder / "customers.csv").unlink()
+    (files.folder / "customers.csv").symlink_to(theirs)
+    files.later()
+    files.touch(theirs, files.now)
+    step = files.read()
+    assert step["error"] == (
+        "customers.csv is a link that leads out of the club's folder: it was not read."
+    )
+    assert step["runbook"] == "file-outside"
+    assert _people(files) == before
+
+
+def _people(club: Club) -> list[tuple[object, ...]]:
+    return club.rows(
+        "select erp_id, email, in_customers_group from base.customer where club = %s order by erp_id",
+        club.number,
+    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import stat
 import zipfile
 import zlib
 
-from connectors.sdk.errors import FileBroken
+from connectors.sdk.errors import FileBroken, FileOutside
 
 ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"
 #: Members that make a zip archive a workbook (XLSX, ODS).
@@ -63,6 +64,8 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         for m in archive.infolist()
         if not m.is_dir() and not any(litter in m.filename.lower() for litter in _LITTER)
     ]
+    if any(stat.S_ISLNK(member.external_attr >> 16) for member in members):
+        raise FileOutside(f"{name} has a link in it in place of a file: it was not read.")
     if len(members) != 1:
         raise FileBroken(
             f"{name} has {len(members)} files in it; a zipped export has to hold exactly one.",

@@ -12,6 +12,8 @@ login and password as usual (S3: key id and secret). Extras:
 - `private_key` (SFTP): a PEM key, used instead of or in addition to the password.
 - `endpoint_url`, `region_name` (S3).
 
+A link is followed within the folder, and refused where it leads out of it: what is there may be another club's.
+
 Keys, agents and configuration of the user who runs this are never used: a club is read with the club's own
 credentials or not at all (R21).
 """
@@ -43,7 +45,7 @@ from connectors.sdk.errors import (
     FileMissing,
     SettingsWrong,
 )
-from connectors.sdk.files import parts
+from connectors.sdk.files import inside, parts
 from connectors.sdk.messages import message
 from connectors.sdk.words import word
 
@@ -230,6 +232,14 @@ class FileDrop:
     # fsspec
 
     def _path(self, name: str) -> str:
+        """Where a file or folder is, with its links followed.
+
+        :raises FileOutside: not in the connection's folder.
+        """
+        if self.scheme == "file":
+            return inside.local(self.root, name)
+        if self.scheme == "sftp":
+            return inside.sftp(self._fs, self.root, name, self.timeout)
         return posixpath.join(self.root, name) if name else self.root
 
     def _timeout_option(self) -> dict[str, float]:

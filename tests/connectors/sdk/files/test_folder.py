@@ -10,7 +10,13 @@ from typing import Unpack
 import pytest
 
 from connectors.sdk.base import Connection
-from connectors.sdk.errors import ErpUnreachable, FileBroken, FileMissing, SettingsWrong
+from connectors.sdk.errors import (
+    ErpUnreachable,
+    FileBroken,
+    FileMissing,
+    FileOutside,
+    SettingsWrong,
+)
 from connectors.sdk.files.folder import FileDrop
 from tests.support.drops import DropOptions, put
 
@@ -198,3 +204,63 @@ def test_an_exact_name_wins_over_the_pattern_and_over_other_spellings(tmp_path: 
     put(tmp_path, "export1.csv", "pattern", at=NOON)
     put(tmp_path, "Export[1].csv", "other", at=NOON)
     assert drop(tmp_path).read_newest("export[1].csv").data == b"exact"
+
+
+def test_a_link_is_followed_within_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "ours"
+    put(folder, "2026/c.csv", "x", at=NOON)
+    (folder / "latest.csv").symlink_to("2026/c.csv")
+    (folder / "now").symlink_to("2026")
+    (tmp_path / "by-a-link").symlink_to(folder)
+    for host in (folder, tmp_path / "by-a-link"):
+        assert drop(host).read_newest("latest.csv").data == b"x"
+        assert drop(host).read_newest("now/*.csv").data == b"x"
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+@pytest.mark.parametrize(
+    ("link", "to", "pattern"),
+    [
+        ("c.csv", "theirs/c.csv", "c.csv"),
+        ("c.csv", "theirs/c.csv", "*.csv"),
+        ("sub", "theirs", "sub/c.csv"),
+        ("sub", "ours-too", "sub/c.csv"),
+        ("up", "", "up/theirs/c.csv"),
+    ],
+)
+def test_a_link_out_of_the_folder_is_refused(
+    tmp_path: Path, link: str, to: str, pattern: str, absolute: bool
+) -> None:
+    """Also where the other folder's name begins as ours does."""
+    for other in ("theirs", "ours-too"):
+        put(tmp_path / other, "c.csv", "another club's", at=NOON)
+    folder = tmp_path / "ours"
+    put(folder, "older.csv", "ours", at=EARLIER)
+    (folder / link).symlink_to(tmp_path / to if absolute else Path("..") / to)
+    with pytest.raises(FileOutside, match=r"leads out of the club's folder") as refused:
+        drop(folder).read_newest(pattern)
+    assert link in refused.value.what
+    assert str(tmp_path) not in refused.value.what
+
+
+@pytest.mark.parametrize("pattern", ["*/c.csv", "s*/*.csv"])
+def test_a_wildcard_matches_no_linked_folder(tmp_path: Path, pattern: str) -> None:
+    put(tmp_path / "theirs", "c.csv", "another club's")
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    (folder / "sub").symlink_to("../theirs")
+    with pytest.raises(FileMissing):
+        drop(folder).read_newest(pattern)
+
+
+def test_links_over_links_and_counts_by_link_are_refused_too(tmp_path: Path) -> None:
+    put(tmp_path / "theirs", "c.csv", "another club's")
+    put(tmp_path / "theirs", "n", "1")
+    folder = tmp_path / "ours"
+    put(folder, "d.csv", "x")
+    (folder / "a.csv").symlink_to("b.csv")
+    (folder / "b.csv").symlink_to("../theirs/c.csv")
+    (folder / "d.csv.rows").symlink_to("../theirs/n")
+    for name in ("a.csv", "d.csv"):
+        with pytest.raises(FileOutside):
+            drop(folder).read_newest(name)

@@ -18,6 +18,7 @@ from connectors.sdk.errors import (
     ErpUnreachable,
     FileBroken,
     FileMissing,
+    FileOutside,
     SettingsWrong,
 )
 from connectors.sdk.files.folder import Content, FileDrop
@@ -144,3 +145,41 @@ def test_a_link_is_the_file_it_points_to(connection: Connection, folder: Path) -
         assert read(connection, "linked*.csv").modified == NOON
     finally:
         link.unlink()
+
+
+@pytest.mark.parametrize(
+    ("link", "to", "pattern"),
+    [
+        ("stray.csv", "../other/customers-3.csv", "stray*.csv"),
+        ("elsewhere", "../other", "elsewhere/*.csv"),
+    ],
+)
+def test_a_link_out_of_the_folder_is_refused(
+    connection: Connection, folder: Path, link: str, to: str, pattern: str
+) -> None:
+    made = folder / "club" / link
+    made.symlink_to(to)
+    try:
+        with pytest.raises(FileOutside, match="leads out of the club's folder"):
+            read(connection, pattern)
+    finally:
+        made.unlink()
+
+
+def test_a_server_that_follows_no_links_when_asked_for_a_path(
+    connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some answer with the path as it was written: then a link is refused wherever it leads."""
+
+    async def as_written(self: object, path: bytes | str) -> bytes | str:
+        return path
+
+    monkeypatch.setattr(asyncssh.SFTPClient, "realpath", as_written)
+    made = folder / "club/stray.csv"
+    made.symlink_to("../other/customers-3.csv")
+    try:
+        assert read(connection).name == "customers-2.csv"
+        with pytest.raises(FileOutside):
+            read(connection, "stray*.csv")
+    finally:
+        made.unlink()
