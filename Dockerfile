@@ -14,7 +14,7 @@ RUN .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps \
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 50000 --gid 0 --create-home airflow \
- && install -d -o airflow -g 0 -m 0775 /opt/airflow /var/lib/clubsync
+ && install -d -o airflow -g 0 -m 0700 /opt/airflow /var/lib/clubsync
 COPY --from=build --chown=airflow:0 /opt/clubsync /opt/clubsync
 USER airflow
 WORKDIR /opt/clubsync

@@ -10,6 +10,7 @@ Polars starts threads, which a fork does not copy: it may be imported here, but 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 __all__: list[str] = []  # nothing here overrides a setting of Airflow's
@@ -28,4 +29,6 @@ def _preload() -> None:
             print(f"{name} is not preloaded: {error}", file=sys.stderr)
 
 
+# logs, snapshots and whatever else the process and its tasks write: personal data (R19)
+os.umask(0o077)
 _preload()

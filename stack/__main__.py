@@ -9,6 +9,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from clubsync import permissions
 from clubsync.store.embedded import EmbeddedPostgresError
 from stack.airflow_api import AirflowApi
 from stack.down import down
@@ -40,6 +41,7 @@ def status(instance: Instance, console: Console) -> int:
 
 def main() -> int:
     """Run the command line, and report an expected error in one sentence."""
+    permissions.private()
     parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
     parser.add_argument("action", choices=["up", "down", "status"])
     action = parser.parse_args().action

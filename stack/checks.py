@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psutil
+from rich.console import Console
 
+from clubsync import permissions
 from clubsync.config import load_config
 from clubsync.errors import ConfigError
 from stack.supervision import StackError
@@ -27,6 +29,13 @@ def disk(folder: Path) -> None:
         raise StackError(
             f"Not enough disk space: {free:.1f} GB free in {folder}, {DISK_GB:.0f} GB needed."
         )
+
+
+def private(var: Path, console: Console) -> None:
+    """Close the data to other users, and say what cannot be."""
+    os.environ.setdefault("CLUBSYNC_VAR", str(var))
+    for sentence in permissions.check(everything=True):
+        console.print(f"  {sentence}", markup=False, highlight=False, soft_wrap=True)
 
 
 def clubs(config: Path) -> None:

@@ -33,6 +33,9 @@ SHARED: Mapping[str, str] = {
     "AIRFLOW__API__EXPOSE_CONFIG": "False",
     # A sync is a chain of short tasks: a pause of a second before each would be most of its duration.
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+    # Logs are read by their owner only, whatever else is set on the machine.
+    "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
+    "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
     # Parsing a Dag file reads clubs.yaml; a shorter interval would be most of the CPU use when idle.
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

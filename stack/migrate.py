@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from clubsync import permissions
 from stack.environment import ROOT, keep_logins
 
 BIN = Path(sys.executable).parent
@@ -69,6 +70,7 @@ def create_databases(environment: Mapping[str, str]) -> None:
 
 def main() -> int:
     """Create databases, schemas and users; new passwords are printed."""
+    permissions.private()
     environment = dict(os.environ)
     passwords = Path(environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
     try:

@@ -150,6 +150,7 @@ logfile={logs}/supervisord.log
 pidfile={folder}/supervisord.pid
 childlogdir={logs}
 minfds=4096
+umask=077
 {user}
 [unix_http_server]
 file={str(self.socket).replace("%", "%%")}

@@ -33,6 +33,7 @@ def up(instance: Instance, console: Console) -> None:
     started, since = time.monotonic(), datetime.now(UTC)
     supervisor = Supervisor(instance)
     checks.disk(instance.var)
+    checks.private(instance.var, console)
     checks.clubs(config_path())
     environment = {
         **demo.environment(instance),

@@ -15,6 +15,7 @@ from pathlib import Path
 import typer
 from dotenv import load_dotenv
 
+from clubsync import permissions
 from clubsync.cli import show, terminal
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out, print_error
@@ -71,9 +72,12 @@ def main() -> None:
     terminal.prepare()
     logging.basicConfig(level=logging.CRITICAL)
     # the connections of what `make up` has started, so that the shell has them as Airflow does
+    permissions.private()
     started = Path(os.environ.get("CLUBSYNC_VAR") or "var") / "clubsync.env"
     if started.is_file():
         load_dotenv(started, override=False)
+    for sentence in permissions.check():
+        err.say((sentence, "yellow"))
     try:
         app()
     except (SyncError, ConnectorError) as error:

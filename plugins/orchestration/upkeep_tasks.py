@@ -79,10 +79,13 @@ def _sweep() -> None:
 @without_values()
 def tidy() -> dict[str, Any]:
     """Retention, as by `clubsync upkeep`."""
+    from clubsync import permissions
     from clubsync.operate.retention import upkeep
     from plugins.orchestration.sync_tasks import pipeline
 
     keep = timedelta(days=get_current_context()["params"]["keep_days"])
+    for sentence in permissions.check(everything=True):
+        log.warning("%s", sentence)
     with pipeline() as engine:
         done = dict(upkeep(engine.base, engine.store, engine.config, keep))
     log.info("%s", ", ".join(f"{name} {what}" for name, what in done.items()))
