@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from dotenv import set_key
 from rich.console import Console
 
-from clubsync.store import embedded
+from clubsync.store import embedded, encryption
 from stack import checks, demo, first_sync, processes
 from stack.airflow_api import AirflowApi
 from stack.environment import ROOT, Instance, config_path, local, logins
@@ -99,8 +99,10 @@ def _write_shell_settings(instance: Instance, environment: Mapping[str, str]) ->
     path = instance.var / "clubsync.env"
     path.touch(mode=0o600)
     path.write_text("")
+    # a key beside what it encrypts protects nothing
+    kept_out = {"CLUBSYNC_NOW", encryption.VARIABLE}
     for name in sorted(environment):
-        if name.startswith(("AIRFLOW_CONN_", "CLUBSYNC_")) and name != "CLUBSYNC_NOW":
+        if name.startswith(("AIRFLOW_CONN_", "CLUBSYNC_")) and name not in kept_out:
             set_key(path, name, environment[name])
 
 

@@ -26,6 +26,7 @@ from clubsync.cli.maintenance import guard_app, upkeep
 from clubsync.cli.manual import app_app, base_app, erase
 from clubsync.cli.reused import reused
 from clubsync.cli.similar import similar
+from clubsync.cli.store import store_app
 from clubsync.cli.sync import sync
 from clubsync.errors import SyncError, place_of
 from connectors.sdk.errors import ConnectorError
@@ -49,6 +50,7 @@ PANELS: dict[str, Sequence[Callable[..., None] | tuple[str, typer.Typer]]] = {
         ("clubs", clubs_app),
         ("connector", connector_app),
         ("db", db_app),
+        ("store", store_app),
         upkeep,
     ),
 }

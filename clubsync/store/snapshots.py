@@ -21,6 +21,7 @@ import xxhash
 
 from clubsync.errors import SnapshotUnreadable
 from clubsync.model import SnapshotHead
+from clubsync.store.encryption import HEAD_BYTES, MAGIC, Keys
 from connectors.sdk.model import CUSTOMER_SCHEMA, Consistency, Reading
 
 if TYPE_CHECKING:
@@ -203,6 +204,7 @@ class Store:
     def __init__(self, url: str | None = None) -> None:
         url = url or os.environ.get("CLUBSYNC_SNAPSHOTS") or default_url()
         self.fs, self.root = fsspec.core.url_to_fs(url)
+        self.keys = Keys.from_environment()
         self._made: set[str] = set()
 
     def _at(self, path: str, name: str) -> str:
@@ -235,8 +237,8 @@ class Store:
             self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
             self._made.add(path)
         part = f"{target}.{os.getpid()}.part"
-        with self.fs.open(part, "wb") as file:
-            yield file
+        with self.fs.open(part, "wb") as file, self.keys.sealed(file, f"{path}/{name}") as inner:
+            yield inner
         self.fs.mv(part, target)
 
     @contextmanager
@@ -246,21 +248,28 @@ class Store:
         :raises OSError: it is not there, or cannot be read.
         """
         with self.fs.open(self._at(path, name), "rb") as file:
-            yield file
+            if file.read(len(MAGIC)) == MAGIC:
+                file.seek(0)
+                yield io.BytesIO(self.keys.opened(file.read(), f"{path}/{name}"))
+            else:
+                file.seek(0)
+                yield file
 
     def get(self, path: str, name: str) -> bytes | None:
         """A file's content; None where it is not there, or cannot be read."""
         try:
-            return bytes(self.fs.cat_file(self._at(path, name)))
-        except OSError:
+            return self._content(path, name)
+        except (OSError, SnapshotUnreadable):
             return None
+
+    def _content(self, path: str, name: str) -> bytes:
+        content = bytes(self.fs.cat_file(self._at(path, name)))
+        return self.keys.opened(content, f"{path}/{name}")
 
     def read(self, path: str, name: str) -> pl.DataFrame:
         """:raises SnapshotUnreadable: the file is not there, or is not what was written."""
         try:
-            if "file" in self.fs.protocol:
-                return pl.read_parquet(self._at(path, name), memory_map=False)
-            return pl.read_parquet(io.BytesIO(self.fs.cat_file(self._at(path, name))))
+            return pl.read_parquet(io.BytesIO(self._content(path, name)))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise SnapshotUnreadable(
                 f"The stored snapshot {path}/{name} cannot be read ({type(error).__name__}).",
@@ -274,6 +283,31 @@ class Store:
             return []
         found = self.fs.ls(f"{self.root.rstrip('/')}/{path}", detail=False)
         return sorted(n for f in found if (n := str(f).rsplit("/", 1)[-1]).startswith(start))
+
+    def files(self, path: str) -> list[str]:
+        """The places of all files in a folder and those below it, but for those that are being written."""
+        self.fs.invalidate_cache()
+        start = f"{self.root.rstrip('/')}/"
+        found = [str(file) for file in self.fs.find(f"{start}{path}")]
+        return sorted(f[f.index(start) + len(start) :] for f in found if not f.endswith(".part"))
+
+    def is_current(self, place: str) -> bool:
+        """Whether a file begins as those do that are written now, or is gone."""
+        try:
+            with self.fs.open(f"{self.root.rstrip('/')}/{place}", "rb") as file:
+                return bool(file.read(HEAD_BYTES).startswith(self.keys.head))
+        except FileNotFoundError:
+            return True
+
+    def rewrite(self, place: str) -> bool:
+        """Write a file again as it is, with the key that writes now; False: it is gone."""
+        path, _, name = place.rpartition("/")
+        try:
+            content = self._content(path, name)
+        except FileNotFoundError:
+            return False
+        self.put(path, name, content)
+        return True
 
     def remove_file(self, path: str, name: str) -> None:
         """Remove a file, if it is there."""
