@@ -10,24 +10,24 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from clubsync.errors import ConfigError
+from connectors.sdk import moments
 
 
 def now() -> datetime:
     """The current time, in UTC.
 
-    :raises ConfigError: CLUBSYNC_NOW is set and is not an ISO 8601 time.
+    :raises ConfigError: CLUBSYNC_NOW is set and is not an ISO 8601 time, or one that cannot be stored.
     """
     fixed = os.environ.get("CLUBSYNC_NOW")
     if not fixed:
         return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(fixed)
-    except ValueError as error:
+    moment = moments.of_text(fixed)
+    if moment is None:
         raise ConfigError(
-            f"CLUBSYNC_NOW={fixed!r} is not an ISO 8601 time.",
+            f"CLUBSYNC_NOW={fixed!r} is not an ISO 8601 time between the years 1800 and 9000.",
             remedy="Write a time like 2026-11-21T10:05:00Z, or unset the variable.",
-        ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        )
+    return moment
 
 
 def stamped_now(moment: datetime) -> bool:

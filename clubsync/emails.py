@@ -42,6 +42,8 @@ _NO_EMAIL = (
     r"^(?:no|non|without|sans|pas[-_.]?de?|aucun|kein|keine|ohne|sin|senza|sem|geen)"
     r"[-_.]?(?:e[-_.]?)?(?:mail|correo)s?[-_.]?\d*(?:\+[^@\s]*)?@[^@\s]*$"
 )
+#: Characters of a cell in which addresses are looked for.
+_LONGEST = 1_000
 _ADDRESS = re.compile(r"[^\s<>()\[\],;|/\"']+@[^\s<>()\[\],;|/\"']+")
 
 
@@ -102,6 +104,8 @@ def is_placeholder(email: str, addresses: Iterable[str] = ()) -> bool:
 
 def around(email: str) -> str | None:
     """Why an address is not valid, where that is plain: SEVERAL or AROUND."""
+    if len(email) > _LONGEST:
+        return None
     text = clean(email)
     parts = [part.rstrip(".:").removeprefix("mailto:") for part in _ADDRESS.findall(text)]
     valid = [part for part in parts if normalise(part)]

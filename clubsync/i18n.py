@@ -22,10 +22,12 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from connectors.sdk import moments
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
@@ -122,11 +124,8 @@ class Messages:
         """Moments on the reader's clock, numbers of thousands by the reader's rules."""
 
         def moment(found: re.Match[str]) -> str:
-            try:
-                at = datetime.fromisoformat(f"{found['day']}T{found['time']}").replace(tzinfo=UTC)
-            except ValueError:
-                return found[0]
-            return date_and_time(at, self.zone, self.language)
+            at = moments.of_text(f"{found['day']}T{found['time']}")
+            return found[0] if at is None else date_and_time(at, self.zone, self.language)
 
         def number(found: re.Match[str]) -> str:
             from babel import numbers

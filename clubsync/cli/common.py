@@ -13,6 +13,7 @@ import typer
 
 from clubsync.cli import terminal
 from clubsync.cli.terminal import err, out
+from connectors.sdk import moments
 
 if TYPE_CHECKING:
     from clubsync.config import ClubConfig
@@ -166,10 +167,9 @@ def open_base() -> Iterator[Base]:
 
 def moment(text: str) -> datetime:
     """A time that somebody typed: ISO 8601, in UTC unless it has an offset."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+    found = moments.of_text(text)
+    if found is None:
         raise typer.BadParameter(
-            f"{text!r} is not an ISO 8601 time like 2026-11-21T10:05:00Z."
-        ) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+            f"{text!r} is not an ISO 8601 time like 2026-11-21T10:05:00Z, or no clock shows it."
+        )
+    return found

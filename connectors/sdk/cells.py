@@ -29,6 +29,9 @@ NO_RESULT = "#NO_RESULT!"
 #: In an answer of an API, where there should be a text: an object or a list, or a record without the key.
 NOT_TEXT, NO_KEY = "#NOT_TEXT!", "#NO_KEY!"
 
+#: In place of a text that is longer than any of its kind, and of more groups than anybody is in.
+TOO_LONG, TOO_MANY = "#TOO_LONG!", "#TOO_MANY!"
+
 #: Errors of Excel, Google Sheets, LibreOffice and Numbers: a word in capitals between # and ! or ?, in whatever
 #: language; the few that end with neither; and a column that is too narrow.
 ERROR = (

@@ -8,7 +8,8 @@
     ├── SettingsWrong       the club's settings or connection cannot work
     ├── FileMissing         no export where it is configured
     ├── FileBroken          an export that is truncated or cannot be parsed
-    └── FileOutside         a link that leads out of the club's folder
+    ├── FileOutside         a link that leads out of the club's folder
+    └── LimitExceeded       a file or response asks for more than the club's settings allow
 
 Every error carries a message (what happened, where), a remedy (what to do, and who can) and the name of the
 runbook in `docs/runbooks/`. No message may hold a secret or a person's data: ids, paths below the connection's
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from connectors.sdk.messages import message
 from connectors.sdk.visible import visible
 
 
@@ -103,6 +105,26 @@ class FileOutside(ConnectorError):
         "Replace the link by the export itself, or set the connection's host to the folder where the export is, if "
         "it is this club's. Find out who made the link."
     )
+
+
+class LimitExceeded(ConnectorError):
+    """A file or response is larger than a limit allows, or costs more to read: rejected as a whole.
+
+    :param setting: the club's setting that has the limit, below `settings`.
+    """
+
+    runbook = "limit-exceeded"
+    transient = False
+
+    def __init__(self, what: str, *, setting: str) -> None:
+        super().__init__(
+            what,
+            remedy=message(
+                f"If this is right for the club, raise `{setting}` in its settings; until then its customers stay "
+                "as they are."
+            ),
+        )
+        self.setting = setting
 
 
 class ContractChanged(ConnectorError):

@@ -15,7 +15,7 @@ from functools import lru_cache
 import phonenumbers
 import polars as pl
 
-from connectors.sdk.cells import BLANK, is_unreadable
+from connectors.sdk.cells import BLANK, TOO_LONG, is_unreadable
 from connectors.sdk.words import key, meanings
 
 _MALE = (
@@ -156,6 +156,8 @@ def split_name(name: str) -> tuple[str | None, str | None]:
     if is_unreadable(name):
         # both names are unknown: the canonical form of the records says so of each
         return name, name
+    if len(name) > _LONGEST_NAME:
+        return TOO_LONG, TOO_LONG
     before, comma, after = name.partition(",")
     if comma and before.strip() and after.strip():
         return " ".join(after.split()), " ".join(before.split())
@@ -172,6 +174,10 @@ def split_name(name: str) -> tuple[str | None, str | None]:
     while at > 1 and parts[at - 1].lower() in _PARTICLES:
         at -= 1
     return " ".join(parts[:at]), " ".join(parts[at:])
+
+
+#: Characters of a first and last name together; a longer one cannot be read.
+_LONGEST_NAME = 500
 
 
 def split_names(values: pl.Series) -> pl.DataFrame:

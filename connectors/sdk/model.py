@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from connectors.sdk import cells
+from connectors.sdk.errors import ContractChanged
 from connectors.sdk.messages import message
 
 #: A customer's status. `active` gives access; a club may let others give it too (R3).
@@ -219,9 +220,9 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
 
     Missing columns become null (`placeholder` and `is_company` false, `groups` and `unreadable` empty), text is
     stripped, also of NUL (which no database accepts; in the ids of groups too), and blank text becomes null, also
-    where a word says so (`NULL`). Names are in composed letters (NFC). Text that cannot be read (`#N/A`) becomes null
-    and is noted in `unreadable`; an id that cannot be read is none. Ids that a spreadsheet or a JSON writer made
-    decimals (`12.0`) are whole again.
+    where a word says so (`NULL`). Names are in composed letters (NFC). Text that cannot be read (`#N/A`), or is longer
+    than `LENGTHS`, becomes null and is noted in `unreadable`; an id that cannot be read is none. Ids that a spreadsheet
+    or a JSON writer made decimals (`12.0`) are whole again.
     """
     frame = (
         rows
@@ -254,7 +255,80 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
         out.append(col.alias(name))
     if frame.width == 0:
         return CUSTOMER_SCHEMA.to_frame()
-    return _with_whole_ids(_only_readable(frame.select(out)))
+    return _with_whole_ids(_only_readable(_of_length(frame.select(out))))
+
+
+#: The most characters of each text: longer than any of its kind, and short enough for an index of PostgreSQL, whose
+#: entries hold 2,704 bytes. What is longer cannot be read (R3): that record changes nothing, and the club is synced.
+LENGTHS = {
+    "erp_id": 255,
+    "email": 1_000,
+    "first_name": 255,
+    "last_name": 255,
+    "phone": 255,
+    "guardian_id": 255,
+    "replaced_by": 255,
+}
+#: Texts that are shown and compared with nothing: the rest of a longer one is left out.
+_SHORTENED = {"gender": 50, "country": 100, "status_raw": 200}
+#: Of a group: its id, its name.
+GROUP_ID, GROUP_NAME = 255, 255
+#: Spans of groups of one customer; groups of one club.
+MOST_SPANS, MOST_GROUPS = 1_000, 20_000
+
+
+def _of_length(frame: pl.DataFrame) -> pl.DataFrame:
+    """Texts that are too long, and lists of too many groups, as what cannot be read."""
+    # bytes are counted faster, and there are at least as many
+    longest = frame.select(pl.col(*LENGTHS, *_SHORTENED).str.len_bytes().max()).row(0, named=True)
+    cut = [
+        pl.when(pl.col(name).str.len_chars() > most)
+        .then(pl.lit(cells.TOO_LONG))
+        .otherwise(name)
+        .alias(name)
+        for name, most in LENGTHS.items()
+        if (longest[name] or 0) > most
+    ]
+    cut += [
+        pl.col(name).str.slice(0, most)
+        for name, most in _SHORTENED.items()
+        if (longest[name] or 0) > most
+    ]
+    return _of_few_groups(frame.with_columns(cut) if cut else frame)
+
+
+def _of_few_groups(frame: pl.DataFrame) -> pl.DataFrame:
+    lengths = frame["groups"].list.len()
+    many = lengths > MOST_SPANS
+    if many.any():
+        nothing = pl.lit([], dtype=frame.schema["groups"])
+        words = pl.select(pl.when(many).then(pl.lit(cells.TOO_MANY))).to_series()
+        kept = frame.with_columns(groups=pl.when(~many).then("groups").otherwise(nothing))
+        frame = with_notes(kept, [noted("groups", words)])
+    ids = frame["groups"].explode().struct.field("id")
+    if not (ids.str.len_bytes() > GROUP_ID).any():
+        return frame
+    one = pl.element().struct.field("id")
+    short = pl.when(one.str.len_chars() > GROUP_ID).then(pl.lit(cells.TOO_LONG)).otherwise(one)
+    return frame.with_columns(pl.col("groups").list.eval(pl.element().struct.with_fields(id=short)))
+
+
+def bounded_groups(groups: pl.DataFrame) -> pl.DataFrame:
+    """A list of groups without those whose id is too long, each name at most as long as names are.
+
+    :param groups: `GROUP_SCHEMA`.
+    :raises ContractChanged: there are more than any club has.
+    """
+    longest = groups.select(pl.col("id", "name").str.len_bytes().max()).row(0)
+    if any((length or 0) > GROUP_ID for length in longest):
+        groups = groups.filter((pl.col("id").str.len_chars() <= GROUP_ID).fill_null(False))
+        groups = groups.with_columns(pl.col("name").str.slice(0, GROUP_NAME))
+    if groups.height > MOST_GROUPS:
+        raise ContractChanged(
+            f"The customers are in {groups.height} different groups; the limit is {MOST_GROUPS}.",
+            remedy="Correct the club's settings: the column or field of the groups holds something else.",
+        )
+    return groups
 
 
 #: Text that a person or a spreadsheet wrote; ids and phones, in which a rounded number is unreadable too.
@@ -442,12 +516,15 @@ def assemble(
     read: not certified. Rows of one id that differ otherwise make the record unknown this time, and nothing is
     certified. A row without an id is kept apart, and doubts nothing.
 
+    Groups whose id is too long are left out, and names are shortened (`bounded_groups`).
+
     :param customers: `CUSTOMER_SCHEMA`, all rows received, in order.
     :param doubts: what the connector itself could not prove (last page not seen, a page twice, …).
     :param since: only what changed since then was read: whoever is missing has not changed.
     :param numbers: the number by which a person finds each row; None: they are counted from 1.
     :param consistency, memberships: see `Reading`.
     """
+    groups = bounded_groups(groups)
     why = [*doubts, *(memberships.doubts if memberships else ())]
     if since is not None:
         why.append(message(f"{ONLY_CHANGES} {since:%Y-%m-%d %H:%M} UTC was read."))

@@ -95,15 +95,25 @@ INACTIVE_WORDS = (
 UNUSED_WORDS = (*dict.fromkeys((*FALSE_WORDS, *INACTIVE_WORDS, "fermé", "fermée", "geschlossen")),)
 
 
-@lru_cache(maxsize=65_536)
+#: Characters up to which a word is remembered in its form: there are few longer ones.
+_REMEMBERED = 500
+
+
 def word(text: str) -> str:
     """A text in the form in which words are compared."""
+    return _word(text) if len(text) <= _REMEMBERED else _in_form(text)
+
+
+def _in_form(text: str) -> str:
     if text.isascii():
         folded = text.casefold()
     else:
         folded = visible(unicodedata.normalize("NFKC", text)).casefold()
         folded = unicodedata.normalize("NFKC", folded)
     return " ".join(folded.replace("\0", "").split())
+
+
+_word = lru_cache(maxsize=65_536)(_in_form)
 
 
 def visible(text: str) -> str:
@@ -222,10 +232,13 @@ def split_names(cell: str, separators: Collection[str], whole: Iterable[str]) ->
     """
     pieces = re.split("(" + "|".join(map(re.escape, separators)) + ")", cell)
     compound = {name for name in whole if any(s in name for s in separators)}
+    # pieces, separators among them, that the longest of these names may have
+    most = 1 + 2 * max((sum(map(name.count, separators)) for name in compound), default=0)
     out: list[str] = []
     at = 0
     while at < len(pieces):
-        ends = range(len(pieces), at + 1, -2) if compound else ()
+        last = min(len(pieces), at + most)
+        ends = range(last, at + 1, -2) if compound else ()
         end = next((e for e in ends if word("".join(pieces[at:e])) in compound), at + 1)
         out.append("".join(pieces[at:end]).strip())
         at = end + 1

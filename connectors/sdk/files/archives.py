@@ -1,45 +1,65 @@
-"""A zipped export -> the one file in it, with limits on what it may decompress to (R14)."""
+"""A zipped export -> the one file in it, with limits on what it may decompress to (R14).
+
+It runs in a process of its own (`confined`).
+"""
 
 from __future__ import annotations
 
 import gzip
 import io
 import stat
+import struct
 import zipfile
 import zlib
 
-from connectors.sdk.errors import FileBroken, FileOutside
+from connectors.sdk.errors import FileBroken, FileOutside, LimitExceeded
+from connectors.sdk.files.limits import MAX_MEGABYTES, MEGABYTE, FileLimits
 
 ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"
 #: Members that make a zip archive a workbook (XLSX, ODS).
 _WORKBOOK = frozenset({"[Content_Types].xml", "content.xml"})
 #: What does not count: folders, and what systems leave in archives.
 _LITTER = ("__macosx/", ".ds_store", "thumbs.db", "desktop.ini")
-#: A file that decompresses to more bytes, or to more times its size, is not a customer list.
-MAX_UNPACKED = 4 * 2**30
-MAX_RATIO = 1000
-#: Below this the ratio proves nothing.
-_SMALL = 64 * 2**20
+#: What decompresses to more times its size is no customer list; below `_SMALL` bytes the ratio proves nothing.
+MAX_RATIO = 200
+_SMALL = 16 * 2**20
+#: Files in an archive, litter included; parts of a workbook.
+MAX_ENTRIES = 2_000
+#: Letters of a file's name that a message shows.
+_SHOWN = 100
+#: Other ways of compressing may take gigabytes of memory for a few bytes.
+_KNOWN_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def unpacked(data: bytes, name: str, limit: int = MAX_UNPACKED) -> tuple[bytes, str]:
+def unpacked(data: bytes, name: str, limits: FileLimits) -> tuple[bytes, str]:
     """The content of a zipped export and its name; of anything else, workbooks too, what was given.
 
-    :param limit: bytes.
-    :raises FileBroken: a damaged or protected archive, one with several files, or one too large.
+    :raises FileBroken: a damaged or protected archive, one with several files, or an archive in an archive.
+    :raises LimitExceeded: it decompresses to too much.
     """
     if data.startswith(GZIP):
-        return _gunzipped(data, name, limit), name.removesuffix(".gz")
-    if not data.startswith(ZIP):
+        found, inside = _gunzipped(data, name, limits), name.removesuffix(".gz")
+    elif data.startswith(ZIP):
+        found, inside = _unzipped(data, name, limits)
+    else:
         return data, name
+    if found is not data and _is_archive(found):
+        raise FileBroken(
+            f"{name} is an archive with another archive in it.",
+            remedy="Ask for an export that is zipped once, or not at all.",
+        )
+    return found, inside
+
+
+def _unzipped(data: bytes, name: str, limits: FileLimits) -> tuple[bytes, str]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            check_size(archive, len(data), name, limit)
+            check_size(archive, len(data), name, limits)
             if _WORKBOOK & set(archive.namelist()):
                 return data, name
             member = _only_member(archive, name)
-            return archive.read(member), f"{name}/{member.filename}"
-    except (zipfile.BadZipFile, zlib.error, EOFError) as e:
+            return archive.read(member), f"{name}/{_plain(member.filename)}"
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, struct.error) as e:
         raise FileBroken(
             f"{name} is not a valid Excel file or zip archive: it is truncated or damaged."
         ) from e
@@ -51,11 +71,53 @@ def unpacked(data: bytes, name: str, limit: int = MAX_UNPACKED) -> tuple[bytes, 
         ) from e
 
 
-def check_size(archive: zipfile.ZipFile, size: int, name: str, limit: int = MAX_UNPACKED) -> None:
-    """:raises FileBroken: the archive decompresses to too much."""
-    total = sum(member.file_size for member in archive.infolist())
-    if total > limit or (total > _SMALL and total > size * MAX_RATIO):
-        raise FileBroken(f"{name} decompresses to {total // 2**20} MB, which is too much.")
+def check_size(archive: zipfile.ZipFile, size: int, name: str, limits: FileLimits) -> None:
+    """Check what an archive says of itself; `zipfile` reads no more of a member than it says.
+
+    :param size: of the archive, in bytes.
+    :raises LimitExceeded: it has too many files, or decompresses to too much.
+    :raises NotImplementedError: it is compressed in an unusual way.
+    """
+    members = archive.infolist()
+    if len(members) > MAX_ENTRIES:
+        raise FileBroken(
+            f"{name} has {len(members)} files in it; the limit is {MAX_ENTRIES}.",
+            remedy="Ask for one file per archive, or unpack it in the folder and set `customers` to the file.",
+        )
+    if any(member.compress_type not in _KNOWN_WAYS for member in members):
+        raise NotImplementedError
+    _check_ratio(sum(member.file_size for member in members), size, name, limits)
+
+
+def _check_ratio(total: int, size: int, name: str, limits: FileLimits) -> None:
+    if total > limits.max_bytes:
+        raise LimitExceeded(
+            f"{name} decompresses to more than {limits.max_bytes // MEGABYTE} MB.",
+            setting=MAX_MEGABYTES,
+        )
+    if total > _SMALL and total > size * MAX_RATIO:
+        raise FileBroken(
+            f"{name} decompresses to more than {MAX_RATIO} times its size, as no customer list does.",
+        )
+
+
+def _is_archive(data: bytes) -> bool:
+    """Whether data is an archive, but no workbook."""
+    if data.startswith(GZIP):
+        return True
+    if not data.startswith(ZIP):
+        return False
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return not _WORKBOOK & set(archive.namelist())
+    except (zipfile.BadZipFile, ValueError, OSError, struct.error):
+        return False
+
+
+def _plain(name: str) -> str:
+    """The name of a file in an archive, as a message shows it."""
+    kept = "".join(c if c.isprintable() else "?" for c in name)
+    return kept if len(kept) <= _SHOWN else kept[: _SHOWN - 1] + "\u2026"
 
 
 def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
@@ -74,12 +136,12 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     return members[0]
 
 
-def _gunzipped(data: bytes, name: str, limit: int) -> bytes:
+def _gunzipped(data: bytes, name: str, limits: FileLimits) -> bytes:
+    most = min(limits.max_bytes, max(_SMALL, len(data) * MAX_RATIO))
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            content = file.read(limit + 1)
-    except (OSError, EOFError, zlib.error) as e:
+            content = file.read(most + 1)
+    except (OSError, EOFError, zlib.error, struct.error) as e:
         raise FileBroken(f"{name} is truncated or damaged: it is not a valid gzip file.") from e
-    if len(content) > min(limit, max(_SMALL, len(data) * MAX_RATIO)):
-        raise FileBroken(f"{name} decompresses to {len(content) // 2**20} MB, which is too much.")
+    _check_ratio(len(content), len(data), name, limits)
     return content

@@ -14,6 +14,7 @@ from pydantic import Field
 from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.files.folder import Content, FileDrop
+from connectors.sdk.files.limits import MEGABYTE, FileLimits
 from connectors.sdk.files.tabular import Layout, Table, parse
 from connectors.sdk.messages import message
 from connectors.sdk.model import File
@@ -31,7 +32,9 @@ class DropSettings(Settings):
     :param sheet: of an Excel workbook: its name, or its number from 0.
     :param header_row: the row that holds the column names, as a spreadsheet numbers it; omitted: the first row.
     :param timeout: seconds that connecting, listing or reading a file may take.
-    :param max_megabytes: a larger file is rejected.
+    :param max_megabytes: a larger file is rejected, and an archive that decompresses to more.
+    :param max_records, max_columns, max_cells: rows, columns, and rows times columns; a larger table is rejected.
+    :param max_memory_megabytes: that the process may take which parses a workbook or an archive; it also has `timeout`.
     """
 
     customers: str = Field(min_length=1)
@@ -41,7 +44,23 @@ class DropSettings(Settings):
     sheet: Annotated[int, Field(ge=0)] | str = 0
     header_row: int | None = Field(default=None, ge=1)
     timeout: float = Field(default=120.0, gt=0, le=3600)
-    max_megabytes: int = Field(default=512, gt=0)
+    max_megabytes: int = Field(default=512, gt=0, le=16_384)
+    max_records: int = Field(default=FileLimits.max_records, gt=0)
+    max_columns: int = Field(default=FileLimits.max_columns, gt=0, le=16_384)
+    max_cells: int = Field(default=FileLimits.max_cells, gt=0)
+    max_memory_megabytes: int = Field(default=2048, ge=256, le=65_536)
+
+    @property
+    def limits(self) -> FileLimits:
+        """The limits of its files."""
+        return FileLimits(
+            max_bytes=self.max_megabytes * MEGABYTE,
+            max_records=self.max_records,
+            max_columns=self.max_columns,
+            max_cells=self.max_cells,
+            max_memory=self.max_memory_megabytes * MEGABYTE,
+            seconds=self.timeout,
+        )
 
 
 D = TypeVar("D", bound=DropSettings)
@@ -82,7 +101,7 @@ def open_drop(
     return FileDrop(
         connection,
         timeout=settings.timeout,
-        max_bytes=settings.max_megabytes * 2**20,
+        max_bytes=settings.limits.max_bytes,
         until=until,
     )
 
@@ -104,7 +123,7 @@ def read_table(
         them, the error says which row has them.
     :param decisive: see `Layout`.
     :param parts: whether there may be several parts.
-    :raises ConnectorError: missing, unreachable, truncated, or not a table (see `folder` and `tabular`).
+    :raises ConnectorError: missing, unreachable, truncated, too large, or not a table (see `folder` and `tabular`).
     """
     used = tuple(filter(None, columns))
     layout = Layout(
@@ -114,6 +133,7 @@ def read_table(
         header_row=settings.header_row,
         columns=used,
         decisive=None if decisive is None else tuple(filter(None, decisive)),
+        limits=settings.limits,
     )
     if parts:
         contents = drop.read_parts(pattern, exclude=exclude)

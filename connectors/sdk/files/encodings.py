@@ -25,7 +25,15 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_WORDS = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+#: Words with bytes beyond ASCII. It begins where a word begins and never goes back, so that its time grows with the
+#: text and not with its square.
+_WORDS = re.compile(rb"(?<![A-Za-z\x80-\xff])[A-Za-z]*+[\x80-\xff][A-Za-z\x80-\xff]*+")
+#: A longer one is no word.
+_LONGEST_WORD = 100
+#: Encodings of Python's that no file of text has.
+_NOT_OF_FILES = frozenset(
+    {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
+)
 #: Words that are looked at to recognise an encoding, and bytes that they are taken from.
 _ENOUGH, _PART = 5_000, 16 * 2**20
 #: Bytes that show whether a text is in UTF-16.
@@ -77,11 +85,14 @@ def _configured(encoding: str | None) -> str | None:
         return None
     try:
         codec = codecs.lookup(encoding).name
-    except LookupError as e:
+        b"".decode(codec)  # only encodings of text can
+    except (LookupError, ValueError):
+        codec = "undefined"
+    if codec in _NOT_OF_FILES:
         raise SettingsWrong(
             f"The encoding {encoding!r} does not exist.",
             remedy="Correct `encoding` in the club's settings, for example utf-8, cp1252 or cp850.",
-        ) from e
+        )
     return "utf-8" if codec == "utf-8-sig" else codec
 
 
@@ -154,7 +165,8 @@ def _words(data: bytes) -> list[bytes]:
     """Words with bytes beyond ASCII, each once."""
     found: dict[bytes, None] = {}
     for word in _WORDS.finditer(data[:_PART]):
-        found[word[0]] = None
+        if len(word[0]) <= _LONGEST_WORD:
+            found[word[0]] = None
         if len(found) >= _ENOUGH:
             break
     return list(found)

@@ -22,20 +22,24 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+import os
 import posixpath
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import fsspec
+from fsspec.asyn import sync
 from fsspec.exceptions import FSTimeoutError
 
+from connectors.sdk import moments
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import (
     ConnectorError,
@@ -46,6 +50,7 @@ from connectors.sdk.errors import (
     SettingsWrong,
 )
 from connectors.sdk.files import inside, parts
+from connectors.sdk.files.limits import FileLimits
 from connectors.sdk.messages import message
 from connectors.sdk.words import word
 
@@ -95,7 +100,7 @@ class FileDrop:
         connection: Connection,
         *,
         timeout: float = 120.0,
-        max_bytes: int = 512 * 2**20,
+        max_bytes: int = FileLimits.max_bytes,
         until: datetime | None = None,
     ) -> None:
         self.connection = connection
@@ -173,7 +178,10 @@ class FileDrop:
         found = self.find(pattern, exclude=exclude)
         if not found:
             raise FileMissing(f"No file matching `{pattern}` in {self.where}.")
-        return [self._read_whole(f.name) for f in parts.of_newest(found)]
+        newest = parts.of_newest(found)
+        together = sum(f.size for f in newest)
+        FileLimits(max_bytes=self.max_bytes).check_size(newest[-1].name, together)
+        return [self._read_whole(f.name) for f in newest]
 
     def _read_whole(self, name: str) -> Content:
         with self._translated_errors(name):
@@ -182,13 +190,10 @@ class FileDrop:
             before = self._look(fs, name)
         if before is None:
             raise FileMissing(f"{name} disappeared while the folder was read.")
-        if before.size > self.max_bytes:
-            raise FileBroken(
-                f"{before.name} has {before.size // 2**20} MB; the limit is {self.max_bytes // 2**20} MB.",
-                remedy="If the size is right, raise max_megabytes in the club's settings.",
-            )
+        FileLimits(max_bytes=self.max_bytes).check_size(before.name, before.size)
         with self._translated_errors(name):
-            data = self._read(fs, name)
+            # one byte more shows that there is more than was announced
+            data = self._read(fs, name, before.size + 1)
             rows = self._rows(fs, name + ".rows")
             after = self._look(fs, name)
         if after is None or (after.size, after.modified) != (before.size, before.modified):
@@ -196,8 +201,10 @@ class FileDrop:
                 f"{before.name} changed while it was read: it is still being written.",
                 remedy="No action needed unless it persists: the next run tries again.",
             )
-        if len(data) != before.size:
+        if len(data) < before.size:
             raise FileBroken(f"{before.name} has {before.size} bytes, {len(data)} were received.")
+        if len(data) > before.size:
+            raise FileBroken(f"{before.name} has more than the {before.size} bytes that it says.")
         return Content(before.name, data, before.modified, rows)
 
     def check(self, pattern: str, *, exclude: str | None = None) -> str:
@@ -248,23 +255,34 @@ class FileDrop:
 
     def _list(self, fs: Any, folder: str) -> list[tuple[str, Mapping[str, Any]]]:
         entries = fs.ls(self._path(folder), detail=True, **self._timeout_option())
-        return [(posixpath.basename(e["name"].rstrip("/")), e) for e in entries]
+        named = [(posixpath.basename(e["name"].rstrip("/")), e) for e in entries]
+        # a name that is no text can neither be stored nor shown
+        return [(name, e) for name, e in named if _is_text(name)]
 
     def _look(self, fs: Any, name: str) -> FoundFile | None:
         try:
             info = fs.info(self._path(name), **self._timeout_option())
         except FileNotFoundError:
             return None
-        return _found(name, info) if info["type"] != "directory" else None
+        if info["type"] == "directory":
+            return None
+        if info["type"] not in _REGULAR:
+            raise _not_regular(name)
+        return _found(name, info)
 
-    def _read(self, fs: Any, name: str) -> bytes:
-        data: bytes = fs.cat_file(self._path(name), **self._timeout_option())
-        return data
+    def _read(self, fs: Any, name: str, most: int) -> bytes:
+        """The first bytes of a file, `most` of them at most."""
+        return _READ[self.scheme](self, fs, name, most)
 
     def _rows(self, fs: Any, name: str) -> int | None:
-        if self._look(fs, name) is None:
+        found = self._look(fs, name)
+        if found is None:
             return None
-        words = self._read(fs, name)[:64].decode("ascii", "replace").strip("\ufeff \t\r\n")
+        words = (
+            self._read(fs, name, min(found.size, 64))
+            .decode("ascii", "replace")
+            .strip("\ufeff \t\r\n")
+        )
         if not re.fullmatch(r"\d{1,12}", words):
             raise FileBroken(f"{name} does not hold a number of rows.")
         return int(words)
@@ -447,6 +465,48 @@ def _open_s3(drop: FileDrop) -> Any:
 _OPEN = {"file": _open_local, "sftp": _open_sftp, "s3": _open_s3}
 
 
+def _read_local(drop: FileDrop, fs: Any, name: str, most: int) -> bytes:
+    """Open without waiting, whatever it is, and read only if it is a file: a pipe waits for a writer."""
+    # links were followed by then: one that is there now was not there before
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
+    number = os.open(drop._path(name), flags)
+    with os.fdopen(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise _not_regular(name)
+        return file.read(most)
+
+
+def _read_sftp(drop: FileDrop, fs: Any, name: str, most: int) -> bytes:
+    path = drop._path(name)
+
+    async def read() -> bytes:
+        async with fs._pool.get() as channel, channel.open(path, "rb") as file:
+            data: bytes = await file.read(most)
+            return data
+
+    found: bytes = sync(fs.loop, read, timeout=drop.timeout)
+    return found
+
+
+def _read_s3(drop: FileDrop, fs: Any, name: str, most: int) -> bytes:
+    # a range of an empty object is an error
+    only = {"start": 0, "end": most} if most > 1 else {}
+    data: bytes = fs.cat_file(drop._path(name), **only, **drop._timeout_option())
+    return data
+
+
+_READ = {"file": _read_local, "sftp": _read_sftp, "s3": _read_s3}
+#: What fsspec calls a file that can be read to its end.
+_REGULAR = ("file", "link")
+
+
+def _not_regular(name: str) -> FileBroken:
+    return FileBroken(
+        f"{name} is not a regular file, but a pipe or a device.",
+        remedy="Replace it by the export itself.",
+    )
+
+
 def _segments(pattern: str) -> list[str]:
     parts = [p for p in pattern.replace("\\", "/").split("/") if p not in ("", ".")]
     if not parts or ".." in parts or PurePosixPath(pattern).is_absolute():
@@ -487,10 +547,16 @@ def _fnmatch(name: str, part: str) -> bool:
     return fnmatch.fnmatchcase(word(name), word(part))
 
 
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" or c == "\0" for c in name)
+
+
 def _found(name: str, info: Mapping[str, Any]) -> FoundFile:
     modified = info.get("mtime", info.get("LastModified"))
     if isinstance(modified, int | float):
-        modified = datetime.fromtimestamp(modified, tz=UTC)
+        modified = moments.of_timestamp(modified)
+    elif isinstance(modified, datetime):
+        modified = moments.in_range(modified)
     if not isinstance(modified, datetime):
         raise FileBroken(f"The file server does not say when {name} was written.")
-    return FoundFile(name, int(info.get("size") or 0), modified.astimezone(UTC))
+    return FoundFile(name, int(info.get("size") or 0), modified)

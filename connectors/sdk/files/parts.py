@@ -80,11 +80,12 @@ def of_newest(found: Sequence[F]) -> list[F]:
 def _check_numbers(numbers: Sequence[int | None], parts: Sequence[F]) -> None:
     """:raises FileBroken: a part is missing; parts are numbered from 0 or from 1."""
     there = {n for n in numbers if n is not None}
-    missing = sorted({*range(1, max(there, default=0))} - there)
+    last = max(there, default=0)
+    missing = next((n for n in range(1, last) if n not in there), None)
     # one high number is none of a part, but of something else
-    if missing and (len(there) > 1 or max(there) <= _HIGH):
+    if missing is not None and (len(there) > 1 or last <= _HIGH):
         raise FileBroken(
-            f"Part {missing[0]} of the export is missing: there are {len(parts)} files up to {parts[-1].name}.",
+            f"Part {missing} of the export is missing: there are {len(parts)} files up to {parts[-1].name}.",
             remedy="No action needed if it is still being written: the next run tries again.",
         )
 

@@ -25,10 +25,12 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from connectors.sdk.errors import ContractChanged, FileBroken, SettingsWrong
+from connectors.sdk.cells import TOO_LONG
+from connectors.sdk.errors import ContractChanged, FileBroken, LimitExceeded, SettingsWrong
 from connectors.sdk.fields import INVISIBLE
-from connectors.sdk.files import archives, encodings, workbooks
+from connectors.sdk.files import confined, encodings
 from connectors.sdk.files.folder import Content
+from connectors.sdk.files.limits import MAX_COLUMNS, FileLimits
 from connectors.sdk.messages import message
 from connectors.sdk.words import word
 
@@ -39,8 +41,17 @@ _DOS_END = "\x1a"
 _CHUNK = 50_000
 #: Rows at the top in which column names are looked for, to say where they are.
 _TOP = 40
+#: Cells that the rows of a table may lack together, where an export drops blank ones.
+_MOST_LACKING = 5_000_000
+#: Columns that a message lists.
+_TOLD = 100
+#: Bytes of a cell that is used: a list of groups at most, or a remark in place of one.
+_LONGEST_CELL = 10_000
 #: Rows below a table, after a blank one, that may be notes.
 _NOTES = 10
+
+
+_USUAL = FileLimits()
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class Layout:
     :param columns: the column names that the settings use.
     :param decisive: those of them that a row may not lack, even if the export drops blank cells at the end of a
         row; None: no row may lack any cell.
+    :param limits: of size.
     """
 
     delimiter: str | None = None
@@ -63,6 +75,7 @@ class Layout:
     header_row: int | None = None
     columns: tuple[str, ...] = ()
     decisive: tuple[str, ...] | None = None
+    limits: FileLimits = _USUAL
 
 
 @dataclass(frozen=True)
@@ -122,7 +135,9 @@ class Table:
         if not missing:
             return
         lacking = ", ".join(map(repr, missing))
-        present = ", ".join(map(repr, self.columns))
+        present = ", ".join(map(repr, self.columns[:_TOLD]))
+        if len(self.columns) > _TOLD:
+            present += ", \u2026"
         # If not one of the known names is there, the first line may be a person's (R19).
         raise ContractChanged(
             f"{self.name} has no column {lacking}. It has: {present}."
@@ -134,10 +149,10 @@ class Table:
         )
 
     def get(self, column: str | None) -> pl.Series:
-        """A column; all nulls if there is none of that name."""
+        """A column; all nulls if there is none of that name. Cells that are too long cannot be read."""
         found = self.column(column)
         if found is not None:
-            return self.frame[found].alias(column or "")
+            return _of_length(self.frame[found]).alias(column or "")
         return pl.Series(column or "", [None] * self.frame.height, dtype=pl.String)
 
     def only_filled(self, columns: Iterable[str | None]) -> Table:
@@ -189,21 +204,38 @@ class Table:
         return replace(self, remarks=(*self.remarks, remark))
 
 
+def _of_length(cells: pl.Series) -> pl.Series:
+    longer = (cells.str.len_bytes() > _LONGEST_CELL).fill_null(False)
+    if not longer.any():
+        return cells
+    return cells.scatter(longer.arg_true(), TOO_LONG)
+
+
 def parse(content: Content, layout: Layout | None = None) -> Table:
     """A file as read from the drop -> its table; CSV or Excel, by its content, not by its name.
 
     :raises FileBroken, ContractChanged: see the module.
+    :raises LimitExceeded: the file, a row of it, or the table is too large.
     """
     layout = layout or Layout()
-    data, name = archives.unpacked(content.data, content.name)
-    if not data.strip(b" \t\r\n\0\xef\xbb\xbf"):
-        raise FileBroken(f"{name} is empty: it lacks even a header.")
-    if data.startswith((archives.ZIP, workbooks.XLS)):
-        table = _from_cells(workbooks.cells(data, name, layout.sheet), name, layout)
+    limits, name, data = layout.limits, content.name, content.data
+    limits.check_size(name, len(data))
+    cells = None
+    if data.startswith(confined.RISKY):
+        found = confined.parse(data, name, layout.sheet, limits)
+        name, data, cells = found.name, found.data, found.cells
+    if cells is not None:
+        table = _from_cells(cells, name, layout)
     else:
+        if not data.strip(b" \t\r\n\0\xef\xbb\xbf"):
+            raise FileBroken(f"{name} is empty: it lacks even a header.")
         text = encodings.decoded(data, name, layout.encoding)
         _refuse_other_formats(text, name)
-        table = _csv(text, name, layout)
+        try:
+            table = _csv(text, name, layout)
+        except csv.Error as e:
+            raise FileBroken(f"{name} cannot be parsed: {e}.") from None
+    limits.check_shape(name, table.frame.height, table.frame.width)
     _count(table, content, layout)
     return table
 
@@ -267,6 +299,7 @@ def _csv(text: str, name: str, layout: Layout) -> Table:
     if any(c in text for c in INVISIBLE):
         text = text.translate(dict.fromkeys(map(ord, INVISIBLE)))
     delimiter = layout.delimiter
+    _check_lines(text, name, layout.limits)
     # A file for Excel may start with "sep=;".
     if said := re.match(r'\s*"?sep=(.)"?[ \t]*(?:\n|$)', text):
         delimiter = delimiter or said[1]
@@ -278,17 +311,79 @@ def _csv(text: str, name: str, layout: Layout) -> Table:
     text, skipped = _from_header(text, name, layout, delimiter)
     delimiter = delimiter or _delimiter(text.partition("\n")[0])
     line_end = text.endswith("\n")
+    _check_cells(text, delimiter, name, layout.limits)
     cells = _fast(text, delimiter)
     if cells is not None:
         table = _with_header(cells, name, skipped)
         return Table(table.frame, name, table.numbers, line_end, 0, table.repeated)
     # The reader of the standard library is slower, but says what is wrong and where.
     text, notes = _without_notes(text, delimiter)
-    rows = _Rows(name, delimiter, skipped, layout.decisive, line_end or notes > 0)
+    whole = line_end or notes > 0
+    rows = _Rows(name, delimiter, skipped, layout.decisive, whole, layout.limits)
     parts = list(rows.read(text))
     frame = pl.concat([part.frame for part in parts])
     numbers = pl.concat([part.numbers for part in parts])
     return Table(frame, name, numbers, line_end, notes, parts[0].repeated)
+
+
+def _check_lines(text: str, name: str, limits: FileLimits) -> None:
+    """:raises LimitExceeded: a line is longer than any row of people is."""
+    at = 0
+    while len(text) - at > limits.max_line:
+        end = text.rfind("\n", at, at + limits.max_line)
+        if end < 0:
+            raise _row_too_long(name, text.count("\n", 0, at) + 1, limits)
+        at = end + 1
+
+
+def _check_cells(text: str, delimiter: str, name: str, limits: FileLimits) -> None:
+    """Check the size of the table before it is made.
+
+    :param text: its first line is the header.
+    :raises LimitExceeded: it is too large.
+    """
+    source = _Lines(text, name, limits)
+    header = next((row for row in csv.reader(source, delimiter=delimiter) if row), [])
+    limits.check_shape(name, 0, len(header))
+    # in quotes a line end or a delimiter is none: there are at most as many
+    lines = text.count("\n")
+    if lines > limits.max_records or lines + text.count(delimiter) > limits.max_cells:
+        limits.check_shape(name, lines, len(header))
+
+
+def _row_too_long(name: str, row: int, limits: FileLimits) -> LimitExceeded:
+    return LimitExceeded(
+        f"Row {row} of {name} has more than {limits.max_line} characters.", setting=MAX_COLUMNS
+    )
+
+
+class _Lines:
+    """The lines of a text, for `csv.reader`: a row without an end is refused while it is read.
+
+    :param row: of the file, for the message.
+    """
+
+    def __init__(self, text: str, name: str, limits: FileLimits, row: int = 1) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self._name, self._limits = name, limits
+        self.row, self._taken = row, 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._taken += len(line)
+        if self._taken > self._limits.max_line:
+            raise _row_too_long(self._name, self.row, self._limits)
+        return line
+
+    def counted(self, rows: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
+        """The rows that are read of these lines, numbered."""
+        for row in rows:
+            yield self.row, row
+            self.row += 1
+            self._taken = 0
 
 
 def _from_header(text: str, name: str, layout: Layout, delimiter: str | None) -> tuple[str, int]:
@@ -342,8 +437,16 @@ def _header_below(name: str, row: int) -> ContractChanged:
 
 def _delimiter(header: str) -> str:
     """The delimiter that splits the header into the most cells; in a tie, the first in `DELIMITERS`."""
-    counts = [len(next(csv.reader([header], delimiter=d), [])) for d in DELIMITERS]
+    counts = [_count_cells(header, delimiter) for delimiter in DELIMITERS]
     return DELIMITERS[counts.index(max(counts))]
+
+
+def _count_cells(header: str, delimiter: str) -> int:
+    """How many cells a delimiter splits a header into; 0: one of them is longer than any."""
+    try:
+        return len(next(csv.reader([header], delimiter=delimiter), []))
+    except csv.Error:
+        return 0
 
 
 def _fast(text: str, delimiter: str) -> pl.DataFrame | None:
@@ -433,13 +536,16 @@ class _Rows:
     skipped: int
     decisive: tuple[str, ...] | None
     whole: bool
+    limits: FileLimits = _USUAL
 
     def read(self, text: str) -> Iterator[Table]:
         """The table, in parts; the first has no rows."""
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
-        numbered = enumerate(rows, self.skipped + 1)
+        source = _Lines(text, self.name, self.limits, self.skipped + 1)
+        rows = csv.reader(source, delimiter=self.delimiter, strict=True)
+        numbered = source.counted(rows)
         ragged: list[tuple[int, int]] = []
         blank_at: int | None = None
+        lacking = 0
         try:
             header = next(row for _, row in numbered if any(map(str.strip, row)))
             yield _named(
@@ -450,11 +556,15 @@ class _Rows:
                 chunk = [(at, row) for at, row in chunk if any(map(str.strip, row))]
                 if not chunk:
                     continue
+                self.limits.check_shape(self.name, source.row - self.skipped - 2, width)
                 for n, (at, row) in enumerate(chunk):
                     if len(row) > width and not any(map(str.strip, row[width:])):
                         chunk[n] = (at, row[:width])
                     elif len(row) < width:
                         ragged.append((at, len(row)))
+                        lacking += width - len(row)
+                        if lacking > _MOST_LACKING:
+                            self._refuse(at, len(row), width)
                         chunk[n] = (at, row + [""] * (width - len(row)))
                     elif len(row) > width:
                         self._refuse(at, len(row), width)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import io
 import posixpath
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 from xml.etree import ElementTree
 
 import fastexcel
 import polars as pl
 
 from connectors.sdk.cells import NO_RESULT
-from connectors.sdk.errors import ContractChanged, FileBroken
+from connectors.sdk.errors import ConnectorError, ContractChanged, FileBroken
+from connectors.sdk.files import archives
+from connectors.sdk.files.limits import FileLimits
 from connectors.sdk.words import word
 
 XLS = b"\xd0\xcf\x11\xe0"
@@ -36,28 +39,73 @@ _WORKBOOK = "xl/workbook.xml"
 #: Types of a cell whose stored result may be an empty text.
 _TEXTS = ("str", "s", "inlineStr")
 
+#: A cell's place, and how much of a sheet is searched in one go.
+_CELL = re.compile(
+    rb"""<(?:[A-Za-z]{1,20}:)?c\s[^<>]{0,200}?\br=["']([A-Za-z]{1,3})([0-9]{1,7})["']"""
+)
+_PART, _LONGEST_CELL = 2**20, 300
+
 #: A cell by its row and column, from 0, and what stands in it.
 Placed = tuple[int, int, str]
 
 
-def cells(data: bytes, name: str, sheet: int | str) -> pl.DataFrame:
+def cells(data: bytes, name: str, sheet: int | str, limits: FileLimits) -> pl.DataFrame:
     """All cells of a sheet, row by row from its first one.
+
+    It runs in a process of its own (`confined`): the library ends its process where a sheet is too large for it.
 
     :param sheet: its number, from 0, or its name.
     :raises FileBroken: it is not a workbook.
     :raises ContractChanged: it has no such sheet.
+    :raises LimitExceeded: the sheet is too large.
     """
     try:
+        if data.startswith(archives.ZIP):
+            with zipfile.ZipFile(io.BytesIO(data)) as parts:
+                archives.check_size(parts, len(data), name, limits)
         book = fastexcel.read_excel(data)
         at = _place(book.sheet_names, sheet, name)
+        _check_sheet(data, book.sheet_names[at], name, limits)
         loaded = book.load_sheet(at, header_row=None, skip_rows=0, dtypes="string")
         batch, odd = loaded.to_arrow_with_errors()
         frame = pl.from_arrow(batch)
         assert isinstance(frame, pl.DataFrame)
+        limits.check_shape(name, frame.height, frame.width)
         found = [(*e.offset_position, _error(e.detail)) for e in (odd.errors if odd else ())]
         return _placed(frame, [*found, *_without_result(data, book.sheet_names[at])])
-    except (fastexcel.FastExcelError, zipfile.BadZipFile, ElementTree.ParseError) as e:
+    except (ConnectorError, MemoryError):
+        raise
+    except Exception as e:
+        # whatever a library makes of a damaged file, it is a damaged file
         raise FileBroken(f"{name} is not a valid Excel file.") from e
+
+
+def _check_sheet(data: bytes, sheet: str, name: str, limits: FileLimits) -> None:
+    """Check how large the sheet of an XLSX is, by the places of its cells, before the library makes room for it.
+
+    :raises LimitExceeded: it is too large.
+    """
+    if not data.startswith(archives.ZIP):
+        return
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        path = _part_of(parts, sheet)
+        if path is None:
+            return
+        rows = columns = 0
+        with parts.open(path) as xml:
+            for row, column in _places(xml):
+                rows, columns = max(rows, row), max(columns, column)
+    limits.check_shape(name, rows, columns)
+
+
+def _places(xml: IO[bytes]) -> Iterator[tuple[int, int]]:
+    """The places that a sheet's cells say that they have: row and column, from 1."""
+    rest = b""
+    while part := xml.read(_PART):
+        part = rest + part
+        for match in _CELL.finditer(part):
+            yield int(match[2]), _column(match[1].decode()) + 1
+        rest = part[-_LONGEST_CELL:]
 
 
 def _error(detail: str) -> str:

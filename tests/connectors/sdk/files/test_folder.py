@@ -15,6 +15,7 @@ from connectors.sdk.errors import (
     FileBroken,
     FileMissing,
     FileOutside,
+    LimitExceeded,
     SettingsWrong,
 )
 from connectors.sdk.files.folder import FileDrop
@@ -101,8 +102,8 @@ class Meanwhile(FileDrop):
 
     path: Path
 
-    def _read(self, fs: object, name: str) -> bytes:
-        data = super()._read(fs, name)
+    def _read(self, fs: object, name: str, most: int) -> bytes:
+        data = super()._read(fs, name, most)
         self.happens()
         return data
 
@@ -141,7 +142,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 
 def test_a_file_beyond_the_cap_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "c.csv", "x" * 1000)
-    with pytest.raises(FileBroken, match="the limit is"):
+    with pytest.raises(LimitExceeded, match="the limit is"):
         drop(tmp_path, max_bytes=999).read_newest("c.csv")
     assert len(drop(tmp_path, max_bytes=1000).read_newest("c.csv").data) == 1000
 
