@@ -20,6 +20,7 @@ from clubsync.model import MAY_BE_TRUNCATED, WITHOUT_ID, Step
 from clubsync.pipeline.runs import Runs, run_of
 from clubsync.store import snapshots
 from clubsync.store.database import Driver, queries
+from connectors.sdk import moments
 from connectors.sdk.model import Reading
 
 if TYPE_CHECKING:
@@ -181,9 +182,18 @@ def _add(
 def _dated(step: Step, reading: Reading) -> Reading:
     """R14, R16: the reading, its `as_of` not later than now.
 
-    :raises ReadingNotUsed: it is dated later than now; the reading of a past interval is as old as was asked for.
+    :raises ReadingNotUsed: it is dated later than now; the reading of a past interval is as old as was asked for. Or
+        it is dated so that no clock shows it.
     """
     now = clock.now()
+    if moments.in_range(reading.as_of) is None:
+        step["used"] = False
+        raise ReadingNotUsed(
+            f"The data of {step['name']} are dated {reading.as_of:%Y-%m-%d}, which cannot be right: nothing of them was "
+            "used.",
+            remedy="Correct the clock of the machine that writes the data, and export again. Until then the club's data "
+            "count as stale.",
+        )
     if "past" in step or reading.as_of <= now or clock.stamped_now(reading.as_of):
         return reading
     if reading.as_of <= now + SKEW:
