@@ -189,10 +189,10 @@ def _dated(step: Step, reading: Reading) -> Reading:
     if moments.in_range(reading.as_of) is None:
         step["used"] = False
         raise ReadingNotUsed(
-            f"The data of {step['name']} are dated {reading.as_of:%Y-%m-%d}, which cannot be right: nothing of them was "
-            "used.",
-            remedy="Correct the clock of the machine that writes the data, and export again. Until then the club's data "
-            "count as stale.",
+            f"The data of {step['name']} are dated {reading.as_of:%Y-%m-%d}, which cannot be right: nothing of them "
+            "was used.",
+            remedy="Correct the clock of the machine that writes the data, and export again. Until then the club's "
+            "data count as stale.",
         )
     if "past" in step or reading.as_of <= now or clock.stamped_now(reading.as_of):
         return reading
