@@ -7,6 +7,14 @@ Exception
 │   ├── SourceMismatch       the snapshot looks like another club's
 │   ├── ReadingNotUsed       the reading is older than what is loaded, or dated in the future
 │   ├── BaseUnreachable      the database does not respond
+│   ├── BaseFull             the disk of the database is full
+│   ├── BaseOverloaded       the database has no connection or no memory left
+│   ├── BaseReadOnly         the database is read-only
+│   ├── StoreUnreachable     the snapshot store cannot be reached
+│   ├── StoreFull            the disk of the snapshot store is full
+│   ├── StoreReadOnly        the snapshot store cannot be written to
+│   ├── DiskFull             another disk of the machine is full
+│   ├── OutOfMemory          the process ran out of memory
 │   ├── ConcurrentChange     the club base kept changing between plan and load
 │   ├── SnapshotUnreadable   a stored snapshot is missing or damaged
 │   ├── ConnectionMissing    the Airflow connection does not exist
@@ -91,6 +99,60 @@ class BaseUnreachable(SyncError):
     """The database does not respond."""
 
     runbook = "base-unreachable"
+    transient = True
+
+
+class BaseFull(SyncError):
+    """The disk of the database is full."""
+
+    runbook = "disk-full"
+    transient = True
+
+
+class BaseOverloaded(SyncError):
+    """The database has no connection left, or no memory for a query."""
+
+    runbook = "base-overloaded"
+    transient = True
+
+
+class BaseReadOnly(SyncError):
+    """The database is read-only: a standby server, or switched so."""
+
+    runbook = "base-unreachable"
+
+
+class StoreUnreachable(SyncError):
+    """The snapshot store cannot be reached."""
+
+    runbook = "store-unreachable"
+    transient = True
+
+
+class StoreFull(SyncError):
+    """The disk of the snapshot store is full."""
+
+    runbook = "disk-full"
+    transient = True
+
+
+class StoreReadOnly(SyncError):
+    """The snapshot store cannot be written to."""
+
+    runbook = "store-unreachable"
+
+
+class DiskFull(SyncError):
+    """A disk of this machine is full: the temporary folder's, or that of the logs."""
+
+    runbook = "disk-full"
+    transient = True
+
+
+class OutOfMemory(SyncError):
+    """The process ran out of memory."""
+
+    runbook = "base-overloaded"
     transient = True
 
 

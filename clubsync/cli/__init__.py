@@ -86,6 +86,11 @@ def main() -> None:
         print_error(error.what, error.remedy)
         raise SystemExit(1) from None
     except Exception as error:
+        from clubsync.store import trouble
+
+        if (known := trouble.explained(error)) is not None:
+            print_error(known.what, f"{known.remedy} (docs/runbooks/{known.runbook}.md)")
+            raise SystemExit(1) from None
         # whoever runs this by a scheduler keeps what it prints in a log (R19)
         for line in f"Internal error: {place_of(error)}".splitlines():
             err.say(line)

@@ -20,6 +20,7 @@ from clubsync.errors import SyncError, place_of
 from clubsync.extract.reader import Reader
 from clubsync.extract.schedule import next_slot, pause
 from clubsync.model import COVERED, Decision, Origin, Step, new_step
+from clubsync.store import trouble
 from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Snapshot, Store
 from connectors.sdk.base import Connection
@@ -144,6 +145,12 @@ class Runs:
                 name, step, error.what, error.remedy, error.runbook, error.transient, retry_after
             )
         except Exception as error:
+            known = trouble.explained(error)
+            if known is not None:
+                self._fail(
+                    name, step, known.what, known.remedy, known.runbook, known.transient, None
+                )
+                return step
             log.critical("%s: internal error in %s: %s", step["club"], name, place_of(error))
             self._fail(
                 name,

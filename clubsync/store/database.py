@@ -23,9 +23,10 @@ import sqlalchemy as sa
 from pgpq.encoders import LargeStringEncoderBuilder
 from pgpq.schema import Jsonb
 from psycopg.rows import dict_row
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
-from clubsync.errors import BaseUnreachable
-from clubsync.store import embedded
+from clubsync.errors import BaseOverloaded, BaseUnreachable
+from clubsync.store import embedded, trouble
 
 if TYPE_CHECKING:
     from clubsync.store.queries import Queries
@@ -34,6 +35,8 @@ P = ParamSpec("P")
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 COPY_ROWS = 50_000
+#: Seconds for which a connection is tried again while PostgreSQL starts, or has none left.
+PATIENCE = 10
 #: New rows from which on a table's indexes may be made after them; and what a row takes at least, in bytes.
 INDEXED_AFTER = 50_000
 _ROW_BYTES = 200
@@ -137,24 +140,23 @@ class Base:
         :param number: base.club.club.
         """
         engine = sa.create_engine(self.engine.url, poolclass=sa.NullPool)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with _connected(engine).execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("select pg_advisory_lock(7254, :club)"), {"club": number})
             yield
 
     @contextmanager
     def _connection(self) -> Iterator[Driver]:
         try:
-            connection = self.engine.connect()
-        except sa.exc.OperationalError as error:
-            raise BaseUnreachable(
-                "The club base does not answer: " + str(error.orig).strip().splitlines()[0],
-                remedy="Check that its PostgreSQL runs (`make status`) and what CLUBSYNC_DATABASE says.",
-            ) from error
-        with connection:
-            self.migrate(connection)
-            driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy: any DBAPI
-            with connection.begin():
-                yield driver
+            with _connected(self.engine) as connection:
+                self.migrate(connection)
+                driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy: any DBAPI
+                with connection.begin():
+                    yield driver
+        except (psycopg.Error, sa.exc.DBAPIError) as error:
+            known = trouble.explained(error)
+            if known is None:
+                raise
+            raise known from error
 
     def migrate(self, connection: sa.Connection) -> None:
         """Bring the schemas up to date, once per process; two processes at once take turns."""
@@ -188,6 +190,31 @@ class Base:
     def location(self) -> str:
         """Where the base is, without its password."""
         return self.engine.url.render_as_string(hide_password=True)
+
+
+@retry(
+    retry=retry_if_exception(trouble.is_passing),
+    stop=stop_after_delay(PATIENCE),
+    wait=wait_exponential_jitter(multiplier=0.1, max=2),
+    reraise=True,
+)
+def _opened(engine: sa.Engine) -> sa.Connection:
+    """A connection; waits a moment where PostgreSQL is starting, or has none left."""
+    return engine.connect()
+
+
+def _connected(engine: sa.Engine) -> sa.Connection:
+    """:raises BaseUnreachable, BaseOverloaded: there is no connection to be had."""
+    try:
+        return _opened(engine)
+    except sa.exc.OperationalError as error:
+        known = trouble.explained(error)
+        if isinstance(known, BaseOverloaded):
+            raise known from error
+        raise BaseUnreachable(
+            "The club base does not answer: " + str(error.orig).strip().splitlines()[0],
+            remedy="Check that its PostgreSQL runs (`make status`) and what CLUBSYNC_DATABASE says.",
+        ) from error
 
 
 #: What a column takes -> what a frame's column becomes for it.

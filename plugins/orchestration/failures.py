@@ -52,6 +52,11 @@ def without_values() -> Iterator[None]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] == "airflow":
             raise
+        from clubsync.store import trouble
+
+        if (known := trouble.explained(error)) is not None:
+            log.error("%s Runbook: docs/runbooks/%s.md", known, known.runbook)
+            raise known from None
         log.critical("Internal error: %s", place_of(error))
         raise InternalError(type(error).__qualname__) from None
 

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clubsync.errors import ActionRejected, SyncError, UnknownClub, place_of
+from clubsync.store import trouble
 from connectors.sdk.messages import message
 
 log = logging.getLogger(__name__)
@@ -126,6 +127,13 @@ class _InternalErrors:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:
+            known = trouble.explained(error)
+            if known is not None:
+                log.error("%s", known)
+                if not begun:
+                    answer = self._answer(Request(scope, receive), 503, known.what, known.remedy)
+                    await answer(scope, receive, send)
+                return
             log.critical("Internal error: %s", place_of(error))
             if begun:  # the client sees an answer that ends early
                 return
