@@ -17,7 +17,7 @@ from connectors.sdk.http import Http, Reply
 from connectors.sdk.messages import message
 from connectors.sdk.paths import MISSING, described, getter, text
 
-CONTENT_RANGE = re.compile(r"\s*[\w-]+ (?:(\d+)-(\d+)|\*)/(\d+|\*)\s*")
+CONTENT_RANGE = re.compile(r"\s*[\w-]+ (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)\s*")
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _total(reply: Reply[Any], listing: Listing, setting: str, *, may_lack: bool)
         return _range_total(reply)
     if value is None and may_lack:
         return None
-    if value is None or not value.strip().isdecimal():
+    if value is None or not re.fullmatch(r"[0-9]{1,18}", value.strip()):
         raise ContractChanged(
             "The response does not state a total where the settings say that it does.",
             remedy=f"Correct settings: {where}; the response is {described(reply.value)}.",

@@ -21,6 +21,9 @@ T = TypeVar("T")
 #: More than one in `ONE_IN` records, and at least `AT_LEAST` of them, are not an odd record or two.
 ONE_IN, AT_LEAST = 10, 3
 
+#: Records that are converted again for the sake of odd ones: the whole list is, for each of them.
+_MOST_WORK = 10_000_000
+
 #: Where msgspec says that a value is.
 _PLACE = re.compile(r"(?: - at `(?:key in )?(?P<path>\$[^`]*)`)?$")
 _PART = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -53,6 +56,8 @@ def converted(value: Any, into: type[T]) -> T:
             if records is None or at is None:
                 raise
             odd.add(at)
+            if len(odd) * len(records) > _MOST_WORK:
+                raise
             if are_many(len(odd), len(records)) or not _put_right(records, at, field, tried):
                 raise
 

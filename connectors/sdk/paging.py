@@ -10,7 +10,7 @@ position to a `Page`. The rules are the same for all:
 - **failing page**: a page that could not be read, or that says that there is more and not where, ends the walk;
   what came before is kept. Before the first complete page it is an error.
 - **empty page**: in the middle of a list it is not the end; `MAX_EMPTY_PAGES` in a row end the walk.
-- **limit**: `http.max_pages` pages end the walk.
+- **limit**: `http.max_pages` pages, or `http.max_records` records, end the walk.
 - **total**: it has to stay the same on all pages that state one, the first of them at least, and to equal the rows
   (`Walk.joined`, `model.assemble`). A page behind the last row that it counts may fail, or state none: the list has
   ended.
@@ -320,6 +320,10 @@ class Walk(Generic[T, At]):
             self.doubts.append(f"Reading stopped after {self._empty} empty pages in a row.")
         elif self._responses >= self._limits.max_pages:
             self.doubts.append(f"Reading stopped at the limit of {self._responses} pages.")
+        elif self.rows >= self._limits.max_records:
+            self.doubts.append(
+                f"Reading stopped at the limit of {self._limits.max_records} records (http.max_records)."
+            )
         else:
             return False
         return True

@@ -24,6 +24,7 @@ from connectors.sdk.errors import (
     CredentialsRefused,
     ErpUnreachable,
     FileMissing,
+    LimitExceeded,
     RateLimited,
     SettingsWrong,
 )
@@ -437,7 +438,7 @@ def test_hostile_page_later(case: ConnectorCase, erp: Erp, kind: str) -> None:
 def test_answer_too_large(case: ConnectorCase, erp: Erp) -> None:
     """A response larger than `http.max_bytes` is rejected."""
     erp.put(crowd(case.page))
-    with pytest.raises(ContractChanged):
+    with pytest.raises(LimitExceeded, match=r"http\.max_bytes"):
         erp.connector(http={"max_bytes": 10}).read()
 
 

@@ -15,7 +15,13 @@ import pytest
 
 from connectors.rest import RestConnector, RestSettings
 from connectors.sdk.base import Club, Connection
-from connectors.sdk.errors import ConnectorError, ContractChanged, ErpUnreachable, SettingsWrong
+from connectors.sdk.errors import (
+    ConnectorError,
+    ContractChanged,
+    ErpUnreachable,
+    LimitExceeded,
+    SettingsWrong,
+)
 from sandbox import hostile
 from sandbox.hostile import Hostile
 
@@ -82,7 +88,7 @@ def test_a_huge_answer_is_not_taken_in(erp: Hostile, path: str) -> None:
     """Neither from the wire nor, of a bomb that unpacks to gigabytes, into memory; nor asked for again."""
     tracemalloc.start()
     try:
-        with pytest.raises(ContractChanged, match="more than 1 MB"):
+        with pytest.raises(LimitExceeded, match="more than 1 MB"):
             connector(erp, path).read()
         _, most = tracemalloc.get_traced_memory()
     finally:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import SettingsWrong
+from connectors.sdk.http.peers import is_odd_address
 
 
 def base_address(connection: Connection) -> str:
@@ -33,6 +34,11 @@ def base_address(connection: Connection) -> str:
         raise SettingsWrong(
             f"The host of connection {connection.id} must be a plain address: "
             "credentials and keys have their own fields."
+        )
+    if is_odd_address(parts.hostname):
+        raise SettingsWrong(
+            f"The host of connection {connection.id} is an address in an unusual form.",
+            remedy="Write the name of the server, or its address as four numbers.",
         )
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"

@@ -30,11 +30,13 @@ from connectors.sdk.errors import (
     ConnectorError,
     ContractChanged,
     ErpUnreachable,
+    LimitExceeded,
     RateLimited,
     SettingsWrong,
 )
 from connectors.sdk.http.auth import LoginHeaders, Unauthorized
-from connectors.sdk.http.limits import HttpLimits
+from connectors.sdk.http.limits import MAX_BYTES, MAX_TOTAL_BYTES, HttpLimits
+from connectors.sdk.http.peers import PeerRefused, check_transport
 from connectors.sdk.http.responses import (
     ErrorCheck,
     Reply,
@@ -45,6 +47,7 @@ from connectors.sdk.http.responses import (
     restored,
     stored,
 )
+from connectors.sdk.http.sizes import check_json
 from connectors.sdk.http.sockets import InterruptibleAdapter
 from connectors.sdk.http.throttling import throttle_of
 from connectors.sdk.resume import Bookmark, FieldFilter, field_names
@@ -58,6 +61,8 @@ Params = Mapping[str, Any] | list[tuple[str, Any]] | None
 #: headers by which pages name the next one, or count the rows.
 _PAGING_HEADERS = ("Link", "Content-Range")
 
+#: How a body may be compressed.
+_CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 #: Logs in: the Authorization header's value, or several headers.
 Login = Callable[["Http"], str | Mapping[str, str]]
 
@@ -125,11 +130,14 @@ class Http:
         started_at = bookmark.started_at if bookmark else None
         elapsed = now() - started_at if started_at else timedelta(0)
         self._deadline = time.monotonic() + limits.max_seconds - elapsed.total_seconds()
+        check_transport(base, plain=limits.allow_plain)
+        self._received = 0
         self._throttle = throttle_of(base)
         self._session = requests.Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "clubsync"})
+        self._session.headers["Accept-Encoding"] = "gzip, deflate"
         self._session.headers.update(headers or {})
-        self._adapter = InterruptibleAdapter()
+        self._adapter = InterruptibleAdapter(private=limits.private_network)
         self._session.mount("http://", self._adapter)
         self._session.mount("https://", self._adapter)
         self._watchdog: threading.Timer | None = None
@@ -331,6 +339,7 @@ class Http:
             return Reply(None, response.headers, response.status_code)
         check_status(response, where, longest_wait=self._limits.longest_wait, now=self._now())
         content = as_utf8(content, response.headers.get("Content-Type"))
+        check_json(content, self._limits, where)
         reply = Reply(parsed(content, into, where), response.headers, response.status_code)
         if request.error_check is not None:
             self._check(request.error_check, reply.value)
@@ -384,7 +393,10 @@ class Http:
                 allow_redirects=False,
             )
             with response:
+                _check_encoding(response, where)
                 content = self._content(response, where)
+        except PeerRefused as refused:
+            raise _refused_peer(refused, where) from None
         except requests.Timeout:
             raise TryAgain(ErpUnreachable(f"{where} did not respond in time.")) from None
         except requests.exceptions.SSLError:
@@ -408,13 +420,43 @@ class Http:
         content = bytearray()
         for chunk in response.iter_content(64 * 1024):
             content += chunk
+            self._received += len(chunk)
             if len(content) > self._limits.max_bytes:
-                raise ContractChanged(
-                    f"{where} sent more than {self._limits.max_bytes / 1e6:.0f} MB in one response."
+                raise LimitExceeded(
+                    f"{where} sent more than {self._limits.max_bytes / 1e6:.0f} MB in one response.",
+                    setting=MAX_BYTES,
+                )
+            if self._received > self._limits.max_total_bytes:
+                raise LimitExceeded(
+                    f"{where}: the responses of one reading had more than "
+                    f"{self._limits.max_total_bytes / 1e6:.0f} MB together.",
+                    setting=MAX_TOTAL_BYTES,
                 )
             if time.monotonic() > self._deadline:
                 raise self._too_long(where)
         return bytes(content)
+
+
+def _check_encoding(response: requests.Response, where: str) -> None:
+    """:raises ContractChanged: the body is compressed in a way that was not asked for, or several times."""
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    if coding not in _CODINGS:
+        raise ContractChanged(
+            f"{where} sent a response compressed in a way that was not asked for."
+        )
+
+
+def _refused_peer(refused: PeerRefused, where: str) -> SettingsWrong:
+    if refused.private:
+        return SettingsWrong(
+            f"{where}: the host's name means an address of a private network; nothing was sent there.",
+            remedy="If the ERP is in your own network, allow it by `http: {private_network: true}` in the club's "
+            "settings, or write its address as the connection's host. If not, somebody changed what the name means.",
+        )
+    return SettingsWrong(
+        f"{where}: the host's name means an address at which no ERP can be; nothing was sent there.",
+        remedy="Check the connection's host, and who runs its DNS.",
+    )
 
 
 class _WithoutQuery(logging.Filter):

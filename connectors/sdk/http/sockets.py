@@ -11,31 +11,59 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
+from connectors.sdk.http.peers import PeerRefused, check_peer
+
 
 class InterruptibleAdapter(HTTPAdapter):
     """Knows the sockets of its connections, so that it can close them when a reading's time is up.
 
     Timeouts alone do not achieve that: each counts from the last byte, and a server that sends a byte every few
-    seconds would hold a reading for days.
+    seconds would hold a reading for days. It also looks at the address that a name meant, before anything is sent
+    there (`peers`); behind a proxy that is the proxy's task.
+
+    :param private: the club's settings allow addresses of private networks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, private: bool = False) -> None:
         super().__init__()
+        self._private = private
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._over = False
-        self._pools: dict[str, Any] = {}
+        self.poolmanager.pool_classes_by_scheme = self._watched(direct=True)
+
+    def _watched(self, *, direct: bool) -> dict[str, Any]:
+        """Pools whose connections are known here.
+
+        :param direct: they lead to the ERP itself, and not to a proxy.
+        """
+        pools: dict[str, Any] = {}
         for scheme, pool in (("http", HTTPConnectionPool), ("https", HTTPSConnectionPool)):
             plain = pool.ConnectionCls
-            watched = type("Watched", (plain,), {"connect": self._connect(plain)})
-            self._pools[scheme] = type("WatchedPool", (pool,), {"ConnectionCls": watched})
-        self.poolmanager.pool_classes_by_scheme = self._pools
+            own = {"connect": self._connect(plain)}
+            if direct:
+                own["_new_conn"] = self._new_conn(plain)
+            watched = type("Watched", (plain,), own)
+            pools[scheme] = type("WatchedPool", (pool,), {"ConnectionCls": watched})
+        return pools
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """The manager of a proxy from the environment, watched as well."""
         manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = self._pools
+        manager.pool_classes_by_scheme = self._watched(direct=False)
         return manager
+
+    def _new_conn(self, cls: type[Any]) -> Callable[[Any], Any]:
+        def new_conn(connection: Any) -> Any:
+            sock = cls._new_conn(connection)
+            try:
+                check_peer(connection.host, str(sock.getpeername()[0]), private=self._private)
+            except (PeerRefused, OSError):
+                sock.close()
+                raise
+            return sock
+
+        return new_conn
 
     def _connect(self, cls: type[Any]) -> Callable[[Any], None]:
         def connect(connection: Any) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from connectors.sdk import moments
 from connectors.sdk.http.limits import HttpLimits
 
 #: statuses that mean "too many requests"; 421 is Virtuagym's own (docs/erps/virtuagym.md).
 THROTTLED = {429, 421}
+
+#: a server that asks us to wait longer is asked again then.
+LONGEST_WAIT = timedelta(days=2)
 
 #: families of counters that some gateways send instead of Retry-After (docs/erps/resamania.md).
 RESET_FAMILIES = ("RateLimit", "X-RateLimit", "X-Rate-Limit", "X-Quota", "X-Spike-Arrest")
@@ -27,43 +32,51 @@ def requested_wait(headers: Mapping[str, str], now: datetime) -> timedelta | Non
     seconds. Dates are compared with the server's own clock if it sends a Date: ours may differ, or be that of a
     replay.
     """
-    try:
-        now = parsedate_to_datetime(headers["Date"])
-    except (KeyError, ValueError):
-        pass
+    now = _date(headers.get("Date", "")) or now
     if "Retry-After" in headers:
         wait = _retry_after(headers["Retry-After"].strip(), now)
         if wait is not None:
-            return wait
+            return min(wait, LONGEST_WAIT)
     waits = (_reset_of(family, headers, now) for family in RESET_FAMILIES)
-    return max((wait for wait in waits if wait is not None), default=None)
+    longest = max((wait for wait in waits if wait is not None), default=None)
+    return None if longest is None else min(longest, LONGEST_WAIT)
+
+
+def _date(value: str) -> datetime | None:
+    """A date of HTTP, in UTC; None: it is none."""
+    try:
+        return moments.in_range(parsedate_to_datetime(value))
+    except (ValueError, TypeError, OverflowError, LookupError):
+        return None
+
+
+def _seconds(value: str) -> float | None:
+    """A number; None: it is none, or no finite one."""
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _retry_after(value: str, now: datetime) -> timedelta | None:
-    try:
-        return max(timedelta(0), timedelta(seconds=float(value)))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(timedelta(0), (at if at.tzinfo else at.replace(tzinfo=UTC)) - now)
+    seconds = _seconds(value)
+    if seconds is not None:
+        return timedelta(seconds=min(max(0.0, seconds), LONGEST_WAIT.total_seconds()))
+    at = _date(value)
+    return None if at is None else max(timedelta(0), at - now)
 
 
 def _reset_of(family: str, headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    try:
-        reset = float(headers[f"{family}-Reset"])
-        remaining = float(headers.get(f"{family}-Remaining", 0))
-    except (KeyError, ValueError):
-        return None
-    if remaining > 0:
+    reset = _seconds(headers.get(f"{family}-Reset", ""))
+    remaining = _seconds(headers.get(f"{family}-Remaining", "0"))
+    if reset is None or remaining is None or remaining > 0:
         return None
     if reset > 1e11:
         reset = reset / 1000 - now.timestamp()
     elif reset > 1e9:
         reset -= now.timestamp()
-    return timedelta(seconds=max(0.0, reset))
+    return timedelta(seconds=min(max(0.0, reset), LONGEST_WAIT.total_seconds()))
 
 
 class HostThrottle:

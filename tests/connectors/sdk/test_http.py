@@ -28,6 +28,7 @@ from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
     ErpUnreachable,
+    LimitExceeded,
     RateLimited,
     SettingsWrong,
 )
@@ -217,7 +218,7 @@ def test_what_lasts_fails(server: Server, lasting: Answer, error: type[Exception
         (Answer(body=b"n=1"), ContractChanged),
         (Answer(body=b'{"m": 1}'), ContractChanged),
         (Answer(body=b'{"n": "secret@example.com"}'), ContractChanged),
-        (Answer(body=b"[" * 10 + b" " * 2000), ContractChanged),
+        (Answer(body=b"[" * 10 + b" " * 2000), LimitExceeded),
         (Answer(503, headers={"Retry-After": "3600"}), ErpUnreachable),
     ],
 )
