@@ -6,7 +6,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status lint prose format test test-long queries connectors schema reliability bench sbom audit browser mitmproxy lock
+.PHONY: help install up down status lint prose format test test-long queries connectors schema settings reliability bench sbom audit browser mitmproxy lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ connectors: install ## update docs/connectors.md, if the contract suite is green
 
 schema: install ## update config/clubs.schema.json from the model of clubs.yaml
 	$(BIN)/clubsync clubs schema | $(BIN)/python -m json.tool --no-ensure-ascii --indent 2 > config/clubs.schema.json
+
+settings: install ## update docs/settings/ from the connectors' settings classes
+	$(BIN)/python -m stack.reference
 
 reliability: install ## update docs/reliability.md: lives of ERPs that are edited while they are read
 	$(BIN)/python -m tests.promise

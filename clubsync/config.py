@@ -501,7 +501,26 @@ class _EditorSchema(GenerateJsonSchema):
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of clubs.yaml, for editors; config/clubs.schema.json is a copy of it."""
+    """JSON Schema of clubs.yaml, for editors; config/clubs.schema.json is a copy of it.
+
+    `settings` of a club are those of its connector.
+    """
+    from connectors.registry import CONNECTORS, connector_class
+    from connectors.sdk.documented import json_schema as settings_schema
+
     schema = Config.model_json_schema(schema_generator=_EditorSchema)
     schema["properties"].pop("path", None)
+    club = schema["$defs"]["ClubConfig"]
+    club["allOf"] = []
+    for name in sorted(CONNECTORS):
+        root, definitions = settings_schema(connector_class(name).settings_type, name)
+        schema["$defs"] |= definitions
+        required = {"required": ["settings"]} if definitions[root].get("required") else {}
+        settings = {"settings": {"$ref": f"#/$defs/{root}"}}
+        club["allOf"].append(
+            {
+                "if": {"properties": {"erp": {"const": name}}, "required": ["erp"]},
+                "then": {"properties": settings, **required},
+            }
+        )
     return {"$schema": _EditorSchema.schema_dialect, **schema, "title": "clubs.yaml"}

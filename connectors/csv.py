@@ -31,7 +31,7 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from connectors.sdk import cells, fields, words
-from connectors.sdk.base import Settings
+from connectors.sdk.base import CustomerFields, Settings
 from connectors.sdk.dates import Dates
 from connectors.sdk.errors import ContractChanged, FileBroken
 from connectors.sdk.files.drop import (
@@ -58,11 +58,11 @@ _DECISIVE = (
 _FOOTER = 10
 
 
-class Fields(Settings):
+class Fields(CustomerFields):
     """Canonical field -> the export's own column. Omitted or blank: the export does not have it.
 
-    :param group_separator: not a column, but the separator of two groups in one cell.
-    :param name: first and last name in one column (rule: `fields.split_name`), if there are not two.
+    :param groups: the customer's groups, products or memberships.
+    :param group_separator: not a column, but the separator of two groups in one cell; omitted: each of `|`, `;`, `,`.
     """
 
     id: str | None = None
@@ -101,8 +101,10 @@ class Fields(Settings):
 class GroupsFile(Settings):
     """The ERP's own list of groups, in a second file.
 
-    :param id, name, active: its columns; `name` and `active` may be missing from the file unless they are
-        set here.
+    :param file: its path or glob below the connection's folder; the customers' workbook, if it is another sheet.
+    :param id: the column of the group's id.
+    :param name: the column of its name; may be missing from the file unless it is set here.
+    :param active: the column of whether it is active; may be missing from the file unless it is set here.
     :param active_values: words of the `active` column that mean yes.
     :param inactive_values: words that mean no; a word in neither list is unknown.
     :param sheet, header_row: as of the customers' file; `sheet` is the same one unless it is set here.
@@ -125,10 +127,15 @@ class GroupsFile(Settings):
 
 
 class CsvSettings(DropSettings):
-    """Settings of the `csv` connector; the module describes them.
+    """Settings of the `csv` connector. docs/erps/csv.md says what a cell means.
 
-    :param active_status, paused_status, inactive_status: words of the `status` column; default: the usual ones.
+    :param fields: the column of each field.
+    :param active_status: words of the `status` column that mean active; default: the usual ones of seven languages.
+    :param paused_status: words that mean paused.
+    :param inactive_status: words that mean not active; default: the usual ones.
     :param other_status: what a word in none of the lists means: `unknown` (nothing changes) or `inactive`.
+    :param date_format: strptime pattern of days and moments, tried before the usual ones.
+    :param groups: the ERP's own list of groups, in a second file.
     """
 
     fields: Fields

@@ -93,6 +93,7 @@ class DolibarrSettings(ChangesSettings):
     :param page: members per request.
     :param category: only members of this category are customers.
     :param unpaid: the status of a validated member who never paid the subscription that the type needs.
+    :param http: limits of requests and readings.
     """
 
     page: int = Field(default=100, ge=1, le=1000)

@@ -41,7 +41,7 @@ import polars as pl
 from pydantic import Field
 
 from connectors.sdk import cells, fields, words
-from connectors.sdk.base import Settings
+from connectors.sdk.base import CustomerFields, Settings
 from connectors.sdk.dates import Dates
 from connectors.sdk.emails import cleaned
 from connectors.sdk.errors import ContractChanged, SettingsWrong
@@ -75,8 +75,12 @@ GROUP_PREFIX, MEMBERSHIP_PREFIX = "group:", "membership:"
 _OLD = r"(?i)\(\s*old\s*\)\s*$"
 
 
-class Columns(Settings):
-    """[inf] The export's columns; None: the export has no such column. `id`, names and e-mail are required."""
+class Columns(CustomerFields):
+    """[inf] The export's columns; null: the export has no such column. `id`, names and e-mail are required.
+
+    :param group: the customer group.
+    :param account_type: whether it is a company account.
+    """
 
     id: str | None = "Customer number"
     first_name: str = "First name"
@@ -94,7 +98,13 @@ class Columns(Settings):
 
 
 class MembershipsColumns(Settings):
-    """[inf] The columns of the memberships' file; `pause` may be missing from it."""
+    """[inf] The columns of the memberships' file.
+
+    :param id: the customer number.
+    :param name: the membership's name.
+    :param validity: its first and last day.
+    :param pause: its last pause; may be missing from the file.
+    """
 
     id: str = "Customer number"
     name: str = "Membership name"
@@ -103,7 +113,17 @@ class MembershipsColumns(Settings):
 
 
 class EversportsSettings(DropSettings):
-    """Settings of the `eversports` connector; the module describes them."""
+    """Settings of the `eversports` connector.
+
+    :param memberships: path or glob of the memberships' file below the connection's folder; omitted: there is none.
+    :param memberships_decide: whether somebody without a membership is without access, whatever their customer group.
+    :param columns: the columns of the customers' file.
+    :param memberships_columns: the columns of the memberships' file.
+    :param active_status: words of the status column that mean active.
+    :param archived_status: words that mean archived.
+    :param company_values: words of the account type that mean a company.
+    :param placeholder_names: names of the collective customer that erased people are moved into.
+    """
 
     customers: str = Field(default="customers*", min_length=1)
     memberships: str | None = None

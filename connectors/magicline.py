@@ -87,6 +87,7 @@ class MagiclineSettings(Settings):
     :param contracts: read the contracts of all members, one request each; they become groups, by the rate's name.
     :param guardian: path of the legal representative's customer id in a record.
     :param offset_parameter, size_parameter: names of the two parameters of a slice.
+    :param http: limits of requests and readings.
     """
 
     page: int = Field(default=200, ge=1, le=1000)

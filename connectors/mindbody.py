@@ -109,6 +109,7 @@ class MindbodySettings(Settings):
     :param guardian_relation: name of the relationship that leads from a dependant to the person who pays; if empty,
         none is read.
     :param overlap: how much earlier than necessary changes are requested, in seconds or ISO 8601 (`PT26H`).
+    :param http: limits of requests and readings.
     """
 
     site_id: str = Field(min_length=1)

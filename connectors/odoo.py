@@ -99,6 +99,7 @@ class OdooSettings(ChangesSettings):
     :param domain: Odoo search domain that says which partners are customers, e.g. `[["customer_rank", ">", 0]]`.
     :param page: partners per request.
     :param guardian_field: field of a partner that leads to its guardian (`parent_id`); if empty, none is read.
+    :param http: limits of requests and readings.
     """
 
     database: str | None = None

@@ -32,7 +32,7 @@ import polars as pl
 from pydantic import Field
 
 from connectors.sdk import cells, fields, words
-from connectors.sdk.base import Settings
+from connectors.sdk.base import CustomerFields, Settings
 from connectors.sdk.dates import Dates
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.files.drop import (
@@ -46,9 +46,11 @@ from connectors.sdk.files.tabular import Table
 from connectors.sdk.model import Reading, assemble, customers_frame, groups_frame
 
 
-class Columns(Settings):
-    """[inf] The export's columns; None: the export has no such column. Names and phone are required, and whatever
+class Columns(CustomerFields):
+    """[inf] The export's columns; null: the export has no such column. Names and phone are required, and whatever
     the settings name.
+
+    :param blocked: whether the customer may not book online.
     """
 
     id: str | None = None
@@ -63,8 +65,9 @@ class Columns(Settings):
 
 
 class PlanitySettings(DropSettings):
-    """Settings of the `planity` connector; the module describes them.
+    """Settings of the `planity` connector.
 
+    :param columns: the columns of the customers' file.
     :param blocked: the status of somebody who may not book online.
     """
 

@@ -108,6 +108,7 @@ class ResamaniaSettings(Settings):
     :param subscriptions: read the subscriptions, which become groups; false: there are no groups.
     :param product, valid_from, valid_through: paths in a subscription.
     :param changed_after: name of the filter that returns changed contacts; none: everything is read.
+    :param http: limits of requests and readings.
     """
 
     client_token: str = Field(pattern=r"^[A-Za-z0-9_-]+$")

@@ -68,6 +68,7 @@ class SquareSettings(ChangesSettings):
 
     :param page: customers per request.
     :param version: the API's version, a date; Square keeps old ones available.
+    :param http: limits of requests and readings.
     """
 
     page: int = Field(default=100, ge=1, le=100)

@@ -87,6 +87,7 @@ class VirtuagymSettings(Settings):
 
     :param club_id: the club's number in the API's addresses.
     :param page: members per request.
+    :param http: limits of requests and readings.
     """
 
     club_id: int = Field(gt=0)

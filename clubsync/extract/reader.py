@@ -57,7 +57,10 @@ def connector_of(
         ) from None
     except ValidationError as error:
         wrong = [_wrong(club.id, detail, cls.settings_type) for detail in error.errors()]
-        raise ConfigError("; ".join(wrong) + ".", remedy="Correct it in clubs.yaml.") from None
+        raise ConfigError(
+            "; ".join(wrong) + ".",
+            remedy=f"Correct it in clubs.yaml; docs/settings/{club.erp}.md explains every setting.",
+        ) from None
     return cls(
         resolve(club.connection),
         settings,

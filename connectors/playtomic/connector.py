@@ -84,6 +84,7 @@ class PlaytomicSettings(DropSettings):
     :param page: players per request.
     :param benefit_id, benefit_name, benefit_expires: keys of a benefit; one without an id is identified by name.
     :param customers: of a drop: path or glob of the Manager's file below the connection's folder.
+    :param http: limits of requests and readings.
     """
 
     customers: str = Field(default="*.csv", min_length=1)

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from connectors.sdk.base import Settings
+from connectors.sdk.base import CustomerFields, Settings
 from connectors.sdk.http import HttpLimits
 from connectors.sdk.messages import message
 from connectors.sdk.paths import Path
@@ -65,7 +65,11 @@ Headers = Annotated[dict[str, str], AfterValidator(_no_secret)]
 
 
 class Condition(Settings):
-    """A value that is one of several. :param values: `is:` in YAML; compared as `connectors.sdk.words` says."""
+    """A value that is one of several.
+
+    :param at: path of the value.
+    :param values: `is:` in YAML: the words for which the condition holds, compared as words (R3).
+    """
 
     at: Path
     values: Words = Field(alias="is", min_length=1)
@@ -75,33 +79,51 @@ class Condition(Settings):
 
 
 class NoAuth(Settings):
-    """The API needs no credentials, or all of them are in `headers` and `params`."""
+    """The API needs no credentials, or all of them are in `headers` and `params`.
+
+    :param kind: `none`.
+    """
 
     kind: Literal["none"] = "none"
 
 
 class HeaderAuth(Settings):
-    """Keys in headers, one or several: `X-Api-Key: "{password}"`."""
+    """Keys in headers, one or several.
+
+    :param kind: `header`.
+    :param headers: name of the header -> its value, with a value of the connection: `X-Api-Key: "{password}"`.
+    """
 
     kind: Literal["header"]
     headers: dict[str, Template] = Field(min_length=1)
 
 
 class QueryAuth(Settings):
-    """Keys in the query: `api_key: "{password}"`. They are kept out of logs like all of the query."""
+    """Keys in the query. They are kept out of logs like all of the query.
+
+    :param kind: `query`.
+    :param params: parameter -> its value, with a value of the connection: `api_key: "{password}"`.
+    """
 
     kind: Literal["query"]
     params: dict[str, Template] = Field(min_length=1)
 
 
 class BasicAuth(Settings):
-    """Login and password of the connection, by HTTP Basic."""
+    """Login and password of the connection, by HTTP Basic.
+
+    :param kind: `basic`.
+    """
 
     kind: Literal["basic"]
 
 
 class BearerAuth(Settings):
-    """A token that does not expire, the connection's password, as `Authorization: Bearer`."""
+    """A token that does not expire, as `Authorization: Bearer`.
+
+    :param kind: `bearer`.
+    :param token: the token: the connection's password, unless another value of it is named.
+    """
 
     kind: Literal["bearer"]
     token: Template = "{password}"
@@ -110,9 +132,12 @@ class BearerAuth(Settings):
 class OAuth2(Settings):
     """OAuth 2 client credentials: login and password of the connection are the client's id and secret.
 
+    :param kind: `oauth2`.
     :param url: of the token: below the host, or a complete https address.
     :param client: whether id and secret are sent in the form or by HTTP Basic.
+    :param scope: the scope that is requested; omitted: none.
     :param params: more fields of the form, such as `audience`.
+    :param token: path of the token in the response.
     """
 
     kind: Literal["oauth2"]
@@ -126,6 +151,7 @@ class OAuth2(Settings):
 class SessionAuth(Settings):
     """A login of the ERP's own: fields are sent, a token or a cookie is returned.
 
+    :param kind: `session`.
     :param path: of the login.
     :param send: its fields, with values of the connection.
     :param form: send them as a form, not as JSON.
@@ -172,6 +198,7 @@ class Paging(Settings):
 class NoPaging(Settings):
     """There is one response.
 
+    :param kind: `none`.
     :param unlimited: the ERP is known to have no limit: then a round number of rows is no doubt.
     """
 
@@ -180,7 +207,13 @@ class NoPaging(Settings):
 
 
 class PageNumber(Paging):
-    """`page=1`, `page=2`, … :param last: path of the number of the last page in the response."""
+    """`page=1`, `page=2`, …
+
+    :param kind: `page`.
+    :param param: the parameter for the page's number.
+    :param first: the number of the first page.
+    :param last: path of the number of the last page in the response.
+    """
 
     kind: Literal["page"]
     param: str = "page"
@@ -189,7 +222,12 @@ class PageNumber(Paging):
 
 
 class Offset(Paging):
-    """`offset=0`, `offset=100`, …: the number of rows received so far."""
+    """`offset=0`, `offset=100`, …: the number of rows received so far.
+
+    :param kind: `offset`.
+    :param param: the parameter for the offset.
+    :param first: the offset of the first row.
+    """
 
     kind: Literal["offset"]
     param: str = "offset"
@@ -197,7 +235,13 @@ class Offset(Paging):
 
 
 class Cursor(Paging):
-    """The response has a cursor for the next page. :param at, header: its path, or its header."""
+    """The response has a cursor for the next page.
+
+    :param kind: `cursor`.
+    :param param: the parameter for the cursor.
+    :param at: path of the next cursor in the response.
+    :param header: the header that has it, if it is not in the response.
+    """
 
     kind: Literal["cursor"]
     param: str = "cursor"
@@ -212,13 +256,20 @@ class Cursor(Paging):
 
 
 class LinkHeader(Paging):
-    """`Link: <…>; rel="next"` (RFC 8288)."""
+    """`Link: <…>; rel="next"` (RFC 8288).
+
+    :param kind: `link`.
+    """
 
     kind: Literal["link"]
 
 
 class NextUrl(Paging):
-    """The response has the next page's address, on the ERP's own host."""
+    """The response has the next page's address, on the ERP's own host.
+
+    :param kind: `next_url`.
+    :param at: path of the address in the response.
+    """
 
     kind: Literal["next_url"]
     at: Path
@@ -227,6 +278,8 @@ class NextUrl(Paging):
 class Keyset(Paging):
     """The next page starts behind the last row's key: `after_id=812`.
 
+    :param kind: `keyset`.
+    :param param: the parameter for the last row's key.
     :param at: path of the key in a record, by which the ERP sorts.
     :param first: the parameter's value in the first request; omitted: the parameter is omitted.
     """
@@ -238,7 +291,11 @@ class Keyset(Paging):
 
 
 class RangeHeader(Paging):
-    """`Range: items=0-99`, answered by `Content-Range: items 0-99/812`."""
+    """`Range: items=0-99`, answered by `Content-Range: items 0-99/812`.
+
+    :param kind: `range`.
+    :param unit: the unit of the ranges.
+    """
 
     kind: Literal["range"]
     unit: str = "items"
@@ -254,6 +311,7 @@ AnyPaging = Annotated[
 class Changes(Settings):
     """How to request what changed since a moment.
 
+    :param param: the parameter for the moment.
     :param format: `iso`, `epoch` (seconds), `epoch_ms`, or a strftime pattern, in UTC.
     :param overlap: how much earlier changes are requested, in minutes: clocks differ, and rows are written late.
     """
@@ -280,10 +338,14 @@ class Listing(Settings):
     """A list of the API.
 
     :param path: below the connection's address and `base_path`.
+    :param method: the HTTP method.
     :param params: of the query; of a POST without `in_query`, of the body.
+    :param in_query: whether parameters are sent in the query, not in the body; omitted: those of GET are.
     :param records: record selector: path of the rows in the response; omitted: the response is the list.
     :param null_is_empty: null instead of the rows means that there are none.
-    :param total: path of the number of all rows in each response; `total_header`: the header that has it.
+    :param paging: how the list is divided into pages.
+    :param total: path of the number of all rows in each response.
+    :param total_header: the header that has the number of all rows.
     :param empty_statuses: statuses that mean "no rows", such as 404 behind the last page.
     """
 
@@ -332,7 +394,11 @@ class OneCustomer(Settings):
 
 
 class CustomerListing(Listing):
-    """The list of customers. :param changes: the incremental cursor. :param one: how to ask for one of them."""
+    """The list of customers.
+
+    :param changes: how to request what changed; omitted: always all of them.
+    :param one: how to ask for one customer.
+    """
 
     changes: Changes | None = None
     one: OneCustomer | None = None
@@ -341,11 +407,8 @@ class CustomerListing(Listing):
 # Fields, status, groups ---------------------------------------------------------------------------
 
 
-class Fields(Settings):
-    """Canonical field -> its path in a record. Omitted: the ERP does not have it.
-
-    :param name: first and last name in one field (rule: `fields.split_name`).
-    """
+class Fields(CustomerFields):
+    """Canonical field -> its path in a record. Omitted: the ERP does not have it."""
 
     id: Path
     email: Path | None = None
@@ -374,7 +437,10 @@ Meaning = Literal["active", "prospect", "paused", "suspended", "former", "archiv
 
 
 class Override(Condition):
-    """A condition, and the status of the records for which it holds."""
+    """A condition, and the status of the records for which it holds.
+
+    :param means: the status.
+    """
 
     means: Meaning
 
@@ -383,6 +449,13 @@ class StatusRule(Settings):
     """What the ERP's words mean. Words are compared as `connectors.sdk.words` says; blank is unknown.
 
     :param at: path of the status in a record.
+    :param active: words that mean active.
+    :param prospect: words for somebody who is not a customer yet.
+    :param paused: words that mean paused.
+    :param suspended: words that mean suspended.
+    :param former: words for somebody who was a customer.
+    :param archived: words that mean archived.
+    :param deleted: words for a record that is deleted in the ERP and listed all the same.
     :param otherwise: the meaning of a word in none of the lists; `unknown` changes nothing (R3).
     :param unless: conditions that take precedence over the words, in order.
     """
@@ -422,7 +495,8 @@ class Held(Settings):
     :param customer: path of the customer's id in its rows.
     :param id: path of the group's id in an item; omitted: the item is the id.
     :param name: path of its name, if the ERP has no list of groups.
-    :param from_: `from:` in YAML, path of the first day; `until`: of the last one.
+    :param from_: path of the first day, `from:` in YAML.
+    :param until: path of the last day.
     :param until_included: whether the last day itself still counts.
     :param ended: a condition for memberships that have ended, whatever the days say.
     :param row: path of a membership's own id in the second list, by which a row that comes twice is recognised;
@@ -457,6 +531,9 @@ class Held(Settings):
 class GroupList(Settings):
     """The ERP's own list of groups, plans or products.
 
+    :param list: the list of the API.
+    :param id: path of the group's id in a row.
+    :param name: path of its name.
     :param active: path of whether the ERP still uses the group; omitted: all are active.
     :param active_values, inactive_values: its words for yes and for no; a word in neither list is unknown.
     """
@@ -470,7 +547,11 @@ class GroupList(Settings):
 
 
 class Groups(Settings):
-    """Groups: who holds them, and which there are. Without `known` they are derived from those held."""
+    """Groups: who holds them, and which there are.
+
+    :param held: the groups that customers hold.
+    :param known: the ERP's own list of groups; omitted: the groups are those that somebody holds.
+    """
 
     held: Held
     known: GroupList | None = None
@@ -482,7 +563,9 @@ class Errors(Settings):
     :param at: a response that has anything there is an error.
     :param ok: a response for which this condition does not hold is an error.
     :param code: path of the ERP's word for the error, for the lists below.
-    :param refused: wrong credentials; `expired`: the session has expired; `throttled`: too many requests.
+    :param refused: codes for wrong credentials.
+    :param expired: codes for a session that has expired.
+    :param throttled: codes for too many requests.
     :param wait: path of the number of seconds to wait, in a throttled response.
     """
 
@@ -496,12 +579,19 @@ class Errors(Settings):
 
 
 class RestSettings(Settings):
-    """Settings of the `rest` connector; the package describes how they are used.
+    """Settings of the `rest` connector. docs/adding-an-erp.md explains them by an example.
 
     :param name: the ERP's name, for messages.
     :param base_path: prefix of the paths of all lists.
+    :param auth: how requests are authenticated.
     :param headers: sent with every request; values of the connection in braces.
     :param params: parameters of every request.
+    :param customers: the list of customers.
+    :param fields: the path of each field in a customer's record.
+    :param status: what the ERP's words for a customer's status mean.
+    :param groups: the groups of customers; omitted: the ERP has none.
+    :param errors: how errors are told in responses of status 200; omitted: they are not.
+    :param http: limits of requests and readings.
     :param clock: time zone of moments without an offset.
     :param date_format: strptime pattern of days and moments, tried before the usual ones.
     :param omits_empty: the ERP omits keys with empty values: then a missing key is not an error.

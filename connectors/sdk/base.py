@@ -26,6 +26,31 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class CustomerFields(Settings):
+    """Base of the settings that say where an ERP has the fields of a customer.
+
+    :param id: the customer's own id, which no other customer ever gets.
+    :param email: the email address.
+    :param first_name: the first name.
+    :param last_name: the last name.
+    :param name: first and last name in one place, if there are not two.
+    :param phone: a phone number, in any spelling.
+    :param mobile: a mobile number, which is preferred to `phone`.
+    :param birth_date: the birth date; with the names it tells two people of one email apart (R1).
+    :param gender: the gender.
+    :param country: the country, by name or ISO 3166 code.
+    :param status: the word for whether the customer is active.
+    :param guardian_id: id of the guardian or family owner (R8).
+    :param replaced_by: id of the customer that this one was merged into (R10).
+    :param created_at: when the customer was created; decides who keeps a duplicate email (R7).
+    :param modified_at: when the record was last changed.
+    :param valid_from: the first day of the customer's membership.
+    :param valid_until: its last day, which still counts (R3).
+    :param is_company: whether the record is a company.
+    :param placeholder: whether the record is no person, but a placeholder of the ERP.
+    """
+
+
 @dataclass(frozen=True)
 class Connection:
     """An ERP's address and our credentials: an Airflow connection, without Airflow.

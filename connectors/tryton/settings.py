@@ -23,6 +23,7 @@ class TrytonSettings(ChangesSettings):
     :param phone_types: types of contact mechanism that are phones, the best first.
     :param guardian_relation: name of the relation type that leads from a dependant to its guardian
         ("Child of"), in the language of the connection's user; if empty, none is read.
+    :param http: limits of requests and readings.
     """
 
     protocol: Literal["jsonrpc", "rest"] = "jsonrpc"

@@ -33,7 +33,9 @@ class DropSettings(Settings):
     :param header_row: the row that holds the column names, as a spreadsheet numbers it; omitted: the first row.
     :param timeout: seconds that connecting, listing or reading a file may take.
     :param max_megabytes: a larger file is rejected, and an archive that decompresses to more.
-    :param max_records, max_columns, max_cells: rows, columns, and rows times columns; a larger table is rejected.
+    :param max_records: a table of more rows is rejected.
+    :param max_columns: a table of more columns is rejected.
+    :param max_cells: a table whose rows times columns are more is rejected.
     :param max_memory_megabytes: that the process may take which parses a workbook or an archive; it also has `timeout`.
     """
 

@@ -14,6 +14,8 @@ MAX_BYTES, MAX_TOTAL_BYTES, MAX_VALUES = "http.max_bytes", "http.max_total_bytes
 class HttpLimits(Settings):
     """Limits of one club's readings. Times are in seconds.
 
+    :param connect_timeout: how long connecting may take.
+    :param read_timeout: how long the ERP may be silent while it answers.
     :param attempts: the most that one request is sent.
     :param backoff: the first pause between two attempts; it doubles, with jitter.
     :param longest_wait: the longest wait that a 429 may ask for before it becomes `RateLimited`, and the longest
