@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
@@ -30,7 +31,7 @@ from connectors.sdk.messages import message
 
 DEFAULT_PATH = "config/clubs.yaml"
 
-_DURATION = re.compile(r"^(?P<n>\d+)\s*(?P<unit>s|m|h|d)$")
+_DURATION = re.compile(r"^(?P<n>[0-9]{1,8})\s*(?P<unit>s|m|h|d)$")
 #: What a setting has to be, by the type that pydantic names.
 _WANTED = {
     "string": message("has to be a text"),
@@ -290,6 +291,9 @@ def load_config(path: Path | None = None) -> Config:
     clubs: list[ClubConfig] = []
     lines: dict[str, int] = {}
     nodes = raw.get("clubs") or []
+    if not isinstance(nodes, list):
+        problems.append(_at(path, _line(raw, ("clubs",)), message("`clubs` is a list of clubs")))
+        nodes = []
     for index, node in enumerate(nodes):
         line = nodes.lc.item(index)[0] + 1 if hasattr(nodes, "lc") else 0
         if not isinstance(node, dict):
@@ -342,10 +346,11 @@ def load_club(path: Path, club_id: str | None = None) -> ClubConfig:
 def _read(path: Path) -> Any:
     """The file as a ruamel mapping, which keeps line numbers."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        raw = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8")) or {}
+        raw = YAML(typ="rt", pure=True).load(_text(path)) or {}
+        _check_size(path, raw)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror or error}.",
@@ -356,11 +361,69 @@ def _read(path: Path) -> Any:
         raise ConfigError(
             f"{path}, line {line}: not valid YAML: {error.problem}.", remedy="Correct this line."
         ) from error
+    except (YAMLError, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
+        # an invalid date, bytes that are no text, a thousand brackets: the library says so in its own ways
+        raise ConfigError(
+            f"{path} is not valid YAML ({type(error).__name__}).",
+            remedy="Correct the file and run `clubsync clubs check`.",
+        ) from error
     if not isinstance(raw, dict):
         raise ConfigError(
             f"{path} is not a mapping at its top level.", remedy="Start it with `clubs:`."
         )
     return raw
+
+
+#: Bytes of the file, and values in it, those that aliases repeat counted each time.
+_MOST_BYTES, _MOST_VALUES, _DEEPEST = 32 * 2**20, 2_000_000, 50
+
+
+def _text(path: Path) -> str:
+    """The text of the file.
+
+    :raises ConfigError: it is no regular file, or too large.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ConfigError(
+                f"{path} is not a regular file.", remedy="Set CLUBSYNC_CONFIG to the file itself."
+            )
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise ConfigError(
+            f"{path} has more than {_MOST_BYTES // 2**20} MB.",
+            remedy="Set CLUBSYNC_CONFIG to the file with the clubs.",
+        )
+    return data.decode("utf-8")
+
+
+def _check_size(path: Path, raw: Any) -> None:
+    """Check how much the file says with its aliases written out: ten lines of them may be thousands of millions.
+
+    :raises ConfigError: too much, or an alias stands inside of what it repeats.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(node: Any, depth: int) -> int:
+        if not isinstance(node, dict | list):
+            return 1
+        if depth > _DEEPEST:
+            raise ConfigError(
+                f"{path} nests values more than {_DEEPEST} deep, or an alias repeats itself.",
+                remedy="Write these values out, without aliases.",
+            )
+        known = sizes.get(id(node))
+        if known is None:
+            inside = node.values() if isinstance(node, dict) else node
+            known = sizes[id(node)] = 1 + sum(size(one, depth + 1) for one in inside)
+        return known
+
+    if size(raw, 0) > _MOST_VALUES:
+        raise ConfigError(
+            f"{path} has more than {_MOST_VALUES} values, those that aliases repeat included.",
+            remedy="Write these values out, without aliases.",
+        )
 
 
 def _problems(
@@ -446,7 +509,9 @@ def _club(
 ) -> ClubConfig | None:
     """One club with the defaults filled in; None if it is not valid: its problems are appended then."""
     plain = _plain(node)
-    guard = {**(common.get("guard") or {}), **(plain.pop("guard", None) or {})}
+    guard = plain.pop("guard", None) or {}
+    if isinstance(guard, dict):
+        guard = {**(common.get("guard") or {}), **guard}
     try:
         return ClubConfig.model_validate({**common, **plain, "guard": guard})
     except ValidationError as error:

@@ -48,6 +48,16 @@ def database(postgres: embedded.Server) -> Iterator[str]:
         postgres.drop_database(name)
 
 
+@pytest.fixture(autouse=True)
+def keys_of_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each test sees every SFTP server for the first time: ports come again with other keys."""
+    import os
+
+    os.environ["CLUBSYNC_KNOWN_HOSTS"] = f"{tmp_path_factory.getbasetemp()}/keys-{uuid.uuid4().hex}"
+    yield
+    os.environ.pop("CLUBSYNC_KNOWN_HOSTS", None)
+
+
 @pytest.fixture
 def unused_port() -> int:
     """A TCP port of 127.0.0.1 that is free at this moment."""

@@ -65,8 +65,8 @@ _FOLDER = (
     Extra(
         "known_hosts",
         "Server keys",
-        "Lines of a known_hosts file, or the path of one. Without it the server's key is not verified, and "
-        "whoever can impersonate the server gets the password.",
+        "Lines of a known_hosts file, or the path of one. Without it the key that the server shows when it is first "
+        "seen is kept, and another one is refused from then on.",
         lines=True,
         section="SFTP",
     ),

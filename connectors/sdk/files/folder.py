@@ -7,8 +7,8 @@ must not change while it is read. Its modification time is the reading's `as_of`
 Connection: `host` is `file:///folder` (or a plain path), `sftp://host:port/folder` or `s3://bucket/prefix`;
 login and password as usual (S3: key id and secret). Extras:
 
-- `known_hosts` (SFTP): the path of a file, or its lines. Without it the server's key is NOT verified: whoever
-  can impersonate the server gets the password. Set it for every network that is not your own.
+- `known_hosts` (SFTP): the path of a file, or its lines. Without it the key that the server shows when it is first
+  seen is kept (`host_keys`), and another one is refused from then on.
 - `private_key` (SFTP): a PEM key, used instead of or in addition to the password.
 - `endpoint_url`, `region_name` (S3).
 
@@ -36,7 +36,7 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import fsspec
-from fsspec.asyn import sync
+from fsspec.asyn import get_loop, sync
 from fsspec.exceptions import FSTimeoutError
 
 from connectors.sdk import moments
@@ -49,7 +49,7 @@ from connectors.sdk.errors import (
     FileMissing,
     SettingsWrong,
 )
-from connectors.sdk.files import inside, parts
+from connectors.sdk.files import host_keys, inside, parts
 from connectors.sdk.files.limits import FileLimits
 from connectors.sdk.messages import message
 from connectors.sdk.words import word
@@ -306,15 +306,25 @@ class FileDrop:
         except Exception as e:
             raise self._translated(e, name) from e
 
-    def _translated(self, error: Exception, name: str) -> ConnectorError:
-        # By name: the libraries of one transport are not imported for another.
-        kinds = {c.__name__ for c in type(error).__mro__}
-        code = str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
-        if "HostKeyNotVerifiable" in kinds:
+    def _other_key(self) -> ConnectorError:
+        """The server shows another key than the one that is known: nothing was sent to it."""
+        if self.connection.extra.get("known_hosts") is not None:
             return CredentialsRefused(
                 f"The key of the file server {self.where} is not the one in known_hosts.",
                 remedy="Ask the club whether its server has a new key; do not connect until that is confirmed.",
             )
+        return CredentialsRefused(
+            f"The file server {self.where} has another key than when it was first seen.",
+            remedy="Ask the club whether its server has a new key; do not connect until that is confirmed. Then remove "
+            f"the old one with `ssh-keygen -R` from {host_keys.path()}.",
+        )
+
+    def _translated(self, error: Exception, name: str) -> ConnectorError:
+        # By name: the libraries of one transport are not imported for another.
+        kinds = {c.__name__ for c in type(error).__mro__}
+        code = str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+        if kinds & {"HostKeyNotVerifiable", "KeyExchangeFailed"}:
+            return self._other_key()
         if "NoCredentialsError" in kinds:
             return SettingsWrong(f"The connection {self.connection.id} has no login.")
         if (
@@ -423,9 +433,12 @@ def _open_sftp(drop: FileDrop) -> Any:
             raise SettingsWrong(
                 f"known_hosts of connection {connection.id} is not a valid known_hosts file."
             ) from e
+    host, port = str(parts.hostname), parts.port or connection.port or 22
+    if known is None:
+        known = host_keys.kept(host, port, lambda: _key_shown(host, port, drop.timeout))
     return SSHFileSystem(
-        parts.hostname,
-        port=parts.port or connection.port or 22,
+        host,
+        port=port,
         username=login,
         password=connection.password or (unquote(parts.password) if parts.password else None),
         known_hosts=known,
@@ -440,6 +453,19 @@ def _open_sftp(drop: FileDrop) -> Any:
         timeout=drop.timeout * 2,
         skip_instance_cache=True,
     )
+
+
+def _key_shown(host: str, port: int, timeout: float) -> str:
+    """The key that a server shows; no credentials are sent."""
+    import asyncssh
+
+    async def ask() -> str:
+        key = await asyncssh.get_server_host_key(host, port, config=None)
+        return key.export_public_key().decode().strip() if key else ""
+
+    shown: str = sync(get_loop(), ask, timeout=timeout)
+    # without the comment, which the server may choose
+    return " ".join(shown.split()[:2])
 
 
 def _open_s3(drop: FileDrop) -> Any:

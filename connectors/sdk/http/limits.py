@@ -6,7 +6,6 @@ from pydantic import Field
 
 from connectors.sdk.base import Settings
 
-
 #: The settings that have the limits.
 MAX_BYTES, MAX_TOTAL_BYTES, MAX_VALUES = "http.max_bytes", "http.max_total_bytes", "http.max_values"
 

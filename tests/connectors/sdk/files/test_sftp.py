@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from connectors.sdk.errors import (
     FileOutside,
     SettingsWrong,
 )
+from connectors.sdk.files import host_keys
 from connectors.sdk.files.folder import Content, FileDrop
 from sandbox.sftp import Server, serving
 from tests.support.drops import put
@@ -183,3 +185,46 @@ def test_a_server_that_follows_no_links_when_asked_for_a_path(
             read(connection, "stray*.csv")
     finally:
         made.unlink()
+
+
+def test_a_key_is_kept_when_it_is_first_seen_and_another_refused(
+    connection: Connection, server: Server
+) -> None:
+    assert read(connection).name == "customers-2.csv"
+    kept = host_keys.path()
+    assert (
+        kept.read_text() == f"[127.0.0.1]:{server.port} {' '.join(server.host_key.split()[:2])}\n"
+    )
+    assert kept.stat().st_mode & 0o077 == 0
+    assert read(connection).name == "customers-2.csv"
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    kept.write_text(f"[127.0.0.1]:{server.port} {other}")
+    with pytest.raises(CredentialsRefused, match="another key than when it was first seen") as told:
+        read(connection)
+    assert "ssh-keygen -R" in told.value.remedy
+    kept.unlink()
+    assert read(connection).name == "customers-2.csv"
+
+
+def test_a_key_of_another_kind_is_another_key(connection: Connection, server: Server) -> None:
+    """Whoever poses as the server may offer none of the kind that is known."""
+    other = asyncssh.generate_private_key("ecdsa-sha2-nistp256").export_public_key().decode()
+    host_keys.path().write_text(f"[127.0.0.1]:{server.port} {other}")
+    with pytest.raises(CredentialsRefused, match="another key"):
+        read(connection)
+
+
+def test_of_several_processes_the_first_key_counts(server: Server) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        shown = [f"ssh-ed25519 {n}" for n in range(8)]
+        found = list(pool.map(lambda key: host_keys._learned("h", key), shown))
+    assert len({line for (line,) in found}) == 1
+    assert len(host_keys.path().read_text().splitlines()) == 1
+
+
+def test_no_password_is_sent_to_a_server_whose_key_cannot_be_kept(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLUBSYNC_KNOWN_HOSTS", str(tmp_path))
+    with pytest.raises(SettingsWrong, match="cannot be kept"):
+        read(connection)
