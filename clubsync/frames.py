@@ -36,6 +36,29 @@ def repeated(values: pl.Series) -> pl.Series:
     return maybe.scatter(maybe.arg_true(), values.filter(maybe).is_duplicated())
 
 
+def compacted(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same frame, with nothing in its memory of rows and values that were taken out of it.
+
+    A filter leaves texts where they are, out of sight, and Arrow IPC writes them along with the rest.
+    """
+    return frame.with_columns(
+        _compacted(frame[name])
+        for name, dtype in frame.schema.items()
+        if dtype == pl.String or dtype.is_nested()
+    )
+
+
+def _compacted(column: pl.Series) -> pl.Series:
+    missing = column.is_null()
+    if column.dtype == pl.String:
+        column = column.fill_null("")
+    # the older layout holds what is seen, one value after the other
+    copied = pl.Series(column.name, column.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    if column.dtype == pl.String and missing.any():
+        copied = copied.scatter(missing.arg_true(), None)
+    return copied
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two versions of a club's records, compared by row hash.

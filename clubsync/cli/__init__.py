@@ -20,10 +20,11 @@ from clubsync.cli import show, terminal
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out, print_error
 from clubsync.cli.connector import connector_app
+from clubsync.cli.erasures import erase, erasures
 from clubsync.cli.history import backfill, redo, replay, undo
 from clubsync.cli.holds import approve, holds, reject
 from clubsync.cli.maintenance import guard_app, upkeep
-from clubsync.cli.manual import app_app, base_app, erase
+from clubsync.cli.manual import app_app, base_app
 from clubsync.cli.reused import reused
 from clubsync.cli.similar import similar
 from clubsync.cli.store import store_app
@@ -45,7 +46,7 @@ PANELS: dict[str, Sequence[Callable[..., None] | tuple[str, typer.Typer]]] = {
     "Sync": (sync, replay, backfill),
     "Look up": (show.customers, show.findings, show.why, show.changes, similar),
     "Approve": (holds, approve, reject, reused, ("guard", guard_app)),
-    "Correct by hand": (undo, redo, erase, ("base", base_app), ("app", app_app)),
+    "Correct by hand": (undo, redo, erase, erasures, ("base", base_app), ("app", app_app)),
     "Set up and maintain": (
         ("clubs", clubs_app),
         ("connector", connector_app),

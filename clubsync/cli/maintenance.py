@@ -9,6 +9,7 @@ import typer
 
 from clubsync import permissions
 from clubsync.cli.common import AsJson, ClubId, err, open_base, open_club, out, print_json, table
+from clubsync.cli.erasures import print_state
 
 guard_app = typer.Typer(help="Try other limits for deactivations (R15).", no_args_is_help=True)
 
@@ -69,7 +70,10 @@ def upkeep(
     ] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old snapshots, plans, idle runs and closed findings, and clubs due for removal."""
+    """Delete old snapshots, plans, idle runs and closed findings, and clubs due for removal.
+
+    Also finishes erasures, and removes what nothing in the database refers to from the snapshot store.
+    """
     from clubsync.config import load_config
     from clubsync.operate.retention import upkeep as run_upkeep
     from clubsync.store.snapshots import Store
@@ -84,5 +88,10 @@ def upkeep(
         clubs = f", all data of {', '.join(done['clubs'])}" if done["clubs"] else ""
         out.say(
             f"Deleted: {done['snapshots']} snapshots, {done['plans']} plans, {done['runs']} runs, "
-            f"{done['findings']} findings{clubs}. Records compared for similarity: {done['compared']}."
+            f"{done['findings']} findings, {done['folders']} unused folders{clubs}. "
+            f"Records compared for similarity: {done['compared']}."
         )
+        if done["erasures"]["completed"]:
+            out.say(f"Erasures completed: {done['erasures']['completed']}.")
+        for state in done["erasures"]["left"]:
+            print_state(state)

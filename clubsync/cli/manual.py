@@ -1,4 +1,4 @@
-"""`clubsync base`, `clubsync app` and `clubsync erase`: manual actions, and what the app does to its users."""
+"""`clubsync base` and `clubsync app`: manual actions, and what the app does to its users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from clubsync.cli.common import (
     print_json,
     table,
 )
-from connectors.sdk.visible import visible
 
 if TYPE_CHECKING:
     from clubsync.config import ClubConfig
@@ -216,36 +215,6 @@ def refuse(club_id: ClubId, request_id: Request, as_json: AsJson = False) -> Non
     request_id = entered_one("request", request_id)
     with open_base() as base:
         _print_result(requests.refuse(base, club, request_id), as_json)
-
-
-# --- erasure ------------------------------------------------------------------------------------
-
-
-def erase(
-    club_id: ClubId,
-    who: Annotated[
-        str,
-        typer.Argument(metavar="EMAIL|ERP_ID", help=f"The person's email or ERP id. {OR_STDIN}"),
-    ],
-    yes: Annotated[bool, typer.Option("--yes", help="Skip confirmation.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Erase a person from a club, including stored snapshots and the audit. This cannot be undone.
-
-    The next sync does not bring them back. A new ERP id lifts the erasure, and so does
-    `clubsync base add`.
-    """
-    from clubsync.config import load_config
-    from clubsync.manual.erasure import erase as erase_person
-    from clubsync.store.snapshots import Store
-
-    club = load_config().club(club_id)
-    who = entered_one("email or ERP id", who)
-    if not yes and not as_json:
-        question = f"Erase this person from {club.name} permanently? This cannot be undone."
-        typer.confirm(visible(question), abort=True)
-    with open_base() as base:
-        _print_result(erase_person(base, Store(), club, who), as_json)
 
 
 # --- app users ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -108,6 +108,7 @@ def resolve(
     *,
     placeholders: Iterable[str] = (),
     shared_limit: int | None = None,
+    erased: Callable[[str], bool] = lambda _: False,
 ) -> tuple[pl.DataFrame, tuple[str, ...], tuple[str, ...]]:
     """Give every row its id.
 
@@ -115,6 +116,8 @@ def resolve(
     :param secret: the club's own key for hashes.
     :param placeholders: addresses that are no email (R2), see `emails.placeholder_pattern`.
     :param shared_limit: an email that more rows have is none either; None: no limit.
+    :param erased: whether an id is an erased person's (R20). A new row that one of its own keys says is theirs gets
+        that id, so that an email changed since the erasure does not bring them back.
     :returns: the customers with ids, without exact duplicates; the ids of known records that several rows may be;
         and the ids of rows that no key tells apart.
     """
@@ -135,7 +138,8 @@ def resolve(
     shared = _shared(rows)
     for n, keys in enumerate(rows):
         if n not in given:
-            given[n] = _new_id(n, keys, shared, taken, secret, customers)
+            theirs = (i for i in ids_of(keys, secret, without=shared) if erased(i))
+            given[n] = next(theirs, None) or _new_id(n, keys, shared, taken, secret, customers)
             taken.add(given[n])
     ids = pl.Series("erp_id", [given[n] for n in range(len(rows))], dtype=pl.String)
     unclear -= set(given.values())
@@ -289,6 +293,20 @@ def _shared(rows: list[Keys]) -> set[object]:
             if key is not None:
                 (twice if key in seen else seen).add(key)
     return twice
+
+
+def ids_of(keys: Keys, secret: bytes, without: Collection[object] = ()) -> list[str]:
+    """The ids that a new row with these keys would get, by each of them.
+
+    :param secret: the club's own key for hashes.
+    :param without: keys that identify nobody.
+    """
+    found = [(level, keys.at(level)) for level in range(LEVELS)]
+    return [
+        _hash(secret, level, repr(key))
+        for level, key in found
+        if key is not None and key not in without
+    ]
 
 
 def _new_id(

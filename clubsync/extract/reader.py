@@ -6,7 +6,8 @@ erased people are filtered out (R20), and implausible snapshots are rejected, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -140,12 +141,28 @@ class Reader:
         with self.base.club(club_no) as driver:
             state = sql.club_state(driver, club=club_no)
             nudged = sql.last_nudge(driver, club=club_no)
-        shelf = resume.Shelf(self.store, club.id, state["hash_key"], state["epoch"])
+            orders = sql.last_erasure(driver, club=club_no)
+        shelf = resume.Shelf(
+            self.store,
+            club.id,
+            state["hash_key"],
+            state["epoch"],
+            alone=lambda: self._alone(club_no, orders),
+        )
         now = clock.now()
         newest = max(filter(None, (state["certified_as_of"], nudged)), default=None)
         if since is not None and shelf.found(self.connector(club), now, newest):
             since = None  # finishing a read of everything is cheaper than starting the next one
         return shelf.read(lambda: self._now(club, club_no, since), now, newest)
+
+    @contextmanager
+    def _alone(self, club_no: int, orders: int) -> Iterator[bool]:
+        """Hold the club's lock, under which people are erased: whether none was since that order (R20)."""
+        from clubsync.store.database import queries
+
+        with self.base.club(club_no) as driver:
+            queries().lock_club(driver, club=club_no)
+            yield queries().last_erasure(driver, club=club_no) == orders
 
     def _changes_since(self, club: ClubConfig, club_no: int) -> datetime | None:
         """The time from which this read needs changes; None: read everything."""
@@ -178,17 +195,18 @@ class Reader:
     def identified(self, reading: Reading, club: ClubConfig, club_no: int) -> Reading:
         """R1: give rows without ids their ids; R20: filter out erased people."""
         from clubsync.extract import identity
-        from clubsync.extract.erased import without_erased
+        from clubsync.extract.erased import Erased
         from clubsync.store.database import fetch, queries
 
-        sql = queries()
         with self.base.club(club_no) as driver:
-            key = sql.club_state(driver, club=club_no)["hash_key"]
-            erased = {row["key_hash"] for row in sql.erased_hashes(driver, club=club_no)}
+            erased = Erased.read(driver, club_no)
         ids = reading.customers["erp_id"]
         if not len(ids) or ids.null_count() < len(ids):
-            kept = without_erased(reading.customers, key, erased)
-            return replace(reading, customers=kept)
+            return replace(
+                reading,
+                customers=erased.without(reading.customers),
+                conflicting_ids=erased.left(reading.conflicting_ids),
+            )
         import polars as pl
 
         schema = {
@@ -214,33 +232,30 @@ class Reader:
         customers, unclear, twins = identity.resolve(
             reading.customers,
             known,
-            key.bytes,
+            erased.key.bytes,
             placeholders=club.placeholder_emails,
             shared_limit=club.shared_email_limit,
+            erased=lambda made: bool(erased.ids) and erased.names([made])[0],
         )
         return replace(
             reading,
-            customers=without_erased(customers, key, erased),
+            customers=erased.without(customers),
             conflicting_ids=unclear,
-            ambiguous_ids=twins,
+            ambiguous_ids=erased.left(twins),
         )
 
     def with_rows_without_id(self, reading: Reading, club_no: int) -> Reading:
         """R14: the reading with its rows without an id among the customers, as records that are nobody's."""
         from clubsync.extract import identity
-        from clubsync.extract.erased import without_erased
-        from clubsync.store.database import queries
+        from clubsync.extract.erased import Erased
 
         if reading.without_id is None:
             return reading
         import polars as pl
 
-        sql = queries()
         with self.base.club(club_no) as driver:
-            key = sql.club_state(driver, club=club_no)["hash_key"]
-            erased = {row["key_hash"] for row in sql.erased_hashes(driver, club=club_no)}
-        rows = identity.rows_without_id(reading.without_id, key.bytes)
-        kept = without_erased(rows, key, erased)
+            erased = Erased.read(driver, club_no)
+        kept = erased.without(identity.rows_without_id(reading.without_id, erased.key.bytes))
         return replace(reading, customers=pl.concat([reading.customers, kept]))
 
 

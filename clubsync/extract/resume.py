@@ -23,7 +23,7 @@ import logging
 import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -101,6 +101,14 @@ def _moment(micros: str) -> datetime:
     return _EPOCH + timedelta(microseconds=int(micros))
 
 
+#: A block in which nobody of the club is erased: whether nobody was since the reading began.
+Alone = Callable[[], AbstractContextManager[bool]]
+
+
+def _alone() -> AbstractContextManager[bool]:
+    return nullcontext(True)
+
+
 class Kept(Bookmark):
     """A bookmark in the store.
 
@@ -108,6 +116,7 @@ class Kept(Bookmark):
     :param folder: the one to resume; None: the reading starts.
     :param secrets: values that no file may contain.
     :param worth: responses from which on they are stored.
+    :param alone: a block in which nobody is erased, and whether nobody was since the reading began (R20).
     """
 
     def __init__(
@@ -119,11 +128,13 @@ class Kept(Bookmark):
         folder: Folder | None = None,
         secrets: Sequence[str] = (),
         worth: int = WORTH,
+        alone: Alone = _alone,
     ) -> None:
         super().__init__(folder.begun if folder else None)
         #: responses that came from the ERP in this reading.
         self.asked = 0
         self._store, self._key, self._place, self._worth = store, key, place, worth
+        self._alone = alone
         self._secrets = [s.encode() for one in secrets for s in (one, quote_plus(one))]
         self._names = _in_order(store.names(folder.path, "")) if folder else []
         self._at = 0
@@ -162,17 +173,18 @@ class Kept(Bookmark):
         if self._at < self._worth and not self._there:
             return
         folder = self._folder
-        if self._there and not self._store.names(ROOT, folder.name):
-            # somebody was erased meanwhile: nothing of theirs is stored again
-            self._close()
-            return
-        try:
-            for name, content in self._waiting:
-                self._store.put(folder.path, name, content)
-        except OSError as error:
-            log.warning("%s: responses are not stored (%s)", folder.club, type(error).__name__)
-            self._close()
-            return
+        with self._alone() as alone:
+            if not alone or (self._there and not self._store.names(ROOT, folder.name)):
+                # somebody was erased meanwhile: nothing of theirs is stored again
+                self._close()
+                return
+            try:
+                for name, content in self._waiting:
+                    self._store.put(folder.path, name, content)
+            except OSError as error:
+                log.warning("%s: responses are not stored (%s)", folder.club, type(error).__name__)
+                self._close()
+                return
         self._there = True
         self._waiting.clear()
 
@@ -207,6 +219,7 @@ class Shelf:
     """The interrupted readings of one club.
 
     :param key: the club's key for its keyed hashes.
+    :param alone: see `Kept`.
     """
 
     store: Store
@@ -214,6 +227,7 @@ class Shelf:
     key: uuid.UUID
     epoch: int
     worth: int = WORTH
+    alone: Alone = _alone
 
     def read(
         self, make: Callable[[], Connector[Any]], now: datetime, fresh_from: datetime | None
@@ -297,6 +311,7 @@ class Shelf:
             folder=folder,
             secrets=_secrets(connector.connection),
             worth=self.worth,
+            alone=self.alone,
         )
 
     def _asked(self, connector: Connector[Any]) -> str:

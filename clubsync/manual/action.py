@@ -18,6 +18,7 @@ from typing import Any
 from clubsync import clock, emails
 from clubsync.config import ClubConfig
 from clubsync.errors import ActionRejected
+from clubsync.extract.erased import key_hash
 from clubsync.store.database import Base, Driver, queries
 
 #: What the trigger of an action's run begins with.
@@ -83,6 +84,14 @@ class Action:
     def recheck(self, erp_id: str | None, email: str | None, why: str) -> None:
         """Have the next sync evaluate this record, or the records with this email, even if unchanged."""
         queries().add_recheck(self.driver, club=self.club_no, erp_id=erp_id, email=email, why=why)
+
+    def lift_erasure(self, email: str) -> None:
+        """R20: somebody adds the person with this normalised email by hand: their erasure ends."""
+        sql = queries()
+        key = sql.club_state(self.driver, club=self.club_no)["hash_key"]
+        sql.lift_erasure(
+            self.driver, club=self.club_no, email_hash=key_hash(key, email), at=self.at
+        )
 
 
 @contextmanager

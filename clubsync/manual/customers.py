@@ -9,7 +9,6 @@ import phonenumbers
 
 from clubsync.config import ClubConfig
 from clubsync.errors import ActionRejected
-from clubsync.extract.erased import key_hash
 from clubsync.load import similar_pairs
 from clubsync.manual.action import (
     ADDED,
@@ -47,9 +46,7 @@ def add(
     with start_action(base, club, "add", by) as action:
         sql, driver = queries(), action.driver
         found = sql.find_customer(driver, club=action.club_no, customer=None, email=norm)
-        # R20: adding somebody by hand lifts their erasure
-        key = sql.club_state(driver, club=action.club_no)["hash_key"]
-        sql.lift_erasure(driver, club=action.club_no, email_hash=key_hash(key, norm))
+        action.lift_erasure(norm)
         if found is None:
             action.rows += 1
             customer = sql.insert_manual_customer(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
 from clubsync.config import ClubConfig
@@ -11,6 +12,11 @@ from clubsync.extract import resume
 from clubsync.manual.action import start_action
 from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Store
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import RemovedClubsRow
+
+log = logging.getLogger(__name__)
 
 
 def pause(base: Base, club: ClubConfig, paused: bool, by: str | None = None) -> dict[str, Any]:
@@ -71,6 +77,7 @@ def start_epoch(driver: Driver, club_no: int, at: datetime) -> int:
     sql.close_all_findings(driver, club=club_no, at=at)
     sql.clear_record_index(driver, club=club_no)
     sql.clear_suspicions(driver, club=club_no)
+    sql.clear_erased(driver, club=club_no)
     sql.start_epoch(driver, club=club_no)
     return epoch + 1
 
@@ -86,19 +93,41 @@ def remove(
 
 
 def purge_removed(base: Base, store: Store) -> list[str]:
-    """Delete all data of the clubs that are due for removal, stored snapshots included.
+    """Delete all data of the clubs that are due for removal, stored files included.
 
-    :returns: their ids.
+    A club's rows go in one transaction, which leaves a row of sync.removed_club until its files are gone: a purge that
+    was killed, or could not reach the store, is finished by the next one.
+
+    :returns: ids of the clubs of which nothing is left now.
     """
-    sql, removed = queries(), []
+    sql = queries()
     with base.transaction() as driver:
         for row in list(sql.clubs_to_remove(driver, now=clock.now())):
+            sql.lock_club(driver, club=row["club"])
             sql.purge_customers(driver, club=row["club"])
             sql.purge_records(driver, club=row["club"])
             sql.purge_changes(driver, club=row["club"])
             sql.purge_club(driver, club=row["club"])
-            removed.append(row["club_id"])
-    for club_id in removed:
-        store.remove(club_id)
+            sql.add_removed_club(driver, club_id=row["club_id"], at=clock.now())
+    with base.transaction() as driver:
+        removed = list(sql.removed_clubs(driver))
+    return [row["club_id"] for row in removed if _files_removed(base, store, row)]
+
+
+def _files_removed(base: Base, store: Store, row: RemovedClubsRow) -> bool:
+    """Remove the files of a removed club; False: the store could not be reached."""
+    club_id = row["club_id"]
+    try:
+        # of a club that was registered again since, whatever no row names is swept
+        if not row["back"]:
+            store.remove(club_id)
         resume.forget(store, club_id)
-    return removed
+    except Exception as error:  # each kind of store has errors of its own
+        log.error(
+            "%s was removed, but not all of its files are (%s): the next upkeep tries again.",
+            *(club_id, type(error).__name__),
+        )
+        return False
+    with base.transaction() as driver:
+        queries().delete_removed_club(driver, club_id=club_id)
+    return True

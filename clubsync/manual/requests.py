@@ -70,6 +70,7 @@ def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
             action.driver, club=action.club_no, customer=None, email=row["email"]
         )
         if found is None:
+            action.lift_erasure(row["email"])
             customer = _add(action, row, row["email"])
         else:
             customer = found["customer"]

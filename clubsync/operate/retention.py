@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TypedDict
 
+import psycopg
+
 from clubsync import clock
 from clubsync.config import Config
+from clubsync.errors import SyncError, place_of
 from clubsync.extract import resume
 from clubsync.load import similar_pairs
-from clubsync.manual import lifecycle
-from clubsync.store import packages
-from clubsync.store.database import Base, Driver, queries
+from clubsync.manual import erasure, lifecycle
+from clubsync.store import folders
+from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
 
-#: A run that was started longer ago is under way no more.
-UNDER_WAY = timedelta(days=1)
+log = logging.getLogger(__name__)
 
 
 class Deleted(TypedDict):
-    """What an upkeep deleted, and how many records it compared."""
+    """What an upkeep deleted, and how many records it compared.
+
+    :param folders: folders of the store that no row named.
+    :param erasures: orders that it has carried out, and how many have something left (R20).
+    """
 
     clubs: list[str]
     snapshots: int
@@ -27,16 +34,17 @@ class Deleted(TypedDict):
     runs: int
     findings: int
     compared: int
+    folders: int
+    erasures: erasure.Progress
 
 
 def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Deleted:
     """Delete what is older than `keep`, and all data of the clubs that are due for removal (R28).
 
-    Also compares the records of large clubs that no run has compared yet (R23). Snapshots and plans in use are
-    never deleted.
+    Also finishes erasures (R20), takes away what no row names in the store, and compares the records of large clubs
+    that no run has compared yet (R23). Snapshots and plans in use are never deleted.
     """
     sql, before = queries(), clock.now() - keep
-    resume.sweep(store, clock.now())
     done = Deleted(
         clubs=lifecycle.purge_removed(base, store),
         snapshots=0,
@@ -44,13 +52,15 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Deleted
         runs=0,
         findings=0,
         compared=0,
+        folders=0,
+        erasures=erasure.finish_all(base, store),
     )
     with base.transaction() as driver:
         rows = list(sql.club_numbers(driver))
     ids = {row["club"]: row["club_id"] for row in rows}
     known = {club.id: club for club in config.clubs}
     clubs = {row["club"]: known[row["club_id"]] for row in rows if row["club_id"] in known}
-    for club_no in ids:
+    for club_no, club_id in ids.items():
         with base.transaction() as driver:
             sql.lock_club(driver, club=club_no)
             old = list(sql.old_snapshots(driver, club=club_no, before=before))
@@ -65,24 +75,35 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Deleted
             done["findings"] += sql.delete_old_findings(driver, club=club_no, before=before)
             sql.delete_old_change_hours(driver, club=club_no, before=before)
             sql.delete_old_nudges(driver, club=club_no, before=before)
-            paths = {row["path"] for row in old}
-            used = sql.paths_in_use(driver, club=club_no, paths=sorted(paths))
-            paths -= {row["path"] for row in used}
-            paths |= _of_ended_runs(driver, store, club_no, ids[club_no])
         if club_no in clubs:
             done["compared"] += similar_pairs.catch_up(base, club_no, clubs[club_no])
         # files last: a row without its file breaks a promise, a file without its row only wastes space
-        for path in sorted(paths | {row["path"] for row in plans}):
-            store.remove(path)
+        done["folders"] += _swept(base, store, club_no, club_id)
+    _sweep_unfinished(store)
     return done
 
 
-def _of_ended_runs(driver: Driver, store: Store, club_no: int, club_id: str) -> set[str]:
-    """Folders of runs that ended without a plan, because they failed or were killed."""
-    found = [int(name) for name in store.names(f"{club_id}/runs", "") if name.isdigit()]
-    if not found:
-        return set()
-    rows = queries().runs_without_plan(
-        driver, club=club_no, runs=found, before=clock.now() - UNDER_WAY
+def _swept(base: Base, store: Store, club_no: int, club_id: str) -> int:
+    """Take away what no row names in a club's part of the store; an unreachable store waits for the next upkeep."""
+    try:
+        with base.club(club_no) as driver:
+            queries().lock_club(driver, club=club_no)
+            return folders.sweep(driver, store, club_no, club_id)
+    except (SyncError, psycopg.Error):
+        raise
+    except Exception as error:  # each kind of store has errors of its own
+        _unreachable(error)
+        return 0
+
+
+def _sweep_unfinished(store: Store) -> None:
+    try:
+        resume.sweep(store, clock.now())
+    except Exception as error:  # each kind of store has errors of its own
+        _unreachable(error)
+
+
+def _unreachable(error: Exception) -> None:
+    log.error(
+        "The snapshot store is unreachable (%s): the next upkeep tries again.", place_of(error)
     )
-    return {packages.folder(club_id, row["run"]) for row in rows}

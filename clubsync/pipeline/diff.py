@@ -15,34 +15,68 @@ import polars as pl
 
 from clubsync import clock
 from clubsync.diff import guard, plan
+from clubsync.errors import ConcurrentChange
 from clubsync.model import CONFLICTING, HELD, MISSING, UNSEEN, Affected, Plan, Planned, Step
 from clubsync.pipeline.runs import Runs, run_of
-from clubsync.pipeline.validate import affected_of
+from clubsync.pipeline.validate import affected_of, evaluate
 from clubsync.store import packages
 from clubsync.store.database import Driver, fetch, queries
 from clubsync.store.packages import AFFECTED, PLAN
+
+#: How often a plan is made again before the run gives up.
+ATTEMPTS = 3
 
 
 def diff(runs: Runs, step: Step, *, store: bool) -> None:
     """Plan one club.
 
     :param store: another process loads it, or none does: store the plan. Else `load` stores it.
+    :raises ConcurrentChange: the base was changed again and again meanwhile.
     """
-    found = affected_of(runs, step)
-    if found is None:
-        return
-    handed = runs.handed(step)
-    # the plan says it all, and a large club's facts are large
-    handed.affected, handed.stored = None, False
-    planned = make_plan(runs, step, found)
-    handed.planned = planned
-    if store:
+    for _ in range(ATTEMPTS):
+        found = affected_of(runs, step)
+        if found is None:
+            return
+        handed = runs.handed(step)
+        # the plan says it all, and a large club's facts are large
+        handed.affected, handed.stored = None, False
+        handed.planned = make_plan(runs, step, found)
+        if not store or store_plan(runs, step, handed.planned):
+            return
+        evaluate(runs, step)
+    raise changed_again(step)
+
+
+def changed_again(step: Step) -> ConcurrentChange:
+    """The base was changed whenever a plan was ready."""
+    return ConcurrentChange(
+        f"{step['name']}: the club's base was changed {ATTEMPTS} times while a plan was loaded.",
+        remedy="Nothing was written; the next run tries again by itself.",
+    )
+
+
+def store_plan(runs: Runs, step: Step, planned: Planned) -> bool:
+    """Store a plan, with its row; False: the base has changed since it was made, and it is not stored.
+
+    It is written under the club's lock: an erasure comes before it, and the plan is made again, or after it, and finds
+    it (R20).
+    """
+    with runs.base.club(runs.club_no(runs.club(step))) as driver:
+        if not is_current(runs, driver, step, planned):
+            return False
         write_plan(runs, step, planned)
-        with runs.base.club(runs.club_no(runs.club(step))) as driver:
-            step["plan"] = add_plan(runs, driver, step, planned)
-        handed.stored = True
+        step["plan"] = add_plan(runs, driver, step, planned)
         # the plan is what counts now; were it lost, it would be made again from the snapshot
         runs.store.remove_file(_folder(step), AFFECTED)
+    runs.handed(step).stored = True
+    return True
+
+
+def is_current(runs: Runs, driver: Driver, step: Step, planned: Planned) -> bool:
+    """Take the club's lock, and say whether its base is still as it was when the plan was made."""
+    sql, club_no = queries(), runs.club_no(runs.club(step))
+    sql.lock_club(driver, club=club_no)
+    return sql.club_state(driver, club=club_no)["revision"] == planned.basis.revision
 
 
 def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:

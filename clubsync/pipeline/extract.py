@@ -15,6 +15,7 @@ from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.errors import ReadingNotUsed
 from clubsync.extract import endings
+from clubsync.extract.erased import Erased
 from clubsync.extract.reader import reject_implausible
 from clubsync.model import MAY_BE_TRUNCATED, WITHOUT_ID, Step
 from clubsync.pipeline.runs import Runs, run_of
@@ -24,7 +25,7 @@ from connectors.sdk import moments
 from connectors.sdk.model import Reading
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import AddSnapshotRow
+    from clubsync.store.queries import AddSnapshotRow, ClubStateRow
 
 #: ERPs that are read at a time.
 READERS = 16
@@ -68,39 +69,74 @@ def keep(runs: Runs, step: Step, read: Reading, began_at: datetime) -> None:
     """
     club = runs.club(step)
     club_no = runs.club_no(club)
+    with runs.base.club(club_no) as driver:
+        filtered = queries().last_erasure(driver, club=club_no)
     reading = _compared(runs, club_no, club, _dated(step, read))
     with_ids = runs.reader.with_rows_without_id(reading, club_no)
-    customers, content_hash = snapshots.prepare(with_ids)
     certificate = reading.certificate
     step["certified"], step["as_of"] = certificate.complete, reading.as_of.isoformat()
     step["read"], step["doubts"] = reading.customers.height, list(certificate.doubts)
     step["notes"].extend((*read.notes, *certificate.doubts))
+    kept = None
+    while kept is None:
+        # who is erased while it is stored is filtered out, and what is left is stored in its own folder
+        with runs.base.club(club_no) as driver:
+            orders = queries().last_erasure(driver, club=club_no)
+            erased = Erased.read(driver, club_no, run=run_of(step))
+            if orders == filtered:
+                erased = replace(erased, ids=frozenset())  # it lacks them already
+            left = erased.of_reading(with_ids)
+        step["read"] -= with_ids.customers.height - left.customers.height
+        with_ids, filtered = left, orders
+        kept = _kept(runs, step, with_ids, orders, began_at)
+    snapshot, state, overtaken = kept
+    step["snapshot"] = snapshot.number
+    loaded = state["certified_as_of"]
+    if "past" not in step and loaded is not None and reading.as_of < loaded and not overtaken:
+        # it is stored all the same: it fills the history
+        raise _old(step, reading, loaded)
+    runs.handed(step).snapshot = snapshot
+
+
+def _kept(
+    runs: Runs, step: Step, reading: Reading, orders: int, began_at: datetime
+) -> tuple[snapshots.Snapshot, ClubStateRow, bool] | None:
+    """Store a reading under the club's lock; None: somebody was erased meanwhile (R20).
+
+    :param reading: with the rows without an id among its customers.
+    :param orders: the last erasure that is filtered out of it.
+    :returns: the snapshot, the club's state then, and whether another reading has overtaken this one (R16).
+    """
+    sql, club = queries(), runs.club(step)
+    club_no = runs.club_no(club)
+    customers, content_hash = snapshots.prepare(reading)
+    path = snapshots.path_of(club.id, content_hash)
     with runs.base.club(club_no) as driver:
-        state = queries().club_state(driver, club=club_no)
+        # committed before the first file is there: whatever kills this process, the folder has a row
+        sql.add_folder(driver, club=club_no, path=path, at=clock.now())
+    with runs.base.club(club_no) as driver:
+        sql.lock_club(driver, club=club_no)
+        if sql.last_erasure(driver, club=club_no) != orders:
+            return None
+        state = sql.club_state(driver, club=club_no)
         if reading.since is None:  # that little has changed, or only newcomers, is no outage
             known = customers.filter(~pl.col("erp_id").str.starts_with(WITHOUT_ID))
             reject_implausible(
                 club, known, reading.conflicting_ids, content_hash, state, driver, club_no
             )
-        path = snapshots.path_of(club.id, content_hash)
         _write(runs, path, customers, reading)
         taken = _add(
             driver, club_no, reading, customers.height, content_hash, path, state["epoch"], began_at
         )
-        queries().run_snapshot(
+        sql.run_snapshot(
             driver, club=club_no, run=run_of(step), snapshot=taken["snapshot"], read=step["read"]
         )
-        overtaken = queries().overtaken(driver, club=club_no, run=run_of(step))
-    step["snapshot"] = taken["snapshot"]
-    loaded = state["certified_as_of"]
-    if "past" not in step and loaded is not None and reading.as_of < loaded and not overtaken:
-        # it is stored all the same: it fills the history
-        raise _old(step, reading, loaded)
-    runs.handed(step).snapshot = snapshots.Snapshot(
+        overtaken = sql.overtaken(driver, club=club_no, run=run_of(step))
+    snapshot = snapshots.Snapshot(
         club=club.id,
         number=taken["snapshot"],
         as_of=reading.as_of,
-        certified=certificate.complete,
+        certified=reading.certificate.complete,
         customers=customers,
         groups=reading.groups,
         conflicting_ids=reading.conflicting_ids,
@@ -113,6 +149,7 @@ def keep(runs: Runs, step: Step, read: Reading, began_at: datetime) -> None:
         consistency=taken["consistency"],
         memberships=taken["memberships"],
     )
+    return snapshot, state, bool(overtaken)
 
 
 def _compared(runs: Runs, club_no: int, club: ClubConfig, read: Reading) -> Reading:
@@ -227,12 +264,12 @@ def _old(step: Step, reading: Reading, loaded: datetime) -> ReadingNotUsed:
 def _write(runs: Runs, path: str, customers: pl.DataFrame, reading: Reading) -> None:
     """Store the reading's content, unless a reading of the same content is stored."""
     store = runs.store
-    if store.exists(path, "customers.parquet"):
+    if store.exists(path, snapshots.CUSTOMERS):
         return
-    store.write(path, "groups.parquet", reading.groups)
+    store.write(path, snapshots.GROUPS, reading.groups)
     unclear = [(i, False) for i in reading.conflicting_ids]
     unclear += [(i, True) for i in reading.ambiguous_ids]
     schema = {"erp_id": pl.String, "shown": pl.Boolean}
-    store.write(path, "conflicting.parquet", pl.DataFrame(unclear, schema=schema, orient="row"))
+    store.write(path, snapshots.CONFLICTING, pl.DataFrame(unclear, schema=schema, orient="row"))
     # last: it says that the rest is there
-    store.write(path, "customers.parquet", customers)
+    store.write(path, snapshots.CUSTOMERS, customers)

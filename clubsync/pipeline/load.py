@@ -17,7 +17,7 @@ import polars as pl
 
 from clubsync import clock
 from clubsync.diff import guard
-from clubsync.errors import ConcurrentChange
+from clubsync.extract.erased import Erased
 from clubsync.load import findings, transaction
 from clubsync.manual import holds
 from clubsync.model import Planned, SnapshotHead, Step
@@ -31,9 +31,6 @@ from connectors.sdk.messages import message
 if TYPE_CHECKING:
     from clubsync.store.queries import ClubStateRow
 
-#: How often a plan is made again before the run gives up.
-ATTEMPTS = 3
-
 
 def load(runs: Runs, step: Step, dry_run: bool) -> None:
     """Load one club's plan.
@@ -42,37 +39,35 @@ def load(runs: Runs, step: Step, dry_run: bool) -> None:
     :raises ConcurrentChange: the base was changed again and again meanwhile.
     """
     club_no = runs.club_no(runs.club(step))
-    for _ in range(ATTEMPTS):
+    for _ in range(diff.ATTEMPTS):
         planned = diff.plan_of(runs, step)
         if dry_run:
-            _report_dry(runs, step, club_no, planned)
+            done = _report_dry(runs, step, club_no, planned)
+        elif _awaits_review(runs, step, club_no, planned):
+            done = _end_with_plan(runs, step, club_no, planned, "held")
+        else:
+            with runs.base.club(club_no, plan_tables=True) as driver:
+                done = _loaded(runs, driver, club_no, step, planned)
+        if done:
             break
-        if _awaits_review(runs, step, club_no, planned):
-            break
-        with (
-            _storing(runs, step, planned) as stored,
-            runs.base.club(club_no, plan_tables=True) as driver,
-        ):
-            if _loaded(runs, driver, club_no, step, planned, stored):
-                break
         # the base was changed since the plan was made
+        step["hold"] = None
         validate.evaluate(runs, step)
         diff.diff(runs, step, store=False)
     else:
-        raise ConcurrentChange(
-            f"{step['name']}: the club's base was changed {ATTEMPTS} times while a plan was loaded.",
-            remedy="Nothing was written; the next run tries again by itself.",
-        )
+        raise diff.changed_again(step)
     runs.forget(step)
 
 
 @contextmanager
-def _storing(runs: Runs, step: Step, planned: Planned | None) -> Iterator[Callable[[], None]]:
+def _storing(runs: Runs, step: Step, planned: Planned) -> Iterator[Callable[[], None]]:
     """Store a plan that is not stored yet, while PostgreSQL takes it in.
+
+    Inside the transaction that holds the club's lock: no order to erase somebody comes between (R20).
 
     :returns: waits until it is stored; called before the transaction ends.
     """
-    if planned is None or runs.handed(step).stored:
+    if runs.handed(step).stored:
         yield lambda: None
         return
     with ThreadPoolExecutor(max_workers=1) as writer:
@@ -86,7 +81,6 @@ def _loaded(
     club_no: int,
     step: Step,
     planned: Planned | None,
-    stored: Callable[[], None],
 ) -> bool:
     """Load inside the transaction; False: the plan is of an older revision."""
     sql, at = queries(), clock.now()
@@ -103,8 +97,11 @@ def _loaded(
         head = planned.basis.snapshot
         if planned.basis.revision != state["revision"] or affected.is_old(head, state):
             return False
-        _write(runs, driver, club_no, step, planned, at)
-        stored()
+        if _names_erased(driver, club_no, planned):
+            return False
+        with _storing(runs, step, planned) as stored:
+            _write(runs, driver, club_no, step, planned, at)
+            stored()
         number = step["plan"]
         if number is None or not runs.handed(step).stored:
             number = step["plan"] = diff.add_plan(runs, driver, step, planned)
@@ -113,6 +110,13 @@ def _loaded(
     step["findings"] = findings.open_findings(driver, club_no)
     runs.end(driver, club_no, step, "held" if step["held"] else "done", "load")
     return True
+
+
+def _names_erased(driver: Driver, club_no: int, planned: Planned) -> bool:
+    """R20: whether a plan is about somebody who is erased. The revision has told already; nothing is taken on trust."""
+    erased = Erased.read(driver, club_no)
+    named = pl.concat([planned.plan.records["erp_id"], planned.plan.changes["erp_id"]])
+    return bool(erased.ids) and any(erased.names(named.drop_nulls().unique()))
 
 
 def _write(
@@ -191,11 +195,10 @@ def _awaits_review(runs: Runs, step: Step, club_no: int, planned: Planned | None
         ],
     }
     step["held"] = step["held"] or 1
-    _end_with_plan(runs, step, club_no, planned, "held")
     return True
 
 
-def _report_dry(runs: Runs, step: Step, club_no: int, planned: Planned | None) -> None:
+def _report_dry(runs: Runs, step: Step, club_no: int, planned: Planned | None) -> bool:
     """What would be done, and held, is said; nothing is written but the plan and that there was a run."""
     if planned is not None and planned.held.height:
         step["hold"] = {
@@ -205,16 +208,16 @@ def _report_dry(runs: Runs, step: Step, club_no: int, planned: Planned | None) -
         }
     with runs.base.club(club_no) as driver:
         step["findings"] = findings.open_findings(driver, club_no)
-    _end_with_plan(runs, step, club_no, planned, "dry")
+    return _end_with_plan(runs, step, club_no, planned, "dry")
 
 
 def _end_with_plan(
     runs: Runs, step: Step, club_no: int, planned: Planned | None, state: str
-) -> None:
-    """End a run whose plan is not loaded: it is stored to be looked at."""
-    with _storing(runs, step, planned) as stored:
-        stored()
+) -> bool:
+    """End a run whose plan is not loaded: it is stored to be looked at. False: the base has changed since."""
+    unstored = planned is not None and not runs.handed(step).stored
+    if planned is not None and unstored and not diff.store_plan(runs, step, planned):
+        return False
     with runs.base.club(club_no) as driver:
-        if planned is not None and not runs.handed(step).stored:
-            step["plan"] = diff.add_plan(runs, driver, step, planned)
         runs.end(driver, club_no, step, state, "diff")
+    return True

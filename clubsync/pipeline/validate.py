@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from clubsync import clock
 from clubsync.errors import SnapshotUnreadable
+from clubsync.extract.erased import Erased
 from clubsync.model import KINDS, Affected, Policy, SnapshotHead, Step
 from clubsync.pipeline.runs import Runs, run_of, snapshot_row
 from clubsync.store import packages, snapshots
@@ -22,7 +23,7 @@ from clubsync.validate.policy import policy_hash, policy_of
 from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import ClubStateRow
+    from clubsync.store.queries import ClubStateRow, SnapshotRow
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def _find_affected(runs: Runs, step: Step) -> None:
         if _is_unchanged(driver, club_no, head, state, policy):
             step["unchanged"] = True
             return
-        snapshot = handed.snapshot or snapshots.load(runs.store, step["club"], row)
+        snapshot = _taken_up(runs, driver, club_no, step, row)
         decided = list(sql.rejected_members(driver, club=club_no))
         undone = list(sql.undone_customers(driver, club=club_no))
         same = list(sql.same_people(driver, club=club_no))
@@ -140,6 +141,26 @@ def _find_affected(runs: Runs, step: Step) -> None:
     handed.snapshot = None  # of a large club it is large; what is left to do does not need it
 
 
+def _taken_up(
+    runs: Runs, driver: Driver, club_no: int, step: Step, row: SnapshotRow
+) -> snapshots.Snapshot:
+    """The run's snapshot, from this process or from the store, without whom an order has erased since (R20).
+
+    :param driver: has read the club's state before: an order that comes later moves its revision, so that what is
+        planned from this snapshot is not loaded.
+    """
+    snapshot = runs.handed(step).snapshot
+    while snapshot is None:
+        try:
+            snapshot = snapshots.load(runs.store, step["club"], row)
+        except SnapshotUnreadable:
+            again = snapshot_row(driver, club_no, step)
+            if again["path"] == row["path"]:
+                raise
+            row = again  # an erasure has moved it
+    return Erased.read(driver, club_no, snapshot=row["snapshot"]).of_snapshot(snapshot)
+
+
 def _is_unchanged(
     driver: Driver, club_no: int, head: SnapshotHead, state: ClubStateRow, policy: Policy
 ) -> bool:
@@ -156,7 +177,19 @@ def _is_unchanged(
 
 
 def _store(runs: Runs, step: Step) -> None:
+    """Store what `diff` needs, unless the base has changed since: `diff` would evaluate the snapshot again anyway.
+
+    It is written under the club's lock: an erasure comes before it, and finds nothing, or after it, and finds it.
+    """
     found = runs.handed(step).affected
-    if found is not None:
-        path = packages.folder(step["club"], run_of(step))
-        packages.write(runs.store, path, AFFECTED, packages.pack(found))
+    if found is None:
+        return
+    club_no = runs.club_no(runs.club(step))
+    with runs.base.club(club_no) as driver:
+        queries().lock_club(driver, club=club_no)
+        state = queries().club_state(driver, club=club_no)
+        if state["revision"] == found.basis.revision:
+            path = packages.folder(step["club"], run_of(step))
+            packages.write(runs.store, path, AFFECTED, packages.pack(found))
+        else:
+            runs.handed(step).affected = None

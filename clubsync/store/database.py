@@ -8,7 +8,7 @@ transactions; queries are aiosql's; COPY goes through the driver's connection.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, lru_cache, partial
@@ -144,6 +144,40 @@ class Base:
             connection.execute(sa.text("select pg_advisory_lock(7254, :club)"), {"club": number})
             yield
 
+    def vacuum(self, tables: Iterable[str]) -> list[str]:
+        """Remove the dead rows of tables, and renew what PostgreSQL's statistics say of their values (R20).
+
+        The statistics of a table that is empty are removed: ANALYZE would leave them as they were.
+
+        :param tables: names of ours, never of a user.
+        :returns: the tables of which that is not allowed, or not possible.
+        """
+        left, refused = [], list[str]()
+        with self._autocommit() as driver:
+            driver.add_notice_handler(
+                lambda said: refused.append("") if said.severity_nonlocalized == "WARNING" else None
+            )
+            for table in tables:
+                name = psycopg.sql.Identifier(*table.split("."))
+                refused.clear()
+                driver.execute(psycopg.sql.SQL("vacuum (analyze) {}").format(name))
+                there = driver.execute(psycopg.sql.SQL("select from {} limit 1").format(name))
+                if there.fetchone() is None and not _statistics_removed(driver, table):
+                    refused.append("")
+                if refused:
+                    left.append(table)
+        return left
+
+    @contextmanager
+    def _autocommit(self) -> Iterator[Driver]:
+        """A connection of its own as the owner of the schemas, in no transaction."""
+        with self.transaction():
+            pass  # migrated, and it answers
+        engine = sa.create_engine(self.engine.url, poolclass=sa.NullPool)
+        with _connected(engine).execution_options(isolation_level="AUTOCOMMIT") as connection:
+            driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy: any DBAPI
+            yield driver
+
     @contextmanager
     def _connection(self) -> Iterator[Driver]:
         try:
@@ -215,6 +249,32 @@ def _connected(engine: sa.Engine) -> sa.Connection:
             "The club base does not answer: " + str(error.orig).strip().splitlines()[0],
             remedy="Check that its PostgreSQL runs (`make status`) and what CLUBSYNC_DATABASE says.",
         ) from error
+
+
+def _statistics_removed(driver: Driver, table: str) -> bool:
+    """Remove what PostgreSQL's statistics say of a table's columns; False: that is not allowed.
+
+    :param table: a name of ours.
+    """
+    schema_name, table_name = table.split(".")
+    sql = queries()
+    columns = list(
+        sql.columns_with_statistics(driver, schema_name=schema_name, table_name=table_name)
+    )
+    if not columns:
+        return True
+    if driver.info.server_version >= 180000:
+        for row in columns:
+            driver.execute(
+                "select pg_clear_attribute_stats(%s, %s, %s, false)",
+                [schema_name, table_name, row["attname"]],
+            )
+        return True
+    try:
+        driver.execute("delete from pg_statistic where starelid = %s::regclass", [table])
+    except psycopg.errors.InsufficientPrivilege:
+        return False  # before version 18 only a superuser may
+    return True
 
 
 #: What a column takes -> what a frame's column becomes for it.

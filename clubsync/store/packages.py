@@ -103,20 +103,22 @@ def stored_plan(store: Store, path: str) -> StoredPlan:
     return StoredPlan(changes, frames["plan.losses"], frames["held"])
 
 
-def filter_rows(
-    store: Store, path: str, name: str, keep: Callable[[pl.DataFrame], pl.DataFrame]
-) -> bool:
-    """Rewrite a package with fewer rows (R20).
+def rewrite(store: Store, path: str, name: str, change: Callable[[Package], Package]) -> bool:
+    """Rewrite a package, of whatever version, without an erased person (R20).
 
-    :param keep: a frame with its names -> the rows that stay.
-    :returns: whether any row was left out.
+    :param change: what it returns holds nothing else in its memory (`frames.compacted`).
+    :returns: whether any row or value changed.
+    :raises SnapshotUnreadable: it is not there, or is damaged.
     """
-    package = read(store, path, name)
-    kept = {each: keep(frame) for each, frame in package.frames.items()}
-    if all(kept[each].height == frame.height for each, frame in package.frames.items()):
-        return False
-    write(store, path, name, Package(package.values, kept))
-    return True
+    with _opened(store, path, name) as archive:
+        members = [member for member in archive.namelist() if member != _VALUES]
+        frames = {each.removesuffix(".arrow"): pl.read_ipc(archive.read(each)) for each in members}
+        package = Package(json.loads(archive.read(_VALUES)), frames)
+    changed = change(package)
+    # in any case: the file may hold texts that no row of it shows (`frames.compacted`)
+    write(store, path, name, changed)
+    same = all(changed.frames[each].equals(frame) for each, frame in frames.items())
+    return not same or changed.values != package.values
 
 
 def pack(value: Any) -> Package:

@@ -223,6 +223,77 @@ class RecordIndexSizesRow(TypedDict):
 class ErasedHashesRow(TypedDict):
     key_hash: str
 
+class ErasedEmailsRow(TypedDict):
+    key_hash: str
+    recent: bool
+
+class ErasuresByHashRow(TypedDict):
+    erasure: int
+
+class ErasureRow(TypedDict):
+    erasure: int
+    run: int
+    ordered_at: datetime
+    actor: str
+    customers: list[int]
+    ids: list[str]
+    records: int
+    files: int
+    snapshot: int
+    deleted_by: str
+    completed_at: datetime | None
+
+class ErasuresRow(TypedDict):
+    erasure: int
+    ordered_at: datetime
+    actor: str
+    completed_at: datetime | None
+    customers: int
+    records: int
+    files: int
+    remaining: int
+    unreachable: int
+
+class OpenErasuresRow(TypedDict):
+    club: int
+    club_id: str
+    name: str
+    erasure: int
+
+class ErasureHashesRow(TypedDict):
+    key_hash: str
+
+class ErasurePartsRow(TypedDict):
+    kind: str
+    name: str
+    tried_at: datetime | None
+    problem: str | None
+    remedy: str | None
+
+class OpenTransactionsRow(TypedDict):
+    pid: int | None
+    xact_start: datetime | None
+
+class CleanedSinceRow(TypedDict):
+    name: str
+
+class ColumnsWithStatisticsRow(TypedDict):
+    attname: str | None
+
+class MergedRecordsRow(TypedDict):
+    erp_id: str
+    customer: int | None
+
+class FindingsNamingRow(TypedDict):
+    finding: int
+    detail: dict[str, Any]
+
+class ChangesNamingRow(TypedDict):
+    run: int
+    change: int
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
 class RecordsNamingRow(TypedDict):
     erp_id: str
 
@@ -488,6 +559,10 @@ class UndoneCustomersRow(TypedDict):
 class ClubsToRemoveRow(TypedDict):
     club: int
     club_id: str
+
+class RemovedClubsRow(TypedDict):
+    club_id: str
+    back: bool
 
 class GroupNumbersRow(TypedDict):
     id: str
@@ -926,15 +1001,18 @@ class OldSnapshotsRow(TypedDict):
     snapshot: int
     path: str
 
-class PathsInUseRow(TypedDict):
-    path: str
-
 class OldPlansRow(TypedDict):
     plan: int
     path: str
 
 class RunsWithoutPlanRow(TypedDict):
     run: int
+
+class FoldersRow(TypedDict):
+    path: str
+
+class UnusedFoldersRow(TypedDict):
+    path: str
 
 class AddSnapshotRow(TypedDict):
     snapshot: int
@@ -1207,11 +1285,125 @@ class Queries(Protocol):
     def record_index_sizes(self, driver: Driver, /, *, club: int) -> RecordIndexSizesRow: ...
     def add_record_index_patch(self, driver: Driver, /, *, club: int, vector: bytes) -> int: ...
     # erasure.sql
-    def erased_hashes(self, driver: Driver, /, *, club: int) -> Iterator[ErasedHashesRow]: ...
-    def lift_erasure(self, driver: Driver, /, *, club: int, email_hash: str) -> int: ...
-    def add_erased(
-        self, driver: Driver, /, *, club: int, key_hash: str, email_hash: str | None, at: datetime
+    def erased_hashes(
+        self, driver: Driver, /, *, club: int, snapshot: int | None
+    ) -> Iterator[ErasedHashesRow]: ...
+    def erased_emails(
+        self, driver: Driver, /, *, club: int, snapshot: int | None, run: int | None
+    ) -> Iterator[ErasedEmailsRow]: ...
+    def last_erasure(self, driver: Driver, /, *, club: int) -> int: ...
+    def lift_erasure(
+        self, driver: Driver, /, *, club: int, email_hash: str, at: datetime
     ) -> int: ...
+    def add_erasure(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        at: datetime,
+        actor: str,
+        customers: list[int],
+        ids: list[str],
+        records: int,
+    ) -> int: ...
+    def add_erasure_keys(
+        self, driver: Driver, /, *, club: int, erasure: int, kind: str, hashes: list[str]
+    ) -> int: ...
+    def add_erased(
+        self, driver: Driver, /, *, club: int, erasure: int, hashes: list[str], at: datetime
+    ) -> int: ...
+    def add_erasure_parts(self, driver: Driver, /, *, club: int, erasure: int) -> int: ...
+    def add_found_parts(
+        self, driver: Driver, /, *, club: int, erasure: int, kind: str, names: list[str]
+    ) -> int: ...
+    def erasures_by_hash(
+        self, driver: Driver, /, *, club: int, hashes: list[str]
+    ) -> Iterator[ErasuresByHashRow]: ...
+    def erasure(self, driver: Driver, /, *, club: int, erasure: int) -> ErasureRow | None: ...
+    def erasures(
+        self, driver: Driver, /, *, club: int, include_all: bool
+    ) -> Iterator[ErasuresRow]: ...
+    def open_erasures(self, driver: Driver, /) -> Iterator[OpenErasuresRow]: ...
+    def erasure_hashes(
+        self, driver: Driver, /, *, club: int, erasure: int, kind: str
+    ) -> Iterator[ErasureHashesRow]: ...
+    def erasure_parts(
+        self, driver: Driver, /, *, club: int, erasure: int
+    ) -> Iterator[ErasurePartsRow]: ...
+    def end_erasure_part(
+        self, driver: Driver, /, *, club: int, erasure: int, kind: str, name: str, files: int
+    ) -> int: ...
+    def note_erasure_part(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        erasure: int,
+        kind: str,
+        name: str,
+        at: datetime,
+        problem: str | None,
+        remedy: str | None,
+    ) -> int: ...
+    def forget_erasure_ids(self, driver: Driver, /, *, club: int, erasure: int) -> int: ...
+    def complete_erasure(
+        self, driver: Driver, /, *, club: int, erasure: int, at: datetime
+    ) -> int: ...
+    def open_transactions(
+        self, driver: Driver, /, *, deleted_by: str
+    ) -> Iterator[OpenTransactionsRow]: ...
+    def cleaned_since(
+        self, driver: Driver, /, *, club: int, erasure: int, tables: list[str]
+    ) -> Iterator[CleanedSinceRow]: ...
+    def columns_with_statistics(
+        self, driver: Driver, /, *, schema_name: str, table_name: str
+    ) -> Iterator[ColumnsWithStatisticsRow]: ...
+    def merged_records(
+        self, driver: Driver, /, *, club: int, ids: list[str]
+    ) -> Iterator[MergedRecordsRow]: ...
+    def findings_naming(
+        self, driver: Driver, /, *, club: int, words: list[str]
+    ) -> Iterator[FindingsNamingRow]: ...
+    def write_finding_detail(
+        self, driver: Driver, /, *, club: int, finding: int, detail: str
+    ) -> int: ...
+    def changes_naming(
+        self, driver: Driver, /, *, club: int, words: list[str]
+    ) -> Iterator[ChangesNamingRow]: ...
+    def write_change_values(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        change: int,
+        before: str | None,
+        after: str | None,
+    ) -> int: ...
+    def erase_references(
+        self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
+    ) -> int: ...
+    def move_snapshots(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        path: str,
+        to_path: str,
+        content_hash: str,
+        removed: int,
+        upto: int,
+    ) -> int: ...
+    def move_erasure_parts(
+        self, driver: Driver, /, *, club: int, erasure: int, path: str, to_path: str
+    ) -> int: ...
+    def is_planned(self, driver: Driver, /, *, club: int, run: int) -> bool: ...
+    def snapshots_at(self, driver: Driver, /, *, club: int, path: str, upto: int) -> int: ...
     def erase_memberships(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
     def erase_requests(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
     def erase_customers(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
@@ -1220,10 +1412,18 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, customers: list[int], ids: list[str]
     ) -> int: ...
     def erase_findings(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
-    def erase_hold_members(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
-    def erase_rejections(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
-    def erase_undone(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
-    def erase_identities(self, driver: Driver, /, *, club: int, customers: list[int]) -> int: ...
+    def erase_hold_members(
+        self, driver: Driver, /, *, club: int, customers: list[int], ids: list[str]
+    ) -> int: ...
+    def erase_rejections(
+        self, driver: Driver, /, *, club: int, customers: list[int], ids: list[str]
+    ) -> int: ...
+    def erase_undone(
+        self, driver: Driver, /, *, club: int, customers: list[int], ids: list[str]
+    ) -> int: ...
+    def erase_identities(
+        self, driver: Driver, /, *, club: int, customers: list[int], ids: list[str]
+    ) -> int: ...
     def erase_rechecks(
         self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]
     ) -> int: ...
@@ -1393,12 +1593,16 @@ class Queries(Protocol):
     def prefix_automatic_group_ids(self, driver: Driver, /, *, club: int, prefix: str) -> int: ...
     def close_all_findings(self, driver: Driver, /, *, club: int, at: datetime) -> int: ...
     def clear_record_index(self, driver: Driver, /, *, club: int) -> int: ...
+    def clear_erased(self, driver: Driver, /, *, club: int) -> int: ...
     def start_epoch(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_customers(self, driver: Driver, /, *, club: int) -> int: ...
     def clear_suspicions(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_records(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_changes(self, driver: Driver, /, *, club: int) -> int: ...
     def purge_club(self, driver: Driver, /, *, club: int) -> int: ...
+    def add_removed_club(self, driver: Driver, /, *, club_id: str, at: datetime) -> int: ...
+    def removed_clubs(self, driver: Driver, /) -> Iterator[RemovedClubsRow]: ...
+    def delete_removed_club(self, driver: Driver, /, *, club_id: str) -> int: ...
     # load.sql
     def make_plan_tables(self, driver: Driver, /) -> str: ...
     def drop_suspicions(
@@ -1774,9 +1978,6 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, before: datetime
     ) -> Iterator[OldSnapshotsRow]: ...
     def delete_snapshots(self, driver: Driver, /, *, club: int, snapshots: list[int]) -> int: ...
-    def paths_in_use(
-        self, driver: Driver, /, *, club: int, paths: list[str]
-    ) -> Iterator[PathsInUseRow]: ...
     def old_plans(
         self, driver: Driver, /, *, club: int, before: datetime
     ) -> Iterator[OldPlansRow]: ...
@@ -1787,6 +1988,12 @@ class Queries(Protocol):
     def delete_idle_runs(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
     def delete_old_change_hours(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
     def delete_old_findings(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def add_folder(self, driver: Driver, /, *, club: int, path: str, at: datetime) -> int: ...
+    def folders(self, driver: Driver, /, *, club: int) -> Iterator[FoldersRow]: ...
+    def delete_folder(self, driver: Driver, /, *, club: int, path: str) -> int: ...
+    def unused_folders(
+        self, driver: Driver, /, *, club: int, paths: list[str], before: datetime
+    ) -> Iterator[UnusedFoldersRow]: ...
     # run.sql
     def start_run(self, driver: Driver, /, *, club: int, trigger: str, at: datetime) -> int: ...
     def end_run(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,14 @@ HASHED = (
     "placeholder",
 )
 KEPT = (*HASHED, "unreadable", "row_hash")
+#: The files of a snapshot. Of these customers is written last: it says that the others are there.
+GROUPS, CONFLICTING, CUSTOMERS = FILES = (
+    "groups.parquet",
+    "conflicting.parquet",
+    "customers.parquet",
+)
+#: How the names of files end that are being written.
+PART = ".part"
 _PART = 50_000
 _UNIT, _NULL = "\x1f", "\x00"
 
@@ -177,9 +185,19 @@ def prepare(reading: Reading) -> tuple[pl.DataFrame, str]:
     customers = reading.customers.with_columns(row_hashes(reading.customers)).select(KEPT)
     if not customers["erp_id"].is_sorted():
         customers = customers.sort("erp_id")
+    return customers, content_hash(customers, reading.groups, reading.conflicting_ids)
+
+
+def content_hash(
+    customers: pl.DataFrame, groups: pl.DataFrame, conflicting_ids: Iterable[str]
+) -> str:
+    """What names the folder of a snapshot: 32 hex digits over its rows, groups and conflicting ids.
+
+    :param customers: with `row_hash`, in the order of their ids.
+    """
     whole = xxhash.xxh3_128()
     whole.update(customers["row_hash"].to_numpy().tobytes())
-    groups = reading.groups.sort("id").select(
+    named = groups.sort("id").select(
         pl.concat_str(
             pl.col("id"),
             "name",
@@ -188,11 +206,11 @@ def prepare(reading: Reading) -> tuple[pl.DataFrame, str]:
             ignore_nulls=True,
         )
     )
-    for text in groups.to_series():
+    for text in named.to_series():
         whole.update(((text or "") + "\x1e").encode())
-    for erp_id in reading.conflicting_ids:
+    for erp_id in conflicting_ids:
         whole.update(b"\x1d" + erp_id.encode())
-    return customers, whole.hexdigest()
+    return whole.hexdigest()
 
 
 class Store:
@@ -236,10 +254,20 @@ class Store:
         if path not in self._made:
             self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
             self._made.add(path)
-        part = f"{target}.{os.getpid()}.part"
-        with self.fs.open(part, "wb") as file, self.keys.sealed(file, f"{path}/{name}") as inner:
-            yield inner
-        self.fs.mv(part, target)
+        part = f"{target}.{os.getpid()}{PART}"
+        try:
+            with (
+                self.fs.open(part, "wb") as file,
+                self.keys.sealed(file, f"{path}/{name}") as inner,
+            ):
+                yield inner
+            self.fs.mv(part, target)
+        except BaseException:
+            # a full disk keeps nothing; what a killed process leaves is swept (`clubsync.store.folders`)
+            self._made.discard(path)
+            with suppress(OSError):
+                self.fs.rm_file(part)
+            raise
 
     @contextmanager
     def opened(self, path: str, name: str) -> Iterator[Any]:
@@ -289,7 +317,7 @@ class Store:
         self.fs.invalidate_cache()
         start = f"{self.root.rstrip('/')}/"
         found = [str(file) for file in self.fs.find(f"{start}{path}")]
-        return sorted(f[f.index(start) + len(start) :] for f in found if not f.endswith(".part"))
+        return sorted(f[f.index(start) + len(start) :] for f in found if not f.endswith(PART))
 
     def is_current(self, place: str) -> bool:
         """Whether a file begins as those do that are written now, or is gone."""
@@ -309,6 +337,13 @@ class Store:
         self.put(path, name, content)
         return True
 
+    def written(self, path: str) -> datetime | None:
+        """When the newest file of a folder was written; None: it has no files, or the store does not say."""
+        folder = f"{self.root.rstrip('/')}/{path}"
+        times = [_written(file) for file in self.fs.find(folder, detail=True).values()]
+        told = [at for at in times if at is not None]
+        return max(told) if told and len(told) == len(times) else None
+
     def remove_file(self, path: str, name: str) -> None:
         """Remove a file, if it is there."""
         with suppress(FileNotFoundError):
@@ -321,6 +356,17 @@ class Store:
         if self.fs.exists(target):
             with suppress(FileNotFoundError):  # by somebody else, meanwhile
                 self.fs.rm(target, recursive=True)
+
+
+def _written(file: Mapping[str, Any]) -> datetime | None:
+    """The time that a file system tells of a file, under the name that it has there."""
+    for name in ("mtime", "LastModified", "last_modified", "updated"):
+        at = file.get(name)
+        if isinstance(at, int | float):
+            return datetime.fromtimestamp(at, UTC)
+        if isinstance(at, datetime):
+            return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return None
 
 
 def default_url() -> str:
@@ -360,7 +406,7 @@ def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
 
     :raises SnapshotUnreadable: its files are gone or broken.
     """
-    unclear = store.read(row["path"], "conflicting.parquet")
+    unclear = store.read(row["path"], CONFLICTING)
     if "shown" not in unclear.columns:  # an earlier version knew those only that are not shown
         unclear = unclear.with_columns(shown=pl.lit(False))
     return Snapshot(
@@ -368,8 +414,8 @@ def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
         number=row["snapshot"],
         as_of=row["as_of"],
         certified=row["certified"],
-        customers=_with_unreadable(store.read(row["path"], "customers.parquet")),
-        groups=store.read(row["path"], "groups.parquet"),
+        customers=_with_unreadable(store.read(row["path"], CUSTOMERS)),
+        groups=store.read(row["path"], GROUPS),
         conflicting_ids=tuple(unclear.filter(~pl.col("shown"))["erp_id"]),
         ambiguous_ids=tuple(unclear.filter("shown")["erp_id"]),
         content_hash=row["content_hash"],

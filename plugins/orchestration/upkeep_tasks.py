@@ -22,7 +22,7 @@ ALERTS = "clubsync_alerts"
 
 @without_values()
 def look() -> list[dict[str, Any]]:
-    """Send freshness alerts, delete abandoned partial reads, and find the runs to start.
+    """Send freshness alerts, finish erasures, delete abandoned partial reads, and find the runs to start.
 
     :returns: arguments of `TriggerDagRunOperator`, one set per run.
     """
@@ -43,6 +43,7 @@ def look() -> list[dict[str, Any]]:
             unasked = [r for r in queries().holds_without_request(driver) if r["club_id"] in known]
         over = holds.obsolete_requests(base)
         lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
+        _finish_erasures(base)
     finally:
         base.close()
     _sweep()
@@ -60,6 +61,17 @@ def look() -> list[dict[str, Any]]:
             for club, run in lost.items()
         ),
     ]
+
+
+def _finish_erasures(base: Base) -> None:
+    """Continue erasures that are not complete (R20). An unreachable store does not stop alerts or nudges."""
+    from clubsync.manual import erasure
+    from clubsync.store.snapshots import Store
+
+    try:
+        erasure.finish_all(base, Store())
+    except Exception as error:  # each kind of store has errors of its own
+        log.error("Erasures are retried in a minute (%s).", type(error).__name__)
 
 
 def _sweep() -> None:

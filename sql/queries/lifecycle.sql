@@ -72,6 +72,11 @@ similar_pairs as (
 delete from sync.club_vector
 where club = :club;
 
+-- name: clear_erased(club)!
+-- The ids of an earlier source are other people's in the next one (R1).
+delete from sync.erased
+where club = :club;
+
 -- name: start_epoch(club)!
 update sync.club_state set
     epoch = epoch + 1,
@@ -121,3 +126,22 @@ where club = :club;
 -- Deletes the club's rows of all other tables as well.
 delete from base.club
 where club = :club;
+
+-- name: add_removed_club(club_id, at)!
+insert into sync.removed_club (club_id, removed_at) values (:club_id, :at)
+on conflict (club_id) do update set removed_at = excluded.removed_at;
+
+-- name: removed_clubs()
+-- Clubs whose rows are gone and whose files may not be. back: a club of that id was registered since.
+select
+    r.club_id,
+    exists(
+        select from base.club as c
+        where c.club_id = r.club_id
+    ) as back
+from sync.removed_club as r
+order by r.club_id;
+
+-- name: delete_removed_club(club_id)!
+delete from sync.removed_club
+where club_id = :club_id;

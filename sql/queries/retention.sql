@@ -15,10 +15,6 @@ where
 delete from sync.snapshot
 where club = :club and snapshot = any(:snapshots::bigint[]);
 
--- name: paths_in_use(club, paths)
-select distinct path from sync.snapshot
-where club = :club and path = any(:paths::text[]);
-
 -- name: old_plans(club, before)
 select plan, path from sync.plan
 where club = :club and made_at < :before;
@@ -64,3 +60,37 @@ where club = :club and hour < :before;
 -- name: delete_old_findings(club, before)!
 delete from sync.finding
 where club = :club and closed_at < :before;
+
+-- name: add_folder(club, path, at)!
+-- Before the first file of a snapshot is written.
+insert into sync.folder (club, path, made_at) values (:club, :path, :at)
+on conflict (club, path) do update set made_at = excluded.made_at
+where folder.made_at < excluded.made_at - interval '1 hour';
+
+-- name: folders(club)
+select path from sync.folder
+where club = :club;
+
+-- name: delete_folder(club, path)!
+-- After its last file was removed.
+delete from sync.folder
+where club = :club and path = :path;
+
+-- name: unused_folders(club, paths, before)
+-- Folders that no snapshot is in and no run under way writes to: of these, and of those that have a row.
+select p.path
+from (
+    select f.path from sync.folder as f
+    where f.club = :club
+    union
+    select g.path
+    from unnest(:paths::text[]) as g (path)
+) as p
+left join sync.folder as f on f.club = :club and p.path = f.path
+where
+    (f.made_at is null or f.made_at < :before)
+    and not exists (
+        select from sync.snapshot as s
+        where s.club = :club and s.path = p.path
+    )
+order by p.path;

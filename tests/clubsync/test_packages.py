@@ -75,17 +75,23 @@ def test_a_package_of_another_version_is_refused(
         packages.read(store, HERE, PLAN)
 
 
-def test_rows_can_be_taken_out(tmp_path: Path) -> None:
-    """R20: a person's rows leave every frame; the rest stays."""
+def test_an_erased_person_can_be_taken_out_of_any_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R20: a person's rows leave every frame; the rest stays, the version too."""
     store = Store(str(tmp_path))
     packages.write(store, HERE, PLAN, Package({"n": 1}, {"one": FRAME, "none": FRAME.clear()}))
+    was = packages.FORMAT
+    monkeypatch.setattr(packages, "FORMAT", was + 1)
 
-    def without(frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.filter(pl.col("erp_id") != "1")
+    def without(package: Package) -> Package:
+        one = package.frames["one"].filter(pl.col("erp_id") != "1")
+        return Package(package.values, {**package.frames, "one": one})
 
-    assert packages.filter_rows(store, HERE, PLAN, without)
+    assert packages.rewrite(store, HERE, PLAN, without)
+    assert not packages.rewrite(store, HERE, PLAN, without)
+    monkeypatch.setattr(packages, "FORMAT", was)
     assert packages.read(store, HERE, PLAN).frames["one"]["erp_id"].to_list() == ["2"]
-    assert not packages.filter_rows(store, HERE, PLAN, without)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, model_validator
 
 from plugins.web.api.responses import ACT, CLUB
@@ -72,3 +72,11 @@ class Whom(BaseModel):
 def erase(user: Eraser, club: TheClub, whom: Whom) -> Act:
     """Erase a person's data from the club (R20). This cannot be undone."""
     return erasure.erase(club, user, whom.customer, whom.erp_id)
+
+
+@router.get("/clubs/{club}/erasures", tags=["people"], responses=CLUB)
+def erasures(
+    _: Reader, club: ReadClub, everything: Annotated[bool, Query(alias="all")] = False
+) -> list[erasure.Erasure]:
+    """Erasures that are not complete, or all: what remains, and what could not be reached. Names nobody."""
+    return erasure.orders(club, include_all=everything)

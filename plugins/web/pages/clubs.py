@@ -15,7 +15,16 @@ from plugins.web.context import Club, ReadClub, Reading, TheClub
 from plugins.web.pages import charts
 from plugins.web.pages.rendering import back, is_part, progress, render
 from plugins.web.parameters import Id
-from plugins.web.services import actions, clubs, findings, holds, operations, requests, runs
+from plugins.web.services import (
+    actions,
+    clubs,
+    erasure,
+    findings,
+    holds,
+    operations,
+    requests,
+    runs,
+)
 
 router = APIRouter()
 
@@ -50,6 +59,7 @@ def one_club(request: Request, user: Reader, club: ReadClub) -> HTMLResponse:
         todo=findings.todo(club, i18n.language_of(request)),
         holds=holds.recent(club),
         done=actions.recent(club, 10),
+        erasures=erasure.orders(club),
         requests=len(requests.pending(club)),
     )
 
