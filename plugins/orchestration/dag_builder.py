@@ -92,6 +92,7 @@ UPKEEP_DOC = """\
 * Starts a run of `held_changes` for each new list of a hold, and clears runs whose list needs no
   decision any more, so that they end.
 * Starts a run of `sync_one` for each nudge that has lost its run.
+* Continues erasures that are not complete.
 """
 
 RETENTION_DOC = """\
