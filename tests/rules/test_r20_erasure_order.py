@@ -136,7 +136,7 @@ def test_r20_a_reading_that_is_being_stored(club: Club, monkeypatch: pytest.Monk
 
     _loaded(club)
     club.erp.put("2", "new@x.fr")
-    kept, ordered = extract._kept, []
+    kept, ordered = extract._kept, list[dict[str, Any]]()
 
     def late(*args: Any) -> Any:
         if not ordered:
@@ -204,6 +204,7 @@ def test_r20_an_approval_from_a_snapshot_that_was_not_cleaned(new_club: NewClub)
     _put(club)
     club.erp.remove("1", "2", "3")
     step = club.sync()
+    assert step["hold"] is not None
     hold = step["hold"]["hold"]
     assert club.inside() == {"1", "2", "3", "4", ID}
     _uncleaned(club)
@@ -218,6 +219,7 @@ def test_r20_undo_and_redo_bring_nobody_back(club: Club) -> None:
     club.erp.put("2", "new@x.fr")
     club.erp.change(ID, first_name="Vanisha II")
     run = club.sync()["run"]
+    assert run is not None
     from clubsync.manual.undo import undo
 
     undo(club._base, club.pipeline().config, run, by="somebody")
