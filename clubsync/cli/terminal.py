@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -95,7 +95,8 @@ def prepare() -> None:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")
+        with suppress(io.UnsupportedOperation):  # it was read from already
+            sys.stdin.reconfigure(errors="surrogateescape")
 
 
 out = Terminal(width=None if sys.stdout.isatty() else 160)
