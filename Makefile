@@ -74,6 +74,7 @@ settings: install ## update docs/settings/ from the connectors' settings classes
 
 reliability: install ## update docs/reliability.md: lives of ERPs that are edited while they are read
 	$(BIN)/python -m tests.promise
+	$(BIN)/python -m tests.fuzz
 
 bench: install ## measure speed and check it against the gates
 	$(BIN)/python -m benchmarks

@@ -84,6 +84,8 @@ def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = 
         key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         for key, value in detail.items()
     }
+    if detail.get("count", 0) > len(detail.get("others", ())):
+        named["others"] += f", \u2026 ({detail['count']})"
     if "reasons" in detail:
         named["reasons"] = ", ".join(similarity(detail["reasons"], language))
     for key in (
@@ -316,6 +318,11 @@ def _raised(info: Mapping[str, Any]) -> bool:
     return any(part.get("raised_exception", False) for part in parts)
 
 
+#: Others that a finding names; of 5,000 records with one email each has a finding of its own (R7), and none a list of
+#: all others.
+_NAMED = 20
+
+
 def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     """Add what the sentence needs to name: ids of other records and of groups, nothing else.
 
@@ -326,11 +333,14 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         return FINDINGS.to_frame()
     clusters = (
         records.filter((pl.col("access") == YES) & (pl.col("cluster") > 1))
-        .group_by("email_norm")
-        .agg(cluster_ids=pl.col("erp_id").sort())
+        .select("email_norm", "erp_id")
+        .sort("erp_id")
+        .group_by("email_norm", maintain_order=True)
+        # one more than is named: who is named to themselves is left out
+        .agg(cluster_ids=pl.col("erp_id").head(_NAMED + 1))
     )
     facts = records.join(clusters, on="email_norm", how="left").select(
-        *("erp_id", "odd_groups", "owner_id", "successor", "cluster_ids"),
+        *("erp_id", "odd_groups", "owner_id", "successor", "cluster_ids", "cluster"),
         *("group_state", "email_about", "status_raw", "unreadable"),
     )
     rows = failed.join(facts, on="erp_id", how="left")
@@ -341,7 +351,13 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
 def _detail() -> pl.Expr:
     """What each sentence names, as JSON text."""
     others = pl.col("cluster_ids").list.set_difference(pl.concat_list("erp_id")).list.sort()
+    many = pl.col("cluster") > _NAMED + 1
+    groups = pl.col("odd_groups").list.head(_NAMED)
     about_groups = pl.col("code").is_in(["GROUP_INACTIVE", "GROUP_FORMER", "GROUP_UNKNOWN"])
+
+    def counted() -> pl.Expr:
+        parts = [others.list.head(_NAMED).alias("others"), (pl.col("cluster") - 1).alias("count")]
+        return pl.struct(parts).struct.json_encode()
 
     def text(name: str, value: pl.Expr, about: pl.Expr | None = None) -> pl.Expr:
         parts = [value.alias(name)] if about is None else [about.alias("about"), value.alias(name)]
@@ -352,12 +368,14 @@ def _detail() -> pl.Expr:
     word = pl.col("status_raw")
 
     return (
-        pl.when(pl.col("code") == "EMAIL_DUPLICATE")
-        .then(text("others", others.list.head(20)))
+        pl.when((pl.col("code") == "EMAIL_DUPLICATE") & many)
+        .then(counted())
+        .when(pl.col("code") == "EMAIL_DUPLICATE")
+        .then(text("others", others.list.head(_NAMED)))
         .when(withheld)
-        .then(text("groups", pl.col("odd_groups"), pl.lit("withheld")))
+        .then(text("groups", groups, pl.lit("withheld")))
         .when(about_groups)
-        .then(text("groups", pl.col("odd_groups")))
+        .then(text("groups", groups))
         .when(pl.col("code") == "EMAIL_SHARED_FAMILY")
         .then(text("owner", pl.col("owner_id")))
         .when(pl.col("code") == "ID_MISSING")
@@ -405,8 +423,8 @@ def _with_unreadable(rows: pl.DataFrame) -> pl.DataFrame:
         told.with_columns(field=pl.coalesce(of_group, "field"))
         .group_by("erp_id", "code")
         .agg(
-            fields=pl.col("field").unique().sort().head(20),
-            words=pl.col("word").drop_nulls().unique().sort().head(20),
+            fields=pl.col("field").unique().sort().head(_NAMED),
+            words=pl.col("word").drop_nulls().unique().sort().head(_NAMED),
         )
         .select("erp_id", "code", told=pl.struct("fields", "words").struct.json_encode())
     )

@@ -461,7 +461,11 @@ def _fast(text: str, delimiter: str) -> pl.DataFrame | None:
     """
     if text.count('"') % 2 or "\n\n" in text.rstrip("\n"):
         return None
-    width = len(next(row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row))
+    width = len(
+        next((row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row), [])
+    )
+    if not width:
+        return None
     try:
         table = arrow_csv.read_csv(
             io.BytesIO(text.encode()),
@@ -486,7 +490,7 @@ def _without_notes(text: str, delimiter: str) -> tuple[str, int]:
     A row that was truncated has no line end and begins with an id; a note begins with words, or is a line of one cell.
     """
     body, whole = text.rstrip("\n"), text.endswith("\n")
-    header = len(next(csv.reader([text.partition("\n")[0]], delimiter=delimiter)))
+    header = len(next(csv.reader([text.partition("\n")[0]], delimiter=delimiter), []))
     above, blank, below = body.rpartition("\n\n")
     if blank and (rows := _notes(above, below, header - 1, delimiter, alone=whole)):
         return above + "\n", rows
@@ -547,7 +551,7 @@ class _Rows:
         blank_at: int | None = None
         lacking = 0
         try:
-            header = next(row for _, row in numbered if any(map(str.strip, row)))
+            header = self._header(numbered)
             yield _named(
                 [[] for _ in header], header, self.name, pl.Series("row", [], dtype=pl.UInt32)
             )
@@ -562,9 +566,7 @@ class _Rows:
                         chunk[n] = (at, row[:width])
                     elif len(row) < width:
                         ragged.append((at, len(row)))
-                        lacking += width - len(row)
-                        if lacking > _MOST_LACKING:
-                            self._refuse(at, len(row), width)
+                        lacking = self._lacking(lacking, at, len(row), width)
                         chunk[n] = (at, row + [""] * (width - len(row)))
                     elif len(row) > width:
                         self._refuse(at, len(row), width)
@@ -585,6 +587,23 @@ class _Rows:
             ) from None
         if ragged:
             self._check_short(header, ragged, last, blank_at)
+
+    def _header(self, numbered: Iterator[tuple[int, list[str]]]) -> list[str]:
+        """The first row with any content."""
+        header = next((row for _, row in numbered if any(map(str.strip, row))), None)
+        if header is None:
+            raise FileBroken(f"{self.name} is empty: it lacks even a header.")
+        return header
+
+    def _lacking(self, so_far: int, row: int, cells: int, width: int) -> int:
+        """How many cells all rows lack up to a short one.
+
+        :raises FileBroken: too many to be made up.
+        """
+        lacking = so_far + width - cells
+        if lacking > _MOST_LACKING:
+            self._refuse(row, cells, width)
+        return lacking
 
     def _check_short(
         self, header: list[str], ragged: list[tuple[int, int]], last: int, blank_at: int | None
