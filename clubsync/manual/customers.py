@@ -22,6 +22,7 @@ from clubsync.manual.action import (
 )
 from clubsync.manual.app_users import link, unlinked_user
 from clubsync.store.database import Base, queries
+from connectors.sdk.model import LENGTHS
 
 if TYPE_CHECKING:
     from clubsync.store.queries import FindCustomerRow
@@ -43,6 +44,7 @@ def add(
         because of the ERP, which only the ERP can change.
     """
     norm = valid_email(email, club.placeholder_emails)
+    _check_typed(first_name, last_name, phone)
     with start_action(base, club, "add", by) as action:
         sql, driver = queries(), action.driver
         found = sql.find_customer(driver, club=action.club_no, customer=None, email=norm)
@@ -111,6 +113,7 @@ def edit(
     :param email: only for a customer without an ERP id: the others get their email from the ERP.
     :raises ActionRejected: no such customer, or the email is not valid, not editable or not free.
     """
+    _check_typed(first_name, last_name, phone)
     with start_action(base, club, "edit", by) as action:
         row = _customer(action, who)
         was: Mapping[str, object] = row
@@ -233,6 +236,20 @@ def ignore_pair(
                 after = {"not_the_same_as": another}
                 action.audit("similar_ignored", customer, erp_id, None, after, "by_hand")
         return {"ignored": sorted([one, other]), "already": not new}
+
+
+#: Characters of a name or a phone, as of those that an ERP sends.
+_LONGEST = LENGTHS["first_name"]
+
+
+def _check_typed(*texts: str | None) -> None:
+    """:raises ActionRejected: a name or a phone is too long, or has characters that no database takes."""
+    for text in filter(None, texts):
+        if len(text) > _LONGEST or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text):
+            raise ActionRejected(
+                f"A name or a phone has more than {_LONGEST} characters, or some that cannot be stored.",
+                remedy="Enter the name or the phone alone.",
+            )
 
 
 def _phone(text: str | None, country: str) -> str | None:

@@ -175,3 +175,13 @@ def test_a_workbook_that_ends_its_process_is_one_club_s_failure(
     assert failed["runbook"] == "limit-exceeded"
     assert "customers.csv cannot be read with 256 MB of memory" in (failed["error"] or "")
     assert (done["error"], good.inside()) == (None, {"1", "2"})
+
+
+@pytest.mark.parametrize("text", [LONG, "a\0b", "\ud800"])
+def test_what_is_typed_by_hand_has_limits_too(text: str) -> None:
+    from clubsync.errors import ActionRejected
+    from clubsync.manual import customers
+
+    with pytest.raises(ActionRejected, match="cannot be stored"):
+        customers._check_typed("Ann", text, None)
+    customers._check_typed("Ann", None, "x" * 255)
