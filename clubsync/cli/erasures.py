@@ -58,7 +58,7 @@ def erase(
         question = f"Erase this person from {club.name} permanently? This cannot be undone."
         typer.confirm(visible(question), abort=True)
     with open_base() as base:
-        found = erase_person(base, Store(), club, who)
+        found = erase_person(base, Store(base=base), club, who)
     if as_json:
         print_json(found)
     else:

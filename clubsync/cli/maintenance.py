@@ -76,12 +76,14 @@ def upkeep(
     """
     from clubsync.config import load_config
     from clubsync.operate.retention import upkeep as run_upkeep
+    from clubsync.pipeline import interrupted
     from clubsync.store.snapshots import Store
 
     for sentence in permissions.check(everything=True):
         err.say((sentence, "yellow"))
     with open_base() as base:
-        done = run_upkeep(base, Store(), load_config(), timedelta(days=keep_days))
+        interrupted.close_all(base)
+        done = run_upkeep(base, Store(base=base), load_config(), timedelta(days=keep_days))
     if as_json:
         print_json(done)
     else:

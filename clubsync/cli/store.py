@@ -28,7 +28,7 @@ def store_rekey(as_json: AsJson = False) -> None:
     from clubsync.store.snapshots import Store
 
     with open_base() as base, err.progress("encrypting") as say:
-        done = rekey(base, Store(), lambda club, files: say(f"{club}: {files:,} files"))
+        done = rekey(base, Store(base=base), lambda club, files: say(f"{club}: {files:,} files"))
     if as_json:
         print_json(done)
     else:

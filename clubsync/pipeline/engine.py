@@ -44,7 +44,7 @@ class Pipeline(Runs):
         config = load_config()
         base = Base(pool_size=READERS)
         try:
-            yield cls(config, base, Store(), resolve=connections, progress=progress)
+            yield cls(config, base, Store(base=base), resolve=connections, progress=progress)
         finally:
             base.close()
 

@@ -20,6 +20,7 @@ from clubsync.errors import SyncError, place_of
 from clubsync.extract.reader import Reader
 from clubsync.extract.schedule import next_slot, pause
 from clubsync.model import COVERED, Decision, Origin, Step, new_step
+from clubsync.pipeline import interrupted
 from clubsync.store import trouble
 from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Snapshot, Store
@@ -120,10 +121,14 @@ class Runs:
             club = self.config.club(club_id)
             step["name"] = club.name
             club_no, at, sql = self.club_no(club), clock.now(), queries()
+            holder = self.base.holder if self.origin is None else 0
             with self.base.club(club_no) as driver:
                 run = step["run"] = sql.start_run(driver, club=club_no, trigger=trigger, at=at)
                 if self.origin is not None:
                     sql.set_airflow_run(driver, club=club_no, number=run, **asdict(self.origin))
+                else:
+                    sql.hold_run(driver, club=club_no, run=run, holder=holder)
+                interrupted.close(driver, club_no)
                 if attempt:
                     slot = next_slot(club.every, at)
                     sql.attempt_club(driver, club=club_no, at=at, next_read_at=slot)

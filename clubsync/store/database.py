@@ -8,6 +8,7 @@ transactions; queries are aiosql's; COPY goes through the driver's connection.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -98,8 +99,13 @@ class Base:
             connect_args={"autocommit": False, "application_name": "clubsync"},
         )
         self._upgraded = False
+        self._held: sa.Connection | None = None
 
     def close(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+            del self.holder
         self.engine.dispose()
 
     @contextmanager
@@ -177,6 +183,19 @@ class Base:
         with _connected(engine).execution_options(isolation_level="AUTOCOMMIT") as connection:
             driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy: any DBAPI
             yield driver
+
+    @cached_property
+    def holder(self) -> int:
+        """The key of a lock that this process holds as long as it lives; whoever is killed lets go of it.
+
+        On a connection of its own, outside the pool and in no transaction.
+        """
+        engine = sa.create_engine(self.engine.url, poolclass=sa.NullPool)
+        connection = _connected(engine).execution_options(isolation_level="AUTOCOMMIT")
+        key = secrets.randbelow(2**31)
+        connection.execute(sa.text("select pg_advisory_lock(7255, :key)"), {"key": key})
+        self._held = connection
+        return key
 
     @contextmanager
     def _connection(self) -> Iterator[Driver]:

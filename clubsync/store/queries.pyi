@@ -1014,6 +1014,9 @@ class FoldersRow(TypedDict):
 class UnusedFoldersRow(TypedDict):
     path: str
 
+class ClubsWithRunningRunsRow(TypedDict):
+    club: int
+
 class AddSnapshotRow(TypedDict):
     snapshot: int
     began_at: datetime | None
@@ -1039,6 +1042,7 @@ class SnapshotRow(TypedDict):
     began_at: datetime | None
     consistency: str
     memberships: str | None
+    digested: bool
 
 class SnapshotsBetweenRow(TypedDict):
     club: int
@@ -1058,6 +1062,7 @@ class SnapshotsBetweenRow(TypedDict):
     began_at: datetime | None
     consistency: str
     memberships: str | None
+    digested: bool
 
 class NewestSnapshotInRow(TypedDict):
     club: int
@@ -1077,6 +1082,7 @@ class NewestSnapshotInRow(TypedDict):
     began_at: datetime | None
     consistency: str
     memberships: str | None
+    digested: bool
 
 class PlansRow(TypedDict):
     plan: int
@@ -1996,6 +2002,20 @@ class Queries(Protocol):
     ) -> Iterator[UnusedFoldersRow]: ...
     # run.sql
     def start_run(self, driver: Driver, /, *, club: int, trigger: str, at: datetime) -> int: ...
+    def hold_run(self, driver: Driver, /, *, club: int, run: int, holder: int) -> int: ...
+    def close_interrupted_runs(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        at: datetime,
+        before: datetime,
+        error: str,
+        remedy: str,
+        runbook: str,
+    ) -> int: ...
+    def clubs_with_running_runs(self, driver: Driver, /) -> Iterator[ClubsWithRunningRunsRow]: ...
     def end_run(
         self,
         driver: Driver,
@@ -2115,6 +2135,16 @@ class Queries(Protocol):
     def find_records(
         self, driver: Driver, /, *, club: int, ids: list[str]
     ) -> Iterator[FindRecordsRow]: ...
+    # store.sql
+    def note_stored_file(
+        self, driver: Driver, /, *, path: str, name: str, digest: str
+    ) -> int | None: ...
+    def settle_stored_file(
+        self, driver: Driver, /, *, path: str, name: str, digest: str
+    ) -> int: ...
+    def stored_file(self, driver: Driver, /, *, path: str, name: str) -> list[str] | None: ...
+    def forget_stored_file(self, driver: Driver, /, *, path: str, name: str) -> int: ...
+    def forget_stored_files(self, driver: Driver, /, *, path: str) -> int: ...
     # undo.sql
     def find_run(self, driver: Driver, /, *, run: int) -> FindRunRow | None: ...
     def changes_to_undo(

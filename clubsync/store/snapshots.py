@@ -21,7 +21,9 @@ import xxhash
 
 from clubsync.errors import SnapshotUnreadable
 from clubsync.model import SnapshotHead
+from clubsync.store.database import Base
 from clubsync.store.encryption import HEAD_BYTES, MAGIC, Keys
+from clubsync.store.ledger import UNFINISHED, Ledger
 from connectors.sdk.model import CUSTOMER_SCHEMA, Consistency, Reading
 
 if TYPE_CHECKING:
@@ -217,9 +219,11 @@ class Store:
     """Where snapshots and plans lie: any fsspec URL (CLUBSYNC_SNAPSHOTS).
 
     :param url: default `<CLUBSYNC_VAR or ./var>/snapshots`.
+    :param base: where the digests of its files are kept; None: with a `url`, nowhere; else in the environment's.
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, *, base: Base | None = None) -> None:
+        self.ledger = Ledger(base) if base is not None or url is None else None
         url = url or os.environ.get("CLUBSYNC_SNAPSHOTS") or default_url()
         self.fs, self.root = fsspec.core.url_to_fs(url)
         self.keys = Keys.from_environment()
@@ -261,6 +265,7 @@ class Store:
                 self.keys.sealed(file, f"{path}/{name}") as inner,
             ):
                 yield inner
+            replaced = self._note(path, name, part)
             self.fs.mv(part, target)
         except BaseException:
             # a full disk keeps nothing; what a killed process leaves is swept (`clubsync.store.folders`)
@@ -268,6 +273,27 @@ class Store:
             with suppress(OSError):
                 self.fs.rm_file(part)
             raise
+        if replaced is not None and self.ledger is not None:
+            self.ledger.settle(path, name, replaced)
+
+    def _note(self, path: str, name: str, part: str) -> bytes | None:
+        """Write down the digest of a file that is about to be put in its place.
+
+        :returns: its content, if it replaces another.
+        """
+        if self.ledger is None or path.startswith(UNFINISHED):
+            return None
+        content = bytes(self.fs.cat_file(part))
+        return content if self.ledger.note(path, name, content) else None
+
+    def is_noted(self, path: str, name: str) -> bool:
+        """Whether a file is the one that was written there, by its digest; False: there is none.
+
+        :raises OSError, SnapshotUnreadable: it is gone, or it is another one.
+        """
+        if self.ledger is None:
+            return False
+        return self.ledger.check(path, name, bytes(self.fs.cat_file(self._at(path, name))))
 
     @contextmanager
     def opened(self, path: str, name: str) -> Iterator[Any]:
@@ -275,6 +301,10 @@ class Store:
 
         :raises OSError: it is not there, or cannot be read.
         """
+        if self.ledger is not None:
+            # what is checked is what is read
+            yield io.BytesIO(self._content(path, name))
+            return
         with self.fs.open(self._at(path, name), "rb") as file:
             if file.read(len(MAGIC)) == MAGIC:
                 file.seek(0)
@@ -292,6 +322,8 @@ class Store:
 
     def _content(self, path: str, name: str) -> bytes:
         content = bytes(self.fs.cat_file(self._at(path, name)))
+        if self.ledger is not None and not path.startswith(UNFINISHED):
+            self.ledger.check(path, name, content)
         return self.keys.opened(content, f"{path}/{name}")
 
     def read(self, path: str, name: str) -> pl.DataFrame:
@@ -348,6 +380,8 @@ class Store:
         """Remove a file, if it is there."""
         with suppress(FileNotFoundError):
             self.fs.rm_file(self._at(path, name))
+        if self.ledger is not None and not path.startswith(UNFINISHED):
+            self.ledger.forget(path, name)
 
     def remove(self, path: str) -> None:
         """Remove a folder with its contents, if it is there."""
@@ -356,6 +390,8 @@ class Store:
         if self.fs.exists(target):
             with suppress(FileNotFoundError):  # by somebody else, meanwhile
                 self.fs.rm(target, recursive=True)
+        if self.ledger is not None and not path.startswith(UNFINISHED):
+            self.ledger.forget(path)
 
 
 def _written(file: Mapping[str, Any]) -> datetime | None:
@@ -404,12 +440,15 @@ def _with_unreadable(customers: pl.DataFrame) -> pl.DataFrame:
 def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
     """The snapshot of a row of sync.snapshot.
 
-    :raises SnapshotUnreadable: its files are gone or broken.
+    :raises SnapshotUnreadable: its files are gone, broken, of another club, or not what was written.
     """
+    if row["path"] != path_of(club_id, row["content_hash"]):
+        raise _not_its_own(club_id, row)
+    known = store.is_noted(row["path"], CUSTOMERS)
     unclear = store.read(row["path"], CONFLICTING)
     if "shown" not in unclear.columns:  # an earlier version knew those only that are not shown
         unclear = unclear.with_columns(shown=pl.lit(False))
-    return Snapshot(
+    snapshot = Snapshot(
         club=club_id,
         number=row["snapshot"],
         as_of=row["as_of"],
@@ -425,4 +464,27 @@ def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
         read_at=row["read_at"],
         consistency=row["consistency"],
         memberships=row["memberships"],
+    )
+    lacks_digest = store.ledger is not None and row["digested"] and not known
+    if lacks_digest or (not known and not _is_whole(snapshot, row)):
+        raise _not_its_own(club_id, row)
+    return snapshot
+
+
+def _is_whole(snapshot: Snapshot, row: SnapshotRow) -> bool:
+    """Whether a snapshot without a digest has the content that its row names, less whoever was erased since."""
+    customers = snapshot.customers
+    if not customers["row_hash"].equals(row_hashes(customers)):
+        return False
+    if customers.height < row["customers"]:
+        return True
+    found = content_hash(customers, snapshot.groups, snapshot.conflicting_ids)
+    return found == row["content_hash"]
+
+
+def _not_its_own(club_id: str, row: SnapshotRow) -> SnapshotUnreadable:
+    return SnapshotUnreadable(
+        f"Snapshot {row['snapshot']} of {club_id} is not the one that was stored: its place or its content is another.",
+        remedy="Nothing of it was used. Find out who writes to the database and to the snapshot store; then sync the "
+        "club again.",
     )

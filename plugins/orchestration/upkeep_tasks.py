@@ -30,12 +30,15 @@ def look() -> list[dict[str, Any]]:
     from clubsync.extract.schedule import NUDGE_PATIENCE
     from clubsync.manual import holds
     from clubsync.operate import freshness, nudges, telemetry
+    from clubsync.pipeline import interrupted
     from clubsync.store.database import Base, queries
     from plugins.dag_ids import SYNC_ONE
     from plugins.orchestration import approvals
 
     config, base = load_config(), Base(pool_size=2)
     try:
+        if closed := interrupted.close_all(base):
+            log.warning("%d interrupted runs were closed.", closed)
         _alert(base, freshness.watch(base, config))
         telemetry.of_clubs(base, config)
         known = {club.id for club in config.clubs}
@@ -69,7 +72,7 @@ def _finish_erasures(base: Base) -> None:
     from clubsync.store.snapshots import Store
 
     try:
-        erasure.finish_all(base, Store())
+        erasure.finish_all(base, Store(base=base))
     except Exception as error:  # each kind of store has errors of its own
         log.error("Erasures are retried in a minute (%s).", type(error).__name__)
 

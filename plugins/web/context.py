@@ -152,4 +152,4 @@ def engine() -> Pipeline:
     from clubsync.store.snapshots import Store
     from plugins.connections import resolver
 
-    return Pipeline(registry().config, base(), Store(), resolve=resolver.resolve)
+    return Pipeline(registry().config, base(), Store(base=base()), resolve=resolver.resolve)

@@ -2,6 +2,53 @@
 insert into sync.run (club, trigger, started_at) values (:club, :trigger, :at)
 returning run;
 
+-- name: hold_run(club, run, holder)!
+update sync.run set holder = :holder
+where club = :club and run = :run;
+
+-- name: close_interrupted_runs(club, at, before, error, remedy, runbook)!
+-- Runs whose process is gone: the lock of a run of the shell is free; a run of Airflow's is followed by another of the
+-- same Dag; whatever it is, it began before that time. Between two tasks of Airflow nobody holds a run.
+update sync.run as r set
+    state = 'failed',
+    finished_at = :at,
+    error = :error,
+    remedy = :remedy,
+    runbook = :runbook
+where
+    r.club = :club
+    and r.state = 'running'
+    and (
+        r.started_at < :before
+        or (
+            r.airflow_run is null
+            and r.holder is not null
+            and not exists (
+                select from pg_locks as l
+                where
+                    l.locktype = 'advisory'
+                    and l.classid = 7255
+                    and l.objid::bigint = r.holder
+                    and l.database = (
+                        select d.oid from pg_database as d
+                        where d.datname = current_database()
+                    )
+            )
+        )
+        or (
+            r.airflow_run is not null
+            and r.trigger != 'backfill'
+            and exists (
+                select from sync.run as n
+                where n.club = r.club and n.airflow_dag = r.airflow_dag and n.run > r.run
+            )
+        )
+    );
+
+-- name: clubs_with_running_runs()
+select distinct r.club from sync.run as r
+where r.state = 'running';
+
 -- name: end_run(club, run, at, state, stage, snapshot, plan, read, counts, rows_written, used, suspected, error, remedy, runbook)!
 -- null: error, remedy, runbook
 update sync.run set

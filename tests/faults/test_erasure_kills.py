@@ -104,7 +104,7 @@ class World:
         return World(self.server, name, folder)
 
     def erase(self, base: Base) -> dict[str, Any]:
-        return erasure.erase(base, Store(str(self.store)), self.config.club(CLUB), ID)
+        return erasure.erase(base, Store(str(self.store), base=base), self.config.club(CLUB), ID)
 
     @property
     def config(self) -> Config:
@@ -171,7 +171,9 @@ def world(postgres: embedded.Server, tmp_path_factory: pytest.TempPathFactory) -
         for name, value in it.env.items():
             patch.setenv(name, value)
         base = Base(postgres.url(it.name))
-        pipeline = Pipeline(it.config, base, Store(str(it.store)), resolve=connections.resolve)
+        pipeline = Pipeline(
+            it.config, base, Store(str(it.store), base=base), resolve=connections.resolve
+        )
         for hour in range(3):
             it.export(hour, *stay, f"{ID};{EMAIL};Vanisha;Goner;+3361234567{hour};active")
             (step,) = pipeline.sync([CLUB], "test")
@@ -216,7 +218,7 @@ def killed(
 def _erased_again(it: World, base: Base, twin: dict[str, Any], *, by_upkeep: bool) -> None:
     """Run it again, or let upkeep do it: it ends as the undisturbed erasure did."""
     if by_upkeep:
-        done = erasure.finish_all(base, Store(str(it.store)))
+        done = erasure.finish_all(base, Store(str(it.store), base=base))
         assert done["left"] == []
     made = it.erase(base)
     assert made["complete"], made
@@ -333,7 +335,7 @@ def test_a_retention_that_is_killed(
     before = _folders(it)
     assert killed_at(f"clubsync.store.snapshots:Store.remove#{nth}", ["upkeep"], env)
     assert len(_folders(it)) >= len(before) - nth + 1
-    upkeep(base, Store(str(it.store)), it.config, timedelta(days=30))
+    upkeep(base, Store(str(it.store), base=base), it.config, timedelta(days=30))
     with base.transaction() as driver:
         rows = driver.execute("select path from sync.snapshot").fetchall()
     assert _folders(it) == {path for (path,) in rows} < before
@@ -357,7 +359,7 @@ def test_r28_a_purge_that_is_killed(
     lifecycle.remove(base, it.config.club(CLUB), timedelta(0))
     env = _later(it, monkeypatch)
     assert killed_at(f"clubsync.store.snapshots:Store.remove@{moment}", ["upkeep"], env)
-    upkeep(base, Store(str(it.store)), it.config, timedelta(days=30))
+    upkeep(base, Store(str(it.store), base=base), it.config, timedelta(days=30))
     assert [p for p in it.store.rglob("*") if p.is_file()] == []
     assert traces(base, it.store, WORDS) == []
 

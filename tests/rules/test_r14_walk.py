@@ -345,5 +345,5 @@ def test_r20_an_erasure_takes_what_was_suspected(club: Club) -> None:
     club.sync()
     count = "select count(*) from sync.suspicion where club = %s"
     assert club.rows(count, club.number) == [(1,)]
-    erase(club._base, Store(str(club._store)), club.config, "1")
+    erase(club._base, Store(str(club._store), base=club._base), club.config, "1")
     assert club.rows(count, club.number) == [(0,)]

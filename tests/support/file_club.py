@@ -69,7 +69,7 @@ class FileClub(Club):
         return Pipeline(
             Config(clubs=(self.config,)),
             self._base,
-            Store(str(self._store)),
+            Store(str(self._store), base=self._base),
             resolve=lambda conn_id: Connection(id=conn_id, host=self.folder.as_uri()),
         )
 

@@ -1,0 +1,25 @@
+-- The files of the snapshot store, by their digests. Runs as the owner; the paths begin with the club's id.
+
+-- name: note_stored_file(path, name, digest)$
+-- Accepts a file that is about to replace the one there, beside that one; how many are accepted now.
+insert into sync.stored_file as f (path, name, digests)
+values (:path, :name, array[:digest::text])
+on conflict (path, name) do update set digests = array[:digest::text] || f.digests[1]
+returning cardinality(f.digests);
+
+-- name: settle_stored_file(path, name, digest)!
+update sync.stored_file set digests = array[:digest::text]
+where path = :path and name = :name;
+
+-- name: stored_file(path, name)$
+-- The digests of a file that are accepted; null: it was written before digests were kept.
+select digests from sync.stored_file
+where path = :path and name = :name;
+
+-- name: forget_stored_file(path, name)!
+delete from sync.stored_file
+where path = :path and name = :name;
+
+-- name: forget_stored_files(path)!
+delete from sync.stored_file
+where path = :path or starts_with(path, :path || '/');
