@@ -182,6 +182,8 @@ def test_a_parser_that_does_not_end_is_ended() -> None:
 
 def test_an_ordinary_workbook_is_read_as_ever() -> None:
     assert parse(SMALL).frame.rows() == [("1", "a@x.fr")]
+    # the least that the setting allows is enough for an ordinary one
+    assert parse(SMALL, FileLimits(max_memory=256 * MEGABYTE)).frame.rows() == [("1", "a@x.fr")]
     assert parse(zipped(("c.xlsx", SMALL))).frame.rows() == [("1", "a@x.fr")]
 
 

@@ -138,6 +138,15 @@ def _confine(limits: FileLimits) -> None:
             resource.setrlimit(which, (soft, hard))
 
 
+def _warm_up() -> None:
+    """Let the libraries load what they need and set room aside, a gigabyte of addresses, before memory is limited."""
+    import pyarrow as pa
+
+    frame = pl.from_arrow(pa.table({"cell": pa.array(["x"] * 100, pa.string())}))
+    assert isinstance(frame, pl.DataFrame)
+    frame.select(pl.all().str.strip_chars()).write_ipc(io.BytesIO())
+
+
 def _address_space() -> int:
     """Bytes of address space that this process has by now; most of it is never used."""
     try:
@@ -170,6 +179,7 @@ def main(source: IO[bytes], target: IO[bytes]) -> None:
     asked = json.loads(source.readline())
     limits = FileLimits(**asked["limits"])
     data = source.read()
+    _warm_up()
     _confine(limits)
     try:
         found = _parsed(data, asked["name"], asked["sheet"], limits)
