@@ -21,7 +21,7 @@ from functools import lru_cache
 import polars as pl
 from email_validator import EmailNotValidError, validate_email
 
-from clubsync.frames import attach
+from clubsync.frames import attach, literals
 from connectors.sdk.emails import clean, cleaned
 from connectors.sdk.words import word
 
@@ -36,6 +36,11 @@ UNREADABLE = "unreadable"
 #: Why an email is invalid, or a placeholder, where that is known: several addresses in one cell; something else around
 #: the address, such as a name; an address that too many unrelated records carry (`clubsync.validate.facts`).
 SEVERAL, AROUND, SHARED = "several", "around", "shared"
+
+#: The words of `email_state` and `email_about`, as columns of one byte a row.
+STATE = pl.Enum([VALID, MISSING, INVALID, PLACEHOLDER, UNREADABLE])
+ABOUT = pl.Enum([SEVERAL, AROUND, SHARED])
+state, about = literals(STATE), literals(ABOUT)
 
 _RESERVED = r"^[^@\s]*@(?:[^@\s]*\.)?(?:test|invalid|localhost)\.?$"
 _NO_EMAIL = (
@@ -55,6 +60,8 @@ def normalise(email: str) -> str | None:
 
     :returns: None if email-validator does not accept the address.
     """
+    if "@" not in email:
+        return None  # as the library says, which takes its time
     try:
         parts = validate_email(
             unicodedata.normalize("NFC", clean(email)), check_deliverability=False
@@ -122,7 +129,7 @@ def evaluate(emails: pl.Series, placeholders: Iterable[str] = ()) -> pl.DataFram
     :param emails: raw addresses; null: none.
     :param placeholders: a club's own, see `placeholder_pattern`.
     :returns: one row per address, in order: `email_norm` (String, null unless valid), `email_state`
-        ("valid", "missing", "invalid" or "placeholder") and `email_about` (String: SEVERAL, AROUND, or null).
+        (`STATE`: "valid", "missing", "invalid" or "placeholder") and `email_about` (`ABOUT`: SEVERAL, AROUND, or null).
     """
     bare = cleaned(emails)
     plain = bare.str.to_lowercase()
@@ -132,14 +139,13 @@ def evaluate(emails: pl.Series, placeholders: Iterable[str] = ()) -> pl.DataFram
         & (pl.col("low").str.find("@", literal=True) <= _PLAIN_LOCAL_MAX)
         # the pattern is for ASCII only, and lower case may turn other letters into ASCII (U+212A)
         & (pl.col("raw").str.len_bytes() == pl.col("raw").str.len_chars()),
-        domain=pl.col("low").str.split_exact("@", 1).struct.field("field_1"),
     )
-    plain_rows = pl.col("plain").fill_null(False)
-    domains = frame.filter(plain_rows)["domain"].unique().to_list()
+    frame = frame.with_columns(domain=pl.when("plain").then(_after_at("low")))
+    domains = frame["domain"].drop_nulls().unique().to_list()
     # nearly every domain is already normalised; the other addresses are normalised one by one
     ordinary = [domain for domain in domains if _domain(domain) == domain]
-    frame = frame.with_columns(done=plain_rows & pl.col("domain").is_in(ordinary))
-    left = frame.filter(~pl.col("done").fill_null(False) & (pl.col("raw") != "")).unique("raw")
+    frame = frame.with_columns(done=pl.col("domain").is_in(ordinary).fill_null(False))
+    left = frame.filter(~pl.col("done") & (pl.col("raw") != "")).unique("raw")
     odd = {
         raw: _rejoined(low, domain) if plain else normalise(raw)
         for raw, low, domain, plain in left.select("raw", "low", "domain", "plain").iter_rows()
@@ -148,24 +154,33 @@ def evaluate(emails: pl.Series, placeholders: Iterable[str] = ()) -> pl.DataFram
         {"raw": list(odd), "odd": list(odd.values())}, schema={"raw": pl.String, "odd": pl.String}
     )
     frame = attach(frame, known, "raw")
-    frame = frame.with_columns(norm=pl.when("done").then("low").otherwise("odd"))
     pattern = placeholder_pattern(placeholders)
-    stands_in = pl.any_horizontal(pl.col("norm", "low").str.contains(pattern).fill_null(False))
-    frame = frame.with_columns(
-        email_norm=pl.when(~stands_in).then("norm"),
+    # what is normalised already is `low`
+    stands_in = pl.any_horizontal(pl.col("low", "odd").str.contains(pattern).fill_null(False))
+    frame = frame.with_columns(stands_in=stands_in)
+    valid = pl.col("done") | pl.col("odd").is_not_null()
+    frame = frame.select(
+        "raw",
+        email_norm=pl.when(~pl.col("stands_in")).then(pl.when("done").then("low").otherwise("odd")),
         email_state=pl.when(pl.col("raw").is_null() | (pl.col("raw") == ""))
-        .then(pl.lit(MISSING))
-        .when(stands_in)
-        .then(pl.lit(PLACEHOLDER))
-        .when(pl.col("norm").is_not_null())
-        .then(pl.lit(VALID))
-        .otherwise(pl.lit(INVALID)),
+        .then(state(MISSING))
+        .when("stands_in")
+        .then(state(PLACEHOLDER))
+        .when(valid)
+        .then(state(VALID))
+        .otherwise(state(INVALID)),
     )
     wrong = frame.filter(pl.col("email_state") == INVALID)["raw"].unique()
-    why = {raw: about for raw in wrong if (about := around(raw))}
-    reason = pl.col("raw").replace_strict(why, default=None, return_dtype=pl.String)
+    why = {raw: word for raw in wrong if (word := around(raw))}
+    reason = pl.col("raw").replace_strict(why, default=None, return_dtype=ABOUT)
     return frame.select(
         "email_norm",
         "email_state",
-        email_about=reason if why else pl.lit(None, dtype=pl.String),
+        email_about=reason if why else pl.lit(None, dtype=ABOUT),
     )
+
+
+def _after_at(name: str) -> pl.Expr:
+    """What follows the first @ of an address in ASCII."""
+    column = pl.col(name)
+    return column.str.slice(column.str.find("@", literal=True) + 1)

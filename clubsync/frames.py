@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,8 +18,27 @@ def attach(left: pl.DataFrame, right: pl.DataFrame, on: str) -> pl.DataFrame:
             [pl.lit(None, dtype=t).alias(n) for n, t in right.schema.items() if n != on]
         )
     # join the keys only: the other columns of the left side are not copied
-    joined = left.select(on).join(right, on=on, how="left", maintain_order="left")
+    # lists of several chunks are put together ten times as slowly
+    joined = left.select(on).join(right.rechunk(), on=on, how="left", maintain_order="left")
     return left.hstack(joined.drop(on))
+
+
+def literals(kind: pl.Enum) -> Callable[[str], pl.Expr]:
+    """What makes literals of a type of few words: they take a byte a row, text takes sixteen."""
+    return lambda word: pl.lit(word, dtype=kind)
+
+
+def some(rows: pl.DataFrame, which: pl.Expr, condition: pl.Expr) -> pl.Series:
+    """A condition that costs more than it finds: evaluated only on those rows that another one leaves.
+
+    :param which: few rows.
+    :returns: Boolean, in order: both hold; never null.
+    """
+    found = rows.select(which.fill_null(False).alias("which"))["which"]
+    if not found.any():
+        return found
+    few = rows.filter(found).select(condition.fill_null(False).alias("holds"))["holds"]
+    return found.scatter(found.arg_true(), few)
 
 
 def repeated(values: pl.Series) -> pl.Series:
@@ -26,6 +46,8 @@ def repeated(values: pl.Series) -> pl.Series:
 
     Hashes are compared first: sorting numbers costs a tenth of grouping text, and leaves few values to compare.
     """
+    if values.null_count() == values.len():
+        return pl.repeat(False, values.len(), dtype=pl.Boolean, eager=True)
     hashes = values.hash()
     in_order = hashes.sort()
     twice = in_order.filter(in_order == in_order.shift())

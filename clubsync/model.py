@@ -35,6 +35,9 @@ SEEN, UNSEEN, MISSING, VANISHED, GONE, CONFLICTING = (
     "gone",
     "conflicting",
 )
+#: A word of a few, as a column of one byte a row.
+ACCESS = pl.Enum([YES, NO, UNKNOWN])
+PRESENCE = pl.Enum([SEEN, UNSEEN, MISSING, VANISHED, GONE, CONFLICTING])
 #: The ERP has the record, as far as is known.
 PRESENT = (SEEN, UNSEEN, MISSING, CONFLICTING)
 

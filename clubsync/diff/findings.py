@@ -66,7 +66,7 @@ def _duplicates(evaluated: pl.DataFrame) -> pl.DataFrame:
         .drop_nulls("winner")
     )
     keepers = (
-        evaluated.filter(pl.col("wins"))
+        evaluated.filter(pl.col("wins") & pl.col("claim").is_in(lost["claim"].implode()))
         .join(lost.select("claim", loser="erp_id"), on="claim", how="inner")
         .unique("erp_id", keep="first", maintain_order=True)
     )

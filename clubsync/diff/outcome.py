@@ -50,41 +50,56 @@ def outcomes(
         plain columns: erp_id, email, email_raw, first_name, last_name, phone, in_customers_group, groups
         (ERP group ids, sorted), reason, detached, linked_user, and user_email (the linked user's).
     """
-    rows = _with_records(_before(base, reassigned), records, moved=reassigned.moved.height > 0)
+    rows = _with_records(_before(base, reassigned), records, reassigned)
     rows = _groups(_access(_emails(rows), certified))
     return _links(_fields(rows), reassigned.absorbed)
 
 
 def _before(base: pl.DataFrame, reassigned: Reassigned) -> pl.DataFrame:
-    """The base customers as `b_*`, the new ones after them, each with the erp_id that it belongs to from now on."""
-    known = (
+    """The base customers as `b_*`, each with the erp_id that it belongs to from now on."""
+    return (
         base.rename({name: f"b_{name}" for name in base.columns if name != "customer"})
         .join(reassigned.moved, on="customer", how="left")
         .join(reassigned.absorbed, on="customer", how="left")
         .with_columns(erp_id=pl.coalesce("to", "b_erp_id"))
     )
-    new = reassigned.added.select(
-        "erp_id",
+
+
+def _added(known: pl.DataFrame, facts: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
+    """The base customers with the new ones after them.
+
+    :param known: with their records.
+    :param facts: the records as `r_*`.
+    :param added: erp_id of each record that gets a base customer.
+    """
+    new = facts.filter(pl.col("r_situation") == Situation.NEW)
+    if not new["erp_id"].equals(added["erp_id"]):  # mostly all of them are added
+        new = new.filter(pl.col("erp_id").is_in(added["erp_id"].implode()))
+    new = new.with_columns(
         how=pl.lit("addition"),
         b_detached=pl.lit(False),
         b_in_customers_group=pl.lit(False),
         b_origin=pl.lit("erp"),
     )
-    return pl.concat([known, new], how="diagonal")
+    if known.height:
+        return pl.concat([known, new], how="diagonal")
+    # what a first load does not know, of everybody, takes no room
+    unknown = {name: kind for name, kind in known.schema.items() if name not in new.columns}
+    return new.with_columns(pl.lit(None, dtype=kind).alias(n) for n, kind in unknown.items())
 
 
-def _with_records(rows: pl.DataFrame, records: pl.DataFrame, *, moved: bool) -> pl.DataFrame:
-    """Each row with its record as `r_*`; `wins`, and `still`: the plan leaves it as it is.
-
-    :param moved: whether any base customer changes its record.
-    """
+def _with_records(
+    known: pl.DataFrame, records: pl.DataFrame, reassigned: Reassigned
+) -> pl.DataFrame:
+    """The base customers, and the new ones, each with its record as `r_*`; `wins`, and `still`: the plan leaves it
+    as it is."""
     facts = records.select(_RECORD).rename(
         {name: f"r_{name}" for name in _RECORD if name != "erp_id"}
     )
-    rows = rows.join(facts, on="erp_id", how="left")
+    rows = _added(known.join(facts, on="erp_id", how="left"), facts, reassigned.added)
     # R13's third side, and R12's memory, are those of the record that the customer belonged to until now
     last = [f"r_m_{name}" for name in FIELDS] + ["r_m_known"]
-    if moved:
+    if reassigned.moved.height:
         lapsed = pl.col("r_m_lapsed").alias("was_lapsed")
         rows = rows.drop(last).join(
             facts.select(*last, lapsed, b_erp_id="erp_id"), on="b_erp_id", how="left"
@@ -105,8 +120,10 @@ def _with_records(rows: pl.DataFrame, records: pl.DataFrame, *, moved: bool) -> 
 def _emails(rows: pl.DataFrame) -> pl.DataFrame:
     """R9: the email that a customer's record wins; else its own, unless another customer needs it (R2)."""
     # an email is given up to a record that has, or gets, a base customer; no other needs it
-    won = rows.filter(pl.col("wins") & ~pl.col("unchanged"))["r_claim"]
-    taken = pl.col("b_email").is_in(won.implode()).fill_null(False)
+    won = rows.lazy().filter(pl.col("wins") & ~pl.col("unchanged")).select("r_claim")
+    taken = pl.lit(False)  # a value
+    if rows["b_email"].null_count() < rows.height:
+        taken = pl.col("b_email").is_in(won.collect()["r_claim"].implode()).fill_null(False)
     # R1: one whose ERP id has become another person's has no record to keep it
     apart = pl.col("b_erp_id").is_null() & (pl.col("b_origin") == "erp")
     return rows.with_columns(

@@ -115,11 +115,14 @@ def _with_witness(found: pl.DataFrame) -> pl.DataFrame:
     :param found: `witness.WITNESS` of each; of the record that the email's holder belongs to as `o_*`, of a holder
         without one as `apart_*`.
     """
-    found = found.with_columns(
+    held = found["customer"].is_not_null()
+    none = pl.repeat(False, found.height, dtype=pl.Boolean, eager=True)
+    pairs = found.filter(held).with_columns(
         o_first_name=pl.coalesce("o_first_name", "apart_first_name"),
         o_last_name=pl.coalesce("o_last_name", "apart_last_name"),
     )
-    return found.with_columns(two_people=witness.two_people(found))
+    two = none.scatter(held.arg_true(), witness.two_people(pairs)) if pairs.height else none
+    return found.with_columns(two_people=two)
 
 
 def _adopts(taken: pl.Series) -> pl.Expr:

@@ -39,6 +39,13 @@ def unreadable_as_json(rows: pl.DataFrame) -> pl.Expr:
     return ("[" + pl.col("unreadable").list.eval(entry).list.join(",") + "]").alias("unreadable")
 
 
+def _without_defaults(new: pl.DataFrame) -> pl.DataFrame:
+    """New rows without the columns in which each has what the table gives a row that does not say."""
+    empty = [name for name in ("remembered", "unreadable") if not new[name].list.len().sum()]
+    flags = ("is_company", "placeholder", "lapsed", "former")
+    return new.drop(*empty, *(name for name in flags if not new[name].any()))
+
+
 def writing(
     driver: Driver, club: int, basis: Basis, plan: Plan, alone: bool, beside: Executor
 ) -> Callable[[], None]:
@@ -47,17 +54,17 @@ def writing(
     sql, as_of, number = queries(), basis.snapshot.as_of, basis.snapshot.number
 
     def written(part: pl.DataFrame) -> pl.DataFrame:
-        return part.with_columns(
-            spans_as_json("groups"),
-            spans_as_json("remembered"),
-            unreadable_as_json(part),
-            pl.col("row_hash").reinterpret(signed=True),
-        ).drop("presence", "known")
+        as_json = [spans_as_json(name) for name in ("groups", "remembered") if name in part.columns]
+        if "unreadable" in part.columns:
+            as_json.append(unreadable_as_json(part))
+        return part.with_columns(*as_json, pl.col("row_hash").reinterpret(signed=True)).drop(
+            "presence", "known"
+        )
 
     vanished = pl.col("presence") == VANISHED
     new, known = pl.col("known").not_() & ~vanished, pl.col("known") | vanished
     mark = {"as_of": pl.lit(as_of), "snapshot": pl.lit(number), "first_seen": pl.lit(as_of)}
-    fresh, again = rows.filter(new), rows.filter(known)
+    fresh, again = _without_defaults(rows.filter(new)), rows.filter(known)
     add = copying_new(
         driver,
         "sync.erp_customer",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import polars as pl
+
 from clubsync.model import Planned
 from clubsync.store.database import Driver, queries
 
@@ -23,7 +25,12 @@ def update_suspicions(
     """
     sql, head, found = queries(), planned.basis.snapshot, planned.plan.suspected
     ids, signs = found["erp_id"].to_list(), found["sign"].to_list()
-    shown = None if head.certified else planned.plan.next_dates["erp_id"].to_list()
+    shown = None
+    if not head.certified:
+        known = [row["erp_id"] for row in sql.suspicions(driver, club=club)]
+        waiting = pl.Series("erp_id", known, dtype=pl.String).unique()
+        read_now = planned.plan.next_dates["erp_id"].implode()
+        shown = waiting.filter(waiting.is_in(read_now)).to_list() if known else []
     sql.drop_suspicions(driver, club=club, ids=ids, signs=signs, shown=shown)
     if head.certified and ids:
         added = sql.add_suspicions(

@@ -148,7 +148,11 @@ def _recheck(driver: Driver, club: int, planned: Planned) -> None:
     These are ids that came twice with different content, records that are deferred, and affected records that
     were not shown. Why a record waits is told by this list too (R24).
     """
-    queries().drop_unsettled(driver, club=club, ids=planned.plan.evaluated.to_list())
+    waiting = [row["erp_id"] for row in queries().unsettled(driver, club=club)]
+    if waiting:
+        listed = pl.Series("erp_id", waiting, dtype=pl.String)
+        spoken_of = listed.filter(listed.is_in(planned.plan.evaluated.implode()))
+        queries().drop_unsettled(driver, club=club, ids=spoken_of.to_list())
     deferred = planned.plan.deferred.to_list()
     ids = sorted({*planned.basis.conflicting_ids, *deferred})
     queries().recheck_records(driver, club=club, ids=ids, why="left unsettled")

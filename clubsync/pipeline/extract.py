@@ -120,7 +120,9 @@ def _kept(
             return None
         state = sql.club_state(driver, club=club_no)
         if reading.since is None:  # that little has changed, or only newcomers, is no outage
-            known = customers.filter(~pl.col("erp_id").str.starts_with(WITHOUT_ID))
+            known = customers
+            if reading.without_id is not None:
+                known = customers.filter(~pl.col("erp_id").str.starts_with(WITHOUT_ID))
             reject_implausible(
                 club, known, reading.conflicting_ids, content_hash, state, driver, club_no
             )

@@ -480,7 +480,7 @@ def rebuild_indexes_after(driver: Driver, table: str, alone: bool) -> Iterator[N
     part of the transaction.
 
     :param driver: inside `Base.club`; nothing in its transaction has written to the table yet.
-    :param table: a name of ours. Its primary key stays.
+    :param table: a name of ours. A primary key that a foreign key refers to stays.
     :param alone: whether `try_exclusive_lock` has it; if not, the indexes stay where they are.
     :raises psycopg.errors.UniqueViolation: the rows are not unique as they come; that they would be when the
         transaction ends is not enough.

@@ -55,7 +55,7 @@ def write(store: Store, path: str, name: str, package: Package) -> None:
         for frame_name, frame in package.frames.items():
             # straight into the file: of a large club a frame in bytes is large
             with archive.open(f"{frame_name}.arrow", "w", force_zip64=True) as part:
-                frame.write_ipc(part, compression="zstd", compat_level=pl.CompatLevel.newest())
+                frame.write_ipc(part, compression="lz4", compat_level=pl.CompatLevel.newest())
         values = {"format": FORMAT, **package.values}
         archive.writestr(_VALUES, json.dumps(values))
 

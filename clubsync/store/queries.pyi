@@ -612,6 +612,9 @@ class ReusedIdRow(TypedDict):
     customer: int
     row_hash: str | None
 
+class UnsettledRow(TypedDict):
+    erp_id: str
+
 class FindUserRow(TypedDict):
     user_id: int
     email: str | None
@@ -1745,6 +1748,7 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, erp_id: str | None, email: str | None, why: str
     ) -> int: ...
     def recheck_records(self, driver: Driver, /, *, club: int, ids: list[str], why: str) -> int: ...
+    def unsettled(self, driver: Driver, /, *, club: int) -> Iterator[UnsettledRow]: ...
     def drop_unsettled(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
     def end_manual_run(
         self,

@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,8 @@ GROUPS, CONFLICTING, CUSTOMERS = FILES = (
 #: How the names of files end that are being written.
 PART = ".part"
 _PART = 50_000
+#: Days from which on their texts are looked up.
+_LOOKED_UP_FROM = 2_000
 _UNIT, _NULL = "\x1f", "\x00"
 
 
@@ -113,39 +116,78 @@ class Snapshot:
         return (self.as_of, self.number)
 
 
-def _text(name: str, dtype: pl.DataType) -> pl.Expr:
-    col = pl.col(name)
-    if dtype == pl.Datetime("us", "UTC"):
-        col = col.dt.epoch("us")
-    return col.cast(pl.String).fill_null(_NULL)
+def _text(column: pl.Series) -> pl.Expr:
+    """A column as text, null as `_NULL`."""
+    if column.null_count() == len(column):
+        return pl.lit(_NULL)
+    if column.dtype == pl.Boolean():
+        told = pl.when(pl.lit(column)).then(pl.lit("true")).otherwise(pl.lit("false"))
+        return pl.when(pl.lit(column).is_null()).then(pl.lit(_NULL)).otherwise(told)
+    if column.dtype == pl.Date():
+        column = _day_text(column)
+    elif column.dtype == pl.Datetime("us", "UTC"):
+        column = column.dt.epoch("us")
+    return pl.lit(column.cast(pl.String).fill_null(_NULL))
 
 
-def _span(span: pl.Expr) -> pl.Expr:
-    return pl.concat_str(
-        span.struct.field("id").fill_null(_NULL),
-        span.struct.field("valid_from").cast(pl.String).fill_null(""),
-        span.struct.field("valid_until").cast(pl.String).fill_null(""),
-        separator="\x1d",
-    )
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2099, 12, 31)
+
+
+@lru_cache(maxsize=1)
+def _day_texts() -> pl.Series:
+    """Every day of two centuries as text."""
+    return pl.date_range(_FIRST_DAY, _LAST_DAY, eager=True).cast(pl.String)
+
+
+def _day_text(days: pl.Series) -> pl.Series:
+    """Days as text (`2026-11-29`), null stays null: looked up, which costs a fifth of writing each of many."""
+    first, last = days.min(), days.max()
+    if len(days) < _LOOKED_UP_FROM or not isinstance(first, date) or not isinstance(last, date):
+        return days.cast(pl.String)
+    if first < _FIRST_DAY or last > _LAST_DAY:
+        return days.cast(pl.String)
+    start = (_FIRST_DAY - date(1970, 1, 1)).days
+    return _day_texts().gather(days.cast(pl.Int32) - start)
+
+
+def _span_texts(spans: pl.Series) -> pl.Series:
+    """Each span of a group as text."""
+    part = spans.struct
+    return pl.select(
+        pl.concat_str(
+            part.field("id").fill_null(_NULL),
+            _day_text(part.field("valid_from")).fill_null(""),
+            _day_text(part.field("valid_until")).fill_null(""),
+            separator="\x1d",
+        )
+    ).to_series()
 
 
 def _groups_text(groups: pl.Series) -> pl.Series:
-    """Each list of groups as text. Most hold one or none: only the longer ones need sorting."""
+    """Each list of groups as text, its parts in order. Most hold one or two: only the longer ones are sorted."""
     lengths = groups.list.len()
-    first = groups.list.first().to_frame("g")
-    text = first.select(
-        pl.when(pl.lit(lengths) > 0).then(_span(pl.col("g"))).otherwise(pl.lit(""))
-    ).to_series()
-    longer = (lengths > 1).arg_true()
-    if longer.is_empty():
-        return text
-    rest = groups.gather(longer).to_frame("g")
-    return text.scatter(
-        longer,
-        rest.select(
-            pl.col("g").list.eval(_span(pl.element())).list.sort().list.join("\x1e")
-        ).to_series(),
-    )
+    text = pl.repeat("", len(groups), dtype=pl.String, eager=True)
+
+    def parts(rows: pl.Series) -> pl.Series:
+        return _span_texts(groups.gather(rows).explode())
+
+    if (one := (lengths == 1).arg_true()).len():
+        text = text.scatter(one, parts(one))
+    if (two := (lengths == 2).arg_true()).len():
+        both = parts(two)
+        pairs = pl.DataFrame({"a": both.gather_every(2), "b": both.gather_every(2, 1)})
+        low, high = pl.min_horizontal("a", "b"), pl.max_horizontal("a", "b")
+        text = text.scatter(two, pairs.select(pl.concat_str(low, high, separator="\x1e"))["a"])
+    if (more := (lengths > 2).arg_true()).len():
+        rest = pl.DataFrame({"row": more, "g": groups.gather(more)}).explode("g")
+        joined = (
+            rest.select("row", text=_span_texts(rest["g"]))
+            .group_by("row", maintain_order=True)
+            .agg(pl.col("text").sort())
+            .select(pl.col("text").list.join("\x1e"))
+        )
+        text = text.scatter(more, joined["text"])
+    return text
 
 
 def _unreadable_text(fields: pl.Series) -> pl.Series:
@@ -170,7 +212,7 @@ def row_hashes(customers: pl.DataFrame) -> pl.Series:
 
 def _hashes(customers: pl.DataFrame) -> pl.Series:
     groups = _groups_text(customers["groups"])
-    parts = [pl.lit(groups) if n == "groups" else _text(n, customers.schema[n]) for n in HASHED]
+    parts = [pl.lit(groups) if n == "groups" else _text(customers[n]) for n in HASHED]
     # most records have none, and what has none has the hash that it had before there was such a column
     if customers["unreadable"].list.len().sum():
         parts.append(pl.lit(_unreadable_text(customers["unreadable"])))

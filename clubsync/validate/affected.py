@@ -25,6 +25,7 @@ from clubsync.model import (
     GONE,
     GROUP_LIST,
     MISSING,
+    PRESENCE,
     SEEN,
     SIGNS,
     UNSEEN,
@@ -67,7 +68,6 @@ _BASE_ROW: dict[str, Any] = {
 }
 _GROUPS = {**GROUP_SCHEMA, "listed": pl.Boolean(), "group_id": pl.Int64()}
 _SUSPICIONS = {**SIGNS, "snapshot": pl.Int64(), "read_at": pl.Datetime("us", "UTC")}
-_NOW_AND_BEFORE = ("groups", "m_groups")
 _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
 
 
@@ -231,7 +231,7 @@ def as_stored(
     )
     mirror = _parsed(mirror)
     presence = pl.when("gone").then(pl.lit(GONE)).otherwise(pl.lit(SEEN))
-    records = mirror.with_columns(presence=presence).select(*KEPT, "presence")
+    records = mirror.with_columns(presence=presence.cast(PRESENCE)).select(*KEPT, "presence")
     records = attach(records, _mirrored(mirror), "erp_id")
     return Stored(
         records=records,
@@ -266,6 +266,8 @@ def _asked(driver: Driver, club: int, head: SnapshotHead, changed: list[str]) ->
 
 def _unknown(asked: _Asked, records: pl.DataFrame) -> pl.Series:
     """Records on the list of rechecks of which nothing is known any more: erp_ids."""
+    if asked.rechecked.is_empty():
+        return asked.rechecked
     return asked.rechecked.filter(~asked.rechecked.is_in(records["erp_id"].implode()))
 
 
@@ -372,19 +374,30 @@ def absent_groups(
     return frozenset(name for name in missing if words.word(name) not in there)
 
 
-def _kept_out(listed: pl.Series) -> pl.Expr:
-    """R3: whether a former group kept the record out, and it has not moved to another group since.
+def _kept_out(records: pl.DataFrame, listed: pl.Series) -> pl.Series:
+    """R3: whether a former group kept each record out, and it has not moved to another group since.
 
     It has where it holds none of its groups any more, but another that the ERP listed before: a group that is new may
     be the former group under another name.
 
     :param listed: ids of the groups that the ERP listed before.
+    :returns: Boolean, in order, never null.
     """
-    now, before = (pl.col(c).list.eval(pl.element().struct.field("id")) for c in _NOW_AND_BEFORE)
-    before = before.fill_null(pl.lit([], dtype=pl.List(pl.String)))
-    joined = now.list.set_difference(before).list.set_intersection(pl.lit(listed.to_list()))
-    moved = (joined.list.len() > 0) & (now.list.set_intersection(before).list.len() == 0)
-    return pl.col("m_former").fill_null(False) & ~moved
+    former = records["m_former"].fill_null(False)
+    rows = former.arg_true()
+    if rows.is_empty():
+        return former
+
+    def held(column: str) -> pl.DataFrame:
+        spans = pl.DataFrame({"row": rows, "id": records[column].gather(rows)}).explode("id")
+        return spans.drop_nulls("id").select("row", pl.col("id").struct.field("id"))
+
+    now, before = held("groups"), held("m_groups")
+    stays = now.join(before, on=["row", "id"], how="semi")["row"]
+    joined = now.filter(pl.col("id").is_in(listed.implode()))
+    joined = joined.join(before, on=["row", "id"], how="anti")
+    moved = rows.is_in(joined["row"].implode()) & ~rows.is_in(stays.implode())
+    return former.scatter(rows, ~moved)
 
 
 def _seeds(
@@ -526,22 +539,23 @@ def presented(
         `m_*` (null where it has no such record, `m_known` false).
     """
     mirror = _parsed(mirror)
-    here = seen.with_columns(presence=pl.lit(SEEN))
+    here = seen.with_columns(presence=pl.lit(SEEN, dtype=PRESENCE))
     if ids is not None:
         here = here.filter(pl.col("erp_id").is_in(list(ids)))
-    others = mirror.join(here, on="erp_id", how="anti").with_columns(
-        presence=_presence(snapshot, newer, confirmed, merging)
-    )
-    parts = [here.select(*KEPT, "presence"), others.select(*KEPT, "presence")]
+    others = mirror.join(here, on="erp_id", how="anti") if mirror.height else mirror
+    others = others.with_columns(presence=_presence(snapshot, newer, confirmed, merging))
+    parts = [here.select(*KEPT, "presence")]
+    if others.height:
+        parts.append(others.select(*KEPT, "presence"))
     known = set(others["erp_id"])
     if unknown := [i for i in snapshot.conflicting_ids if i not in known]:
         parts.append(_conflicting(unknown))
-    records = pl.concat(parts, how="diagonal").select(*KEPT, "presence")
-    records = attach(records, _mirrored(mirror), "erp_id")
+    records = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
+    records = attach(records.select(*KEPT, "presence"), _mirrored(mirror), "erp_id")
     return _as_last_read(records).with_columns(
         pl.col("m_known").fill_null(False),
         ambiguous=(pl.col("presence") == SEEN) & pl.col("erp_id").is_in(snapshot.ambiguous_ids),
-        m_former=_kept_out(stored.filter("listed")["id"]),
+        m_former=_kept_out(records, stored.filter("listed")["id"]),
     )
 
 
@@ -600,6 +614,7 @@ def _presence(
         .when(proved)
         .then(pl.lit(VANISHED))
         .otherwise(pl.lit(MISSING))
+        .cast(PRESENCE)
     )
 
 
@@ -612,7 +627,7 @@ def _conflicting(ids: list[str]) -> pl.DataFrame:
         is_company=False,
         placeholder=False,
         row_hash=pl.lit(0, dtype=pl.UInt64),
-        presence=pl.lit(CONFLICTING),
+        presence=pl.lit(CONFLICTING, dtype=PRESENCE),
     )
 
 

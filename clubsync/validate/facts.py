@@ -9,12 +9,14 @@ into findings; `clubsync.diff` turns facts and the base into a plan.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
 from clubsync import emails
-from clubsync.frames import attach, repeated
+from clubsync.frames import attach, literals, repeated, some
 from clubsync.model import (
+    ACCESS,
     CONFLICTING,
     GONE,
     GROUP_LIST,
@@ -29,6 +31,15 @@ from clubsync.model import (
 from connectors.sdk import words
 
 _NOTHING = pl.lit([], dtype=GROUP_LIST)
+
+#: The words of `group_state`, `_group_state` says when.
+GROUP_STATE = pl.Enum(
+    [
+        *("active", "none", "former", "unreadable", "unknown"),
+        *("inactive", "expired", "withheld"),
+    ]
+)
+_state, _access_word = literals(GROUP_STATE), literals(ACCESS)
 
 #: What a span of a group can be, the days of it that matter, and the lists of ids that are made of spans.
 _FLAGS = (
@@ -85,7 +96,9 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
         `next_date` (the first day after today on which dates alone change the access).
     """
     found = emails.evaluate(records["email"], policy.placeholder_emails)
-    records = _doubts(_shared_emails(records.hstack(found), policy.shared_email_limit))
+    several = repeated(found["email_norm"])
+    records = _shared_emails(records.hstack(found), several, policy.shared_email_limit)
+    records = _doubts(records)
     if "m_former" not in records.columns:
         records = records.with_columns(m_former=False)
     records = _remembered(records.with_columns(**_status(policy)))
@@ -95,49 +108,55 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
     )
     records = attach(attach(records, _owners(people), "erp_id"), _successors(people), "erp_id")
     records = records.with_columns(_access())
-    return records.with_columns(cluster=_clusters(records.select("email_norm", "access")))
+    return records.with_columns(cluster=_clusters(records, several))
 
 
 _PERSON = ("email_norm", "guardian_id", "first_name", "last_name", "birth_date")
 
 
-def _before() -> list[pl.Expr]:
-    """The mirror's side of `_PERSON`."""
-    return [pl.col("erp_id"), *(pl.col(f"m_{name}").alias(name) for name in _PERSON)]
-
-
-def _shared_emails(records: pl.DataFrame, limit: int) -> pl.DataFrame:
+def _shared_emails(records: pl.DataFrame, several: pl.Series, limit: int) -> pl.DataFrame:
     """R2: an address that too many unrelated records carry is a placeholder.
 
     It keeps its `email_norm`, by which the next sync finds those who carry it; `m_email_norm` of one that was such
     an address is cleared, so that it matches nobody (R10).
+
+    :param several: whether more than one record has the record's `email_norm`.
     """
     carry = pl.col("presence").is_in(PRESENT) & ~pl.col("placeholder")
-    people = records.filter(carry & pl.col("replaced_by").is_null())
-    shared = _too_shared(people.select("erp_id", *_PERSON), limit)
+    carry &= pl.col("replaced_by").is_null()
+    shared = _too_shared(records, "", carry, several, limit)
     if shared.len():
         here = pl.col("email_norm").is_in(shared.implode()).fill_null(False)
         records = records.with_columns(
-            email_state=pl.when(here).then(pl.lit(emails.PLACEHOLDER)).otherwise("email_state"),
-            email_about=pl.when(here).then(pl.lit(emails.SHARED)).otherwise("email_about"),
+            email_state=pl.when(here)
+            .then(emails.state(emails.PLACEHOLDER))
+            .otherwise("email_state"),
+            email_about=pl.when(here).then(emails.about(emails.SHARED)).otherwise("email_about"),
         )
     if "m_email_norm" not in records.columns:
         return records
-    was = _too_shared(records.filter(~pl.col("m_gone").fill_null(True)).select(_before()), limit)
+    there = ~pl.col("m_gone").fill_null(True)
+    was = _too_shared(records, "m_", there, repeated(records["m_email_norm"]), limit)
     if not was.len():
         return records
     there = pl.col("m_email_norm").is_in(was.implode()).fill_null(False)
     return records.with_columns(m_email_norm=pl.when(~there).then("m_email_norm"))
 
 
-def _too_shared(people: pl.DataFrame, limit: int) -> pl.Series:
+def _too_shared(
+    records: pl.DataFrame, side: str, among: pl.Expr, several: pl.Series, limit: int
+) -> pl.Series:
     """The emails that more than `limit` unrelated records have.
 
     Related are those with one guardian, the guardian too, and records with equal names and birth dates.
 
-    :param people: erp_id and `_PERSON`.
+    :param side: how the columns of `_PERSON` begin: "m_" those of the mirror.
+    :param among: which records count.
+    :param several: whether more than one record, whichever, has the record's email.
     """
-    crowd = people.filter(repeated(people["email_norm"]))
+    here = {name: pl.col(f"{side}{name}") for name in _PERSON}
+    people = records.lazy().filter(among)
+    crowd = records.lazy().filter(pl.lit(several) & among).select("erp_id", **here).collect()
     crowd = crowd.filter(pl.len().over("email_norm") > limit)
     if crowd.is_empty():
         return crowd["email_norm"]
@@ -147,7 +166,7 @@ def _too_shared(people: pl.DataFrame, limit: int) -> pl.Series:
     crowd = crowd.with_columns(
         one=pl.col("erp_id").min().over("email_norm", pl.coalesce(full_name, "erp_id"))
     )
-    ids = people["erp_id"].implode()
+    ids = people.select("erp_id").collect()["erp_id"].implode()
     guardian = pl.col("guardian_id").is_in(ids) & (pl.col("guardian_id") != pl.col("erp_id"))
     heads = crowd.select("email_norm", guardian_id="erp_id", head="one")
     return (
@@ -161,17 +180,18 @@ def _too_shared(people: pl.DataFrame, limit: int) -> pl.Series:
     )
 
 
-def _clusters(people: pl.DataFrame) -> pl.Series:
-    """How many records would have access with each record's email; 0 where it has none."""
-    inside = people["access"] == YES
-    sizes = (inside & people["email_norm"].is_not_null()).cast(pl.UInt32)
-    shared = repeated(people["email_norm"])
-    if not shared.any():
+def _clusters(records: pl.DataFrame, several: pl.Series) -> pl.Series:
+    """How many records would have access with each record's email; 0 where it has none.
+
+    :param several: whether more than one record has the record's `email_norm`.
+    """
+    inside = records["access"] == YES
+    sizes = (inside & records["email_norm"].is_not_null()).cast(pl.UInt32)
+    if not several.any():
         return sizes
-    few = people.filter(shared).with_columns(
-        size=(pl.col("access") == YES).sum().over("email_norm")
-    )
-    return sizes.scatter(shared.arg_true(), few["size"])
+    size = (pl.col("access") == YES).sum().over("email_norm")
+    few = records.lazy().filter(several).select(size.alias("size")).collect()["size"]
+    return sizes.scatter(several.arg_true(), few)
 
 
 def _doubts(records: pl.DataFrame) -> pl.DataFrame:
@@ -190,7 +210,9 @@ def _doubts(records: pl.DataFrame) -> pl.DataFrame:
         odd_groups_read=any_of(part("field") == "groups"),
         odd_links=any_of(part("field").is_in(_LINKS)),
     ).with_columns(
-        email_state=pl.when("odd_email").then(pl.lit(emails.UNREADABLE)).otherwise("email_state")
+        email_state=pl.when("odd_email")
+        .then(emails.state(emails.UNREADABLE))
+        .otherwise("email_state")
     )
 
 
@@ -202,12 +224,12 @@ def _status(policy: Policy) -> dict[str, pl.Expr]:
     gives = pl.col("status").is_in(sorted(policy.access_statuses))
     return {
         "status_access": pl.when(known & ~gives)
-        .then(pl.lit(NO))
+        .then(_access_word(NO))
         .when(early | late)
-        .then(pl.lit(NO))
+        .then(_access_word(NO))
         .when(known & ~pl.col("odd_days"))
-        .then(pl.lit(YES))
-        .otherwise(pl.lit(UNKNOWN)),
+        .then(_access_word(YES))
+        .otherwise(_access_word(UNKNOWN)),
         "status_reason": pl.when(known & ~gives)
         .then(pl.col("status"))
         .when(late)
@@ -258,15 +280,17 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
     :returns: the records, in order, with the columns about groups of `evaluate`, `next_date`, and `own_groups`:
         whether by its groups the record would have access, were all of them switched on.
     """
-    spans = _spans(records, groups, policy)
-    records = attach(records.with_row_index("row"), _held(spans), "row").drop("row")
+    spans = _spans(records, policy)
+    kinds = _kinds(spans, records.height)
+    held = _held(_flagged(kinds.spans, groups, policy))
+    records = records.hstack(held[kinds.of]).hstack(_days(spans, records.height))
     records = _summed_up(records, groups, policy).with_columns(group_state=_group_state())
     records = records.with_columns(**_withheld(policy))
+    moved_out = _moved_out(records)
     # a group whose own days cannot be read is known: the finding is about its days
     unknown = pl.col("odd_unknown")
     if records["g_undated"].any():
         unknown = unknown.list.set_difference("undated").list.sort()
-    none_gives = pl.lit(NO if policy.group_required else YES)
     state = pl.col("group_state")
     return records.with_columns(
         group_access=state.replace_strict(
@@ -279,8 +303,8 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
                 "inactive": NO,
                 "expired": NO,
             },
-            default=none_gives,
-            return_dtype=pl.String,
+            default=NO if policy.group_required else YES,
+            return_dtype=ACCESS,
         ),
         odd_groups=pl.when(state == "former")
         .then("odd_former")
@@ -293,52 +317,132 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         odd_group_days="g_undated",
         unknown_groups="odd_unknown",
         # R12 asks for the record's own doing: groups held today, whether switched on or not, unless it moved there
-        own_groups=(pl.col("has_current") & ~pl.col("g_former") & ~_moved_out())
-        | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (none_gives == YES)),
+        own_groups=(pl.col("has_current") & ~pl.col("g_former") & ~moved_out)
+        | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (not policy.group_required)),
         next_date=_next_date(policy),
     ).drop(_DROPPED)
 
 
-def _moved_out() -> pl.Expr:
-    """R12: whether the record's groups are inactive and others than before."""
+def _moved_out(records: pl.DataFrame) -> pl.Series:
+    """R12: whether each record's groups are inactive and others than before."""
 
     def ids(column: str) -> pl.Expr:
         return pl.col(column).list.eval(pl.element().struct.field("id")).list.unique().list.sort()
 
     moved = ids("groups").list.join("\x1f") != ids("m_groups").list.join("\x1f")
-    return (pl.col("group_state") == "inactive") & moved.fill_null(False)
+    inactive = (pl.col("group_state") == "inactive") & pl.col("m_groups").is_not_null()
+    return some(records, inactive, moved)
 
 
-def _spans(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """Each span in which a record is in a group: row (of the record), id, spans (how many the record has),
-    `_FLAGS` and `_DAYS`."""
+def _spans(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Each span in which a record is in a group.
+
+    :returns: row (of the record), spans (how many the record has), id, current, undated, and `_DAYS`.
+    """
+    today = pl.lit(policy.today)
+    begins, ends = pl.col("valid_from"), pl.col("valid_until")
+    spans = records.lazy().select(
+        "groups", row=pl.int_range(pl.len(), dtype=pl.UInt32), spans=pl.col("groups").list.len()
+    )
+    undated = pl.lit(False)  # a value
+    if records["unreadable"].list.len().sum():
+        days = pl.col("unreadable").list.eval(pl.element().struct.field("group"))
+        spans = spans.with_columns(records.select(undated_groups=days)["undated_groups"])
+        undated = pl.col("id").is_in(pl.col("undated_groups")).fill_null(False)
+    return (
+        spans.filter(pl.col("spans") > 0)
+        .explode("groups")
+        .unnest("groups")
+        .select(
+            *("row", "spans", "id"),
+            current=~((begins > today).fill_null(False) | (ends < today).fill_null(False)),
+            undated=undated,
+            # the days when it begins and ends, where that is still to come
+            g_begins=pl.when(begins > today).then(begins),
+            g_ends=pl.when(ends >= today).then(ends),
+        )
+        .collect()
+    )
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """What records hold, apart from the days: few different things, of very many records.
+
+    :param of: the kind of each record's groups; 0: none.
+    :param spans: of each kind but 0: kind, id, current, undated.
+    """
+
+    of: pl.Series
+    spans: pl.DataFrame
+
+
+def _kinds(spans: pl.DataFrame, height: int) -> _Kinds:
+    """The kinds of memberships.
+
+    :param spans: see `_spans`.
+    :param height: how many records there are.
+    """
+    ids = spans["id"].drop_nulls().unique()
+    number = pl.col("id").cast(pl.Enum(ids)).to_physical().cast(pl.UInt32).fill_null(ids.len())
+    code = number * 4 + pl.col("current").cast(pl.UInt32) * 2 + pl.col("undated").cast(pl.UInt32)
+    coded = spans.select("row", "spans", code=code)
+    alone = coded.filter(pl.col("spans") == 1)
+    # each once and in order; sorting numbers costs a fifth of sorting rows
+    packed = pl.col("row").cast(pl.UInt64) * 2**32 + pl.col("code")
+    together = (
+        coded.filter(pl.col("spans") > 1)
+        .select(packed.sort())
+        .filter(pl.col("row").ne_missing(pl.col("row").shift()))
+        .select(
+            row=(pl.col("row") // 2**32).cast(pl.UInt32),
+            code=(pl.col("row") % 2**32).cast(pl.UInt32),
+        )
+        .group_by("row", maintain_order=True)
+        .agg("code")
+        .select("row", "code", text=pl.col("code").cast(pl.List(pl.String)).list.join(","))
+    )
+    single = alone.select(pl.col("code").unique()).with_row_index("kind", offset=1)
+    several = together.unique("text").with_row_index("kind", offset=single.height + 1)
+    known = pl.concat(
+        [
+            single.select("kind", pl.col("code")),
+            several.select("kind", "code").explode("code"),
+        ]
+    )
+    return _Kinds(
+        of=pl.zeros(height, dtype=pl.UInt32, eager=True)
+        .scatter(alone["row"], attach(alone.select("code"), single, "code")["kind"])
+        .scatter(
+            together["row"],
+            attach(together.select("text"), several.select("text", "kind"), "text")["kind"],
+        ),
+        spans=known.select(
+            "kind",
+            id=pl.lit(ids).gather(pl.col("code") // 4, null_on_oob=True),
+            current=(pl.col("code") // 2) % 2 == 1,
+            undated=pl.col("code") % 2 == 1,
+        ),
+    )
+
+
+def _flagged(spans: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Spans of groups with `_FLAGS`.
+
+    :param spans: kind, id, current, undated.
+    :param groups: the ERP's groups in force: id, name, active.
+    """
     former = words.words(policy.former_groups)
     known = groups.select("id", "active", listed=pl.lit(True), former=_is_former(policy))
     by_id = words.key(pl.col("id")).is_in(former) if former else pl.lit(False)
-    today = pl.lit(policy.today)
-    begins, ends = pl.col("valid_from"), pl.col("valid_until")
-    undated = pl.lit(False)  # a value
-    if records["unreadable"].list.len().sum():
-        undated = pl.col("id").is_in(pl.col("undated_groups"))
     return (
-        records.lazy()
-        .select(
-            pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
-            "groups",
-            spans=pl.col("groups").list.len(),
-            undated_groups=pl.col("unreadable").list.eval(pl.element().struct.field("group")),
-        )
-        .filter(pl.col("spans") > 0)
-        .explode("groups")
-        .unnest("groups")
+        spans.lazy()
         .join(known.lazy(), on="id", how="left", maintain_order="left")
         .with_columns(
-            current=~((begins > today).fill_null(False) | (ends < today).fill_null(False)),
             former=pl.col("former").fill_null(False) | by_id,
             unknown=pl.col("listed").is_null() | pl.col("active").is_null(),
-            undated=undated.fill_null(False),
         )
-        .select("row", "id", "spans", **_span_flags(), **_span_days(today))
+        .select("kind", "id", **_span_flags())
         .collect()
     )
 
@@ -362,23 +466,13 @@ def _span_flags() -> dict[str, pl.Expr]:
     }
 
 
-def _span_days(today: pl.Expr) -> dict[str, pl.Expr]:
-    """`_DAYS` of a span: when it begins and ends, where that is still to come."""
-    return {
-        "g_begins": pl.when(pl.col("valid_from") > today).then("valid_from"),
-        "g_ends": pl.when(pl.col("valid_until") >= today).then("valid_until"),
-    }
-
-
 def _summed_up(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """The records with `_FLAGS` and `_NAMED` filled, and what `remembered` adds: former groups, `lapsed_unlisted`,
+    """The records with what `remembered` adds: former groups, `lapsed_unlisted`,
     `r_ends`."""
     today = pl.lit(policy.today)
     late = pl.element().struct.field("valid_until")
     remembered = pl.col("remembered")
     records = records.with_columns(
-        pl.col(_FLAGS).fill_null(False),
-        pl.col(*_NAMED).fill_null(pl.lit([], dtype=pl.List(pl.String))),
         has_listed=pl.col("groups").list.len() > 0,
     )
     if not records["remembered"].list.len().sum():
@@ -411,20 +505,20 @@ def _group_state() -> pl.Expr:
     expired = pl.col("g_expired") | (~pl.col("has_listed") & pl.col("lapsed_unlisted"))
     return (
         pl.when(pl.col("g_former"))
-        .then(pl.lit("former"))
+        .then(_state("former"))
         .when(pl.col("odd_groups_read") | pl.col("g_perhaps_former"))
-        .then(pl.lit("unreadable"))
+        .then(_state("unreadable"))
         .when(pl.col("g_active"))
-        .then(pl.lit("active"))
+        .then(_state("active"))
         .when(pl.col("g_unknown"))
-        .then(pl.lit("unknown"))
+        .then(_state("unknown"))
         .when(pl.col("g_was_former"))
-        .then(pl.lit("former"))
+        .then(_state("former"))
         .when(pl.col("g_off"))
-        .then(pl.lit("inactive"))
+        .then(_state("inactive"))
         .when(expired)
-        .then(pl.lit("expired"))
-        .otherwise(pl.lit("none"))
+        .then(_state("expired"))
+        .otherwise(_state("none"))
     )
 
 
@@ -435,7 +529,7 @@ def _withheld(policy: Policy) -> dict[str, pl.Expr]:
     state = pl.col("group_state")
     return {
         "group_state": pl.when(missing & state.is_in(gains))
-        .then(pl.lit("withheld"))
+        .then(_state("withheld"))
         .otherwise(state),
         "former": (state == "former") | missing,
     }
@@ -454,33 +548,45 @@ def _next_date(policy: Policy) -> pl.Expr:
 
 
 def _held(spans: pl.DataFrame) -> pl.DataFrame:
-    """The spans of each record together.
+    """The spans of each kind together.
 
-    :param spans: see `_spans`.
-    :returns: row; `_FLAGS`: whether any span is so; `_DAYS`: the next day on which one begins, or ends; and
-        `_NAMED`: the ids of the groups that are so, each once, sorted.
+    :param spans: of each kind but 0: kind, id and `_FLAGS`.
+    :returns: the kinds in order, 0 first: `_FLAGS`: whether any span is so; `_NAMED`: the ids of the groups that are
+        so, each once, sorted.
     """
-    ids = {name: pl.any_horizontal(flags) for name, flags in _NAMED.items()}
-    # most people are in one group, of which nothing has to be put together
-    one = spans.filter(pl.col("spans") == 1).select(
-        "row",
-        *_FLAGS,
-        *_DAYS,
-        **{name: pl.when(of).then(pl.concat_list("id")) for name, of in ids.items()},
-    )
-    several = (
-        spans.filter(pl.col("spans") > 1)
-        .group_by("row", "id")
-        .agg(pl.col(_FLAGS).any(), pl.col(_DAYS).min())
-        .sort("row", "id")
-        .group_by("row", maintain_order=True)
+    together = (
+        spans.group_by("kind", "id")
+        .agg(pl.col(_FLAGS).any())
+        .sort("kind", "id")
+        .group_by("kind", maintain_order=True)
         .agg(
             pl.col(_FLAGS).any(),
-            pl.col(_DAYS).min(),
-            **{name: pl.col("id").filter(of) for name, of in ids.items()},
+            **{name: pl.col("id").filter(pl.any_horizontal(of)) for name, of in _NAMED.items()},
         )
     )
-    return pl.concat([one, several])
+    nothing = pl.DataFrame(
+        {"kind": [0]} | {name: [False] for name in _FLAGS} | {name: [[]] for name in _NAMED},
+        schema=together.schema,
+    )
+    # of several chunks, lists are gathered ten times as slowly
+    return pl.concat([nothing, together], rechunk=True).drop("kind")
+
+
+def _days(spans: pl.DataFrame, height: int) -> list[pl.Series]:
+    """`_DAYS` of each record: the next day on which one of its spans begins, or ends.
+
+    :param spans: see `_spans`.
+    :param height: how many records there are.
+    """
+    empty = pl.repeat(None, height, dtype=pl.Date, eager=True)
+    found = []
+    for name in _DAYS:
+        days = spans.select("row", "spans", name).drop_nulls(name)
+        alone = days.filter(pl.col("spans") == 1)
+        first = days.filter(pl.col("spans") > 1).group_by("row").agg(pl.col(name).min())
+        placed = empty.scatter(alone["row"], alone[name]).scatter(first["row"], first[name])
+        found.append(placed.alias(name))
+    return found
 
 
 def _frame(pairs: Mapping[str, str], name: str) -> pl.DataFrame:
@@ -503,7 +609,8 @@ def _owners(people: pl.DataFrame) -> pl.DataFrame:
     )
     if wards.is_empty():
         return _frame({}, "owner_id")
-    owners = people.filter(pl.col("presence").is_in(PRESENT)).select(
+    named = pl.col("erp_id").is_in(wards["guardian_id"].implode())
+    owners = people.filter(pl.col("presence").is_in(PRESENT) & named).select(
         guardian_id="erp_id", owner_email="email_norm"
     )
     wards = wards.join(owners, on="guardian_id", how="inner").filter(
@@ -566,26 +673,26 @@ def _access() -> list[pl.Expr]:
     groups_unread = pl.col("odd_groups_read") | pl.col("odd_group_days")
     return [
         pl.when(conflicting)
-        .then(pl.lit(UNKNOWN))
+        .then(_access_word(UNKNOWN))
         .when(reason.is_not_null())
-        .then(pl.lit(NO))
+        .then(_access_word(NO))
         .when(doubt)
-        .then(pl.lit(UNKNOWN))
-        .otherwise(pl.lit(YES))
+        .then(_access_word(UNKNOWN))
+        .otherwise(_access_word(YES))
         .alias("access"),
         pl.when(~conflicting).then(reason).alias("access_reason"),
         pl.when(
             _absent() | (pl.col("status_access") == NO) | (~pl.col("own_groups") & ~groups_unread)
         )
-        .then(pl.lit(NO))
+        .then(_access_word(NO))
         # in inactive groups, and not just moved there: whose doing that is, was said when it came about
         .when(
             (pl.col("status_access") == UNKNOWN)
             | groups_unread
             | pl.col("group_state").is_in(["withheld", "inactive"])
         )
-        .then(pl.lit(UNKNOWN))
-        .otherwise(pl.lit(YES))
+        .then(_access_word(UNKNOWN))
+        .otherwise(_access_word(YES))
         .alias("own_access"),
     ]
 

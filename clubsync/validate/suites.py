@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from clubsync import emails
 from clubsync.i18n import translations
 from clubsync.model import (
     CONFLICTING,
@@ -32,6 +33,7 @@ from clubsync.model import (
     YES,
     Policy,
 )
+from clubsync.validate.facts import GROUP_STATE
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
 
@@ -106,6 +108,11 @@ def similarity(reasons: Sequence[str], language: str = "en") -> list[str]:
     return [say(words[code]) for code in words if code in reasons]
 
 
+#: What a rule says of an email and of groups: what the facts say, and what a club's policy makes of it.
+_EMAIL_STATE = pl.Enum([*emails.STATE.categories, "not_kept", "not_own"])
+_GROUP_STATE = pl.Enum([*GROUP_STATE.categories, "lacking"])
+
+
 def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """What the suites see of evaluated records: ids, verdicts and counts; no value of a person's.
 
@@ -116,11 +123,11 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     presence, group_state = pl.col("presence"), pl.col("group_state")
     person = _person()
     not_kept = {"missing": "not_kept", "placeholder": "not_own"} if policy.phone_centred else {}
-    email_state = pl.col("email_state").replace(not_kept)
+    email_state = pl.col("email_state").cast(_EMAIL_STATE).replace(not_kept)
     lacking = (
         pl.when((group_state == "none") & policy.group_required)
-        .then(pl.lit("lacking"))
-        .otherwise(group_state)
+        .then(pl.lit("lacking", dtype=_GROUP_STATE))
+        .otherwise(group_state.cast(_GROUP_STATE))
     )
 
     named = pl.col("first_name").is_not_null() | pl.col("last_name").is_not_null()
@@ -285,7 +292,7 @@ def _expect(rows: pl.DataFrame) -> pl.DataFrame:
         context.data_sources.add_pandas("facts")
         .add_dataframe_asset("records")
         .add_batch_definition_whole_dataframe("whole")
-        .get_batch({"dataframe": rows.to_pandas()})
+        .get_batch({"dataframe": rows.cast({pl.Enum: pl.String}).to_pandas()})
     )
     result = batch.validate(
         suite,

@@ -238,13 +238,25 @@ where club = :club
 order by code;
 
 -- name: secondary_indexes(table_name)
--- The statements that drop and create each unique constraint, and each index that belongs to no constraint.
+-- The statements that drop and create each unique constraint, a primary key that no foreign key refers to, and each
+-- index that belongs to no constraint.
 select
     'alter table ' || c.conrelid::regclass || ' drop constraint ' || quote_ident(c.conname) as take,
     'alter table ' || c.conrelid::regclass || ' add constraint ' || quote_ident(c.conname) || ' '
     || pg_get_constraintdef(c.oid) as make
 from pg_constraint as c
-where c.conrelid = :table_name::regclass and c.contype = 'u'
+where
+    c.conrelid = :table_name::regclass
+    and (
+        c.contype = 'u'
+        or (
+            c.contype = 'p'
+            and not exists (
+                select 1 from pg_constraint as f
+                where f.confrelid = c.conrelid and f.contype = 'f'
+            )
+        )
+    )
 union all
 select
     'drop index ' || i.indexrelid::regclass as take,

@@ -126,6 +126,11 @@ where not exists (
     where r.club = :club and r.erp_id = i.erp_id and r.email is null and r.why = :why::text
 );
 
+-- name: unsettled(club)
+-- Records that a load has left to a later snapshot.
+select erp_id from sync.recheck
+where club = :club and erp_id is not null and why = 'left unsettled';
+
 -- name: drop_unsettled(club, ids)!
 -- Records that a load has spoken of do not wait any more, unless it leaves them again.
 delete from sync.recheck
