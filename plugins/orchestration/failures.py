@@ -55,7 +55,8 @@ def without_values() -> Iterator[None]:
         from clubsync.store import trouble
 
         if (known := trouble.explained(error)) is not None:
-            log.error("%s Runbook: docs/runbooks/%s.md", known, known.runbook)
+            page = f"docs/runbooks/{known.runbook}.md"
+            log.error("%s Runbook: %s", known, page)
             raise known from None
         log.critical("Internal error: %s", place_of(error))
         raise InternalError(type(error).__qualname__) from None
