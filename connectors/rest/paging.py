@@ -4,7 +4,8 @@ What a walk through the pages proves is the same for all connectors: `connectors
 each kind:
 
 - **page number**, **offset**, **Range** go by position: they need a total, or state the last page (`more`, `last`),
-  unless everything is on one page.
+  unless everything is on one page. By offset and Range, pages may overlap (`overlap`): then the last one is the one
+  that has nothing but the rows of the page before.
 - **cursor**, **Link**, **next address**: a page names the next one.
 - **keyset**: the next page lies behind the last row's key, and an empty page is the end.
 - **no paging**: there is one response.
@@ -25,6 +26,7 @@ from requests.utils import parse_header_links
 
 from connectors.rest.api import CONTENT_RANGE, Api, ListPage, PageRequest
 from connectors.rest.settings import (
+    ByOffset,
     Cursor,
     Keyset,
     LinkHeader,
@@ -37,14 +39,16 @@ from connectors.rest.settings import (
     RangeHeader,
 )
 from connectors.sdk.errors import ConnectorError, ContractChanged
-from connectors.sdk.paging import Order, Page, Progress, Walk
-from connectors.sdk.paths import MISSING, getter, text
+from connectors.sdk.paging import Order, Overlap, Page, Progress, Walk
+from connectors.sdk.paths import MISSING, getter, identifier, text
 
 
 class Pager(Protocol):
     """One kind of paging."""
 
     order: Order
+    #: of the pages, if they do.
+    overlap: Overlap[Any] | None
 
     def first(self) -> PageRequest: ...
 
@@ -75,6 +79,7 @@ class Pager(Protocol):
 
 class _Single:
     order = Order.SINGLE
+    overlap: Overlap[Any] | None = None
 
     def __init__(self, paging: NoPaging) -> None:
         self._paging = paging
@@ -102,6 +107,7 @@ class _Sized:
     """What the kinds of paging with a page size share."""
 
     order = Order.POSITION
+    overlap: Overlap[Any] | None = None
 
     def __init__(self, paging: Paging, api: Api, setting: str) -> None:
         self.size = ((paging.size_param, paging.size),) if paging.size_param else ()
@@ -110,6 +116,7 @@ class _Sized:
         self.api = api
         self.setting = setting
         self._longest = 0
+        self._before = 0
 
     def first(self) -> PageRequest:
         return PageRequest(self.size)
@@ -130,14 +137,15 @@ class _Sized:
         return bool(value)
 
     def over(self, page: ListPage, rows: int) -> bool:
-        """Whether a list that is requested by number ends here: the response says so, or it is an empty page, or
-        a shorter one that reaches the total."""
+        """Whether a list that is requested by number ends here: the response says so, or it is a page without a new
+        row, or a shorter one that reaches the total."""
         more = self.states_more(page)
         if more is not None:
             return not more
+        nothing_new, self._before = rows == self._before, rows
         shorter = len(page.records) < self._longest
         self._longest = max(self._longest, len(page.records))
-        return not page.records or (page.total is not None and rows >= page.total and shorter)
+        return nothing_new or (page.total is not None and rows >= page.total and shorter)
 
     def states_end(self, page: ListPage) -> bool:
         return self.more is not None
@@ -184,9 +192,33 @@ class _Numbered(_Sized):
         return self._paging.last is not None or super().states_end(page)
 
 
-class _Offset(_Sized):
-    def __init__(self, paging: Offset, api: Api, setting: str) -> None:
+class _ByOffset(_Sized):
+    """Kinds of paging that name the position of a page's first row."""
+
+    def __init__(self, paging: ByOffset, api: Api, setting: str, key: str | None) -> None:
         super().__init__(paging, api, setting)
+        self.overlap = _overlap_of(paging, key)
+
+    def position(self, rows: int) -> int:
+        """Where the next page starts."""
+        return self.overlap.next_start(rows) if self.overlap else rows
+
+    def states_end(self, page: ListPage) -> bool:
+        return self.overlap is not None or super().states_end(page)
+
+
+def _overlap_of(paging: ByOffset, key: str | None) -> Overlap[Any] | None:
+    """:param key: path of a row's own id."""
+    if not paging.overlap:
+        return None
+    take = getter(key or "@")
+    sorted_by = (lambda record: identifier(take(record))) if paging.by_id and key else None
+    return Overlap(paging.overlap, lambda record: _identity(record, key), sorted_by)
+
+
+class _Offset(_ByOffset):
+    def __init__(self, paging: Offset, api: Api, setting: str, key: str | None) -> None:
+        super().__init__(paging, api, setting, key)
         self._paging = paging
 
     def first(self) -> PageRequest:
@@ -195,7 +227,8 @@ class _Offset(_Sized):
     def next(self, page: ListPage, rows: int) -> PageRequest | None:
         if self.over(page, rows):
             return None
-        return PageRequest((*self.size, (self._paging.param, self._paging.first + rows)))
+        start = self._paging.first + self.position(rows)
+        return PageRequest((*self.size, (self._paging.param, start)))
 
 
 class _Keyset(_Sized):
@@ -250,9 +283,9 @@ class _Keyset(_Sized):
         return None
 
 
-class _Range(_Sized):
-    def __init__(self, paging: RangeHeader, api: Api, setting: str) -> None:
-        super().__init__(paging, api, setting)
+class _Range(_ByOffset):
+    def __init__(self, paging: RangeHeader, api: Api, setting: str, key: str | None) -> None:
+        super().__init__(paging, api, setting, key)
         self._unit, self._size = paging.unit, paging.size or 100
 
     def first(self) -> PageRequest:
@@ -272,7 +305,9 @@ class _Range(_Sized):
             )
         # this total always counts the rows of the list
         reached = page.total is not None and rows >= page.total
-        return None if reached or self.over(page, rows) else self._request(rows)
+        if reached or self.over(page, rows):
+            return None
+        return self._request(self.position(rows))
 
 
 class _Pointed(_Sized, ABC):
@@ -361,7 +396,7 @@ def pager_of(listing: Listing, api: Api, setting: str, key: str | None = None) -
         case PageNumber():
             return _Numbered(paging, api, setting)
         case Offset():
-            return _Offset(paging, api, setting)
+            return _Offset(paging, api, setting, key)
         case Cursor():
             return _Cursor(paging, api, setting)
         case LinkHeader() | NextUrl():
@@ -369,7 +404,7 @@ def pager_of(listing: Listing, api: Api, setting: str, key: str | None = None) -
         case Keyset():
             return _Keyset(paging, api, setting, key)
         case RangeHeader():
-            return _Range(paging, api, setting)
+            return _Range(paging, api, setting, key)
 
 
 def walk_of(
@@ -394,7 +429,10 @@ def walk_of(
         nonlocal rows, later
         page = api.page(listing, setting, request, more, later=later)
         later = True
-        rows += len(page.records)
+        records, doubt = page.records, None
+        if pager.overlap is not None:
+            records, doubt = pager.overlap.take(records)
+        rows += len(records)
         following: PageRequest | None = None
         dead_end: ConnectorError | None = None
         try:
@@ -402,29 +440,38 @@ def walk_of(
         except ConnectorError as error:
             dead_end = error
         return Page(
-            page.records,
-            _identities(page.records, key),
+            records,
+            _identities(records, key),
             following,
             page.total,
             keys=pager.ids(page),
             end_stated=pager.states_end(page),
             dead_end=dead_end,
+            doubt=doubt,
         )
 
     def probe() -> bool:
         request = pager.single_row()
         return request is not None and pager.names_next(api.page(listing, setting, request, more))
 
-    return Walk(fetch, pager.first(), api.limits, order=pager.order, progress=progress, probe=probe)
+    return Walk(
+        fetch,
+        pager.first(),
+        api.limits,
+        order=pager.order,
+        progress=progress,
+        probe=probe,
+        overlap=pager.overlap,
+    )
 
 
 def _identities(records: list[Any], key: str | None) -> Collection[Hashable]:
     """The rows' own ids, of rows without one the whole row; rows that are the same on one page count once."""
-    if key is None:
-        return {msgspec.json.encode(record) for record in records}
-    take = getter(key)
-    ids = (take(record) for record in records)
-    return [
-        msgspec.json.encode(record if key in (MISSING, None) else key)
-        for record, key in zip(records, ids, strict=True)
-    ]
+    identities = [_identity(record, key) for record in records]
+    return set(identities) if key is None else identities
+
+
+def _identity(record: Any, key: str | None) -> Hashable:
+    """The row's own id, or the whole row."""
+    own = MISSING if key is None else getter(key)(record)
+    return msgspec.json.encode(record if own in (MISSING, None) else own)

@@ -221,7 +221,29 @@ class PageNumber(Paging):
     last: Path | None = None
 
 
-class Offset(Paging):
+class ByOffset(Paging):
+    """What the kinds of paging share that name the position of a page's first row.
+
+    :param overlap: with how many rows of the page before each page begins: the row at the boundary has to be the same
+        on both, or rows moved.
+    :param by_id: the request makes the ERP sort by `fields.id` (of memberships, by their own id), rising or falling,
+        and rows keep their order: then pages that overlap prove who is missing. If the ids that were read are in
+        another order, they do not.
+    """
+
+    overlap: int = Field(default=0, ge=0)
+    by_id: bool = False
+
+    @model_validator(mode="after")
+    def _overlaps_sensibly(self) -> ByOffset:
+        if self.overlap and self.size is not None and self.overlap >= self.size:
+            raise ValueError(message("overlap has to be smaller than size: usually 1"))
+        if self.by_id and not self.overlap:
+            raise ValueError(message("by_id proves nothing without overlap: set overlap: 1"))
+        return self
+
+
+class Offset(ByOffset):
     """`offset=0`, `offset=100`, …: the number of rows received so far.
 
     :param kind: `offset`.
@@ -290,7 +312,7 @@ class Keyset(Paging):
     first: Scalar | None = None
 
 
-class RangeHeader(Paging):
+class RangeHeader(ByOffset):
     """`Range: items=0-99`, answered by `Content-Range: items 0-99/812`.
 
     :param kind: `range`.

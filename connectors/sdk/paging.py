@@ -19,6 +19,9 @@ position to a `Page`. The rules are the same for all:
 - **walk**: pages by position, or by a cursor that may hide one, are no moment, whatever the total says: one row
   that leaves moves another across a boundary that was already passed (`Walk.consistency`). What such a list lacks is
   only suspected until a second reading lacks it too.
+- **overlap**: pages by offset may be asked for so that each begins with the last row of the one before (`Overlap`). If
+  it does not, rows moved. If it does, as many rows stood before that row as when it was first read; so the end of the
+  list is seen, and, where rows never change their order, nobody who was there all along was missed.
 - **end**: without a total, a page that names no next one is the last one if the response states that, if an
   earlier page named a next one, or if a request for a single row (`probe`) shows that the ERP names one when
   there is more.
@@ -83,6 +86,7 @@ class Page(Generic[T, At]):
     :param keys: the ids in order, if the next page lies behind the last one.
     :param end_stated: whether a page without a next one states that it is the last; False: it merely names none.
     :param dead_end: why the next page cannot be requested although there may be one.
+    :param doubt: what the page shows to have gone wrong before it.
     """
 
     rows: Sequence[T]
@@ -92,6 +96,89 @@ class Page(Generic[T, At]):
     keys: Sequence[int] | None = None
     end_stated: bool = True
     dead_end: ConnectorError | None = None
+    doubt: str | None = None
+
+
+class Overlap(Generic[T]):
+    """Pages by offset, each of which is asked for from the last rows of the one before on (R14).
+
+    Where those stand at their old positions, as many rows stand before them as when they were first read. What that
+    proves depends on the order of the list:
+
+    - Rows that never change their order, as in a list that is sorted by id: whoever was there all along stood behind
+      the boundary then and stands behind it now, or was read before it. Nobody of them is missed, however many came
+      and went: as good as a walk by id.
+    - Any other order: a row may jump from behind the boundary to before it while another leaves from before it.
+      Nothing is proved of who is missing.
+
+    Neither proves that the rows are of one moment: half of a swap looks like any other two rows.
+
+    :param rows: how many rows overlap.
+    :param identity: of a row, by which it is found again.
+    :param key: of a row, by which the ERP is said to sort; None: nobody says by what.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        identity: Callable[[T], Hashable],
+        key: Callable[[T], str | None] | None = None,
+    ) -> None:
+        self._rows, self._identity, self._key = rows, identity, key
+        self._tail: list[Hashable] = []
+        self._begun = False
+        self._ordered = key is not None
+        self._last: str | None = None
+        self._rises: bool | None = None
+
+    def next_start(self, rows: int) -> int:
+        """The position from which the next page is asked for.
+
+        :param rows: that came so far; where they are no more than overlap, there is nothing to begin with.
+        """
+        if rows <= len(self._tail):
+            self._tail = []
+        return rows - len(self._tail)
+
+    @property
+    def proves_absence(self) -> bool:
+        """Whether all keys that were read rise, or all of them fall, as those of a list that is sorted by them do."""
+        return self._ordered
+
+    def take(self, page: Sequence[T]) -> tuple[list[T], str | None]:
+        """The rows of a page that were not on the one before, and what it shows to have gone wrong."""
+        identities = [self._identity(row) for row in page]
+        doubt, rows = None, list(page)
+        if not self._tail:
+            self._ordered = self._ordered and not (self._begun and rows)
+        elif identities[: len(self._tail)] == self._tail:
+            rows = rows[len(self._tail) :]
+        else:
+            doubt = "Rows moved while they were read: a page did not begin with the last row of the page before."
+            self._ordered = False
+        self._begun = True
+        for row in rows:
+            self._check_order(row)
+        self._tail = [*self._tail, *identities[len(page) - len(rows) :]][-self._rows :]
+        return rows, doubt
+
+    def _check_order(self, row: T) -> None:
+        if self._key is None or not self._ordered:
+            return
+        key = self._key(row)
+        if self._last is not None and key is not None:
+            rises = _rises(self._last, key)
+            self._ordered = rises is not None and self._rises in (None, rises)
+            self._rises = rises
+        self._last = key
+        self._ordered = self._ordered and key is not None
+
+
+def _rises(one: str, other: str) -> bool | None:
+    """Whether the second of two keys is the higher; None: they are equal, or cannot be compared."""
+    if one.isdecimal() != other.isdecimal() or one == other:
+        return None
+    return int(one) < int(other) if one.isdecimal() else one < other
 
 
 class Walk(Generic[T, At]):
@@ -101,6 +188,7 @@ class Walk(Generic[T, At]):
     :param first: what the first page is requested with; None: there is nothing to request.
     :param progress: called after each page with (rows so far, total if known).
     :param probe: whether a page of a single row, of several, names a next one; None: there is no such request.
+    :param overlap: of the pages, if they do.
 
     :raises ConnectorError: while iterating, before the first complete page.
     """
@@ -114,6 +202,7 @@ class Walk(Generic[T, At]):
         order: Order,
         progress: Progress = lambda rows, total: None,
         probe: Callable[[], bool] | None = None,
+        overlap: Overlap[T] | None = None,
     ) -> None:
         self._fetch = fetch
         self._first = first
@@ -121,6 +210,7 @@ class Walk(Generic[T, At]):
         self._order = order
         self._progress = progress
         self._probe = probe
+        self._overlap = overlap
         self._known: set[Hashable] = set()
         self._requested: set[At] = set()
         self._last_key: int | None = (
@@ -146,7 +236,8 @@ class Walk(Generic[T, At]):
         """What the rows that were read have in common; of this list, not of what was requested in between."""
         if self.pages <= 1 and self._alone is None:
             return Consistency.MOMENT
-        proved = self._by_id or self._alone is not None
+        overlaps = self._overlap is not None and self._overlap.proves_absence
+        proved = self._by_id or overlaps or self._alone is not None
         return Consistency.BY_ID if proved else Consistency.BY_POSITION
 
     def asked_for_missing(self, found: int) -> None:
@@ -264,6 +355,8 @@ class Walk(Generic[T, At]):
             self.doubts.append(f"Page {self._responses + 1} could not be read: {error.what}")
             return None
         self._responses += 1
+        if page.doubt and page.doubt not in self.doubts:
+            self.doubts.append(page.doubt)
         self.pages += bool(page.rows) or self._responses == 1
         distinct = set(page.ids)
         if distinct and distinct <= self._known:

@@ -1,4 +1,5 @@
-"""Live many lives, and write what came of them into docs/reliability.md: `make reliability`."""
+"""Live many lives, measure what certainty costs, and write what came of both into docs/reliability.md:
+`make reliability`."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ from pathlib import Path
 
 from rich.progress import track
 
+from tests.promise import cost
 from tests.promise.lives import DISTURBANCES, Told, believing, live
-from tests.support.living_erp import PAGING
+from tests.support.paged_lists import PAGING
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
-BEGIN, END = "<!-- begin: the promise -->", "<!-- end: the promise -->"
+#: The two tables of the page.
+PROMISE, COST = "the promise", "the cost"
 COLUMNS = "readings", "certified", "edited meanwhile", "lost", "gained", "lost without R14"
 
 
@@ -55,12 +58,22 @@ def line(disturbance: str, paging: str, told: Told, believed: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.promise", description=__doc__)
     parser.add_argument("--lives", type=int, default=8, help="lives of each row of the table")
-    lives = parser.parse_args().lives
-    table = "\n".join(rows(lives))
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
+    parser.add_argument("--departures", type=int, default=12, help="of each row of the costs")
+    parser.add_argument("--only", choices=[PROMISE, COST], help="one of the two tables")
+    args = parser.parse_args()
+    if args.only in (None, COST):
+        write(COST, cost.rows(args.departures))
+    if args.only in (None, PROMISE):
+        write(PROMISE, rows(args.lives))
+
+
+def write(table: str, lines: Iterator[str]) -> None:
+    """Put a table where the page marks its place."""
+    begin, end = f"<!-- begin: {table} -->", f"<!-- end: {table} -->"
+    found = "\n".join(lines)
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(f"{before}{begin}\n\n{found}\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def live(
         if dice.random() < 0.5:
             edit = dice.choice(edits)
             edit(erp)
-            erp.edited()
+            erp.promise.edited()
             log.append(edit.__name__)
 
     with read_by(erp, paging) as read:
@@ -160,7 +160,9 @@ def live(
             told.walks += len(log) > before
             log.append(f"reading {number}: {reading.certificate.doubts or 'certified'}")
             base.take(seen_as(reading), number)
-            lost, gained = erp.watch(base.people())
+            people = base.people()
+            lost = erp.promise.broken(people)
+            gained = erp.never_active({i for i, (there, _) in people.items() if there})
             if lost or gained:
                 log.append(f"lost {sorted(lost)}, gained {sorted(gained)}")
             told.lost += len(lost)

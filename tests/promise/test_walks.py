@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.promise.lives import DISTURBANCES, OnPostgres, Told, believing, live
-from tests.support.living_erp import PAGING
+from tests.support.paged_lists import PAGING
 from tests.support.rules import NewClub
 
 #: Lives of each disturbance and paging where tests marked long run: 49 x 41 are two thousand.

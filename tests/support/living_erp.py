@@ -7,10 +7,8 @@ ERP's own state alone: no rule of the sync is repeated here.
 
 from __future__ import annotations
 
-import base64
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,27 +16,14 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
 from connectors.rest import RestConnector, RestSettings
 from connectors.sdk.base import Club, Connection
 from connectors.sdk.model import Reading
+from tests.support.paged_lists import PagedLists, listing
+from tests.support.promise import Promise
 from tests.support.servers import serving
 
 PAGE = 5
-#: kind of paging -> `paging` of the settings of `rest`. All but the last go by position.
-PAGING: dict[str, dict[str, Any]] = {
-    "page number": {"kind": "page", "size": PAGE, "size_param": "size"},
-    "offset": {"kind": "offset", "size": PAGE, "size_param": "size"},
-    "hidden offset": {"kind": "cursor", "at": "next", "param": "cursor"},
-    "Link header": {"kind": "link"},
-    "next address": {"kind": "next_url", "at": "next_url"},
-    "Range header": {"kind": "range", "size": PAGE},
-    "ascending id": {"kind": "keyset", "at": "id", "size": PAGE, "size_param": "size"},
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,7 @@ class LivingErp:
 
     :param newest_first: newcomers stand at the beginning of the list, and move everybody else.
     :param by_memberships: who is on no membership has no access; they are a list of their own.
-    :param between: called before each page but the first of a list.
+    :param between: called before each request of a reading but the first.
     """
 
     dice: Random
@@ -67,15 +52,12 @@ class LivingErp:
     memberships: list[tuple[int, int]] = field(default_factory=list)
     removed: list[Person] = field(default_factory=list)
     ids: int = 0
-    #: who has been active, under an email that nobody else had, since the reading began; and whose email has stayed
-    #: the same.
-    steady: set[int] = field(default_factory=set)
-    unchanged: set[int] = field(default_factory=set)
-    #: who was let in, and has been steady since: they may not be out; nor under another email, where it is the same.
-    kept: set[int] = field(default_factory=set)
-    named: dict[int, str] = field(default_factory=dict)
     ever_active: set[int] = field(default_factory=set)
-    lost: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.promise: Promise[int] = Promise(self.may_enter)
+        lists = {"/people": self._people, "/passes": self._passes}
+        self.lists = PagedLists(lists, lambda: self.between(), PAGE)
 
     # --- edits --------------------------------------------------------------------------------
 
@@ -176,51 +158,16 @@ class LivingErp:
             and (not self.by_memberships or person.id in members)
         }
 
-    def edited(self) -> None:
-        """Call after each edit: who has no right to access at this moment is steady no more."""
-        now = self.may_enter()
-        self.kept &= set(now)
-        self.steady &= set(now)
-        self.named = {i: email for i, email in self.named.items() if now.get(i) == email}
-        self.unchanged = {i for i in self.unchanged if now.get(i) == self._before[i]}
-
     def begin(self) -> None:
         """A reading begins."""
-        self._before = self.may_enter()
-        self.steady, self.unchanged = set(self._before), set(self._before)
+        self.lists.begin()
+        self.promise.begin()
 
-    def watch(self, base: Mapping[int, tuple[bool, str | None]]) -> tuple[set[int], set[int]]:
-        """A reading has been loaded: who has lost access, or their email, wrongly, and who has got in wrongly.
-
-        :param base: id -> whether inside, and the email, of base customers.
-        """
-        inside = {i: email for i, (there, email) in base.items() if there}
-        renamed = {i for i, email in self.named.items() if i in inside and inside[i] != email}
-        lost, gained = (self.kept - set(inside)) | renamed, set(inside) - self.ever_active
-        self.kept |= self.steady & set(inside)
-        self.named |= {
-            i: self._before[i] for i in self.unchanged if inside.get(i) == self._before[i]
-        }
-        for i in lost:  # told once
-            self.kept.discard(i)
-            self.named.pop(i, None)
-        return lost, gained
+    def never_active(self, inside: set[int]) -> set[int]:
+        """Who of these was never active."""
+        return inside - self.ever_active
 
     # --- over HTTP ------------------------------------------------------------------------------
-
-    def app(self) -> Starlette:
-        lists = {"/people": self._people, "/passes": self._passes}
-        lock = threading.Lock()
-
-        def answer(request: Request) -> Response:
-            with lock:
-                rows = lists[request.url.path]
-                start, size = self._asked(request)
-                if start:
-                    self.between()
-                return self._page(request, rows(), start, size)
-
-        return Starlette(routes=[Route(path, answer) for path in lists])
 
     def _people(self) -> list[dict[str, Any]]:
         return [
@@ -237,58 +184,21 @@ class LivingErp:
     def _passes(self) -> list[dict[str, Any]]:
         return [{"id": number, "who": who, "plan": "gold"} for number, who in self.memberships]
 
-    def _asked(self, request: Request) -> tuple[int, int]:
-        """Where the page starts (a position, or behind an id), and its size."""
-        query = request.query_params
-        if "cursor" in query:
-            return int(base64.b64decode(query["cursor"])), PAGE
-        if "page" in query:
-            return (int(query["page"]) - 1) * PAGE, PAGE
-        if span := request.headers.get("Range"):
-            first, _, last = span.removeprefix("items=").partition("-")
-            return int(first), int(last) - int(first) + 1
-        return int(query.get("offset") or query.get("after") or 0), PAGE
-
-    def _page(
-        self, request: Request, rows: list[dict[str, Any]], start: int, size: int
-    ) -> Response:
-        keyset = "keyset" in request.query_params
-        if keyset:
-            there = sorted((r for r in rows if r["id"] > start), key=lambda r: int(r["id"]))
-            return JSONResponse({"rows": there[:size], "total": None})
-        page, following = rows[start : start + size], start + size
-        body: dict[str, Any] = {"rows": page, "total": len(rows), "next": None, "next_url": None}
-        headers = {"Content-Range": f"items {start}-{start + len(page) - 1}/{len(rows)}"}
-        if following < len(rows):
-            body["next"] = base64.b64encode(str(following).encode()).decode()
-            body["next_url"] = f"{request.url.path}?offset={following}"
-            headers["Link"] = f'<{request.url.path}?offset={following}>; rel="next"'
-        return JSONResponse(body, headers=headers)
-
 
 @contextmanager
 def read_by(erp: LivingErp, paging: str) -> Iterator[Callable[[], Reading]]:
     """What reads the ERP with the `rest` connector, in that kind of paging."""
-    keyset = paging == "ascending id"
-    listing: dict[str, Any] = {
-        "path": "/people",
-        "records": "rows",
-        "paging": PAGING[paging],
-        **({"params": {"keyset": 1}} if keyset else {"total": "total"}),
-    }
-    if paging == "Range header":
-        del listing["total"]
     settings: dict[str, Any] = {
-        "customers": listing,
+        "customers": listing(paging, "/people", PAGE),
         "fields": {"id": "id", "email": "mail", "first_name": "first", "last_name": "last"},
         "status": {"at": "state", "active": ["active"], "former": ["archived"]},
         "http": {"attempts": 1},
     }
     if erp.by_memberships:
-        passes = listing | {"path": "/passes"}
+        passes = listing(paging, "/passes", PAGE)
         settings["groups"] = {"held": {"list": passes, "customer": "who", "id": "plan"}}
     club = Club("gym", ZoneInfo("Europe/Paris"), "FR")
-    with serving(erp.app()) as url:
+    with serving(erp.lists.app()) as url:
         connection, parsed = Connection("gym", url), RestSettings.model_validate(settings)
 
         def read() -> Reading:
