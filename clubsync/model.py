@@ -193,12 +193,14 @@ class Proof:
     :param moment: its customers were all there, as they are shown, at one moment.
     :param absence: who is missing from it is not in the ERP.
     :param memberships: a group that a record is not shown in is none of its groups.
+    :param joined: memberships are a list of their own, which is not of the moment of the customers'.
     """
 
     certified: bool
     moment: bool = True
     absence: bool = True
     memberships: bool = True
+    joined: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,7 @@ class SnapshotHead:
             moment=self.consistency in (Consistency.MOMENT, MAY_BE_TRUNCATED),
             absence=self.certified and self.consistency in (Consistency.MOMENT, Consistency.BY_ID),
             memberships=self.memberships in (None, Consistency.MOMENT, Consistency.BY_ID),
+            joined=self.memberships is not None,
         )
 
     @property

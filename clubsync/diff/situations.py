@@ -54,10 +54,12 @@ def resolve(
     certified = proof.certified
     records = attach(records, _own_customers(base), "erp_id")
     known = SIGNS.to_frame() if confirmed is None else confirmed
-    signs = suspicion.find(records, base, proof)
+    records = records.with_columns(reused=_reused(records))
+    signs = suspicion.find(records, base, proof, known)
     suspected = pl.col("erp_id").is_in(suspicion.suspected(signs, known).implode())
+    with_them = pl.col("erp_id").is_in(suspicion.guardians(signs, known).implode())
     records = records.with_columns(
-        reused=_reused(records), suspected=suspected, deferred=_unsettled(certified) | suspected
+        suspected=suspected, deferred=_unsettled(certified) | suspected | with_them
     )
     records = records.with_columns(
         undone=pl.col("c_undone").fill_null(False),

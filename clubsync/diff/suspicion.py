@@ -11,11 +11,12 @@ Each ground is told by a sign, a text that is the same where the next reading sh
 sign              what the walk shows
 ----------------  ----------------------------------------------------------------------------------------
 absent            the record is missing, also one of an earlier source that nobody's email matches
-email:E|I,J       it has taken on the email E, which somebody else with access holds, or which the records I and J
-                  show too
+email:E|I,J       it has taken on the email E, which somebody else with access holds (unless that one's own record
+                  says, beyond doubt, that it has another email now), or which the records I and J show too
 dependant:G       its guardian G has taken on its email
 memberships:…     groups that it had are missing from the list of memberships
-no membership     the record is new, and on no membership, which would give it access
+no membership     the record would get access, and is on no membership, where those are a list of their own: it may
+                  have come, and its membership with it, after that list was read
 guardian:G        it would get access because its guardian G is missing
 """
 
@@ -28,9 +29,12 @@ from clubsync.model import ABSENT, GONE, MISSING, NO, PRESENT, SEEN, SUSPICIONS,
 
 #: How the ids of an earlier source begin (R1: `manual.lifecycle.start_epoch`).
 _EARLIER_SOURCE = r"^@[0-9]+:"
+_DEPENDANT = "dependant:"
 
 
-def find(records: pl.DataFrame, base: pl.DataFrame, proof: Proof) -> pl.DataFrame:
+def find(
+    records: pl.DataFrame, base: pl.DataFrame, proof: Proof, confirmed: pl.DataFrame
+) -> pl.DataFrame:
     """What the snapshot shows of the records and does not prove: `SUSPICIONS`, each once, sorted.
 
     What an earlier reading has shown too is no suspicion any more (`suspected`).
@@ -38,14 +42,20 @@ def find(records: pl.DataFrame, base: pl.DataFrame, proof: Proof) -> pl.DataFram
     :param records: facts of each record, with its own base customer as `c_*`.
     :param base: `BASE`.
     :param proof: what the snapshot proves.
+    :param confirmed: `SIGNS` that an earlier certified reading has shown.
     """
     found = [_missing(records), _of_earlier_source(records, proof)]
     if not proof.moment:
-        found += [_emails(records, base), _dependants(records)]
+        found.append(_dependants(records))
     if not proof.moment and not proof.absence:
         found.append(_without_guardian(records))
     if not proof.memberships:
-        found += [_fewer_memberships(records), _without_membership(records)]
+        found.append(_fewer_memberships(records))
+    if proof.joined:
+        found.append(_without_membership(records))
+    if not proof.moment:
+        others = suspected(pl.concat(found), confirmed)
+        found.append(_taken(_emails(records, base), records, others, confirmed))
     return pl.concat(found).unique().sort("erp_id", "sign")
 
 
@@ -54,17 +64,31 @@ def suspected(signs: pl.DataFrame, confirmed: pl.DataFrame) -> pl.Series:
 
     :param confirmed: `SIGNS` that an earlier certified reading has shown.
     """
-    left = signs.join(confirmed, on=["erp_id", "sign"], how="anti", maintain_order="left")
-    return left["erp_id"].unique()
+    return _left(signs, confirmed)["erp_id"].unique()
 
 
-def _signs(rows: pl.LazyFrame, sign: pl.Expr, loss: pl.Expr | None = None) -> pl.DataFrame:
+def guardians(signs: pl.DataFrame, confirmed: pl.DataFrame) -> pl.Series:
+    """The guardians whose new email makes a dependant of somebody only if it is true: they wait too, erp_ids."""
+    guardian = pl.col("sign").str.strip_prefix(_DEPENDANT)
+    of_guardian = pl.col("sign").str.starts_with(_DEPENDANT)
+    return _left(signs, confirmed).filter(of_guardian).select(guardian)["sign"].unique()
+
+
+def _left(signs: pl.DataFrame, confirmed: pl.DataFrame) -> pl.DataFrame:
+    """The signs that no earlier reading has shown."""
+    return signs.join(confirmed, on=["erp_id", "sign"], how="anti", maintain_order="left")
+
+
+def _signs(
+    rows: pl.LazyFrame, sign: pl.Expr, loss: pl.Expr | None = None, **more: pl.Expr
+) -> pl.DataFrame:
     """`SUSPICIONS`.
 
     :param loss: whether somebody would lose access; None: who has it would.
+    :param more: other columns.
     """
     loses = _inside() if loss is None else _inside() & loss
-    return rows.select("erp_id", sign=sign, loss=loses).cast(SUSPICIONS).collect()
+    return rows.select("erp_id", sign=sign, loss=loses, **more).collect()
 
 
 def _inside() -> pl.Expr:
@@ -117,14 +141,46 @@ def _changed() -> pl.Expr:
     return (pl.col("presence") == SEEN) & (pl.col("email_state") == emails.VALID) & new
 
 
+def _taken(
+    emails_taken: pl.DataFrame, records: pl.DataFrame, others: pl.Series, confirmed: pl.DataFrame
+) -> pl.DataFrame:
+    """`SUSPICIONS` of emails, without those that their holders' own records give up in the same snapshot.
+
+    Whose record shows another email beyond doubt takes that one now, and leaves the old one free: nobody loses it.
+    Halves of a swap are in doubt for as long as the other one is.
+
+    :param emails_taken: see `_emails`.
+    :param others: erp_ids of which something else is suspected.
+    """
+    if emails_taken.is_empty():
+        return SUSPICIONS.to_frame()
+    leaving = records.filter(_changed() & ~pl.col("reused").fill_null(False))["erp_id"]
+    left = emails_taken
+    while True:
+        doubtful = pl.concat([suspected(left.select(SUSPICIONS.names()), confirmed), others])
+        given_up = (
+            ~pl.col("shared")
+            & pl.col("holder").is_in(leaving.implode())
+            & ~pl.col("holder").is_in(doubtful.implode())
+        ).fill_null(False)
+        kept = left.filter(~given_up)
+        if kept.height == left.height:
+            return left.select(SUSPICIONS.names())
+        left = kept
+
+
 def _emails(records: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
-    """Emails newly taken on that somebody else with access has, or that would cost the taker's access (R7, R9)."""
+    """Emails newly taken on that somebody else with access has, or that would cost the taker's access (R7, R9).
+
+    :returns: `SUSPICIONS`; `holder`, the record whose customer has the email; `shared`: other records show it too,
+        which would cost the taker's access.
+    """
     held = base.filter("in_customers_group")["email"].drop_nulls()
     concerned = (pl.col("access") != NO) | (_inside() & pl.col("owner_id").is_not_null())
     matters = _inside() | pl.col("email_norm").is_in(held.implode())
     takers = records.filter(_changed() & matters & concerned & ~_says_so())
     if takers.is_empty():
-        return SUSPICIONS.to_frame()
+        return pl.DataFrame(schema={**SUSPICIONS, "holder": pl.String, "shared": pl.Boolean})
     of_these = records.filter(pl.col("email_norm").is_in(takers["email_norm"].implode()))
     rivals = (
         pl.col("rivals").fill_null([]).list.set_difference(pl.concat_list("erp_id")).list.sort()
@@ -149,6 +205,8 @@ def _emails(records: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
         .filter(taken | shared),
         pl.concat_str(_email_sign(), among.fill_null("")),
         stay.list.set_difference(pl.lit(newly.implode())).list.len() > 0,
+        holder=pl.col("holder"),
+        shared=shared.fill_null(False),
     )
 
 
@@ -187,7 +245,7 @@ def _dependants(records: pl.DataFrame) -> pl.DataFrame:
     sign = (
         pl.when(_changed())
         .then(_email_sign())
-        .otherwise(pl.concat_str(pl.lit("dependant:"), "owner_id"))
+        .otherwise(pl.concat_str(pl.lit(_DEPENDANT), "owner_id"))
     )
     return _signs(wards.lazy().filter(_changed() | of_owner), sign)
 
@@ -224,6 +282,7 @@ def _fewer_memberships(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_membership(records: pl.DataFrame) -> pl.DataFrame:
-    """New records that no membership keeps out, nor lets in."""
-    nowhere = _gains() & ~pl.col("m_known").fill_null(False) & (pl.col("groups").list.len() == 0)
+    """Records that get access newly, and that no membership keeps out, nor lets in."""
+    newly = pl.col("m_gone").fill_null(False) | pl.col("m_access").ne_missing(pl.lit(YES))
+    nowhere = _gains() & newly & (pl.col("groups").list.len() == 0)
     return _signs(records.lazy().filter(nowhere), pl.lit("no membership"))

@@ -6,6 +6,7 @@ one world, which shrinks what it finds to a few steps. Both run deep where tests
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 
@@ -14,8 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
+from connectors.sdk.model import Consistency
 from tests.support.erp_rules import ErpMachine, ids, letters, phones
-from tests.support.memory import Memory
+from tests.support.memory import Memory, Walked
+from tests.support.walking import walked
 from tests.support.words import Record, Snapshot
 from tests.support.world import World, check, found
 
@@ -73,6 +76,123 @@ def test_many_worlds_at_once(seed: int) -> None:
         ]
         assert not restless, (restless, *stories)
         assert again.customers.is_empty()
+
+
+#: How a reading is made, and how often.
+HOW = (
+    *[Consistency.BY_POSITION] * 4,
+    *[Consistency.BY_ID] * 2,
+    Consistency.MOMENT,
+)
+#: Worlds of the short test, and lives of the long one.
+FEW, LIVES = 60, 250
+
+
+@pytest.mark.parametrize("seed", [0])
+def test_r14_worlds_that_are_edited_while_they_are_read(seed: int) -> None:
+    told = walk_through(seed, FEW, 20)
+    assert told["walks"] > 100
+    assert told["confirmed"] > 10
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_r14_two_thousand_lives_that_are_edited_while_they_are_read(seed: int) -> None:
+    """Eight times 250."""
+    assert walk_through(seed, LIVES, 25)["walks"] > 1000
+
+
+def walk_through(seed: int, lives: int, runs: int) -> Counter[str]:
+    """Let worlds live side by side, each edited between the pages of its own walk.
+
+    After every run every world has the base that the model asks for, and the promise holds, told from the ERP's
+    state alone; the same snapshot again changes nothing.
+
+    :returns: how often what happened.
+    """
+    dice, today, engine, told = Random(seed), TODAY, Memory(), Counter[str]()
+    worlds = [World(n, engine) for n in range(100, 100 + lives)]
+    for run in range(1, 1 + runs):
+        whole, how = dice.random() < 0.85, dice.choice(HOW)
+        joined = how is not Consistency.MOMENT and dice.random() < 0.3
+        today += timedelta(dice.choice([0, 0, 0, 1]))
+        shown: dict[str, Record] = {}
+        groups: dict[str, bool | None] = {}
+        mine: dict[int, tuple[dict[str, Record], dict[str, bool | None]]] = {}
+        for world in worlds:
+            world.today = today
+            world.promise.edited()
+            for _ in range(dice.randint(0, 3)):
+                live_on(world, dice, today)
+            listed = dict(world.groups)
+            there, proved = read(world, dice, how, joined=joined, busy=True)
+            told["walks"] += how is not Consistency.MOMENT
+            if whole and not proved:
+                listed = dict(world.groups)
+                there, proved = read(world, dice, how, joined=joined, busy=False)
+                assert proved
+            world.log.append(f"run {run}: {how}, {whole=}, {joined=}, {sorted(there)}")
+            mine[world.number] = there, listed
+            shown |= there
+            groups |= listed
+        before = {n for n, row in engine.base.items() if row["in_customers_group"]}
+        words = Walked(
+            number=run,
+            consistency=str(how),
+            memberships=(str(how) if whole else "incomplete") if joined else None,
+        )
+        known = len(engine.suspicions)
+        engine.sync(shown, groups, whole, today, **words)
+        told["suspected"] += len(engine.suspicions)
+        told["confirmed"] += max(known - len(engine.suspicions), 0)
+        snapshot = engine.snapshot(shown, groups, whole, **words)
+        entered = {
+            row["erp_id"]
+            for n, row in engine.base.items()
+            if row["in_customers_group"] and n not in before
+        }
+        numbers = {row["erp_id"]: n for n, row in engine.base.items() if row["erp_id"]}
+        for world in worlds:
+            there, listed = mine[world.number]
+            story = "\n".join(world.log)
+            at = datetime.combine(today, time(12), UTC)
+            world.model.sync(Snapshot(there, listed, whole, at, run, snapshot.head.proof))
+            world.name_the_new(numbers)
+            now = world.expected()
+            base = found(engine, now)
+            assert base == now, story
+            broken, gained = (
+                world.promise.broken(world.people()),
+                world.promise.gained(entered, joined=joined),
+            )
+            assert (broken, gained) == (set(), set()), story
+        again = engine.plan(snapshot, today)
+        restless = set(again.changes["erp_id"])
+        stories = ["\n".join(w.log) for w in worlds if restless & w.known_ids]
+        assert again.changes.is_empty(), (again.changes.to_dicts(), *stories)
+    return told
+
+
+def live_on(world: World, dice: Random, today: date) -> None:
+    """Anything happens; what people do to the base by hand is no promise broken."""
+    world.mutate(dice, today)
+    world.promise.edited()
+    world.promise.by_hand(world.people())
+
+
+def read(
+    world: World, dice: Random, how: Consistency, *, joined: bool, busy: bool
+) -> tuple[dict[str, Record], bool]:
+    """One reading of a world. :param busy: people edit it meanwhile."""
+    world.promise.begin()
+
+    def edit() -> None:
+        if busy and dice.random() < 0.7:
+            live_on(world, dice, world.today)
+
+    newest_first = bool(world.number % 2)
+    return walked(world, how, newest_first=newest_first, joined=joined, edit=edit)
 
 
 class Machine(ErpMachine):

@@ -15,7 +15,7 @@ from datetime import date
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
@@ -23,6 +23,7 @@ from clubsync.config import Config, Guard
 from clubsync.errors import ActionRejected
 from clubsync.manual import app_users, customers, identity, requests
 from clubsync.manual.undo import undo
+from clubsync.model import Proof
 from clubsync.store.database import Base
 from tests.support.club import Club
 from tests.support.erp_rules import ErpMachine, ids, letters, phones
@@ -60,6 +61,7 @@ class EngineMachine(ErpMachine):
         self.world = World(next(_numbers), None, self.model)  # type: ignore[arg-type]  # no engine
         self.anchor = {self.world.id("9"): Record(f"anchor{self.world.number}@x.fr")}
         self.snapshots: list[tuple[int, bool]] = []
+        self.readings = 0
         self.ever: set[int] = set()
         self.changing: list[int] = []
         if filled:
@@ -111,6 +113,10 @@ class EngineMachine(ErpMachine):
 
     def read(self, lost: set[str]) -> int:
         """One run; rows written."""
+        return self.counted(lambda: self.read_whole(lost))
+
+    def read_whole(self, lost: set[str]) -> dict[str, Any]:
+        """A reading of one moment, but for records on a page that is lost."""
         erp = {**self.world.erp, **self.anchor}
         self.club.erp.records = {}
         for i, record in erp.items():
@@ -120,16 +126,23 @@ class EngineMachine(ErpMachine):
         self.club.erp.groups = {g["id"]: g for g in group_list(self.world.groups)}
         lost &= set(erp)
         shown = {i: r for i, r in erp.items() if i not in lost}
+        step = dict(self.club.sync(lost=tuple(lost)))
+        proof = Proof(certified=not lost, absence=not lost)
+        self.tell(step, shown, dict(self.world.groups), proof)
+        return step
 
-        def run() -> dict[str, Any]:
-            step = self.club.sync(lost=tuple(lost))
-            at = self.club.now
-            snapshot = Snapshot(shown, dict(self.world.groups), not lost, at)
-            self.model.run(present(step["run"]), snapshot)
-            self.snapshots.append((present(step["snapshot"]), not lost))
-            return dict(step)
-
-        return self.counted(run)
+    def tell(
+        self,
+        step: dict[str, Any],
+        shown: dict[str, Record],
+        groups: dict[str, bool | None],
+        proof: Proof,
+    ) -> None:
+        """Tell the model what was read and loaded, and what it proves."""
+        self.readings += 1
+        snapshot = Snapshot(shown, groups, proof.certified, self.club.now, self.readings, proof)
+        self.model.run(present(step["run"]), snapshot)
+        self.snapshots.append((present(step["snapshot"]), proof.certified))
 
     def counted(self, run: Callable[[], dict[str, Any]]) -> int:
         """R17, R18: rows written are rows changed, and one audit row for each customer and kind."""
@@ -443,15 +456,22 @@ class EngineMachine(ErpMachine):
         assert dict(self.club.rows(sql, self.me)) == Counter(open_now)
 
 
-def run_machine(new_club: NewClub, examples: int, steps: int, *, same: bool) -> Counter[str]:
+def run_machine(
+    new_club: NewClub,
+    examples: int,
+    steps: int,
+    *,
+    same: bool,
+    machine: type[EngineMachine] = EngineMachine,
+    shrink: bool = True,
+) -> Counter[str]:
     """How often each kind of thing happened.
 
     :param same: the same examples each time.
+    :param shrink: what fails is made shorter, which takes minutes; else it is told as it was found.
     """
     reached: Counter[str] = Counter()
-    machine = type(
-        "Machine", (EngineMachine,), {"new_club": staticmethod(new_club), "reached": reached}
-    )
+    machine = type("Machine", (machine,), {"new_club": staticmethod(new_club), "reached": reached})
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -461,6 +481,7 @@ def run_machine(new_club: NewClub, examples: int, steps: int, *, same: bool) -> 
             derandomize=same,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
+            phases=list(Phase) if shrink else [Phase.generate],
         ),
     )
     return reached

@@ -212,6 +212,18 @@ def test_r14_who_signed_up_anew_is_let_in_at_once(club: Club) -> None:
     assert "12" in club.inside()
 
 
+def test_r14_an_email_that_its_holder_s_own_record_has_left_is_free(club: Club) -> None:
+    """R17: nor does the same snapshot, planned again, find something else."""
+    club.erp.change("1", email="new@x.fr")
+    club.erp.put("12", "p1@x.fr")
+    step = club.sync()
+    assert step["suspected"] == 0
+    assert club.base()["1"]["email"] == "new@x.fr"
+    assert "12" in club.inside()
+    again = club.pipeline().replay_snapshot(club.id, "replay", step["snapshot"] or 0)
+    assert (again["error"], again["rows_written"]) == (None, 0)
+
+
 def test_r08_who_becomes_a_dependant_through_another_s_email(club: Club) -> None:
     club.erp.change("8", guardian_id="2")
     club.sync()
@@ -298,6 +310,38 @@ def test_r14_a_membership_that_is_not_seen_lets_nobody_in(gym: Club) -> None:
     gym.sync()
     gym.sync()
     assert "30" not in gym.base()
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_r14_who_comes_after_the_memberships_were_read_is_not_let_in(
+    gym: Club, by_id: bool
+) -> None:
+    """Somebody comes back as a former member: the record is seen, and the membership is not."""
+    gym.configure(group_required=False, former_groups=("gone",))
+    gym.erp.by_id = by_id
+    gym.erp.group("gone")
+    held = gym.erp.memberships
+    assert held is not None
+    record = gym.erp.records["9"]
+    gym.erp.remove("9")
+    del held[8]
+    for _ in range(2):
+        gym.sync()
+    assert "9" not in gym.inside()
+    pages = iter(range(100))
+
+    def between() -> None:
+        if next(pages) == 2:  # behind the last page of the memberships
+            gym.erp.records["9"] = record
+            held.append(("m40", "9", "gone"))
+
+    gym.erp.between = between
+    gym.sync()
+    gym.erp.between = lambda: None
+    assert "9" not in gym.inside()
+    for _ in range(2):
+        gym.sync()
+        assert "9" not in gym.inside()
 
 
 # A new source (R1), a hold (R15), an erasure (R20) ---------------------------------------------------

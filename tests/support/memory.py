@@ -1,11 +1,11 @@
-"""The club base and the mirror in memory: facts and diff without a data base, for thousands of runs."""
+"""The club base and the mirror in memory: facts and diff without a database, for thousands of runs."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import polars as pl
 
@@ -15,12 +15,31 @@ from clubsync.model import BASE, FINDINGS, SIGNS, VANISHED, Plan, Policy
 from clubsync.store import record_index
 from clubsync.store.snapshots import Snapshot, prepare
 from clubsync.validate import affected, facts
-from connectors.sdk.model import GROUP_SCHEMA, Reading, assemble, customers_frame, groups_frame
+from connectors.sdk.model import (
+    GROUP_SCHEMA,
+    Consistency,
+    Reading,
+    assemble,
+    customers_frame,
+    groups_frame,
+)
 from tests.support.situations import check_table
 from tests.support.words import Record
 
 FORMER_GROUP = "ex"
 _AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+class Walked(TypedDict, total=False):
+    """How a snapshot was read; none of it: in one piece.
+
+    :param number: of the reading; of readings that follow one another, it rises.
+    :param consistency, memberships: see `store.snapshots.Snapshot`.
+    """
+
+    number: int
+    consistency: str
+    memberships: str | None
 
 
 def canonical(erp_id: str, record: Record) -> dict[str, Any]:
@@ -65,9 +84,10 @@ class Memory:
         groups: Mapping[str, bool | None],
         whole: bool,
         today: date,
+        **how: Unpack[Walked],
     ) -> Plan:
         """One run over everything; the plan is applied."""
-        return self.take_in(self.snapshot(shown, groups, whole), today)
+        return self.take_in(self.snapshot(shown, groups, whole, **how), today)
 
     def take_in(self, snapshot: Snapshot, today: date) -> Plan:
         """Plan and apply; what became of each record is what the table of cases says of its situation."""
@@ -79,7 +99,11 @@ class Memory:
         return made
 
     def snapshot(
-        self, shown: Mapping[str, Record], groups: Mapping[str, bool | None], whole: bool
+        self,
+        shown: Mapping[str, Record],
+        groups: Mapping[str, bool | None],
+        whole: bool,
+        **how: Unpack[Walked],
     ) -> Snapshot:
         rows = [canonical(i, record) for i, record in shown.items()]
         reading = assemble(
@@ -90,7 +114,13 @@ class Memory:
             pages=1,
         )
         customers, digest = prepare(reading)
-        return Snapshot("club", 1, _AS_OF, whole, customers, reading.groups, (), digest, "")
+        number = how.get("number", 1)
+        listed = reading.groups
+        return Snapshot(
+            *("club", number, _AS_OF, whole, customers, listed, (), digest, ""),
+            consistency=how.get("consistency", Consistency.MOMENT),
+            memberships=how.get("memberships"),
+        )
 
     def read(self, reading: Reading, number: int, today: date) -> Plan:
         """Take in a reading; each ends before the next one begins."""

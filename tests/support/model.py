@@ -19,6 +19,7 @@ people do by hand in `hands`. Where the rules leave room, this is how they are r
   has access, then who is linked, then the oldest. What it brings counts in the same run (R17).
 - What people enter by hand is no record's witness: one added by hand is adopted whatever their name (R1).
 - Vanishing is a change of the record: what a person decided of it before holds no longer (R15, R18).
+- What a walk shows and does not prove is in `walks`: whoever is suspected waits, as in a partial snapshot.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tests.support.records import Records, somebody_else, two_people
+from tests.support.records import somebody_else, two_people
+from tests.support.walks import Walks
 from tests.support.words import Customer, Record, Snapshot
 
 FIELDS = ("first", "last", "phone")
 
 
-class Model(Records):
+class Model(Walks):
     """A club: what is known of its ERP, and its base."""
 
     def __init__(self, limit: int = 10**6) -> None:
@@ -41,7 +43,6 @@ class Model(Records):
         self.base: list[Customer] = []
         self.hold = set[int | None]()
         self.left: list[tuple[datetime, int | None]] = []
-        self.reused = set[str]()
         self.same_person: dict[int | None, Record] = {}  # R1: decided by a person, of these values
 
     def sync(self, snapshot: Snapshot, approved: frozenset[int | None] = frozenset()) -> None:
@@ -60,11 +61,14 @@ class Model(Records):
                 due = (self.losing(before) | self.merged_by_email()) - approved - held
         silent = {c.number for c in self.base if c.erp_id in self.here - set(self.shown)}
         silent |= {c.number for c in self.base if c.erp_id in self.reused}
+        awaited = {s for s in self.signs if s[0] in self.deferred | self.missing}
+        silent |= {c.number for c in self.base if c.erp_id in {i for i, _ in awaited}}
         self.hold = held | ((self.hold - approved) & silent)
         waits = {c.erp_id for c in self.base if c.number in self.hold & by_email}
         silent_ids = self.merging & {c.erp_id for c in self.base if c.number in self.hold - held}
         self.merging = {i for i in waits | silent_ids if i}
         self.left += [(self.at, number) for number in due]
+        self.keep_signs(awaited, snapshot.number)
         self.remember(self.waits, {c.erp_id for c in self.base if c.detached})
         for c in self.base:  # what was decided holds until the record is another
             if c.erp_id not in self.waits:
@@ -93,7 +97,13 @@ class Model(Records):
         self.own = own = {c.erp_id: c for c in self.base if c.erp_id}
         still = {i for i, c in own.items() if c.number in held or self.decided(c)}
         self.reused = {i for i in self.shown if self.another(i)}
-        self.waits = {i for i in self.shown if self.unsettled(i)} | self.reused
+        self.signs = self.unproved(before)
+        self.suspected = {i for i, _ in self.signs - self.shown_twice}
+        waits = {i for i in self.shown if self.unsettled(i)} | (self.suspected & set(self.shown))
+        waits |= {
+            sign[10:] for _, sign in self.signs - self.shown_twice if sign[:10] == "dependant:"
+        }
+        self.deferred, self.waits = set(waits), waits | self.reused
         self.frozen = (self.here - set(self.shown)) | self.waits | still
         self.incoming = self.incoming_by_merge()
         while True:  # R14: who wants what somebody waiting keeps waits too
@@ -104,13 +114,15 @@ class Model(Records):
                 stuck = {
                     i
                     for i in own
-                    if self.ends(i) and self.merge_targets.get(i) in self.waits - {*own}
+                    if self.ends(i)
+                    and self.merge_targets.get(i) in (self.waits | self.missing) - {*own}
                 }
                 self.frozen |= stuck
                 self.incoming = self.incoming_by_merge()
             if not stuck:
                 break
             self.waits |= stuck
+            self.deferred |= stuck
             self.frozen |= stuck & set(own)
         self.move()
         for c in self.base:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
+from clubsync.model import Proof
 from tests.support.words import Customer, Decision, Groups, Record, Snapshot, valid, walk
+
+#: What a walk shows of a record and does not prove (R14): its id, and which sign it is.
+Sign = tuple[str, str]
 
 
 class Records:
@@ -17,6 +21,10 @@ class Records:
         self.groups: Groups = {}
         self.judged: dict[str, str] = {}  # access, as last said
         self.merging = set[str]()  # R15: gone, and their merge by an email is held
+        self.reused = set[str]()
+        self.shown_before: dict[
+            Sign, int
+        ] = {}  # R14: what a walk has shown -> the reading that did first
 
     def look(self, snapshot: Snapshot) -> None:
         """Who is there, whose dependant (R8), replaced by whom in the end (R10), and eligible (R3)."""
@@ -25,7 +33,14 @@ class Records:
         self.groups = snapshot.groups if whole else {**snapshot.groups, **self.groups}
         self.now = now = {**self.known, **shown}
         gone = self.gone - self.merging
-        self.vanished = set(self.known) - set(shown) - gone if whole else set()
+        self.proof = snapshot.proof or Proof(certified=whole)
+        self.shown_twice = {
+            s for s, n in self.shown_before.items() if whole and n < snapshot.number
+        }
+        absent = set(self.known) - set(shown) - gone if whole else set()
+        proved = {i for i, sign in self.shown_twice if sign == "absent"}
+        self.vanished = absent if self.proof.absence else absent & proved
+        self.missing = absent - self.vanished
         self.here = here = set(now) - self.vanished - (self.gone - set(shown))
         replaced = {i: r.replaced_by for i, r in now.items() if r.replaced_by}
         self.merge_targets = {

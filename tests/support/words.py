@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypedDict
 
+from clubsync.model import Proof
+
 #: Who a record is of: first name, last name, birth date.
 PEOPLE: Mapping[str, tuple[str, str, date | None]] = {
     "anybody": ("First", "Last", None),
@@ -61,12 +63,18 @@ Groups = Mapping[str, bool | None]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One reading of the ERP: records, groups (id -> active), whether certified, when."""
+    """One reading of the ERP: records, groups (id -> active), whether certified, when.
+
+    :param number: of readings that follow one another, it rises; one that is planned again keeps its own.
+    :param proof: what it proves (R14); None: all of it shows one moment.
+    """
 
     shown: Mapping[str, Record]
     groups: Groups
     whole: bool
     at: datetime
+    number: int = 0
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True)

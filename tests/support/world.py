@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
 from typing import Any, Protocol, Unpack
 
 from tests.support.model import Model
-from tests.support.words import PEOPLE, Customer, Fields, Record
+from tests.support.promise import Promise
+from tests.support.words import PEOPLE, Customer, Fields, Record, valid
 
 IDS = [str(i) for i in range(1, 6)]
 LETTERS = ["a", "b", "c"]
@@ -41,6 +44,9 @@ class World:
     def __post_init__(self) -> None:
         self.groups: dict[str, bool | None] = {self.group(g): True for g in GROUPS}
         self.users = self.number * 1000
+        self.dated = set[str]()  # who was ever in a group that ends
+        self.today = date.min
+        self.promise: Promise[str] = Promise(self.rightful, self.barred)
 
     def id(self, i: str) -> str:
         return f"{self.number}{i}" if self.number else i
@@ -102,12 +108,62 @@ class World:
 
     def join(self, i: str, held: dict[str, date | None]) -> None:
         self.change(i, groups={self.group(g): day for g, day in held.items()})
+        if any(held.values()):
+            self.dated.add(self.id(i))
 
     def switch(self, name: str, active: bool | str | None) -> None:
         """Switch a group; a text takes it off the ERP's list."""
         self.groups.pop(self.group(name), None)
         if not isinstance(active, str):
             self.groups[self.group(name)] = active
+
+    # --- the promise, told from the ERP's own state ---------------------------------------------
+
+    def rightful(self) -> dict[str, str]:
+        """Who is active without any doubt, under an email that nobody else has: id -> email."""
+        emails = Counter(record.email for record in self.erp.values())
+        return {
+            i: record.email
+            for i, record in self.erp.items()
+            if record.status == "active"
+            and record.email
+            and valid(record.email)
+            and emails[record.email] == 1
+            and not (record.former or record.guardian or record.replaced_by)
+            and (self._current(record, on=True) or not (record.groups or i in self.dated))
+        }
+
+    def barred(self) -> tuple[set[str], set[str]]:
+        """Who is not in the ERP, or not active there, and who is there in groups that keep them out, without any
+        doubt."""
+        erp = self.erp.items()
+        active = {i for i, record in erp if record.status == "active"}
+        in_group = {
+            i
+            for i, record in erp
+            if not record.former and (not record.groups or self._current(record, on=None))
+        }
+        return self.known_ids - active, self.known_ids - in_group
+
+    def _current(self, record: Record, *, on: bool | None) -> bool:
+        """Whether it is in a group that has not ended, and is active; None: or may be."""
+        return any(
+            (not day or day >= self.today)
+            and (self.groups.get(g) is True or (on is None and self.groups.get(g) is None))
+            for g, day in record.groups.items()
+        )
+
+    def people(self) -> dict[str, tuple[bool, str | None]]:
+        """Of the base: id -> whether inside, and the email."""
+        return {
+            row["erp_id"]: (row["in_customers_group"], row["email"])
+            for row in self.engine.base.values()
+            if row["erp_id"] in self.known_ids
+        }
+
+    @property
+    def known_ids(self) -> set[str]:
+        return {self.id(i) for i in IDS}
 
     # --- the base -----------------------------------------------------------------------------
 
@@ -196,8 +252,11 @@ class World:
         }
 
 
-def found(engine: Engine) -> dict[int, tuple[object, ...]]:
-    """The engine's base in the words of `World.expected`."""
+def found(
+    engine: Engine, only: Collection[int | None] | None = None
+) -> dict[int, tuple[object, ...]]:
+    """The engine's base in the words of `World.expected`. :param only: of these customers; None: of all."""
+    rows = engine.base if only is None else {n: engine.base[n] for n in only if n in engine.base}
     return {
         n: (
             row["erp_id"],
@@ -208,7 +267,7 @@ def found(engine: Engine) -> dict[int, tuple[object, ...]]:
             row["linked_user"],
             *(row["phone"], row["first_name"], row["last_name"]),
         )
-        for n, row in engine.base.items()
+        for n, row in rows.items()
     }
 
 
