@@ -34,7 +34,7 @@ Inferred, therefore settable or harmless:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -185,6 +185,12 @@ class _Helds(msgspec.Struct, rename="pascal"):
     client_memberships: list[_Held]
 
 
+def _clients_of(rows: Sequence[_Held]) -> Collection[str]:
+    """The clients of a page of memberships: each once, unless a whole row comes twice, which means that rows moved."""
+    clients = [row.client_id for row in rows]
+    return clients if len({msgspec.json.encode(row) for row in rows}) < len(rows) else set(clients)
+
+
 class _Kind(msgspec.Struct, rename="pascal"):
     membership_id: int
     membership_name: str | None = None
@@ -319,7 +325,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
                 )
             total, rows = found.pagination_response.total_results, found.client_memberships
             following = next_offset(offset, len(rows), total)
-            return Page(rows, {client.client_id for client in rows}, following, total)
+            return Page(rows, _clients_of(rows), following, total)
 
         walk = Walk(fetch, 0 if ids else None, self.settings.http, order=Order.POSITION)
         held: dict[str, list[_Membership | str]] = {}

@@ -42,6 +42,7 @@ class Site:
     :param kinds: the memberships that the site sells.
     :param quota: how many calls of the key are answered; None: all.
     :param calls: how many calls the key has made.
+    :param repeats: the list of memberships has its first row once more, in place of the last one.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Site:
     kinds: Callable[[], Sequence[Record]]
     quota: int | None = None
     calls: int = 0
+    repeats: bool = False
     tokens: set[str] = field(default_factory=set)
 
 
@@ -144,6 +146,8 @@ class _Api:
         if not 1 <= len(asked) <= MOST:
             return _error(400, "InvalidParameter")
         rows = asked[offset : offset + limit]
+        if site.repeats:
+            rows[-1] = rows[0]
         return JSONResponse(
             {
                 "PaginationResponse": _pages(limit, offset, len(rows), len(asked)),

@@ -86,6 +86,16 @@ class ApiErp(Erp):
             if self.id_of(record) == erp_id:
                 record[self.email_key] = email
 
+    def replace_one(self, erp_id: str, comes: Someone) -> None:
+        self.order[comes.key] = max(self.order.values()) + 1
+        self.records[:] = [r for r in self.records if self.id_of(r) != erp_id]
+        self.records.append(self.record(comes))
+
+    def spoil_email(self, erp_id: str) -> None:
+        for record in self.records:
+            if self.id_of(record) == erp_id:
+                record[self.email_key] = {"value": 5}
+
     def connector(self, *, secret: str | None = None, **settings: object) -> Connector[Any]:
         http = limits(settings)
         cls = connector_class(self.erp)

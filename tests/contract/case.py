@@ -18,6 +18,7 @@ import pytest
 from connectors.sdk.base import Club, Connector
 from connectors.sdk.errors import ConnectorError
 from connectors.sdk.http import HttpLimits
+from connectors.sdk.model import Consistency
 from tests.support.servers import Recorder
 
 #: value of every field of an ERP that the sync does not need; it must not appear anywhere (R19).
@@ -73,6 +74,11 @@ KINDS = (GOLD, KIDS, OLD)
 
 
 NO_PAGES = "a file is read in one piece."
+_OF_PAGES = (
+    *("killed_and_resumed", "killed_and_not_resumable"),
+    *("edited_between_pages", "swapped_between_pages", "maintenance_page_later"),
+)
+NOT_JOINED = "memberships are read with the customer, not from a list of their own."
 NO_MISCOUNT = "the ERP states no total, or its simulator cannot be made to state a wrong one."
 
 
@@ -119,6 +125,18 @@ class Erp(ABC):
     def set_email(self, erp_id: str, email: str) -> None:
         """Change one email and nothing else: no stamp, if the ERP can do that."""
 
+    def replace_one(self, erp_id: str, comes: Someone) -> None:
+        """One record is deleted and another one entered, as people do while the list is read."""
+        raise NotImplementedError
+
+    def spoil_email(self, erp_id: str) -> None:
+        """Let one record have something in place of its email that is no text, or says that it cannot be read."""
+        raise NotImplementedError
+
+    def repeat_membership(self) -> None:
+        """Let the list of memberships have one row twice, and another one not at all: its total stays right."""
+        raise NotImplementedError
+
     @abstractmethod
     def connector(self, *, secret: str | None = None, **settings: object) -> Connector[Any]:
         """A new connector of that club, with small pages, short pauses and few attempts.
@@ -164,6 +182,10 @@ class ConnectorCase(ABC):
 
     #: whether the ERP has groups.
     groups: bool = True
+    #: whether memberships are read from a list of their own.
+    joined: bool = False
+    #: what a reading of several pages proves of who is missing.
+    walk: Consistency = Consistency.BY_POSITION
     #: whether its simulator can be made to state a wrong total (`total-wrong` of `sandbox.faults`).
     miscounts: bool = False
     #: what the checks run against, for docs/connectors.md.
@@ -185,7 +207,11 @@ class ConnectorCase(ABC):
         """Check -> why it does not apply: those declared, and those that follow from the other attributes."""
         follows = {} if self.miscounts else {"total_wrong": NO_MISCOUNT}
         if not self.paged:
-            follows |= {"killed_and_resumed": NO_PAGES, "killed_and_not_resumable": NO_PAGES}
+            follows |= dict.fromkeys(_OF_PAGES, NO_PAGES)
+        if not self.joined:
+            follows["joined_list_repeats"] = NOT_JOINED
+        if until := self.not_applicable.get("group_until"):
+            follows["no_end"] = until
         return {**follows, **self.not_applicable}
 
     @abstractmethod

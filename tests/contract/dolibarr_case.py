@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from connectors.sdk.base import Connection
+from connectors.sdk.model import Consistency
 from sandbox import dolibarr
 from tests.contract.api_case import NAME, NO_FILES, PRIMARY_KEYS, STATIC_KEY, ApiErp, Apis
 from tests.contract.case import CANARY, CLUB, ConnectorCase, Someone
@@ -72,6 +73,7 @@ class DolibarrCase(ConnectorCase):
     name = "dolibarr"
     against = "a simulator, made from Dolibarr's source"
     miscounts = True
+    walk = Consistency.BY_ID
     not_applicable: ClassVar[Mapping[str, str]] = {
         "login_expires": STATIC_KEY,
         "inactive_group": ONE_TYPE,

@@ -90,6 +90,9 @@ class FileErp(Erp):
         self.people = [replace(p, email=email) if _id(p.key) == erp_id else p for p in self.people]
         self.write()
 
+    def spoil_email(self, erp_id: str) -> None:
+        self.set_email(erp_id, "#VALUE!")
+
     def connector(self, *, secret: str | None = None, **settings: object) -> Connector[Any]:
         host = f"file://{self.folder}"
         if secret is not None:

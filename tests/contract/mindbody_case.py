@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from connectors.sdk.base import Connection
 from sandbox import mindbody
 from tests.contract.api_case import NAME, NO_FILES, ApiErp, Apis
-from tests.contract.case import CANARY, ConnectorCase, Someone
+from tests.contract.case import CANARY, KINDS, ConnectorCase, Kind, Someone
 
 NUMBERS = {"gold": 11, "kids": 12, "old": 13}
 STATUS = {"active": "Active", "archived": "Terminated"}
@@ -25,10 +25,10 @@ class MindbodyErp(ApiErp):
     email_key = "Email"
 
     def app(self) -> Starlette:
-        site = mindbody.Site(
+        self.site = mindbody.Site(
             "api-key", "staff", self.secret, lambda: self.records, self._memberships, self._kinds
         )
-        return mindbody.create_app({NAME: site}, self.faults)
+        return mindbody.create_app({NAME: self.site}, self.faults)
 
     def _memberships(self, barcode: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = next(
@@ -83,6 +83,13 @@ class MindbodyErp(ApiErp):
             ],
         }
 
+    def put(self, people: Sequence[Someone], kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
+        self.site.repeats = False
+        return super().put(people, kinds)
+
+    def repeat_membership(self) -> None:
+        self.site.repeats = True
+
     def chosen(self) -> dict[str, Any]:
         return {"page": 3, "site_id": NAME, "guardian_relation": "Paid for by"}
 
@@ -95,6 +102,7 @@ class MindbodyCase(ConnectorCase):
 
     name = "mindbody"
     miscounts = True
+    joined = True
     inferred: ClassVar[Mapping[str, str]] = {
         "known_status": "what a status means for access; settable.",
         "guardian": "the name of the relationship; settable.",

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ConnectorError, ErpUnreachable
+from connectors.sdk.model import Consistency
 from sandbox import odoo
 from tests.contract.api_case import NAME, NO_FILES, PRIMARY_KEYS, STATIC_KEY, ApiErp, Apis
 from tests.contract.case import CANARY, ConnectorCase, Someone
@@ -80,6 +81,7 @@ class OdooCase(ConnectorCase):
     kind: ClassVar[type[OdooErp]] = OdooErp
     against = "a simulator, made from the vendor's documentation and source, over JSON-2"
     miscounts = True
+    walk = Consistency.BY_ID
     inferred: ClassVar[Mapping[str, str]] = {
         "guardian": "which field leads to the guardian; settable.",
     }

@@ -55,6 +55,13 @@ class PlaytomicErp(Erp):
             if player["player_id"] == erp_id:
                 player["email"] = email
 
+    def replace_one(self, erp_id: str, comes: Someone) -> None:
+        self.players[:] = [p for p in self.players if p["player_id"] != erp_id]
+        self.players.append(_player(comes, len(self.players) + 1, {k.id: k.name for k in KINDS}))
+
+    def spoil_email(self, erp_id: str) -> None:
+        self.set_email(erp_id, {"value": 5})  # type: ignore[arg-type]  # what no email should be
+
     def connector(self, *, secret: str | None = None, **settings: object) -> PlaytomicConnector:
         http = limits(settings)
         return PlaytomicConnector(

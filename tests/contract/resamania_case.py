@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from connectors.sdk.base import Connection
 from sandbox import resamania
 from tests.contract.api_case import NAME, NO_FILES, ApiErp, Apis
-from tests.contract.case import CANARY, ConnectorCase, Someone
+from tests.contract.case import CANARY, KINDS, ConnectorCase, Kind, Someone
 
 STATE = {"active": "client", "archived": "former"}
 
@@ -21,6 +21,7 @@ class ResamaniaErp(ApiErp):
 
     erp = "resamania"
     id_key = "@id"
+    repeats = False
 
     def app(self) -> Starlette:
         tenant = resamania.Tenant(
@@ -35,7 +36,7 @@ class ResamaniaErp(ApiErp):
 
     def _subscriptions(self) -> list[dict[str, Any]]:
         held = [(r["@id"], h) for r in self.records for h in r["_held"]]
-        return [
+        rows = [
             {
                 "@id": f"/{NAME}/subscriptions/{i}",
                 "contact": {"@id": contact},
@@ -46,6 +47,14 @@ class ResamaniaErp(ApiErp):
             }
             for i, (contact, h) in enumerate(held, 1)
         ]
+        return [*rows[:-1], rows[0]] if self.repeats else rows
+
+    def put(self, people: Sequence[Someone], kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
+        self.repeats = False
+        return super().put(people, kinds)
+
+    def repeat_membership(self) -> None:
+        self.repeats = True
 
     def id_of(self, record: dict[str, Any]) -> str:
         return str(record["@id"]).rpartition("/")[2]
@@ -78,6 +87,7 @@ class ResamaniaCase(ConnectorCase):
 
     name = "resamania"
     miscounts = True
+    joined = True
     inferred: ClassVar[Mapping[str, str]] = {
         "archived": "a contact's state and its words; settable.",
         "unknown_status": "a contact's state and its words; settable.",

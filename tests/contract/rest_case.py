@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from connectors.rest import RestConnector, RestSettings
 from connectors.sdk.base import Connection
+from connectors.sdk.model import Consistency
 from sandbox.courtside import Place
 from sandbox.faults import Fault, Faults
 from tests.contract.case import (
@@ -77,6 +78,17 @@ class CourtsideErp(Erp):
             if str(person["no"]) == erp_id:
                 person["mail"] = email
 
+    def replace_one(self, erp_id: str, comes: Someone) -> None:
+        highest = max(int(p["no"]) for p in self.place.people)
+        self.place.people = [p for p in self.place.people if str(p["no"]) != erp_id]
+        self.place.people.append(_person(comes, {comes.key: highest + 1}))
+
+    def spoil_email(self, erp_id: str) -> None:
+        self.set_email(erp_id, {"value": 5})  # type: ignore[arg-type]  # what no email should be
+
+    def repeat_membership(self) -> None:
+        self.place.passes[-1] = self.place.passes[0]
+
     def connector(self, *, secret: str | None = None, **settings: object) -> RestConnector:
         chosen = {**example(), "http": limits(settings), **settings}
         chosen["customers"]["paging"]["size"] = 3
@@ -122,6 +134,8 @@ class RestCase(ConnectorCase):
 
     name = "rest"
     miscounts = True
+    joined = True
+    walk = Consistency.BY_ID
     against = (
         "Courtside, a made-up ERP (sandbox/courtside.py), read by docs/examples/rest-courtside.yaml"
     )

@@ -5,9 +5,12 @@ A check that means nothing to an ERP is named in that case's `not_applicable`, w
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
+import unicodedata
 import uuid
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -127,6 +130,87 @@ def test_walk_is_no_moment(case: ConnectorCase, erp: Erp) -> None:
     assert reading.paged == case.paged
     erp.put(crowd(1))
     assert whole(erp.connector().read()).consistency == Consistency.MOMENT
+
+
+def edited(connector: Connector[Any], edit: Callable[[], None]) -> Reading:
+    """A reading after whose first page somebody edits the ERP."""
+    edits = [edit]
+
+    def progress(rows: int, total: int | None) -> None:
+        if edits:
+            edits.pop()()
+
+    connector.progress = progress
+    reading = connector.read()
+    assert not edits
+    return reading
+
+
+def test_edited_between_pages(case: ConnectorCase, erp: Erp) -> None:
+    """One record leaves and one comes between two pages: only a walk by id says that nobody else is missing."""
+    ids = erp.put(crowd(4 * case.page))
+    newcomer = Someone("new", "Nina", "Nouvelle", "new@example.com", groups=(Held("gold"),))
+    reading = edited(erp.connector(), lambda: erp.replace_one(ids["p0"], newcomer))
+    missed = {i for key, i in ids.items() if key != "p0"} - set(by_id(reading))
+    assert reading.consistency == case.walk
+    assert not missed or case.walk == Consistency.BY_POSITION or not reading.certificate.complete
+    after = by_id(whole(erp.connector().read()))
+    assert len(after) == 4 * case.page
+    assert ids["p0"] not in after
+    assert "new@example.com" in {row["email"] for row in after.values()}
+
+
+def test_swapped_between_pages(case: ConnectorCase, erp: Erp) -> None:
+    """Two records swap their emails between two pages: the reading shows half of it, and says that it is no moment."""
+    ids = erp.put(crowd(4 * case.page))
+    one, other = "p0", f"p{4 * case.page - 1}"
+
+    def swap() -> None:
+        erp.set_email(ids[one], f"{other}@example.com")
+        erp.set_email(ids[other], f"{one}@example.com")
+
+    reading = edited(erp.connector(), swap)
+    assert reading.consistency != Consistency.MOMENT
+    rows = by_id(reading)
+    assert {rows[ids[key]]["email"] for key in (one, other)} <= {
+        f"{one}@example.com",
+        f"{other}@example.com",
+    }
+    after = by_id(whole(erp.connector().read()))
+    assert after[ids[one]]["email"] == f"{other}@example.com"
+    assert after[ids[other]]["email"] == f"{one}@example.com"
+
+
+def test_joined_list_repeats(case: ConnectorCase, erp: Erp) -> None:
+    """A list of memberships has one row twice and lacks another, with its total right: it proves nothing, and all
+    customers are read."""
+    held = (Held("gold"), Held("kids"))
+    ids = erp.put([Someone(key, email=f"{key}@example.com", groups=held) for key in "ab"])
+    whole(erp.connector().read())
+    erp.repeat_membership()
+    reading = partial(erp.connector().read())
+    assert set(by_id(reading)) == set(ids.values())
+
+
+def test_maintenance_page_once(case: ConnectorCase, erp: Erp) -> None:
+    """A web page in place of the first answer, once: an error or another try, and the next reading is whole."""
+    ids = erp.put(crowd(case.page + 1))
+    erp.fault("html", times=1)
+    with contextlib.suppress(ConnectorError):
+        whole(erp.connector().read())
+    if not case.paged:
+        erp.put(crowd(case.page + 1))
+    assert set(by_id(whole(erp.connector().read()))) == set(ids.values())
+
+
+def test_maintenance_page_later(case: ConnectorCase, erp: Erp) -> None:
+    """A web page in place of the second page, once: what came before is kept and not certified, or it is whole."""
+    ids = erp.put(crowd(3 * case.page))
+    erp.fault("html", from_page=2, times=1)
+    reading = erp.connector().read()
+    assert reading.certificate.complete == (set(by_id(reading)) == set(ids.values()))
+    assert len(by_id(reading)) >= case.page
+    assert set(by_id(whole(erp.connector().read()))) == set(ids.values())
 
 
 def test_last_page_missing(case: ConnectorCase, erp: Erp) -> None:
@@ -519,6 +603,36 @@ def test_group_until(case: ConnectorCase, erp: Erp) -> None:
     ids = erp.put([Someone("x", email="x@example.com", groups=(Held("gold", until=last),))])
     (held,) = by_id(whole(erp.connector().read()))[ids["x"]]["groups"]
     assert held["valid_until"] == last
+
+
+@pytest.mark.parametrize("never", [date(9999, 12, 31), date(1970, 1, 1), date(1, 1, 1)])
+def test_no_end(case: ConnectorCase, erp: Erp, never: date) -> None:
+    """What systems write for "never" is no last day (R3)."""
+    ids = erp.put([Someone("x", email="x@example.com", groups=(Held("gold", until=never),))])
+    (held,) = by_id(whole(erp.connector().read()))[ids["x"]]["groups"]
+    assert held["valid_until"] is None
+
+
+def test_one_odd_record(case: ConnectorCase, erp: Erp) -> None:
+    """An email that is an object, or an Excel error: that record's email is unknown, and everybody else is read."""
+    ids = erp.put(crowd(7))
+    erp.spoil_email(ids["p3"])
+    rows = by_id(whole(erp.connector().read()))
+    assert set(rows) == set(ids.values())
+    odd = rows.pop(ids["p3"])
+    assert odd["email"] is None
+    assert {note["field"] for note in odd["unreadable"]} == {"email"}
+    assert {row["email"] for row in rows.values()} == {
+        f"p{n}@example.com" for n in (0, 1, 2, 4, 5, 6)
+    }
+
+
+def test_decomposed_letters(case: ConnectorCase, erp: Erp) -> None:
+    """Letters whose accents are written apart (NFD) are the same letters (R2, R3)."""
+    apart = unicodedata.normalize("NFD", "Zoë")
+    ids = erp.put([Someone("x", apart, unicodedata.normalize("NFD", "Élysée"), "x@example.com")])
+    row = by_id(whole(erp.connector().read()))[ids["x"]]
+    assert (row["first_name"], row["last_name"]) == ("Zoë", "Élysée")
 
 
 def test_guardian(case: ConnectorCase, erp: Erp) -> None:

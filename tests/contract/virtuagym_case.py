@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from connectors.sdk.base import Connection
+from connectors.sdk.model import Consistency
 from sandbox import virtuagym
 from tests.contract.api_case import NAME, NO_FILES, PRIMARY_KEYS, STATIC_KEY, ApiErp, Apis
 from tests.contract.case import CANARY, ConnectorCase, Someone
@@ -65,6 +66,7 @@ class VirtuagymCase(ConnectorCase):
 
     name = "virtuagym"
     miscounts = True
+    walk = Consistency.BY_ID
     inferred: ClassVar[Mapping[str, str]] = {
         "many_pages": "`from_id` is the last id that was seen, not the first to come.",
         "group_until": "a membership ends at its contract's end only if it is cancelled.",
