@@ -59,7 +59,7 @@ class EngineMachine(ErpMachine):
         self.model = Hands(limit)
         # the engine is this machine itself: the world only keeps the ERP
         self.world = World(next(_numbers), None, self.model)  # type: ignore[arg-type]  # no engine
-        self.anchor = {self.world.id("9"): Record(f"anchor{self.world.number}@x.fr")}
+        self.anchor = self.anchored()
         self.snapshots: list[tuple[int, bool]] = []
         self.readings = 0
         self.ever: set[int] = set()
@@ -68,6 +68,10 @@ class EngineMachine(ErpMachine):
             for i, letter in zip(IDS, "abcde", strict=True):
                 self.world.put(i, letter, "active")
         self.sync()
+
+    def anchored(self) -> dict[str, Record]:
+        """The customer who never changes."""
+        return {self.world.id("9"): Record(f"anchor{self.world.number}@x.fr")}
 
     @property  # a plain attribute where time stands still; here the club's clock says it
     def today(self) -> date:  # type: ignore[override]  # there an attribute

@@ -320,9 +320,9 @@ def test_r14_who_comes_after_the_memberships_were_read_is_not_let_in(
     gym.configure(group_required=False, former_groups=("gone",))
     gym.erp.by_id = by_id
     gym.erp.group("gone")
-    held = gym.erp.memberships
-    assert held is not None
-    record = gym.erp.records["9"]
+    held = [(str(n), str(n), "gold") for n in range(1, 10)]
+    gym.erp.memberships = held
+    record = {**gym.erp.records["9"], "groups": []}
     gym.erp.remove("9")
     del held[8]
     for _ in range(2):
@@ -333,7 +333,7 @@ def test_r14_who_comes_after_the_memberships_were_read_is_not_let_in(
     def between() -> None:
         if next(pages) == 2:  # behind the last page of the memberships
             gym.erp.records["9"] = record
-            held.append(("m40", "9", "gone"))
+            held.append(("40", "9", "gone"))
 
     gym.erp.between = between
     gym.sync()
