@@ -158,7 +158,8 @@ class Erp:
             page = [row for row in there if int(row[0]) > after][:size]
             keys = [int(row[0]) for row in page]
             following = keys[-1] if len(page) == size else None
-            return Page([(r[0], dict(r[1])) for r in page], keys, following, keys=keys)
+            taken = [(r[0], dict(r[1])) if isinstance(r[1], dict) else r for r in page]
+            return Page(taken, keys, following, keys=keys)
 
         if self.by_id:
             return Walk(by_id, 0, HttpLimits(), order=Order.KEY)
