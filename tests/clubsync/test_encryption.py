@@ -105,7 +105,9 @@ def test_keys_rotate_and_old_files_stay_readable(
         store("").read("rowing/3", "customers.parquet")
 
 
-@pytest.mark.parametrize("wrong", ["x", "a" * 43, f"{NEW},short", NEW[:-4]])
+@pytest.mark.parametrize(
+    "wrong", ["x", "a" * 43, f"{NEW},short", NEW[:-4]], ids=["short", "no padding", "second", "cut"]
+)
 def test_a_wrong_key_is_said_and_never_shown(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, wrong)
     with pytest.raises(ConfigError, match="is not 32 bytes in base64") as told:
