@@ -131,7 +131,7 @@ class Pipeline(Runs):
         """R15: deactivate those of the seen list who are still not eligible in the newest snapshot, nobody else.
 
         :param list_hash: of the list that was seen; None: the list as it is now.
-        :raises ActRefused: no such hold or list, or it was decided already.
+        :raises ActionRejected: no such hold or list, or it was decided already.
         """
         from clubsync.manual import holds
 
@@ -150,7 +150,7 @@ class Pipeline(Runs):
     ) -> dict[str, Any]:
         """R15: keep the people of the seen list, and do not ask about them for 30 days.
 
-        :raises ActRefused: no such hold or list, or it was decided already.
+        :raises ActionRejected: no such hold or list, or it was decided already.
         """
         from clubsync.manual import holds
 
@@ -169,7 +169,7 @@ class Pipeline(Runs):
     def redo(self, run: int, by: str) -> Step:
         """R18: bring back what was undone of a run, from the audit and the newest snapshot.
 
-        :raises ActRefused: nothing of that run is undone.
+        :raises ActionRejected: nothing of that run is undone.
         """
         from clubsync.manual import undo
 
