@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -99,13 +100,14 @@ class Base:
             connect_args={"autocommit": False, "application_name": "clubsync"},
         )
         self._upgraded = False
-        self._held: sa.Connection | None = None
+        self._holding = threading.Lock()
+        self._held: tuple[sa.Connection, int] | None = None
 
     def close(self) -> None:
-        if self._held is not None:
-            self._held.close()
-            self._held = None
-            del self.holder
+        with self._holding:
+            if self._held is not None:
+                self._held[0].close()
+                self._held = None
         self.engine.dispose()
 
     @contextmanager
@@ -184,18 +186,23 @@ class Base:
             driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy: any DBAPI
             yield driver
 
-    @cached_property
+    @property
     def holder(self) -> int:
         """The key of a lock that this process holds as long as it lives; whoever is killed lets go of it.
 
-        On a connection of its own, outside the pool and in no transaction.
+        On a connection of its own, outside the pool and in no transaction. If that connection is lost, because
+        PostgreSQL was restarted, the lock is lost with it, and there is another key from then on.
         """
-        engine = sa.create_engine(self.engine.url, poolclass=sa.NullPool)
-        connection = _connected(engine).execution_options(isolation_level="AUTOCOMMIT")
-        key = secrets.randbelow(2**31)
-        connection.execute(sa.text("select pg_advisory_lock(7255, :key)"), {"key": key})
-        self._held = connection
-        return key
+        with self._holding:
+            if self._held is not None and not _is_alive(self._held[0]):
+                self._held = None
+            if self._held is None:
+                engine = sa.create_engine(self.engine.url, poolclass=sa.NullPool)
+                connection = _connected(engine).execution_options(isolation_level="AUTOCOMMIT")
+                key = secrets.randbelow(2**31)
+                connection.execute(sa.text("select pg_advisory_lock(7255, :key)"), {"key": key})
+                self._held = connection, key
+            return self._held[1]
 
     @contextmanager
     def _connection(self) -> Iterator[Driver]:
@@ -268,6 +275,17 @@ def _connected(engine: sa.Engine) -> sa.Connection:
             "The club base does not answer: " + str(error.orig).strip().splitlines()[0],
             remedy="Check that its PostgreSQL runs (`make status`) and what CLUBSYNC_DATABASE says.",
         ) from error
+
+
+def _is_alive(connection: sa.Connection) -> bool:
+    """Whether a connection answers; it is closed if it does not."""
+    try:
+        connection.execute(sa.text("select 1"))
+    except sa.exc.DBAPIError:
+        connection.invalidate()
+        connection.close()
+        return False
+    return True
 
 
 def _statistics_removed(driver: Driver, table: str) -> bool:

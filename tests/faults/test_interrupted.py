@@ -116,3 +116,18 @@ def test_no_run_takes_longer_than_a_day(club: Club, shared_base: Base) -> None:
         )
     interrupted.close_all(shared_base)
     assert state(club, run) == ("failed", SENTENCE)
+
+
+def test_a_process_that_lost_its_lock_gets_another(club: Club, shared_base: Base) -> None:
+    """PostgreSQL was restarted: a run that begins afterwards is not taken for a killed one."""
+    before = shared_base.holder
+    assert shared_base.holder == before
+    with shared_base.transaction() as driver:
+        driver.execute(
+            "select pg_terminate_backend(pid, 60000) from pg_locks where classid = 7255 and objid::bigint = %s",
+            [before],
+        )
+    run = started(club, None)
+    assert shared_base.holder != before
+    interrupted.close_all(shared_base)
+    assert state(club, run) == ("running", None)
