@@ -285,7 +285,7 @@ class _Work:
             sql.lock_club(driver, club=club_no)
             if not self._read_before(driver, path):
                 return 0  # another process was quicker
-            if not self.store.exists(target, CUSTOMERS):
+            if not self.store.is_whole(target, snapshots.FILES):
                 self.store.write(target, GROUPS, rest.groups)
                 self.store.write(target, CONFLICTING, rest.unclear)
                 self.store.write(target, CUSTOMERS, rest.customers)

@@ -264,9 +264,13 @@ def _old(step: Step, reading: Reading, loaded: datetime) -> ReadingNotUsed:
 
 
 def _write(runs: Runs, path: str, customers: pl.DataFrame, reading: Reading) -> None:
-    """Store the reading's content, unless a reading of the same content is stored."""
+    """Store the reading's content, unless it is stored already.
+
+    Written again is what lacks a file or a digest, or was damaged: after a removal that was interrupted, after an
+    upgrade from a version without digests, or when a disk failed.
+    """
     store = runs.store
-    if store.exists(path, snapshots.CUSTOMERS):
+    if store.is_whole(path, snapshots.FILES):
         return
     store.write(path, snapshots.GROUPS, reading.groups)
     unclear = [(i, False) for i in reading.conflicting_ids]

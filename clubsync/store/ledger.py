@@ -32,6 +32,9 @@ class Ledger:
     def note(self, path: str, name: str, content: bytes) -> bool:
         """Accept a file that is about to be put in its place, and the one that is there until then.
 
+        Which one that is cannot be told where an earlier attempt was interrupted: each of them stays accepted until
+        `settle`.
+
         :returns: whether there was one: then `settle`, when it is replaced.
         """
         with self._base.transaction() as driver:
@@ -60,6 +63,11 @@ class Ledger:
                 remedy="Nothing of it was used. Find out who writes to the snapshot store; then sync the club again.",
             )
         return True
+
+    def accepted(self, path: str) -> dict[str, list[str]]:
+        """The digests that are accepted of a folder's files: name -> digests."""
+        with self._base.transaction() as driver:
+            return {r["name"]: r["digests"] for r in queries().stored_files(driver, path=path)}
 
     def forget(self, path: str, name: str | None = None) -> None:
         """A file, or all files of a folder, are no longer there."""

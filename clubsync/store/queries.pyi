@@ -1163,6 +1163,10 @@ class FindRecordsRow(TypedDict):
     erp_id: str
     customer: int | None
 
+class StoredFilesRow(TypedDict):
+    name: str
+    digests: list[str]
+
 class FindRunRow(TypedDict):
     club: int
     run: int
@@ -2147,6 +2151,7 @@ class Queries(Protocol):
         self, driver: Driver, /, *, path: str, name: str, digest: str
     ) -> int: ...
     def stored_file(self, driver: Driver, /, *, path: str, name: str) -> list[str] | None: ...
+    def stored_files(self, driver: Driver, /, *, path: str) -> Iterator[StoredFilesRow]: ...
     def forget_stored_file(self, driver: Driver, /, *, path: str, name: str) -> int: ...
     def forget_stored_files(self, driver: Driver, /, *, path: str) -> int: ...
     # undo.sql

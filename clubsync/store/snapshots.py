@@ -24,7 +24,7 @@ from clubsync.errors import SnapshotUnreadable
 from clubsync.model import SnapshotHead
 from clubsync.store.database import Base
 from clubsync.store.encryption import HEAD_BYTES, MAGIC, Keys
-from clubsync.store.ledger import UNFINISHED, Ledger
+from clubsync.store.ledger import UNFINISHED, Ledger, digest
 from connectors.sdk.model import CUSTOMER_SCHEMA, Consistency, Reading
 
 if TYPE_CHECKING:
@@ -217,8 +217,8 @@ def _hashes(customers: pl.DataFrame) -> pl.Series:
     if customers["unreadable"].list.len().sum():
         parts.append(pl.lit(_unreadable_text(customers["unreadable"])))
     joined = customers.select(pl.concat_str(parts, separator=_UNIT, ignore_nulls=True)).to_series()
-    digest = xxhash.xxh3_64_intdigest
-    return pl.Series("row_hash", map(digest, joined.cast(pl.Binary)), dtype=pl.UInt64)
+    hashed = xxhash.xxh3_64_intdigest
+    return pl.Series("row_hash", map(hashed, joined.cast(pl.Binary)), dtype=pl.UInt64)
 
 
 def prepare(reading: Reading) -> tuple[pl.DataFrame, str]:
@@ -336,6 +336,20 @@ class Store:
         if self.ledger is None:
             return False
         return self.ledger.check(path, name, bytes(self.fs.cat_file(self._at(path, name))))
+
+    def is_whole(self, path: str, names: Iterable[str]) -> bool:
+        """Whether these files of a folder are there, each as it was written (R21)."""
+        if self.ledger is None:
+            return all(self.exists(path, name) for name in names)
+        accepted = self.ledger.accepted(path)
+        try:
+            return all(
+                name in accepted
+                and digest(bytes(self.fs.cat_file(self._at(path, name)))) in accepted[name]
+                for name in names
+            )
+        except OSError:
+            return False
 
     @contextmanager
     def opened(self, path: str, name: str) -> Iterator[Any]:

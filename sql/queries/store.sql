@@ -1,10 +1,10 @@
 -- The files of the snapshot store, by their digests. Runs as the owner; the paths begin with the club's id.
 
 -- name: note_stored_file(path, name, digest)$
--- Accepts a file that is about to replace the one there, beside that one; how many are accepted now.
+-- Accepts a file that is about to replace the one there, beside all that may be there; how many are accepted now.
 insert into sync.stored_file as f (path, name, digests)
 values (:path, :name, array[:digest::text])
-on conflict (path, name) do update set digests = array[:digest::text] || f.digests[1]
+on conflict (path, name) do update set digests = array[:digest::text] || array_remove(f.digests, :digest::text)
 returning cardinality(f.digests);
 
 -- name: settle_stored_file(path, name, digest)!
@@ -15,6 +15,11 @@ where path = :path and name = :name;
 -- The digests of a file that are accepted; null: it was written before digests were kept.
 select digests from sync.stored_file
 where path = :path and name = :name;
+
+-- name: stored_files(path)
+-- The files of a folder with the digests that are accepted.
+select name, digests from sync.stored_file
+where path = :path;
 
 -- name: forget_stored_file(path, name)!
 delete from sync.stored_file

@@ -167,3 +167,59 @@ def test_a_file_that_is_replaced_is_valid_before_and_after(
 
 def _killed(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_file_whose_replacement_fails_twice_stays_valid(
+    shared_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket that fails twice at the same moment: the file that is there is still the one that was written."""
+    store, here = Store(str(tmp_path), base=shared_base), packages.folder("failing", 1)
+    packages.write(store, here, PLAN, Package({"n": 1}, {}))
+    with monkeypatch.context() as patched:
+        patched.setattr(store.fs, "mv", _failing)
+        for n in (2, 3):
+            with pytest.raises(OSError, match="the bucket does not answer"):
+                packages.write(store, here, PLAN, Package({"n": n}, {}))
+    assert packages.read(store, here, PLAN).values == {"n": 1}
+    store.remove(here)
+
+
+def _failing(*_: object) -> None:
+    raise OSError("the bucket does not answer")
+
+
+def removed(club: Club, file: Path) -> None:
+    """As by a removal of the folder that was interrupted."""
+    file.unlink()
+
+
+def damaged(club: Club, file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-8])
+
+
+def from_an_earlier_version(club: Club, file: Path) -> None:
+    """Written before there were digests."""
+    with club._base.transaction() as driver:
+        driver.execute("delete from sync.stored_file where starts_with(path, %s)", [club.id])
+
+
+@pytest.mark.parametrize("spoil", [removed, damaged, from_an_earlier_version])
+@pytest.mark.parametrize("name", ["groups.parquet", "conflicting.parquet", "customers.parquet"])
+def test_the_next_reading_of_the_same_content_restores_its_files(
+    new_club: NewClub, tmp_path: Path, spoil: Callable[[Club, Path], None], name: str
+) -> None:
+    club = new_club()
+    club.erp.put("1", "ana@example.com")
+    club.sync()
+    (file,) = (tmp_path / "snapshots" / club.id).glob(f"*/{name}")
+    spoil(club, file)
+    club.later()
+    assert club.sync()["error"] is None
+    with club._base.transaction() as driver:
+        # the stored snapshot is evaluated again
+        driver.execute(
+            "update sync.club_state set content_hash = null where club = %s", [club.number]
+        )
+    club.later()
+    step = club.pipeline().replay_snapshot(club.id, "test")
+    assert step["error"] is None
