@@ -133,7 +133,7 @@ def _kept(
         sql.run_snapshot(
             driver, club=club_no, run=run_of(step), snapshot=taken["snapshot"], read=step["read"]
         )
-        overtaken = sql.overtaken(driver, club=club_no, run=run_of(step))
+        overtaken = sql.overtaken(driver, club=club_no, run=run_of(step), at=clock.now())
     snapshot = snapshots.Snapshot(
         club=club.id,
         number=taken["snapshot"],

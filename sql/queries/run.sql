@@ -91,13 +91,23 @@ select n.file from sync.club_state as s
 inner join sync.snapshot as n on s.club = n.club and s.certified_snapshot = n.snapshot
 where s.club = :club;
 
--- name: overtaken(club, run)$
+-- name: overtaken(club, run, at)$
 -- Whether the snapshot that is loaded was read after that run had started: a slow run, not an old source (R16).
+-- at: now; what is still to come by this clock shows that it was set back, unless a later run read it.
 select exists(
     select from sync.club_state as s
     inner join sync.snapshot as n on s.club = n.club and s.certified_snapshot = n.snapshot
     inner join sync.run as r on s.club = r.club and r.run = :run
-    where s.club = :club and n.read_at > r.started_at
+    where
+        s.club = :club
+        and n.read_at > r.started_at
+        and (
+            n.read_at <= :at
+            or exists (
+                select from sync.run as l
+                where l.club = s.club and l.snapshot = n.snapshot and l.run > r.run
+            )
+        )
 ) as overtaken;
 
 -- name: snapshot(club, snapshot)^
