@@ -72,9 +72,10 @@ schema: install ## update config/clubs.schema.json from the model of clubs.yaml
 settings: install ## update docs/settings/ from the connectors' settings classes
 	$(BIN)/python -m stack.reference
 
-reliability: install ## update docs/reliability.md: lives of ERPs that are edited while they are read
+reliability: install ## update docs/reliability.md: ERPs edited while they are read; kills, crashes, two workers
 	$(BIN)/python -m tests.promise
 	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.kills
 
 bench: install ## measure speed and check it against the gates
 	$(BIN)/python -m benchmarks
