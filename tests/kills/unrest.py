@@ -37,8 +37,8 @@ from clubsync.store.database import Base
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
 from tests.kills.lab import Lab
+from tests.kills.living_erp import PAGING, LivingErp
 from tests.kills.points import Points, crash_at_nth, cut_at_nth, fail_at_nth, kill_at_nth
-from tests.support.living_erp import PAGING, LivingErp
 from tests.support.servers import serving
 
 PEOPLE = 23
