@@ -3,53 +3,72 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from clubsync.config import Guard
 from clubsync.model import Step
-from clubsync.store import packages
-from clubsync.store.packages import AFFECTED, PLAN
-from tests.support.club import Club
-
-ROOT = Path(__file__).resolve().parents[2]
-
-#: One stage in one process: steps come in and go out as JSON, as through XCom. Beside them it says how many
-#: clubs' records were evaluated, and how many plans were made.
-STAGE = """
-import json, sys
-from collections import Counter
 from clubsync.pipeline import diff, validate
 from clubsync.pipeline.engine import Pipeline
+from clubsync.store import packages
+from clubsync.store.packages import AFFECTED, PLAN
 from connectors import registry
-registry.CONNECTORS["memory"] = "tests.support.club:MemoryConnector"
+from tests.support.club import Club
 
-calls = Counter()
+#: Imported once, by the process that each stage's process is forked from: libraries, and nothing that was computed.
+PRELOADED = ["clubsync.pipeline.engine", "great_expectations", __name__]
 
-def counted(module, name):
-    plain = getattr(module, name)
-    def call(*args, **kwargs):
-        calls[name] += 1
-        return plain(*args, **kwargs)
-    setattr(module, name, call)
+Stage = Callable[[str, list[Step]], tuple[list[Step], dict[str, int]]]
 
-counted(validate.facts, "evaluate")
-counted(diff, "plan")
-stage, steps = sys.argv[1], json.loads(sys.stdin.read())
-with Pipeline.from_environment() as pipeline:
-    steps = getattr(pipeline, stage)(steps)
-print(json.dumps({"steps": steps, "calls": calls}))
-"""
+
+def in_a_process(stage: str, given: str, environment: dict[str, str]) -> str:
+    """One stage: steps come in and go out as JSON, as through XCom.
+
+    :returns: JSON: the steps, and how many clubs' records were evaluated, and how many plans were made.
+    """
+    os.environ.update(environment)
+    registry.CONNECTORS["memory"] = "tests.support.club:MemoryConnector"
+    calls: Counter[str] = Counter()
+
+    def counted(module: ModuleType, name: str) -> None:
+        plain = getattr(module, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            calls[name] += 1
+            return plain(*args, **kwargs)
+
+        setattr(module, name, call)
+
+    counted(validate.facts, "evaluate")
+    counted(diff, "plan")
+    with Pipeline.from_environment() as pipeline:
+        steps = getattr(pipeline, stage)(json.loads(given))
+    return json.dumps({"steps": steps, "calls": calls})
+
+
+@pytest.fixture(scope="module")
+def forked() -> Callable[..., str]:
+    """Calls `in_a_process` in a new process each time; its imports were made once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+
+    def call(*arguments: Any) -> str:
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            return pool.submit(in_a_process, *arguments).result()
+
+    return call
 
 
 @pytest.fixture
-def stages(club: Club, tmp_path: Path) -> Any:
+def stages(club: Club, tmp_path: Path, forked: Callable[..., str]) -> Stage:
     """Runs a stage in a process of its own; what it was called with comes back with its steps."""
     config = tmp_path / "clubs.yaml"
     config.write_text(
@@ -57,7 +76,6 @@ def stages(club: Club, tmp_path: Path) -> Any:
     )
     pipeline = club.pipeline()
     environment = {
-        **os.environ,
         "CLUBSYNC_CONFIG": str(config),
         "CLUBSYNC_DATABASE": pipeline.base.engine.url.render_as_string(hide_password=False),
         "CLUBSYNC_SNAPSHOTS": pipeline.store.root,
@@ -66,17 +84,7 @@ def stages(club: Club, tmp_path: Path) -> Any:
     }
 
     def run(stage: str, steps: list[Step]) -> tuple[list[Step], dict[str, int]]:
-        done = subprocess.run(
-            [sys.executable, "-c", STAGE, stage],
-            input=json.dumps(steps),
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env=environment,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        out = json.loads(done.stdout.splitlines()[-1])
+        out = json.loads(forked(stage, json.dumps(steps), environment))
         return out["steps"], out["calls"]
 
     return run
@@ -89,7 +97,7 @@ def extracted(club: Club) -> list[Step]:
     return back
 
 
-def test_r16_records_are_evaluated_once_and_planned_once(club: Club, stages: Any) -> None:
+def test_r16_records_are_evaluated_once_and_planned_once(club: Club, stages: Stage) -> None:
     """Validate evaluates, diff plans, load does neither; what comes out is what one process makes."""
     for number in range(30):
         club.erp.put(str(number), f"p{number}@x.fr")
@@ -116,7 +124,7 @@ def test_r16_records_are_evaluated_once_and_planned_once(club: Club, stages: Any
     assert club.unsettled() == {}
 
 
-def test_r17_a_quiet_club_hands_on_nothing(club: Club, stages: Any) -> None:
+def test_r17_a_quiet_club_hands_on_nothing(club: Club, stages: Stage) -> None:
     """Nothing has changed: nothing is evaluated, planned or stored in any stage."""
     club.erp.put("1", "a@x.fr")
     club.sync()
@@ -128,7 +136,7 @@ def test_r17_a_quiet_club_hands_on_nothing(club: Club, stages: Any) -> None:
     assert club.pipeline().store.names(f"{club.id}/runs/{steps[0]['run']}", "") == []
 
 
-def test_r16_somebody_wrote_in_between(club: Club, stages: Any) -> None:
+def test_r16_somebody_wrote_in_between(club: Club, stages: Stage) -> None:
     """The base has another revision than the plan: load plans again, once, and says so in the same row."""
     club.erp.put("1", "a@x.fr")
     club.sync()
@@ -143,7 +151,7 @@ def test_r16_somebody_wrote_in_between(club: Club, stages: Any) -> None:
     assert len([row for row in club.base().values() if row["email"] == "b@x.fr"]) == 1
 
 
-def test_r16_one_row_and_one_file_a_run(club: Club, stages: Any) -> None:
+def test_r16_one_row_and_one_file_a_run(club: Club, stages: Stage) -> None:
     """What validate stored goes when the plan is stored; the plan stays to be looked at."""
     club.erp.put("1", "a@x.fr")
     steps = extracted(club)
@@ -158,7 +166,7 @@ def test_r16_one_row_and_one_file_a_run(club: Club, stages: Any) -> None:
     assert club.rows("select count(*) from sync.plan where run = %s", steps[0]["run"]) == [(1,)]
 
 
-def test_r16_what_validate_stored_is_lost(club: Club, stages: Any) -> None:
+def test_r16_what_validate_stored_is_lost(club: Club, stages: Stage) -> None:
     """Without its package diff evaluates the stored snapshot again, and the run ends as it should."""
     club.erp.put("1", "a@x.fr")
     steps, _ = stages("validate", extracted(club))
