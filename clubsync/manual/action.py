@@ -148,8 +148,8 @@ def valid_email(text: str, placeholders: Iterable[str] = ()) -> str:
 
 
 def as_number(text: str) -> int | None:
-    """The id that a person typed, if it is one."""
-    return int(text) if text.isdigit() else None
+    """The id that a person typed, if it is one: a number that a bigint holds."""
+    return int(text) if text.isdecimal() and len(text) <= 18 else None
 
 
 def as_email(text: str) -> str | None:

@@ -89,7 +89,7 @@ def find_user(driver: Driver, who: str) -> FindUserRow:
     row = queries().find_user(driver, user_id=as_number(who), email=as_email(who))
     if row is None:
         raise ActionRejected(
-            f"There is no app user {who}." if who.isdigit() else "No app user has this email.",
+            f"There is no app user {who}." if who.isdecimal() else "No app user has this email.",
             remedy="Create one with `clubsync app register`.",
         )
     return row

@@ -118,8 +118,8 @@ def edit(
         row = _customer(action, who)
         was: Mapping[str, object] = row
         new = {
-            "first_name": row["first_name"] if first_name is None else first_name or None,
-            "last_name": row["last_name"] if last_name is None else last_name or None,
+            "first_name": row["first_name"] if first_name is None else first_name.strip() or None,
+            "last_name": row["last_name"] if last_name is None else last_name.strip() or None,
             "phone": row["phone"] if phone is None else _phone(phone, club.country),
         }
         norm, raw = row["email"], row["email_raw"]
@@ -277,7 +277,7 @@ def _customer(action: Action, who: str) -> FindCustomerRow:
         club = action.club
         raise ActionRejected(
             f"{club.name} has no customer {who}."
-            if who.isdigit()
+            if who.isdecimal()
             else f"No customer of {club.name} has this email.",
             remedy=f"`clubsync customers {club.id}` lists them.",
         )

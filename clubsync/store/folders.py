@@ -32,7 +32,7 @@ def of_snapshots(store: Store, club_id: str) -> list[str]:
 def of_runs(store: Store, club_id: str) -> dict[int, str]:
     """The folders of a club's runs that are in the store: run -> path."""
     names = store.names(f"{club_id}/runs", "")
-    return {int(name): packages.folder(club_id, int(name)) for name in names if name.isdigit()}
+    return {int(name): packages.folder(club_id, int(name)) for name in names if name.isdecimal()}
 
 
 def sweep(driver: Driver, store: Store, club_no: int, club_id: str) -> int:

@@ -160,3 +160,21 @@ def test_r11_who_is_out_because_of_the_erp_is_not_added_by_hand(club: Club) -> N
     club.sync()
     with pytest.raises(ActionRejected, match="no access because of the ERP"):
         club.add_by_hand("a@x.fr")
+
+
+@pytest.mark.parametrize("who", ["²", "9" * 19, "9" * 40])
+def test_r11_what_looks_like_a_number_and_is_no_id(club: Club, who: str) -> None:
+    """A superscript, and more digits than an id has, match nobody: that is said, and is no internal error."""
+    with pytest.raises(ActionRejected):
+        customers.detach(club._base, club.config, who, by="somebody")
+    with pytest.raises(ActionRejected):
+        app_users.confirm(club._base, {club.number: club.config}, who)
+
+
+def test_r13_a_name_is_kept_without_the_blanks_around_it(club: Club) -> None:
+    """As when a customer is added; blanks alone are no name."""
+    club.erp.put("1", "a@x.fr", first_name="Ana", last_name="Alba")
+    club.sync()
+    club.edit("1", first_name=" Anna ", last_name="  ")
+    row = club.base()["1"]
+    assert (row["first_name"], row["last_name"]) == ("Anna", None)

@@ -16,10 +16,11 @@ import pytest
 
 from clubsync.config import Guard
 from clubsync.model import Step
-from clubsync.pipeline import diff, validate
+from clubsync.pipeline import diff
 from clubsync.pipeline.engine import Pipeline
 from clubsync.store import packages
 from clubsync.store.packages import AFFECTED, PLAN
+from clubsync.validate import facts
 from connectors import registry
 from tests.support.club import Club
 
@@ -47,7 +48,7 @@ def in_a_process(stage: str, given: str, environment: dict[str, str]) -> str:
 
         setattr(module, name, call)
 
-    counted(validate.facts, "evaluate")
+    counted(facts, "evaluate")
     counted(diff, "plan")
     with Pipeline.from_environment() as pipeline:
         steps = getattr(pipeline, stage)(json.loads(given))

@@ -74,5 +74,5 @@ def erase(
         raise ProblemError(
             422, "Invalid request", "Tick the box to confirm that this cannot be undone."
         )
-    number = int(customer) if customer.isdigit() and len(customer) < 19 else None
+    number = int(customer) if customer.isdecimal() and len(customer) < 19 else None
     return back(request, club, erasure.erase(club, user, number, erp_id or None))

@@ -114,7 +114,7 @@ def progress(club: OpenClub, act: actions.Act) -> dict[str, Any]:
 def _last_action(request: Request, club: OpenClub) -> dict[str, Any] | None:
     """The action that led to this page."""
     number = request.query_params.get("act", "")
-    if not number.isdigit() or len(number) > 18:
+    if not number.isdecimal() or len(number) > 18:
         return None
     try:
         return progress(club, actions.found(club, int(number)))
