@@ -127,7 +127,7 @@ def _from_erp(runs: Runs, step: Step, start: datetime, end: datetime, interval: 
     connector = runs.reader.connector(runs.club(step), until=end - timedelta(microseconds=1))
     if not connector.answers_past:
         return False
-    began_at = clock.now()
+    began = extract.begin(runs, runs.club_no(runs.club(step)))
     try:
         reading = connector.read()
     except FileMissing:
@@ -136,7 +136,7 @@ def _from_erp(runs: Runs, step: Step, start: datetime, end: datetime, interval: 
         return False
     step["past"] = FROM_ERP
     step["notes"].append(f"{interval}: from what the ERP had written by then.")
-    extract.keep(runs, step, reading, began_at)
+    extract.keep(runs, step, reading, began)
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -55,17 +55,36 @@ def at_once(runs: Runs, steps: Sequence[Step], work: Callable[..., None], *args:
         )
 
 
+@dataclass(frozen=True)
+class Began:
+    """How a reading began.
+
+    :param at: when, by our own clock; a reading that was resumed began earlier.
+    :param epoch: of the club's source (R1).
+    """
+
+    at: datetime
+    epoch: int
+
+
+def begin(runs: Runs, club_no: int) -> Began:
+    """A reading begins."""
+    with runs.base.club(club_no) as driver:
+        return Began(clock.now(), queries().club_state(driver, club=club_no)["epoch"])
+
+
 def read(runs: Runs, step: Step, full: bool) -> None:
     """Read a club as it is now and store what was read."""
-    club, began_at = runs.club(step), clock.now()
-    keep(runs, step, runs.reader.read(club, runs.club_no(club), full=full), began_at)
+    club = runs.club(step)
+    began = begin(runs, runs.club_no(club))
+    keep(runs, step, runs.reader.read(club, runs.club_no(club), full=full), began)
 
 
-def keep(runs: Runs, step: Step, read: Reading, began_at: datetime) -> None:
+def keep(runs: Runs, step: Step, read: Reading, began: Began) -> None:
     """Store a reading as a snapshot, unless it cannot be believed (R14).
 
-    :param began_at: when the reading began, by our own clock; one that was resumed began earlier.
-    :raises ReadingNotUsed: it is older than what is loaded, or dated later than now (R16).
+    :raises ReadingNotUsed: it is older than what is loaded, or dated later than now (R16); or the club was moved to
+        another ERP meanwhile, whose ids mean other people (R1).
     """
     club = runs.club(step)
     club_no = runs.club_no(club)
@@ -88,7 +107,7 @@ def keep(runs: Runs, step: Step, read: Reading, began_at: datetime) -> None:
             left = erased.of_reading(with_ids)
         step["read"] -= with_ids.customers.height - left.customers.height
         with_ids, filtered = left, orders
-        kept = _kept(runs, step, with_ids, orders, began_at)
+        kept = _kept(runs, step, with_ids, orders, began)
     snapshot, state, overtaken = kept
     step["snapshot"] = snapshot.number
     loaded = state["certified_as_of"]
@@ -99,7 +118,7 @@ def keep(runs: Runs, step: Step, read: Reading, began_at: datetime) -> None:
 
 
 def _kept(
-    runs: Runs, step: Step, reading: Reading, orders: int, began_at: datetime
+    runs: Runs, step: Step, reading: Reading, orders: int, began: Began
 ) -> tuple[snapshots.Snapshot, ClubStateRow, bool] | None:
     """Store a reading under the club's lock; None: somebody was erased meanwhile (R20).
 
@@ -119,6 +138,12 @@ def _kept(
         if sql.last_erasure(driver, club=club_no) != orders:
             return None
         state = sql.club_state(driver, club=club_no)
+        if state["epoch"] != began.epoch:
+            step["used"] = False
+            raise ReadingNotUsed(
+                f"{club.name} was moved to another ERP while it was read: nothing of this reading was used.",
+                remedy="No action needed: the next sync reads the new ERP.",
+            )
         if reading.since is None:  # that little has changed, or only newcomers, is no outage
             known = customers
             if reading.without_id is not None:
@@ -127,9 +152,7 @@ def _kept(
                 club, known, reading.conflicting_ids, content_hash, state, driver, club_no
             )
         _write(runs, path, customers, reading)
-        taken = _add(
-            driver, club_no, reading, customers.height, content_hash, path, state["epoch"], began_at
-        )
+        taken = _add(driver, club_no, reading, customers.height, content_hash, path, began)
         sql.run_snapshot(
             driver, club=club_no, run=run_of(step), snapshot=taken["snapshot"], read=step["read"]
         )
@@ -190,8 +213,7 @@ def _add(
     customers: int,
     content_hash: str,
     path: str,
-    epoch: int,
-    began_at: datetime,
+    began: Began,
 ) -> AddSnapshotRow:
     """Write the row of a snapshot; what it says of the reading."""
     certificate, file = reading.certificate, reading.file
@@ -199,7 +221,7 @@ def _add(
         driver,
         club=club_no,
         as_of=reading.as_of,
-        began_at=min(began_at, reading.as_of) if reading.paged else began_at,
+        began_at=min(began.at, reading.as_of) if reading.paged else began.at,
         read_at=clock.now(),
         consistency=str(reading.consistency) if certificate.settled else MAY_BE_TRUNCATED,
         memberships=reading.memberships.proof if reading.memberships else None,
@@ -209,7 +231,7 @@ def _add(
         rows_read=certificate.rows,
         content_hash=content_hash,
         path=path,
-        epoch=epoch,
+        epoch=began.epoch,
         columns=list(reading.columns),
         column_of=json.dumps(dict(reading.column_of)),
         file=None if file is None else json.dumps(asdict(file)),

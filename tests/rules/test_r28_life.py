@@ -98,6 +98,38 @@ def test_r28_another_tenant_is_another_epoch(club: Club) -> None:
     assert club.kinds() == {"adoption": 2, "deactivation": 1}
 
 
+def test_r28_a_reading_of_the_old_erp_that_ends_after_the_move_is_not_used(club: Club) -> None:
+    """R1: its ids mean the old source's people, whom the new epoch does not know by them."""
+    for erp_id in ("1", "2", "3"):
+        club.erp.put(erp_id, f"{erp_id}@x.fr")
+    club.sync()
+    club.erp.put("4", "4@x.fr")
+    before = club.base()
+    moves: list[object] = []
+
+    def move() -> None:
+        if not moves:
+            moves.append(lifecycle.move(club._base, club.config))
+
+    club.erp.page_size, club.erp.between = 2, move
+    step = club.attempt()
+    assert moves
+    assert "was moved to another ERP while it was read" in str(step["error"])
+    assert not step["used"]
+    ids = {row["email"]: row["id"] for row in before.values()}
+    assert {row["email"]: row["id"] for row in club.base().values()} == ids
+    # the new ERP has other ids for the same people
+    club.erp.page_size = None
+    club.erp.remove("1", "2", "3", "4")
+    for erp_id in ("a", "b", "c"):
+        club.erp.put(erp_id, f"{'abc'.index(erp_id) + 1}@x.fr")
+    club.sync()
+    after = {row["email"]: row for row in club.base().values()}
+    assert {email: row["id"] for email, row in after.items()} == ids
+    assert {row["erp_id"] for row in after.values()} == {"a", "b", "c"}
+    assert all(row["in_customers_group"] for row in after.values())
+
+
 def test_r28_another_erp_leaves_nothing_of_the_old_ones_to_mend(club: Club) -> None:
     """R22: what was open closes with the epoch, on the pages too, though the new ERP cannot be read yet."""
     club.erp.put("odd", "nobody")
