@@ -190,7 +190,7 @@ def _ordered(driver: Driver, club_no: int, who: str, email: str | None) -> int |
     sql = queries()
     key = sql.club_state(driver, club=club_no)["hash_key"]
     hashes = [key_hash(key, name) for name in (who, email) if name]
-    orders = sql.erasures_by_hash(driver, club=club_no, hashes=hashes)
+    orders = sql.erasures_by_hash(driver, club=club_no, key_hashes=hashes)
     return max((row["erasure"] for row in orders), default=None)
 
 

@@ -131,12 +131,14 @@ def _add_keys(
         return sorted({key_hash(key, name) for name in names})
 
     of_ids = hashes(ids)
-    sql.add_erasure_keys(driver, club=club_no, erasure=erasure, kind="erp_id", hashes=of_ids)
+    sql.add_erasure_keys(driver, club=club_no, erasure=erasure, kind="erp_id", key_hashes=of_ids)
     sql.add_erasure_keys(
-        driver, club=club_no, erasure=erasure, kind="email", hashes=hashes(addresses)
+        driver, club=club_no, erasure=erasure, kind="email", key_hashes=hashes(addresses)
     )
     made = hashes(_made_ids(driver, club_no, ids, key.bytes))
-    sql.add_erased(driver, club=club_no, erasure=erasure, hashes=sorted({*of_ids, *made}), at=at)
+    sql.add_erased(
+        driver, club=club_no, erasure=erasure, key_hashes=sorted({*of_ids, *made}), at=at
+    )
 
 
 def _made_ids(driver: Driver, club_no: int, ids: Collection[str], secret: bytes) -> Iterable[str]:

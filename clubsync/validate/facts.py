@@ -367,7 +367,7 @@ def _spans(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Kinds:
-    """What records hold, apart from the days: few different things, of very many records.
+    """What records hold, apart from the days: few different things, of many records.
 
     :param of: the kind of each record's groups; 0: none.
     :param spans: of each kind but 0: kind, id, current, undated.

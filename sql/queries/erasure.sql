@@ -55,14 +55,14 @@ from sync.snapshot as s
 where s.club = :club
 returning erasure;
 
--- name: add_erasure_keys(club, erasure, kind, hashes)!
+-- name: add_erasure_keys(club, erasure, kind, key_hashes)!
 insert into sync.erasure_key (club, erasure, kind, key_hash)
 select
     :club,
     :erasure,
     :kind,
     h.key_hash
-from unnest(:hashes::text[]) as h (key_hash)
+from unnest(:key_hashes::text[]) as h (key_hash)
 on conflict do nothing;
 
 -- name: add_erased(club, erasure, hashes, at)!
@@ -72,7 +72,7 @@ select
     h.key_hash,
     :erasure,
     :at
-from unnest(:hashes::text[]) as h (key_hash)
+from unnest(:key_hashes::text[]) as h (key_hash)
 on conflict (club, key_hash) do nothing;
 
 -- name: add_erasure_parts(club, erasure)!
@@ -118,9 +118,9 @@ select
 from unnest(:names::text[]) as n (name)
 on conflict do nothing;
 
--- name: erasures_by_hash(club, hashes)
+-- name: erasures_by_hash(club, key_hashes)
 select distinct erasure from sync.erasure_key
-where club = :club and key_hash = any(:hashes::text[])
+where club = :club and key_hash = any(:key_hashes::text[])
 order by erasure;
 
 -- name: erasure(club, erasure)^

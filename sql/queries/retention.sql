@@ -64,7 +64,8 @@ where club = :club and closed_at < :before;
 -- name: add_folder(club, path, at)!
 -- Before the first file of a snapshot is written.
 insert into sync.folder (club, path, made_at) values (:club, :path, :at)
-on conflict (club, path) do update set made_at = excluded.made_at
+on conflict (
+    club, path) do update set made_at = excluded.made_at
 where folder.made_at < excluded.made_at - interval '1 hour';
 
 -- name: folders(club)
@@ -80,8 +81,8 @@ where club = :club and path = :path;
 -- Folders that no snapshot is in and no run under way writes to: of these, and of those that have a row.
 select p.path
 from (
-    select f.path from sync.folder as f
-    where f.club = :club
+    select k.path from sync.folder as k
+    where k.club = :club
     union
     select g.path
     from unnest(:paths::text[]) as g (path)
