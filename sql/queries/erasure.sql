@@ -65,7 +65,7 @@ select
 from unnest(:key_hashes::text[]) as h (key_hash)
 on conflict do nothing;
 
--- name: add_erased(club, erasure, hashes, at)!
+-- name: add_erased(club, erasure, key_hashes, at)!
 insert into sync.erased (club, key_hash, erasure, erased_at)
 select
     :club,
