@@ -312,7 +312,7 @@ def _lost_their_id(
     was = fetch(driver, queries().records_by_id, MIRROR, club=club, ids=absent["erp_id"].to_list())
     theirs = emails.evaluate(rows["email"])["email_norm"].drop_nulls()
     named = pl.concat_str(
-        [pl.col(n).fill_null("").str.to_lowercase() for n in ("first_name", "last_name")],
+        [words.key(pl.col(name)).fill_null("") for name in ("first_name", "last_name")],
         separator="\x1f",
     )
     names = rows.select(named).to_series()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import timedelta
 
 import pytest
@@ -196,6 +197,15 @@ def test_r14_nobody_loses_access_whose_row_lost_its_id(files: FileClub) -> None:
     assert "Row 4" in files.why("p2@x.fr")["sentence"]
     files.load(table(*people(1, 3)))
     assert files.inside() == {"1", "3"}
+
+
+def test_r14_a_name_in_another_form_may_be_the_row_that_lost_its_id(files: FileClub) -> None:
+    """Words are compared in one form: capitals, blanks and decomposed accents make nobody another person."""
+    files.load(table(*people(1), "2;jose@x.fr;José;Núñez;active;"))
+    decomposed = unicodedata.normalize("NFD", "JOSÉ")
+    step = files.load(table(*people(1), f";other@x.fr;{decomposed};Núñez\u00a0;active;"))
+    assert step["certified"]
+    assert files.inside() == {"1", "2"}
 
 
 def test_r22_a_total_and_a_note_are_not_to_be_fixed(files: FileClub) -> None:
