@@ -58,6 +58,14 @@ services setting settings sex since site size skip source start starts state sta
 subscription subscriptions success surname tag tags take tax tel telephone text time timestamp timezone title to
 token total trial two type until updated uri url user username users uuid valid value values version view visit
 visits was week with without work year zip zipcode zone
+abonnement abonnements adresse anrede beitrag bis code courriel date debut email fin geburtsdatum geburtstag gruppe
+gruppen gueltig id kunde kunden kundennr kundennummer land mitglied mitglieder mitgliedsnummer mobil name nachname nr
+numero nummer ort plz stand strasse tarif telefon typ vertrag von vorname vorwahl
+adherent adherents civilite client commentaire cp groupe groupes inscription mobile naissance nom pays portable prenom
+statut ville
+activo alta apellido apellidos baja cliente clientes codigo correo estado fecha grupo grupos movil nacimiento nombre
+pais socio socios telefono
+cognome data indirizzo nascita nome stato cellulare achternaam klant klanten naam telefoon voornaam
 """
 #: Usual words of APIs, of which the names of fields are made: an ERP that keys its objects by a person's name or email
 #: has others.

@@ -62,7 +62,9 @@ class JsonRpc:
                 tuple[int, str, Any],
                 login=False,
             )[:2]
-        except SettingsWrong:
+        except SettingsWrong as error:
+            if not error.what.endswith("(HTTP 404)."):
+                raise
             raise SettingsWrong(
                 "The Tryton server has no such database.",
                 remedy="Correct the connection's host or the setting database.",
