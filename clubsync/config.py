@@ -234,6 +234,10 @@ class ClubConfig(_Common):
         )
 
 
+#: What somebody may take for a club's id: a word or a name, no email and no phone number.
+_LIKE_A_CLUB = re.compile(r"(?!.*\d{5})[\w .'-]{1,80}")
+
+
 class Config(BaseModel):
     """clubs.yaml as a whole."""
 
@@ -252,8 +256,10 @@ class Config(BaseModel):
             if club.id == club_id:
                 return club
         similar = get_close_matches(club_id, [c.id for c in self.clubs], n=3)
+        # an address or a form may hold anything, and this message is logged and shown (R19)
+        asked = club_id if _LIKE_A_CLUB.fullmatch(club_id) else "…"
         raise UnknownClub(
-            f"{self.path} has no club {club_id!r}.",
+            f"{self.path} has no club {asked!r}.",
             remedy=f"Did you mean {' or '.join(similar)}?"
             if similar
             else "`clubsync clubs` lists all clubs.",

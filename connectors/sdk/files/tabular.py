@@ -78,6 +78,15 @@ class Layout:
     limits: FileLimits = _USUAL
 
 
+#: What no column is called, but what a person's cell may hold: an address, a phone number, a date.
+_PERSONAL = re.compile(r"@|\d\D?\d\D?\d\D?\d")
+
+
+def _shown(column: str) -> str:
+    """A column's name for messages; "…" if it looks like a cell of a person's (R19)."""
+    return "…" if _PERSONAL.search(column) else repr(column)
+
+
 @dataclass(frozen=True)
 class Table:
     """A parsed file.
@@ -128,22 +137,22 @@ class Table:
     def need(self, columns: Iterable[str]) -> None:
         """Check that the columns exist.
 
-        :raises ContractChanged: naming the missing ones, and the existing ones if they are certainly names.
+        :raises ContractChanged: naming the missing ones, and, if most are there, the existing ones.
         """
         wanted = list(dict.fromkeys(columns))
         missing = [c for c in wanted if self.column(c) is None]
         if not missing:
             return
         lacking = ", ".join(map(repr, missing))
-        present = ", ".join(map(repr, self.columns[:_TOLD]))
+        present = ", ".join(map(_shown, self.columns[:_TOLD]))
         if len(self.columns) > _TOLD:
             present += ", \u2026"
-        # If not one of the known names is there, the first line may be a person's (R19).
+        # If most of the known names are missing, the first line may be a person's (R19).
         raise ContractChanged(
             f"{self.name} has no column {lacking}. It has: {present}."
-            if len(missing) < len(wanted)
+            if 2 * len(missing) <= len(wanted)
             else f"{self.name} has no column {lacking}. "
-            f"None of the configured columns were found (the file has {self.frame.width}).",
+            f"Most of the configured columns were not found (the file has {self.frame.width}).",
             remedy="Compare the export with the club's settings; if the ERP renamed its columns, "
             "update `fields` or `columns`. A wrong `sheet`, `delimiter` or `header_row` has the same effect.",
         )
