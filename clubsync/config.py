@@ -234,7 +234,7 @@ class ClubConfig(_Common):
         )
 
 
-#: What somebody may take for a club's id: a word or a name, no email and no phone number.
+#: What may be meant as a club's id: a word or a name, no email and no phone number.
 _LIKE_A_CLUB = re.compile(r"(?!.*\d{5})[\w .'-]{1,80}")
 
 
