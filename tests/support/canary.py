@@ -72,7 +72,7 @@ PLACES: Mapping[str, str] = {
     "Airflow's database": "every other table of Airflow's own database",
     "metrics and traces": "everything that is sent to an OpenTelemetry collector",
     "validation results": "what Great Expectations is given, and what it answers",
-    "error pages": "every error of the pages and of the API, internal errors included",
+    "error pages": "internal errors of the pages and of the API",
     "refused responses": "every response to somebody without the right",
     "base without people": "every table of the club base that holds no personal data (`PERSONAL`)",
 }
