@@ -165,6 +165,9 @@ def ensure_running(
     with _locked(home):
         server = _server(home)
         if not _settled(home, server, timeout):
+            # PostgreSQL refuses to start while the id of a crashed server of ours is still taken
+            for started in _children.values():
+                started.poll()
             _initialise(home)
             with (home.folder / "postgres.log").open("ab") as log:
                 child = home.spawn(_command(home, settings), output=log, detached=True)

@@ -71,7 +71,8 @@ def test_a_template_is_copied(postgres: embedded.Server) -> None:
         postgres.drop_database(name)
 
 
-def test_what_was_committed_outlives_the_server(folder: Path) -> None:
+@pytest.mark.parametrize("crash", [signal.SIGQUIT, signal.SIGKILL])
+def test_what_was_committed_outlives_the_server(folder: Path, crash: signal.Signals) -> None:
     server = embedded.ensure_running(folder)
     with psycopg.connect(server.conninfo()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
@@ -80,7 +81,7 @@ def test_what_was_committed_outlives_the_server(folder: Path) -> None:
             " current_setting('synchronous_commit'), current_setting('data_checksums')"
         ).fetchone()
     assert durable == ("on", "on", "on", "on")
-    os.kill(_pid(folder), signal.SIGQUIT)  # as if it had crashed
+    os.kill(_pid(folder), crash)
     deadline = time.monotonic() + 30
     while embedded.status(folder) is not None and time.monotonic() < deadline:
         time.sleep(0.02)
