@@ -124,8 +124,8 @@ def _number(error: BaseException) -> int | None:
 
 
 def _is_of_store(error: BaseException) -> bool:
-    frames = traceback.extract_tb(error.__traceback__)
-    return any(Path(frame.filename).parent == _STORE for frame in frames)
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(Path(frame.f_code.co_filename).parent == _STORE for frame, _ in frames)
 
 
 def _of_store(error: BaseException, number: int | None) -> SyncError:

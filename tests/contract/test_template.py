@@ -239,6 +239,9 @@ _NOT_APPLICABLE = """\
         "file_missing": "no files.",
         "guardian": "the API tells of no families.",
         "merge_stated": "the API tells of no merges.",
+        "edited_between_pages": "this example edits nothing.",
+        "no_end": "this example's API has no dates that mean never.",
+        "one_odd_record": "this example's API has no odd records.",
     }
 """
 
