@@ -285,6 +285,7 @@ def reject_implausible(
     """
     from clubsync.extract import same_people
     from clubsync.store import record_index
+    from clubsync.store.database import queries
 
     if customers.height and state["content_hash"] == content_hash:
         return
@@ -300,10 +301,13 @@ def reject_implausible(
             )
     if had < MISMATCH_FROM or customers.is_empty() or state["confirmed_same_club"]:
         return
-    shared = same_people.known_people(driver, club_no, customers)
-    if shared * 2 < customers.height:
+    # who awaits a second reading before they are added (R14) is nobody yet who could be known
+    awaited = {row["erp_id"] for row in queries().suspicions(driver, club=club_no)}
+    shown = customers.filter(~customers["erp_id"].is_in(list(awaited)))
+    shared = same_people.known_people(driver, club_no, shown)
+    if shared * 2 < shown.height:
         raise SourceMismatch(
-            f"{club.name}: only {shared} of the {customers.height} customers read are known as the same people: "
+            f"{club.name}: only {shared} of the {shown.height} customers read are known as the same people: "
             "the id, with the email, the name, the phone or the birth date.",
             remedy="This looks like another club's data (a wrong key or folder), or like row numbers in place of "
             "ids. Nothing was changed. "

@@ -49,6 +49,7 @@ class Studio:
 
     def put(self, key: int, email: str, **fields: object) -> None:
         """Enter a client, or edit one."""
+        self.held.setdefault(key, [{"MembershipId": 1, "Name": "Gold"}])
         self.clients[key] = {
             "UniqueId": key,
             "Id": f"B{key}",
