@@ -275,4 +275,4 @@ class Lab:
         told.files += [f"too many: {name[:200]}" for name in mine.files - twin.files]
         told.files += [f"missing: {name[:200]}" for name in twin.files - mine.files]
         if action.name != "migrate":
-            told.failed += [f"run {run} runs for ever" for run in state.unfinished(self.url(world))]
+            told.failed += [f"run {run} never ends" for run in state.unfinished(self.url(world))]

@@ -252,7 +252,7 @@ def test_words_without_an_end_are_no_words(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["c.csv", "c.csv.rows"])
 def test_a_pipe_is_no_file(tmp_path: Path, name: str) -> None:
-    """Opening one waits for whoever writes: for ever."""
+    """Opening one waits for a writer, who never comes."""
     if name.endswith(".rows"):
         put(tmp_path, "c.csv", "id;mail\n")
     os.mkfifo(tmp_path / name)

@@ -85,7 +85,9 @@ def check_size(archive: zipfile.ZipFile, size: int, name: str, limits: FileLimit
             remedy="Ask for one file per archive, or unpack it in the folder and set `customers` to the file.",
         )
     if any(member.compress_type not in _KNOWN_WAYS for member in members):
-        raise NotImplementedError
+        raise NotImplementedError(
+            "a compression that zipfile may not know"
+        )  # told by the caller, as zipfile's own
     _check_ratio(sum(member.file_size for member in members), size, name, limits)
 
 
