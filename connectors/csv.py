@@ -54,8 +54,6 @@ _DECISIVE = (
     *("id", "email", "first_name", "last_name", "name", "status", "groups"),
     *("guardian_id", "replaced_by", "valid_from", "valid_until"),
 )
-#: Rows at the end of a file that may be totals and notes.
-_FOOTER = 10
 
 
 class Fields(CustomerFields):
@@ -196,7 +194,7 @@ class CsvConnector(DropConnector[CsvSettings]):
             whole.need(column_of.values())
             listed, remarks = self._listed_groups(drop)
         table = whole.only_filled(column_of.values())
-        customers = _without_total(self._customers(table, listed))
+        customers = self._customers(table, listed)
         groups = listed if listed is not None else _derived_groups(customers)
         self.progress(customers.height, customers.height)
         return assemble(
@@ -210,7 +208,7 @@ class CsvConnector(DropConnector[CsvSettings]):
             column_of=_canonical(column_of),
             numbers=table.numbers,
             notes=(*table.remarks, *remarks),
-            file=described(table, content, footer=_ends_with_none(customers, column_of)),
+            file=described(table, content),
         )
 
     def check(self) -> str:
@@ -340,39 +338,12 @@ class CsvConnector(DropConnector[CsvSettings]):
         return groups.cast(GROUP_SCHEMA), notes
 
 
-def _without_total(customers: pl.DataFrame) -> pl.DataFrame:
-    """Last rows of which nothing but the id is words (`Total`, a note), where no other id is: they have no id."""
-    said = pl.col("erp_id")
-    words_ = said.str.contains(r"\p{L}") & (said.str.contains("[ :]") | ~said.str.contains(r"\d"))
-    silent = [
-        ~pl.col(name).str.contains(r"[\p{L}@]").fill_null(value=False)
-        for name in ("email", "first_name", "last_name", "status_raw")
-    ]
-    label, bare = customers.select(
-        label=words_.fill_null(value=False),
-        bare=pl.all_horizontal(*silent, pl.col("groups").list.len() == 0),
-    )
-    below = int((label & bare).tail(_FOOTER).reverse().cum_prod().sum())
-    people = customers.height - below
-    if not below or not people or label.head(people).any():
-        return customers
-    of_people = pl.int_range(pl.len()) < people
-    return customers.with_columns(pl.when(of_people).then("erp_id").alias("erp_id"))
-
-
 def _other(name: str) -> pl.Expr:
     """The id of another record: a record is never its own guardian or successor, and 0 means none."""
     other = pl.col(name)
     return pl.when(other.ne_missing(pl.col("erp_id")) & (other.str.strip_chars() != "0")).then(
         other
     )
-
-
-def _ends_with_none(customers: pl.DataFrame, column_of: Mapping[str, str]) -> bool:
-    """Whether the last row has neither an id nor an email, in a file with ids: it is a total or a note."""
-    if "id" not in column_of or customers.is_empty():
-        return False
-    return customers.select("erp_id", "email").row(-1) == (None, None)
 
 
 def _canonical(column_of: dict[str, str]) -> dict[str, str]:

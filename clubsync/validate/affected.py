@@ -296,7 +296,7 @@ def _newer_than(known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
 def _lost_their_id(
     driver: Driver, club: int, known: pl.DataFrame, snapshot: Snapshot, newer: pl.DataFrame
 ) -> pl.DataFrame:
-    """R14: absent records that a row without an id may be, by their email or name: nothing is said of them.
+    """R14: absent records that a row without an id may be, by email, name or phone: nothing is said of them.
 
     :returns: rows of the record index.
     """
@@ -317,11 +317,13 @@ def _lost_their_id(
     )
     names = rows.select(named).to_series()
     nameless = pl.lit("\x1f")
+    phones = rows["phone"].drop_nulls()
     maybe = was.filter(
         ~pl.col("gone")
         & (
             pl.col("email_norm").is_in(theirs.implode()).fill_null(False)
             | (named.is_in(names.implode()) & (named != nameless))
+            | pl.col("phone").is_in(phones.implode()).fill_null(False)
         )
     )
     return absent.filter(pl.col("erp_id").is_in(maybe["erp_id"].implode()))

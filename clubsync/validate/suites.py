@@ -34,6 +34,7 @@ from clubsync.model import (
     Policy,
 )
 from clubsync.validate.facts import GROUP_STATE
+from connectors.sdk import footers
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
 
@@ -175,9 +176,16 @@ def _unclear(columns: Sequence[str]) -> pl.Expr:
 
 
 def _without_id() -> pl.Expr:
-    """Of a row without an id, whether it has an email: then it may be somebody's (R14)."""
-    email = pl.when(pl.col("email").is_null()).then(pl.lit("no email")).otherwise(pl.lit("email"))
-    return pl.when(pl.col("erp_id").str.starts_with(WITHOUT_ID)).then(email)
+    """Whose a row without an id may be (R14): its "email" says it, a "person" without one, or "nobody"."""
+    lacking = pl.col("erp_id").str.starts_with(WITHOUT_ID)
+    whose = (
+        pl.when(pl.col("email").is_not_null())
+        .then(pl.lit("email"))
+        .when(footers.is_person(among=lacking))
+        .then(pl.lit("person"))
+        .otherwise(pl.lit("nobody"))
+    )
+    return pl.when(lacking).then(whose)
 
 
 def _person() -> pl.Expr:
@@ -348,7 +356,7 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     )
     facts = records.join(clusters, on="email_norm", how="left").select(
         *("erp_id", "odd_groups", "owner_id", "successor", "cluster_ids", "cluster"),
-        *("group_state", "email_about", "status_raw", "unreadable"),
+        *("group_state", "email_about", "status_raw", "unreadable", "email"),
     )
     rows = failed.join(facts, on="erp_id", how="left")
     told = _with_unreadable(rows.with_columns(detail=_detail()))
@@ -385,6 +393,8 @@ def _detail() -> pl.Expr:
         .then(text("groups", groups))
         .when(pl.col("code") == "EMAIL_SHARED_FAMILY")
         .then(text("owner", pl.col("owner_id")))
+        .when((pl.col("code") == "ID_MISSING") & pl.col("email").is_null())
+        .then(text("row", pl.col("status_raw"), pl.lit("nobody")))
         .when(pl.col("code") == "ID_MISSING")
         .then(text("row", pl.col("status_raw")))
         .when(pl.col("code") == "RECORD_MERGED")

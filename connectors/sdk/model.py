@@ -7,14 +7,14 @@ drops the fields that the sync does not need before anything is stored (R19).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import polars as pl
 
-from connectors.sdk import cells
+from connectors.sdk import cells, footers
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.messages import message
 
@@ -514,7 +514,7 @@ def assemble(
     In a file, rows that repeat an id word for word count once, and rows of one id that differ only in their group and
     its dates are one person with all those groups. In pages any repeated id means that rows moved while they were
     read: not certified. Rows of one id that differ otherwise make the record unknown this time, and nothing is
-    certified. A row without an id is kept apart, and doubts nothing.
+    certified. A row without an id is kept apart, and doubts nothing; totals and notes are no records (`footers`).
 
     Groups whose id is too long are left out, and names are shortened (`bounded_groups`).
 
@@ -537,8 +537,11 @@ def assemble(
         )
     conflicting: tuple[str, ...] = ()
     without_id = None
+    if file is not None and rows:
+        customers, nobodys = footers.apart(customers)
+        file = replace(file, footer=file.footer or nobodys)
     # a file may have no column of ids; an API whose only record has none has lost it
-    if rows and (paged or customers["erp_id"].null_count() < rows):
+    if rows and (paged or customers["erp_id"].null_count() < customers.height):
         customers, without_id = _with_ids(customers, numbers)
         customers, conflicting, doubt = _once_each(customers, paged)
         why.extend(doubt)

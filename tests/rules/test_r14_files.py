@@ -214,6 +214,62 @@ def test_r22_a_total_and_a_note_are_not_to_be_fixed(files: FileClub) -> None:
     assert [code for codes in files.findings(all=True).values() for code in codes] == ["ID_MISSING"]
 
 
+PHONES = ("id", "email", "first_name", "last_name", "phone", "status")
+PHONE_COLUMNS = "id;email;first;last;phone;status"
+
+
+@pytest.mark.parametrize(
+    "row", [";;Zoe;Zola;;active", ";;;Zola;;", ";;;;0612345678;", ";;Zoe 2;Zola;;"]
+)
+def test_r22_a_last_person_of_whom_nothing_says_who_they_are(
+    new_file_club: NewFileClub, row: str
+) -> None:
+    """R14: no footer, but ID_MISSING, to be fixed."""
+    files = new_file_club(*PHONES)
+    first = "1;a@x.fr;Ann;Ames;;active"
+    step = files.load(table(first, row, columns=PHONE_COLUMNS))
+    assert (step["certified"], step["findings"]) == (True, {"ID_MISSING": 1})
+    ((erp_id, severity),) = files.rows(
+        "select erp_id, severity from sync.finding where club = %s and closed_at is null",
+        files.number,
+    )
+    assert severity == "error"
+    assert "neither an id nor an email" in files.why(erp_id)["sentence"]
+    # and the next file, in which it is gone, ends as this one did
+    step = files.load(table(first, columns=PHONE_COLUMNS))
+    assert (step["certified"], files.findings(all=True)) == (True, {})
+
+
+@pytest.mark.parametrize(
+    "row", [";;Total;;;1", ";;;Nombre de membres : 1;;", ";;Total général;;;", ";;1;;;", ";;;;1;"]
+)
+def test_r22_a_last_total_is_nobodys(new_file_club: NewFileClub, row: str) -> None:
+    files = new_file_club(*PHONES)
+    step = files.load(table("1;a@x.fr;Ann;Ames;;active", row, columns=PHONE_COLUMNS))
+    assert (step["certified"], step["findings"]) == (True, {})
+
+
+def test_r14_nobody_loses_access_whose_row_lost_its_id_and_name(new_file_club: NewFileClub) -> None:
+    files = new_file_club(*PHONES)
+    first = "1;a@x.fr;Ann;Ames;;active"
+    files.load(table(first, "2;b@x.fr;Ben;Bell;0612345678;active", columns=PHONE_COLUMNS))
+    step = files.load(table(first, ";;;;06 12 34 56 78;", columns=PHONE_COLUMNS))
+    assert (step["certified"], step["findings"]) == (True, {"ID_MISSING": 1})
+    assert files.inside() == {"1", "2"}
+
+
+def test_r14_without_ids_a_total_is_nobody_and_a_name_is_somebody(
+    new_file_club: NewFileClub,
+) -> None:
+    files = new_file_club(*CARDS)
+    rows = ("a@x.fr;Ann;Ames;;active", "Total;;;1;")
+    step = files.load(table(*rows, columns=CARD_COLUMNS))
+    assert (step["read"], step["findings"]) == (1, {})
+    files = new_file_club(*CARDS)
+    step = files.load(table(rows[0], ";Zoe;Zola;;active", columns=CARD_COLUMNS))
+    assert (step["read"], step["findings"]) == (2, {"EMAIL_MISSING": 1})
+
+
 # --- one person in several rows ---------------------------------------------------------------
 
 SPANS = "id;email;first;last;status;groups;from;until"

@@ -184,16 +184,13 @@ def _together(contents: list[Content]) -> Content:
     )
 
 
-def described(table: Table, content: Content, *, footer: bool = False) -> File:
-    """What is known of the file, to compare the next one with (R14).
-
-    :param footer: its last row is none of a person; rows that are too short for the table are known to be none.
-    """
+def described(table: Table, content: Content) -> File:
+    """What is known of the file, to compare the next one with (R14)."""
     return File(
         name=content.name,
         size=len(content.data),
         digest=hashlib.blake2b(content.data, digest_size=16).hexdigest(),
         counted=content.rows is not None,
         line_end=table.line_end,
-        footer=footer or table.notes > 0,
+        footer=table.notes > 0,
     )

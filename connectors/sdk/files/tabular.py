@@ -667,7 +667,24 @@ def _from_cells(cells: pl.DataFrame, name: str, layout: Layout) -> Table:
         )
         if below is not None and below != first:
             raise _header_below(name, below + 1)
-    return _with_header(cells, name, skipped)
+    return _without_cells_below(_with_header(cells, name, skipped))
+
+
+def _without_cells_below(table: Table) -> Table:
+    """The table of a sheet without notes below it: what follows a blank row, if its rows are labels of one cell."""
+    frame, numbers = table.frame, table.numbers
+    if frame.width < 2 or frame.height < 2:
+        return table
+    at = first = frame.height
+    for cells in reversed(frame.tail(_NOTES).rows()):
+        told = [cell for cell in cells if cell]
+        if len(told) != 1 or "@" in told[0] or not _is_label(told[0]) or at == 1:
+            break
+        at -= 1
+        if numbers[at] - numbers[at - 1] > 1:
+            first = at
+    notes = table.notes + frame.height - first
+    return replace(table, frame=frame[:first], numbers=numbers[:first], notes=notes)
 
 
 def _with_header(cells: pl.DataFrame, name: str, skipped: int = 0) -> Table:
