@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
@@ -56,15 +56,28 @@ class Answer(TypedDict):
     erp_id: NotRequired[str | None]
 
 
-def why(driver: Driver, club_no: int, config: ClubConfig, who: str, language: str = "en") -> Answer:
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def why(
+    driver: Driver,
+    club_no: int,
+    config: ClubConfig,
+    who: str,
+    language: str = "en",
+    *,
+    masked: Callable[[str], str] = _as_it_is,
+) -> Answer:
     """Explain for an email, an ERP id, or a part of a name.
 
     :param driver: inside a transaction of this club.
     :param config: the club's.
     :param who: an email (any spelling), an ERP id, or a part of a name.
     :param language: en or fr.
+    :param masked: makes of an email what the reader may see of it; candidates are the caller's to mask.
     """
-    sql, words = queries(), _Words(config.name, config.zone, language)
+    sql, words = queries(), _Words(config.name, config.zone, language, masked)
     email, found = resolve_person(driver, club_no, who)
     if not found:
         return _by_name(driver, club_no, config, who, words)
@@ -117,6 +130,7 @@ class _Words:
     club: str
     zone: ZoneInfo
     language: str
+    masked: Callable[[str], str]
 
     def say(self, key: str, **values: Any) -> str:
         return self._text(WORDS[key]).format(club=self.club, **values)
@@ -133,7 +147,8 @@ class _Words:
         :param sign: of `clubsync.diff.suspicion`.
         """
         kind, _, what = sign.partition(":")
-        what = what.partition("|")[0] if kind == "email" else what
+        if kind == "email":
+            what = self.masked(what.partition("|")[0])
         return self._text(SUSPICIONS[kind]).format(what=what, when=self.when(read_at))
 
     def situation(self, situation: Situation) -> str:
@@ -173,7 +188,7 @@ def _by_name(driver: Driver, club_no: int, config: ClubConfig, who: str, words: 
     if not people:
         return _never(driver, club_no, who, words)
     if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):
-        return why(driver, club_no, config, key, words.language)
+        return why(driver, club_no, config, key, words.language, masked=words.masked)
     text = words.say("several", n=len(people))
     return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[], candidates=people)
 

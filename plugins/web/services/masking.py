@@ -8,15 +8,18 @@ from typing import Any
 DOTS = "…"
 
 
-def email(text: str | None) -> str | None:
+def address(text: str) -> str:
     """a…@g….com"""
-    if not text:
-        return text
     local, at, domain = text.rpartition("@")
     if not at:
-        return name(text)
+        return f"{text[:1]}{DOTS}"
     host, dot, ending = domain.rpartition(".")
     return f"{local[:1]}{DOTS}@{host[:1]}{DOTS}{dot}{ending if dot else ''}"
+
+
+def email(text: str | None) -> str | None:
+    """`address`, of a field that may be empty."""
+    return address(text) if text else text
 
 
 def name(text: str | None) -> str | None:

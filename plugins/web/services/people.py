@@ -109,10 +109,9 @@ def ask(
     words = _known_as(club, customer) if words is None else words.strip()
     if "@" in words:
         words = _record_of(club, words) or words
-    answer = (
-        _of_name(club, words, language) if _is_name(club, words) else _why(club, words, language)
-    )
-    found = _complete(club, answer, language, shown_to is not None)
+    shown = shown_to is not None
+    find = _of_name if _is_name(club, words) else _why
+    found = _complete(club, find(club, words, language, shown), language, shown)
     if shown_to:
         cards = [found.who] if found.who else found.candidates
         named = [card.erp_id or f"#{card.customer}" for card in cards]
@@ -120,8 +119,9 @@ def ask(
     return found
 
 
-def _why(club: OpenClub, words: str, language: str) -> Answer:
-    return why(club.driver, club.number, club.config, words, language)
+def _why(club: OpenClub, words: str, language: str, shown: bool) -> Answer:
+    masked = str if shown else masking.address
+    return why(club.driver, club.number, club.config, words, language, masked=masked)
 
 
 def _known_as(club: OpenClub, customer: int | None) -> str:
@@ -146,11 +146,11 @@ def _is_name(club: OpenClub, words: str) -> bool:
     return not resolve_person(club.driver, club.number, words)[1]
 
 
-def _of_name(club: OpenClub, words: str, language: str) -> Answer:
+def _of_name(club: OpenClub, words: str, language: str, shown: bool) -> Answer:
     """The people of a large club with exactly that name, by the key that records are compared by (R23)."""
     people = _by_key(club, words)
     if len(people) == 1 and people[0]["erp_id"]:
-        return _why(club, people[0]["erp_id"], language)
+        return _why(club, people[0]["erp_id"], language, shown)
     text = _SEVERAL if people else _NOBODY
     sentence = translations(language).gettext(text).format(n=len(people), club=club.name)
     return Answer(verdict="unknown", reasons=[], sentence=sentence, timeline=[], candidates=people)
