@@ -123,7 +123,7 @@ def site(
     app.dependency_overrides[get_user] = asked_by_role
     made = Site(app, club, other)
     monkeypatch.setattr(
-        nudges, "start", lambda run, club_id, **conf: made.started.append((run, club_id, conf))
+        nudges, "start", lambda run, club, **conf: not made.started.append((run, club, conf))
     )
     yield made
     context.base().close()

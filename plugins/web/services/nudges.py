@@ -25,7 +25,9 @@ from plugins.web.registry import registry
 log = logging.getLogger(__name__)
 
 REMEMBERED = 60.0
-"""Seconds until the secret of a club's connection is looked up again."""
+"""Seconds until the secret of a connection is looked up again."""
+
+_secrets: TTLCache[Any, str | None] = TTLCache(maxsize=100_000, ttl=REMEMBERED)
 
 
 def by_webhook(club_id: str, headers: dict[str, str], body: bytes) -> str | None:
@@ -35,7 +37,8 @@ def by_webhook(club_id: str, headers: dict[str, str], body: bytes) -> str | None
         sync answers it.
     :raises ProblemError: with the HTTP status of the reason, and nothing that a stranger is not allowed to know.
     """
-    club, secret = registry().clubs.get(club_id), _secret(club_id)
+    club = registry().clubs.get(club_id)
+    secret = None if club is None else _secret(club.connection)
     if club is None or secret is None:
         raise ProblemError(404, "No such webhook", f"No club {club_id} accepts webhooks here.")
     try:
@@ -75,10 +78,10 @@ def _receive(club_id: str, source: str, message_id: str, *, by_person: bool = Fa
     return received.run_id
 
 
-def start(run_id: str, club_id: str, **conf: Any) -> None:
-    """Start the run, unless it exists. If that fails, `upkeep` finds the nudge in the inbox."""
+def start(run_id: str, club_id: str, **conf: Any) -> bool:
+    """Start the run, unless it exists; whether there is one now. `upkeep` starts the run of a nudge in the inbox."""
     from airflow.api.common.trigger_dag import trigger_dag
-    from airflow.exceptions import DagRunAlreadyExists
+    from airflow.exceptions import AirflowException, DagRunAlreadyExists
     from airflow.utils.types import DagRunTriggeredByType
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -92,22 +95,25 @@ def start(run_id: str, club_id: str, **conf: Any) -> None:
         )
     except DagRunAlreadyExists:
         pass
-    except (SQLAlchemyError, ValueError, LookupError) as error:
-        log.warning("%s was not started (%s); upkeep will start it.", run_id, type(error).__name__)
+    except (AirflowException, SQLAlchemyError, ValueError, LookupError) as error:
+        # among them DagNotFound: Airflow has not parsed the Dag yet
+        log.warning("%s was not started (%s).", run_id, type(error).__name__)
+        return False
+    return True
 
 
-@cached(TTLCache(maxsize=100_000, ttl=REMEMBERED), lock=threading.Lock())
-def _secret(club_id: str) -> str | None:
-    """The secret that the club's ERP signs with, from the extra of its connection; None: it sends no webhooks."""
+@cached(_secrets, lock=threading.Lock())
+def _secret(conn_id: str) -> str | None:
+    """The secret that the ERP signs with, from the extra of the connection; None: it sends no webhooks.
+
+    Remembered by the connections of clubs.yaml, never by what a stranger asks for: that would have no limit.
+    """
     from plugins.connections import resolver
 
-    club = registry().clubs.get(club_id)
-    if club is None:
-        return None
     try:
-        connection = resolver.resolve(club.connection)
+        connection = resolver.resolve(conn_id)
     except SyncError as error:
-        log.warning("%s: %s", club_id, error)
+        log.warning("%s", error)
         return None
     secret = connection.extra.get("webhook_secret")
     return secret if isinstance(secret, str) and secret else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clubsync.errors import ActionRejected
 from clubsync.manual import lifecycle
 from clubsync.operate import connection_check
 from plugins.connections import resolver
@@ -22,10 +23,17 @@ def sync(club: Club, user: User) -> Act:
 
 
 def dry_run(club: Club, user: User) -> Act:
-    """Read the club now and plan, without writing anything: a run of `sync_one`."""
+    """Read the club now and plan, without writing anything: a run of `sync_one`.
+
+    :raises ActionRejected: Airflow did not start it, and nothing else would.
+    """
     with action(club, user, "dry_run") as begun:
         run = f"{club.id}-dry-run-{begun.number}"
-        nudges.start(run, club.id, dry_run=True)
+        if not nudges.start(run, club.id, dry_run=True):
+            raise ActionRejected(
+                f"Airflow did not start the dry run of {club.name}.",
+                remedy="Try again in a minute. If it persists, check the Dag sync_one in Airflow.",
+            )
         begun.detail["airflow_run"] = run
     return begun.recorded
 
