@@ -97,8 +97,10 @@ def _state(state: Mapping[str, Any], broken: list[str]) -> str:
         return f"quarantined until {state['quarantined_until']:%H:%M} UTC"
     if state["failing_since"]:
         return "failing"
-    if state["held"]:
+    if state["held"] or state["first_sync_waits"]:
         return "held"
+    if state["last_success_at"] is None:
+        return "never read"
     return broken[0] if broken else "ok"
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
 from clubsync.config import ClubConfig
-from clubsync.errors import SyncError
+from clubsync.errors import SyncError, place_of
 from clubsync.extract.reader import connector_of
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ConnectorError, ErpUnreachable
 from connectors.sdk.messages import message
+
+log = logging.getLogger(__name__)
 
 PARALLEL_TESTS = 8
 
@@ -42,6 +45,15 @@ def check(club: ClubConfig, resolve: Callable[[str], Connection]) -> Checked:
         return Checked(club, True, connector_of(club, resolve).check())
     except (SyncError, ConnectorError) as error:
         return Checked(club, False, error.what, error.remedy)
+    except Exception as error:
+        # one club's internal error hides no other club's result; its message may hold an address with credentials
+        log.critical("%s: internal error in the connection test: %s", club.id, place_of(error))
+        return Checked(
+            club,
+            False,
+            message(f"Internal error ({type(error).__name__}) in the connection test."),
+            message("An engineer can find it in the log."),
+        )
 
 
 def check_all(

@@ -343,6 +343,7 @@ class ClubOverviewRow(TypedDict):
     quarantined_until: datetime | None
     last_error: str | None
     paused: bool
+    first_sync_waits: bool
     doubts: list[str] | None
     customers: int
     findings: int
@@ -763,6 +764,7 @@ class ClubFactsRow(TypedDict):
     paused: bool
     remove_at: datetime | None
     similar_upto: str | None
+    first_sync_waits: bool
     customers: int
     findings: int
     hold: int | None
@@ -848,6 +850,8 @@ class RunsOfAirflowRow(TypedDict):
     airflow_run: str
     airflow_task: str | None
     airflow_index: int | None
+    certified: bool | None
+    doubts: list[str] | None
 
 class FindingGroupsRow(TypedDict):
     code: str
@@ -1981,8 +1985,9 @@ class Queries(Protocol):
     def requests_of_person(
         self, driver: Driver, /, *, club: int, email: str
     ) -> Iterator[RequestsOfPersonRow]: ...
+    def count_pending_requests(self, driver: Driver, /, *, club: int) -> int: ...
     def pending_requests(
-        self, driver: Driver, /, *, club: int, max_rows: int
+        self, driver: Driver, /, *, club: int, max_rows: int, skip: int
     ) -> Iterator[PendingRequestsRow]: ...
     def similar_pairs_page(
         self, driver: Driver, /, *, club: int, skip: int, max_rows: int

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clubsync.errors import ActionRejected, SyncError, UnknownClub, place_of
 from clubsync.store import trouble
+from connectors.sdk.errors import ConnectorError
 from connectors.sdk.messages import message
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,9 @@ def install(app: FastAPI, page: ErrorPage) -> None:
     async def rejected(request: Request, error: ProblemError) -> Response:
         return answer(request, error.status, error.title, str(error))
 
+    @app.exception_handler(ConnectorError)
     @app.exception_handler(SyncError)
-    async def stopped(request: Request, error: SyncError) -> Response:
+    async def stopped(request: Request, error: SyncError | ConnectorError) -> Response:
         status = 409 if isinstance(error, ActionRejected) else 503
         status = 404 if isinstance(error, UnknownClub) else status
         if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -9,11 +9,12 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from clubsync.config import ClubConfig, Config, Promise, config_path, load_config
-from clubsync.errors import ConfigError
+from clubsync.errors import ConfigError, place_of
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class _File:
     def now(self) -> Registry:
         path = config_path()
         mark = None
-        if path.exists():
+        with suppress(OSError):  # it may be replaced right now
             state = path.stat()
             mark = (state.st_mtime_ns, state.st_size, state.st_ino)
         with self.lock:
@@ -59,15 +60,21 @@ class _File:
             return self.read
 
     def _again(self, mark: Any) -> None:
+        read = None
         try:
             read = _registry(load_config())
         except ConfigError as error:
             log.error(
                 "The changed clubs.yaml is not valid; the previous one stays in effect: %s", error
             )
-            read = None
-        with self.lock:
-            self.read, self.mark, self.reading = read or self.read, mark, False
+        except Exception as error:  # whatever it is, the next change is read again
+            log.error(
+                "The changed clubs.yaml cannot be read; the previous one stays in effect: %s",
+                place_of(error),
+            )
+        finally:
+            with self.lock:
+                self.read, self.mark, self.reading = read or self.read, mark, False
 
 
 _file = _File()

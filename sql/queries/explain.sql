@@ -72,6 +72,14 @@ select
     s.last_error,
     s.paused,
     (
+        s.last_success_at is null
+        and not s.reviewed
+        and exists (
+            select from sync.run as r
+            where r.club = c.club and r.state = 'held'
+        )
+    ) as first_sync_waits,
+    (
         select n.doubts from sync.snapshot as n
         where n.club = c.club
         order by n.snapshot desc

@@ -142,12 +142,13 @@ board as materialized (
             when w.club is not null then 'held'
             when
                 s.last_success_at is null
-                then coalesce((
-                    select case when r.state = 'held' then 'held' end from sync.run as r
-                    where r.club = c.club
-                    order by r.run desc
-                    limit 1
-                ), 'new')
+                and not s.reviewed
+                and exists (
+                    select from sync.run as r
+                    where r.club = c.club and r.state = 'held'
+                )
+                then 'held'
+            when s.last_success_at is null then 'new'
             when
                 :at - coalesce(s.last_success_at, c.created_at) > coalesce(p.read, :read::interval)
                 or :at - coalesce(s.certified_at, s.certified_as_of, c.created_at)
@@ -298,6 +299,14 @@ select
     s.paused,
     s.remove_at,
     s.similar_upto,
+    (
+        s.last_success_at is null
+        and not s.reviewed
+        and exists (
+            select from sync.run as r
+            where r.club = c.club and r.state = 'held'
+        )
+    ) as first_sync_waits,
     coalesce(y.customers, 0) as customers,
     coalesce(y.findings, 0) as findings,
     (
@@ -314,12 +323,13 @@ left join sync.club_summary as y on c.club = y.club
 where c.club = :club;
 
 -- name: readings_by_hour(club, since)
--- The number of syncs in each hour, of those that failed, and of those that were complete.
+-- The number of syncs in each hour, of those that failed, and of those that were complete. What a run has not read
+-- itself is none: a replay, an approval, an interval of a backfill that another reading covers.
 select
     date_trunc('hour', r.started_at, 'UTC') as hour,
     count(*) as readings,
     count(*) filter (where r.state = 'failed') as failed,
-    count(*) filter (where r.state in ('done', 'held') and n.certified) as complete
+    count(*) filter (where r.state in ('done', 'held') and r.used and n.certified) as complete
 from sync.run as r
 left join sync.snapshot as n on r.club = n.club and r.snapshot = n.snapshot
 where
@@ -327,6 +337,7 @@ where
     and r.started_at >= :since
     and not starts_with(r.trigger, 'by hand:')
     and r.state != 'running'
+    and (n.read_at >= r.started_at or (r.state = 'failed' and n.read_at is null))
 group by 1
 order by 1;
 
@@ -418,9 +429,12 @@ select
     r.airflow_dag,
     r.airflow_run,
     r.airflow_task,
-    r.airflow_index
+    r.airflow_index,
+    n.certified,
+    n.doubts
 from sync.run as r
 inner join base.club as c on r.club = c.club
+left join sync.snapshot as n on r.club = n.club and r.snapshot = n.snapshot
 where r.airflow_dag = :dag and r.airflow_run = :run
 order by lower(c.name), r.run desc;
 
@@ -774,7 +788,11 @@ from base.attachment_request as r
 inner join base.app_user as u on r.user_id = u.user_id
 where r.club = :club and r.state = 'pending' and u.email = :email;
 
--- name: pending_requests(club, max_rows)
+-- name: count_pending_requests(club)$
+select count(*) from base.attachment_request
+where club = :club and state = 'pending';
+
+-- name: pending_requests(club, max_rows, skip)
 select
     r.request_id as id,
     r.created_at,
@@ -784,7 +802,7 @@ from base.attachment_request as r
 inner join base.app_user as u on r.user_id = u.user_id
 where r.club = :club and r.state = 'pending'
 order by r.request_id
-limit :max_rows;
+limit :max_rows offset :skip;
 
 -- name: similar_pairs_page(club, skip, max_rows)
 -- Both records of each pair, the most similar first.

@@ -307,7 +307,7 @@ def test_a_fault_of_ours_is_told_without_its_words(
     world.clubs(YOGA)
     ok, said = outcome_of("yoga")
     assert (ok, "Internal error (RuntimeError)" in said) == (False, True)
-    assert "Internal error while testing a connection to eversports: RuntimeError" in caplog.text
+    assert "internal error in the connection test: RuntimeError" in caplog.text
     assert f"{__file__}:" in caplog.text
     assert SECRET not in caplog.text
     assert "sftp://" not in caplog.text

@@ -122,9 +122,12 @@ def site(
     app = application()
     app.dependency_overrides[get_user] = asked_by_role
     made = Site(app, club, other)
-    monkeypatch.setattr(
-        nudges, "start", lambda run, club, **conf: not made.started.append((run, club, conf))
-    )
+
+    def start(run: str, club: str, **conf: Any) -> bool:
+        made.started.append((run, club, conf))
+        return True
+
+    monkeypatch.setattr(nudges, "start", start)
     yield made
     context.base().close()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from clubsync.cli.clubs import _state
 from clubsync.config import Config, Guard
 from clubsync.manual import lifecycle
 from clubsync.operate.retention import upkeep
 from clubsync.pipeline.engine import Pipeline
+from clubsync.store.database import queries
 from tests.support.club import ERP_NAME, Club
 
 
@@ -59,6 +61,28 @@ def test_r28_a_first_sync_for_review_waits_for_a_go(club: Club) -> None:
     lifecycle.approve_first_sync(club._base, club.config)
     club.sync()
     assert len(club.inside()) == 3
+
+
+def test_r28_a_club_without_a_loaded_sync_is_not_called_fresh(club: Club) -> None:
+    """In `clubsync clubs`: registered by a pause, then waiting for its first approval, then loaded."""
+
+    def status() -> str:
+        with club._base.reader() as driver:
+            (row,) = (r for r in queries().club_overview(driver) if r["club_id"] == club.id)
+        return _state(row, [])
+
+    club.configure(first_sync="review")
+    _people(club, 3)
+    for paused in (True, False):
+        lifecycle.pause(club._base, club.config, paused)
+    assert status() == "never read"
+    club.sync()
+    club.sync(dry_run=True)
+    assert status() == "held"
+    lifecycle.approve_first_sync(club._base, club.config)
+    assert status() == "never read"
+    club.sync()
+    assert status() == "ok"
 
 
 def test_r28_confirmed_empty(club: Club) -> None:

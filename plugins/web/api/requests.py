@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from plugins.web.api.responses import ACT, CLUB
 from plugins.web.auth import Actor, Reader
 from plugins.web.context import ReadClub, TheClub
-from plugins.web.parameters import Id
+from plugins.web.parameters import Id, Paged
 from plugins.web.services import requests
 from plugins.web.services.actions import Act
 
@@ -15,9 +17,11 @@ router = APIRouter(tags=["requests"])
 
 
 @router.get("/clubs/{club}/requests", responses=CLUB)
-def list_requests(_: Reader, club: ReadClub) -> list[requests.Request]:
-    """Pending requests to become a customer; masked."""
-    return requests.pending(club)
+def list_requests(
+    _: Reader, club: ReadClub, wanted: Annotated[Paged, Query()]
+) -> list[requests.Request]:
+    """A page of 100 pending requests to become a customer, the oldest first; masked."""
+    return requests.pending(club, wanted.page)
 
 
 @router.post("/clubs/{club}/requests/{request}/accept", responses=ACT)

@@ -60,7 +60,7 @@ def one_club(request: Request, user: Reader, club: ReadClub) -> HTMLResponse:
         holds=holds.recent(club),
         done=actions.recent(club, 10),
         erasures=erasure.orders(club),
-        requests=len(requests.pending(club)),
+        requests=requests.count(club),
     )
 
 

@@ -106,8 +106,10 @@ def progress(club: OpenClub, act: actions.Act) -> dict[str, Any]:
     """An action, the run that it started, and whether that is awaited."""
     started = act.detail.get("airflow_run")
     run = runs.of_airflow(club, started) if started else None
-    waits = bool(started) and (run is None or run.state == "running")
-    waits = waits and (clock.now() - act.at).total_seconds() < PATIENCE
+    if run is not None:  # a first sync takes up to an hour
+        waits = run.state == "running"
+    else:
+        waits = bool(started) and (clock.now() - act.at).total_seconds() < PATIENCE
     return {"act": act, "run": run, "waits": waits}
 
 

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from plugins.web.auth import Actor, Reader, ShownTo
 from plugins.web.context import ReadClub, TheClub
 from plugins.web.pages.rendering import back, render
-from plugins.web.parameters import Id
+from plugins.web.parameters import Id, Paged, pages_of
 from plugins.web.services import requests
 
 router = APIRouter()
 
 
 @router.api_route("/clubs/{club}/requests", methods=["GET", "POST"])
-def pending(request: Request, user: Reader, shown_to: ShownTo, club: ReadClub) -> HTMLResponse:
-    rows, shown = requests.pending(club, shown_to), shown_to is not None
-    return render(request, "requests.html", user, club=club, rows=rows, shown=shown)
+def pending(
+    request: Request,
+    user: Reader,
+    shown_to: ShownTo,
+    club: ReadClub,
+    wanted: Annotated[Paged, Query()],
+) -> HTMLResponse:
+    return render(
+        request,
+        "requests.html",
+        user,
+        club=club,
+        rows=requests.pending(club, wanted.page, shown_to),
+        page=wanted.page,
+        pages_of=pages_of(requests.count(club), requests.PAGE_SIZE),
+        shown=shown_to is not None,
+    )
 
 
 @router.post("/clubs/{club}/requests/{number}/{what}")

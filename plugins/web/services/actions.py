@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from clubsync import clock
 from clubsync.errors import SyncError
 from clubsync.store.database import Driver, queries
+from connectors.sdk.errors import ConnectorError
 from plugins.web.auth import User
 from plugins.web.context import Club, OpenClub
 from plugins.web.errors import ProblemError
@@ -69,7 +70,7 @@ def action(
     try:
         yield begun
         outcome = "done"
-    except (SyncError, ProblemError) as error:
+    except (SyncError, ConnectorError, ProblemError) as error:
         begun.told = str(error)
         raise
     finally:

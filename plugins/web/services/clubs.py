@@ -190,8 +190,6 @@ def one(club: OpenClub) -> ClubNow:
     """A club with its state, by the same rules as in the list."""
     sql, at, driver = queries(), clock.now(), club.driver
     row = sql.club_facts(driver, club=club.number)
-    last = next(iter(sql.runs_of(driver, club=club.number, before=None, max_rows=1)), None)
-    waits = row["last_success_at"] is None and last is not None and last["state"] == "held"
     promised, broken = club.config.promised, _broken(club, row, at)
     kinds: list[tuple[Literal["late", "incomplete", "old data"], timedelta | None, datetime | None]]
     kinds = [
@@ -203,13 +201,12 @@ def one(club: OpenClub) -> ClubNow:
         club=club.id,
         name=club.config.name,
         erp=club.config.erp,
-        state=_state(row, waits, bool(broken)),
+        state=_state(row, bool(broken)),
         every_seconds=club.config.every.total_seconds(),
         timezone=club.config.timezone,
         read_at=row["last_success_at"],
         tried_at=row["last_attempt_at"],
         error=row["last_error"],
-        first_sync_waits=waits,
         all_compared=row["similar_upto"] is None,
         promises=[
             Promise(kind=kind, seconds=length.total_seconds(), last=when, kept=kind not in broken)
@@ -223,6 +220,7 @@ def one(club: OpenClub) -> ClubNow:
         failures=row["failures"],
         quarantined_until=row["quarantined_until"],
         paused=row["paused"],
+        first_sync_waits=row["first_sync_waits"],
         remove_at=row["remove_at"],
         customers=row["customers"],
         findings=row["findings"],
@@ -235,13 +233,13 @@ def _broken(club: Club, row: Mapping[str, Any], at: datetime) -> Iterable[str]:
     return evaluate(club.config, row, at).broken
 
 
-def _state(row: Mapping[str, Any], waits: bool, late: bool) -> State:
+def _state(row: Mapping[str, Any], late: bool) -> State:
     """The first that applies, in the order of `club_board`."""
     states: list[tuple[bool, State]] = [
         (row["paused"], "paused"),
         (row["quarantined_until"] is not None, "quarantined"),
         (row["failing_since"] is not None, "failing"),
-        (row["hold"] is not None or waits, "held"),
+        (row["hold"] is not None or row["first_sync_waits"], "held"),
         (row["last_success_at"] is None, "new"),
         (late, "late"),
     ]

@@ -81,7 +81,8 @@ def _receive(club_id: str, source: str, message_id: str, *, by_person: bool = Fa
 def start(run_id: str, club_id: str, **conf: Any) -> bool:
     """Start the run, unless it exists; whether there is one now. `upkeep` starts the run of a nudge in the inbox."""
     from airflow.api.common.trigger_dag import trigger_dag
-    from airflow.exceptions import AirflowException, DagRunAlreadyExists
+    from airflow.exceptions import DagRunAlreadyExists
+    from airflow.sdk.exceptions import AirflowException
     from airflow.utils.types import DagRunTriggeredByType
     from sqlalchemy.exc import SQLAlchemyError
 

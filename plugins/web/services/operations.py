@@ -5,6 +5,7 @@ from __future__ import annotations
 from clubsync.errors import ActionRejected
 from clubsync.manual import lifecycle
 from clubsync.operate import connection_check
+from connectors.sdk.errors import ConnectorError
 from plugins.connections import resolver
 from plugins.web.auth import User
 from plugins.web.context import Club, base
@@ -60,16 +61,16 @@ def approve_first_sync(club: Club, user: User) -> Act:
 
 
 def test(club: Club, user: User) -> Act:
-    """Log in to the ERP and look, storing nothing.
-
-    :raises ConnectorError: there was no answer in time.
-    """
+    """Log in to the ERP and look, storing nothing; what went wrong is the result."""
 
     def look() -> connection_check.Checked:
         return connection_check.check(club.config, resolver.resolve)
 
     with action(club, user, "test") as begun:
-        checked = connection_check.within(PATIENCE, look)
+        try:
+            checked = connection_check.within(PATIENCE, look)
+        except ConnectorError as error:  # there was no answer in time
+            checked = connection_check.Checked(club.config, False, error.what, error.remedy)
         begun.detail["ok"] = checked.ok
         begun.told = f"{checked.found} {checked.remedy or ''}".strip()
     return begun.recorded

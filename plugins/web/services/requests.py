@@ -13,7 +13,7 @@ from plugins.web.context import Club, OpenClub, base
 from plugins.web.services import actions, masking
 from plugins.web.services.actions import Act
 
-LISTED = 100
+PAGE_SIZE = 100
 
 
 class Request(BaseModel):
@@ -25,12 +25,19 @@ class Request(BaseModel):
     confirmed: bool
 
 
-def pending(club: OpenClub, shown_to: User | None = None) -> list[Request]:
-    """The oldest first; at most 100.
+def count(club: OpenClub) -> int:
+    """How many are pending."""
+    return queries().count_pending_requests(club.driver, club=club.number)
+
+
+def pending(club: OpenClub, page: int = 1, shown_to: User | None = None) -> list[Request]:
+    """A page of them, the oldest first.
 
     :param shown_to: with personal data, for this person, which is recorded.
     """
-    rows = queries().pending_requests(club.driver, club=club.number, max_rows=LISTED)
+    rows = queries().pending_requests(
+        club.driver, club=club.number, max_rows=PAGE_SIZE, skip=(page - 1) * PAGE_SIZE
+    )
     found = [Request(**masking.row(row, shown_to is not None)) for row in rows]
     if shown_to:
         actions.disclose(club, shown_to, "requests", [], requests=[row.id for row in found])

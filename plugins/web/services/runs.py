@@ -51,8 +51,8 @@ class Run(BaseModel):
 def _run(row: Mapping[str, Any]) -> Run:
     return Run(
         counts={kind: n for kind, n in row["counts"].items() if n},
-        certified=row.get("certified"),
-        doubts=row.get("doubts") or [],
+        certified=row["certified"],
+        doubts=row["doubts"] or [],
         log=_log(row),
         **{
             name: row[name]

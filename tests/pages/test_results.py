@@ -1,0 +1,189 @@
+"""What the pages say of a result: of an action, of a run, of a club that waits for its first approval."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from clubsync.manual import requests
+from clubsync.model import Origin, Step
+from clubsync.operate import connection_check
+from plugins.web import registry
+from plugins.web.services import operations
+from plugins.web.services import requests as service
+from tests.pages.conftest import Site
+from tests.pages.test_pages import post, text
+from tests.support.club import MemoryConnector
+
+
+def _asked(site: Site, button: str = "sync") -> tuple[int, str]:
+    """Press a button that starts a run: the action, and the run of Airflow."""
+    post(site, "support", f"/do/{button}")
+    ((act,),) = site.club.rows("select max(act) from sync.act where club = %s", site.club.number)
+    return act, site.started[-1][0]
+
+
+def _line(site: Site, act: int) -> str:
+    return text(site.page("support", f"/acts/{act}"))
+
+
+def _write(site: Site, statement: str, *parameters: object) -> None:
+    with site.club._base.transaction() as driver:
+        driver.execute(statement, parameters)
+
+
+def _run(site: Site, run: str, **fields: Any) -> Step:
+    """That run of Airflow syncs the club."""
+    engine = site.club.pipeline()
+    engine.origin = Origin("sync_one", run, "sync_club", -1)
+    site.club.later()
+    (step,) = engine.sync([site.club.id], "manual", **fields)
+    return step
+
+
+def test_r16_a_sync_that_was_not_used_is_not_called_done(site: Site) -> None:
+    """Another sync loads newer data while this one runs."""
+    act, run = _asked(site)
+    step = _run(site, run)
+    _write(site, "update sync.run set used = false where run = %s", step["run"])
+    assert "not used: newer data were loaded" in _line(site, act)
+    assert "done" not in _line(site, act)
+    page = site.as_("viewer").get("/pages/airflow", params={"dag": "sync_one", "run": run}).text
+    assert "not used" in text(page)
+    (told,) = (
+        site.as_("viewer").get("/api/v1/airflow", params={"dag": "sync_one", "run": run}).json()
+    )
+    assert (told["used"], told["certified"]) == (False, True)
+
+
+def test_r16_what_was_not_used_is_no_complete_sync_of_its_hour(site: Site) -> None:
+    club = site.other
+    viewer, where = site.as_("viewer"), f"/api/v1/clubs/{club.id}/readings"
+
+    def complete() -> tuple[int, int]:
+        hours = viewer.get(where, params={"days": 30}).json()
+        return sum(h["readings"] for h in hours), sum(h["complete"] for h in hours)
+
+    assert complete() == (1, 1)
+    step = club.sync()
+    assert complete() == (2, 2)
+    _write(site, "update sync.run set used = false where run = %s", step["run"])
+    assert complete() == (2, 1)
+    club.later()
+    club.pipeline().replay(club.id)
+    assert complete() == (2, 1), "a replay has read nothing"
+
+
+def test_a_sync_with_something_held_or_incomplete_says_so(site: Site) -> None:
+    act, run = _asked(site)
+    site.club.erp.certified = False
+    assert _run(site, run)["held"]
+    line = _line(site, act)
+    assert "done; removals await approval:" in line
+    assert "incomplete" in line
+
+
+def test_a_run_that_takes_long_is_not_called_not_started(site: Site) -> None:
+    act, run = _asked(site)
+    _write(site, "update sync.act set at = at - interval '11 minutes' where act = %s", act)
+    assert "Not started after ten minutes" in _line(site, act)
+    engine = site.club.pipeline()
+    engine.origin = Origin("sync_one", run, "sync_club", -1)
+    engine.start(site.club.id, "manual")
+    assert "Running; this line updates when it finishes." in _line(site, act)
+    assert "Not started" not in _line(site, act)
+
+
+def test_an_action_that_was_interrupted_is_not_called_done(site: Site) -> None:
+    """The server was killed between the record of an approval and its result."""
+    act, _ = _asked(site)
+    _write(
+        site,
+        "update sync.act set kind = 'approve', outcome = 'asked', detail = '{}' where act = %s",
+        act,
+    )
+    assert "Not finished" in _line(site, act)
+    assert "lost access" not in _line(site, act)
+    assert "Hold approved (not finished)" in text(site.page("viewer", ""))
+
+
+def test_a_connection_test_without_an_answer_has_a_result(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "PATIENCE", 0.05)
+    monkeypatch.setattr(connection_check, "check", lambda *_: time.sleep(1))
+    page = text(post(site, "support", "/do/test"))
+    assert "failed: There was no response within 0.05 seconds." in page
+
+
+def test_an_internal_error_in_a_connection_test_has_a_result(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> str:
+        raise KeyError("zoe@other.fr")
+
+    monkeypatch.setattr(MemoryConnector, "check", broken)
+    page = text(post(site, "support", "/do/test"))
+    assert "failed: Internal error (KeyError) in the connection test." in page
+    assert "zoe@" not in page
+
+
+def test_r28_a_first_sync_awaits_approval_whatever_else_is_run(site: Site) -> None:
+    """A dry run, or a pause, after it hides neither the state nor the button."""
+    _write(
+        site, "update sync.club_state set last_success_at = null where club = %s", site.club.number
+    )
+    _write(site, "delete from sync.hold_member where club = %s", site.club.number)
+    _write(site, "update sync.hold set state = 'emptied' where club = %s", site.club.number)
+    assert "Approve first sync" in post(site, "support", "/do/pause")
+    page = post(site, "support", "/do/resume")
+    assert "First sync awaits approval" in page
+    assert ">held</span>" in page
+    row = next(
+        row
+        for row in site.as_("viewer").get("/api/v1/clubs").json()["clubs"]
+        if row["club"] == site.club.id
+    )
+    assert row["state"] == "held"
+    page = post(site, "support", "/do/go")
+    assert "Approve first sync" not in page
+    assert ">never synced</span>" in page
+
+
+def test_all_pending_requests_are_counted_and_reached(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PAGE_SIZE", 2)
+    for n in range(5):
+        user = site.club.register(f"new{n}@x.example.org")
+        requests.request(site.club._base, site.club.config, str(user), by="app")
+    assert "5 pending requests" in text(site.page("viewer", ""))
+    assert "Page 1 of 3" in text(site.page("viewer", "/requests"))
+    listed = [
+        row["id"]
+        for page in (1, 2, 3)
+        for row in site.as_("viewer")
+        .get(f"/api/v1/clubs/{site.club.id}/requests", params={"page": page})
+        .json()
+    ]
+    assert len(set(listed)) == 5
+
+
+def test_clubs_yaml_is_read_again_after_an_error_of_any_kind(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A change that could not be read does not keep the next one from being read."""
+
+    def broken(*_: object) -> Any:
+        raise OSError("it is being replaced")
+
+    file = registry._File()
+    file.now()
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "load_config", broken)
+        file._again(("changed",))
+    assert not file.reading
+    assert "cannot be read; the previous one stays in effect: OSError" in caplog.text
+    assert file.now().clubs
