@@ -59,20 +59,17 @@ def limit_check(
     return LimitCheck(holds=deactivations > 0 and (over or hold_is_open), limit=limit)
 
 
-def held(plan: Plan, records: pl.DataFrame, group_names: pl.DataFrame) -> pl.DataFrame:
+def held(plan: Plan, records: pl.DataFrame) -> pl.DataFrame:
     """The access losses of a plan, and its merges by email, as the list that a person decides on: `HELD`, by
     customer.
-
-    :param group_names: id, name.
     """
     if plan.losses.is_empty():
         return HELD.to_frame()
-    names = dict(group_names.select("id", "name").iter_rows())
     rows = plan.losses.join(
         records.select("erp_id", "odd_groups", "row_hash"), on="erp_id", how="left"
     )
     causes = [
-        _cause(reason, [names.get(g) or g for g in (odd or [])])
+        _cause(reason, list(dict.fromkeys(odd or [])))
         for reason, odd in rows.select("reason", "odd_groups").iter_rows()
     ]
     return (

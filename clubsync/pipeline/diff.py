@@ -88,7 +88,7 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
     proof = basis.snapshot.proof
 
     def waiting(made: Plan) -> pl.DataFrame:
-        listed = guard.held(made, records, basis.groups)
+        listed = guard.held(made, records)
         return listed.filter(~pl.col("customer").is_in(approved))
 
     made = plan(records, found.findings, base, proof, found.confirmed)

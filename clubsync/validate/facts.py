@@ -84,7 +84,8 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
         `email_norm`, `email_state`, `email_about` (`clubsync.emails`); `status_access`, `status_reason`;
         `active_groups`, `unknown_groups` (lists of ids, sorted, today's); `groups_unknown` (how many);
         `group_state` ("active", "none", "former", "unknown", "inactive", "expired", or "withheld": a former group
-        that the ERP does not have any more kept it out), `group_access`, `odd_groups` (ids to name in a finding);
+        that the ERP does not have any more kept it out), `group_access`, `odd_groups` (the groups that
+        a finding names: by name, or by id where the ERP's list does not have it);
         `former` (a former group keeps it out, or did until it went missing);
         `remembered` (dated groups that the ERP has stopped listing);
         `owner_id` (set: the record is that record's dependant, R8); `successor` (set: replaced by that
@@ -307,12 +308,12 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
             return_dtype=ACCESS,
         ),
         odd_groups=pl.when(state == "former")
-        .then("odd_former")
+        .then(_named("odd_former", groups))
         .when(state.is_in(["inactive", "expired"]))
-        .then("odd_inactive")
+        .then(_named("odd_inactive", groups))
         .when(state == "withheld")
         .then(pl.lit(sorted(policy.absent_groups), dtype=pl.List(pl.String)))
-        .otherwise(unknown),
+        .otherwise(_named(unknown, groups)),
         groups_unknown=unknown.list.len(),
         odd_group_days="g_undated",
         unknown_groups="odd_unknown",
@@ -321,6 +322,15 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (not policy.group_required)),
         next_date=_next_date(policy),
     ).drop(_DROPPED)
+
+
+def _named(ids: pl.Expr | str, groups: pl.DataFrame) -> pl.Expr:
+    """Groups by their names in the ERP: people know no ids."""
+    known = groups.filter(pl.col("name").str.strip_chars() != "").unique("id")
+    one = pl.element().replace_strict(
+        known["id"], known["name"], default=pl.element(), return_dtype=pl.String
+    )
+    return (pl.col(ids) if isinstance(ids, str) else ids).list.eval(one)
 
 
 def _moved_out(records: pl.DataFrame) -> pl.Series:

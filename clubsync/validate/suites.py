@@ -84,7 +84,8 @@ def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = 
     )
     text = translations(language).gettext(english)
     named = {
-        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        # two groups may have one name
+        key: ", ".join(dict.fromkeys(map(str, value))) if isinstance(value, list) else str(value)
         for key, value in detail.items()
     }
     if detail.get("count", 0) > len(detail.get("others", ())):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
 
+from clubsync.validate.suites import advice
 from tests.support.club import Club, MemoryConnector
 
 CAUSES: list[tuple[dict[str, Any], str, str]] = [
@@ -44,6 +46,29 @@ def test_r22_opens_with_its_cause_and_closes_by_itself(
         (code, severity, since, opened["run"], club.now, closed["run"])
     ]
     assert closed["findings"] == {}
+
+
+@pytest.mark.parametrize(
+    ("former", "active", "told"),
+    [
+        ([], False, "All of this customer's groups in the ERP are inactive (Saison, 9)."),
+        (["7", "8"], True, "(Saison)"),
+    ],
+)
+def test_r22_groups_are_told_by_name(
+    new_club: Callable[..., Club], former: list[str], active: bool, told: str
+) -> None:
+    """ "a plain sentence": nobody at the club knows the ids of groups. Two of one name are told once."""
+    club = new_club(former_groups=former)
+    club.erp.group("7", active=active, name="Saison")
+    club.erp.group("8", active=active, name="Saison")
+    club.erp.group("9", active=False)
+    club.erp.put("1", "a@x.fr", groups=["7", "8", "9"])
+    club.sync()
+    (found,) = club.rows(
+        "select code, severity, detail from sync.finding where club = %s", club.number
+    )
+    assert told in advice(*found)
 
 
 def test_r22_a_plain_status_needs_none(club: Club) -> None:
