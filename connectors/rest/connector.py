@@ -112,7 +112,7 @@ class RestConnector(Connector[RestSettings]):
         settings = self.settings
         groups = settings.groups
         listed = self._known(api, groups.known) if groups and groups.known else None
-        memberships = Memberships(groups.held) if groups else None
+        memberships = self._memberships(groups.held) if groups else None
         joined, proof = None, None
         if groups and memberships and groups.held.list is not None:
             joined, proof = self._joined(api, groups.held, memberships)
@@ -169,6 +169,9 @@ class RestConnector(Connector[RestSettings]):
         if found:
             customers.add(found)
         return customers.frame()
+
+    def _memberships(self, held: Held) -> Memberships:
+        return Memberships(held, omits_empty=self.settings.omits_empty)
 
     def _known(self, api: Api, known: GroupList) -> pl.DataFrame:
         return groups_frame(self._groups(self._whole(api, known.list, KNOWN), known))
@@ -288,7 +291,7 @@ class RestConnector(Connector[RestSettings]):
             return
         page = self._first(api, groups.held.list, HELD)
         take = getter(groups.held.customer or "@")
-        memberships = Memberships(groups.held)
+        memberships = self._memberships(groups.held)
         memberships.spans(page.records)
         memberships.check()
         if page.records and not all(text(take(r), "groups.held.customer") for r in page.records):
@@ -309,7 +312,7 @@ class RestConnector(Connector[RestSettings]):
                 "Login works; the list of customers is empty, so the fields could not be checked."
             )
         held = settings.groups.held if settings.groups else None
-        memberships = Memberships(held) if held else None
+        memberships = self._memberships(held) if held else None
         customers = Customers(settings, self.club, memberships, {} if held and held.list else None)
         customers.add(page.records)
         frame = customers.frame()

@@ -100,16 +100,24 @@ class Memberships:
     :param names: group id -> name, of the groups seen.
     """
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: Held, *, omits_empty: bool = False) -> None:
         self._held = held
+        self._omits_empty = omits_empty
         self._id, self._name = getter(held.id), getter(held.name) if held.name else None
-        self._from = getter(held.from_) if held.from_ else None
-        self._until = getter(held.until) if held.until else None
+        paths = {
+            "from": held.from_,
+            "until": held.until,
+            "ended.at": held.ended.at if held.ended else None,
+        }
+        self._paths = {setting: path for setting, path in paths.items() if path}
+        self._getters = {setting: getter(path) for setting, path in self._paths.items()}
         self._without_id = _Oddities()
+        self._missing = {setting: _Oddities() for setting in self._paths}
         self.names: dict[str, str] = {}
 
     def spans(self, items: Iterable[Any]) -> list[dict[str, Any]]:
-        """Items as `RAW_SPAN`s; one whose group cannot be told has the id `cells.NOT_TEXT`."""
+        """Items as `RAW_SPAN`s; one whose group cannot be told has the id `cells.NOT_TEXT`, and one that lacks what
+        says whether it has ended, the last day `cells.NO_KEY`."""
         out = []
         for item in items:
             key = identifier(self._id(item))
@@ -118,22 +126,42 @@ class Memberships:
                 key = cells.NOT_TEXT
             name = cell(self._name(item)) if self._name else None
             self.names.setdefault(key, name if name and name != cells.NOT_TEXT else key)
+            found = {setting: take(item) for setting, take in self._getters.items()}
+            ended = self._held.ended is not None and holds(self._held.ended, item)
+            lacks = self._lacks_its_end(item, found) and not ended
             out.append(
                 {
                     "id": key,
-                    "from": cell(self._from(item)) if self._from else None,
-                    "until": cell(self._until(item)) if self._until else None,
-                    "ended": self._held.ended is not None and holds(self._held.ended, item),
+                    "from": cell(found.get("from")),
+                    "until": cells.NO_KEY if lacks else cell(found.get("until")),
+                    "ended": ended,
                 }
             )
         return out
 
+    def _lacks_its_end(self, item: Any, found: Mapping[str, Any]) -> bool:
+        """Whether an item lacks a key that would say until when it runs (R3); counts those that lack one."""
+        for setting, value in found.items():
+            self._missing[setting].see(item, is_odd=value is MISSING)
+        ends = (value for setting, value in found.items() if setting != "from")
+        return not self._omits_empty and any(value is MISSING for value in ends)
+
     def check(self) -> None:
-        """:raises ContractChanged: many memberships have no group."""
+        """:raises ContractChanged: many memberships have no group, or lack a key of their days."""
         if self._without_id.many:
             raise ContractChanged(
                 f"A membership has no group id at {self._held.id}; it is {self._without_id.first}.",
                 remedy="Correct settings: groups.held.id.",
+            )
+        for setting, missing in self._missing.items():
+            all_of_them = missing.count == missing.of > 0
+            # without its first day a membership has begun; without its last one it is unknown whether it runs
+            if self._omits_empty or not (all_of_them or (setting != "from" and missing.many)):
+                continue
+            raise ContractChanged(
+                f"{missing.count} of {missing.of} memberships lack {self._paths[setting]} (settings: "
+                f"groups.held.{setting}); the first one is {missing.first}.",
+                remedy=f"Correct settings: groups.held.{setting}; if the ERP omits empty values, set omits_empty.",
             )
 
 
@@ -164,6 +192,8 @@ class Customers:
         self._words = settings.status.words()
         self._odd = {name: _Oddities() for name in self._getters}
         self._missing = {name: _Oddities() for name in self._getters}
+        self._unless = {one.at: getter(one.at) for one in settings.status.unless}
+        self._without_flag = {path: _Oddities() for path in self._unless}
         self._no_record, self._no_groups = _Oddities(), _Oddities()
 
     def add(self, records: Sequence[Any]) -> None:
@@ -175,6 +205,9 @@ class Customers:
         columns: dict[str, list[Any]] = {
             name: self._column(name, take, records) for name, take in self._getters.items()
         }
+        for path, take in self._unless.items():
+            lacking = [take(record) is MISSING for record in records]
+            self._without_flag[path].add(records, sum(lacking), lacking.__getitem__)
         columns["status"] = [
             self._status(record, word)
             for record, word in zip(
@@ -215,7 +248,7 @@ class Customers:
             ]
         return found
 
-    def _check(self) -> None:
+    def _check(self, *, partial: bool) -> None:
         """:raises ContractChanged: a setting does not match the records: not one of them, or not many."""
         if self._no_record.many or self._no_record.count == self._no_record.of > 0:
             raise ContractChanged(
@@ -224,6 +257,13 @@ class Customers:
             )
         for name, path in self._paths.items():
             self._check_field(name, path)
+        # some ERPs have a flag only where it is set; without any, everybody would be what the words say
+        for path, flag in self._without_flag.items():
+            if flag.count == flag.of > 0 and not partial and not self._settings.omits_empty:
+                raise ContractChanged(
+                    f"No record has {path} (settings: status.unless); the first one is {flag.first}.",
+                    remedy="Correct settings: status.unless; if the ERP omits empty values, set omits_empty.",
+                )
         held = self._settings.groups.held if self._settings.groups else None
         if held is not None and self._no_groups.many:
             raise ContractChanged(
@@ -294,7 +334,7 @@ class Customers:
         :raises ContractChanged: a setting does not match the records.
         """
         self._pack()
-        self._check()
+        self._check(partial=partial)
         raw = pl.concat(self._frames)
         configured = settings_of(self._settings)
         dates = dates_of(self._settings, self._club)

@@ -530,9 +530,63 @@ def test_status_rule(api: Api, record: dict[str, Any], status: str) -> None:
             {"at": "tags", "is": ["banned"], "means": "suspended"},
         ],
     }
-    row = one(api, {"id": 1, **record}, fields={"id": "id"}, status=rule)
+    row = one(
+        api, {"id": 1, "hidden": False, "tags": [], **record}, fields={"id": "id"}, status=rule
+    )
     assert row["status"] == status
     assert row["status_raw"] == ("gone" if record["state"] == "gone" else None)
+
+
+def test_a_flag_that_no_record_has_is_not_one_that_is_not_set(api: Api) -> None:
+    """R3: a renamed `hidden` would let in everybody whom it keeps out; some ERPs have it only where it is set."""
+    rule = {
+        "at": "state",
+        "active": ["on"],
+        "unless": [{"at": "hidden", "is": [True], "means": "archived"}],
+    }
+    api.answer = lambda _: [{**p, "is_hidden": p["id"] == 3} for p in PEOPLE]
+    with pytest.raises(ContractChanged, match=r"hidden \(settings: status.unless\)"):
+        connector(api, status=rule).read()
+    assert connector(api, status=rule, omits_empty=True).read().customers.height == 7
+    api.answer = lambda _: [{**p, **({"hidden": True} if p["id"] == 3 else {})} for p in PEOPLE]
+    statuses = connector(api, status=rule).read().customers["status"].to_list()
+    assert statuses == ["active", "active", "archived", "active", "active", "active", "active"]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("setting", ["from", "until", "ended.at"])
+def test_a_key_that_no_membership_has_is_an_error(api: Api, setting: str, listed: bool) -> None:
+    """R3: without it every membership would have begun, or would never end."""
+    subs = [
+        {"plan": 5, "who": p["id"], "starts": "2026-01-01", "ends": None, "s": "ok"} for p in PEOPLE
+    ]
+    held: dict[str, Any] = {"id": "plan", "from": "starts", "until": "ends"}
+    held |= {"ended": {"at": "s", "is": ["over"]}, setting.partition(".")[0]: "renamed"}
+    if setting == "ended.at":
+        held["ended"] = {"at": "renamed", "is": ["over"]}
+    api.answer = lambda r: (
+        subs
+        if r.url.path == "/subs"
+        else [{**p, "subs": [sub]} for p, sub in zip(PEOPLE, subs, strict=True)]
+    )
+    held |= {"list": {"path": "/subs"}, "customer": "who"} if listed else {"at": "subs"}
+    with pytest.raises(ContractChanged, match=rf"7 of 7 .* renamed .*groups\.held\.{setting}"):
+        connector(api, groups={"held": held}).read()
+    reading = connector(api, groups={"held": held}, omits_empty=True).read()
+    assert reading.customers["unreadable"].list.len().sum() == 0
+
+
+@pytest.mark.parametrize("lost", ["ends", "s"])
+def test_a_membership_that_lacks_its_end_is_unknown(api: Api, lost: str) -> None:
+    """R3: a key that one membership lacks says nothing of whether it still runs."""
+    sub = {"plan": 5, "ends": None, "s": "ok"}
+    api.answer = lambda _: [
+        {**p, "subs": [{k: v for k, v in sub.items() if k != lost or p["id"] != 3}]} for p in PEOPLE
+    ]
+    held = {"at": "subs", "id": "plan", "until": "ends", "ended": {"at": "s", "is": ["over"]}}
+    rows = connector(api, groups={"held": held}).read().customers.to_dicts()
+    odd = {row["erp_id"]: row["unreadable"] for row in rows if row["unreadable"]}
+    assert odd == {"3": [{"field": "valid_until", "word": "#NO_KEY!", "group": "5"}]}
 
 
 def test_groups_inside_the_record(api: Api) -> None:
