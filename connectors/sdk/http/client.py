@@ -42,6 +42,7 @@ from connectors.sdk.http.responses import (
     Reply,
     TryAgain,
     as_utf8,
+    check_empty,
     check_status,
     parsed,
     restored,
@@ -197,7 +198,7 @@ class Http:
         :param path: below the base address.
         :param into: a type that msgspec can decode to.
         :param login: whether the request needs the login.
-        :param once: do not try again, whatever happens.
+        :param once: do not try again, whatever happens, and store nothing: a request that the reading does not need.
         :raises ErpUnreachable: no connection, timeouts, 5xx or truncated responses until no attempt was left.
         :raises RateLimited: asked to wait longer than `longest_wait`, or repeatedly.
         :raises CredentialsRefused: 401 (again after a new login) or 403.
@@ -243,13 +244,11 @@ class Http:
         )
         if not login:
             return self._with_retries(request, into, {})
-        if self._bookmark is None:
+        if self._bookmark is None or once:
             return self._with_login(request, into, once=once)
-        return self._with_bookmark(self._bookmark, request, into, once=once)
+        return self._with_bookmark(self._bookmark, request, into)
 
-    def _with_bookmark(
-        self, bookmark: Bookmark, request: _Request, into: type[T], *, once: bool
-    ) -> Reply[T]:
+    def _with_bookmark(self, bookmark: Bookmark, request: _Request, into: type[T]) -> Reply[T]:
         """The stored response, or the ERP's, which is then stored.
 
         :raises RequestDiffers: the stored response belongs to another request.
@@ -260,7 +259,7 @@ class Http:
         if kept is not None:
             return restored(kept, into, request.empty_statuses)
         try:
-            reply = self._with_login(request, into, once=once)
+            reply = self._with_login(request, into, once=False)
         except ConnectorError as error:
             bookmark.error = error
             raise
@@ -336,6 +335,7 @@ class Http:
         except TimeoutError:
             raise self._too_long(where) from None
         if response.status_code in request.empty_statuses:
+            check_empty(response.status_code, content, where)
             return Reply(None, response.headers, response.status_code)
         check_status(response, where, longest_wait=self._limits.longest_wait, now=self._now())
         content = as_utf8(content, response.headers.get("Content-Type"))

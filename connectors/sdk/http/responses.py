@@ -5,6 +5,7 @@ No message holds a query string, a body or a header (R19).
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -98,6 +99,27 @@ def check_status(
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise SettingsWrong(f"{where} does not exist (HTTP {status}).")
     raise RequestRejected(f"{where} rejected the request (HTTP {status}).", status=status)
+
+
+def check_empty(status: int, content: bytes, where: str) -> None:
+    """Check that a status that means "nothing here" is the ERP's own answer: JSON, or without a body.
+
+    A gateway in front of an ERP that is being restarted answers 404 by a page or a line of text: the list has not
+    ended there (R14). 416 answers our own header Range, whatever its body.
+
+    :raises TryAgain: it is not.
+    """
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not content.strip():
+        return
+    try:
+        msgspec.json.decode(content.removeprefix(codecs.BOM_UTF8), type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise TryAgain(
+            ErpUnreachable(
+                f"{where} answered HTTP {status} by something that is not JSON, such as the page of a gateway: "
+                "that does not say that there is nothing."
+            )
+        ) from None
 
 
 def _check_wait(

@@ -457,6 +457,29 @@ def test_a_form_headers_and_an_empty_status(server: Server) -> None:
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
 
 
+@pytest.mark.parametrize("body", [b"", b" ", b"[]", b'{"error": "none"}', b"\xef\xbb\xbfnull"])
+def test_an_empty_status_of_the_erp_s_own(server: Server, body: bytes) -> None:
+    server.answers = [Answer(404, body)]
+    empty = frozenset({404})
+    assert http(server).request("GET", "/x", Found, empty_statuses=empty).value is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>Not found", b"404 page not found", b"default backend - 404", b"\xff", b'{"error"'],
+)
+def test_an_empty_status_of_a_gateway_says_nothing(server: Server, body: bytes) -> None:
+    """R14: an ERP that is being restarted is not a list that has ended; it is asked again."""
+    server.answers = [Answer(404, body), Answer()]
+    empty = frozenset({404, 416})
+    assert http(server).request("GET", "/x", Found, empty_statuses=empty).value == Found(1)
+    server.answers = [Answer(404, body)]
+    with pytest.raises(ErpUnreachable, match="404"):
+        http(server).request("GET", "/x", Found, empty_statuses=empty)
+    server.answers = [Answer(416, body)]
+    assert http(server).request("GET", "/x", Found, empty_statuses=empty).value is None
+
+
 def test_an_error_in_a_200_is_treated_like_a_status(server: Server) -> None:
     """A temporary error is tried again; a long wait is passed on."""
     server.answers = [Answer(body=b'{"n": 0}'), Answer()]

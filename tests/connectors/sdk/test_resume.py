@@ -195,6 +195,20 @@ def test_the_error_is_known_until_the_reading_resumes(written: Api) -> None:
     assert paper.error is None
 
 
+def test_a_request_that_the_reading_does_not_need_leaves_no_trace(written: Api) -> None:
+    """A logout that fails is no interruption of a reading that was complete by then."""
+    from starlette.responses import Response
+
+    paper = Paper()
+    written.answers |= {"/a": {"id": 1}, "/logout": Response(status_code=500)}
+    http = client(written, paper)
+    http.json("GET", "/a", Someone)
+    with pytest.raises(ErpUnreachable):
+        http.json("POST", "/logout", Someone, once=True)
+    assert paper.error is None
+    assert len(paper.responses) == 1
+
+
 def test_r14_the_time_of_a_reading_counts_from_its_first_request(written: Api) -> None:
     """`max_seconds` is for one reading, however often it was interrupted."""
     written.answers["/a"] = {"id": 1}
