@@ -493,9 +493,7 @@ _OPEN = {"file": _open_local, "sftp": _open_sftp, "s3": _open_s3}
 
 def _read_local(drop: FileDrop, fs: Any, name: str, most: int) -> bytes:
     """Open without waiting, whatever it is, and read only if it is a file: a pipe waits for a writer."""
-    # links were followed by then: one that is there now was not there before
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
-    number = os.open(drop._path(name), flags)
+    number = inside.opened(drop.root, drop._path(name))
     with os.fdopen(number, "rb") as file:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             raise _not_regular(name)

@@ -8,11 +8,17 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
+from pathlib import PurePath
 from typing import Any
 
 from fsspec.asyn import sync
 
 from connectors.sdk.errors import FileOutside
+
+_NO_LINK = os.O_CLOEXEC | os.O_NOFOLLOW
+#: a folder may be closed to listing, which its path alone is not (Linux)
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | _NO_LINK | os.O_DIRECTORY
+_FILE = os.O_RDONLY | _NO_LINK | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def local(root: str, name: str) -> str:
@@ -27,6 +33,29 @@ def local(root: str, name: str) -> str:
     if not _is_below(found, top):
         raise _outside(name)
     return found
+
+
+def opened(root: str, path: str) -> int:
+    """Open a file for reading, without waiting, and without following a link.
+
+    Links were followed by then: one that is there now, in place of the file or of a folder above it, was not there
+    before.
+
+    :param path: from `local`.
+    :returns: the number of the open file.
+    :raises OSError: it cannot be opened, or there is a link now.
+    """
+    top = os.path.realpath(root)
+    *folders, name = PurePath(path).relative_to(top).parts
+    at = os.open(top, _FOLDER)
+    try:
+        for folder in folders:
+            below = os.open(folder, _FOLDER, dir_fd=at)
+            os.close(at)
+            at = below
+        return os.open(name, _FILE, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 def sftp(fs: Any, root: str, name: str, timeout: float) -> str:

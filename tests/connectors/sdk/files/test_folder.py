@@ -18,6 +18,7 @@ from connectors.sdk.errors import (
     LimitExceeded,
     SettingsWrong,
 )
+from connectors.sdk.files import inside
 from connectors.sdk.files.folder import FileDrop
 from tests.support.drops import DropOptions, put
 
@@ -252,6 +253,24 @@ def test_a_wildcard_matches_no_linked_folder(tmp_path: Path, pattern: str) -> No
     (folder / "sub").symlink_to("../theirs")
     with pytest.raises(FileMissing):
         drop(folder).read_newest(pattern)
+
+
+@pytest.mark.parametrize("name", ["sub/deep/c.csv", "sub/c.csv", "c.csv"])
+def test_a_link_that_is_made_while_the_file_is_read_is_not_followed(
+    tmp_path: Path, name: str
+) -> None:
+    """R21: whoever can write into the folder may swap a folder for a link after it was looked at."""
+    for folder in ("ours", "theirs"):
+        put(tmp_path / folder, name, folder)
+    root = str(tmp_path / "ours")
+    path = inside.local(root, name)
+    with os.fdopen(inside.opened(root, path), "rb") as file:
+        assert file.read() == b"ours"
+    top = name.partition("/")[0]
+    (tmp_path / "ours" / top).rename(tmp_path / "away")
+    (tmp_path / "ours" / top).symlink_to(tmp_path / "theirs" / top)
+    with pytest.raises(OSError, match=r"\[Errno"):
+        inside.opened(root, path)
 
 
 def test_links_over_links_and_counts_by_link_are_refused_too(tmp_path: Path) -> None:
