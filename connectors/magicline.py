@@ -16,6 +16,7 @@ sandbox implements what these say:
   is a full one.
 - Statuses MEMBER, PROSPECT, FORMER_MEMBER [doc]. A ban from the premises (`accessRefusal`) is not a status and is
   not read.
+- A contract has `startDate`, `endDate`, `cancelled`, and `contractStatus` ACTIVE or INACTIVE [3rd].
 - A member's contracts are returned by `GET /v1/customers/{id}/contracts` only, one customer at a time [3rd]. That
   is a request per member, so it is off unless the setting `contracts` says otherwise; without it there are no
   groups. It suits studios of some thousand members with a cadence of a quarter of an hour or more.
@@ -27,9 +28,10 @@ Inferred, therefore settable or harmless:
 - [inf] the list without a filter has former members too. If it did not, they would merely be missing from it.
 - [inf] where a record has the legal representative: setting `guardian`, a path. Only a representative who is a
   customer of the studio makes somebody a dependant (R8); EXTERNAL_PERSON has no id.
-- [inf] a contract that is not cancelled continues past its `endDate`, by its extension term.
+- [inf] a contract that is not cancelled continues past its `endDate`, by its extension term, unless it is INACTIVE. One
+  that is INACTIVE and has begun, and whose end is still to come, is unknown.
 - [inf] without contracts, an idle period that covers today pauses the whole member; with them, it pauses the
-  one contract it names.
+  one contract that it names, and all of them if it names none.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
-from connectors.sdk.cells import NOT_TEXT
+from connectors.sdk.cells import NO_KEY, NOT_TEXT
 from connectors.sdk.dates import Dates, RowDates
 from connectors.sdk.errors import ConnectorError, ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
@@ -74,6 +76,11 @@ COLUMN_OF = {
     "created_at": "createdDateTime",
 }
 
+#: the last day of a contract that gives no access, if the response does not say which one it was.
+LONG_AGO = date(1970, 1, 1)
+#: words of a contract's status, and none, as older versions have it.
+_CONTRACT_STATUSES = frozenset({"", "active", "inactive"})
+
 ROW_SCHEMA = {
     **dict.fromkeys((*COLUMN_OF, "status_raw"), pl.String()),
     **{c: CUSTOMER_SCHEMA[c] for c in ("groups", "unreadable")},
@@ -99,11 +106,14 @@ class MagiclineSettings(Settings):
 
 
 class _Contract(msgspec.Struct, rename="camel"):
+    """A contract. What `cancelled` lacks, or says otherwise than by true or false, is unknown (R3)."""
+
     id: int | None
     rate_name: str | None
     start_date: str | None
-    end_date: str | None = None
-    cancelled: bool = False
+    end_date: str | None
+    cancelled: bool | str | None
+    contract_status: str | None = None
 
 
 class _IdledContract(msgspec.Struct):
@@ -241,9 +251,7 @@ class MagiclineConnector(Connector[MagiclineSettings]):
                 "erp_id": key,
                 "email": customer.email,
                 "first_name": customer.first_name,
-                "last_name": " ".join(
-                    filter(None, (customer.last_name, customer.second_last_name))
-                ),
+                "last_name": fields.joined(customer.last_name, customer.second_last_name),
                 "phone": customer.phone_private_mobile
                 or customer.phone_private
                 or customer.phone_business_mobile
@@ -272,8 +280,11 @@ class MagiclineConnector(Connector[MagiclineSettings]):
         return pauses
 
     def _is_paused(self, idle: list[_Pause]) -> bool:
-        today = self.now().astimezone(self.club.timezone).date()
-        return any(first <= today <= last for first, last, _ in idle)
+        return any(first <= self._today <= last for first, last, _ in idle)
+
+    @property
+    def _today(self) -> date:
+        return self.now().astimezone(self.club.timezone).date()
 
     def _held(
         self, http: Http, customer: str | None, idle: list[_Pause], dates: RowDates
@@ -282,20 +293,35 @@ class MagiclineConnector(Connector[MagiclineSettings]):
         contracts = http.json("GET", f"/v1/customers/{customer}/contracts", list[_Contract])
         held = []
         for contract in contracts:
-            paused = [(first, last) for first, last, of in idle if of == contract.id]
             name = contract.rate_name or NOT_TEXT
-            start = dates.day(contract.start_date, "valid_from", group=name)
-            end = contract.end_date if contract.cancelled else None
-            until = dates.day(end, "valid_until", group=name)
-            for first, last in without(start or date.min, until or date.max, paused):
+            paused = [(first, last) for first, last, of in idle if of in (None, contract.id)]
+            first, last = self._runs(contract, name, dates)
+            # one that pauses all the time is held, and gives no access: not to hold any would be another thing
+            for start, end in without(first, last, paused) or [(date.min, LONG_AGO)]:
                 held.append(
                     {
                         "id": name,
-                        "valid_from": None if first == date.min else first,
-                        "valid_until": None if last == date.max else last,
+                        "valid_from": None if start == date.min else start,
+                        "valid_until": None if end == date.max else end,
                     }
                 )
         return held
+
+    def _runs(self, contract: _Contract, name: str, dates: RowDates) -> tuple[date, date]:
+        """First and last day of a contract; where it is unknown whether it has ended, that is noted (R3)."""
+        first = dates.day(contract.start_date, "valid_from", group=name) or date.min
+        status = word(contract.contract_status or "")
+        inactive = status == "inactive" and first <= self._today
+        if not inactive and contract.cancelled is False and status in _CONTRACT_STATUSES:
+            return first, date.max
+        last = dates.day(contract.end_date, "valid_until", group=name)
+        if inactive and last is not None and last < self._today:
+            return first, last
+        if inactive or status not in _CONTRACT_STATUSES:
+            dates.note("valid_until", contract.contract_status, group=name)
+        elif contract.cancelled is not True or contract.end_date is None:
+            dates.note("valid_until", NO_KEY, group=name)
+        return first, last or date.max
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""

@@ -20,8 +20,10 @@ The connection's host is `https://api.virtuagym.com`, its password the club key 
 Inferred, therefore settable or harmless:
 
 - [inf] `from_id` is the last id that was seen, not the first to come: the page behind it starts above.
-- [inf] a member whose only memberships are paused is `paused`; one without any is what `active` says. A club that
-  requires a running membership sets `group_required: true`.
+- [inf] a member whose only running memberships are paused is `paused`; one who never had any is what `active` says. A
+  club that requires a running membership sets `group_required: true`.
+- [inf] a membership that is over, or paused beside one that runs, is a group that gives no access (R3).
+- [inf] a member whose record lacks the list of memberships has none.
 - [inf] a membership that is not cancelled continues past its `contract_end_date`.
 - [inf] without `results_remaining` (older responses) the walk ends with an empty page.
 - [inf] `unsubscribe_date` is the last day.
@@ -30,7 +32,7 @@ Inferred, therefore settable or harmless:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -50,7 +52,7 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.http import THROTTLED, Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.odd import numbers, several
+from connectors.sdk.odd import numbers
 from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.paths import identifier
 
@@ -81,6 +83,9 @@ ROW_SCHEMA = {
 
 NO_MEMBER_FOUND = 420
 
+#: the last day of a membership that is over: the response does not say which one it was.
+LONG_AGO = date(1970, 1, 1)
+
 
 class VirtuagymSettings(Settings):
     """`settings:` of a club on Virtuagym.
@@ -96,13 +101,14 @@ class VirtuagymSettings(Settings):
 
 
 class _Membership(msgspec.Struct):
+    """A membership; without one of its flags it is unknown whether it runs, so that it cannot be read (R3)."""
+
     membership_id: int
+    paused: bool | int
+    cancelled: bool | int
+    stopped: bool | int
+    completed: bool | int
     membership_name: str | None = None
-    active: bool | int = False
-    paused: bool | int = False
-    cancelled: bool | int = False
-    stopped: bool | int = False
-    completed: bool | int = False
     start_date: int | str | None = None
     contract_end_date: int | str | None = None
 
@@ -126,6 +132,17 @@ class _Member(msgspec.Struct):
     timestamp_edit: int | str | None = None
     unsubscribe_date: int | str | None = None
     memberships: list[_Membership] | str | None = None
+
+    @property
+    def held(self) -> list[_Membership]:
+        """The memberships that can be read."""
+        return [] if isinstance(self.memberships, str) else self.memberships or []
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing but paused memberships runs."""
+        running = [one for one in self.held if not one.over]
+        return bool(running) and all(one.paused for one in running)
 
 
 class _Status(msgspec.Struct):
@@ -237,11 +254,13 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
         """Members of one page; new groups are added to `groups` (id -> name)."""
         for m in members:
             dates = RowDates(self._dates)
-            memberships = [h for h in several(m.memberships) if isinstance(h, _Membership)]
-            held_groups = [self._span(h, dates) for h in memberships if not h.over and not h.paused]
+            held_groups = [
+                _over(h) if h.over or (h.paused and not m.paused) else self._span(h, dates)
+                for h in m.held
+            ]
             if isinstance(m.memberships, str):
                 held_groups.append({"id": NOT_TEXT, "valid_from": None, "valid_until": None})
-            for held in memberships:
+            for held in m.held:
                 key = str(held.membership_id)
                 groups.setdefault(key, held.membership_name or key)
             yield {
@@ -291,8 +310,12 @@ def _status(member: _Member) -> str:
         return "unknown"
     if not member.active:
         return "former"
-    held = [m for m in several(member.memberships) if isinstance(m, _Membership) and not m.over]
-    return "paused" if held and all(m.paused for m in held) else "active"
+    return "paused" if member.paused else "active"
+
+
+def _over(held: _Membership) -> dict[str, Any]:
+    """A membership that gives no access, as a group: not to hold any would be another thing (R3)."""
+    return {"id": str(held.membership_id), "valid_from": None, "valid_until": LONG_AGO}
 
 
 def _check_error(envelope: _Envelope) -> None:

@@ -476,6 +476,11 @@ class RowDates:
         self.unreadable.append({"field": name, "word": told, "group": None})
         return None
 
+    def note(self, name: str, word: str | None, group: str | None = None) -> None:
+        """Note a value that is unknown for another reason than the way it is written."""
+        told = None if word is None else cells.shown(word)
+        self.unreadable.append({"field": name, "word": told, "group": group})
+
 
 def _told(value: object, kind: Kind) -> str | None:
     """A value that is not a date, as a finding shows it; nothing of a birth."""

@@ -176,6 +176,12 @@ def split_name(name: str) -> tuple[str | None, str | None]:
     return " ".join(parts[:at]), " ".join(parts[at:])
 
 
+def joined(*names: str | None) -> str | None:
+    """Parts of one name as one; if one of them cannot be read, the whole cannot (R3)."""
+    parts = [name for name in names if name]
+    return next((name for name in parts if is_unreadable(name)), " ".join(parts)) or None
+
+
 #: Characters of a first and last name together; a longer one cannot be read.
 _LONGEST_NAME = 500
 

@@ -35,6 +35,11 @@ def customer(key: int, **more: object) -> dict[str, Any]:
     return {"id": key, "status": "MEMBER", **more}
 
 
+def contract(key: int, **more: object) -> dict[str, Any]:
+    about = {"rateName": "Premium", "startDate": "2026-01-01", "endDate": "2030-12-31"}
+    return {"id": key, **about, "cancelled": False, "contractStatus": "ACTIVE", **more}
+
+
 def one_slice(*customers: dict[str, Any]) -> dict[str, Any]:
     return {"result": list(customers), "hasNext": False, "offset": ""}
 
@@ -131,7 +136,7 @@ def test_contracts_are_groups(written: Api) -> None:
         customer(1, idlePeriods=[idle]), customer(2, status="FORMER_MEMBER")
     )
     written.answers["/v1/customers/1/contracts"] = [
-        {"id": 1, "rateName": "Premium", "startDate": "2026-01-01", "endDate": "2026-06-30"},
+        contract(1, endDate="2026-06-30"),
         {
             "id": 2,
             "rateName": "Yoga",
@@ -151,6 +156,56 @@ def test_contracts_are_groups(written: Api) -> None:
     assert two["groups"] == []
     assert reading.groups.rows() == [("Premium", "Premium", True), ("Yoga", "Yoga", True)]
     assert written.paths() == ["/v1/customers", "/v1/customers/1/contracts"]
+
+
+@pytest.mark.parametrize("of", [{"contract": {"id": 1}}, {}])
+def test_a_contract_that_pauses_all_the_time_is_held(written: Api, of: dict[str, Any]) -> None:
+    """R3: without any group somebody has access, unless the club's settings say otherwise."""
+    idle = {"startDate": "2025-01-01", "endDate": "2026-01-31", "unlimited": True, **of}
+    written.answers["/v1/customers"] = one_slice(customer(1, idlePeriods=[idle]))
+    written.answers["/v1/customers/1/contracts"] = [contract(1)]
+    (row,) = connector(written.url, contracts=True).read().customers.to_dicts()
+    assert row["groups"] == [{"id": "Premium", "valid_from": None, "valid_until": date(1970, 1, 1)}]
+
+
+@pytest.mark.parametrize(
+    ("more", "last", "word"),
+    [
+        ({"cancelled": True}, date(2030, 12, 31), None),
+        ({"contractStatus": "INACTIVE", "endDate": "2026-06-30"}, date(2026, 6, 30), None),
+        ({"contractStatus": "INACTIVE", "startDate": "2027-01-01"}, None, None),
+        ({"contractStatus": "INACTIVE"}, date(2030, 12, 31), "INACTIVE"),
+        ({"contractStatus": "REVERSED"}, date(2030, 12, 31), "REVERSED"),
+        ({"contractStatus": None}, None, None),
+        ({"cancelled": None}, date(2030, 12, 31), "#NO_KEY!"),
+        ({"cancelled": 7}, date(2030, 12, 31), "#NO_KEY!"),
+        ({"cancelled": True, "endDate": None}, None, "#NO_KEY!"),
+        ({"cancelled": True, "endDate": "soon"}, None, "soon"),
+        ({"cancelled": True, "endDate": "9999-12-31"}, None, None),
+    ],
+)
+def test_until_when_a_contract_runs(
+    written: Api, more: dict[str, Any], last: date | None, word: str | None
+) -> None:
+    """R3: what is missing, or contradicts itself, is unknown; it is neither an end nor no end."""
+    written.answers["/v1/customers"] = one_slice(customer(1))
+    lacks = [name for name, value in more.items() if value is None]
+    one = {k: v for k, v in contract(1, **more).items() if k not in lacks}
+    written.answers["/v1/customers/1/contracts"] = [one]
+    (row,) = connector(written.url, contracts=True).read().customers.to_dicts()
+    assert [g["valid_until"] for g in row["groups"]] == [last]
+    noted = [(n["field"], n["word"], n["group"]) for n in row["unreadable"]]
+    assert noted == ([("valid_until", word, "Premium")] if word else [])
+
+
+def test_half_a_last_name_is_not_the_last_name(written: Api) -> None:
+    """R3: where one of the two cannot be read, the name keeps its last readable value."""
+    written.answers["/v1/customers"] = one_slice(
+        customer(1, lastName={"x": 1}, secondLastName="Meyer"), customer(2, lastName="Bullock")
+    )
+    one, two = connector(written.url).read().customers.to_dicts()
+    assert (one["last_name"], [n["field"] for n in one["unreadable"]]) == (None, ["last_name"])
+    assert two["last_name"] == "Bullock"
 
 
 def test_contracts_that_cannot_be_read_are_no_lost_groups(written: Api) -> None:

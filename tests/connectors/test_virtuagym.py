@@ -29,6 +29,7 @@ from tests.support.servers import serving
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 MEMBERS = "/api/v1/club/7/member"
+LONG_AGO = date(1970, 1, 1)
 
 
 def connector(
@@ -112,8 +113,12 @@ def test_what_is_asked(written: Api, caplog: pytest.LogCaptureFixture) -> None:
     assert "club-key" not in caplog.text
 
 
+FLAGS = ("active", "paused", "cancelled", "stopped", "completed")
+
+
 def held(**flags: object) -> dict[str, Any]:
     return {
+        **dict.fromkeys(FLAGS, 0),
         "membership_id": 5,
         "membership_name": "Gold",
         "start_date": "2026-01-01",
@@ -128,21 +133,37 @@ def held(**flags: object) -> dict[str, Any]:
         ([], "active", []),
         ([held(active=1)], "active", [(date(2026, 1, 1), None)]),
         ([held(active=True, cancelled=True)], "active", [(date(2026, 1, 1), date(2026, 12, 31))]),
-        ([held(active=0, cancelled=1, stopped=1)], "active", []),
-        ([held(active=0, completed=1)], "active", []),
-        ([held(active=1, paused=1)], "paused", []),
-        ([held(paused=1), held(stopped=1)], "paused", []),
-        ([held(paused=1), held(active=1)], "active", [(date(2026, 1, 1), None)]),
+        ([held(active=0, cancelled=1, stopped=1)], "active", [(None, LONG_AGO)]),
+        ([held(active=0, completed=1)], "active", [(None, LONG_AGO)]),
+        ([held(active=1, paused=1)], "paused", [(date(2026, 1, 1), None)]),
+        ([held(paused=1), held(stopped=1)], "paused", [(date(2026, 1, 1), None), (None, LONG_AGO)]),
+        ([held(paused=1), held(active=1)], "active", [(None, LONG_AGO), (date(2026, 1, 1), None)]),
+        (None, "active", []),
     ],
 )
 def test_what_the_flags_of_a_membership_mean(
     written: Api, memberships: list[dict[str, Any]], status: str, groups: list[Any]
 ) -> None:
-    """[inf]"""
+    """[inf] R3: who holds only what is over has a group that gives no access; who never held any has none."""
     written.answers[MEMBERS] = flat(member(1, memberships=memberships))
     (row,) = connector(written.url).read().customers.iter_rows(named=True)
     assert row["status"] == status
     assert [(g["valid_from"], g["valid_until"]) for g in row["groups"]] == groups
+
+
+@pytest.mark.parametrize("flag", FLAGS[1:])
+def test_a_membership_that_lacks_a_flag_is_unknown(written: Api, flag: str) -> None:
+    """R3: a flag that is missing is not one that is not set: what is over would run for ever."""
+    whole = held(active=1)
+    lacks = {name: value for name, value in whole.items() if name != flag}
+    others = [member(n, memberships=[whole]) for n in range(2, 12)]
+    written.answers[MEMBERS] = flat(member(1, memberships=[lacks]), *others)
+    one, *rest = connector(written.url).read().customers.to_dicts()
+    assert [note["field"] for note in one["unreadable"]] == ["groups"]
+    assert not any(row["unreadable"] for row in rest)
+    written.answers[MEMBERS] = flat(*(member(n, memberships=[lacks]) for n in range(1, 12)))
+    with pytest.raises(ContractChanged, match=flag):
+        connector(written.url).read()
 
 
 def test_an_end_that_cannot_be_read_is_unknown(written: Api) -> None:
@@ -243,5 +264,6 @@ def test_the_demo_s_people_come_through(nest: bool) -> None:
         assert (row["email"], row["phone"]) == (person.email, person.phone)
         assert row["modified_at"] == person.modified_at.replace(microsecond=0)
         assert [(g["valid_from"], g["valid_until"]) for g in row["groups"]] == [
-            (m.start, m.end) for m in person.memberships if m.end is None or m.end >= today
+            (m.start, m.end) if m.end is None or m.end >= today else (None, LONG_AGO)
+            for m in person.memberships
         ]

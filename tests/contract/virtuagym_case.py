@@ -47,6 +47,7 @@ class VirtuagymErp(ApiErp):
                     "membership_name": names[h.group],
                     "active": 1,
                     "cancelled": int(h.until is not None),
+                    **dict.fromkeys(("paused", "stopped", "completed"), 0),
                     "contract_end_date": h.until.isoformat() if h.until else None,
                     "note": CANARY,
                 }
