@@ -25,12 +25,14 @@ one category.
 Inferred, therefore settable or harmless:
 
 - [inf] a validated member whose type needs a subscription, and who has none yet, is a `prospect`: setting `unpaid`.
-- [inf] the server's midnight falls on the same day in the club's calendar.
+- [inf] whether a type needs one is written as 1 and 0, or as yes and no; without it the status is unknown.
+- [inf] server and club are less than twelve hours apart: a midnight on the server is read as the day that it begins.
 - [inf] `t.tms` is in the server's own time, so changes (setting `changes`) are requested from the day before.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
@@ -48,8 +50,12 @@ from connectors.sdk.incremental import ChangesSettings
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.sdk.odd import numbers
 from connectors.sdk.paging import Order, Page, Walk
+from connectors.sdk.paths import identifier
+from connectors.sdk.words import truth_of
 
 ROOT = "/api/index.php"
+#: 9999 as a Unix time: from about there on it means "never", and in between nobody's days are.
+_LATEST = 250_000_000_000
 TYPES_PAGE = 100
 #: an empty list, in older versions.
 EMPTY_LIST = frozenset({404})
@@ -281,19 +287,24 @@ class DolibarrConnector(Connector[DolibarrSettings]):
             dates = RowDates(Dates(self.club, unix=True))
             word = _text(m.statut if m.statut is not None else m.status) or ""
             status = STATUS.get(word, "unknown")
-            subscribes = _text(m.need_subscription) != "0"
+            subscribes = truth_of(_text(m.need_subscription))
             kind = _text(m.typeid)
-            ends = dates.day(m.datefin, "valid_until", group=kind) if subscribes else None
-            if status == "active" and subscribes and _text(m.datefin) in (None, "0"):
+            ends = None
+            if subscribes:
+                ends = dates.day(_noon(m.datefin), "valid_until", group=kind)
+            elif subscribes is None and status == "active":
+                # it is unknown whether the end matters (R3)
+                status, word = "unknown", ""
+            if status == "active" and subscribes and _is_blank(m.datefin):
                 status = self.settings.unpaid
             company = m.morphy == "mor"
             yield {
-                "erp_id": None if _whole(m.id) is None else str(m.id),
+                "erp_id": _text(_whole(m.id)),
                 "email": m.email,
                 "first_name": None if company else m.firstname,
                 "last_name": (m.company or m.societe or m.lastname) if company else m.lastname,
                 "phone": m.phone_mobile or m.phone_perso or m.phone,
-                "birth_date": dates.day(m.birth, "birth_date", Kind.BIRTH),
+                "birth_date": dates.day(_noon(m.birth), "birth_date", Kind.BIRTH),
                 "gender": m.gender,
                 "country": m.country_code,
                 "status": status,
@@ -318,15 +329,30 @@ class DolibarrConnector(Connector[DolibarrSettings]):
 
 
 def _text(value: Number) -> str | None:
-    """A number or text as text; the empty string is None."""
-    if value is None or value == "":
-        return None
-    return str(int(value)) if isinstance(value, float) else str(value)
+    """A number or text as text; the empty string is None, and one that is not a valid id or code cannot be read."""
+    return None if value == "" else identifier(value)
 
 
-def _whole(value: int | str | None) -> int | None:
+def _noon(midnight: Number) -> Number:
+    """A midnight on the server as its noon, which is the same day in every club within twelve hours of the server.
+
+    A day's last minute is left as it is, and so is everything that is no Unix time.
+    """
+    seconds = _whole(midnight) if isinstance(midnight, str | int) else midnight
+    if seconds is None or not 0 < abs(seconds) < _LATEST or seconds % 3600 >= 3540:
+        return midnight
+    return seconds + 12 * 3600
+
+
+def _is_blank(day: Number) -> bool:
+    """Whether there is no day, or only zeros in its place; "never" is not that."""
+    seconds = _whole(day)
+    if seconds is not None:
+        return abs(seconds) <= 24 * 3600
+    return re.fullmatch(r"[0\s:./T-]*", _text(day) or "") is not None
+
+
+def _whole(value: Number) -> int | None:
     """An id as a number; None: it is none."""
-    try:
-        return None if value is None else int(value)
-    except ValueError:
-        return None
+    text = _text(value) or ""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text.strip()) else None

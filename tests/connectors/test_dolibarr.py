@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from connectors.dolibarr import DolibarrConnector, DolibarrSettings
 from connectors.sdk.base import Club, Connection
@@ -146,6 +147,16 @@ def test_what_is_asked(written: Api) -> None:
         ({"statut": "3"}, "unknown", "3"),
         ({"statut": ""}, "unknown", None),
         ({"need_subscription": "1", "datefin": ""}, "prospect", None),
+        ({"need_subscription": "yes", "datefin": ""}, "prospect", None),
+        ({"need_subscription": 1, "datefin": "0000-00-00 00:00:00"}, "prospect", None),
+        ({"need_subscription": 1, "datefin": -3600}, "prospect", None),
+        ({"need_subscription": 1, "datefin": 253402214400}, "active", None),
+        ({"need_subscription": 1, "datefin": "9999-12-31"}, "active", None),
+        ({"need_subscription": "no", "datefin": ""}, "active", None),
+        ({"need_subscription": 0.0, "datefin": ""}, "active", None),
+        ({"need_subscription": None, "datefin": ""}, "unknown", None),
+        ({"need_subscription": "", "datefin": NEW_YEARS_EVE}, "unknown", None),
+        ({"need_subscription": None, "statut": "0"}, "former", None),
         ({"need_subscription": "1", "datefin": NEW_YEARS_EVE}, "active", None),
         ({"statut": "0", "need_subscription": "1"}, "former", None),
     ],
@@ -175,6 +186,18 @@ def test_an_older_version_ends_with_nobody(written: Api, end: object) -> None:
     assert (reading.certificate.complete, reading.certificate.total) == (True, None)
     assert reading.customers["erp_id"].to_list() == ["3", "5"]
     assert written.paths() == [TYPES, TYPES, MEMBERS, MEMBERS]
+
+
+def test_a_gateway_s_404_is_not_the_end(written: Api) -> None:
+    """R14: with half of the members certified, the others would be gone."""
+    written.answers[MEMBERS] = lambda a: (
+        [member(3), member(5)]
+        if a.query["sqlfilters"] == "(t.rowid:>:0)"
+        else Response("404 page not found", 404)
+    )
+    reading = connector(written.url).read()
+    assert reading.customers["erp_id"].to_list() == ["3", "5"]
+    assert not reading.certificate.complete
 
 
 def test_nobody_at_all_in_an_older_version(written: Api) -> None:
@@ -227,6 +250,48 @@ def test_an_end_that_cannot_be_read_is_unknown(written: Api, end: str) -> None:
     assert [note["field"] for note in one["unreadable"]] == ["valid_until"]
     assert (one["status"], one["unreadable"][0]["word"]) == ("active", end)
     assert two["unreadable"] == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "midnight"),
+    [
+        ("Europe/Paris", "Europe/Paris"),
+        ("America/Guadeloupe", "Europe/Paris"),
+        ("Indian/Reunion", "Europe/Paris"),
+        ("Europe/Paris", "UTC"),
+        ("Europe/Paris", "America/New_York"),
+        ("Europe/Paris", "Asia/Tokyo"),
+    ],
+)
+def test_a_midnight_on_the_server_is_the_day_that_it_begins(
+    written: Api, zone: str, midnight: str
+) -> None:
+    """R3: what is valid until the 31st is valid on the 31st, wherever the server stands."""
+    ends = datetime(2026, 12, 31, tzinfo=ZoneInfo(midnight)).timestamp()
+    born = datetime(1990, 4, 2, tzinfo=ZoneInfo(midnight)).timestamp()
+    written.answers[MEMBERS] = paged(
+        member(1, datefin=int(ends), birth=str(int(born)), need_subscription="1"),
+        member(2, datefin=int(ends) + 86399, birth=-5, need_subscription="1"),
+    )
+    connector_ = connector(written.url)
+    connector_.club = Club("asso", ZoneInfo(zone), "FR")
+    one, two = connector_.read().customers.to_dicts()
+    assert one["groups"][0]["valid_until"] == date(2026, 12, 31)
+    assert one["birth_date"] == date(1990, 4, 2)
+    if zone == midnight:
+        assert two["groups"][0]["valid_until"] == date(2026, 12, 31)
+
+
+def test_a_number_that_is_none_stops_no_club(written: Api) -> None:
+    """R3: beyond all numbers, or a fraction, in place of an id or a code."""
+    good = json.dumps([member(n) for n in range(3, 40)])[1:-1]
+    odd = '{"id": "1", "statut": 1e999, "typeid": 5, "need_subscription": "0"}'
+    half = '{"id": 2, "statut": "1", "typeid": 1.5, "need_subscription": 1, "datefin": 1e999}'
+    body = f'{{"data": [{odd}, {half}, {good}], "pagination": {{"total": 39}}}}'
+    written.answers[MEMBERS] = Response(body, media_type="application/json")
+    one, two, *_ = connector(written.url).read().customers.to_dicts()
+    assert one["status"] == "unknown"
+    assert [note["field"] for note in two["unreadable"]] == ["groups"]
 
 
 def test_ids_that_are_no_numbers_are_refused(written: Api) -> None:
