@@ -26,9 +26,10 @@ Inferred, therefore settable or harmless:
 - [inf] the time zone of `request.lastModifiedDate` is not documented: changes are requested from `overlap` earlier.
 - [inf] whether a new membership updates the client's own stamp is not documented; the next full reading has it.
 - [inf] `ExpirationDate` is the last day. The API writes a date as its midnight in "UTC", which is not turned into the
-  club's time zone: west of Greenwich a membership would end a day early.
+  club's time zone: west of Greenwich a membership would end, and everybody be born, a day early.
 - [inf] the relationship that makes somebody a dependant is the club's own: setting `guardian_relation`.
-- [inf] the token is sent with its type before it; a client who is missing in the response holds no membership.
+- [inf] the token is sent with its type before it; a client who is missing in the response holds no membership. What a
+  client without an `Id`, or with an error in place of the memberships, holds is unknown (R3).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
-from connectors.sdk.cells import NOT_TEXT
+from connectors.sdk.cells import NOT_TEXT, is_unreadable
 from connectors.sdk.dates import UNREADABLE_DATE, Dates, Kind, RowDates
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
@@ -57,7 +58,7 @@ from connectors.sdk.model import (
     customers_frame,
     groups_frame,
 )
-from connectors.sdk.odd import several
+from connectors.sdk.odd import are_many, several
 from connectors.sdk.paging import Order, Page, Walk, next_offset
 from connectors.sdk.paths import identifier
 from connectors.sdk.words import same, word
@@ -275,8 +276,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
         def fetch(offset: int) -> Page[dict[str, Any], int]:
             found = self._clients(http, offset, since, limit=self.settings.page)
             total = found.pagination_response.total_results
-            ids = [c.id for c in found.clients if c.id and self._may_hold(c)]
-            held, proof = self._held(http, ids)
+            held, proof = self._held(http, [i for i in map(self._asked_by, found.clients) if i])
             lists.append(proof)
             if since is not None:  # the list itself is read by full readings only
                 for m in (m for one in held.values() for m in one if isinstance(m, _Membership)):
@@ -304,13 +304,27 @@ class MindbodyConnector(Connector[MindbodySettings]):
         """Whether a call for the client's memberships is worthwhile."""
         return self._status(client)[0] not in ("archived", "former", "prospect")
 
+    def _asked_by(self, client: _Client) -> str | None:
+        """The `Id` by which the client's memberships are asked for; None: there is none, or no need."""
+        usable = client.id is not None and client.id.strip() and not is_unreadable(client.id)
+        return client.id if usable and self._may_hold(client) else None
+
+    def _held_by(
+        self, client: _Client, held: Mapping[str, list[_Membership | str]]
+    ) -> Sequence[_Membership | str]:
+        """What a client holds; without an `Id` that is unknown (R3)."""
+        key = self._asked_by(client)
+        if key is None:
+            return [NOT_TEXT] if self._may_hold(client) else ()
+        return held.get(key, ())
+
     def _held(
         self, http: Http, ids: Sequence[str]
     ) -> tuple[Mapping[str, list[_Membership | str]], Memberships]:
         """Active memberships by client `Id`, and what their list proves.
 
         :raises ConnectorError: the list of memberships cannot be read.
-        :raises ContractChanged: it has an error for one of the clients.
+        :raises ContractChanged: it has an error in place of the memberships of many clients, or of all.
         """
         path = f"{ROOT}/client/activeclientsmemberships"
 
@@ -319,10 +333,11 @@ class MindbodyConnector(Connector[MindbodySettings]):
             found = http.json(
                 "GET", path, _Helds, params=[*params, *(("request.clientIds", i) for i in ids)]
             )
-            if any(client.error_message for client in found.client_memberships):
-                raise ContractChanged(
-                    "Mindbody returned an error instead of one client's memberships."
-                )
+            odd = sum(bool(client.error_message) for client in found.client_memberships)
+            if are_many(odd, len(found.client_memberships)) or (
+                odd and odd == len(found.client_memberships)
+            ):
+                raise ContractChanged("Mindbody returned errors instead of clients' memberships.")
             total, rows = found.pagination_response.total_results, found.client_memberships
             following = next_offset(offset, len(rows), total)
             return Page(rows, _clients_of(rows), following, total)
@@ -331,7 +346,8 @@ class MindbodyConnector(Connector[MindbodySettings]):
         held: dict[str, list[_Membership | str]] = {}
         rows, proof = walk.joined(path)
         for client in rows:
-            held.setdefault(client.client_id, []).extend(several(client.memberships))
+            found = NOT_TEXT if client.error_message else client.memberships
+            held.setdefault(client.client_id, []).extend(several(found))
         return held, proof
 
     @cached_property
@@ -361,6 +377,9 @@ class MindbodyConnector(Connector[MindbodySettings]):
         """Whether it covers today, by the club's calendar; a missing end is open. None: that cannot be read."""
         if isinstance(suspension, str):
             return None
+        said = (suspension.suspension_start_date, suspension.suspension_end_date)
+        if suspension.booking_suspended is None and any(said):
+            return None
         if not suspension.booking_suspended:
             return False
         dates, today = Dates(self.club), self.now().astimezone(self.club.timezone).date()
@@ -384,12 +403,12 @@ class MindbodyConnector(Connector[MindbodySettings]):
                 "first_name": c.first_name,
                 "last_name": c.last_name,
                 "phone": c.mobile_phone or c.home_phone or c.work_phone,
-                "birth_date": c.birth_date,
+                "birth_date": _date(c.birth_date),
                 "gender": c.gender,
                 "country": c.country,
                 "status": status,
                 "status_raw": raw,
-                "groups": [_span(m, dates) for m in held.get(c.id or "", ())],
+                "groups": [_span(m, dates) for m in self._held_by(c, held)],
                 "unreadable": dates.unreadable,
                 "guardian_id": self._guardian(c),
                 "created_at": c.creation_date,
@@ -438,4 +457,4 @@ def _span(membership: _Membership | str, dates: RowDates) -> dict[str, Any]:
 
 def _date(moment: str | None) -> str | None:
     """A date that is written as its midnight in UTC, without that."""
-    return None if moment is None else re.sub(r"T00:00:00(?:\.0+)?Z$", "", moment)
+    return None if moment is None else re.sub(r"T00:00:00(?:\.0+)?(?:Z|\+00:?00)$", "", moment)

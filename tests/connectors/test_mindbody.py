@@ -29,12 +29,13 @@ def connector(
     host: str,
     since: datetime | None = None,
     connection: Connection | None = None,
+    club: Club = Club("studio", PARIS, "FR"),
     **settings: object,
 ) -> MindbodyConnector:
     return MindbodyConnector(
         connection or Connection("c", host, "staff", "secret", extra={"api_key": "key"}),
         MindbodySettings(**{"site_id": "7", "http": HttpLimits(attempts=1), **settings}),
-        Club("studio", PARIS, "FR"),
+        club,
         now=lambda: NOW,
         since=since,
     )
@@ -129,6 +130,8 @@ def test_fields(written: Api) -> None:
         ({"IsProspect": True}, "prospect"),
         ({"SuspensionInfo": {"BookingSuspended": True}}, "suspended"),
         ({"SuspensionInfo": {"BookingSuspended": False}}, "active"),
+        ({"SuspensionInfo": {}}, "active"),
+        ({"SuspensionInfo": {"SuspensionStartDate": "2026-11-01"}}, "unknown"),
         (
             {
                 "SuspensionInfo": {
@@ -176,6 +179,38 @@ def test_an_end_at_midnight_utc_is_that_date(written: Api) -> None:
     answer(written, client(1), held={"B1": memberships})
     held = connector(written.url).read().customers["groups"][0]
     assert [group["valid_until"] for group in held] == [date(2026, 11, 29)] * 2 + [None]
+
+
+def test_a_birth_date_is_the_same_west_of_greenwich(written: Api) -> None:
+    """[inf] It is written as a midnight in UTC, which in New York is the evening before."""
+    answer(written, client(1, BirthDate="1990-04-02T00:00:00Z"))
+    us = Club("studio", ZoneInfo("America/New_York"), "US")
+    born = connector(written.url, club=us).read().customers["birth_date"]
+    assert born.to_list() == [date(1990, 4, 2)]
+
+
+def test_what_somebody_holds_is_unknown_where_it_cannot_be_asked_for(written: Api) -> None:
+    """R3: memberships are asked for by `Id`; without one, or with an error, they are not none."""
+    answer(
+        written,
+        client(1),
+        client(2, Id=None),
+        client(3, Id=" "),
+        client(4, Id=[4]),
+        client(5),
+        client(6, Id=None, Active=False),
+        *(client(n) for n in range(10, 40)),
+    )
+    error = {"ClientId": "B5", "ErrorMessage": "no access to ana@example.com"}
+    written.answers[HELD] = {
+        "PaginationResponse": {"TotalResults": 2},
+        "ClientMemberships": [{"ClientId": "B1", "Memberships": [{"MembershipId": 5}]}, error],
+    }
+    rows = {row["erp_id"]: row for row in connector(written.url).read().customers.to_dicts()}
+    assert [n for n, row in rows.items() if row["unreadable"]] == ["2", "3", "4", "5"]
+    assert [note["field"] for note in rows["5"]["unreadable"]] == ["groups"]
+    asked = next(a for a in written.asked if a.path == HELD)
+    assert "NOT_TEXT" not in str(asked.query)
 
 
 def test_memberships_that_do_not_come_are_no_lost_groups(written: Api) -> None:
