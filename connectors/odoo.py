@@ -38,6 +38,7 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
+from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.dates import Dates
 from connectors.sdk.errors import (
     ConnectorError,
@@ -283,7 +284,7 @@ class OdooConnector(Connector[OdooSettings]):
                 "status": _STATUS[p.active if isinstance(p.active, bool) else None],
                 "groups": [
                     {"id": str(c), "valid_from": None, "valid_until": None}
-                    for c in several(None if isinstance(p.category_id, bool) else p.category_id)
+                    for c in several(_categories(p))
                 ],
                 "guardian_id": identifier(guardian),
                 "created_at": _text(p.create_date),
@@ -394,6 +395,13 @@ def _error(error: Mapping[str, Any]) -> ConnectorError:
         "Odoo returned an error.",
         remedy="Odoo's own log has the cause. If it persists, settings: database or domain is wrong.",
     )
+
+
+def _categories(partner: _Partner) -> list[int] | str:
+    """The categories of a partner; `false` is none, and null, as of a record without the key, unknown (R3)."""
+    if partner.category_id is None:
+        return NOT_TEXT
+    return [] if isinstance(partner.category_id, bool) else partner.category_id
 
 
 def _text(value: str | bool | None) -> str | None:

@@ -12,6 +12,7 @@ import polars as pl
 
 from connectors.sdk import fields
 from connectors.sdk.base import Club
+from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.dates import Dates
 from connectors.sdk.model import CUSTOMER_SCHEMA, customers_frame
 from connectors.sdk.odd import several
@@ -158,7 +159,8 @@ def rows(page: RecordPage, settings: TrytonSettings, today: date) -> Iterator[di
             "status": _status(p, own),
             "groups": [
                 {"id": str(c), "valid_from": None, "valid_until": None}
-                for c in several(p.categories)
+                # null, as of a record without the key, is unknown (R3)
+                for c in several(NOT_TEXT if p.categories is None else p.categories)
             ],
             "guardian_id": str(guardian) if guardian is not None else None,
             "replaced_by": identifier(p.replaced_by),

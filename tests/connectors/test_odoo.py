@@ -100,6 +100,17 @@ def test_fields(written: Api) -> None:
     assert reading().groups.rows() == [("5", "Sport / Gold", False)]
 
 
+def test_categories_that_did_not_come_are_not_none(written: Api) -> None:
+    """R3: null, or a record without the key, is unknown; false is Odoo's empty value."""
+    bare = partner(3)
+    del bare["category_id"]
+    answer(written, partner(1, category_id=False), partner(2, category_id=None), bare, partner(4))
+    rows = connector(written.url).read().customers.to_dicts()
+    assert [[note["field"] for note in row["unreadable"]] for row in rows] == (
+        [[], ["groups"], ["groups"], []]
+    )
+
+
 def test_what_every_call_bears(written: Api) -> None:
     """The key, the database, and archived records asked for."""
     answer(written, partner(1))
