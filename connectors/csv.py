@@ -205,7 +205,7 @@ class CsvConnector(DropConnector[CsvSettings]):
             pages=1 if settings.groups is None else 2,
             total=None if content.rows is None else customers.height,
             columns=table.columns,
-            column_of=_canonical(column_of),
+            column_of=_canonical(table.spelled(column_of)),
             numbers=table.numbers,
             notes=(*table.remarks, *remarks),
             file=described(table, content),

@@ -65,6 +65,7 @@ from connectors.sdk.model import (
     noted,
     with_notes,
 )
+from connectors.sdk.odd import AT_LEAST
 
 #: Last day of the customer group of somebody without a membership: it gives no access.
 LONG_AGO = date(1970, 1, 1)
@@ -162,8 +163,10 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             )
             table = table.only_filled(settings.columns.model_dump().values())
             column_of = self._column_of(table)
-            memberships = self._memberships(drop)
+            memberships, remarks = self._memberships(drop)
         customers = self._customers(table)
+        if memberships is not None:
+            self._check_join(memberships, customers)
         customers = _with_groups(customers, memberships, settings.memberships_decide)
         self.progress(customers.height, content.rows)
         return assemble(
@@ -176,7 +179,7 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             columns=table.columns,
             column_of=column_of,
             numbers=table.numbers,
-            notes=table.remarks,
+            notes=(*table.remarks, *remarks),
             file=described(table, content),
         )
 
@@ -202,7 +205,7 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             "first_name": c.first_name,
             "last_name": c.last_name,
             "email": c.email,
-            "phone": c.mobile if c.mobile in table.columns else c.phone,
+            "phone": c.mobile if table.column(c.mobile) else c.phone,
             "birth_date": c.birth_date,
             "country": c.country,
             "status": c.status,
@@ -211,9 +214,7 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             "is_company": c.account_type,
             "created_at": c.created_at,
         }
-        return {
-            field: column for field, column in fields_.items() if column in table.columns and column
-        }
+        return table.spelled(fields_)
 
     def _customers(self, table: Table) -> pl.DataFrame:
         """The canonical columns, but with `group` (the customer group's name) in place of `groups`."""
@@ -247,7 +248,7 @@ class EversportsConnector(DropConnector[EversportsSettings]):
                 f"All customer numbers in {table.name} are blank.",
                 remedy="Set columns.id to null in the club's settings: customers are then identified by e-mail.",
             )
-        has_status = c.status is not None and c.status in table.columns
+        has_status = table.column(c.status) is not None
         word = words.key(pl.col("status_word"))
         status = (
             pl.when(word.is_in(words.words(settings.active_status)))
@@ -278,32 +279,38 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             status_raw=pl.when(pl.col("status") == "unknown").then("status_word")
         )
 
-    def _memberships(self, drop: FileDrop) -> pl.DataFrame | None:
-        """Spans of memberships: `erp_id`, `name`, `valid_from`, `valid_until`, `unread` (the validity's text
-        if it cannot be read); None: no file is configured.
+    def _memberships(self, drop: FileDrop) -> tuple[pl.DataFrame | None, list[str]]:
+        """Spans of memberships: `number` (of the customer), `name`, `valid_from`, `valid_until`, `unread` (what of
+        it cannot be read); None: no file is configured. And remarks on the file.
         """
         settings, c = self.settings, self.settings.memberships_columns
         if settings.memberships is None:
-            return None
+            return None, []
         if settings.columns.id is None:
             raise SettingsWrong(
                 "Memberships are joined by customer number: columns.id has to be set."
             )
-        table, _ = read_table(drop, settings.memberships, settings)
-        table.need([c.id, c.name, c.validity])
+        needed = [c.id, c.name, c.validity]
+        table, _ = read_table(drop, settings.memberships, settings, columns=needed)
+        table.need(needed)
+        table = table.only_filled(needed)
         if "pause" in c.model_fields_set and c.pause:
             table.need([c.pause])
         rows: list[tuple[str, str, date | None, date | None, str | None]] = []
         dates = Dates(self.club)
         spans, pauses = periods(table.get(c.validity), dates), periods(table.get(c.pause), dates)
         both = spans.hstack(pauses.rename(lambda column: f"pause_{column}"))
+        numbers = fields.ids(cells.valued(table.get(c.id)))
         for number, name, span in zip(
-            table.get(c.id),
+            numbers,
             words.spellings(cells.valued(table.get(c.name))),
             both.iter_rows(named=True),
             strict=True,
         ):
-            if number is None or name is None:
+            if number is None:
+                continue
+            if name is None:
+                rows.append((number, cells.NOT_TEXT, None, None, "no name"))
                 continue
             unread = span["unread"] or span["pause_unread"]
             open_ended = span["endless"] or span["first"] or span["last"]
@@ -315,11 +322,25 @@ class EversportsConnector(DropConnector[EversportsSettings]):
             left = without((span["first"], span["last"]), (span["pause_first"], span["pause_last"]))
             # A membership that is paused all the time is still held, but gives no access.
             rows += [(number, name, *days, None) for days in left or [(None, LONG_AGO)]]
-        return pl.DataFrame(rows, schema=_SPANS, orient="row")
+        remarks = list(table.remarks)
+        if nobodys := numbers.null_count():
+            remarks.append(message(f"Rows of {table.name} without a customer number: {nobodys}."))
+        return pl.DataFrame(rows, schema=_SPANS, orient="row"), remarks
+
+    def _check_join(self, memberships: pl.DataFrame, customers: pl.DataFrame) -> None:
+        """:raises ContractChanged: of several people who hold a membership nobody is a customer."""
+        known = fields.ids(customers["erp_id"]).drop_nulls()
+        holders = memberships["number"].unique()
+        if holders.len() >= AT_LEAST and known.len() and not holders.is_in(known.implode()).any():
+            raise ContractChanged(
+                f"None of the holders of a membership ({holders.len()}) is a customer.",
+                remedy="Compare the customer numbers of both exports; they have to be of the same club, and to be "
+                "written in the same way.",
+            )
 
 
 _SPANS = {
-    "erp_id": pl.String,
+    "number": pl.String,
     "name": pl.String,
     "valid_from": pl.Date,
     "valid_until": pl.Date,
@@ -423,14 +444,16 @@ def _with_groups(
 ) -> pl.DataFrame:
     """Add `groups`: the customer group and the memberships; whose days cannot be read is noted."""
     rows = customers.with_row_index("row").select(
-        "row", "erp_id", (GROUP_PREFIX + pl.col("group")).alias("id")
+        "row",
+        (GROUP_PREFIX + pl.col("group")).alias("id"),
+        number=fields.ids(customers["erp_id"]),
     )
     own = rows.filter(pl.col("id").is_not_null())
     if memberships is None:
         return customers.with_columns(groups=_refs(customers.height, own))
     held = (
         rows.drop("id")
-        .join(memberships, on="erp_id", how="inner", maintain_order="left_right")
+        .join(memberships, on="number", how="inner", maintain_order="left_right")
         .with_columns(id=MEMBERSHIP_PREFIX + pl.col("name"))
     )
     unread = held.filter(pl.col("unread").is_not_null()).select("row", "id", "unread")

@@ -131,7 +131,7 @@ class PlanityConnector(DropConnector[PlanitySettings]):
         table.need(x for x in (c.last_name, c.first_name, c.phone, blocked, *named) if x)
         columns = {"erp_id" if f == "id" else f: column for f, column in c.model_dump().items()}
         columns["status"] = columns.pop("blocked")
-        return {field: column for field, column in columns.items() if column in table.columns}
+        return table.spelled(columns)
 
     def _customers(self, table: Table) -> pl.DataFrame:
         c = self.settings.columns

@@ -25,6 +25,8 @@ from connectors.sdk.model import (
     assemble,
     customers_frame,
     groups_frame,
+    noted,
+    with_notes,
 )
 
 #: canonical field -> column.
@@ -60,7 +62,7 @@ def read(connection: Connection, club: Club, settings: DropSettings) -> Reading:
         paged=False,
         pages=1,
         columns=table.columns,
-        column_of=COLUMN_OF,
+        column_of=table.spelled(COLUMN_OF),
         file=described(table, content),
         notes=table.remarks,
     )
@@ -80,13 +82,15 @@ def _customers(table: Table, club: Club) -> pl.DataFrame:
     born, expires = table.get("birthdate"), table.get("category_expires")
     dates = Dates(club)
     until, odd = dates.days(expires, others=[born])
+    birth, odd_birth = dates.days(born, Kind.BIRTH, others=[expires])
     person = pl.DataFrame(
         [
             *fields.split_names(cells.valued(table.get("name"))).get_columns(),
             table.get("email").alias("email"),
             fields.phones(table.get("phone_number"), club.country).alias("phone"),
             table.get("gender").alias("gender"),
-            dates.days(born, Kind.BIRTH, others=[expires])[0].alias("birth_date"),
+            birth.alias("birth_date"),
+            odd_birth.alias("odd_birth"),
         ]
     ).with_columns(fields.gender(pl.col("gender")))
     held = pl.struct(
@@ -106,4 +110,5 @@ def _customers(table: Table, club: Club) -> pl.DataFrame:
             note.filter(has & pl.col("odd").is_not_null()).cast(UNREADABLE).alias("unreadable"),
         )
     )
+    folded = with_notes(folded.drop("odd_birth"), [noted("birth_date", folded["odd_birth"])])
     return customers_frame(folded.with_columns(pl.lit("active").alias("status")))

@@ -78,6 +78,15 @@ def test_an_export_without_the_state_holds_current_customers(tmp_path: Path) -> 
     assert people(read(tmp_path))["1"]["status"] == "active"
 
 
+@pytest.mark.parametrize("header", ["STATUS", "\u00a0status ", "Sta\u00adtus"])
+def test_the_column_of_the_state_in_another_spelling(tmp_path: Path, header: str) -> None:
+    """R3: it is that column, not an export without one, in which everybody is a current customer."""
+    export(tmp_path, line(1, "A", "B", Status="Archived"), header=HEADER.replace("Status", header))
+    reading = read(tmp_path)
+    assert people(reading)["1"]["status"] == "archived"
+    assert reading.column_of["status"] in reading.columns  # R22: exports find the cell
+
+
 def test_the_rest_of_a_merge_names_its_successor_by_the_shared_email(tmp_path: Path) -> None:
     """R10: the base customer moves to the record that goes on; "(old)" itself is never a customer."""
     export(tmp_path, ANNA, line(2, "Anna", "Roth (old)", "ANNA@x.org"))
@@ -153,6 +162,36 @@ def test_without_a_membership_the_customer_group_gives_nothing(tmp_path: Path) -
     memberships(tmp_path, "99;Year;01.01.2026 - 31.12.2026;;")
     (held,) = people(read(tmp_path, memberships="memberships.csv"))["1"]["groups"]
     assert held == {"id": "group:Gold", "valid_from": None, "valid_until": LONG_AGO}
+
+
+def test_customer_numbers_that_one_file_writes_as_decimals(tmp_path: Path) -> None:
+    """A spreadsheet takes them for numbers: it is the same customer (R3)."""
+    export(tmp_path, ANNA, line(2, "Bo", "Li"))
+    memberships(tmp_path, "1.0;Year;01.01.2026 -;;", "2.0;Year;01.01.2026 -;;")
+    found = people(read(tmp_path, memberships="memberships.csv"))
+    assert all(len(row["groups"]) == 2 for row in found.values())
+    assert {g["valid_until"] for row in found.values() for g in row["groups"]} == {None}
+
+
+def test_memberships_of_another_club(tmp_path: Path) -> None:
+    """R14: everybody would have lost theirs."""
+    export(tmp_path, ANNA, line(2, "Bo", "Li"))
+    memberships(tmp_path, *(f"M-{n};Year;01.01.2026 -;;" for n in (1, 2, 3)))
+    with pytest.raises(ContractChanged, match=r"None of the holders of a membership \(3\)"):
+        read(tmp_path, memberships="memberships.csv")
+
+
+def test_a_membership_without_a_name_is_unknown(tmp_path: Path) -> None:
+    """R3: its holder is not somebody without one; a row without a number is told."""
+    export(tmp_path, ANNA, line(2, "Bo", "Li"))
+    memberships(
+        tmp_path, "1;;01.01.2026 -;;", "2;Year;01.01.2026 -;;", ";Year;01.01.2026 -;;", ";;;;"
+    )
+    reading = read(tmp_path, memberships="memberships.csv")
+    one, two = people(reading)["1"], people(reading)["2"]
+    assert {note["field"] for note in one["unreadable"]} == {"valid_until"}
+    assert two["unreadable"] == []
+    assert reading.notes == ("Rows of memberships.csv without a customer number: 1.",)
 
 
 def test_unless_the_club_lets_customer_groups_count_by_themselves(tmp_path: Path) -> None:

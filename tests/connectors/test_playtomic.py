@@ -338,6 +338,17 @@ def test_manager_file_with_a_bad_expiry(tmp_path: Path) -> None:
     ]
 
 
+def test_manager_file_with_a_birth_date_that_cannot_be_read(tmp_path: Path) -> None:
+    """R3: it is told, and is not "none", which would empty the one that is known; its word is not (R19)."""
+    lines = ["Ana,ana@example.com,,,31/31/1990,,,,", "Zoe,zoe@example.com,,,1990-04-02,,,,"]
+    customers = drop(tmp_path, *lines).read().customers
+    assert customers["birth_date"].to_list() == [None, date(1990, 4, 2)]
+    assert customers["unreadable"].to_list() == [
+        [{"field": "birth_date", "word": None, "group": None}],
+        [],
+    ]
+
+
 def test_manager_file_cut(tmp_path: Path) -> None:
     """R14: refused whole."""
     with pytest.raises(FileBroken):

@@ -17,7 +17,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -133,6 +133,11 @@ class Table:
                 remedy="Ask for an export in which every column that the settings use has a unique name.",
             )
         return found
+
+    def spelled(self, column_of: Mapping[str, str | None]) -> dict[str, str]:
+        """Columns by field, in the file's own spelling, without those that it does not have."""
+        found = {name: self.column(column) for name, column in column_of.items()}
+        return {name: column for name, column in found.items() if column is not None}
 
     def need(self, columns: Iterable[str]) -> None:
         """Check that the columns exist.
