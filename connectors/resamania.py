@@ -25,8 +25,9 @@ Inferred, therefore settable or loud:
 
 - [inf] a contact's state and its words: settings `state`, `states`. An unknown word, or none at all, changes
   nothing (R3).
-- [inf] keys of a subscription: settings `product`, `valid_from`, `valid_through`. A subscription without them is
-  `ContractChanged`, never a lost group. `engagedThrough` [ex] is the end of a commitment, not of the subscription.
+- [inf] keys of a subscription: settings `product`, `valid_from`, `valid_through`. A subscription without them is an
+  unknown group, and many are `ContractChanged`; none is a lost group. `engagedThrough` [ex] is the end of a commitment,
+  not of the subscription.
 - [inf] the addresses of next pages lack the gateway's part; both forms are read.
 - [inf] a filter for changes: setting `changed_after` (`updatedAt[after]`, say); without it every reading is a full
   one. An API Platform that does not know a filter ignores it, which costs pages and nothing else.
@@ -35,7 +36,7 @@ Inferred, therefore settable or loud:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -47,7 +48,7 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
-from connectors.sdk.cells import is_unreadable
+from connectors.sdk.cells import NOT_TEXT, is_unreadable
 from connectors.sdk.dates import Dates, RowDates
 from connectors.sdk.errors import (
     ContractChanged,
@@ -64,7 +65,7 @@ from connectors.sdk.model import (
 )
 from connectors.sdk.odd import are_many, typed_all
 from connectors.sdk.paging import Order, Page, Walk
-from connectors.sdk.paths import MISSING, Path, cell, getter, text
+from connectors.sdk.paths import MISSING, Path, cell, getter, identifier
 from connectors.sdk.resume import FieldFilter
 from connectors.sdk.words import word
 
@@ -108,6 +109,8 @@ class ResamaniaSettings(Settings):
     :param subscriptions: read the subscriptions, which become groups; false: there are no groups.
     :param product, valid_from, valid_through: paths in a subscription.
     :param changed_after: name of the filter that returns changed contacts; none: everything is read.
+    :param overlap: how much earlier than necessary changes are requested, in seconds or ISO 8601 (`PT10M`): clocks
+        differ, and a change is visible when it is committed.
     :param http: limits of requests and readings.
     """
 
@@ -122,6 +125,7 @@ class ResamaniaSettings(Settings):
     valid_from: Path = "validFrom"
     valid_through: Path = "validThrough"
     changed_after: str | None = None
+    overlap: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(0))
     http: HttpLimits = HttpLimits(per_second=20)
 
 
@@ -188,7 +192,7 @@ class _Linked(msgspec.Struct):
 
 
 class _Subscription(msgspec.Struct):
-    contact: _Linked | str
+    contact: _Linked | str | None
 
 
 Held = Mapping[str, list[dict[str, Any]]]
@@ -299,41 +303,45 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         """All subscriptions as groups, by contact, and what their list proves.
 
         :raises ConnectorError: the list cannot be read.
+        :raises ContractChanged: many lack their contact, or the keys that the settings name.
         """
 
-        def fetch(address: str) -> Page[tuple[str, dict[str, Any]], str]:
+        def fetch(address: str) -> Page[tuple[str | None, dict[str, Any]], str]:
             page = self._page(http, "subscriptions", address, {"itemsPerPage": SUBSCRIPTIONS_PAGE})
             rows = []
             subscriptions = typed_all(page.members, _Subscription)
             for record, subscription in zip(page.members, subscriptions, strict=True):
                 contact = subscription.contact
-                key = _number(contact if isinstance(contact, str) else contact.iri)
-                if key is None:
-                    raise ContractChanged("Resamania sent a subscription without its contact.")
+                key = _number(contact.iri if isinstance(contact, _Linked) else contact)
                 rows.append((key, self._span(record)))
             ids = [linked.iri for linked in typed_all(page.members, _Linked)]
             return Page(rows, ids, page.next, page.total)
 
         walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR)
         held: dict[str, list[dict[str, Any]]] = {}
-        rows, proof = walk.joined(f"/{self.settings.client_token}/subscriptions")
+        path = f"/{self.settings.client_token}/subscriptions"
+        rows, proof = walk.joined(path)
         for key, span in rows:
-            held.setdefault(key, []).append(span)
-        return held, proof
-
-    def _span(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """A subscription as a group.
-
-        :raises ContractChanged: it lacks the product, or the keys of its dates.
-        """
-        settings, dates = self.settings, RowDates(Dates(self.club))
-        product = text(getter(settings.product)(record), "product")
-        first, last = getter(settings.valid_from)(record), getter(settings.valid_through)(record)
-        if not product or first is MISSING or last is MISSING:
+            if key is not None:
+                held.setdefault(key, []).append(span)
+        nobodys = sum(key is None for key, _ in rows)
+        if nobodys and (are_many(nobodys, len(rows)) or nobodys == len(rows)):
+            raise ContractChanged("Resamania sent subscriptions without their contacts.")
+        unread = sum(span["id"] == NOT_TEXT for _, span in rows)
+        if unread and (are_many(unread, len(rows)) or unread == len(rows)):
             raise ContractChanged(
                 "A subscription lacks the keys that the settings name.",
                 remedy="Correct product, valid_from and valid_through in the club's settings.",
             )
+        return held, proof.with_nobodys(nobodys, path)
+
+    def _span(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A subscription as a group; one that lacks the product, or the keys of its dates, cannot be read (R3)."""
+        settings, dates = self.settings, RowDates(Dates(self.club))
+        product = identifier(getter(settings.product)(record))
+        first, last = getter(settings.valid_from)(record), getter(settings.valid_through)(record)
+        if not product or first is MISSING or last is MISSING:
+            product, first, last = NOT_TEXT, None, None
         return {
             "id": product,
             "valid_from": dates.day(first, "valid_from", group=product),
@@ -351,7 +359,8 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
     ) -> Reading:
         params: dict[str, Any] = {"itemsPerPage": self.settings.page}
         if since is not None and self.settings.changed_after:
-            params[self.settings.changed_after] = since.isoformat(timespec="seconds")
+            earlier = (since - self.settings.overlap).astimezone(UTC)
+            params[self.settings.changed_after] = earlier.isoformat(timespec="seconds")
 
         def fetch(address: str) -> Page[dict[str, Any], str]:
             page = self._page(http, "contacts", address, params)

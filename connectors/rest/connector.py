@@ -32,7 +32,7 @@ from connectors.sdk.messages import message
 from connectors.sdk.model import GROUP_SCHEMA, Consistency, Reading, groups_frame
 from connectors.sdk.odd import are_many
 from connectors.sdk.paging import Walk
-from connectors.sdk.paths import MISSING, cell, columns, getter, identifier, names, text
+from connectors.sdk.paths import MISSING, cell, columns, getter, identifier, names
 from connectors.sdk.resume import FieldFilter
 from connectors.sdk.words import truth_of
 
@@ -213,16 +213,23 @@ class RestConnector(Connector[RestSettings]):
         take = getter(held.customer)
         out: Spans = {}
         rows, proof = walk_of(api, held.list, HELD, key=held.row_id).joined(held.list.path)
+        nobodys: list[Any] = []
         for row in rows:
-            customer = text(take(row), "groups.held.customer")
-            if not customer:
-                raise ContractChanged(
-                    f"A membership has no customer at {held.customer}; "
-                    f"it has {', '.join(names(row)) or message('no fields')}.",
-                    remedy="Correct settings: groups.held.customer.",
-                )
-            out.setdefault(customer.strip(), []).extend(memberships.spans([row]))
-        return out, proof
+            customer = (identifier(take(row)) or "").strip()
+            if customer in ("", NOT_TEXT):
+                nobodys.append(row)
+            else:
+                out.setdefault(customer, []).extend(memberships.spans([row]))
+        if nobodys and (are_many(len(nobodys), len(rows)) or len(nobodys) == len(rows)):
+            raise self._no_holder(nobodys[0], held)
+        return out, proof.with_nobodys(len(nobodys), held.list.path)
+
+    def _no_holder(self, row: Any, held: Held) -> ContractChanged:
+        return ContractChanged(
+            f"A membership has no customer at {held.customer}; "
+            f"it has {', '.join(names(row)) or message('no fields')}.",
+            remedy="Correct settings: groups.held.customer.",
+        )
 
     def _whole(self, api: Api, listing: Listing, setting: str) -> list[Any]:
         """All rows of the list of groups.
@@ -294,12 +301,11 @@ class RestConnector(Connector[RestSettings]):
         memberships = self._memberships(groups.held)
         memberships.spans(page.records)
         memberships.check()
-        if page.records and not all(text(take(r), "groups.held.customer") for r in page.records):
-            raise ContractChanged(
-                f"A membership has no customer at {groups.held.customer}; "
-                f"it has {', '.join(names(page.records[0]))}.",
-                remedy="Correct settings: groups.held.customer.",
-            )
+        nobodys = [r for r in page.records if identifier(take(r)) in (None, "", NOT_TEXT)]
+        if nobodys and (
+            are_many(len(nobodys), len(page.records)) or len(nobodys) == len(page.records)
+        ):
+            raise self._no_holder(nobodys[0], groups.held)
 
     def _first_customers(self, api: Api, known: set[str] | None) -> str:
         settings = self.settings

@@ -8,7 +8,7 @@ from typing import Any
 from connectors.rest.settings import Condition, Errors, RestSettings
 from connectors.sdk.errors import CredentialsRefused, ErpUnreachable, RateLimited
 from connectors.sdk.http import ErrorCheck, Unauthorized
-from connectors.sdk.paths import MISSING, getter
+from connectors.sdk.paths import MISSING, getter, text
 from connectors.sdk.words import word, words
 
 
@@ -68,4 +68,4 @@ def _word(value: Any) -> str | None:
     """A value in the form in which words are compared; None: it is not a word."""
     if value is None or value is MISSING or isinstance(value, dict | list):
         return None
-    return word(str(value))
+    return word(text(value, "") or "")

@@ -7,7 +7,8 @@ each kind:
   unless everything is on one page. By offset and Range, pages may overlap (`overlap`): then the last one is the one
   that has nothing but the rows of the page before.
 - **cursor**, **Link**, **next address**: a page names the next one.
-- **keyset**: the next page lies behind the last row's key, and an empty page is the end.
+- **keyset**: the next page lies behind the last row's key, and an empty page is the end. Where several rows have one
+  key, those on the other side of a boundary are skipped: only a total shows it.
 - **no paging**: there is one response.
 
 A total may count fewer rows than the list has (the active ones). It is therefore the end of a list that is
@@ -39,6 +40,7 @@ from connectors.rest.settings import (
     RangeHeader,
 )
 from connectors.sdk.errors import ConnectorError, ContractChanged
+from connectors.sdk.messages import message
 from connectors.sdk.paging import Order, Overlap, Page, Progress, Walk
 from connectors.sdk.paths import MISSING, getter, identifier, text
 
@@ -76,6 +78,10 @@ class Pager(Protocol):
         """The rows' keys, if the pages follow them in ascending order."""
         ...
 
+    def doubt(self, page: ListPage) -> str | None:
+        """Why rows between this page and the next one may be missing."""
+        ...
+
 
 class _Single:
     order = Order.SINGLE
@@ -100,6 +106,9 @@ class _Single:
         return None
 
     def ids(self, page: ListPage) -> list[int] | None:
+        return None
+
+    def doubt(self, page: ListPage) -> str | None:
         return None
 
 
@@ -157,6 +166,9 @@ class _Sized:
         return None
 
     def ids(self, page: ListPage) -> list[int] | None:
+        return None
+
+    def doubt(self, page: ListPage) -> str | None:
         return None
 
 
@@ -271,6 +283,14 @@ class _Keyset(_Sized):
         numbers = self._numbers(self._keys(page))
         return numbers if numbers == sorted(numbers or ()) else None
 
+    def doubt(self, page: ListPage) -> str | None:
+        keys = self._keys(page)
+        if page.total is not None or len(set(keys)) == len(keys):
+            return None
+        return message(
+            "Several rows have the same key, so that rows between two pages may be missing."
+        )
+
     def _keys(self, page: ListPage) -> list[str | None]:
         take = getter(self._paging.at)
         return [text(take(record), f"{self.setting}.at") for record in page.records]
@@ -378,7 +398,9 @@ class _Address(_Pointed):
             return getter(self._at)(page.reply.value)
         header = page.reply.headers.get("Link", "")
         links = parse_header_links(header) if header.strip() else []
-        return next((link["url"] for link in links if link.get("rel") == "next"), MISSING)
+        # RFC 8288: a link may have several relations, in any case
+        named = (link["url"] for link in links if "next" in link.get("rel", "").lower().split())
+        return next(named, MISSING)
 
     def follow(self, page: ListPage, pointer: str) -> PageRequest:
         return PageRequest(address=self.api.below_base(page, pointer, self.setting))
@@ -432,6 +454,7 @@ def walk_of(
         records, doubt = page.records, None
         if pager.overlap is not None:
             records, doubt = pager.overlap.take(records)
+        doubt = doubt or pager.doubt(page)
         rows += len(records)
         following: PageRequest | None = None
         dead_end: ConnectorError | None = None

@@ -163,6 +163,17 @@ class Memberships:
         """Its consistency as a word; `incomplete` where there are doubts."""
         return "incomplete" if self.doubts else str(self.consistency)
 
+    def with_nobodys(self, rows: int, path: str) -> Memberships:
+        """The same, doubted where rows do not say whose they are: one of them may be anybody's.
+
+        :param rows: how many of them there are; they are not many (`connectors.sdk.odd`).
+        :param path: where the ERP has the list.
+        """
+        if not rows:
+            return self
+        doubt = message(f"The list at {path} has rows that name no customer: {rows}.")
+        return Memberships(self.consistency, (*self.doubts, doubt))
+
     @classmethod
     def together(cls, lists: Sequence[Memberships]) -> Memberships:
         """What several lists, one for each page of customers, prove: as little as the weakest of them."""

@@ -214,6 +214,41 @@ def test_keys_of_a_subscription_are_settings(written: Api) -> None:
     assert row["groups"] == [{"id": "Gold", "valid_from": None, "valid_until": date(2026, 12, 31)}]
 
 
+@pytest.mark.parametrize("nobody", [None, "", {"x": 1}])
+def test_a_subscription_of_nobody_stops_no_club(written: Api, nobody: object) -> None:
+    """R3: as an erasure leaves it; it may be anybody's, so that nobody loses a group by it (R14)."""
+    written.answers[CONTACTS] = page(contact(1), contact(2))
+    lost = {**subscription(9, 0), "contact": nobody}
+    written.answers[HELD] = page(*(subscription(n, 1) for n in range(1, 5)), lost)
+    reading = connector(written.url).read()
+    assert [len(groups) for groups in reading.customers["groups"]] == [4, 0]
+    assert not reading.certificate.complete
+    assert reading.memberships is not None
+    assert reading.memberships.doubts == (
+        "The list at /t/subscriptions has rows that name no customer: 1.",
+    )
+    written.answers[HELD] = page(lost, subscription(1, 1), {**lost, "@id": "/t/subscriptions/8"})
+    assert connector(written.url).read().customers.height == 2
+    written.answers[HELD] = page(lost, {**lost, "@id": "/t/subscriptions/8"})
+    with pytest.raises(ContractChanged, match=r"without their contacts|`\$\[1\]\.contact`"):
+        connector(written.url).read()
+
+
+@pytest.mark.parametrize("odd", [{"product": None}, {"product": {"@id": "/t/products/1"}}, {}])
+def test_a_subscription_that_cannot_be_read_is_unknown(written: Api, odd: dict[str, Any]) -> None:
+    """R3: it is no lost group, and stops no club."""
+    written.answers[CONTACTS] = page(contact(1), contact(2))
+    wrong = {**subscription(9, 2), **odd}
+    if not odd:
+        del wrong["validThrough"]
+    written.answers[HELD] = page(subscription(1, 1), wrong)
+    reading = connector(written.url).read()
+    one, two = reading.customers.to_dicts()
+    assert ([g["id"] for g in one["groups"]], one["unreadable"]) == (["Gold"], [])
+    assert [note["field"] for note in two["unreadable"]] == ["groups"]
+    assert reading.groups["id"].to_list() == ["Gold"]
+
+
 def test_states_are_settings(written: Api) -> None:
     """[inf]"""
     written.answers[CONTACTS] = page(
@@ -228,12 +263,12 @@ def test_states_are_settings(written: Api) -> None:
 
 
 def test_changes_where_there_is_a_filter_for_them(written: Api) -> None:
-    """The plus sign of an offset arrives as one; subscriptions are read whole all the same."""
+    """Overlapping, because clocks differ; the plus sign of an offset arrives as one; subscriptions are read whole."""
     written.answers[CONTACTS] = page(contact(1))
     since = datetime(2026, 11, 21, 8, tzinfo=timezone(timedelta(hours=1)))
     reading = connector(written.url, since, changed_after="updatedAt[after]").read()
     asked = next(a for a in written.asked if a.path == CONTACTS)
-    assert asked.query["updatedAt[after]"] == "2026-11-21T08:00:00+01:00"
+    assert asked.query["updatedAt[after]"] == "2026-11-21T06:50:00+00:00"
     assert reading.since == since
     assert not reading.certificate.complete
     assert HELD in written.paths()

@@ -244,6 +244,14 @@ def paged_by_link(request: Request) -> object:
     return JSONResponse(PEOPLE[at : at + size], headers={"Link": first + more})
 
 
+def paged_by_link_in_one(request: Request) -> object:
+    """RFC 8288: one link with several relations, in any case."""
+    at = query(request, "at")
+    last = "Next last" if at + 6 >= 7 else "NEXT"
+    link = f'<{request.base_url}members?at={at + 3}>; rel="{last}"' if at + 3 < 7 else ""
+    return JSONResponse(PEOPLE[at : at + 3], headers={"Link": link} if link else {})
+
+
 def paged_by_address(request: Request) -> object:
     at = query(request, "at")
     return {"items": PEOPLE[at : at + 3], "next": f"/members?at={at + 3}" if at + 3 < 7 else None}
@@ -295,6 +303,7 @@ WAYS: dict[str, tuple[Callable[[Request], object], dict[str, Any]]] = {
         {"paging": {"kind": "cursor", "param": "c", "header": "X-Next"}},
     ),
     "link": (paged_by_link, {"paging": {"kind": "link"}}),
+    "link of several": (paged_by_link_in_one, {"paging": {"kind": "link"}}),
     "next-url": (
         paged_by_address,
         {"records": "items", "paging": {"kind": "next_url", "at": "next"}},
@@ -409,6 +418,27 @@ def test_the_end_that_is_a_404(api: Api) -> None:
     listing = {"paging": {"kind": "page", "first": 0}, "empty_statuses": [404]}
     reading = connector(api, customers={"path": "/members", **listing}).read()
     assert ids(reading) == list(range(1, 8))
+
+
+def test_keys_that_several_rows_have_may_skip_one(api: Api) -> None:
+    """R14: the page behind 20:00 lacks the other row of 20:00; a total would show it."""
+    rows = [{**p, "at": f"2026-11-21T{19 + p['id'] // 2}:00"} for p in PEOPLE]
+
+    def answer(request: Request) -> object:
+        after = request.query_params.get("after", "")
+        return {"rows": [r for r in rows if r["at"] > after][:3], "of": shown}
+
+    shown: int | None = 7
+    api.answer = answer
+    keyset = {"path": "/m", "records": "rows", "paging": {"kind": "keyset", "at": "at"}}
+    certificate = connector(api, customers=keyset).read().certificate
+    assert "Several rows have the same key" in certificate.doubts[0]
+    certificate = connector(api, customers={**keyset, "total": "of"}).read().certificate
+    assert certificate.doubts == (
+        "The ERP states a total of 7, but the number of customers received is 6.",
+    )
+    rows = [{**p, "at": f"2026-11-21T{10 + p['id']}:00"} for p in PEOPLE]
+    assert connector(api, customers=keyset).read().certificate.complete
 
 
 def test_a_post_with_its_parameters_in_the_body(api: Api) -> None:
@@ -749,6 +779,34 @@ def test_half_of_the_memberships_are_none(api: Api) -> None:
     assert "could not be read completely" in reading.certificate.doubts[0]
     assert reading.memberships is not None
     assert reading.memberships.proof == "incomplete"
+
+
+@pytest.mark.parametrize("nobody", [None, "", " ", [7], True])
+def test_a_membership_of_nobody_stops_no_club(api: Api, nobody: object) -> None:
+    """R3: it may be anybody's, so that nobody loses a group by it (R14)."""
+    subs: list[dict[str, Any]] = [{"id": p["id"], "who": p["id"], "plan": 5} for p in PEOPLE]
+    subs.append({"id": 99, "who": nobody, "plan": 6})
+    api.answer = lambda r: subs if r.url.path == "/subs" else PEOPLE
+    held = {"list": {"path": "/subs"}, "customer": "who", "id": "plan"}
+    reading = connector(api, groups={"held": held}).read()
+    assert [[g["id"] for g in groups] for groups in reading.customers["groups"]] == [["5"]] * 7
+    assert reading.memberships is not None
+    assert reading.memberships.proof == "incomplete"
+    assert reading.certificate.doubts == ("The list at /subs has rows that name no customer: 1.",)
+    connector(api, groups={"held": held}).check()
+    subs[:3] = [{**sub, "who": nobody} for sub in subs[:3]]
+    with pytest.raises(ContractChanged, match=r"groups\.held\.customer"):
+        connector(api, groups={"held": held}).read()
+
+
+def test_conditions_compare_numbers_as_numbers(api: Api) -> None:
+    """R3: some JSON writers make every number a decimal; the membership is over all the same."""
+    sub = {"plan": 5, "over": 1.0}
+    body = json.dumps([{**p, "subs": [sub]} for p in PEOPLE])
+    api.answer = lambda _: Response(body, media_type="application/json")
+    held = {"at": "subs", "id": "plan", "ended": {"at": "over", "is": [1]}}
+    rows = connector(api, groups={"held": held}).read().customers["groups"]
+    assert {row[0]["valid_until"] for row in rows} == {date(1970, 1, 1)}
 
 
 def test_memberships_of_strangers(api: Api) -> None:
