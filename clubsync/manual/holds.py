@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from clubsync.errors import ActionRejected
 from clubsync.load.holds import update_hold
 from clubsync.model import HELD, Decision
 from clubsync.store.database import Base, Driver, queries
+from connectors.sdk.visible import visible
 
 if TYPE_CHECKING:
     from clubsync.store.queries import CurrentMembersRow, FindHoldRow, ObsoleteRequestsRow
@@ -104,13 +106,13 @@ class ApprovalRequest:
         """What a person needs for the decision, with up to 50 customers by ERP id."""
         causes = Counter(member["cause"] for member in self.members)
         lines = [
-            f"The sync of **{self.club_name}** (`{self.club_id}`) would deactivate "
+            f"The sync of **{_plain(self.club_name)}** (`{self.club_id}`) would deactivate "
             f"**{self.losing} of {self.customers}** customers. The automatic limit is {self.limit} "
             "per 24 hours. Until somebody decides, these customers keep their access; everything else "
             "was synced.",
             "",
             *self._merges(),
-            *(f"* {cause}: {n}" for cause, n in causes.most_common()),
+            *(f"* {_plain(cause)}: {n}" for cause, n in causes.most_common()),
             "",
         ]
         if self.joined is not None:
@@ -126,7 +128,7 @@ class ApprovalRequest:
             "| ERP id | customer | cause |",
             "|---|---|---|",
             *(
-                f"| {_cell(m['erp_id'])} | {m['customer']} | {_cell(m['cause'])} |"
+                f"| {_plain(m['erp_id'])} | {m['customer']} | {_plain(m['cause'])} |"
                 for m in self.members[:LISTED_CUSTOMERS]
             ),
         ]
@@ -187,15 +189,13 @@ def close_request(base: Base, hold: int, version: int) -> None:
         queries().delete_hold_request(driver, hold=hold, version=version)
 
 
-def _cell(text: str | None) -> str:
-    """Text in a cell of a Markdown table: the ERP's names may contain anything."""
-    return (
-        (text or "")
-        .replace("\\", "\\\\")
-        .replace("|", "\\|")
-        .replace("\n", " ")
-        .replace("<", "&lt;")
-    )
+#: ASCII punctuation: what Markdown may take for markup, a link or an image, unless a backslash precedes it.
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+def _plain(text: str | None) -> str:
+    """Text in Markdown as it is, in a table too: an ERP's names may contain anything (R19)."""
+    return _PUNCTUATION.sub(r"\\\1", visible(text or ""))
 
 
 def approval_request(base: Base, hold: int, number: int) -> ApprovalRequest:

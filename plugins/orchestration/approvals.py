@@ -93,11 +93,17 @@ def _approve(
     step = engine.approve(request.hold, by, request.list_hash, comment)
     if step["error"]:
         raise AirflowFailException(
-            f"{step['error']} {step['remedy']} The hold is still open: clear this task to decide again."
+            f"{step['error']} {step['remedy']} If the hold is still open, clear this task to decide again."
         )
-    done = step["counts"]["deactivation"]
-    log.info("Approved by %s: %d customers lost access.", by, done)
-    return {"hold": request.hold, "state": "approved", "by": by, "deactivations": done}
+    done, merged = step["counts"]["deactivation"], step["counts"]["merge"]
+    log.info("Approved by %s: %d customers lost access, %d were merged.", by, done, merged)
+    return {
+        "hold": request.hold,
+        "state": "approved",
+        "by": by,
+        "deactivations": done,
+        "merges": merged,
+    }
 
 
 def _reject(

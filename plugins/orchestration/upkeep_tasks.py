@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 ALERTS = "clubsync_alerts"
 """The Apprise connection for alerts; without it they are only in this task's log."""
 
+MOST_STARTED = 500
+"""Runs that one look starts or clears: Airflow maps at most 1024, and would start none of more."""
+
 
 @without_values()
 def look() -> list[dict[str, Any]]:
@@ -32,8 +36,6 @@ def look() -> list[dict[str, Any]]:
     from clubsync.operate import freshness, nudges, telemetry
     from clubsync.pipeline import interrupted
     from clubsync.store.database import Base, queries
-    from plugins.dag_ids import SYNC_ONE
-    from plugins.orchestration import approvals
 
     config, base = load_config(), Base(pool_size=2)
     try:
@@ -50,9 +52,22 @@ def look() -> list[dict[str, Any]]:
     finally:
         base.close()
     _sweep()
-    # a run whose list needs no decision any more is cleared: it checks again, and ends
-    return [
-        *({**approvals.run_of(row), "reset_dag_run": False} for row in unasked),
+    return _runs(unasked, over, lost)
+
+
+def _runs(
+    unasked: Iterable[Mapping[str, Any]], over: Iterable[Mapping[str, Any]], lost: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The runs to start now, what frees a place first; the rest comes in the next minutes.
+
+    :param unasked: lists that need a decision; over: those that need none any more: their run is cleared, checks
+        again, and ends.
+    :param lost: nudges that have lost their run: club id -> run id.
+    """
+    from plugins.dag_ids import SYNC_ONE
+    from plugins.orchestration import approvals
+
+    found = [
         *({**approvals.run_of(row), "reset_dag_run": True} for row in over),
         *(
             {
@@ -63,7 +78,11 @@ def look() -> list[dict[str, Any]]:
             }
             for club, run in lost.items()
         ),
+        *({**approvals.run_of(row), "reset_dag_run": False} for row in unasked),
     ]
+    if len(found) > MOST_STARTED:
+        log.warning("%d runs are to be started: %d now.", len(found), MOST_STARTED)
+    return found[:MOST_STARTED]
 
 
 def _finish_erasures(base: Base) -> None:
@@ -108,12 +127,23 @@ def tidy() -> dict[str, Any]:
 
 
 def _alert(base: Base, messages: list[Message]) -> None:
-    """Send new alerts. What could not be sent is retried in a minute."""
+    """Send new alerts. What could not be sent is retried in a minute, and stops neither approvals nor nudges."""
     from clubsync.operate import freshness
 
     for message in messages:
         log.warning("%s\n%s", message.title, message.body)
-        if _send(message):
+        try:
+            sent = _send(message)
+        except (
+            Exception
+        ) as error:  # each service has errors of its own, and so has a connection that is not valid
+            # its message may hold the address of a service, with its secret
+            log.error(
+                "The alert was not sent (%s): check the connection %s. Retrying in a minute.",
+                *(type(error).__name__, ALERTS),
+            )
+            continue
+        if sent:
             freshness.mark_sent(base, message)
 
 
@@ -121,7 +151,7 @@ def _send(message: Message) -> bool:
     """Whether it was sent, or there is nowhere to send it."""
     from airflow.providers.apprise.hooks.apprise import AppriseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
-    from apprise import Apprise, NotifyType
+    from apprise import Apprise, NotifyFormat, NotifyType
 
     hook = AppriseHook(ALERTS)
     try:
@@ -133,7 +163,14 @@ def _send(message: Message) -> bool:
     hook.set_config_from_conn(connection, services)
     kind = NotifyType.SUCCESS if message.fixed else NotifyType.WARNING
     sent = bool(
-        services.notify(title=message.title, body=message.body, notify_type=kind, tag="all")
+        services.notify(
+            title=message.title,
+            body=message.body,
+            # an error quotes what an ERP wrote: text, also where a service shows HTML or Markdown (R19)
+            body_format=NotifyFormat.TEXT,
+            notify_type=kind,
+            tag="all",
+        )
     )
     if not sent:
         log.error("%s: not everyone could be notified; retrying in a minute.", ALERTS)

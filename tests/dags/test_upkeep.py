@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
+from apprise.decorators import notify
 
 from clubsync import clock
 from clubsync.extract import resume
+from clubsync.operate import freshness
+from clubsync.operate.freshness import Message
+from clubsync.store.database import Base
 from clubsync.store.snapshots import Store
 from plugins.orchestration import upkeep_tasks
 
@@ -33,3 +39,46 @@ def test_a_store_that_is_away_stops_neither_alerts_nor_nudges(
     with caplog.at_level(logging.ERROR):
         upkeep_tasks._sweep()
     assert "The snapshot store is unreachable (ConnectionRefusedError)" in caplog.text
+
+
+ALERT = Message("clubsync: 1 club not fresh", "Boulder <b>\nnext", fixed=False, incidents=())
+
+
+@pytest.mark.parametrize("extra", ["{}", '{"config": 3}', '{"config": [{"tag": "all"}]}'])
+def test_an_alert_that_cannot_be_sent_stops_neither_approvals_nor_nudges(
+    extra: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that is not valid; what is not sent is tried again."""
+    connection = json.dumps({"conn_type": "apprise", "extra": json.loads(extra)})
+    monkeypatch.setenv("AIRFLOW_CONN_CLUBSYNC_ALERTS", connection)
+    sent: list[Message] = []
+    monkeypatch.setattr(freshness, "mark_sent", lambda _, message: sent.append(message))
+    upkeep_tasks._alert(cast(Base, None), [ALERT])
+    assert sent == []
+    assert "check the connection clubsync_alerts" in caplog.text
+
+
+def test_r19_an_alert_is_text_where_a_service_shows_html(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error may quote what an ERP wrote, such as the name of a file."""
+    got = []
+
+    @notify(on="captured")  # type: ignore[no-untyped-call,untyped-decorator]  # Apprise has no types for it
+    def capture(body: str, *_: object, **__: object) -> None:
+        got.append(body)
+
+    config = [{"path": "captured://?format=html", "tag": "all"}]
+    connection = json.dumps({"conn_type": "apprise", "extra": {"config": config}})
+    monkeypatch.setenv("AIRFLOW_CONN_CLUBSYNC_ALERTS", connection)
+    assert upkeep_tasks._send(ALERT)
+    (body,) = got
+    assert "<b>" not in body
+    assert "&lt;b&gt;" in body
+
+
+def test_more_runs_than_airflow_maps_come_in_the_next_minutes() -> None:
+    """An outage held lists in 2,000 clubs: those, and the nudges beside them, are not all lost for it."""
+    rows = [{"club_id": f"c{n}", "hold": n, "version": 1} for n in range(2_000)]
+    runs = upkeep_tasks._runs(rows[5:], rows[:5], {"paris": "paris-nudge-7"})
+    assert len(runs) == upkeep_tasks.MOST_STARTED < 1024
+    assert [run["reset_dag_run"] for run in runs[:5]] == [True] * 5
+    assert runs[5]["trigger_run_id"] == "paris-nudge-7"
