@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 import psycopg
 
 from clubsync import clock
 from clubsync.config import Config
-from clubsync.errors import SyncError, place_of
+from clubsync.errors import ConcurrentChange, SnapshotUnreadable, SyncError, place_of
 from clubsync.extract import resume
 from clubsync.load import similar_pairs
 from clubsync.manual import erasure, lifecycle
-from clubsync.store import folders
+from clubsync.store import folders, trouble
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
 
@@ -60,27 +60,46 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Deleted
     ids = {row["club"]: row["club_id"] for row in rows}
     known = {club.id: club for club in config.clubs}
     clubs = {row["club"]: known[row["club_id"]] for row in rows if row["club_id"] in known}
+    failed: list[Exception] = []
     for club_no, club_id in ids.items():
-        with base.transaction() as driver:
-            sql.lock_club(driver, club=club_no)
-            old = list(sql.old_snapshots(driver, club=club_no, before=before))
-            plans = list(sql.old_plans(driver, club=club_no, before=before))
-            done["snapshots"] += sql.delete_snapshots(
-                driver, club=club_no, snapshots=[row["snapshot"] for row in old]
-            )
-            done["plans"] += sql.delete_plans(
-                driver, club=club_no, plans=[row["plan"] for row in plans]
-            )
-            done["runs"] += sql.delete_idle_runs(driver, club=club_no, before=before)
-            done["findings"] += sql.delete_old_findings(driver, club=club_no, before=before)
-            sql.delete_old_change_hours(driver, club=club_no, before=before)
-            sql.delete_old_nudges(driver, club=club_no, before=before)
-        if club_no in clubs:
-            done["compared"] += similar_pairs.catch_up(base, club_no, clubs[club_no])
-        # files last: a row without its file breaks a promise, a file without its row only wastes space
-        done["folders"] += _swept(base, store, club_no, club_id)
+        try:
+            _delete_old(base, club_no, before, done)
+            if club_no in clubs:
+                done["compared"] += similar_pairs.catch_up(base, club_no, clubs[club_no])
+            # files last: a row without its file breaks a promise, a file without its row only wastes space
+            done["folders"] += _swept(base, store, club_no, club_id)
+        except Exception as error:
+            told = error if isinstance(error, SyncError) else trouble.explained(error)
+            if told is not None and not isinstance(told, SnapshotUnreadable | ConcurrentChange):
+                raise  # of the database or the store: the other clubs would fail too
+            log.critical("%s: internal error in upkeep: %s", club_id, place_of(error))
+            failed.append(error)
     _sweep_unfinished(store)
+    if failed:  # the other clubs are done
+        raise failed[0]
     return done
+
+
+def _delete_old(base: Base, club_no: int, before: datetime, done: Deleted) -> None:
+    """Delete what is older than that time of one club.
+
+    :param done: takes the counts.
+    """
+    sql = queries()
+    with base.transaction() as driver:
+        sql.lock_club(driver, club=club_no)
+        old = list(sql.old_snapshots(driver, club=club_no, before=before))
+        plans = list(sql.old_plans(driver, club=club_no, before=before))
+        done["snapshots"] += sql.delete_snapshots(
+            driver, club=club_no, snapshots=[row["snapshot"] for row in old]
+        )
+        done["plans"] += sql.delete_plans(
+            driver, club=club_no, plans=[row["plan"] for row in plans]
+        )
+        done["runs"] += sql.delete_idle_runs(driver, club=club_no, before=before)
+        done["findings"] += sql.delete_old_findings(driver, club=club_no, before=before)
+        sql.delete_old_change_hours(driver, club=club_no, before=before)
+        sql.delete_old_nudges(driver, club=club_no, before=before)
 
 
 def _swept(base: Base, store: Store, club_no: int, club_id: str) -> int:

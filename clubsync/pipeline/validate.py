@@ -14,7 +14,7 @@ from clubsync import clock
 from clubsync.errors import SnapshotUnreadable
 from clubsync.extract.erased import Erased
 from clubsync.model import KINDS, Affected, Policy, SnapshotHead, Step
-from clubsync.pipeline.runs import Runs, run_of, snapshot_row
+from clubsync.pipeline.runs import Handed, Runs, run_of, snapshot_row
 from clubsync.store import packages, snapshots
 from clubsync.store.database import Driver, queries
 from clubsync.store.packages import AFFECTED
@@ -43,14 +43,42 @@ def validate(runs: Runs, steps: Sequence[Step], *, store: bool) -> list[Step]:
     }
     if not made:
         return out
-    findings = suites.findings(
-        {club: (found.records, found.basis.policy) for club, (_, found) in made.items()}
-    )
+    try:
+        findings = suites.findings(
+            {club: (found.records, found.basis.policy) for club, (_, found) in made.items()}
+        )
+    except Exception as error:
+        # R25: one club's records do not stop the others: alone, only that club fails
+        log.error(
+            "%d clubs could not be evaluated together (%s); each is now evaluated alone.",
+            *(len(made), type(error).__name__),
+        )
+        return [
+            runs.stage("validate", step, lambda one: _evaluate_alone(runs, one, store=store))
+            for step in out
+        ]
     for club, (handed, found) in made.items():
         handed.affected = replace(found, findings=findings[club])
     if not store:
         return out
     return [runs.stage("validate", step, lambda one: _store(runs, one)) for step in out]
+
+
+def _evaluate_alone(runs: Runs, step: Step, *, store: bool) -> None:
+    """The findings of one club's affected records."""
+    handed = runs.handed(step)
+    if handed.affected is None:
+        return
+    _add_findings(handed, step["club"])
+    if store:
+        _store(runs, step)
+
+
+def _add_findings(handed: Handed, club: str) -> None:
+    found = handed.affected
+    if found is not None:
+        one = {club: (found.records, found.basis.policy)}
+        handed.affected = replace(found, findings=suites.findings(one)[club])
 
 
 def affected_of(runs: Runs, step: Step) -> Affected | None:
@@ -76,10 +104,7 @@ def evaluate(runs: Runs, step: Step) -> None:
     """Evaluate one club again, from its stored snapshot, as the base is now."""
     step.pop("unchanged", None)
     _find_affected(runs, step)
-    handed = runs.handed(step)
-    if handed.affected is not None:
-        one = {step["club"]: (handed.affected.records, handed.affected.basis.policy)}
-        handed.affected = replace(handed.affected, findings=suites.findings(one)[step["club"]])
+    _add_findings(runs.handed(step), step["club"])
 
 
 def _find_affected(runs: Runs, step: Step) -> None:
