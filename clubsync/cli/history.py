@@ -101,7 +101,8 @@ def backfill(
         typer.Option("--from", metavar="TIME", help="ISO 8601 time; UTC unless it has an offset."),
     ],
     until: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="ISO 8601; default: now.")
+        str | None,
+        typer.Option("--to", metavar="TIME", help="ISO 8601; default, and at most: now."),
     ] = None,
     every: Annotated[
         int | None,
@@ -125,9 +126,11 @@ def backfill(
     """
     from clubsync import clock
 
-    begin, end = moment(start), moment(until) if until else clock.now()
+    # each interval that is still to come would be a read of its own
+    now = clock.now()
+    begin, end = moment(start), min(moment(until), now) if until else now
     if begin >= end:
-        raise typer.BadParameter("--from must be earlier than --to.")
+        raise typer.BadParameter("--from must be earlier than --to, and in the past.")
     rows = []
     with open_pipeline(quiet=as_json) as pipeline:
         ids = [c.id for c in pipeline.config.clubs] if club_ids == ["all"] else club_ids

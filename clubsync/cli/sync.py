@@ -60,7 +60,8 @@ def report(steps: list[Step], as_json: bool, *, dry_run: bool) -> None:
             )
     if any(step["error"] for step in steps):
         raise typer.Exit(1)
-    if any(step["held"] for step in steps):
+    # a hold may have only merges left, which take no access
+    if any(step["held"] or step["hold"] for step in steps):
         raise typer.Exit(3)
 
 
