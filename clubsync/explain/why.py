@@ -67,6 +67,7 @@ def why(
     who: str,
     language: str = "en",
     *,
+    by_id: bool = False,
     masked: Callable[[str], str] = _as_it_is,
 ) -> Answer:
     """Explain for an email, an ERP id, or a part of a name.
@@ -75,10 +76,13 @@ def why(
     :param config: the club's.
     :param who: an email (any spelling), an ERP id, or a part of a name.
     :param language: en or fr.
+    :param by_id: it is an ERP id, also where it looks like an email.
     :param masked: makes of an email what the reader may see of it; candidates are the caller's to mask.
     """
     sql, words = queries(), _Words(config.name, config.zone, language, masked)
-    email, found = resolve_person(driver, club_no, who)
+    email, found = resolve_person(driver, club_no, who, by_id=by_id)
+    if not found and by_id:
+        return _never(driver, club_no, who, words, by_id=True)
     if not found:
         return _by_name(driver, club_no, config, who, words)
     customers = [
@@ -188,16 +192,17 @@ def _by_name(driver: Driver, club_no: int, config: ClubConfig, who: str, words: 
     if not people:
         return _never(driver, club_no, who, words)
     if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):
-        return why(driver, club_no, config, key, words.language, masked=words.masked)
+        by_id = people[0]["erp_id"] is not None
+        return why(driver, club_no, config, key, words.language, by_id=by_id, masked=words.masked)
     text = words.say("several", n=len(people))
     return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[], candidates=people)
 
 
-def _never(driver: Driver, club_no: int, who: str, words: _Words) -> Answer:
+def _never(driver: Driver, club_no: int, who: str, words: _Words, *, by_id: bool = False) -> Answer:
     sql = queries()
     certified = sql.last_certified(driver, club=club_no)
     last = sql.last_reading(driver, club=club_no)
-    what = words.say("this_email" if "@" in who else "this_id")
+    what = words.say("this_email" if "@" in who and not by_id else "this_id")
     if last is None:
         text = words.say("never_read")
     elif certified is None:

@@ -78,17 +78,24 @@ class Progress(TypedDict):
 
 
 def erase(
-    base: Base, store: Store, club: ClubConfig, who: str, *, by: str | None = None
+    base: Base,
+    store: Store,
+    club: ClubConfig,
+    who: str,
+    *,
+    by: str | None = None,
+    by_id: bool = False,
 ) -> dict[str, Any]:
     """Erase a person from a club: everything with their customer ids, ERP ids or emails.
 
     For somebody whose erasure was ordered before, continue that order.
 
     :param who: an email (any spelling) or an ERP id.
+    :param by_id: it is an ERP id, also where it looks like an email: nobody is erased whose email that is.
     :returns: `State`.
     :raises ActionRejected: no customer, ERP record or stored snapshot of the club matches, and no order does.
     """
-    club_no, order = _order(base, store, club, who, by or shell_user())
+    club_no, order = _order(base, store, club, who, by or shell_user(), by_id=by_id)
     return dict(carry_out(base, store, club_no, club.id, order))
 
 
@@ -162,13 +169,15 @@ def state(driver: Driver, club_no: int, club_id: str, erasure: int) -> State:
     )
 
 
-def _order(base: Base, store: Store, club: ClubConfig, who: str, by: str) -> tuple[int, int]:
+def _order(
+    base: Base, store: Store, club: ClubConfig, who: str, by: str, *, by_id: bool
+) -> tuple[int, int]:
     """Order the erasure, or find the order: the club's number, and the order's."""
     sql, at = queries(), clock.now()
     with base.transaction() as driver:
         club_no = sql.register_club(driver, club_id=club.id, name=club.name, erp=club.erp, now=at)
         sql.lock_club(driver, club=club_no)
-        email, found = resolve_person(driver, club_no, who)
+        email, found = resolve_person(driver, club_no, who, by_id=by_id)
         customers = {f["customer"] for f in found if f["customer"] is not None}
         ids = {f["erp_id"] for f in found if f["erp_id"] is not None}
         if found:

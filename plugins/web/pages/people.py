@@ -56,7 +56,7 @@ def one_person(
     if erp_id is None and customer is None:
         raise ProblemError(422, "Invalid request", "Give erp_id or customer.")
     language = i18n.language_of(request)
-    about = people.ask(club, erp_id, language, customer=customer, shown_to=shown_to)
+    about = people.ask(club, None, language, erp_id=erp_id, customer=customer, shown_to=shown_to)
     shown = shown_to is not None
     return render(request, "why.html", user, club=club, about=about, found=None, shown=shown)
 

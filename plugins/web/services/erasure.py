@@ -43,14 +43,16 @@ def erase(club: Club, user: User, customer: int | None, erp_id: str | None) -> A
 
     :raises ActionRejected: no customer or ERP record matches.
     """
-    who = erp_id if erp_id is not None else _known_as(club, customer)
+    erp_id, who = _known_as(club, customer) if erp_id is None else (erp_id, erp_id)
     if who is None:
         raise ActionRejected(
             f"No customer or ERP record of {club.name} matches.",
             remedy="Search for the person again.",
         )
     with action(club, user, "erase") as begun:
-        made = erasure.erase(base(), engine().store, club.config, who, by=user.name)
+        made = erasure.erase(
+            base(), engine().store, club.config, who, by=user.name, by_id=erp_id is not None
+        )
         begun.detail |= {name: made[name] for name in _TOLD}
         begun.told = _sentence(made)
     return begun.recorded
@@ -74,8 +76,8 @@ def _sentence(made: dict[str, Any]) -> str:
     )
 
 
-def _known_as(club: Club, customer: int | None) -> str | None:
-    """The ERP id of a customer, or the email."""
+def _known_as(club: Club, customer: int | None) -> tuple[str | None, str | None]:
+    """The ERP id of a customer, if there is one; and that, or the email."""
     with club.transaction() as driver:
         row = queries().person(driver, club=club.number, customer=customer, erp_id=None)
-    return (row["erp_id"] or row["email"]) if row else None
+    return (row["erp_id"], row["erp_id"] or row["email"]) if row else (None, None)

@@ -97,21 +97,26 @@ def ask(
     words: str | None,
     language: str,
     *,
+    erp_id: str | None = None,
     customer: int | None = None,
     shown_to: User | None = None,
 ) -> Why:
     """Why, in one club.
 
     :param words: an email, an ERP id, or a name.
-    :param customer: a base customer's id, instead.
+    :param erp_id: an ERP id, instead, also where it looks like an email; customer: a base customer's id.
     :param shown_to: with personal data, for this person, which is recorded.
     """
-    words = _known_as(club, customer) if words is None else words.strip()
-    if "@" in words:
-        words = _record_of(club, words) or words
     shown = shown_to is not None
-    find = _of_name if _is_name(club, words) else _why
-    found = _complete(club, find(club, words, language, shown), language, shown)
+    if erp_id is not None:
+        answer = _why(club, erp_id, language, shown, by_id=True)
+    else:
+        words = _known_as(club, customer) if words is None else words.strip()
+        if "@" in words:
+            words = _record_of(club, words) or words
+        find = _of_name if _is_name(club, words) else _why
+        answer = find(club, words, language, shown)
+    found = _complete(club, answer, language, shown)
     if shown_to:
         cards = [found.who] if found.who else found.candidates
         named = [card.erp_id or f"#{card.customer}" for card in cards]
@@ -119,9 +124,9 @@ def ask(
     return found
 
 
-def _why(club: OpenClub, words: str, language: str, shown: bool) -> Answer:
+def _why(club: OpenClub, words: str, language: str, shown: bool, *, by_id: bool = False) -> Answer:
     masked = str if shown else masking.address
-    return why(club.driver, club.number, club.config, words, language, masked=masked)
+    return why(club.driver, club.number, club.config, words, language, by_id=by_id, masked=masked)
 
 
 def _known_as(club: OpenClub, customer: int | None) -> str:
@@ -150,7 +155,7 @@ def _of_name(club: OpenClub, words: str, language: str, shown: bool) -> Answer:
     """The people of a large club with exactly that name, by the key that records are compared by (R23)."""
     people = _by_key(club, words)
     if len(people) == 1 and people[0]["erp_id"]:
-        return _why(club, people[0]["erp_id"], language, shown)
+        return _why(club, people[0]["erp_id"], language, shown, by_id=True)
     text = _SEVERAL if people else _NOBODY
     sentence = translations(language).gettext(text).format(n=len(people), club=club.name)
     return Answer(verdict="unknown", reasons=[], sentence=sentence, timeline=[], candidates=people)
@@ -229,5 +234,5 @@ def find(reads: Reads, words: str, language: str) -> Why | list[Candidate]:
     (row,) = rows
     club = OpenClub.of(find_club(row["club_id"]), reads)
     if "first_name" in row:  # found by name
-        return ask(club, row["erp_id"], language, customer=row["customer"])
+        return ask(club, None, language, erp_id=row["erp_id"], customer=row["customer"])
     return ask(club, words, language)
