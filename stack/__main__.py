@@ -57,6 +57,7 @@ def main() -> int:
         console.print(
             f"Airflow did not respond in time ({type(error).__name__}); the machine may be busy. The processes keep "
             f"running: run `make up` again to wait for them. Logs are in {instance.logs}.",
+            markup=False,
             soft_wrap=True,
         )
         return 1

@@ -11,7 +11,9 @@ from typing import Any
 import requests
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from clubsync.cli.terminal import text
 from clubsync.config import ClubConfig, load_config
 from stack.airflow_api import AirflowApi
 
@@ -74,18 +76,23 @@ def show(console: Console, environment: Mapping[str, str], steps: Mapping[str, S
     table = Table("club", "ERP", "sync", "result", title="Clubs", title_justify="left")
     clubs = _clubs(environment)
     for club in clubs[:MOST_ROWS]:
-        step = steps.get(club.id)
-        if step is None:
-            table.add_row(club.name, club.erp, "[yellow]not yet", "see Airflow")
-        elif step["error"]:
-            table.add_row(club.name, club.erp, "[red]failed", str(step["error"]))
-        else:
-            counts = ", ".join(f"{name} {n}" for name, n in step["counts"].items() if n)
-            held = f"; {step['held']} deactivations held" if step["held"] else ""
-            table.add_row(club.name, club.erp, "[green]done", (counts or "no change") + held)
+        table.add_row(text(club.name), text(club.erp), *_result(steps.get(club.id)))
     console.print(table)
     if len(clubs) > MOST_ROWS:
         console.print(f"… and {len(clubs) - MOST_ROWS} more clubs.")
+
+
+def _result(step: Step | None) -> tuple[Text, Text]:
+    """How a sync ended, and what it did; an error may quote what an ERP wrote (R19)."""
+    if step is None:
+        return text("not yet", "yellow"), text("see Airflow")
+    if step["error"]:
+        return text("failed", "red"), text(str(step["error"]))
+    if not step["used"]:  # R16: no success
+        return text("not used", "yellow"), text("newer data are loaded")
+    counts = ", ".join(f"{name} {n}" for name, n in step["counts"].items() if n)
+    held = f"; {step['held']} deactivations held" if step["held"] else ""
+    return text("done", "green"), text((counts or "no change") + held)
 
 
 def _clubs(environment: Mapping[str, str]) -> tuple[ClubConfig, ...]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from dotenv import set_key
 from rich.console import Console
 
+from clubsync.cli.terminal import text
 from clubsync.store import embedded, encryption
 from stack import checks, demo, first_sync, processes
 from stack.airflow_api import AirflowApi
@@ -67,7 +68,8 @@ def up(instance: Instance, console: Console) -> None:
                 if dag["is_paused"] and "clubsync" in {tag["name"] for tag in dag["tags"]}:
                     api.unpause(dag["dag_id"])
             for error in api.import_errors():
-                console.print(f"[red]{error['filename']}: {error['stack_trace'].splitlines()[-1]}")
+                lines = error["stack_trace"].splitlines() or [""]
+                console.print(text(f"{error['filename']}: {lines[-1]}", "red"))
         with _step(console, "First sync of every club" if fresh else "Last syncs"):
             waited = first_sync.wait(
                 api, environment, since=since if fresh else None, patience=PATIENCE
