@@ -87,7 +87,7 @@ def decide(
 ) -> dict[str, Any]:
     """Decide whose an ERP id is; the next plan obeys.
 
-    :raises ActionRejected: the id awaits no decision.
+    :raises ActionRejected: the id awaits no decision, or somebody was first.
     """
     with start_action(base, club, f"id reused: {decision}", by) as action:
         row = queries().reused_id(action.driver, club=action.club_no, erp_id=erp_id)
@@ -96,8 +96,18 @@ def decide(
                 f"ERP id {erp_id} of {club.name} awaits no decision.",
                 remedy=f"`clubsync reused {club.id}` lists the ids that do.",
             )
+        row_hash = int(row["row_hash"] or 0)
+        kept = {
+            (r["customer"], r["row_hash"])
+            for r in queries().same_people(action.driver, club=action.club_no)
+        }
+        if (row["customer"], row_hash) in kept:
+            raise ActionRejected(
+                f"Somebody has decided already that ERP id {erp_id} of {club.name} is the same person.",
+                remedy="The first decision wins; the next sync carries it out.",
+            )
         if decision == "keep":
-            _keep(action, erp_id, row["customer"], int(row["row_hash"] or 0))
+            _keep(action, erp_id, row["customer"], row_hash)
         else:
             _replace(action, erp_id, row["customer"])
         action.recheck(erp_id, None, f"id reused: {decision}")

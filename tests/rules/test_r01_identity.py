@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
+import pytest
+
+from clubsync.errors import ActionRejected
+from clubsync.manual import identity
 from tests.support.club import Club
 
 
@@ -143,6 +148,24 @@ def test_r01_an_id_used_for_somebody_else_changes_nothing(club: Club) -> None:
     club.sync()
     assert club.base() == before
     assert club.findings() == {"1": {"ID_REUSED"}}
+
+
+def test_r01_the_first_decision_about_a_reused_id_wins(club: Club) -> None:
+    """Two people decide before a plan has obeyed the first of them."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    customer = club.base()["1"]["id"]
+    club.erp.put("1", "b@x.fr", first_name="Else", last_name="Body")
+    club.sync()
+    identity.decide(club._base, club.config, "1", "keep", by="ann")
+    second: Literal["keep", "replace"]
+    for second in ("replace", "keep"):
+        with pytest.raises(ActionRejected, match="is the same person"):
+            identity.decide(club._base, club.config, "1", second, by="ben")
+    club.sync()
+    assert club.base()["1"]["id"] == customer
+    assert club.base()["1"]["email"] == "b@x.fr"
+    assert club.inside() == {"1"}
 
 
 def test_r01_a_new_name_and_email_alone_are_the_same_person(club: Club) -> None:
