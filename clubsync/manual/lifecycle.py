@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
 from clubsync.config import ClubConfig
+from clubsync.errors import ActionRejected
 from clubsync.extract import resume
 from clubsync.manual.action import start_action
 from clubsync.store.database import Base, Driver, queries
@@ -20,8 +21,17 @@ log = logging.getLogger(__name__)
 
 
 def pause(base: Base, club: ClubConfig, paused: bool, by: str | None = None) -> dict[str, Any]:
-    """Stop reading the club, or resume. Kept in the database; clubs.yaml stays as it is."""
+    """Stop reading the club, or resume. Kept in the database; clubs.yaml stays as it is.
+
+    :raises ActionRejected: it is to be resumed, and all its data is going to be deleted.
+    """
     with start_action(base, club, "paused" if paused else "resumed", by) as action:
+        removed = queries().club_state(action.driver, club=action.club_no)["remove_at"]
+        if removed is not None and not paused:
+            raise ActionRejected(
+                f"{club.name} is being removed: all its data will be deleted on {removed:%Y-%m-%d %H:%M} UTC.",
+                remedy=f"To keep the club, run `clubsync clubs remove {club.id} --keep`, which resumes it too.",
+            )
         queries().pause_club(action.driver, club=action.club_no, paused=paused)
     return {"club": club.id, "paused": paused}
 

@@ -30,7 +30,7 @@ where club = :club;
 select c.club, c.club_id
 from base.club as c
 inner join sync.club_state as s on c.club = s.club
-where s.remove_at <= :now;
+where s.remove_at <= :now and s.paused;
 
 -- name: prefix_record_ids(club, prefix, at)!
 -- A new ERP or tenant: its ids name other people, so the old ids get a prefix.

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from clubsync.cli.clubs import _state
 from clubsync.config import Config, Guard
+from clubsync.errors import ActionRejected
 from clubsync.manual import lifecycle
 from clubsync.operate.retention import upkeep
 from clubsync.pipeline.engine import Pipeline
@@ -194,6 +197,28 @@ def test_r28_removed_with_all_its_data_after_a_stated_time(club: Club) -> None:
     assert club.id in upkeep(club._base, store, config, timedelta(days=365))["clubs"]
     assert _tables(club, number) == set()
     assert not list(club._store.glob(f"{club.id}/**/*.parquet"))
+
+
+def test_r28_a_club_that_is_being_removed_is_not_resumed(club: Club) -> None:
+    """It would be synced, and then lose all its data, people added by hand included."""
+    _people(club, 2)
+    club.sync()
+    store, config = club.pipeline().store, Config(clubs=(club.config,))
+    lifecycle.remove(club._base, club.config, timedelta(days=30))
+    with pytest.raises(
+        ActionRejected, match="all its data will be deleted on 2026-04-01 10:05 UTC"
+    ):
+        lifecycle.pause(club._base, club.config, False)
+    with club._base.transaction() as driver:  # as an earlier version let it be
+        driver.execute("update sync.club_state set paused = false where club = %s", [club.number])
+    club.later(days=31)
+    assert club.id not in upkeep(club._base, store, config, timedelta(days=365))["clubs"]
+    lifecycle.remove(club._base, club.config, timedelta(days=30))
+    lifecycle.remove(club._base, club.config, None)
+    assert _due(club) == [club.id]
+    club.later(days=31)
+    assert club.id not in upkeep(club._base, store, config, timedelta(days=365))["clubs"]
+    assert len(club.inside()) == 2
 
 
 def test_r28_retention_keeps_what_the_base_stands_on(club: Club) -> None:
