@@ -59,7 +59,7 @@ def undo(
             table("Skipped", made["skipped"], ["customer", "erp_id", "why"])
         if held:
             out.say(
-                f"Held: {held['deactivations']} customers would lose access; the limit is {held['limit']} "
+                f"Held: {held['deactivations']} would lose access; the limit is {held['limit']} "
                 f"per 24 hours. To approve, run `clubsync undo {run} --list {held['list']}`."
             )
     if held:

@@ -82,7 +82,7 @@ class ApprovalRequest:
 
     @property
     def subject(self) -> str:
-        return f"{self.club_name}: {self.losing} customers would lose access"
+        return f"{self.club_name}: {_counted(self.losing, 'customer')} would lose access"
 
     @property
     def losing(self) -> int:
@@ -117,7 +117,7 @@ class ApprovalRequest:
         ]
         if self.joined is not None:
             lines += [
-                f"**The list has changed** since the previous request: {self.joined} customers joined it.",
+                f"**The list has changed** since the previous request: {_counted(self.joined, 'customer')} joined it.",
                 "",
             ]
         lines += [
@@ -148,8 +148,8 @@ class ApprovalRequest:
         if not merged:
             return []
         return [
-            f"**{merged} merges** that were found through an email wait with them: nobody loses access by "
-            "these, but the customer would move to another ERP record.",
+            f"The list also has **{_counted(merged, 'merge')}** found through an email: nobody loses access by a "
+            "merge, but the customer would move to another ERP record.",
             "",
         ]
 
@@ -187,6 +187,10 @@ def close_request(base: Base, hold: int, version: int) -> None:
     """Record that this list is no longer shown for approval."""
     with base.transaction() as driver:
         queries().delete_hold_request(driver, hold=hold, version=version)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 #: ASCII punctuation: what Markdown may take for markup, a link or an image, unless a backslash precedes it.

@@ -149,8 +149,8 @@ def _message(rows: list[UnreportedIncidentsRow], names: Mapping[str, str], fixed
             lines.append(f"{name} ({club_id}) {_BROKEN[row['kind']]} {since}.{cause}")
     more = len(lines) - NAMED
     if more > 0:
-        lines[NAMED:] = [f"{more} more clubs."]
-    count = f"{len(by_club)} club{'s' if len(by_club) != 1 else ''}"
+        lines[NAMED:] = [f"{more} more club{'s' * (more != 1)}."]
+    count = f"{len(by_club)} club{'s' * (len(by_club) != 1)}"
     title = f"clubsync: {count} fresh again" if fixed else f"clubsync: {count} not fresh"
     return Message(
         title, "\n".join(lines), fixed, tuple((row["club"], row["incident"]) for row in rows)

@@ -5,7 +5,7 @@
 | `clubsync.clubs` | gauge | `state`: fresh, late, incomplete, old data, held, failing, quarantined, paused |
 | `clubsync.changes` | counter | `erp`, `kind` |
 | `clubsync.rows.read`, `clubsync.rows.written` | counter | `erp` |
-| `clubsync.syncs` | counter | `erp`, `result`: done, held, failed |
+| `clubsync.syncs` | counter | `erp`, `result`: done, held, not used, failed |
 | `clubsync.stage.duration` | histogram, seconds | `stage` |
 
 Metrics name no club and no person, because they are kept outside the database (R19).
@@ -102,8 +102,7 @@ def of_steps(steps: Iterable[Mapping[str, Any]], config: Config) -> None:
     read, written = meter.create_counter(READ), meter.create_counter(WRITTEN)
     for step in steps:
         erp = {"erp": erps.get(step["club"], "?")}
-        result = "failed" if step["error"] else "held" if step["held"] else "done"
-        syncs.add(1, {**erp, "result": result})
+        syncs.add(1, {**erp, "result": _result(step)})
         if step["error"]:
             continue
         read.add(step["read"], erp)
@@ -112,6 +111,15 @@ def of_steps(steps: Iterable[Mapping[str, Any]], config: Config) -> None:
             if count:
                 changes.add(count, {**erp, "kind": kind})
     flush()
+
+
+def _result(step: Mapping[str, Any]) -> str:
+    """How a sync ended; what was not used is no success (R16)."""
+    if step["error"]:
+        return "failed"
+    if not step["used"]:
+        return "not used"
+    return "held" if step["held"] else "done"
 
 
 def of_clubs(base: Base, config: Config) -> None:

@@ -58,11 +58,13 @@ def test_what_a_collector_sees_of_a_sync(
     with telemetry.stage("load"):
         step = club.sync()
     telemetry.of_steps([step], config)
+    telemetry.of_steps([{**step, "used": False}], config)
     telemetry.of_clubs(club._base, config)
 
     assert set(collected) == set(telemetry.METRICS)
     assert {"erp": "memory", "kind": "addition", "value": 2} in collected[telemetry.CHANGES]
     assert {"erp": "memory", "result": "done", "value": 1} in collected[telemetry.SYNCS]
+    assert {"erp": "memory", "result": "not used", "value": 1} in collected[telemetry.SYNCS]
     assert {"state": "fresh", "value": 1} in collected[telemetry.CLUBS]
     assert {"stage": "load", "value": 1} in collected[telemetry.DURATION]
     # R19: never a person's or a club's data
