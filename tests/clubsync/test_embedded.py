@@ -71,6 +71,29 @@ def test_a_template_is_copied(postgres: embedded.Server) -> None:
         postgres.drop_database(name)
 
 
+def test_the_numbers_of_a_copy_outlive_a_crash(folder: Path) -> None:
+    """A sequence never gives out a number twice, although the next ones were set aside before the copy."""
+    server = embedded.ensure_running(folder)
+    server.create_database("one")
+    insert = "INSERT INTO numbered DEFAULT VALUES RETURNING number"
+    with psycopg.connect(server.conninfo("one")) as connection:
+        connection.execute(
+            "CREATE TABLE numbered (number int GENERATED ALWAYS AS IDENTITY PRIMARY KEY)"
+        )
+        connection.execute(insert)
+    server.create_database("two", template="one")
+    with psycopg.connect(server.conninfo("two")) as connection:
+        connection.execute(insert)
+    os.kill(_pid(folder), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while embedded.status(folder) is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    server = embedded.ensure_running(folder)
+    with psycopg.connect(server.conninfo("two")) as connection:
+        connection.execute(insert)
+        assert connection.execute("SELECT count(DISTINCT number) FROM numbered").fetchone() == (3,)
+
+
 @pytest.mark.parametrize("crash", [signal.SIGQUIT, signal.SIGKILL])
 def test_what_was_committed_outlives_the_server(folder: Path, crash: signal.Signals) -> None:
     server = embedded.ensure_running(folder)
