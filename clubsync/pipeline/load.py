@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import polars as pl
 
 from clubsync import clock
 from clubsync.diff import guard
+from clubsync.errors import BaseUnreachable, SyncError
 from clubsync.extract.erased import Erased
 from clubsync.load import findings, transaction
 from clubsync.manual import holds
@@ -46,8 +47,7 @@ def load(runs: Runs, step: Step, dry_run: bool) -> None:
         elif _awaits_review(runs, step, club_no, planned):
             done = _end_with_plan(runs, step, club_no, planned, "held")
         else:
-            with runs.base.club(club_no, plan_tables=True) as driver:
-                done = _loaded(runs, driver, club_no, step, planned)
+            done = _load_once(runs, club_no, step, planned)
         if done:
             break
         # the base was changed since the plan was made
@@ -57,6 +57,46 @@ def load(runs: Runs, step: Step, dry_run: bool) -> None:
     else:
         raise diff.changed_again(step)
     runs.forget(step)
+
+
+def _load_once(runs: Runs, club_no: int, step: Step, planned: Planned | None) -> bool:
+    """Load in one transaction; False: the plan is of an older revision.
+
+    :raises BaseUnreachable: the connection was lost, and nothing was loaded.
+    """
+    try:
+        with runs.base.club(club_no, plan_tables=True) as driver:
+            return _loaded(runs, driver, club_no, step, planned)
+    except BaseUnreachable:
+        # the commit may have been carried out, and only its answer lost
+        with suppress(SyncError), runs.base.club(club_no) as driver:
+            if _is_loaded(driver, club_no, step):
+                return True
+        raise
+
+
+def _is_loaded(driver: Driver, club_no: int, step: Step) -> bool:
+    """Whether this run was loaded before; the step then says what came of it.
+
+    A task that was killed after its commit is started again by Airflow.
+
+    :param driver: inside a transaction of the club.
+    """
+    sql = queries()
+    row = sql.loaded_run(driver, club=club_no, run=run_of(step))
+    if row is None:
+        return False
+    step["plan"], step["counts"], step["rows_written"] = row["plan"], row["counts"], row["rows"]
+    step["used"], step["suspected"] = row["used"], row["suspected"]
+    hold = sql.open_hold(driver, club=club_no) if row["state"] == "held" else None
+    step["hold"], step["held"] = None, 0
+    if hold is not None:
+        number, causes = hold["hold"], list(hold["causes"])
+        members = sql.current_members(driver, club=club_no, hold=number)
+        step["held"] = sum(bool(member["loses"]) for member in members)
+        step["hold"] = {"hold": number, "deactivations": step["held"], "causes": causes}
+    step["findings"] = findings.open_findings(driver, club_no)
+    return True
 
 
 @contextmanager
@@ -85,6 +125,8 @@ def _loaded(
     """Load inside the transaction; False: the plan is of an older revision."""
     sql, at = queries(), clock.now()
     sql.lock_club(driver, club=club_no)
+    if _is_loaded(driver, club_no, step):
+        return True
     state = sql.club_state(driver, club=club_no)
     if planned is None:
         head = snapshots.head_of(snapshot_row(driver, club_no, step))

@@ -30,8 +30,11 @@ def of_snapshots(store: Store, club_id: str) -> list[str]:
 
 
 def of_runs(store: Store, club_id: str) -> dict[int, str]:
-    """The folders of a club's runs that are in the store: run -> path."""
-    names = store.names(f"{club_id}/runs", "")
+    """The folders of a club's runs that are in the store, or of which digests are kept: run -> path."""
+    names = set(store.names(f"{club_id}/runs", ""))
+    if store.ledger is not None:
+        # who removed the folder was killed before they were forgotten
+        names |= {path.rsplit("/", 1)[-1] for path in store.ledger.folders(f"{club_id}/runs")}
     return {int(name): packages.folder(club_id, int(name)) for name in names if name.isdecimal()}
 
 

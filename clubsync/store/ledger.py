@@ -69,6 +69,12 @@ class Ledger:
         with self._base.transaction() as driver:
             return {r["name"]: r["digests"] for r in queries().stored_files(driver, path=path)}
 
+    def folders(self, path: str) -> list[str]:
+        """The folders below one of whose files digests are kept."""
+        with self._base.transaction() as driver:
+            rows = list(queries().stored_folders(driver, path=path))
+        return [row["path"] for row in rows]
+
     def forget(self, path: str, name: str | None = None) -> None:
         """A file, or all files of a folder, are no longer there."""
         with self._base.transaction() as driver:

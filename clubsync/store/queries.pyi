@@ -1024,6 +1024,14 @@ class UnusedFoldersRow(TypedDict):
 class ClubsWithRunningRunsRow(TypedDict):
     club: int
 
+class LoadedRunRow(TypedDict):
+    state: str
+    plan: int | None
+    counts: dict[str, int]
+    rows: int
+    used: bool
+    suspected: int
+
 class AddSnapshotRow(TypedDict):
     snapshot: int
     began_at: datetime | None
@@ -1170,6 +1178,9 @@ class FindRecordsRow(TypedDict):
 class StoredFilesRow(TypedDict):
     name: str
     digests: list[str]
+
+class StoredFoldersRow(TypedDict):
+    path: str
 
 class FindRunRow(TypedDict):
     club: int
@@ -2050,6 +2061,7 @@ class Queries(Protocol):
         remedy: str | None,
         runbook: str | None,
     ) -> int: ...
+    def loaded_run(self, driver: Driver, /, *, club: int, run: int) -> LoadedRunRow | None: ...
     def run_snapshot(
         self, driver: Driver, /, *, club: int, run: int, snapshot: int, read: int
     ) -> int: ...
@@ -2157,6 +2169,7 @@ class Queries(Protocol):
     ) -> int: ...
     def stored_file(self, driver: Driver, /, *, path: str, name: str) -> list[str] | None: ...
     def stored_files(self, driver: Driver, /, *, path: str) -> Iterator[StoredFilesRow]: ...
+    def stored_folders(self, driver: Driver, /, *, path: str) -> Iterator[StoredFoldersRow]: ...
     def forget_stored_file(self, driver: Driver, /, *, path: str, name: str) -> int: ...
     def forget_stored_files(self, driver: Driver, /, *, path: str) -> int: ...
     # undo.sql

@@ -95,7 +95,7 @@ def of_database(error: psycopg.Error) -> SyncError | None:
         )
     if state[:2] == "08" or state[:3] == "57P" or (not state and _is_lost(error)):
         return BaseUnreachable(
-            "The connection to the club base was lost; nothing of the last transaction was written.",
+            "The connection to the club base was lost; the last transaction was written completely or not at all.",
             remedy="Check that PostgreSQL runs (`make status`); the run is tried again by itself.",
         )
     return None

@@ -1,22 +1,32 @@
 -- name: register_club(club_id, name, erp, now)$
 -- row: always
--- The number of a club, which is registered if it is new.
-with added as (
+-- The number of a club, which is registered if it is new; of two who do that at once, both get it.
+with known as (
+    select club from base.club
+    where club_id = :club_id
+),
+
+added as (
     insert into base.club (club_id, name, erp, created_at)
-    values (:club_id, :name, :erp, :now)
-    on conflict (club_id) do nothing
+    select
+        :club_id::text,
+        :name::text,
+        :erp::text,
+        :now::timestamptz
+    where not exists (select from known)
+    on conflict (club_id) do update set club_id = excluded.club_id
     returning club
 ),
 
 state as (
     insert into sync.club_state (club)
     select club from added
+    on conflict (club) do nothing
 )
 
-select club from added
+select club from known
 union all
-select club from base.club
-where club_id = :club_id
+select club from added
 limit 1;
 
 -- name: find_club(club_id)$

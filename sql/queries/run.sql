@@ -67,6 +67,18 @@ update sync.run set
     runbook = :runbook
 where club = :club and run = :run;
 
+-- name: loaded_run(club, run)^
+-- What came of a run that was loaded; null: it was not, or nothing is known of it.
+select
+    state,
+    plan,
+    counts,
+    rows_written as rows,
+    used,
+    suspected
+from sync.run
+where club = :club and run = :run and stage = 'load' and state in ('done', 'held');
+
 -- name: run_snapshot(club, run, snapshot, read)!
 update sync.run set snapshot = :snapshot, read = :read
 where club = :club and run = :run;

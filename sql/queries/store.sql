@@ -21,6 +21,11 @@ where path = :path and name = :name;
 select name, digests from sync.stored_file
 where path = :path;
 
+-- name: stored_folders(path)
+-- The folders below one of whose files digests are kept.
+select distinct path from sync.stored_file
+where starts_with(path, :path || '/');
+
 -- name: forget_stored_file(path, name)!
 delete from sync.stored_file
 where path = :path and name = :name;

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from clubsync.errors import SnapshotUnreadable
+from clubsync.operate import retention
 from clubsync.store import packages
 from clubsync.store.database import Base
+from clubsync.store.ledger import Ledger
 from clubsync.store.packages import PLAN, Package
 from clubsync.store.snapshots import Store
 from tests.support.club import Club
@@ -223,3 +226,33 @@ def test_the_next_reading_of_the_same_content_restores_its_files(
     club.later()
     step = club.pipeline().replay_snapshot(club.id, "test")
     assert step["error"] is None
+
+
+def test_who_is_killed_before_digests_are_forgotten_leaves_none(
+    new_club: NewClub, shared_base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of a run is gone, its digests are not: the next upkeep takes them away."""
+    club = new_club()
+    club.erp.put("1", "ana@x.fr")
+    club.sync(dry_run=True)
+    club.later(days=40)
+    noted = "select path from sync.stored_file where starts_with(path, %s || '/runs/')"
+
+    def keep_house() -> list[tuple[object, ...]]:
+        engine = club.pipeline()
+        retention.upkeep(shared_base, engine.store, engine.config, timedelta(days=30))
+        with shared_base.transaction() as driver:
+            return driver.execute(noted, [club.id]).fetchall()
+
+    forget = Ledger.forget
+
+    def killed_first(ledger: Ledger, path: str, name: str | None = None) -> None:
+        if "/runs/" in path:
+            raise OSError
+        forget(ledger, path, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "forget", killed_first)
+        assert keep_house() != []
+    assert club.pipeline().store.files(f"{club.id}/runs") == []
+    assert keep_house() == []

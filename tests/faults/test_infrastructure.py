@@ -151,7 +151,7 @@ def test_postgresql_that_stops_in_the_middle_of_a_load(
     monkeypatch.setattr(transaction, "load", stop_first)
     (step,) = club.pipeline().sync([club.id], "test")
     assert step["error"] == (
-        "The connection to the club base was lost; nothing of the last transaction was written."
+        "The connection to the club base was lost; the last transaction was written completely or not at all."
     )
     assert (step["runbook"], step["transient"]) == ("base-unreachable", True)
     monkeypatch.setattr(transaction, "load", whole)
