@@ -1,6 +1,7 @@
 """Kill, cut, crash and crowd, and write what came of it into docs/reliability.md: `make reliability`.
 
-What was tried is kept in `var/reliability.jsonl`, so that a table can be made of several sittings.
+Every try is noted in `var/reliability.jsonl`, with its seed and the commit that was tried: with `--more` a table is
+made of several sittings.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from rich.progress import track
@@ -31,42 +34,57 @@ BEGIN, END = "<!-- begin: kills -->", "<!-- end: kills -->"
 NAMES = {
     "kill": "process killed",
     "cut": "connections cut",
+    "unanswered": "COMMIT unanswered",
+    "crash": "PostgreSQL killed",
     "full": "store full",
     "read-only": "store read-only",
+    "clock back": "clock set back",
+    "clock ahead": "clock set ahead",
     "pair": "two workers",
 }
 COLUMNS = "tries", "lost", "wrongly in", "doubled", "missing", "resurrected", "files", "failed"
 FIELDS = "tries", "lost", "gained", "doubled", "missing", "back", "files", "failed"
 
 
-def made(lab: Lab, options: argparse.Namespace) -> Iterator[tuple[str, str, Told]]:
-    """Try after try: the fault, the action, and what came of it."""
-    counts = {
-        "kill": options.kills,
-        "cut": options.others,
-        "full": options.others,
-        "read-only": options.others,
-    }
+def disturbed(
+    lab: Lab, own: Lab, options: argparse.Namespace
+) -> Iterator[tuple[str, str, str, Told]]:
+    """Try after try: the fault, the action, the point, and what came of it.
+
+    :param own: the lab whose PostgreSQL may be killed.
+    """
     for fault in FAULTS:
         if fault not in options.only:
             continue
-        for name, count in track(list(shares(counts[fault])), NAMES[fault]):
-            if name in options.skip:
+        where = own if fault == "crash" else lab
+        count = options.kills if fault == "kill" else options.others
+        for name, share in track(list(shares(count)), NAMES[fault]):
+            if name in options.skip or not share:
                 continue
-            if not count:
-                continue
-            points = of_interest(lab.prepared(name).points, fault)
-            for point in sample(points, count, f"{fault} {options.seed}"):
-                yield fault, name, lab.disturb(name, point, fault)
-    pairs = Pairs(lab)
-    for pair in (
-        track(pairs.sample(options.pairs, options.seed), "pairs") if "pair" in options.only else ()
-    ):
-        if {pair.first.removeprefix("two: "), pair.second.removeprefix("two: ")} & set(
-            options.skip
-        ):
-            continue
-        yield "pair", pair.first.removeprefix("two: "), pairs.run(pair)
+            points = of_interest(where.prepared(name).points, fault)
+            for point in sample(points, share, f"{fault} {options.seed}"):
+                yield fault, name, point, where.disturb(name, point, fault)
+
+
+def paired(lab: Lab, options: argparse.Namespace) -> Iterator[tuple[str, str, str, Told]]:
+    """Pair after pair."""
+    pairs, skipped = Pairs(lab), {f"two: {name}" for name in options.skip}
+    if "pair" not in options.only:
+        return
+    for pair in track(pairs.sample(options.pairs, options.seed), NAMES["pair"]):
+        if not {pair.first, pair.second} & skipped:
+            yield "pair", pair.first.removeprefix("two: "), str(pair), pairs.run(pair)
+
+
+def commit() -> str:
+    """The commit that is tried; with a plus where files differ from it."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return git("rev-parse", "--short", "HEAD").strip() + ("+" if changed else "")
 
 
 def table(notes: Path) -> Iterator[str]:
@@ -123,15 +141,18 @@ def main() -> None:
         options.notes.unlink(missing_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="cs-kills-"))
     servers = [Path(tempfile.mkdtemp(prefix="cs-pg-")) for _ in range(2)]
-    begun = time.monotonic()
+    begun, tried = time.monotonic(), commit()
     try:
         lab, own = (
             Lab(embedded.ensure_running(server, settings=Lab.settings), folder / name)
             for server, name in zip(servers, ("lab", "own"), strict=True)
         )
         with options.notes.open("a", encoding="utf-8") as notes:
-            for fault, action, told in made(lab, options):
-                notes.write(json.dumps({"fault": fault, "action": action, **asdict(told)}) + "\n")
+            tries = chain(disturbed(lab, own, options), paired(lab, options))
+            for fault, action, point, told in tries:
+                about = {"fault": fault, "action": action, "point": point}
+                about |= {"seed": options.seed, "commit": tried}
+                notes.write(json.dumps({**about, **asdict(told)}) + "\n")
                 notes.flush()
                 for what in told.faults[:3]:
                     print(what[:600])

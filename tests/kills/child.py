@@ -12,6 +12,7 @@ import os
 import resource
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import alembic.command
@@ -24,10 +25,21 @@ from clubsync.explain import why
 from clubsync.store.database import SQL, queries
 from clubsync.validate import suites
 from tests.kills.actions import ACTIONS, PAIRED
-from tests.kills.points import Points, crash_at, cut_at, fail_at, kill_at, stop_at
+from tests.kills.points import (
+    Points,
+    clock_at,
+    crash_at,
+    cut_at,
+    fail_at,
+    kill_at,
+    stop_at,
+    unanswered_at,
+)
 from tests.kills.world import World
 
 __all__ = ["SQL", "alembic", "great_expectations", "psycopg", "sqlalchemy", "suites", "why"]
+
+CLOCK_JUMP = timedelta(hours=2)
 
 queries()
 
@@ -51,6 +63,9 @@ def run(
         "kill": lambda: kill_at(point),
         "stop": lambda: stop_at(point),
         "cut": lambda: cut_at(point, url),
+        "unanswered": lambda: unanswered_at(point, url),
+        "clock back": lambda: clock_at(point, -CLOCK_JUMP),
+        "clock ahead": lambda: clock_at(point, CLOCK_JUMP),
         "crash": lambda: crash_at(point, postmaster),
         "full": lambda: fail_at(point, errno.ENOSPC),
         "read-only": lambda: fail_at(point, errno.EROFS),

@@ -71,6 +71,7 @@ class Prepared:
     """An action with what was before it: a database to copy, a folder to copy, and its twin.
 
     :param points: names of the points, in the order in which they are reached.
+    :param known: the base customers that there were before.
     :param before, after: who is inside, before the action and after it.
     """
 
@@ -78,6 +79,7 @@ class Prepared:
     world: World
     database: str
     points: list[str]
+    known: list[int]
     before: state.People
     after: state.People
     twin: Stages
@@ -95,6 +97,7 @@ class Lab:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([child.__name__])
         self._prepared: dict[str, Prepared] = {}
+        self._timeless: dict[str, Stages] = {}
         self._worlds: dict[actions.Act, tuple[World, str]] = {}
         self._found: dict[str, Any] = {}
 
@@ -159,17 +162,18 @@ class Lab:
     def _prepare(self, action: Action) -> Prepared:
         world, database = self._before(action.prepare)
         with self.copied(world, database) as one:
-            before = state.people(self.url(one))
+            known = state.numbers(self.url(one))
+            before = state.people(self.url(one), known)
             action.act(one)
             action.finish(one)
-            after = state.people(self.url(one))
-            twin = self._stages(action, one)
+            after = state.people(self.url(one), known)
+            twin = self._stages(action, one, times=not action.late)
         with self.copied(world, database) as one:
             told = self.end(self.start(one, action.name), one, action.name)
             assert told is not None
             assert told["error"] is None, told["error"]
         points = list(dict.fromkeys(told["points"]))
-        return Prepared(action, world, database, points, before, after, twin)
+        return Prepared(action, world, database, points, known, before, after, twin)
 
     def _before(self, prepare: actions.Act) -> tuple[World, str]:
         """A world in which what was before an action has happened, and its database; made once."""
@@ -182,18 +186,32 @@ class Lab:
             self._worlds[prepare] = world, database
         return self._worlds[prepare]
 
-    def _stages(self, action: Action, world: World) -> Stages:
-        done = state.rows(self.url(world)) if not action.late else {}
+    def twin(self, prepared: Prepared, fault: str) -> Stages:
+        """What is stored where nobody disturbed; after a jump of the clock, without when."""
+        action = prepared.action
+        if action.late or "clock" not in fault:
+            return prepared.twin
+        if action.name not in self._timeless:
+            with self.copied(prepared.world, prepared.database) as one:
+                action.act(one)
+                action.finish(one)
+                self._timeless[action.name] = self._stages(action, one, times=False)
+        return self._timeless[action.name]
+
+    def _stages(self, action: Action, world: World, *, times: bool) -> Stages:
+        done = state.rows(self.url(world), times=times) if not action.late else {}
+        read = state.snapshots(self.url(world))
         if action.name == "migrate":
             return Stages(done, done, done, state.files(world.store))
         synced = done
         if action.syncs:
             world.later()
             world.sync()
-            synced = state.rows(self.url(world), times=not action.late)
+            synced = state.rows(self.url(world), times=times)
+            read |= state.snapshots(self.url(world))
         world.later(days=40)
         actions.keep_house(world)
-        kept = state.rows(self.url(world), times=not action.late)
+        kept = state.rows(self.url(world), read=read, times=times)
         return Stages(done, synced, kept, state.files(world.store))
 
     def kill(self, name: str, point: str) -> Told:
@@ -203,7 +221,7 @@ class Lab:
     def disturb(self, name: str, point: str, fault: str) -> Told:
         """Disturb the action there, do it again, and compare.
 
-        :param fault: kill (the process), cut (its connections), crash (PostgreSQL), full or read-only (the store).
+        :param fault: one of `plan.FAULTS`.
         """
         prepared = self.prepared(name)
         action, told = prepared.action, Told(tries=1)
@@ -220,7 +238,9 @@ class Lab:
             try:
                 action.repeat(world)
                 action.finish(world)
-                self._compare(action, prepared.twin, self._traced(action, world, told), world, told)
+                timed = not action.late and "clock" not in fault
+                mine = self._traced(action, world, told, times=timed)
+                self._compare(action, self.twin(prepared, fault), mine, world, told)
             except Exception as error:
                 told.failed.append(f"{type(error).__name__}: {error}")
         for key in ("lost", "gained", "doubled", "missing", "back", "files", "failed"):
@@ -241,7 +261,7 @@ class Lab:
 
     def _watch(self, prepared: Prepared, world: World, told: Told) -> None:
         """The promise, at the moment of the kill: everybody is as they were or as they will be."""
-        now = state.people(self.url(world))
+        now = state.people(self.url(world), prepared.known)
         for club in (CLUB, OTHER):
             before, after = prepared.before.get(club, {}), prepared.after.get(club, {})
             here = now.get(club, {})
@@ -254,10 +274,10 @@ class Lab:
                 else:
                     told.gained.append(f"{club} {key}: {inside}, was {was}, will be {will}")
 
-    def _traced(self, action: Action, world: World, told: Told) -> Stages:
+    def _traced(self, action: Action, world: World, told: Told, *, times: bool) -> Stages:
         if action.erases:
             told.back += state.traces(self.url(world), world.store, GONE)
-        stages = self._stages(action, world)
+        stages = self._stages(action, world, times=times)
         if action.erases:
             told.back += state.traces(self.url(world), world.store, GONE)
         if action.removes:
@@ -275,4 +295,7 @@ class Lab:
         told.files += [f"too many: {name[:200]}" for name in mine.files - twin.files]
         told.files += [f"missing: {name[:200]}" for name in twin.files - mine.files]
         if action.name != "migrate":
+            told.files += [
+                f"unknown: {n}" for n in state.unknown_files(self.url(world), world.store)
+            ]
             told.failed += [f"run {run} never ends" for run in state.unfinished(self.url(world))]

@@ -117,6 +117,10 @@ class Pairs:
             told.missing += [f"{pair}: {what}" for what in nearest if ": missing: " in what]
         if "erase" in pair.first or "erase" in pair.second:
             back = state.traces(self.lab.url(world), world.store, GONE)
+            # the ERP still sends the record
+            world.later()
+            world.sync()
+            back += state.traces(self.lab.url(world), world.store, GONE)
             told.back += [f"{pair}: {where}" for where in back]
 
 

@@ -11,6 +11,10 @@ from tests.kills.actions import ACTIONS
 FAULTS: dict[str, tuple[str, ...]] = {
     "kill": ("",),
     "cut": (" sql ", "commit", "rollback"),
+    "unanswered": ("after commit",),
+    "crash": (" sql ", "commit", "write "),
+    "clock back": (" sql ",),
+    "clock ahead": (" sql ",),
     "full": ("before open ", "write ", "before mkdir "),
     "read-only": (
         "before open ",

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -218,16 +219,46 @@ def kill_at(point: str) -> Callable[[str], None]:
 
 def cut_at(point: str, url: str) -> Callable[[str], None]:
     """Cut all connections to the database at that point, as a firewall or a restart does."""
-    connect = psycopg.connect
 
     def act(name: str) -> None:
-        if name != point:
-            return
-        with connect(url, autocommit=True) as driver:
-            driver.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where datname = current_database() and pid <> pg_backend_pid()"
-            )
+        if name == point:
+            _cut(url)
+
+    return act
+
+
+def unanswered_at(point: str, url: str) -> Callable[[str], None]:
+    """Cut all connections after a commit has been carried out and before the client knows of it.
+
+    :param point: after a commit.
+    """
+
+    def act(name: str) -> None:
+        if name == point:
+            _cut(url)
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    return act
+
+
+_connect = psycopg.connect
+
+
+def _cut(url: str) -> None:
+    with _connect(url, autocommit=True) as driver:
+        driver.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+
+def clock_at(point: str, jump: timedelta) -> Callable[[str], None]:
+    """Set the clock at that point, forward or back."""
+
+    def act(name: str) -> None:
+        if name == point:
+            set_to = datetime.fromisoformat(os.environ["CLUBSYNC_NOW"]) + jump
+            os.environ["CLUBSYNC_NOW"] = set_to.isoformat()
 
     return act
 

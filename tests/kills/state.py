@@ -7,7 +7,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ import polars as pl
 import psycopg
 from psycopg.rows import dict_row
 
+from clubsync.store.ledger import UNFINISHED, digest
+
 #: Who made a row, how often somebody tried, and what PostgreSQL's own clock says: no part of the result.
 _LEFT_OUT = {
     *("run", "closed_run", "plan", "revision", "hash_key"),
-    *("deleted_by", "deleted_at", "files"),
+    *("deleted_by", "deleted_at", "files", "digests"),
 }
-#: Tables about the runs themselves.
-_OF_RUNS = {"sync.run", "sync.plan"}
+#: Tables about the runs themselves, and about files: what is there at the end is compared with these (`unknown_files`).
+_OF_RUNS = {"sync.run", "sync.plan", "sync.stored_file"}
 #: Numbers from a sequence, which is not rolled back: column -> what it numbers.
 _NUMBERS = {
     "customer": "customer",
@@ -61,10 +63,26 @@ def tables(url: str) -> dict[str, list[dict[str, Any]]]:
         }
 
 
-def rows(url: str, *, times: bool = True, numbers: bool = True) -> Rows:
+def snapshots(url: str) -> dict[int, str]:
+    """What was read, by the snapshot's number: the same reading, stored by two runs, is one."""
+    with psycopg.connect(url, autocommit=True) as driver:
+        if driver.execute("select to_regclass('sync.snapshot')").fetchone() == (None,):
+            return {}
+        rows = driver.execute("select snapshot, content_hash, as_of from sync.snapshot").fetchall()
+        return {number: f"{content[:8]} of {as_of}" for number, content, as_of in rows}
+
+
+def rows(
+    url: str,
+    *,
+    read: Mapping[int, str] | None = None,
+    times: bool = True,
+    numbers: bool = True,
+) -> Rows:
     """Every row as text, sorted, with ranks in place of numbers.
 
-    :param times: False: when something happened is left out.
+    :param read: `snapshots` as they were before upkeep deleted some.
+    :param times: False: when something happened is left out, and by which reading.
     :param numbers: False: so is in which order it was written down.
     """
     found = {name: rows for name, rows in tables(url).items() if name not in _OF_RUNS}
@@ -76,11 +94,10 @@ def rows(url: str, *, times: bool = True, numbers: bool = True) -> Rows:
     ranks: Ranks = {
         kind: {n: at for at, n in enumerate(sorted(all_))} for kind, all_ in known.items()
     }
-    # the same reading, stored by a run that was killed and by the one after it, is one
-    ranks["snapshot"] = dict.fromkeys(ranks.get("snapshot", ()), "gone") | {
-        row["snapshot"]: f"{row['content_hash'][:8]} of {row['as_of']}"
-        for row in found.get("sync.snapshot", ())
-    }
+    gone = dict.fromkeys(ranks.get("snapshot", ()), "gone")
+    ranks["snapshot"] = gone | {**(read or {})} | snapshots(url)
+    if not times:
+        ranks["snapshot"] = dict.fromkeys(ranks["snapshot"], "any")
     if not numbers:
         for kind in ("change", "finding", "recheck", "hold", "nudge"):
             ranks[kind] = dict.fromkeys(ranks.get(kind, ()), 0)
@@ -110,6 +127,8 @@ def _text(row: dict[str, Any], ranks: Ranks, times: bool = True) -> str:
             parts[name] = _index(value)
         elif name == "message_id":
             parts[name] = re.sub(r"snapshot \d+", "snapshot", value)
+        elif name == "path" and value is not None:
+            parts[name] = re.sub(r"/runs/\d+", "/runs/n", value)
         elif name in _NUMBERS and isinstance(value, list):
             parts[name] = sorted(ranks[_NUMBERS[name]][n] for n in value)
         elif name in _NUMBERS and value is not None:
@@ -123,18 +142,31 @@ def _index(packed: bytes) -> Any:
     return pl.read_ipc(io.BytesIO(packed)).drop("seen_snapshot").rows()
 
 
-def people(url: str) -> People:
-    """Club id -> record or email -> whether inside, and the email."""
+def people(url: str, known: Collection[int] = ()) -> People:
+    """Club id -> record or email -> whether inside, and the email.
+
+    :param known: customers who go by their number instead: they may have lost their record.
+    """
     with psycopg.connect(url, autocommit=True) as driver:
         if driver.execute("select to_regclass('base.customer')").fetchone() == (None,):
             return {}
         found: People = {}
         for club, key, inside, email in driver.execute(
-            "select club_id, coalesce(erp_id, email, '#' || customer), in_customers_group, email"
-            " from base.customer join base.club using (club)"
+            "select club_id, case when customer = any(%s) then '#' || customer"
+            " else coalesce(erp_id, email, '#' || customer) end, in_customers_group, email"
+            " from base.customer join base.club using (club)",
+            [list(known)],
         ):
             found.setdefault(club, {})[key] = (inside, email)
         return found
+
+
+def numbers(url: str) -> list[int]:
+    """The base customers of all clubs."""
+    with psycopg.connect(url, autocommit=True) as driver:
+        if driver.execute("select to_regclass('base.customer')").fetchone() == (None,):
+            return []
+        return [n for (n,) in driver.execute("select customer from base.customer").fetchall()]
 
 
 def unfinished(url: str) -> list[int]:
@@ -161,6 +193,22 @@ def files(folder: Path) -> Counter[str]:
             name += f" {frame.sort(frame.columns[0]).rows() if frame.width else ''}"
         found[name] += 1
     return found
+
+
+def unknown_files(url: str, folder: Path) -> list[str]:
+    """Stored files that are not as they were written, by their digests (R21), and digests of no file."""
+    with psycopg.connect(url, autocommit=True) as driver:
+        rows = driver.execute("select path || '/' || name, digests from sync.stored_file")
+        digests: dict[str, list[str]] = dict(rows.fetchall())
+    paths = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    names = {str(p.relative_to(folder)): p for p in paths}
+    changed = [
+        name
+        for name, path in names.items()
+        if not name.startswith(UNFINISHED)
+        and digest(path.read_bytes()) not in digests.get(name, ())
+    ]
+    return changed + sorted(f"{name}, which is not there" for name in digests.keys() - names.keys())
 
 
 def _name(path: Path, folder: Path) -> str:
@@ -221,6 +269,6 @@ def differences(found: Rows, wanted: Rows) -> list[str]:
     told = []
     for table in sorted(found | wanted):
         ours, theirs = Counter(found.get(table, ())), Counter(wanted.get(table, ()))
-        told += [f"{table}: too many: {row[:400]}" for row in ours - theirs]
-        told += [f"{table}: missing: {row[:400]}" for row in theirs - ours]
+        told += [f"{table}: too many: {row[:2000]}" for row in ours - theirs]
+        told += [f"{table}: missing: {row[:2000]}" for row in theirs - ours]
     return told

@@ -39,10 +39,10 @@ def test_killed_at_every_point(lab: Lab, action: str) -> None:
 DISTURBED = ("sync", "load", "approve", "undo", "retention")
 
 
-@pytest.mark.parametrize("fault", ["cut", "read-only"])
+@pytest.mark.parametrize("fault", ["cut", "unanswered", "read-only"])
 @pytest.mark.parametrize("action", DISTURBED)
 def test_disturbed_and_done_again(lab: Lab, action: str, fault: str) -> None:
-    """Connections that are cut; a store that cannot be written to."""
+    """Connections that are cut, also when a commit is not answered; a store that cannot be written to."""
     told = Told()
     points = of_interest(lab.prepared(action).points, fault)
     for point in sample(points, 1, SEED):
@@ -54,7 +54,8 @@ def test_disturbed_and_done_again(lab: Lab, action: str, fault: str) -> None:
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"kill"}))
 @pytest.mark.parametrize("action", ACTIONS)
-def test_disturbed_anywhere(lab: Lab, action: str, fault: str) -> None:
+def test_disturbed_anywhere(request: pytest.FixtureRequest, action: str, fault: str) -> None:
+    lab: Lab = request.getfixturevalue("own_lab" if fault == "crash" else "lab")
     told = Told()
     for point in sample(of_interest(lab.prepared(action).points, fault), 25, SEED):
         told.add(lab.disturb(action, point, fault))

@@ -18,8 +18,14 @@ SAMPLE = [
     ("two: sync", "two: detach"),
     ("two: redo", "two: sync"),
     ("two: erase", "two: replay"),
+    ("two: erase", "two: sync"),
+    ("two: sync", "two: erase"),
     ("two: backfill", "two: sync"),
 ]
+
+
+#: What might bring somebody back who is erased beside it.
+ERASING = ("two: sync", "two: replay", "two: backfill", "two: approve", "two: redo")
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +45,24 @@ def test_two_at_a_time(pairs: Pairs, first: str, second: str) -> None:
     points = pairs.points(first)
     point = points[len(first + second) % 7 + len(points) // 2]
     assert _run(pairs, [Pair(first, second, point)]).faults == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(14400)
+@pytest.mark.parametrize("first", ERASING)
+def test_nobody_is_resurrected_who_is_erased_at_any_point(pairs: Pairs, first: str) -> None:
+    """R20: somebody is erased while a run, a replay, a decision or a redo stands at any of its points."""
+    told = _run(pairs, [Pair(first, "two: erase", point) for point in pairs.points(first)])
+    assert told.faults == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(14400)
+@pytest.mark.parametrize("second", ERASING)
+def test_nobody_is_resurrected_while_they_are_erased(pairs: Pairs, second: str) -> None:
+    points = pairs.points("two: erase")
+    told = _run(pairs, [Pair("two: erase", second, point) for point in points])
+    assert told.faults == []
 
 
 @pytest.mark.long

@@ -37,8 +37,9 @@ from clubsync.store.database import Base
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
 from tests.kills.lab import Lab
-from tests.kills.living_erp import PAGING, LivingErp
 from tests.kills.points import Points, crash_at_nth, cut_at_nth, fail_at_nth, kill_at_nth
+from tests.support.living_erp import PAGE, LivingErp
+from tests.support.paged_lists import listing
 from tests.support.servers import serving
 
 PEOPLE = 23
@@ -76,13 +77,6 @@ class Site:
 
 
 def _club(name: str, paging: str) -> ClubConfig:
-    keyset = paging == "ascending id"
-    customers: dict[str, Any] = {
-        "path": "/people",
-        "records": "rows",
-        "paging": PAGING[paging],
-        **({"params": {"keyset": 1}} if keyset else {"total": "total"}),
-    }
     return ClubConfig(
         id=name,
         name=name,
@@ -91,7 +85,7 @@ def _club(name: str, paging: str) -> ClubConfig:
         timezone="UTC",
         guard=Guard(share=0, at_least=4, at_most=4),
         settings={
-            "customers": customers,
+            "customers": listing(paging, "/people", PAGE),
             "fields": {"id": "id", "email": "mail", "first_name": "first", "last_name": "last"},
             "status": {"at": "state", "active": ["active"], "former": ["archived"]},
             "http": {"attempts": 1, "backoff": 0.01, "longest_wait": 0.1, "read_timeout": 10},
@@ -120,9 +114,8 @@ def work(site: Site, what: str, given: Any, out: Path, fault: str, nth: int, mai
     told: dict[str, Any] = {"steps": None, "error": None}
     base = Base(site.database)
     try:
-        engine = Pipeline(
-            site.config, base, Store(site.store), lambda c: Connection(c, site.urls[c][0])
-        )
+        store = Store(site.store, base=base)
+        engine = Pipeline(site.config, base, store, lambda c: Connection(c, site.urls[c][0]))
         told["steps"] = _done(engine, what, given)
     except Exception:
         told["error"] = traceback.format_exc()
@@ -254,7 +247,7 @@ class Unrest:
                 erp = LivingErp(dice, newest_first=paging == "offset")
                 for n in range(PEOPLE):
                     erp.come(active=n % 6 != 5)
-                mood = Moody(erp.app(), dice)
+                mood = Moody(erp.lists.app(), dice)
                 self.erps[club] = erp
                 self.moods.append(mood)
                 urls[club] = stack.enter_context(serving(mood)), paging
@@ -278,7 +271,7 @@ class Unrest:
         def disturb() -> None:
             if erp.dice.random() < 0.25 and len(erp.people) > 12:
                 erp.dice.choice(EDITS)(erp)
-                erp.edited()
+                erp.promise.edited()
                 self.report.edits += 1
             elif len(erp.people) <= 12:
                 erp.come()
@@ -393,7 +386,9 @@ class Unrest:
     def _watch(self) -> None:
         self.report.watched += 1
         for club, erp in self.erps.items():
-            lost, gained = erp.watch(self._base(club))
+            base = self._base(club)
+            lost = erp.promise.broken(base)
+            gained = erp.never_active({i for i, (there, _) in base.items() if there})
             self.report.lost += len(lost)
             self.report.gained += len(gained)
             if lost or gained:

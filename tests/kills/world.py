@@ -105,9 +105,8 @@ class World:
         erp.put("1", "other@x.fr", first_name="Other")
         base = Base(self.url)
         try:
-            yield Pipeline(
-                self.config, base, Store(str(self.store)), lambda name: Connection(name, name)
-            )
+            store = Store(str(self.store), base=base)
+            yield Pipeline(self.config, base, store, lambda name: Connection(name, name))
         finally:
             base.close()
 
