@@ -319,13 +319,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
-        return customers_frame(
-            raw.with_columns(
-                fields.gender(pl.col("gender")),
-                fields.country(pl.col("country")),
-                fields.phones(raw["phone"], self.club.country),
-            )
-        )
+        return customers_frame(fields.canonical(raw, self.club.country))
 
 
 def _text(value: Number) -> str | None:

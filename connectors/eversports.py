@@ -42,7 +42,7 @@ from pydantic import Field
 
 from connectors.sdk import cells, fields, words
 from connectors.sdk.base import CustomerFields, Settings
-from connectors.sdk.dates import Dates
+from connectors.sdk.dates import LONG_AGO, Dates
 from connectors.sdk.emails import cleaned
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.files.drop import (
@@ -66,9 +66,6 @@ from connectors.sdk.model import (
     with_notes,
 )
 from connectors.sdk.odd import AT_LEAST
-
-#: Last day of the customer group of somebody without a membership: it gives no access.
-LONG_AGO = date(1970, 1, 1)
 
 #: Prefixes of group ids, so that a customer group and a membership of the same name are two groups.
 GROUP_PREFIX, MEMBERSHIP_PREFIX = "group:", "membership:"

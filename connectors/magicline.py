@@ -48,7 +48,7 @@ from pydantic import Field
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
 from connectors.sdk.cells import NO_KEY, NOT_TEXT
-from connectors.sdk.dates import Dates, RowDates
+from connectors.sdk.dates import LONG_AGO, Dates, RowDates
 from connectors.sdk.errors import ConnectorError, ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
@@ -76,8 +76,6 @@ COLUMN_OF = {
     "created_at": "createdDateTime",
 }
 
-#: the last day of a contract that gives no access, if the response does not say which one it was.
-LONG_AGO = date(1970, 1, 1)
 #: words of a contract's status, and none, as older versions have it.
 _CONTRACT_STATUSES = frozenset({"", "active", "inactive"})
 
@@ -326,15 +324,8 @@ class MagiclineConnector(Connector[MagiclineSettings]):
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
-        return customers_frame(
-            Dates(self.club, clock=ZoneInfo("UTC"))
-            .read(raw)
-            .with_columns(
-                fields.gender(pl.col("gender")),
-                fields.country(pl.col("country")),
-                fields.phones(raw["phone"], self.club.country),
-            )
-        )
+        read = Dates(self.club, clock=ZoneInfo("UTC")).read(raw)
+        return customers_frame(fields.canonical(read, self.club.country))
 
 
 def _next(page: _Slice) -> str | None:

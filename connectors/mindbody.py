@@ -432,15 +432,8 @@ class MindbodyConnector(Connector[MindbodySettings]):
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         raw = Dates(self.club).read(raw, {"birth_date": Kind.BIRTH, "created_at": Kind.STAMP})
-        return customers_frame(
-            Dates(self.club, clock=ZoneInfo("UTC"))
-            .read(raw, {"modified_at": Kind.STAMP})
-            .with_columns(
-                fields.gender(pl.col("gender")),
-                fields.country(pl.col("country")),
-                fields.phones(raw["phone"], self.club.country),
-            )
-        )
+        read = Dates(self.club, clock=ZoneInfo("UTC")).read(raw, {"modified_at": Kind.STAMP})
+        return customers_frame(fields.canonical(read, self.club.country))
 
 
 def _span(membership: _Membership | str, dates: RowDates) -> dict[str, Any]:

@@ -189,14 +189,8 @@ class SquareConnector(Connector[SquareSettings]):
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
-        return customers_frame(
-            Dates(self.club, clock=ZoneInfo("UTC"))
-            .read(raw)
-            .with_columns(
-                fields.country(pl.col("country")),
-                fields.phones(raw["phone"], self.club.country),
-            )
-        )
+        read = Dates(self.club, clock=ZoneInfo("UTC")).read(raw)
+        return customers_frame(fields.canonical(read, self.club.country))
 
 
 def _rows(customers: list[_Customer]) -> Iterator[dict[str, Any]]:

@@ -32,7 +32,7 @@ Inferred, therefore settable or harmless:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -42,7 +42,7 @@ from pydantic import Field
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
 from connectors.sdk.cells import NOT_TEXT
-from connectors.sdk.dates import Dates, Kind, RowDates
+from connectors.sdk.dates import LONG_AGO, Dates, Kind, RowDates
 from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
@@ -82,9 +82,6 @@ ROW_SCHEMA = {
 }
 
 NO_MEMBER_FOUND = 420
-
-#: the last day of a membership that is over: the response does not say which one it was.
-LONG_AGO = date(1970, 1, 1)
 
 
 class VirtuagymSettings(Settings):
@@ -296,13 +293,8 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
-        return customers_frame(
-            self._dates.read(raw, {"birth_date": Kind.BIRTH}).with_columns(
-                fields.gender(pl.col("gender")),
-                fields.country(pl.col("country")),
-                fields.phones(raw["phone"], self.club.country),
-            )
-        )
+        read = self._dates.read(raw, {"birth_date": Kind.BIRTH})
+        return customers_frame(fields.canonical(read, self.club.country))
 
 
 def _status(member: _Member) -> str:

@@ -262,15 +262,9 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
-        return customers_frame(
-            Dates(self.club, clock=ZoneInfo("UTC"))
-            .read(raw)
-            .with_columns(
-                fields.gender(pl.col("gender")),
-                fields.phones(raw["phone"], self.club.country),
-                *fields.split_names(raw["name"]).get_columns(),
-            )
-        )
+        read = Dates(self.club, clock=ZoneInfo("UTC")).read(raw)
+        names = fields.split_names(raw["name"]).get_columns()
+        return customers_frame(fields.canonical(read, self.club.country).with_columns(names))
 
 
 def _is_drop(connection: Connection) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,7 @@ from connectors.rest.errors import holds
 from connectors.rest.settings import Held, RestSettings
 from connectors.sdk import cells, fields, odd, words
 from connectors.sdk.base import Club
-from connectors.sdk.dates import Dates
+from connectors.sdk.dates import LONG_AGO, Dates
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.model import GROUP_REF, UNREADABLE, customers_frame, with_notes
 from connectors.sdk.paths import MISSING, cell, described, getter, identifier
@@ -43,8 +42,6 @@ _OPTIONAL = frozenset({"is_company", "placeholder"})
 #: fields of which a record that lacks the key is unknown: whether its end is open, whether it is active.
 _DECISIVE = frozenset({"valid_until", "status_word"})
 _IDS = frozenset({"id", "guardian_id", "replaced_by"})
-#: the last day of what has ended, if the ERP does not say when: it has to be the same in every run.
-LONG_AGO = date(1970, 1, 1)
 _SPANS = pa.large_list(
     pa.struct(
         [

@@ -94,6 +94,9 @@ NO_END = (
 )
 #: Text that means "none" or "never" to databases.
 _WORDS = frozenset({"infinity", "-infinity", "inf", "-inf", "+inf", "nat"})
+#: The last day of a membership that gives no access, where the ERP does not say which one it was: the same in every
+#: reading. What somebody held and is over is a group (R3); not to hold any is another thing.
+LONG_AGO = date(1970, 1, 1)
 #: What Excel calls 9999-12-31.
 _LAST_SERIAL = 2_958_465
 #: What it calls the first day of `NEVER_FROM`.

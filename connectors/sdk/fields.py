@@ -58,6 +58,19 @@ def country(column: pl.Expr) -> pl.Expr:
     return pl.when(code.str.contains(r"^[A-Z]{2}$")).then(code).otherwise(value)
 
 
+def canonical(frame: pl.DataFrame, region: str) -> pl.DataFrame:
+    """A frame with its columns `gender`, `country` and `phone`, where it has them, in canonical form.
+
+    :param region: see `phones`.
+    """
+    found = {
+        "gender": gender(pl.col("gender")),
+        "country": country(pl.col("country")),
+        "phone": phones(frame["phone"], region) if "phone" in frame.columns else None,
+    }
+    return frame.with_columns(**{name: found[name] for name in found if name in frame.columns})
+
+
 def ids(values: pl.Series) -> pl.Series:
     """Ids as the ERP has them: a spreadsheet that takes them for numbers writes `12.0` for 12."""
     return values.cast(pl.String).str.replace(r"^(\d+)\.0+$", "$1")

@@ -79,8 +79,8 @@ class Page(Generic[T, At]):
     """One page.
 
     :param rows: in the ERP's order.
-    :param ids: of the rows, by which a repeated page is recognised. In a list, an id that occurs twice counts as
-        repeated; in a set, only one that was on an earlier page.
+    :param ids: of the rows, by which a repeated page is recognised; None: a row without one. In a list, an id that
+        occurs twice counts as repeated; in a set, only one that was on an earlier page.
     :param next: what the next page is requested with; None after the last one.
     :param total: how many rows the ERP says that the list has, if it does.
     :param keys: the ids in order, if the next page lies behind the last one.
@@ -358,11 +358,13 @@ class Walk(Generic[T, At]):
         if page.doubt and page.doubt not in self.doubts:
             self.doubts.append(page.doubt)
         self.pages += bool(page.rows) or self._responses == 1
-        distinct = set(page.ids)
+        # of records without an id nothing says that two of them are one
+        ids = [one for one in page.ids if one is not None]
+        distinct = set(ids)
         if distinct and distinct <= self._known:
             self.doubts.append("The ERP returned a page twice; reading stopped there.")
             return None
-        self.repeated += len(page.ids) - len(distinct - self._known)
+        self.repeated += len(ids) - len(distinct - self._known)
         self._known |= distinct
         self.rows += len(page.rows)
         self._empty = 0 if page.rows else self._empty + 1

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from connectors.eversports import LONG_AGO, Span, periods, without
-from connectors.sdk.dates import Dates
+from connectors.eversports import Span, periods, without
+from connectors.sdk.dates import LONG_AGO, Dates
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.model import Reading
 from tests.support.drops import PARIS, connector, people, put

@@ -285,6 +285,19 @@ def test_a_page_twice_is_dropped_and_ends_the_walk(reader: Reader, order: str) -
     assert len(reader.api.asked) == 2
 
 
+@pytest.mark.parametrize("order", ["cursor", "position"])
+def test_two_records_without_an_id_are_not_a_page_twice(reader: Reader, order: str) -> None:
+    """R14: each is a row without an id, and doubts nothing; the walk goes on behind them."""
+    pages = [page(1, 0, next="a", total=4), page(0, next="b", total=4), page(2, next=None, total=4)]
+    for n, one in enumerate(pages):
+        one["rows"] = [{"id": row["id"] or None, "name": f"Ann {n}"} for row in one["rows"]]
+    reading = reader.read(order, *pages)
+    assert erp_ids(reading) == [1, 2]
+    assert reading.certificate.complete
+    assert reading.without_id is not None
+    assert reading.without_id["row"].to_list() == [2, 3]
+
+
 def test_a_next_page_that_was_requested_before_ends_the_walk(reader: Reader) -> None:
     pages = (page(1, next="a"), page(2, next="b"), page(3, next="a"), page(4))
     reading = reader.read("cursor", *pages)

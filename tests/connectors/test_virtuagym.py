@@ -12,6 +12,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from connectors.sdk.base import Club, Connection
+from connectors.sdk.dates import LONG_AGO
 from connectors.sdk.errors import (
     ContractChanged,
     CredentialsRefused,
@@ -29,7 +30,6 @@ from tests.support.servers import serving
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 MEMBERS = "/api/v1/club/7/member"
-LONG_AGO = date(1970, 1, 1)
 
 
 def connector(
