@@ -51,6 +51,7 @@ from connectors.sdk.cells import NOT_TEXT, is_unreadable
 from connectors.sdk.dates import UNREADABLE_DATE, Dates, Kind, RowDates
 from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
+from connectors.sdk.messages import message
 from connectors.sdk.model import (
     CUSTOMER_SCHEMA,
     Memberships,
@@ -316,7 +317,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
         key = self._asked_by(client)
         if key is None:
             return [NOT_TEXT] if self._may_hold(client) else ()
-        return held.get(key, ())
+        return held.get(key.strip(), ())
 
     def _held(
         self, http: Http, ids: Sequence[str]
@@ -340,14 +341,21 @@ class MindbodyConnector(Connector[MindbodySettings]):
                 raise ContractChanged("Mindbody returned errors instead of clients' memberships.")
             total, rows = found.pagination_response.total_results, found.client_memberships
             following = next_offset(offset, len(rows), total)
-            return Page(rows, _clients_of(rows), following, total)
+            strangers = {row.client_id.strip() for row in rows} - asked
+            doubt = (
+                message(f"It has clients who were not asked for: {len(strangers)}.")
+                if strangers
+                else None
+            )
+            return Page(rows, _clients_of(rows), following, total, doubt=doubt)
 
+        asked = {one.strip() for one in ids}
         walk = Walk(fetch, 0 if ids else None, self.settings.http, order=Order.POSITION)
         held: dict[str, list[_Membership | str]] = {}
         rows, proof = walk.joined(path)
         for client in rows:
             found = NOT_TEXT if client.error_message else client.memberships
-            held.setdefault(client.client_id, []).extend(several(found))
+            held.setdefault(client.client_id.strip(), []).extend(several(found))
         return held, proof
 
     @cached_property

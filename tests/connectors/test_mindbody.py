@@ -213,6 +213,15 @@ def test_what_somebody_holds_is_unknown_where_it_cannot_be_asked_for(written: Ap
     assert "NOT_TEXT" not in str(asked.query)
 
 
+def test_memberships_of_others_are_nobody_s(written: Api) -> None:
+    """R14: a list for other clients says nothing of those who were asked for; blanks make no other."""
+    answer(written, client(1, Id="B1 "), client(2), held={"B1": [{"MembershipId": 5}], "X9": []})
+    reading = connector(written.url).read()
+    assert [len(groups) for groups in reading.customers["groups"]] == [1, 0]
+    assert reading.memberships is not None
+    assert "not asked for: 1" in reading.memberships.doubts[0]
+
+
 def test_memberships_that_do_not_come_are_no_lost_groups(written: Api) -> None:
     """R3: not what one client holds, nor a page of them."""
     answer(written, client(1))
