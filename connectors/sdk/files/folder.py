@@ -308,7 +308,7 @@ class FileDrop:
 
     def _other_key(self) -> ConnectorError:
         """The server shows another key than the one that is known: nothing was sent to it."""
-        if self.connection.extra.get("known_hosts") is not None:
+        if self.connection.extra.get("known_hosts"):
             return CredentialsRefused(
                 f"The key of the file server {self.where} is not the one in known_hosts.",
                 remedy="Ask the club whether its server has a new key; do not connect until that is confirmed.",
@@ -422,7 +422,7 @@ def _open_sftp(drop: FileDrop) -> Any:
             raise SettingsWrong(
                 f"private_key of connection {connection.id} is not a valid key."
             ) from e
-    known = connection.extra.get("known_hosts")
+    known = connection.extra.get("known_hosts") or None  # a form may store a blank
     if known is not None:
         lines = str(known)
         try:

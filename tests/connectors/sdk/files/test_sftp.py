@@ -122,6 +122,12 @@ def test_a_known_server_is_read_and_another_key_is_not(
         read(posed)
 
 
+def test_blank_fields_of_a_form_are_none(connection: Connection) -> None:
+    """The server's key is then kept when it is first seen, as without the field."""
+    blank = {"known_hosts": "", "private_key": ""}
+    assert read(replace(connection, extra=blank)).name == "customers-2.csv"
+
+
 def test_a_key_that_is_none(connection: Connection) -> None:
     with pytest.raises(SettingsWrong, match="private_key"):
         read(replace(connection, extra={"private_key": "rubbish"}))
