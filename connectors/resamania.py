@@ -31,6 +31,7 @@ Inferred, therefore settable or loud:
 - [inf] the addresses of next pages lack the gateway's part; both forms are read.
 - [inf] a filter for changes: setting `changed_after` (`updatedAt[after]`, say); without it every reading is a full
   one. An API Platform that does not know a filter ignores it, which costs pages and nothing else.
+  A new subscription does not change its contact, so that it waits for the next full reading.
 """
 
 from __future__ import annotations
