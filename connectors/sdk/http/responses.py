@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -159,6 +160,9 @@ _HALVES = re.compile(
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\xed[\xa0-\xbf][\x80-\xbf])"
 )
 
+#: Digits of the longest whole number that is read: Python refuses those of more than 4,300.
+_MOST_DIGITS = 4_000
+
 
 def _decoded(content: bytes, into: type[T]) -> T:
     """JSON as a type; what is odd of single records is put right (`connectors.sdk.odd`), and NaN is null.
@@ -178,7 +182,8 @@ def _decoded(content: bytes, into: type[T]) -> T:
 
 
 def _plain(content: bytes) -> Any:
-    """JSON as plain values; NaN and infinite numbers, which some writers leave in it, are null.
+    """JSON as plain values; NaN and infinite numbers, which some writers leave in it, are null, and a whole number of
+    more digits than Python reads is infinite: it is that record's, and stops no club.
 
     :raises msgspec.DecodeError, UnicodeDecodeError: it is not JSON.
     """
@@ -187,10 +192,14 @@ def _plain(content: bytes) -> Any:
     except msgspec.DecodeError:
         halves = _HALVES.sub(lambda match: match[1] or b"\xef\xbf\xbd", content)
         try:
-            return json.loads(halves, parse_constant=lambda _: None)
+            return json.loads(halves, parse_constant=lambda _: None, parse_int=_integer)
         except ValueError:
             pass
         raise
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
 
 
 def as_utf8(content: bytes, content_type: str | None) -> bytes:

@@ -37,6 +37,10 @@ from connectors.sdk.http import Http, HttpLimits, base_address, requested_wait
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
+class Maybe(msgspec.Struct):
+    n: int | None
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int = 200
@@ -478,6 +482,14 @@ def test_an_empty_status_of_a_gateway_says_nothing(server: Server, body: bytes) 
         http(server).request("GET", "/x", Found, empty_statuses=empty)
     server.answers = [Answer(416, body)]
     assert http(server).request("GET", "/x", Found, empty_statuses=empty).value is None
+
+
+def test_a_number_of_too_many_digits_is_that_record_s(server: Server) -> None:
+    """R3: what is odd of one record stops no club."""
+    rows = ", ".join([f'{{"n": 1{"0" * 5000}}}'] + ['{"n": 1}'] * 11)
+    server.answers = [Answer(body=f"[{rows}]".encode())]
+    found = http(server).json("GET", "/x", list[Maybe])
+    assert found == [Maybe(None)] + [Maybe(1)] * 11
 
 
 def test_an_error_in_a_200_is_treated_like_a_status(server: Server) -> None:
