@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -189,6 +189,24 @@ def sheets(draw: st.DrawFn) -> bytes:
     return out.getvalue()
 
 
+#: What a cell of a workbook may hold.
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**9), 10**9),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.dates(date(1950, 1, 1)),
+    st.text(st.characters(min_codepoint=32, max_codepoint=0xD7FF), max_size=40),
+)
+
+
+@st.composite
+def books(draw: st.DrawFn) -> bytes:
+    """A whole workbook, with any cells."""
+    rows = draw(st.lists(st.lists(CELLS, min_size=1, max_size=5), min_size=1, max_size=6))
+    return workbook(["id", "mail"], *rows)
+
+
 _LIKE_A_DATE = (
     r"[-+]?[0-9]{1,6}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([T ][0-9:.]{0,12}(Z|[+-][0-9:]{0,6})?)?"
 )
@@ -300,7 +318,7 @@ def _archive(data: bytes) -> None:
     assert len(found) <= max(FILES.max_bytes, len(data))
 
 
-def _sheet(data: bytes) -> None:
+def parse_sheet(data: bytes) -> None:
     if data.startswith(confined.RISKY):
         confined.parse(data, "c.xlsx", 0, FILES)
 
@@ -394,7 +412,7 @@ def _parameter(text: str) -> None:
 TARGETS = (
     Target("CSV", CSV, _csv, 20),
     Target("archives", ARCHIVES, _archive),
-    Target("workbooks, in their process", sheets(), _sheet, 0),
+    Target("workbooks, in their process", st.one_of(books(), sheets()), parse_sheet, 0),
     Target("JSON responses", ANSWERS, _json, 14),
     Target("fields of records", st.lists(VALUES, min_size=1, max_size=6), _record, 4),
     Target("dates", DATES, _date),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fuzz.run import fuzz
-from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.targets import TARGETS, Target, books, parse_sheet
 
 INPUTS = 20_000
 
@@ -17,6 +17,11 @@ INPUTS = 20_000
 def test_a_sample(target: Target) -> None:
     many = 40 if target.share else 4
     assert fuzz(target, many).inputs >= many // 2
+
+
+def test_whole_workbooks_are_read() -> None:
+    whole = Target("whole workbooks", books(), parse_sheet)
+    assert fuzz(whole, 4).told == 0
 
 
 @pytest.mark.long
