@@ -135,7 +135,17 @@ def main() -> None:
     parser.add_argument("--skip", nargs="+", default=[], help="actions to leave out")
     parser.add_argument("--notes", type=Path, default=NOTES, help="where every try is noted")
     parser.add_argument("--more", action="store_true", help="add to what is noted")
+    parser.add_argument(
+        "--table", action="store_true", help="only write the table of what is noted"
+    )
     options = parser.parse_args()
+    if not options.table:
+        sit(options)
+    write(table(options.notes))
+
+
+def sit(options: argparse.Namespace) -> None:
+    """Try, and note what came of it."""
     options.notes.parent.mkdir(exist_ok=True)
     if not options.more:
         options.notes.unlink(missing_ok=True)
@@ -166,7 +176,6 @@ def main() -> None:
             shutil.rmtree(server, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         os.environ.pop("CLUBSYNC_NOW", None)
-    write(table(options.notes))
 
 
 if __name__ == "__main__":

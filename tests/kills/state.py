@@ -97,6 +97,7 @@ def rows(
     gone = dict.fromkeys(ranks.get("snapshot", ()), "gone")
     ranks["snapshot"] = gone | {**(read or {})} | snapshots(url)
     if not times:
+        found["sync.change_hour"] = _summed(found.get("sync.change_hour", []))
         ranks["snapshot"] = dict.fromkeys(ranks["snapshot"], "any")
     if not numbers:
         for kind in ("change", "finding", "recheck", "hold", "nudge"):
@@ -110,6 +111,14 @@ def rows(
     if "sync.snapshot" in told:
         told["sync.snapshot"] = sorted(set(told["sync.snapshot"]))
     return told
+
+
+def _summed(hours: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Changes by club and kind, whatever the hour."""
+    sums: Counter[tuple[int, str]] = Counter()
+    for row in hours:
+        sums[row["club"], row["kind"]] += row["changes"]
+    return [{"club": club, "kind": kind, "changes": n} for (club, kind), n in sums.items()]
 
 
 def _numbers(value: Any) -> Iterable[int]:
