@@ -78,7 +78,7 @@ def _load_once(runs: Runs, club_no: int, step: Step, planned: Planned | None) ->
 def _is_loaded(driver: Driver, club_no: int, step: Step) -> bool:
     """Whether this run was loaded before; the step then says what came of it.
 
-    A task that was killed after its commit is started again by Airflow.
+    A task of Airflow that was killed after its commit may be started again.
 
     :param driver: inside a transaction of the club.
     """
