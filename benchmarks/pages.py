@@ -185,9 +185,10 @@ def _filled(stack: ExitStack, clubs: int, customers: int) -> str:
     url = running.fresh("pages")
     base = Base(url)
     begun = time.perf_counter()
-    with base.transaction() as driver:
-        fill(driver, clubs, customers)
+    base.upgrade()
     base.close()
+    with psycopg.connect(running.conninfo("pages")) as driver:  # as the owner
+        fill(driver, clubs, customers)
     running.settle("pages")
     print(f"filled in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
     return url

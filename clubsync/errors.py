@@ -10,6 +10,7 @@ Exception
 │   ├── BaseFull             the disk of the database is full
 │   ├── BaseOverloaded       the database has no connection or no memory left
 │   ├── BaseReadOnly         the database is read-only
+│   ├── BaseNotReady         the database was not migrated, or the login was not set up
 │   ├── StoreUnreachable     the snapshot store cannot be reached
 │   ├── StoreFull            the disk of the snapshot store is full
 │   ├── StoreReadOnly        the snapshot store cannot be written to
@@ -120,6 +121,12 @@ class BaseReadOnly(SyncError):
     """The database is read-only: a standby server, or switched so."""
 
     runbook = "base-unreachable"
+
+
+class BaseNotReady(SyncError):
+    """R21: the database was not migrated, or the engine's login was not set up, and this user may do neither."""
+
+    runbook = "base-not-ready"
 
 
 class StoreUnreachable(SyncError):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clubsync.store import embedded
+from clubsync.store.logins import LOGIN, OWNER
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,7 +88,8 @@ class Instance:
 def local(instance: Instance, server: embedded.Server) -> dict[str, str]:
     """The complete environment of the processes on this machine.
 
-    Variables that the caller has exported (a database, connections, another clubs.yaml) override our settings.
+    Variables that the caller has exported (a database, connections, another clubs.yaml) override our settings. The
+    owner of the club base is left out: `as_owner`.
     """
     settings = of_one_machine(instance, server)
     environment = {**settings, **_exported(settings)}
@@ -119,10 +121,21 @@ def of_one_machine(instance: Instance, server: embedded.Server) -> dict[str, str
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(instance.logs / "airflow"),
         "CLUBSYNC_VAR": str(instance.var),
         "CLUBSYNC_CONFIG": str(config_path()),
-        "CLUBSYNC_DATABASE": server.url("clubsync"),
+        "CLUBSYNC_DATABASE": server.url("clubsync", user=LOGIN),
         "CLUBSYNC_SNAPSHOTS": str(instance.var / "snapshots"),
         "CLUBSYNC_STACK": str(instance.var),  # `make down` finds leftover processes by it
     }
+
+
+def as_owner(environment: Mapping[str, str], server: embedded.Server) -> dict[str, str]:
+    """The environment of the migrations, with the owner of the club base; no other process is given it (R21).
+
+    On a server of the caller's own they have exported it, or CLUBSYNC_DATABASE is the owner.
+    """
+    owner = os.environ.get(OWNER)
+    if owner is None and environment["CLUBSYNC_DATABASE"] == server.url("clubsync", user=LOGIN):
+        owner = server.url("clubsync")
+    return {**environment, **({OWNER: owner} if owner else {})}
 
 
 def config_path() -> Path:
@@ -171,5 +184,5 @@ def _exported(settings: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in ours or name not in settings
+        if (name not in ours or name not in settings) and name != OWNER
     }

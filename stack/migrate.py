@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clubsync import permissions
+from clubsync.store.logins import OWNER
 from stack.environment import ROOT, keep_logins
 
 BIN = Path(sys.executable).parent
@@ -55,7 +56,8 @@ def create_databases(environment: Mapping[str, str]) -> None:
     import sqlalchemy as sa
     from psycopg import sql
 
-    for variable in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "CLUBSYNC_DATABASE"):
+    owner = OWNER if environment.get(OWNER) else "CLUBSYNC_DATABASE"
+    for variable in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", owner):
         url = sa.make_url(environment[variable])
         server = url.set(drivername="postgresql", database="postgres")
         conninfo = server.render_as_string(hide_password=False)

@@ -16,7 +16,7 @@ from clubsync.cli.terminal import text
 from clubsync.store import embedded, encryption
 from stack import checks, demo, first_sync, processes
 from stack.airflow_api import AirflowApi
-from stack.environment import ROOT, Instance, config_path, local, logins
+from stack.environment import ROOT, Instance, as_owner, config_path, local, logins
 from stack.migrate import MigrationError, create_databases, migrate
 from stack.supervision import StackError, Supervisor
 
@@ -123,13 +123,14 @@ def _start(
             lambda: embedded.status(instance.postgres) is not None,
             "PostgreSQL is not ready",
         )
-        create_databases(environment)
+        create_databases(as_owner(environment, embedded.locate(instance.postgres)))
     for process in demo.processes(instance):
         supervisor.start(process.name)
     if fresh:
         with _step(console, "Databases"):
             try:
-                migrate(environment, instance.logs)
+                owning = as_owner(environment, embedded.locate(instance.postgres))
+                migrate(owning, instance.logs)
             except MigrationError as error:
                 raise StackError(str(error)) from None
     supervisor.start("api-server")

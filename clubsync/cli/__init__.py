@@ -18,7 +18,7 @@ from dotenv import load_dotenv
 from clubsync import permissions
 from clubsync.cli import show, terminal
 from clubsync.cli.clubs import clubs_app
-from clubsync.cli.common import err, open_base, out, print_error
+from clubsync.cli.common import err, open_base, out, print_error, warn_of_login
 from clubsync.cli.connector import connector_app
 from clubsync.cli.erasures import erase, erasures
 from clubsync.cli.history import backfill, redo, replay, undo
@@ -66,8 +66,10 @@ for panel, commands in PANELS.items():
 @db_app.command("upgrade")
 def db_upgrade() -> None:
     """Apply pending database migrations (no-op if none). Other commands do this when needed."""
-    with open_base() as base, base.transaction():
+    with open_base() as base:
+        base.upgrade()
         out.say(f"{base.location} is up to date.")
+        warn_of_login(base)
 
 
 def main() -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
-from clubsync.cli.common import AsJson, ClubId, cell, open_base, out, print_json, table
+from clubsync.cli.common import (
+    AsJson,
+    ClubId,
+    cell,
+    open_base,
+    out,
+    print_json,
+    table,
+    warn_of_login,
+)
+from clubsync.errors import SyncError
 
 clubs_app = typer.Typer(
     help="List configured clubs and their sync status; pause, move, confirm or remove a club.",
@@ -135,6 +147,9 @@ def clubs_check(
         wrong = group_check.check(club, connections.resolve, open_base) if row["ok"] else None
         if wrong is not None:
             row["found"], row["remedy"] = f"{row['found']} {wrong[0]}", wrong[1]
+    if os.environ.get("CLUBSYNC_DATABASE"):  # the embedded server's login is confined
+        with suppress(SyncError), open_base() as base:
+            warn_of_login(base)
     if as_json:
         print_json(rows)
     else:

@@ -165,6 +165,13 @@ def open_base() -> Iterator[Base]:
         base.close()
 
 
+def warn_of_login(base: Base) -> None:
+    """R21: say on stderr that the engine works as somebody who can lift row-level security."""
+    if not base.is_confined:
+        sentence, remedy = base.unconfined()
+        err.say((sentence, "yellow"), f" {remedy}")
+
+
 def moment(text: str) -> datetime:
     """A time that somebody typed: ISO 8601, in UTC unless it has an offset."""
     found = moments.of_text(text)

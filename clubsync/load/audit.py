@@ -12,6 +12,7 @@ from clubsync.model import Decision
 from clubsync.store.database import (
     Driver,
     copying_new,
+    queries,
     rebuild_indexes_after,
 )
 
@@ -22,7 +23,7 @@ def audit(driver: Driver, run: int, changes: pl.DataFrame, at: datetime, by: str
     :param changes: `diff.CHANGES`.
     :param by: the person who made them.
     """
-    return writing(driver, run, changes, at, by=by)()
+    return writing(driver, run, changes, at, by=by)(0)
 
 
 def writing(
@@ -36,8 +37,8 @@ def writing(
     losses: pl.DataFrame | None = None,
     beside: Executor | None = None,
     alone: bool = False,
-) -> Callable[[], int]:
-    """What writes the audit, and says how many rows.
+) -> Callable[[int], int]:
+    """What writes the audit, and says how many rows; it takes how many customers were linked to a user meanwhile.
 
     :param by: None: the sync, but for what a decision approved.
     :param losses: `LOSSES`; None: every deactivation is an access loss.
@@ -57,11 +58,14 @@ def writing(
             actor = pl.when(theirs).then(pl.lit(decision.by)).otherwise(actor)
         return part.with_columns(run=pl.lit(run), at=pl.lit(at), actor=actor, access_lost=losing)
 
-    copy = copying_new(driver, "sync.change", changes, rows, beside=beside)
+    add = copying_new(driver, "sync.change", changes, rows, beside=beside, alone=alone)
 
-    def write() -> int:
+    def write(linked: int) -> int:
         with rebuild_indexes_after(driver, "sync.change", alone):
-            copy()
+            add.send()
+            if linked:  # of customers who were known: not in a first load
+                queries().audit_links(driver)
+            add.take()
         return changes.height
 
     return write

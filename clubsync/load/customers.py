@@ -94,7 +94,7 @@ def writing(
 
     new, known = rows.filter("new"), rows.filter(~pl.col("new"))
     stage = copying(driver, "plan_customer", known, staged, beside=beside)
-    add = copying_new(driver, "base.customer", new, added, beside=beside)
+    add = copying_new(driver, "base.customer", new, added, beside=beside, alone=alone)
 
     def write() -> tuple[int, int]:
         linked = written = 0

@@ -71,6 +71,7 @@ def writing(
         fresh,
         lambda part: written(part).with_columns(**mark),
         beside=beside,
+        alone=alone,
     )
     stage = copying(
         driver,

@@ -82,9 +82,7 @@ def load(
         write_findings = findings.writing(driver, club, run, basis, plan, at, beside)
         patching = beside.submit(_index_patch, index, basis, plan)
         wrote, linked = write_customers()
-        written += wrote + write_audit()
-        if linked:
-            sql.audit_links(driver, club=club, run=run)
+        written += wrote + write_audit(linked)
         write_records()
         write_findings()
     note = similar_pairs.update_pairs(

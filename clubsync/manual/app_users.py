@@ -129,7 +129,7 @@ def _update_links(base: Base, clubs: dict[int, ClubConfig], user_id: int) -> Non
     accepted where the email now matches a customer with access.
     """
     sql = queries()
-    with base.transaction() as driver:
+    with base.reader() as driver:
         user = sql.find_user(driver, user_id=user_id, email=None)
         assert user is not None  # callers have just found or added them
         touched = [

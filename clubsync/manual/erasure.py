@@ -102,7 +102,7 @@ def erase(
 def finish_all(base: Base, store: Store) -> Progress:
     """Continue every order that is not complete."""
     done = Progress(completed=0, left=[])
-    with base.transaction() as driver:
+    with base.reader() as driver:
         rows = list(queries().open_erasures(driver))
     for row in rows:
         state = carry_out(base, store, row["club"], row["club_id"], row["erasure"])
@@ -176,6 +176,7 @@ def _order(
     sql, at = queries(), clock.now()
     with base.transaction() as driver:
         club_no = sql.register_club(driver, club_id=club.id, name=club.name, erp=club.erp, now=at)
+    with base.club(club_no) as driver:
         sql.lock_club(driver, club=club_no)
         email, found = resolve_person(driver, club_no, who, by_id=by_id)
         customers = {f["customer"] for f in found if f["customer"] is not None}

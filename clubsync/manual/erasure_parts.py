@@ -345,7 +345,7 @@ class _Work:
         if last:
             with self.base.club(self.club_no) as driver:
                 queries().forget_erasure_ids(driver, club=self.club_no, erasure=self.erasure)
-        with self.base.transaction() as driver:
+        with self.base.club(self.club_no) as driver:
             seeing = list(queries().open_transactions(driver, deleted_by=self.order["deleted_by"]))
         refused = set(self.base.vacuum(TABLES))
         if refused:

@@ -40,7 +40,7 @@ def delete(
 ) -> int:
     """Delete a person's rows, and order the rest; the number of the order.
 
-    :param driver: a transaction of the schemas' owner, which holds the club's lock.
+    :param driver: a transaction of the club, which holds its lock.
     :param customers, ids: of base customers and ERP records; those that the ERP has merged with them (R10) are theirs
         too.
     :param email: that the person was found by.
@@ -67,6 +67,7 @@ def delete(
     named = sql.records_naming(driver, club=club_no, ids=sorted(ids))
     others = {row["erp_id"] for row in named} - ids
     others |= set(affected.related_ids(driver, club_no, known, sorted(ids), sorted(addresses)))
+    sql.erase_changes(driver, erasure=erasure)
     _delete_rows(driver, club_no, sorted(customers), sorted(ids), sorted(addresses))
     _delete_references(driver, club_no, ids, addresses)
     similar_pairs.renew_findings(driver, club_no, run, sorted(others), at)
@@ -157,7 +158,6 @@ def _delete_rows(
     sql = queries()
     sql.erase_memberships(driver, club=club_no, customers=customers)
     sql.erase_requests(driver, club=club_no, customers=customers)
-    sql.erase_changes(driver, club=club_no, customers=customers, ids=ids)
     sql.erase_findings(driver, club=club_no, ids=ids)
     sql.erase_hold_members(driver, club=club_no, customers=customers, ids=ids)
     sql.erase_rejections(driver, club=club_no, customers=customers, ids=ids)
@@ -187,23 +187,12 @@ def _delete_references(
             sql.write_finding_detail(
                 driver, club=club_no, finding=found["finding"], detail=json.dumps(detail)
             )
-    for row in list(sql.changes_naming(driver, club=club_no, words=words)):
-        before, after = without_people(row["before"], theirs), without_people(row["after"], theirs)
-        if (before, after) != (row["before"], row["after"]):
-            sql.write_change_values(
-                driver,
-                club=club_no,
-                run=row["run"],
-                change=row["change"],
-                before=None if before is None else json.dumps(before),
-                after=None if after is None else json.dumps(after),
-            )
 
 
 def without_people(value: Any, theirs: Callable[[str], bool]) -> Any:
     """JSON values without the ERP ids that are an erased person's: left out of lists, null elsewhere.
 
-    Only what names people is looked at (`NAMING`): groups have ids too.
+    Only what names people is looked at (`NAMING`): groups have ids too. The same as sync.without_people.
     """
     if not isinstance(value, dict):
         return value

@@ -40,7 +40,7 @@ def decision_on(
     :raises ActionRejected: no such hold, it never had that list, or it was already decided.
     """
     sql = queries()
-    with base.transaction() as driver:
+    with base.reader() as driver:
         row = sql.find_hold(driver, hold=hold)
         if row is None:
             raise _no_hold(hold)
@@ -172,21 +172,28 @@ def obsolete_requests(base: Base) -> list[ObsoleteRequestsRow]:
     Each is returned once in ten minutes, until `close_request`; the caller tells their runs to end.
     """
     sql, now = queries(), clock.now()
-    with base.transaction() as driver:
+    with base.reader() as driver:
         rows = list(
             sql.obsolete_requests(
                 driver, decided_before=now - DECISION_GRACE, told_before=now - REMINDER_INTERVAL
             )
         )
-        for row in rows:
-            sql.mark_request_notified(driver, hold=row["hold"], version=row["version"], at=now)
+    for row in rows:
+        with base.club(row["club"]) as driver:
+            sql.mark_request_notified(
+                driver, club=row["club"], hold=row["hold"], version=row["version"], at=now
+            )
     return rows
 
 
 def close_request(base: Base, hold: int, version: int) -> None:
     """Record that this list is no longer shown for approval."""
-    with base.transaction() as driver:
-        queries().delete_hold_request(driver, hold=hold, version=version)
+    sql = queries()
+    with base.reader() as driver:
+        club_no = sql.club_of_request(driver, hold=hold, version=version)
+    if club_no is not None:
+        with base.club(club_no) as driver:
+            sql.delete_hold_request(driver, club=club_no, hold=hold, version=version)
 
 
 def _counted(number: int, noun: str) -> str:
@@ -209,7 +216,7 @@ def approval_request(base: Base, hold: int, number: int) -> ApprovalRequest:
     :raises ActionRejected: there is no such hold, or it never had that list.
     """
     sql = queries()
-    with base.transaction() as driver:
+    with base.reader() as driver:
         row = sql.find_hold(driver, hold=hold)
         if row is None:
             raise _no_hold(hold)

@@ -111,14 +111,12 @@ def purge_removed(base: Base, store: Store) -> list[str]:
     :returns: ids of the clubs of which nothing is left now.
     """
     sql = queries()
-    with base.transaction() as driver:
-        for row in list(sql.clubs_to_remove(driver, now=clock.now())):
+    with base.reader() as driver:
+        due = list(sql.clubs_to_remove(driver, now=clock.now()))
+    for row in due:
+        with base.transaction() as driver:
             sql.lock_club(driver, club=row["club"])
-            sql.purge_customers(driver, club=row["club"])
-            sql.purge_records(driver, club=row["club"])
-            sql.purge_changes(driver, club=row["club"])
-            sql.purge_club(driver, club=row["club"])
-            sql.add_removed_club(driver, club_id=row["club_id"], at=clock.now())
+            sql.purge_club(driver, club=row["club"], at=clock.now())
     with base.transaction() as driver:
         removed = list(sql.removed_clubs(driver))
     return [row["club_id"] for row in removed if _files_removed(base, store, row)]

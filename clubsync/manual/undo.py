@@ -102,7 +102,7 @@ def club_of_run(base: Base, config: Config, run: int) -> tuple[ClubConfig, int]:
 
     :raises ActionRejected: there is no such run.
     """
-    with base.transaction() as driver:
+    with base.reader() as driver:
         row = queries().find_run(driver, run=run)
     if row is None:
         raise ActionRejected(

@@ -45,6 +45,8 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Deleted
     that no run has compared yet (R23). Snapshots and plans in use are never deleted.
     """
     sql, before = queries(), clock.now() - keep
+    if not base.is_confined:
+        log.warning("%s %s", *base.unconfined())
     done = Deleted(
         clubs=lifecycle.purge_removed(base, store),
         snapshots=0,
@@ -86,7 +88,7 @@ def _delete_old(base: Base, club_no: int, before: datetime, done: Deleted) -> No
     :param done: takes the counts.
     """
     sql = queries()
-    with base.transaction() as driver:
+    with base.club(club_no) as driver:
         sql.lock_club(driver, club=club_no)
         old = list(sql.old_snapshots(driver, club=club_no, before=before))
         plans = list(sql.old_plans(driver, club=club_no, before=before))

@@ -1,105 +1,59 @@
 """The database: engine, transactions as one club, queries from `sql/queries/`, COPY.
 
 R21: whatever concerns one club runs inside `Base.club(number)`: as a role that row-level security
-binds, with the club's number set for the transaction. SQLAlchemy holds engine, pool and
-transactions; queries are aiosql's; COPY goes through the driver's connection.
+binds, with the club's number set for the transaction. `logins` says as whom the engine is logged in.
+SQLAlchemy holds engine, pool and transactions; queries are aiosql's; COPY goes through the driver's
+connection.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, lru_cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Concatenate, ParamSpec
 
-import aiosql
 import pgpq
 import polars as pl
 import psycopg
 import sqlalchemy as sa
 from pgpq.encoders import LargeStringEncoderBuilder
 from pgpq.schema import Jsonb
-from psycopg.rows import dict_row
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
-from clubsync.errors import BaseOverloaded, BaseUnreachable
-from clubsync.store import embedded, trouble
+from clubsync.store import logins, trouble
+from clubsync.store.logins import Access, Login
+from clubsync.store.statements import SQL, Driver, queries
 
-if TYPE_CHECKING:
-    from clubsync.store.queries import Queries
+__all__ = ["SQL", "Base", "Driver", "NewRows", "copying", "copying_new", "fetch", "queries"]
 
 P = ParamSpec("P")
 
-SQL = Path(__file__).resolve().parents[2] / "sql"
 COPY_ROWS = 50_000
-#: Seconds for which a connection is tried again while PostgreSQL starts, or has none left.
-PATIENCE = 10
 #: New rows from which on a table's indexes may be made after them; and what a row takes at least, in bytes.
 INDEXED_AFTER = 50_000
 _ROW_BYTES = 200
-
-Driver = psycopg.Connection[Any]
-
-
-@lru_cache(maxsize=1)
-def queries() -> Queries:
-    """Every query of `sql/queries/`, by name; called as `queries().name(driver, **parameters)`.
-
-    Rows come as dicts.
-    """
-    loaded: Queries = aiosql.from_path(SQL / "queries", "psycopg", kwargs={"row_factory": dict_row})
-    return loaded
-
-
-def default_url() -> str:
-    """CLUBSYNC_DATABASE, else the embedded server's (started when it does not run)."""
-    url = os.environ.get("CLUBSYNC_DATABASE")
-    if url:
-        return url
-    try:
-        server = embedded.ensure_running(embedded.default_data_dir())
-        server.create_database("clubsync")
-    except (embedded.EmbeddedPostgresError, OSError, psycopg.Error) as error:
-        raise BaseUnreachable(
-            f"The embedded PostgreSQL in {embedded.default_data_dir()} did not start: {error}",
-            remedy="Fix what it says, or set CLUBSYNC_DATABASE to a server of your own.",
-        ) from error
-    return server.url("clubsync")
-
-
-def _psycopg3(url: str) -> sa.URL:
-    """Any way to write a PostgreSQL URL -> SQLAlchemy's, for psycopg 3."""
-    if url.startswith("postgres://"):
-        url = "postgresql" + url[len("postgres") :]
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "postgresql":
-        raise BaseUnreachable(
-            f"CLUBSYNC_DATABASE names a {parsed.get_backend_name()} database.",
-            remedy="clubsync needs PostgreSQL 16 or newer: postgresql://user:password@host/database.",
-        )
-    return parsed.set(drivername="postgresql+psycopg")
+#: Tables that new rows are copied into -> where they are staged; sql/queries/load.sql makes these.
+_STAGES = {
+    "base.customer": "new_customer",
+    "sync.change": "new_change",
+    "sync.erp_customer": "new_record",
+}
 
 
 class Base:
     """The club base and its machinery.
 
-    :param url: a PostgreSQL URL; default `default_url()`.
+    :param url: a PostgreSQL URL, of the engine's login or of the owner; default: what the environment says.
     """
 
     def __init__(self, url: str | None = None, *, pool_size: int = 5) -> None:
-        self.engine = sa.create_engine(
-            _psycopg3(url or default_url()),
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_pre_ping=True,
-            connect_args={"autocommit": False, "application_name": "clubsync"},
-        )
-        self._upgraded = False
+        self._access, self._pool_size = Access.find(url), pool_size
+        self._opening = threading.Lock()
+        self._opened: tuple[Login, sa.Engine] | None = None
         self._holding = threading.Lock()
         self._held: tuple[sa.Connection, int] | None = None
 
@@ -108,12 +62,52 @@ class Base:
             if self._held is not None:
                 self._held[0].close()
                 self._held = None
-        self.engine.dispose()
+        with self._opening:
+            if self._opened is not None:
+                self._opened[1].dispose()
+                self._opened = None
+
+    def _open(self, *, upgrade: bool = False) -> tuple[Login, sa.Engine]:
+        """As whom the engine works, and its connections; migrated once per process where that is allowed."""
+        with self._opening:
+            if self._opened is None:
+                login = logins.log_in(self._access, upgrade=upgrade)
+                self._opened = (
+                    login,
+                    logins.engine(
+                        login.url,
+                        pool_size=self._pool_size,
+                        max_overflow=self._pool_size,
+                        pool_pre_ping=True,
+                    ),
+                )
+            return self._opened
+
+    @property
+    def engine(self) -> sa.Engine:
+        return self._open()[1]
+
+    @property
+    def is_confined(self) -> bool:
+        """R21: whether no session of the engine's can lift row-level security."""
+        return not self._open()[0].lifts
+
+    def unconfined(self) -> tuple[str, str]:
+        """What to say if it is not: a sentence, and what to do."""
+        return logins.unconfined(self._open()[0])
+
+    def upgrade(self) -> None:
+        """Migrate, and set up the engine's login; no-op if both are done, or this process may not."""
+        self.close()
+        with _explained():
+            self._open(upgrade=True)
 
     @contextmanager
     def transaction(self) -> Iterator[Driver]:
-        """A transaction as the owner of the schemas: for what is not one club's alone."""
+        """A transaction for what is no club's: the list of clubs, app users, files. It sees no club's rows."""
         with self._connection() as driver:
+            if not self.is_confined:
+                driver.execute("set local role clubsync_engine")
             yield driver
 
     @contextmanager
@@ -124,10 +118,10 @@ class Base:
         :param plan_tables: with the session's tables that a plan is copied into.
         """
         with self._connection() as driver:
-            if plan_tables:
-                queries().make_plan_tables(driver)
             driver.execute("set local role clubsync_club")
             driver.execute("select set_config('clubsync.club', %s, true)", [str(number)])
+            if plan_tables:
+                queries().make_plan_tables(driver)
             yield driver
 
     @contextmanager
@@ -147,8 +141,7 @@ class Base:
 
         :param number: base.club.club.
         """
-        engine = sa.create_engine(self.engine.url, poolclass=sa.NullPool)
-        with _connected(engine).execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with self._alone() as connection:
             connection.execute(sa.text("select pg_advisory_lock(7254, :club)"), {"club": number})
             yield
 
@@ -160,31 +153,56 @@ class Base:
         :param tables: names of ours, never of a user.
         :returns: the tables of which that is not allowed, or not possible.
         """
-        left, refused = [], list[str]()
-        with self._autocommit() as driver:
+        refused = set[str]()
+        with self._maintaining() as driver:
+            told = list[str]()
             driver.add_notice_handler(
-                lambda said: refused.append("") if said.severity_nonlocalized == "WARNING" else None
+                lambda said: told.append("") if said.severity_nonlocalized == "WARNING" else None
             )
             for table in tables:
+                told.clear()
                 name = psycopg.sql.Identifier(*table.split("."))
-                refused.clear()
                 driver.execute(psycopg.sql.SQL("vacuum (analyze) {}").format(name))
-                there = driver.execute(psycopg.sql.SQL("select from {} limit 1").format(name))
-                if there.fetchone() is None and not _statistics_removed(driver, table):
-                    refused.append("")
-                if refused:
-                    left.append(table)
-        return left
+                if told:
+                    refused.add(table)
+            refused |= {t for t in self._empty(tables) if not _statistics_removed(driver, t)}
+        return [table for table in tables if table in refused]
+
+    def _empty(self, tables: Iterable[str]) -> list[str]:
+        """Those of these tables that have no row."""
+        with self.reader() as driver:
+            return [
+                table
+                for table in tables
+                if driver.execute(
+                    psycopg.sql.SQL("select from {} limit 1").format(
+                        psycopg.sql.Identifier(*table.split("."))
+                    )
+                ).fetchone()
+                is None
+            ]
 
     @contextmanager
-    def _autocommit(self) -> Iterator[Driver]:
-        """A connection of its own as the owner of the schemas, in no transaction."""
-        with self.transaction():
-            pass  # migrated, and it answers
-        engine = sa.create_engine(self.engine.url, poolclass=sa.NullPool)
-        with _connected(engine).execution_options(isolation_level="AUTOCOMMIT") as connection:
-            driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy: any DBAPI
-            yield driver
+    def _maintaining(self) -> Iterator[Driver]:
+        """A connection of its own, in no transaction.
+
+        Before PostgreSQL 17 only the owner may clean tables, before 18 only a superuser their statistics.
+        """
+        with self._connection() as driver:
+            old = driver.info.server_version < 180000
+        owner = self._open()[0].owner
+        with self._alone(owner if old else None) as connection:
+            yield logins.driver_of(connection)
+
+    @contextmanager
+    def _alone(self, url: sa.URL | None = None) -> Iterator[sa.Connection]:
+        """A connection of its own outside the pool, in no transaction.
+
+        :param url: default: the engine's.
+        """
+        engine = logins.engine(url or self.engine.url)
+        with logins.connected(engine).execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
 
     @property
     def holder(self) -> int:
@@ -197,8 +215,8 @@ class Base:
             if self._held is not None and not _is_alive(self._held[0]):
                 self._held = None
             if self._held is None:
-                engine = sa.create_engine(self.engine.url, poolclass=sa.NullPool)
-                connection = _connected(engine).execution_options(isolation_level="AUTOCOMMIT")
+                connection = logins.connected(logins.engine(self.engine.url))
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
                 key = secrets.randbelow(2**31)
                 connection.execute(sa.text("select pg_advisory_lock(7255, :key)"), {"key": key})
                 self._held = connection, key
@@ -206,75 +224,25 @@ class Base:
 
     @contextmanager
     def _connection(self) -> Iterator[Driver]:
-        try:
-            with _connected(self.engine) as connection:
-                self.migrate(connection)
-                driver: Driver = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy: any DBAPI
-                with connection.begin():
-                    yield driver
-        except (psycopg.Error, sa.exc.DBAPIError) as error:
-            known = trouble.explained(error)
-            if known is None:
-                raise
-            raise known from error
+        with _explained(), logins.connected(self.engine) as connection, connection.begin():
+            yield logins.driver_of(connection)
 
-    def migrate(self, connection: sa.Connection) -> None:
-        """Bring the schemas up to date, once per process; two processes at once take turns."""
-        if self._upgraded:
-            return
-        from alembic import command
-        from alembic.config import Config as AlembicConfig
-        from alembic.runtime.migration import MigrationContext
-        from alembic.script import ScriptDirectory
-
-        config = AlembicConfig()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.set_main_option("path_separator", "os")
-        head = ScriptDirectory.from_config(config).get_current_head()
-        options = {"version_table": "clubsync_version", "version_table_schema": "public"}
-        context = MigrationContext.configure(connection, opts=options)
-        if context.get_current_revision() != head:
-            connection.rollback()
-            connection.execute(sa.text("select pg_advisory_lock(7251, 1)"))
-            try:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-                connection.commit()
-            finally:
-                connection.rollback()
-                connection.execute(sa.text("select pg_advisory_unlock(7251, 1)"))
-        connection.rollback()
-        self._upgraded = True
-
-    @cached_property
+    @property
     def location(self) -> str:
         """Where the base is, without its password."""
         return self.engine.url.render_as_string(hide_password=True)
 
 
-@retry(
-    retry=retry_if_exception(trouble.is_passing),
-    stop=stop_after_delay(PATIENCE),
-    wait=wait_exponential_jitter(multiplier=0.1, max=2),
-    reraise=True,
-)
-def _opened(engine: sa.Engine) -> sa.Connection:
-    """A connection; waits a moment where PostgreSQL is starting, or has none left."""
-    return engine.connect()
-
-
-def _connected(engine: sa.Engine) -> sa.Connection:
-    """:raises BaseUnreachable, BaseOverloaded: there is no connection to be had."""
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Errors of the machinery as sentences."""
     try:
-        return _opened(engine)
-    except sa.exc.OperationalError as error:
+        yield
+    except (psycopg.Error, sa.exc.DBAPIError) as error:
         known = trouble.explained(error)
-        if isinstance(known, BaseOverloaded):
-            raise known from error
-        raise BaseUnreachable(
-            "The club base does not answer: " + str(error.orig).strip().splitlines()[0],
-            remedy="Check that its PostgreSQL runs (`make status`) and what CLUBSYNC_DATABASE says.",
-        ) from error
+        if known is None:
+            raise
+        raise known from error
 
 
 def _is_alive(connection: sa.Connection) -> bool:
@@ -294,14 +262,8 @@ def _statistics_removed(driver: Driver, table: str) -> bool:
     :param table: a name of ours.
     """
     schema_name, table_name = table.split(".")
-    sql = queries()
-    columns = list(
-        sql.columns_with_statistics(driver, schema_name=schema_name, table_name=table_name)
-    )
-    if not columns:
-        return True
     if driver.info.server_version >= 180000:
-        for row in columns:
+        for row in queries().columns(driver, table_name=table):
             driver.execute(
                 "select pg_clear_attribute_stats(%s, %s, %s, false)",
                 [schema_name, table_name, row["attname"]],
@@ -418,6 +380,22 @@ def _send(driver: Driver, table: str, rows: _Rows) -> None:
             copy.write(part)
 
 
+@dataclass(frozen=True)
+class NewRows:
+    """New rows of a club that are being copied into one of its tables. Called: both steps.
+
+    :param send: copies them, into the session's table where they are staged.
+    :param take: lets them in from there.
+    """
+
+    send: Callable[[], object]
+    take: Callable[[], object]
+
+    def __call__(self) -> None:
+        self.send()
+        self.take()
+
+
 def copying_new(
     driver: Driver,
     table: str,
@@ -425,35 +403,55 @@ def copying_new(
     prepare: Prepare | None = None,
     *,
     beside: Executor | None = None,
-) -> Callable[[], None]:
-    """`copying` of new rows of the club into one of its tables, without a table of the plan between.
+    alone: bool = False,
+) -> NewRows:
+    """`copying` of new rows of the club into one of its tables.
 
-    PostgreSQL has no COPY into a table whose rows row-level security guards, so this is done as its owner.
-    What keeps the club apart (R21) is that the rows do not say theirs: it is the transaction's.
+    PostgreSQL has no COPY into a table whose rows row-level security guards: they are staged in a table of the
+    session's, but for a first load that has the table for itself (`rebuild_indexes_after`). The rows do not say whose
+    they are (R21): they are the transaction's club's.
 
-    :param driver: inside `Base.club`.
+    :param table: one of `_STAGES`.
+    :param driver: inside `Base.club`, with the plan's tables.
+    :param alone: the rows are sent inside `rebuild_indexes_after`.
     :raises ValueError: the rows say which club; with `beside`, when they are to be sent.
     :raises psycopg.Error: the transaction is no club's.
     """
     if frame.is_empty():
-        return lambda: None
+        return NewRows(_nothing, _nothing)
     row = driver.execute("select current_setting('clubsync.club')::integer").fetchone()
-    club = pl.lit(row and row[0])
+    assert row is not None
+    club: int = row[0]
+    columns: list[str] = []
 
     def of_the_club(part: pl.DataFrame) -> pl.DataFrame:
         rows = prepare(part) if prepare else part
         if "club" in rows.columns:
             raise ValueError("The club of new rows is the transaction's, and not to be said.")
-        return rows.with_columns(club=club)
+        columns[:] = rows.columns
+        return rows.with_columns(club=pl.lit(club)) if alone else rows
 
-    copy = copying(driver, table, frame, of_the_club, beside=beside)
+    if alone:
+        return NewRows(copying(driver, table, frame, of_the_club, beside=beside), _nothing)
+    send = copying(driver, _STAGES[table], frame, of_the_club, beside=beside)
+    return NewRows(send, lambda: _take(driver, table, columns, club))
 
-    def send() -> None:
-        driver.execute("set local role none")
-        copy()
-        driver.execute("set local role clubsync_club")
 
-    return send
+def _nothing() -> None:
+    pass
+
+
+def _take(driver: Driver, table: str, columns: Sequence[str], club: int) -> None:
+    """Let staged rows into their table."""
+    names = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, columns))
+    statement = psycopg.sql.SQL("insert into {} (club, {}) select {}, {} from {}").format(
+        psycopg.sql.Identifier(*table.split(".")),
+        names,
+        psycopg.sql.Literal(club),
+        names,
+        psycopg.sql.Identifier(_STAGES[table]),
+    )
+    driver.execute(statement)
 
 
 def try_exclusive_lock(driver: Driver, tables: Mapping[str, int]) -> bool:
@@ -465,7 +463,7 @@ def try_exclusive_lock(driver: Driver, tables: Mapping[str, int]) -> bool:
     two such loads never wait for each other.
 
     :param driver: inside `Base.club`.
-    :param tables: names of ours, never of a user, and how many new rows each gets.
+    :param tables: the three tables of `_STAGES`, and how many new rows each gets.
     :returns: whether it has them.
     """
     if min(tables.values()) < INDEXED_AFTER:
@@ -474,49 +472,27 @@ def try_exclusive_lock(driver: Driver, tables: Mapping[str, int]) -> bool:
         size = driver.execute("select pg_relation_size(%s::regclass)", [table]).fetchone()
         if size is None or size[0] > rows * _ROW_BYTES:
             return False
-    names = psycopg.sql.SQL(", ").join(
-        psycopg.sql.Identifier(*table.split(".")) for table in tables
-    )
-    lock = psycopg.sql.SQL("lock table {} in access exclusive mode nowait").format(names)
-    driver.execute("set local role none")
-    try:
-        with driver.transaction():
-            driver.execute(lock)
-    except psycopg.errors.LockNotAvailable:
-        locked = False
-    else:
-        locked = True
-    driver.execute("set local role clubsync_club")
-    return locked
+    return bool(queries().lock_for_first_load(driver))
 
 
 @contextmanager
 def rebuild_indexes_after(driver: Driver, table: str, alone: bool) -> Iterator[None]:
-    """Inside, a table is without the indexes that are made again afterwards, as they were.
+    """Inside, a table takes new rows of the club and nothing else; the indexes that can be are made after them.
 
     Made of rows that are there they cost a third of what they cost when kept while the rows come. All of it is
-    part of the transaction.
+    part of the transaction, which cannot commit in between.
 
     :param driver: inside `Base.club`; nothing in its transaction has written to the table yet.
-    :param table: a name of ours. A primary key that a foreign key refers to stays.
+    :param table: one of `_STAGES`. A primary key that a foreign key refers to stays.
     :param alone: whether `try_exclusive_lock` has it; if not, the indexes stay where they are.
     :raises psycopg.errors.UniqueViolation: the rows are not unique as they come; that they would be when the
         transaction ends is not enough.
     """
-    if not alone:
-        yield
-        return
-    indexes = list(queries().secondary_indexes(driver, table_name=table))
-
-    def run(statements: list[str]) -> None:
-        driver.execute("set local role none")
-        for statement in statements:
-            driver.execute(statement.encode())
-        driver.execute("set local role clubsync_club")
-
-    run([index["take"] for index in indexes])
+    if alone:
+        queries().open_for_first_load(driver, table_name=table)
     yield
-    run([index["make"] for index in indexes])
+    if alone:
+        queries().close_after_first_load(driver, table_name=table)
 
 
 _known_types: dict[str, dict[str, str]] = {}

@@ -95,11 +95,11 @@ class Server:
     socket_dir: Path
     tcp_port: int | None = None
 
-    def url(self, database: str, driver: str = "psycopg") -> str:
+    def url(self, database: str, driver: str = "psycopg", user: str = SUPERUSER) -> str:
         """The SQLAlchemy URL of a database over the Unix socket; ``driver`` is psycopg (3) or
         psycopg2."""
         return (
-            f"postgresql+{driver}://{SUPERUSER}@/{quote(database, safe='')}"
+            f"postgresql+{driver}://{user}@/{quote(database, safe='')}"
             f"?host={quote(str(self.socket_dir))}"
         )
 

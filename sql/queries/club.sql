@@ -14,7 +14,7 @@ added as (
         :erp::text,
         :now::timestamptz
     where not exists (select from known)
-    on conflict (club_id) do update set club_id = excluded.club_id
+    on conflict (club_id) do update set name = excluded.name
     returning club
 ),
 

@@ -1,4 +1,4 @@
--- Erasure on request, in one club (R20). Runs as the owner, under the club's lock.
+-- Erasure on request, in one club (R20). Runs in the club's transaction, under its lock.
 
 -- name: erased_hashes(club, snapshot)
 -- ERP ids of erased people. Those whose order is older than this snapshot are not in it; null: all.
@@ -208,21 +208,7 @@ where
 
 -- name: open_transactions(deleted_by)
 -- Transactions that may still see what that one deleted: until they end its rows cannot be removed.
-select
-    a.pid::bigint as pid,
-    a.xact_start
-from pg_stat_activity as a
-where
-    a.pid != pg_backend_pid()
-    and a.backend_type != 'autovacuum worker'
-    and (a.datname is null or a.datname = current_database())
-    and greatest(age(a.backend_xmin), age(a.backend_xid)) >= age((:deleted_by::text)::xid8::xid)
-union all
-select
-    null as pid,
-    p.prepared as xact_start
-from pg_prepared_xacts as p
-where p.database = current_database() and age(p.transaction) >= age((:deleted_by::text)::xid8::xid);
+select pid, xact_start from sync.open_transactions(:deleted_by::text::xid8);
 
 -- name: cleaned_since(club, erasure, tables)
 -- Those of these tables whose dead rows were removed, and whose statistics were renewed, by whomever, since the order.
@@ -234,9 +220,9 @@ where
     greatest(s.last_vacuum, s.last_autovacuum) > e.deleted_at
     and greatest(s.last_analyze, s.last_autoanalyze) > e.deleted_at;
 
--- name: columns_with_statistics(schema_name, table_name)
-select attname::text as attname from pg_stats
-where schemaname = :schema_name::text and tablename = :table_name::text;
+-- name: columns(table_name)
+select attname::text as attname from pg_attribute
+where attrelid = :table_name::regclass and attnum > 0 and not attisdropped;
 
 -- name: merged_records(club, ids)
 -- These records, and those that the ERP states to be the same people (R10), in both directions.
@@ -278,25 +264,6 @@ where
 -- name: write_finding_detail(club, finding, detail)!
 update sync.finding set detail = :detail
 where club = :club and finding = :finding;
-
--- name: changes_naming(club, words)
-select
-    run,
-    change,
-    before::jsonb as before,
-    after::jsonb as after
-from sync.change
-where
-    club = :club
-    and exists (
-        select from unnest(:words::text[]) as w (word)
-        where strpos(before, w.word) > 0 or strpos(after, w.word) > 0
-    );
-
--- name: write_change_values(club, run, change, before, after)!
--- null: before, after
-update sync.change set before = :before, after = :after
-where club = :club and run = :run and change = :change;
 
 -- name: erase_references(club, ids, emails)!
 -- Records that name the person as their guardian, and the ends of files that list them.
@@ -378,9 +345,9 @@ where club = :club and customer = any(:customers::bigint[]);
 delete from sync.erp_customer
 where club = :club and erp_id = any(:ids::text[]);
 
--- name: erase_changes(club, customers, ids)!
-delete from sync.change
-where club = :club and (customer = any(:customers::bigint[]) or erp_id = any(:ids::text[]));
+-- name: erase_changes(erasure)$
+-- R18: nothing but an order takes rows, and ids in the rows of others, out of the audit.
+select sync.erase_changes(:erasure);
 
 -- name: erase_findings(club, ids)!
 delete from sync.finding

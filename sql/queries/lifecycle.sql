@@ -91,45 +91,13 @@ update sync.club_state set
     last_snapshot = null
 where club = :club;
 
--- name: purge_customers(club)!
-delete from base.customer
-where club = :club;
-
 -- name: clear_suspicions(club)!
 delete from sync.suspicion
 where club = :club;
 
--- name: purge_records(club)!
-with similar_keys as (
-    delete from sync.similar_key
-    where club = :club
-),
-
-similar_pairs as (
-    delete from sync.similar_pair
-    where club = :club
-),
-
-findings as (
-    delete from sync.finding
-    where club = :club
-)
-
-delete from sync.erp_customer
-where club = :club;
-
--- name: purge_changes(club)!
-delete from sync.change
-where club = :club;
-
--- name: purge_club(club)!
--- Deletes the club's rows of all other tables as well.
-delete from base.club
-where club = :club;
-
--- name: add_removed_club(club_id, at)!
-insert into sync.removed_club (club_id, removed_at) values (:club_id, :at)
-on conflict (club_id) do update set removed_at = excluded.removed_at;
+-- name: purge_club(club, at)$
+-- Deletes all rows of a club whose removal is due, and notes that its files are to go; its id.
+select sync.purge_club(:club, :at);
 
 -- name: removed_clubs()
 -- Clubs whose rows are gone and whose files may not be. back: a club of that id was registered since.

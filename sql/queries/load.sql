@@ -19,7 +19,18 @@ create temp table if not exists plan_finding (
     erp_id text, code text, severity text, detail jsonb
 ) on commit delete rows;
 
-grant all on plan_customer, plan_record, plan_finding to clubsync_club;
+-- New rows, until they are let in.
+create temp table if not exists new_customer on commit delete rows as
+select * from base.customer
+with no data;
+
+create temp table if not exists new_change on commit delete rows as
+select * from sync.change
+with no data;
+
+create temp table if not exists new_record on commit delete rows as
+select * from sync.erp_customer
+with no data;
 
 -- name: drop_suspicions(club, ids, signs, shown)!
 -- Suspicions that a snapshot has settled, all but the given ones; shown: only of these records.
@@ -138,16 +149,14 @@ where
         where c.club = :club and c.linked_user = u.user_id
     );
 
--- name: audit_links(club, run)!
+-- name: audit_links()!
 -- A link that a new email made is part of that change, so that undoing one undoes the other (R18).
-update sync.change as h set
+update new_change as h set
     before = (h.before::jsonb || '{"linked_user": null}')::text,
     after = (h.after::jsonb || jsonb_build_object('linked_user', c.linked_user))::text
 from plan_customer as c
 where
     c.linked_now
-    and h.club = :club
-    and h.run = :run
     and h.customer = c.customer
     and h.before is not null
     and h.after::jsonb ? 'email';
@@ -237,34 +246,14 @@ from sync.finding_summary
 where club = :club
 order by code;
 
--- name: secondary_indexes(table_name)
--- The statements that drop and create each unique constraint, a primary key that no foreign key refers to, and each
--- index that belongs to no constraint.
-select
-    'alter table ' || c.conrelid::regclass || ' drop constraint ' || quote_ident(c.conname) as take,
-    'alter table ' || c.conrelid::regclass || ' add constraint ' || quote_ident(c.conname) || ' '
-    || pg_get_constraintdef(c.oid) as make
-from pg_constraint as c
-where
-    c.conrelid = :table_name::regclass
-    and (
-        c.contype = 'u'
-        or (
-            c.contype = 'p'
-            and not exists (
-                select 1 from pg_constraint as f
-                where f.confrelid = c.conrelid and f.contype = 'f'
-            )
-        )
-    )
-union all
-select
-    'drop index ' || i.indexrelid::regclass as take,
-    pg_get_indexdef(i.indexrelid) as make
-from pg_index as i
-where
-    i.indrelid = :table_name::regclass
-    and not exists (
-        select 1 from pg_constraint as c
-        where c.conindid = i.indexrelid
-    );
+-- A first load that has the large tables to itself.
+
+-- name: lock_for_first_load()$
+-- row: always
+select sync.lock_for_first_load();
+
+-- name: open_for_first_load(table_name)$
+select sync.open_for_first_load(:table_name);
+
+-- name: close_after_first_load(table_name)$
+select sync.close_after_first_load(:table_name);

@@ -123,6 +123,7 @@ on conflict (club, hold, version) do update set asked_at = excluded.asked_at, to
 -- Open approval requests that need no answer any more. A hold that was just decided is left out: the run of
 -- the request probably decided it.
 select
+    q.club,
     q.club_id,
     q.hold,
     q.version
@@ -137,13 +138,18 @@ where
     and (q.told_at is null or q.told_at < :told_before)
 order by q.hold, q.version;
 
--- name: mark_request_notified(hold, version, at)!
+-- name: mark_request_notified(club, hold, version, at)!
 update sync.question set told_at = :at
+where club = :club and hold = :hold and version = :version;
+
+-- name: club_of_request(hold, version)$
+-- Also of a club that is removed.
+select club from sync.question
 where hold = :hold and version = :version;
 
--- name: delete_hold_request(hold, version)!
+-- name: delete_hold_request(club, hold, version)!
 delete from sync.question
-where hold = :hold and version = :version;
+where club = :club and hold = :hold and version = :version;
 
 -- name: operation_counts()^
 -- The number of clubs in each state, for the gauges.

@@ -1,4 +1,4 @@
--- The files of the snapshot store, by their digests. Runs as the owner; the paths begin with the club's id.
+-- The files of the snapshot store, by their digests: no club's own, although the paths begin with a club's id.
 
 -- name: note_stored_file(path, name, digest)$
 -- Accepts a file that is about to replace the one there, beside all that may be there; how many are accepted now.

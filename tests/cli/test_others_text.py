@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from clubsync.cli import app
 from clubsync.store import embedded
 from clubsync.store.database import Base
+from tests.support.owner import as_owner
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKUP = "[/x] [bold] [link=https://evil.example]"
@@ -231,7 +232,7 @@ def test_the_database_is_used(run: Run, postgres: embedded.Server) -> None:
     """The names above did reach the base, so that the commands had them to print."""
     base = Base(postgres.url("others_text"))
     try:
-        with base.transaction() as driver:
+        with as_owner(base) as driver:
             rows = driver.execute("select first_name from base.customer").fetchall()
     finally:
         base.close()

@@ -17,6 +17,7 @@ from clubsync.store.ledger import Ledger
 from clubsync.store.packages import PLAN, Package
 from clubsync.store.snapshots import Store
 from tests.support.club import Club
+from tests.support.owner import as_owner
 from tests.support.rules import NewClub
 
 Tamper = Callable[[Club, Club, Path], None]
@@ -34,7 +35,7 @@ def another_clubs_row_and_hash(mine: Club, other: Club, store: Path) -> None:
 def another_clubs_hash_in_our_folder(mine: Club, other: Club, store: Path) -> None:
     _set(mine, "content_hash", other, "content_hash")
     ((found,),) = other.rows("select content_hash from sync.snapshot where club = %s", other.number)
-    with mine._base.transaction() as driver:
+    with as_owner(mine._base) as driver:
         driver.execute(
             "update sync.snapshot set path = %s where club = %s",
             [f"{mine.id}/{found}", mine.number],
@@ -44,7 +45,7 @@ def another_clubs_hash_in_our_folder(mine: Club, other: Club, store: Path) -> No
 
 def a_path_around_a_corner(mine: Club, other: Club, store: Path) -> None:
     ((path,),) = other.rows("select path from sync.snapshot where club = %s", other.number)
-    with mine._base.transaction() as driver:
+    with as_owner(mine._base) as driver:
         driver.execute(
             "update sync.snapshot set path = %s where club = %s",
             [f"{mine.id}/../{path}", mine.number],
@@ -60,7 +61,7 @@ def another_clubs_file(mine: Club, other: Club, store: Path) -> None:
 def another_clubs_file_and_no_digest(mine: Club, other: Club, store: Path) -> None:
     """As from before digests were kept: then the content itself has to be what the row names."""
     another_clubs_file(mine, other, store)
-    with mine._base.transaction() as driver:
+    with as_owner(mine._base) as driver:
         driver.execute("delete from sync.stored_file where starts_with(path, %s)", [mine.id])
 
 
@@ -73,7 +74,7 @@ def one_byte(mine: Club, other: Club, store: Path) -> None:
 
 def _set(mine: Club, column: str, other: Club, theirs: str) -> None:
     ((value,),) = other.rows(f"select {theirs} from sync.snapshot where club = %s", other.number)
-    with mine._base.transaction() as driver:
+    with as_owner(mine._base) as driver:
         driver.execute(
             f"update sync.snapshot set {column} = %s where club = %s", [value, mine.number]
         )
@@ -102,7 +103,7 @@ def test_a_replay_of_what_was_tampered_with_loads_nobody(
     other.sync()
     before = _people(mine)
     for club in (mine, other):
-        with club._base.transaction() as driver:
+        with as_owner(club._base) as driver:
             # as after an erasure or an undo: the stored snapshot is evaluated again
             driver.execute(
                 "update sync.club_state set content_hash = null where club = %s", [club.number]
@@ -163,7 +164,7 @@ def test_a_file_that_is_replaced_is_valid_before_and_after(
     with pytest.raises(SnapshotUnreadable, match="is not the one that was written there"):
         packages.read(store, here, PLAN)
     store.remove(here)
-    with shared_base.transaction() as driver:
+    with as_owner(shared_base) as driver:
         rows = driver.execute("select from sync.stored_file where path = %s", [here]).fetchall()
     assert rows == []
 
@@ -202,7 +203,7 @@ def damaged(club: Club, file: Path) -> None:
 
 def from_an_earlier_version(club: Club, file: Path) -> None:
     """Written before there were digests."""
-    with club._base.transaction() as driver:
+    with as_owner(club._base) as driver:
         driver.execute("delete from sync.stored_file where starts_with(path, %s)", [club.id])
 
 
@@ -218,7 +219,7 @@ def test_the_next_reading_of_the_same_content_restores_its_files(
     spoil(club, file)
     club.later()
     assert club.sync()["error"] is None
-    with club._base.transaction() as driver:
+    with as_owner(club._base) as driver:
         # the stored snapshot is evaluated again
         driver.execute(
             "update sync.club_state set content_hash = null where club = %s", [club.number]

@@ -22,6 +22,7 @@ import requests
 from dotenv import dotenv_values
 from ruamel.yaml import YAML
 
+from clubsync.store import embedded, logins
 from stack.airflow_api import AirflowApi
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,9 +77,10 @@ class Stack:
         return until(ended)
 
     def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Ask the club base."""
+        """Ask the club base, as its owner."""
         settings = dotenv_values(self.var / "clubsync.env")
         url = str(settings["CLUBSYNC_DATABASE"]).replace("+psycopg", "")
+        url = url.replace(f"{logins.LOGIN}@", f"{embedded.SUPERUSER}@")
         with psycopg.connect(url, autocommit=True) as driver:
             return driver.execute(statement, parameters or None).fetchall()
 

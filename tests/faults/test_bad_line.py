@@ -25,6 +25,7 @@ from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
 from sandbox.tryton import Client, TrytonError
 from tests.support.bad_line import BadLine, bad_line
+from tests.support.owner import as_owner
 from tests.support.tryton import Tryton, tryton
 
 __all__ = ["tryton"]
@@ -246,7 +247,7 @@ def drill(
             ),
         )
         yield Drill(shared_base, pipeline, hands, line)
-        with shared_base.transaction() as driver:
+        with as_owner(shared_base) as driver:
             driver.execute("delete from base.club where club_id = %s", [CLUB])
 
 

@@ -32,6 +32,7 @@ from clubsync.store import embedded
 from clubsync.store.database import Base
 from clubsync.store.snapshots import Store
 from tests.support.killed import killed_at
+from tests.support.owner import as_owner
 from tests.support.traces import pages, traces
 
 CLUB = "killed"
@@ -126,7 +127,7 @@ _VARIES = {
 
 def _tables(base: Base) -> dict[str, Any]:
     found = {}
-    with base.transaction() as driver:
+    with as_owner(base) as driver:
         names = driver.execute(
             "select schemaname, tablename from pg_tables where schemaname in ('base', 'sync')"
         ).fetchall()
@@ -290,7 +291,7 @@ def test_r20_the_last_person_of_a_table_leaves_no_statistics(
 ) -> None:
     """ANALYZE leaves the statistics of an empty table as they were."""
     it, base = killed
-    with base.transaction() as driver:
+    with as_owner(base) as driver:
         for table in ("base.customer", "sync.erp_customer", "sync.change"):
             column = "customer" if table != "sync.erp_customer" else "erp_id"
             driver.execute(
@@ -307,7 +308,7 @@ def test_r20_the_last_person_of_a_table_leaves_no_statistics(
 def test_r20_an_open_transaction_keeps_the_order_open(killed: tuple[World, Base]) -> None:
     """Somebody's old snapshot still sees the deleted rows: they cannot be removed before it ends."""
     it, base = killed
-    with base.transaction() as old:
+    with as_owner(base) as old:
         old.execute("set transaction isolation level repeatable read")
         old.execute("select count(*) from base.customer").fetchone()
         made = it.erase(base)
@@ -338,7 +339,7 @@ def test_a_retention_that_is_killed(
     assert killed_at(f"clubsync.store.snapshots:Store.remove#{nth}", ["upkeep"], env)
     assert len(_folders(it)) >= len(before) - nth + 1
     upkeep(base, Store(str(it.store), base=base), it.config, timedelta(days=30))
-    with base.transaction() as driver:
+    with as_owner(base) as driver:
         rows = driver.execute("select path from sync.snapshot").fetchall()
     assert _folders(it) == {path for (path,) in rows} < before
 
@@ -375,7 +376,7 @@ def test_a_sync_that_is_killed_while_it_stores(
     it.export(4, f"1;p1@x.fr;New{nth};Name;;active", f"{ID};{EMAIL};Vanisha;Goner;;active")
     point = f"clubsync.store.snapshots:Store.write#{nth}@after"
     assert killed_at(point, ["sync", CLUB], it.env)
-    with base.transaction() as driver:
+    with as_owner(base) as driver:
         rows = driver.execute("select path from sync.folder").fetchall()
     assert _folders(it) <= {path for (path,) in rows}
     assert it.erase(base)["complete"]

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from tenacity import stop_after_attempt
 
 from clubsync.load import transaction
-from clubsync.store import database, embedded, trouble
+from clubsync.store import embedded, logins, trouble
 from clubsync.store.database import Base
 from tests.support.club import Club, install
 
@@ -167,7 +167,7 @@ def test_a_read_only_database_and_one_without_connections(
     server: embedded.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch)
-    monkeypatch.setattr(database._opened.retry, "stop", stop_after_attempt(2))
+    monkeypatch.setattr(logins._opened.retry, "stop", stop_after_attempt(2))
     server.create_database("busy")
     base = Base(server.url("busy"))
     club = Club(base, tmp_path, monkeypatch)

@@ -14,6 +14,7 @@ from clubsync.model import Origin
 from clubsync.pipeline import interrupted
 from clubsync.store.database import Base
 from tests.support.club import Club, install
+from tests.support.owner import as_owner
 
 ROOT = Path(__file__).resolve().parents[2]
 SENTENCE = (
@@ -109,7 +110,7 @@ def test_several_runs_of_a_backfill_may_be_under_way(club: Club) -> None:
 
 def test_no_run_takes_longer_than_a_day(club: Club, shared_base: Base) -> None:
     run = started(club, Origin("sync_csv", "one", "extract", 0), "backfill")
-    with shared_base.transaction() as driver:
+    with as_owner(shared_base) as driver:
         driver.execute(
             "update sync.run set started_at = started_at - %s where run = %s",
             [interrupted.LONGEST + timedelta(hours=1), run],
@@ -122,7 +123,7 @@ def test_a_process_that_lost_its_lock_gets_another(club: Club, shared_base: Base
     """PostgreSQL was restarted: a run that begins afterwards is not taken for a killed one."""
     before = shared_base.holder
     assert shared_base.holder == before
-    with shared_base.transaction() as driver:
+    with as_owner(shared_base) as driver:
         driver.execute(
             "select pg_terminate_backend(pid, 60000) from pg_locks where classid = 7255 and objid::bigint = %s",
             [before],

@@ -20,6 +20,7 @@ from connectors.sdk import moments
 from connectors.sdk.base import Club as ConnectorClub
 from connectors.sdk.dates import Dates, Kind
 from tests.support.club import Club
+from tests.support.owner import as_owner
 from tests.support.rules import NewClub
 
 #: Clocks at both ends of the day, and those with the oddest histories.
@@ -126,7 +127,7 @@ def test_the_schema_takes_no_such_day(club: Club, bad: str) -> None:
 def test_what_an_earlier_version_stored_is_repaired(database: str) -> None:
     """A mirror with such days made every sync, and even an erasure, end in a traceback."""
     base = Base(database)
-    with base.transaction() as driver:
+    with as_owner(base) as driver:
         driver.execute("alter table sync.erp_customer drop constraint erp_customer_moments")
         driver.execute("alter table sync.snapshot drop constraint snapshot_moments")
         driver.execute("alter table sync.club_state drop constraint club_state_moments")
@@ -152,7 +153,7 @@ def test_what_an_earlier_version_stored_is_repaired(database: str) -> None:
         )
         text = (SQL / "migrations" / "0018_moments.sql").read_text(encoding="utf-8")
         driver.execute(text.encode(), prepare=False)
-    with base.transaction() as driver:
+    with as_owner(base) as driver:
         (row,) = driver.execute(
             "select birth_date, valid_from, valid_until, created_at, as_of, first_seen, groups from sync.erp_customer"
         ).fetchall()

@@ -14,6 +14,7 @@ from clubsync.operate.retention import upkeep
 from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import queries
 from tests.support.club import ERP_NAME, Club
+from tests.support.owner import as_owner
 
 
 def _people(club: Club, count: int, prefix: str = "") -> None:
@@ -24,7 +25,7 @@ def _people(club: Club, count: int, prefix: str = "") -> None:
 def _tables(club: Club, number: int | None = None) -> set[str]:
     """The tables that have rows of the club."""
     number = club.number if number is None else number
-    with club._base.transaction() as driver:
+    with as_owner(club._base) as driver:
         tables = driver.execute(
             "select c.oid::regclass::text from pg_class as c"
             " join pg_attribute as a on a.attrelid = c.oid and a.attname = 'club'"
@@ -209,7 +210,7 @@ def test_r28_a_club_that_is_being_removed_is_not_resumed(club: Club) -> None:
         ActionRejected, match="all its data will be deleted on 2026-04-01 10:05 UTC"
     ):
         lifecycle.pause(club._base, club.config, False)
-    with club._base.transaction() as driver:  # as an earlier version let it be
+    with club.driver() as driver:  # as an earlier version let it be
         driver.execute("update sync.club_state set paused = false where club = %s", [club.number])
     club.later(days=31)
     assert club.id not in upkeep(club._base, store, config, timedelta(days=365))["clubs"]

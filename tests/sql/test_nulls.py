@@ -11,6 +11,7 @@ from clubsync.store.database import Base
 from tests.sql.nulls import Catalog, Nulls, always_one_row, asked_about, outputs
 from tests.sql.query_tree import Node
 from tests.sql.typed_queries import Query, prepare, query_tree
+from tests.support.owner import as_owner
 
 
 def tree_of(base: Base, statement: str) -> tuple[Node, Catalog]:
@@ -18,7 +19,7 @@ def tree_of(base: Base, statement: str) -> tuple[Node, Catalog]:
         *("it", Path("it.sql"), 1, SQLOperationType.SELECT, statement),
         *((), (), frozenset(), False),
     )
-    with base.transaction() as driver:
+    with as_owner(base) as driver:
         parameters, _ = prepare(driver, query)
         return query_tree(driver, query, parameters), Catalog(driver)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 from compose_spec import PyCompose
 
 from clubsync.store.embedded import SETTINGS, Server
+from clubsync.store.logins import LOGIN, OWNER
 from stack import environment, processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +84,34 @@ def test_airflow_starts_after_the_migrations_and_they_after_the_databases(
     for name in (p.name for p in processes.airflow("CeleryExecutor")):
         condition = services[name]["depends_on"]["migrate"]["condition"]
         assert condition == "service_completed_successfully"
+
+
+def test_r21_only_the_migrations_know_the_owner_of_the_club_base(compose: dict[str, Any]) -> None:
+    knowing = {
+        name
+        for name, service in compose["services"].items()
+        if OWNER in (service.get("environment") or {})
+    }
+    assert knowing == {"migrate"}
+    assert f"//{LOGIN}:" in compose["x-environment"]["CLUBSYNC_DATABASE"]
+    assert "//clubsync:" in compose["services"]["migrate"]["environment"][OWNER]
+
+
+def test_r21_make_up_gives_the_owner_to_the_migrations_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance, server = environment.Instance(var=tmp_path), Server(tmp_path, tmp_path)
+    monkeypatch.delenv("CLUBSYNC_DATABASE", raising=False)
+    settings = environment.local(instance, server)
+    assert settings["CLUBSYNC_DATABASE"] == server.url("clubsync", user=LOGIN)
+    assert environment.as_owner(settings, server)[OWNER] == server.url("clubsync")
+    # a server of one's own
+    monkeypatch.setenv("CLUBSYNC_DATABASE", "postgresql://engine:x@elsewhere/clubsync")
+    assert OWNER not in environment.as_owner(environment.local(instance, server), server)
+    monkeypatch.setenv(OWNER, "postgresql://owner:x@elsewhere/clubsync")
+    settings = environment.local(instance, server)
+    assert OWNER not in settings
+    assert environment.as_owner(settings, server)[OWNER] == os.environ[OWNER]
 
 
 def test_only_the_user_interface_is_reachable_and_only_from_this_machine(

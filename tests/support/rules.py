@@ -12,6 +12,7 @@ from clubsync.store import embedded
 from clubsync.store.database import Base
 from tests.support.club import Club, install
 from tests.support.file_club import FileClub
+from tests.support.owner import as_owner
 
 
 class NewClub(Protocol):
@@ -39,7 +40,7 @@ def new_club(shared_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     App users belong to no club: those of earlier tests go, with what hangs on them.
     """
     install(monkeypatch)
-    with shared_base.transaction() as driver:
+    with as_owner(shared_base) as driver:
         driver.execute("truncate base.app_user cascade")
 
     def make(**settings: object) -> Club:

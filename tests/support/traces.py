@@ -14,6 +14,7 @@ import polars as pl
 from psycopg import sql
 
 from clubsync.store.database import Base, Driver
+from tests.support.owner import as_owner
 
 SCHEMAS = ["base", "sync"]
 #: The app account is the person's own, and no club's: an erasure leaves it.
@@ -22,7 +23,7 @@ NOT_THE_CLUBS = {"app_user"}
 
 def traces(base: Base, store: Path, words: Sequence[str]) -> list[str]:
     """Where any of the words stands: tables, statistics and files, each with the word."""
-    with base.transaction() as driver:
+    with as_owner(base) as driver:
         found = [*_tables(driver), *_statistics(driver)]
     return _found([*found, *_files(store)], words)
 
@@ -41,7 +42,7 @@ def _found(told: Iterable[tuple[str, str]], words: Sequence[str]) -> list[str]:
 
 def pages(base: Base, words: Sequence[str]) -> list[str]:
     """Tables whose pages still hold a row with any of the words, dead or alive."""
-    with base.transaction() as driver:
+    with as_owner(base) as driver:
         driver.execute("create extension if not exists pageinspect")
         return sorted(
             {
