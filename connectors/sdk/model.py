@@ -230,7 +230,7 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
     """Rows or a frame with any of the canonical columns -> a frame of exactly `CUSTOMER_SCHEMA`.
 
     Missing columns become null (`placeholder` and `is_company` false, `groups` and `unreadable` empty), text is
-    stripped, also of NUL (which no database accepts; in the ids of groups too), and blank text becomes null, also
+    stripped, also of NUL (which no database accepts; both in the ids of groups too), and blank text becomes null, also
     where a word says so (`NULL`). Names are in composed letters (NFC). Text that cannot be read (`#N/A`), or is longer
     than `LENGTHS`, becomes null and is noted in `unreadable`; an id that cannot be read is none. Ids that a spreadsheet
     or a JSON writer made decimals (`12.0`) are whole again.
@@ -256,8 +256,8 @@ def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.Data
                 col = col.str.normalize("NFC")
             col = pl.when(col != "").then(col)
         elif name == "groups":
-            if name in frame.columns and _nul_within(frame[name]):
-                col = col.list.eval(_GROUP_WITHOUT_NUL)
+            if name in frame.columns and _untidy_within(frame[name]):
+                col = col.list.eval(_TIDY_GROUP)
             col = col.fill_null(pl.lit([], dtype=dtype))
         elif name == "unreadable":
             col = col.fill_null(pl.lit([], dtype=dtype))
@@ -378,10 +378,11 @@ def _only_readable_groups(frame: pl.DataFrame) -> pl.DataFrame:
     spans = frame.with_row_index("row").select("row", "groups").explode("groups")
     key = pl.col("groups").struct.field("id")
     odd = spans.filter(cells.unreadable(key))
-    if odd.is_empty() and not spans.select(cells.blank(key).any()).item():
+    if odd.is_empty() and not spans.select((cells.blank(key) | (key == "")).any()).item():
         return frame
     of_span = pl.element().struct.field("id")
-    kept = pl.element().filter(~(cells.blank(of_span) | cells.unreadable(of_span)).fill_null(False))
+    none = cells.blank(of_span) | (of_span == "") | cells.unreadable(of_span)
+    kept = pl.element().filter(~none.fill_null(False))
     words = pl.Series([None] * frame.height, dtype=pl.String).scatter(
         odd["row"], odd["groups"].struct.field("id")
     )
@@ -472,27 +473,31 @@ def _without_nul(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all("\x00", "", literal=True)
 
 
-_GROUP_WITHOUT_NUL = pl.element().struct.with_fields(_without_nul(pl.field("id")))
+_TIDY_GROUP = pl.element().struct.with_fields(_without_nul(pl.field("id")).str.strip_chars())
 
 
-def _nul_within(groups: pl.Series) -> bool:
-    """Whether any id in a column of `groups` holds a NUL: searched in the flat column, because rewriting every
-    list takes seconds for a large club, and there is hardly ever one."""
+def _untidy_within(groups: pl.Series) -> bool:
+    """Whether any id in a column of `groups` holds a NUL, or begins or ends with white space: searched in the flat
+    column, because rewriting every list takes seconds for a large club, and there is hardly ever one."""
     if groups.dtype == pl.Null or not isinstance(groups.dtype, pl.List):
         return False
     ids = groups.explode().cast(GROUP_REF).struct.field("id")
-    return bool(ids.str.contains("\x00", literal=True).any())
+    untidy = ids.str.contains("\x00", literal=True) | (ids != ids.str.strip_chars())
+    return bool(untidy.any())
 
 
 def groups_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows of groups -> a frame of exactly `GROUP_SCHEMA`; a repeated id counts once, the first wins.
 
-    An id that stands for none (`NULL`), or cannot be read (`#N/A`), is not a group.
+    Ids and names are stripped. An id that is blank, stands for none (`NULL`), or cannot be read (`#N/A`), is no group.
     """
     if not rows:
         return GROUP_SCHEMA.to_frame()
-    frame = pl.DataFrame(rows, schema=GROUP_SCHEMA).with_columns(_without_nul(pl.col("id", "name")))
-    none = (cells.blank(pl.col("id")) | cells.unreadable(pl.col("id"))).fill_null(False)
+    frame = pl.DataFrame(rows, schema=GROUP_SCHEMA).with_columns(
+        _without_nul(pl.col("id", "name")).str.strip_chars()
+    )
+    none = cells.blank(pl.col("id")) | (pl.col("id") == "") | cells.unreadable(pl.col("id"))
+    none = none.fill_null(False)
     return frame.filter(~none).unique("id", keep="first", maintain_order=True)
 
 

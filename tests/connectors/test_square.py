@@ -128,6 +128,21 @@ def test_groups_in_pages_or_not_at_all(written: Api) -> None:
         connector(written.url).read()
 
 
+def test_blanks_around_the_id_of_a_group_make_no_other(written: Api) -> None:
+    """R3: in every connector alike; and a blank id is none."""
+    held = [["G1", "\u00a0G1\t"], ["", " "], ["G1\u0000"]]
+    people = [{"id": str(n), "group_ids": ids} for n, ids in enumerate(held)]
+    written.answers[SEARCH] = {"count": 3, "customers": people}
+    written.answers[GROUPS] = {
+        "groups": [{"id": "G1 ", "name": " Gold"}, {"id": " ", "name": "None"}]
+    }
+    reading = connector(written.url).read()
+    found = [[g["id"] for g in groups] for groups in reading.customers["groups"]]
+    assert found == [["G1", "G1"], [], ["G1"]]
+    assert reading.customers["unreadable"].list.len().sum() == 0
+    assert reading.groups.rows() == [("G1", "Gold", True)]
+
+
 def test_changes(written: Api) -> None:
     """From well before: what changed shows after a minute or so."""
     written.answers[SEARCH] = {"count": 1, "customers": [{"id": "1"}]}
