@@ -43,6 +43,7 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
+from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.dates import Dates, Kind, RowDates
 from connectors.sdk.errors import SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, base_address
@@ -117,9 +118,9 @@ class _Member(msgspec.Struct):
     id: int | str | None
     statut: Number = None
     status: Number = None
-    typeid: Number = None
+    typeid: Number | msgspec.UnsetType = msgspec.UNSET
     need_subscription: Number = None
-    datefin: Number = None
+    datefin: Number | msgspec.UnsetType = msgspec.UNSET
     morphy: str | None = None
     firstname: str | None = None
     lastname: str | None = None
@@ -288,14 +289,14 @@ class DolibarrConnector(Connector[DolibarrSettings]):
             word = _text(m.statut if m.statut is not None else m.status) or ""
             status = STATUS.get(word, "unknown")
             subscribes = truth_of(_text(m.need_subscription))
-            kind = _text(m.typeid)
-            ends = None
-            if subscribes:
-                ends = dates.day(_noon(m.datefin), "valid_until", group=kind)
-            elif subscribes is None and status == "active":
-                # it is unknown whether the end matters (R3)
+            # they were asked for: a record without them is unknown, not without a type or an end (R3)
+            kind = NOT_TEXT if isinstance(m.typeid, msgspec.UnsetType) else _text(m.typeid)
+            unsaid = isinstance(m.datefin, msgspec.UnsetType)
+            datefin = None if isinstance(m.datefin, msgspec.UnsetType) else m.datefin
+            ends = dates.day(_noon(datefin), "valid_until", group=kind) if subscribes else None
+            if status == "active" and (subscribes is None or (subscribes and unsaid)):
                 status, word = "unknown", ""
-            if status == "active" and subscribes and _is_blank(m.datefin):
+            if status == "active" and subscribes and _is_blank(datefin):
                 status = self.settings.unpaid
             company = m.morphy == "mor"
             yield {

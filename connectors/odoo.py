@@ -399,9 +399,10 @@ def _error(error: Mapping[str, Any]) -> ConnectorError:
 
 def _categories(partner: _Partner) -> list[int] | str:
     """The categories of a partner; `false` is none, and null, as of a record without the key, unknown (R3)."""
-    if partner.category_id is None:
+    found = partner.category_id
+    if found is None or found is True:
         return NOT_TEXT
-    return [] if isinstance(partner.category_id, bool) else partner.category_id
+    return [] if isinstance(found, bool) else found
 
 
 def _text(value: str | bool | None) -> str | None:

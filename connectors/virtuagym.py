@@ -41,7 +41,7 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
-from connectors.sdk.cells import NOT_TEXT
+from connectors.sdk.cells import NO_KEY, NOT_TEXT
 from connectors.sdk.dates import LONG_AGO, Dates, Kind, RowDates
 from connectors.sdk.errors import (
     ContractChanged,
@@ -284,6 +284,9 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
     def _span(self, held: _Membership, dates: RowDates) -> dict[str, Any]:
         key = str(held.membership_id)
         until = held.contract_end_date if held.cancelled else None
+        if held.cancelled and until in (None, "", 0):
+            # it will end, and it is unknown when (R3)
+            dates.note("valid_until", NO_KEY, group=key)
         return {
             "id": key,
             "valid_from": dates.day(held.start_date, "valid_from", group=key),

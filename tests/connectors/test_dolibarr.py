@@ -168,9 +168,20 @@ def test_statut(written: Api, more: dict[str, Any], status: str, word: str | Non
     assert (row["status"], row["status_raw"]) == (status, word)
 
 
+def test_a_record_that_lacks_its_end_or_type_is_unknown(written: Api) -> None:
+    """R3: both are asked for; who lacks the key has not left, and is not without a type."""
+    bare = member(2)
+    del bare["typeid"]
+    written.answers[MEMBERS] = paged(member(1, need_subscription="1"), bare, member(3))
+    one, two, three = connector(written.url).read().customers.to_dicts()
+    assert one["status"] == "unknown"
+    assert [note["field"] for note in two["unreadable"]] == ["groups"]
+    assert (three["status"], three["unreadable"]) == ("active", [])
+
+
 def test_what_an_unpaid_member_is_is_a_setting(written: Api) -> None:
     """[inf]"""
-    written.answers[MEMBERS] = paged(member(1, need_subscription="1"))
+    written.answers[MEMBERS] = paged(member(1, need_subscription="1", datefin=""))
     assert connector(written.url, unpaid="active").read().customers["status"].to_list() == [
         "active"
     ]

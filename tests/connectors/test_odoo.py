@@ -104,10 +104,11 @@ def test_categories_that_did_not_come_are_not_none(written: Api) -> None:
     """R3: null, or a record without the key, is unknown; false is Odoo's empty value."""
     bare = partner(3)
     del bare["category_id"]
-    answer(written, partner(1, category_id=False), partner(2, category_id=None), bare, partner(4))
+    odd = [partner(1, category_id=False), partner(2, category_id=None), bare]
+    answer(written, *odd, partner(4, category_id=True), partner(5))
     rows = connector(written.url).read().customers.to_dicts()
     assert [[note["field"] for note in row["unreadable"]] for row in rows] == (
-        [[], ["groups"], ["groups"], []]
+        [[], ["groups"], ["groups"], ["groups"], []]
     )
 
 

@@ -176,6 +176,19 @@ def test_an_end_that_cannot_be_read_is_unknown(written: Api) -> None:
     ]
 
 
+@pytest.mark.parametrize("end", [None, "", 0, ...])
+def test_a_cancelled_membership_without_an_end_is_unknown(written: Api, end: object) -> None:
+    """R3: it will end; an end that is missing is not "never", which 9999 says."""
+    wrong = held(active=1, cancelled=1, contract_end_date=end)
+    if end is ...:
+        del wrong["contract_end_date"]
+    never = held(active=1, cancelled=1, contract_end_date="9999-12-31")
+    written.answers[MEMBERS] = flat(member(1, memberships=[wrong]), member(2, memberships=[never]))
+    one, two = connector(written.url).read().customers.to_dicts()
+    assert [note["field"] for note in one["unreadable"]] == ["valid_until"]
+    assert two["unreadable"] == []
+
+
 def test_without_a_remainder_the_walk_ends_with_nobody(written: Api) -> None:
     """[inf] R14, in older answers."""
     pages = {"0": [1, 2], "2": [5], "5": []}
