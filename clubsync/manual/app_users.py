@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from clubsync import clock
 from clubsync.config import ClubConfig
@@ -35,14 +39,15 @@ def register(
             raise ActionRejected(
                 "An app account with this email already exists.", remedy="Use that account."
             )
-        user = sql.add_user(
-            driver,
-            email=norm,
-            email_raw=email.strip() if email else None,
-            confirmed=bool(norm) and confirmed,
-            provider=provider,
-            at=clock.now(),
-        )
+        with _confirmed_once("An app account with this email already exists."):
+            user = sql.add_user(
+                driver,
+                email=norm,
+                email_raw=email.strip() if email else None,
+                confirmed=bool(norm) and confirmed,
+                provider=provider,
+                at=clock.now(),
+            )
     _update_links(base, clubs, user)
     return {"id": user, "email": norm, "confirmed": bool(norm) and confirmed}
 
@@ -163,4 +168,17 @@ def _set_email(driver: Driver, user: int, email: str, raw: str | None, *, confir
         raise ActionRejected(
             "Another app account has already confirmed this email.", remedy="Use that account."
         )
-    sql.set_user_email(driver, user_id=user, email=email, email_raw=raw, confirmed=confirmed)
+    with _confirmed_once("Another app account has already confirmed this email."):
+        sql.set_user_email(driver, user_id=user, email=email, email_raw=raw, confirmed=confirmed)
+
+
+@contextmanager
+def _confirmed_once(what: str) -> Iterator[None]:
+    """Somebody else may confirm the email at the same moment: the database lets one of them.
+
+    :raises ActionRejected: it was the other.
+    """
+    try:
+        yield
+    except psycopg.errors.UniqueViolation:
+        raise ActionRejected(what, remedy="Use that account.") from None

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from threading import Barrier
+from types import SimpleNamespace
+
 import pytest
 
+from clubsync import clock
 from clubsync.errors import ActionRejected
 from clubsync.manual import app_users, customers, requests
 from tests.support.club import Club
@@ -178,3 +184,26 @@ def test_r13_a_name_is_kept_without_the_blanks_around_it(club: Club) -> None:
     club.edit("1", first_name=" Anna ", last_name="  ")
     row = club.base()["1"]
     assert (row["first_name"], row["last_name"]) == ("Anna", None)
+
+
+def test_r09_of_two_accounts_that_confirm_an_email_at_once_one_is_told(
+    club: Club, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have seen that nobody has it; the second is no internal error."""
+    both, now = Barrier(2, timeout=20), clock.now
+
+    def together() -> datetime:
+        both.wait()
+        return now()
+
+    monkeypatch.setattr(app_users, "clock", SimpleNamespace(now=together))
+
+    def register(_: int) -> str:
+        try:
+            return str(app_users.register(club._base, {}, "twice@x.fr")["email"])
+        except ActionRejected as error:
+            return error.what
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sorted(pool.map(register, range(2)))
+    assert told == ["An app account with this email already exists.", "twice@x.fr"]
