@@ -89,9 +89,14 @@ def causes(held_list: pl.DataFrame) -> list[str]:
     """The causes in plain words, the largest first: "group *Gold* turned inactive: 412 customers"."""
     counted = Counter(held_list["cause"])
     return [
-        message(f"{cause}: {n} customer{'s' if n != 1 else ''}")
+        with_number(cause, n)
         for cause, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     ]
+
+
+def with_number(cause: str, number: int) -> str:
+    """A cause, and how many customers it has."""
+    return message(f"{cause}: {number} customer{'s' if number != 1 else ''}")
 
 
 def list_hash(customers: pl.Series, merges: Mapping[int, bool] | None = None) -> str:

@@ -915,6 +915,11 @@ class HoldsOfRow(TypedDict):
     comment: str | None
     size: int | None
 
+class CausesOfHoldRow(TypedDict):
+    cause: str
+    people: int
+    losing: int
+
 class PeopleOfHoldRow(TypedDict):
     customer: int
     erp_id: str | None
@@ -1952,6 +1957,9 @@ class Queries(Protocol):
         self, driver: Driver, /, *, state: str, unlisted: list[int], max_rows: int, skip: int
     ) -> Iterator[HoldBoardRow]: ...
     def holds_of(self, driver: Driver, /, *, club: int, max_rows: int) -> Iterator[HoldsOfRow]: ...
+    def causes_of_hold(
+        self, driver: Driver, /, *, club: int, hold: int, version: int
+    ) -> Iterator[CausesOfHoldRow]: ...
     def people_of_hold(
         self, driver: Driver, /, *, club: int, hold: int, version: int, skip: int, max_rows: int
     ) -> Iterator[PeopleOfHoldRow]: ...

@@ -618,6 +618,19 @@ where h.club = :club
 order by h.hold desc
 limit :max_rows;
 
+-- name: causes_of_hold(club, hold, version)
+-- Why people are on a version of its list, the most frequent cause first, and how many would lose access.
+select
+    m.cause,
+    count(*) as people,
+    count(*) filter (where m.loses) as losing
+from sync.hold_member as m
+where
+    m.club = :club and m.hold = :hold
+    and m.joined_version <= :version and (m.left_version is null or m.left_version > :version)
+group by m.cause
+order by people desc, m.cause;
+
 -- name: people_of_hold(club, hold, version, skip, max_rows)
 select
     m.customer,

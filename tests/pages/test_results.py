@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from clubsync.config import Config
 from clubsync.manual import requests
 from clubsync.model import Origin, Step
 from clubsync.operate import connection_check
+from connectors.sdk.errors import ErpUnreachable
 from plugins.web import registry
 from plugins.web.services import operations
 from plugins.web.services import requests as service
@@ -107,6 +109,66 @@ def test_an_action_that_was_interrupted_is_not_called_done(site: Site) -> None:
     assert "Not finished" in _line(site, act)
     assert "lost access" not in _line(site, act)
     assert "Hold approved (not finished)" in text(site.page("viewer", ""))
+
+
+def test_a_run_of_airflow_shows_the_last_attempt_of_each_club_failed_ones_first(
+    site: Site,
+) -> None:
+    """A club that a retry healed is not shown as failed; among hundreds, those in need come first."""
+    both = [site.club, site.other]
+    engine = site.club.pipeline()
+    engine.config = Config(clubs=tuple(club.config for club in both))
+    for task, faulty in (("batch.extract", both), ("retry_club", [site.other])):
+        site.club.later()
+        for club in both:
+            club.at(site.club.now)
+            club._say(True, None, (), ())
+            club.erp.fault = ErpUnreachable("It is down.") if club in faulty else None
+        engine.origin = Origin("sync_memory", "healed__1", task, 0)
+        engine.sync([club.id for club in both], "scheduled")
+    asked = {"dag": "sync_memory", "run": "healed__1"}
+    shown = site.as_("viewer").get("/api/v1/airflow", params=asked).json()
+    assert [(row["club"], row["state"]) for row in shown] == [
+        (site.other.id, "failed"),
+        (site.club.id, "held"),
+    ]
+    before = {**asked, "task": "batch.load", "index": "0"}
+    shown = site.as_("viewer").get("/api/v1/airflow", params=before).json()
+    assert {row["state"] for row in shown} == {"failed"}
+
+
+def test_r15_a_hold_counts_who_would_lose_access_on_the_list_that_is_shown(site: Site) -> None:
+    """Not its merges, and not whoever joined since."""
+    club, viewer = site.club, site.as_("viewer")
+    ((hold, digest),) = club.rows(
+        "select hold, list_hash from sync.hold where club = %s", club.number
+    )
+    where = f"/clubs/{club.id}/holds/{hold}"
+
+    def counted() -> tuple[int, int, int]:
+        shown = viewer.get(f"/api/v1{where}", params={"list_hash": digest}).json()
+        causes = sum(int(cause.rpartition(": ")[2].split()[0]) for cause in shown["causes"])
+        return shown["size"], shown["losing"], causes
+
+    size, losing, causes = counted()
+    assert losing == causes == size
+    _write(
+        site,
+        "update sync.hold_member set loses = false where customer = "
+        "(select min(customer) from sync.hold_member where hold = %s)",
+        hold,
+    )
+    assert counted() == (size, size - 1, size)
+    page = text(site.page("viewer", f"/holds/{hold}"))
+    assert f"{size - 1} of " in page
+    assert "1 merge found through an email waits with them" in page
+    club.erp.change("4", status="archived")
+    assert club.sync()["held"] == size + 1
+    assert counted() == (size, size - 1, size)
+    assert (
+        "The list has changed since then."
+        in viewer.get(f"/pages{where}", params={"list_hash": digest}).text
+    )
 
 
 def test_a_connection_test_without_an_answer_has_a_result(

@@ -23,7 +23,7 @@ ChangeList = Annotated[runs.ChangeList, Query()]
 def list_runs_of_airflow(
     _: Reader, reads: Reading, wanted: Annotated[runs.AirflowRun, Query()]
 ) -> list[runs.ClubRun]:
-    """What a run of Airflow did, club by club; or what one of its tasks did."""
+    """What a run of Airflow, or one of its tasks, came to, club by club: the last attempt of each, failed first."""
     return runs.of_dag_run(reads, wanted)
 
 

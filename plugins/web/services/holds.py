@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
+from clubsync.diff.guard import with_number
 from clubsync.errors import ActionRejected
 from clubsync.model import Step
 from clubsync.store.database import Driver, queries
@@ -133,6 +134,9 @@ class Hold(BaseModel):
     newest: bool = Field(description="whether this is the current list")
     causes: list[str]
     size: int
+    losing: int = Field(
+        description="how many of them would lose access; the others are merges found through an email"
+    )
     customers: int
     limit: int
     decided_at: datetime | None
@@ -168,6 +172,9 @@ def one(club: OpenClub, hold: int, wanted: HeldList, shown_to: User | None = Non
         max_rows=PAGE_SIZE,
         skip=(wanted.page - 1) * PAGE_SIZE,
     )
+    causes = list(
+        sql.causes_of_hold(club.driver, club=club.number, hold=hold, version=version["version"])
+    )
     facts = sql.club_facts(club.driver, club=club.number)
     held = [
         Held(**masking.row({k: v for k, v in p.items() if k != "reason"}, shown_to is not None))
@@ -183,8 +190,9 @@ def one(club: OpenClub, hold: int, wanted: HeldList, shown_to: User | None = Non
         version=version["version"],
         list_hash=version["list_hash"],
         newest=version["list_hash"] == row["list_hash"],
-        causes=row["causes"],
+        causes=[with_number(one["cause"], one["people"]) for one in causes],
         size=version["size"],
+        losing=sum(one["losing"] for one in causes),
         customers=facts["customers"],
         limit=row["limit_was"],
         decided_at=row["decided_at"],

@@ -254,14 +254,18 @@ ABOUT_ALL = frozenset({"due", "collect_failures", "outcome"})
 
 
 def of_dag_run(reads: Reads, wanted: AirflowRun) -> list[ClubRun]:
-    """What a run of Airflow did, club by club."""
+    """What a run of Airflow came to, club by club: the last attempt of each, failed ones first."""
     rows = list(queries().runs_of_airflow(reads.across(), dag=wanted.dag, run=wanted.run))
     found = [row for row in rows if _is_of_task(row, wanted.task, wanted.index)]
     if wanted.task and not found:
         # a club that is not retried has no run in the task that says so: show what failed
         found = [row for row in rows if row["state"] == "failed"]
+    last: dict[str, Mapping[str, Any]] = {}
+    for row in found:  # of each club the newest comes first
+        last.setdefault(row["club_id"], row)
+    ended = sorted(last.values(), key=lambda row: row["state"] != "failed")
     return [
-        ClubRun(club=row["club_id"], name=row["name"], **_run(row).model_dump()) for row in found
+        ClubRun(club=row["club_id"], name=row["name"], **_run(row).model_dump()) for row in ended
     ]
 
 
