@@ -18,6 +18,7 @@ from plugins.web.services import requests as service
 from tests.pages.conftest import Site
 from tests.pages.test_pages import post, text
 from tests.support.club import MemoryConnector
+from tests.support.owner import as_owner
 
 
 def _asked(site: Site, button: str = "sync") -> tuple[int, str]:
@@ -32,7 +33,7 @@ def _line(site: Site, act: int) -> str:
 
 
 def _write(site: Site, statement: str, *parameters: object) -> None:
-    with site.club._base.transaction() as driver:
+    with as_owner(site.club._base) as driver:
         driver.execute(statement, parameters)
 
 
