@@ -182,16 +182,12 @@ FILLED: dict[str, list[tuple[str, str]]] = {
             "class _Record(msgspec.Struct):",
             "class _Held(msgspec.Struct):\n"
             "    plan: str\n"
-            "    until: date | None\n\n\n"
+            "    until: str | None\n\n\n"
             "class _Plan(msgspec.Struct):\n"
             "    id: str\n"
             "    title: str\n"
             "    on: bool\n\n\n"
             "class _Record(msgspec.Struct):",
-        ),
-        (
-            "from typing import Any, ClassVar\n",
-            "from datetime import date\nfrom typing import Any, ClassVar\n",
         ),
     ],
 }
@@ -199,6 +195,15 @@ _SET_EMAIL = """\
         for record in self.club.records:
             if record["id"] == erp_id:
                 record["mail"] = email
+"""
+_REPLACE_ONE = """\
+        kept = [record for record in self.club.records if record["id"] != erp_id]
+        self.club.records = [*kept, _record(comes, {comes.key: "g-new"})]
+"""
+_SPOIL_EMAIL = """\
+        for record in self.club.records:
+            if record["id"] == erp_id:
+                record["mail"] = {"address": 5}
 """
 _RECORD = """\
     return {
@@ -226,7 +231,12 @@ _ROW = """\
             "status": status,
             "status_raw": record.state if status == "unknown" else None,
             "groups": [
-                {"id": h.plan, "valid_from": None, "valid_until": h.until} for h in record.plans
+                {
+                    "id": h.plan,
+                    "valid_from": None,
+                    "valid_until": dates.day(h.until, "valid_until", group=h.plan),
+                }
+                for h in record.plans
             ],
         }
 """
@@ -239,9 +249,6 @@ _NOT_APPLICABLE = """\
         "file_missing": "no files.",
         "guardian": "the API tells of no families.",
         "merge_stated": "the API tells of no merges.",
-        "edited_between_pages": "this example edits nothing.",
-        "no_end": "this example's API has no dates that mean never.",
-        "one_odd_record": "this example's API has no odd records.",
     }
 """
 
@@ -256,6 +263,8 @@ def test_filled_in_it_is_a_connector(checkout: Path, tmp_path: Path) -> None:
             text = text.replace(before, after)
         for part, answer in {
             "set_email": _SET_EMAIL,
+            "replace_one": _REPLACE_ONE,
+            "spoil_email": _SPOIL_EMAIL,
             "_record": _RECORD,
             "_row": _ROW,
             "_groups": _GROUPS,
