@@ -10,7 +10,6 @@ none in the email, nothing is guessed: the known records stay as they are, and a
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from clubsync import emails
 from clubsync.model import WITHOUT_ID
 from clubsync.store import snapshots
 from connectors.sdk.model import CUSTOMER_SCHEMA
+from connectors.sdk.words import word
 
 LEVELS = 3
 _KEYS = ("phone", "first_name", "last_name", "birth_date")
@@ -97,8 +97,7 @@ def _shared_emails(found: pl.Series, limit: int | None) -> pl.Series:
 
 
 def _name(first: str | None, last: str | None) -> str:
-    text = unicodedata.normalize("NFC", f"{first or ''} {last or ''}").casefold()
-    return " ".join(text.split())
+    return word(f"{first or ''} {last or ''}")
 
 
 def resolve(

@@ -161,9 +161,8 @@ def _too_shared(
     crowd = crowd.filter(pl.len().over("email_norm") > limit)
     if crowd.is_empty():
         return crowd["email_norm"]
-    full_name = pl.concat_str(
-        "first_name", "last_name", "birth_date", separator="\0"
-    ).str.to_lowercase()
+    names = [words.key(pl.col(name)) for name in ("first_name", "last_name")]
+    full_name = pl.concat_str(*names, "birth_date", separator="\0")
     crowd = crowd.with_columns(
         one=pl.col("erp_id").min().over("email_norm", pl.coalesce(full_name, "erp_id"))
     )

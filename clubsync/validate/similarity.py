@@ -316,10 +316,7 @@ def _prepared(people: pl.DataFrame, extra: Sequence[str]) -> pl.DataFrame:
         last=_each(people["last_name"], plain),
         phone=pl.col("phone").str.replace_all(r"\D", "").str.tail(_PHONE_DIGITS),
         birth=pl.col("birth_date").dt.strftime("%Y%m%d"),
-        local=pl.col("email")
-        .str.extract(r"^([^@+]+)")
-        .str.to_lowercase()
-        .str.replace_all(r"[^\p{L}\p{N}]", ""),
+        local=pl.col("email").str.extract(r"^([^@+]+)").str.replace_all(r"[^\p{L}\p{N}]", ""),
         **{name: _each(people[name], plain) for name in extra},
     ).with_columns(
         phone=pl.when(pl.col("phone").str.len_chars() >= 6).then("phone"),

@@ -43,6 +43,7 @@ from connectors.sdk.errors import ConnectorError, ContractChanged
 from connectors.sdk.messages import message
 from connectors.sdk.paging import Order, Overlap, Page, Progress, Walk
 from connectors.sdk.paths import MISSING, getter, identifier, text
+from connectors.sdk.words import truth_of
 
 
 class Pager(Protocol):
@@ -136,14 +137,14 @@ class _Sized:
             return None
         value = getter(self.more)(page.reply.value)
         if not isinstance(value, bool):
-            word = text(value, f"{self.setting}.more")
-            if word is None or word.lower() not in ("true", "false", "0", "1"):
+            said = truth_of(text(value, f"{self.setting}.more"), ("true", "1"), ("false", "0"))
+            if said is None:
                 raise ContractChanged(
                     "The response does not say whether there are more pages.",
                     remedy=f"Correct settings: {self.setting}.more.",
                 )
-            value = word.lower() in ("true", "1")
-        return bool(value)
+            return said
+        return value
 
     def over(self, page: ListPage, rows: int) -> bool:
         """Whether a list that is requested by number ends here: the response says so, or it is a page without a new

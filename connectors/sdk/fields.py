@@ -16,7 +16,7 @@ import phonenumbers
 import polars as pl
 
 from connectors.sdk.cells import BLANK, TOO_LONG, is_unreadable
-from connectors.sdk.words import key, meanings
+from connectors.sdk.words import key, meanings, word
 
 _MALE = (
     "m",
@@ -184,7 +184,7 @@ def split_name(name: str) -> tuple[str | None, str | None]:
         first = " ".join(p for p, capitals in zip(parts, loud, strict=True) if not capitals)
         return first, " ".join(p for p, capitals in zip(parts, loud, strict=True) if capitals)
     at = len(parts) - 1
-    while at > 1 and parts[at - 1].lower() in _PARTICLES:
+    while at > 1 and word(parts[at - 1]) in _PARTICLES:
         at -= 1
     return " ".join(parts[:at]), " ".join(parts[at:])
 

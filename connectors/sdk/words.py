@@ -160,7 +160,7 @@ def spellings(values: pl.Series) -> pl.Series:
 
 def one_spelling(counted: Mapping[str, int]) -> dict[str, str | None]:
     """`spellings` of names that were counted already: name -> the spelling that is chosen, None for blank ones."""
-    tidied = {name: _tidy(name) for name in counted}
+    tidied = {name: tidy(name) for name in counted}
     frequency = Counter[str]()
     for name, times in counted.items():
         frequency[tidied[name]] += times
@@ -170,7 +170,8 @@ def one_spelling(counted: Mapping[str, int]) -> dict[str, str | None]:
     return {name: best[word(name)] or None for name in counted}
 
 
-def _tidy(name: str) -> str:
+def tidy(name: str) -> str:
+    """A name as it is kept and searched for: in composed letters, without what nobody sees, single blanks."""
     return " ".join(visible(unicodedata.normalize("NFC", name)).split())
 
 

@@ -307,3 +307,13 @@ def test_a_club_without_customer_numbers(tmp_path: Path) -> None:
     assert reading.customers["erp_id"].to_list() == [None]
     with pytest.raises(SettingsWrong):
         read(tmp_path, columns={"id": None}, memberships="memberships.csv")
+
+
+def test_columns_in_another_spelling_are_the_same_columns(tmp_path: Path) -> None:
+    """R3: words are compared in one form; an archived customer stays archived, and exports have the file's spelling."""
+    header = HEADER.replace("Status", "STATUS").replace("Mobile", "mobile")
+    export(tmp_path, ANNA.replace("Accepted", "Archived"), header=header)
+    reading = read(tmp_path)
+    anna = people(reading)["1"]
+    assert (anna["status"], anna["phone"]) == ("archived", "+33612345678")
+    assert (reading.column_of["status"], reading.column_of["phone"]) == ("STATUS", "mobile")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from clubsync.errors import ActionRejected
 from tests.support.club import Club
 from tests.support.rules import NewClub
+
+BORN = date(1990, 5, 4)
 
 
 @pytest.mark.parametrize(
@@ -205,3 +209,18 @@ def test_r02_no_placeholder_is_added_by_hand(new_club: NewClub) -> None:
     for address in ("noemail@x.fr", "Accueil@club.fr"):
         with pytest.raises(ActionRejected, match="placeholder"):
             club.add_by_hand(address)
+
+
+def test_r02_r03_one_family_whose_names_are_written_in_two_forms_shares_its_email(
+    club: Club,
+) -> None:
+    """Related are those of one name; names are compared in the one form of words."""
+    club.configure(shared_email_limit=2)
+    spellings = ("José", "JOSE\u0301", "jose\u0301", "\uff2aosé")
+    for number, first in enumerate(spellings):
+        name = {"first_name": first, "last_name": "Nu\u0301ñez\u00ad", "birth_date": BORN}
+        club.erp.put(str(number), "family@x.fr", **name)
+    club.sync()
+    codes = {code for found in club.findings(all=True).values() for code in found}
+    assert "EMAIL_PLACEHOLDER" not in codes
+    assert len(club.inside()) == 1
