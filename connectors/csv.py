@@ -45,6 +45,7 @@ from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.messages import message
 from connectors.sdk.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
+from connectors.sdk.quoted import quoted
 from connectors.sdk.words import ACTIVE_WORDS, INACTIVE_WORDS, TRUE_WORDS, UNUSED_WORDS, words_of
 
 #: If the settings name no separator, each of these separates two groups.
@@ -333,7 +334,7 @@ class CsvConnector(DropConnector[CsvSettings]):
         twice = groups.filter(pl.col("id").is_duplicated())["id"].unique().sort()
         if twice.len():
             raise FileBroken(
-                f"{table.name} has group {twice[0]} several times with different content."
+                f"{table.name} has group {quoted(twice[0])} several times with different content."
             )
         return groups.cast(GROUP_SCHEMA), notes
 

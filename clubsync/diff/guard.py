@@ -12,6 +12,7 @@ import polars as pl
 from clubsync.config import Guard
 from clubsync.model import HELD, Plan
 from connectors.sdk.messages import message
+from connectors.sdk.quoted import quoted
 
 #: reason -> how a cause reads; {group} where the reason is a group's.
 _CAUSES = {
@@ -82,7 +83,7 @@ def held(plan: Plan, records: pl.DataFrame) -> pl.DataFrame:
 
 def _cause(reason: str, groups: list[str]) -> str:
     text = _CAUSES.get(reason, message(f"status {reason} in the ERP"))
-    return text.replace("{group}", ", ".join(f"*{g}*" for g in groups) or "*?*")
+    return text.replace("{group}", ", ".join(f"*{quoted(g)}*" for g in groups) or "*?*")
 
 
 def causes(held_list: pl.DataFrame) -> list[str]:

@@ -108,6 +108,11 @@ WORDS = {
         "{what} was not in the ERP's response of {when}, which was complete ({customers} customers). "
         "Check the spelling, and whether the customer was added to the ERP since."
     ),
+    "erased": _(
+        "This person was erased from {club} at their request on {when}. Nothing of theirs is stored, and the ERP "
+        "record that they had is ignored while the ERP still sends it. They can get access again under a new ERP id, "
+        "or when somebody adds them by hand."
+    ),
     "named": _("ERP customer {erp_id}"),
     "nameless": _("This customer, who has no ERP id,"),
     "gone_since": _("The record has been missing from the ERP since {when}."),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
+from clubsync import emails
 from clubsync.config import ClubConfig
+from clubsync.explain import quoting
 from clubsync.explain.sentences import (
     EVENTS,
     OUT,
@@ -19,11 +22,14 @@ from clubsync.explain.sentences import (
     WORDS,
 )
 from clubsync.explain.situation import situation_of, suspicions_of
+from clubsync.extract.erased import key_hash
 from clubsync.i18n import Messages, date_and_time, translations
 from clubsync.model import WITHOUT_ID, Situation
 from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import suites
+from connectors.sdk.quoted import quoted
+from connectors.sdk.words import tidy
 
 if TYPE_CHECKING:
     from clubsync.store.queries import (
@@ -69,6 +75,8 @@ def why(
     *,
     by_id: bool = False,
     masked: Callable[[str], str] = _as_it_is,
+    tell_erased: bool = True,
+    to_viewer: bool = False,
 ) -> Answer:
     """Explain for an email, an ERP id, or a part of a name.
 
@@ -78,9 +86,13 @@ def why(
     :param language: en or fr.
     :param by_id: it is an ERP id, also where it looks like an email.
     :param masked: makes of an email what the reader may see of it; candidates are the caller's to mask.
+    :param tell_erased: say that somebody was erased at their request (R20); False: as of somebody who never was there.
+    :param to_viewer: the reader sees personal data masked: quote no word of the ERP that may be a person's (R19).
     """
-    sql, words = queries(), _Words(config.name, config.zone, language, masked)
+    sql, words = queries(), _Words(config.name, config.zone, language, masked, to_viewer)
     email, found = resolve_person(driver, club_no, who, by_id=by_id)
+    if not found and tell_erased and (erased := _erased(driver, club_no, who, words)):
+        return erased
     if not found and by_id:
         return _never(driver, club_no, who, words, by_id=True)
     if not found:
@@ -101,6 +113,8 @@ def why(
         if other.startswith(WITHOUT_ID):
             # a row without an id that has their email
             findings += sql.open_findings_for(driver, club=club_no, erp_id=other)
+    if to_viewer:
+        findings = _for_viewers(driver, club_no, findings, record)
     hold = (
         sql.held_customer(driver, club=club_no, customer=customer["customer"]) if customer else None
     )
@@ -127,6 +141,17 @@ def why(
     )
 
 
+def _for_viewers(
+    driver: Driver, club_no: int, findings: list[OpenFindingsForRow], record: RecordRow | None
+) -> list[OpenFindingsForRow]:
+    """R19: the findings without words that may be a person's."""
+    person: Mapping[str, Any] = record or {}
+    return [
+        {**f, "detail": quoting.for_viewers(driver, club_no, f["code"], f["detail"], person)}
+        for f in findings
+    ]
+
+
 @dataclass(frozen=True)
 class _Words:
     """The sentences for a club, in a language."""
@@ -135,6 +160,7 @@ class _Words:
     zone: ZoneInfo
     language: str
     masked: Callable[[str], str]
+    to_viewer: bool
 
     def say(self, key: str, **values: Any) -> str:
         return self._text(WORDS[key]).format(club=self.club, **values)
@@ -153,6 +179,8 @@ class _Words:
         kind, _, what = sign.partition(":")
         if kind == "email":
             what = self.masked(what.partition("|")[0])
+        elif self.to_viewer:
+            what = quoted(what)
         return self._text(SUSPICIONS[kind]).format(what=what, when=self.when(read_at))
 
     def situation(self, situation: Situation) -> str:
@@ -187,15 +215,42 @@ def _by_name(driver: Driver, club_no: int, config: ClubConfig, who: str, words: 
     people = (
         []
         if "@" in who
-        else list(queries().people_of_club_by_name(driver, club=club_no, fragment=who.strip()))
+        else list(queries().people_of_club_by_name(driver, club=club_no, fragment=tidy(who)))
     )
     if not people:
         return _never(driver, club_no, who, words)
     if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):
         by_id = people[0]["erp_id"] is not None
-        return why(driver, club_no, config, key, words.language, by_id=by_id, masked=words.masked)
+        return why(
+            *(driver, club_no, config, key, words.language),
+            by_id=by_id,
+            masked=words.masked,
+            to_viewer=words.to_viewer,
+        )
     text = words.say("several", n=len(people))
     return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[], candidates=people)
+
+
+def _erased(driver: Driver, club_no: int, who: str, words: _Words) -> Answer | None:
+    """R20, R24: the answer about somebody whose erasure was ordered, whom a keyed hash alone still names."""
+    sql = queries()
+    hashes = hashes_of(sql.club_state(driver, club=club_no)["hash_key"], who)
+    order = sql.erasure_of_person(driver, club=club_no, key_hashes=hashes)
+    if order is None:
+        return None
+    at = order["ordered_at"]
+    event = {"at": at, "what": words.event("erasure", None, {}), "run": order["run"] or None}
+    sentence = words.say("erased", when=words.when(at))
+    return Answer(verdict="out", reasons=["erased"], sentence=sentence, timeline=[event])
+
+
+def hashes_of(key: uuid.UUID, who: str) -> list[str]:
+    """The keyed hashes by which an erased person is found: of an ERP id, and of an email in any spelling.
+
+    :param key: the club's own.
+    """
+    email = emails.normalise(who) if "@" in who else None
+    return [key_hash(key, name) for name in (who.strip(), email) if name]
 
 
 def _never(driver: Driver, club_no: int, who: str, words: _Words, *, by_id: bool = False) -> Answer:

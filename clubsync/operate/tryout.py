@@ -23,6 +23,7 @@ from clubsync.operate import group_check
 from clubsync.store.snapshots import KEPT, prepare
 from clubsync.validate import facts
 from clubsync.validate.policy import policy_of
+from connectors.sdk import quoted
 from connectors.sdk.base import Connection
 from connectors.sdk.model import Reading
 
@@ -73,7 +74,11 @@ def try_out(
         statuses=_counts(evaluated, "status"),
         access=_counts(evaluated, "access"),
         groups=[
-            {**group, "held_by": holders.get(group["id"], 0)}
+            {
+                **group,
+                **{name: _word(group[name], show) for name in ("id", "name")},
+                "held_by": holders.get(group["id"], 0),
+            }
             for group in reading.groups.iter_rows(named=True)
         ],
         unused=[c for c in reading.columns if not _is_used(c, used)],
@@ -115,16 +120,21 @@ def _shown(row: dict[str, Any], names: dict[str, str], show: bool) -> dict[str, 
         if not row["status_raw"]
         else f"unknown ({hide(row['status_raw'])})",
         "until": row["valid_until"],
-        "groups": [_span(group, names) for group in row["groups"]],
+        "groups": [_span(group, names, show) for group in row["groups"]],
         "guardian": row["guardian_id"],
         "access": row["access"],
         "why": _why(row),
     }
 
 
-def _span(group: dict[str, Any], names: dict[str, str]) -> str:
+def _word(text: str, show: bool) -> str:
+    return text if show else quoted.quoted(text)
+
+
+def _span(group: dict[str, Any], names: dict[str, str], show: bool) -> str:
     until: date | None = group["valid_until"]
-    name = names.get(group["id"]) or f"{group['id']} (not in the ERP's list)"
+    id_, name = group["id"], names.get(group["id"])
+    name = _word(name, show) if name else f"{_word(id_, show)} (not in the ERP's list)"
     return f"{name} until {until}" if until else name
 
 
@@ -145,16 +155,8 @@ def _why(row: dict[str, Any]) -> str | None:
 
 
 def masked(value: str | None) -> str | None:
-    """A personal value of which only the form is left: `a…@e….com`, `+33…`, `A… R…`."""
-    if not value:
-        return value
-    local, at, domain = value.rpartition("@")
-    if at:
-        name, dot, end = domain.rpartition(".")
-        return f"{local[:1]}…@{name[:1]}…{dot}{end}"
-    if value.startswith("+"):
-        return f"{value[:3]}…"
-    return " ".join(f"{word[:1]}…" for word in value.split())
+    """A personal value of which only the form is left; null stays null."""
+    return quoted.masked(value) if value else value
 
 
 def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:

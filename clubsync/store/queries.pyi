@@ -230,6 +230,10 @@ class ErasedEmailsRow(TypedDict):
 class ErasuresByHashRow(TypedDict):
     erasure: int
 
+class ErasureOfPersonRow(TypedDict):
+    ordered_at: datetime
+    run: int
+
 class ErasureRow(TypedDict):
     erasure: int
     run: int
@@ -402,6 +406,11 @@ class OpenFindingsForRow(TypedDict):
     detail: dict[str, Any]
     since: datetime
     run: int
+
+class WordsOfFindingsRow(TypedDict):
+    word: str
+    records: int
+    different: int
 
 class AllFindingsForRow(TypedDict):
     code: str
@@ -1005,6 +1014,14 @@ class SimilarPairsPageRow(TypedDict):
     b_status: str
     b_access: bool
 
+class HashKeysRow(TypedDict):
+    club: int
+    club_id: str
+    hash_key: UUID
+
+class ClubsThatErasedRow(TypedDict):
+    club_id: str
+
 class OldSnapshotsRow(TypedDict):
     snapshot: int
     path: str
@@ -1350,6 +1367,9 @@ class Queries(Protocol):
     def erasures_by_hash(
         self, driver: Driver, /, *, club: int, key_hashes: list[str]
     ) -> Iterator[ErasuresByHashRow]: ...
+    def erasure_of_person(
+        self, driver: Driver, /, *, club: int, key_hashes: list[str]
+    ) -> ErasureOfPersonRow | None: ...
     def erasure(self, driver: Driver, /, *, club: int, erasure: int) -> ErasureRow | None: ...
     def erasures(
         self, driver: Driver, /, *, club: int, include_all: bool
@@ -1468,6 +1488,9 @@ class Queries(Protocol):
     def open_findings_for(
         self, driver: Driver, /, *, club: int, erp_id: str
     ) -> Iterator[OpenFindingsForRow]: ...
+    def words_of_findings(
+        self, driver: Driver, /, *, club: int, code: str, words: list[str]
+    ) -> Iterator[WordsOfFindingsRow]: ...
     def all_findings_for(
         self, driver: Driver, /, *, club: int, erp_id: str
     ) -> Iterator[AllFindingsForRow]: ...
@@ -1993,6 +2016,10 @@ class Queries(Protocol):
     def similar_pairs_page(
         self, driver: Driver, /, *, club: int, skip: int, max_rows: int
     ) -> Iterator[SimilarPairsPageRow]: ...
+    def hash_keys(self, driver: Driver, /) -> Iterator[HashKeysRow]: ...
+    def clubs_that_erased(
+        self, driver: Driver, /, *, clubs: list[int], key_hashes: list[str]
+    ) -> Iterator[ClubsThatErasedRow]: ...
     # retention.sql
     def old_snapshots(
         self, driver: Driver, /, *, club: int, before: datetime

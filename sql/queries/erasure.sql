@@ -123,6 +123,15 @@ select distinct erasure from sync.erasure_key
 where club = :club and key_hash = any(:key_hashes::text[])
 order by erasure;
 
+-- name: erasure_of_person(club, key_hashes)^
+-- The newest order about one of these ERP ids and emails that nobody has lifted (R24).
+select e.ordered_at, e.run
+from sync.erasure_key as k
+inner join sync.erasure as e on k.club = e.club and k.erasure = e.erasure
+where k.club = :club and k.key_hash = any(:key_hashes::text[]) and e.lifted_at is null
+order by e.erasure desc
+limit 1;
+
 -- name: erasure(club, erasure)^
 select
     erasure,

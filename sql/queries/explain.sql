@@ -227,6 +227,29 @@ from sync.finding
 where club = :club and erp_id = :erp_id and closed_at is null
 order by code;
 
+-- name: words_of_findings(club, code, words)
+-- Of the ERP's words that open findings of a code quote: how many records have each of these, and how many different
+-- words there are (R19).
+with said as (
+    select
+        f.erp_id,
+        w.word
+    from sync.finding as f
+    cross join
+        jsonb_array_elements_text(
+            jsonb_build_array(f.detail -> 'word') || coalesce(f.detail -> 'words', '[]')
+        ) as w (word)
+    where f.club = :club and f.code = :code and f.closed_at is null and w.word is not null
+)
+
+select
+    word,
+    count(distinct erp_id) as records,
+    (select count(distinct s.word) from said as s) as different
+from said
+where word = any(:words::text[])
+group by word;
+
 -- name: all_findings_for(club, erp_id)
 select
     code,

@@ -845,3 +845,20 @@ inner join sync.erp_customer as b on p.club = b.club and p.erp_id_b = b.erp_id
 where p.club = :club
 order by p.score desc, p.erp_id_a, p.erp_id_b
 limit :max_rows offset :skip;
+
+-- name: hash_keys()
+-- Of every club, the key of its keyed hashes.
+select s.club, c.club_id, s.hash_key
+from sync.club_state as s
+inner join base.club as c on s.club = c.club;
+
+-- name: clubs_that_erased(clubs, key_hashes)
+-- Clubs with an order about somebody that nobody has lifted (R20), by their own keyed hashes; the newest order first.
+select c.club_id
+from unnest(:clubs::integer[], :key_hashes::text[]) as h (club, key_hash)
+inner join sync.erasure_key as k on h.club = k.club and h.key_hash = k.key_hash
+inner join sync.erasure as e on k.club = e.club and k.erasure = e.erasure
+inner join base.club as c on k.club = c.club
+where e.lifted_at is null
+group by c.club_id
+order by max(e.ordered_at) desc;

@@ -379,6 +379,27 @@ def test_an_erased_person_is_gone_from_the_pages_own_audit_too(site: Site) -> No
     assert left == 0
 
 
+def test_r24_that_somebody_was_erased_is_told_to_those_who_may_see_personal_data(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from plugins.web.services import people
+
+    site.program("admin").post(f"/api/v1/clubs/{site.club.id}/erase", json={"erp_id": "5"})
+    for searched in (people.SEARCHED, 0):
+        monkeypatch.setattr(people, "SEARCHED", searched)
+        for who in ("5", "Eve@mail.example.org"):
+            for club in ("", site.club.id):
+                asked = {"who": who, "club": club}
+                told = site.as_("support").post("/pages/why", data=asked)
+                assert "was erased from Boulder Paris" in text(told.text)
+                masked = site.as_("viewer").post("/pages/why", data=asked)
+                assert "was erased" not in text(masked.text)
+        for api in ("/api/v1/why", f"/api/v1/clubs/{site.club.id}/why"):
+            told = site.program("support").post(api, json={"who": "5"}).json()
+            assert told.get("answer", told)["reasons"] == ["erased"]
+            assert "erased" not in site.as_("viewer").post(api, json={"who": "5"}).text
+
+
 def test_the_file_for_the_club(site: Site) -> None:
     where = f"/pages/clubs/{site.club.id}/findings.csv"
     answer = site.program("support").post(where)

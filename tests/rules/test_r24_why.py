@@ -8,7 +8,10 @@ import pytest
 
 from clubsync.config import Config, Guard
 from clubsync.explain.sentences import SITUATIONS
+from clubsync.explain.why import why
 from clubsync.i18n import LANGUAGES, translations
+from clubsync.manual import customers
+from clubsync.manual.erasure import erase
 from clubsync.manual.undo import undo
 from clubsync.model import Situation
 from tests.support.club import Club
@@ -178,3 +181,42 @@ def test_r24_every_situation_has_words(language: str) -> None:
     words = {say(SITUATIONS[situation]) for situation in Situation}
     assert len(words) == len(Situation)
     assert (words & set(SITUATIONS.values()) == set()) == (language != "en")
+
+
+@pytest.mark.parametrize("who", ["2", " Ben@X.FR "])
+def test_r24_who_was_erased_at_their_request(club: Club, who: str) -> None:
+    """R20: by the keyed hash that stays; and what lifts it: a new ERP id, or adding them by hand."""
+    club.erp.put("1", "ann@x.fr")
+    club.erp.put("2", "ben@x.fr")
+    club.sync()
+    erase(club._base, club.pipeline().store, club.config, "2", by="somebody")
+    club.sync()
+    answer = club.why(who)
+    assert (answer["verdict"], answer["reasons"]) == ("out", ["erased"])
+    assert "was erased from Club at their request on 2 March 2026" in answer["sentence"]
+    assert "under a new ERP id, or when somebody adds them by hand" in answer["sentence"]
+    assert [event["what"] for event in answer["timeline"]] == ["Person erased"]
+    assert club.why("zoe@x.fr")["verdict"] == "unknown"
+    with club.driver() as driver:
+        masked = why(driver, club.number, club.config, who, tell_erased=False)
+    assert (masked["verdict"], masked["reasons"]) == ("unknown", [])
+    club.erp.put("7", "ben@x.fr")
+    club.sync()
+    assert club.why("ben@x.fr")["verdict"] == "in"
+    assert club.why("2")["reasons"] == ["erased"]
+
+
+def test_r24_who_was_erased_and_added_by_hand_is_in(club: Club) -> None:
+    club.erp.put("2", "ben@x.fr")
+    club.sync()
+    erase(club._base, club.pipeline().store, club.config, "2", by="somebody")
+    customers.add(club._base, club.config, "ben@x.fr", first_name="Ben", last_name="Bell", by="x")
+    assert club.why("ben@x.fr")["verdict"] == "in"
+    assert club.why("2")["reasons"] != ["erased"]
+
+
+def test_r24_by_a_name_in_another_form(club: Club) -> None:
+    """R3: decomposed letters, odd blanks and capitals make nobody another person."""
+    club.erp.put("1", "ann@x.fr", first_name="José", last_name="Núñez")
+    club.sync()
+    assert club.why("JOSE\u0301\u00a0 Nu\u0301ñez")["verdict"] == "in"

@@ -32,19 +32,22 @@ class Found(BaseModel):
 
 @router.post("/why", tags=["why"])
 def find_anywhere(
-    _: Reader, reads: Reading, question: Question, language: Language = "en"
+    user: Reader, reads: Reading, question: Question, language: Language = "en"
 ) -> Found:
     """Why a person is, or is not, a customer, in any club; masked. Changes nothing."""
-    found = people.find(reads, question.who, language)
+    found = people.find(reads, question.who, language, tell_erased=user.may_act)
     if isinstance(found, people.Why):
         return Found(answer=found, candidates=[])
     return Found(answer=None, candidates=found)
 
 
 @router.post("/clubs/{club}/why", tags=["why"], responses=CLUB)
-def ask(_: Reader, club: ReadClub, question: Question, language: Language = "en") -> people.Why:
-    """Why a person is, or is not, a customer of this club; masked. Changes nothing."""
-    return people.ask(club, question.who, language)
+def ask(user: Reader, club: ReadClub, question: Question, language: Language = "en") -> people.Why:
+    """Why a person is, or is not, a customer of this club; masked. Changes nothing.
+
+    That somebody was erased at their request is told only to those who may see personal data.
+    """
+    return people.ask(club, question.who, language, tell_erased=user.may_act)
 
 
 @router.post("/clubs/{club}/why/shown", tags=["why"], responses=CLUB)

@@ -35,9 +35,10 @@ def search(
     language = i18n.language_of(request)
     found: people.Why | list[people.Candidate]
     if club:
-        found = people.ask(OpenClub.of(find_club(club), reads), who, language)
+        here = OpenClub.of(find_club(club), reads)
+        found = people.ask(here, who, language, tell_erased=user.may_act)
     else:
-        found = people.find(reads, who, language)
+        found = people.find(reads, who, language, tell_erased=user.may_act)
     if isinstance(found, list):
         return render(request, "why.html", user, about=None, found=found, shown=False)
     its_club = OpenClub.of(find_club(found.club or ""), reads)

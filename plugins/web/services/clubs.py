@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from clubsync import clock
 from clubsync.operate.freshness import evaluate
 from clubsync.store.database import queries
+from connectors.sdk.quoted import quoted
 from plugins.web.context import Club, OpenClub, Reads, numbers, unlisted
 from plugins.web.parameters import Paged, Text, Unset, pages_of
 from plugins.web.registry import registry
@@ -278,7 +279,8 @@ def changes(club: OpenClub, days: int = 7) -> list[HourOfChanges]:
 class Group(BaseModel):
     """A group of the club base.
 
-    `active` is what the ERP says of the one that feeds it; null: nothing, or there is none.
+    `active` is what the ERP says of the one that feeds it; null: nothing, or there is none. A name that looks like an
+    email, a phone or a date is masked: the settings may take people for groups.
     """
 
     name: str
@@ -291,4 +293,4 @@ class Group(BaseModel):
 def groups(club: OpenClub) -> list[Group]:
     """Counts every customer of the club: quick in a club of thousands, a second in one of a million."""
     rows = queries().groups_with_counts(club.driver, club=club.number)
-    return [Group.model_validate(row) for row in rows]
+    return [Group.model_validate({**row, "name": quoted(row["name"])}) for row in rows]

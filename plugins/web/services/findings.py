@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from clubsync import clock
+from clubsync.explain import quoting
 from clubsync.explain.export import write_csv
 from clubsync.i18n import _, translations
 from clubsync.store.database import queries
@@ -156,15 +157,24 @@ def of_club(
 
     :param shown_to: with personal data, for this person, which is recorded.
     """
-    rows = queries().findings_of_code(
-        club.driver, club=club.number, code=code, max_rows=PAGE_SIZE, skip=(page - 1) * PAGE_SIZE
+    rows = list(
+        queries().findings_of_code(
+            club.driver,
+            club=club.number,
+            code=code,
+            max_rows=PAGE_SIZE,
+            skip=(page - 1) * PAGE_SIZE,
+        )
     )
+    details = [row["detail"] for row in rows]
+    if shown_to is None:
+        details = quoting.all_for_viewers(club.driver, club.number, rows)
     found = [
         Finding(
             **masking.row({k: v for k, v in row.items() if k != "detail"}, shown_to is not None),
-            advice=suites.advice(row["code"], row["severity"], row["detail"], language),
+            advice=suites.advice(row["code"], row["severity"], detail, language),
         )
-        for row in rows
+        for row, detail in zip(rows, details, strict=True)
     ]
     if shown_to:
         named = [finding.erp_id for finding in found if finding.erp_id]

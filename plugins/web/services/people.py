@@ -10,11 +10,12 @@ import polars as pl
 from pydantic import BaseModel, Field
 
 from clubsync import emails
-from clubsync.explain.why import Answer, why
+from clubsync.explain.why import Answer, hashes_of, why
 from clubsync.i18n import _, translations
 from clubsync.store.database import queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import similarity, suites
+from connectors.sdk.words import tidy
 from plugins.web.auth import User
 from plugins.web.context import OpenClub, Reads, find_club
 from plugins.web.registry import registry
@@ -100,22 +101,27 @@ def ask(
     erp_id: str | None = None,
     customer: int | None = None,
     shown_to: User | None = None,
+    tell_erased: bool = False,
 ) -> Why:
     """Why, in one club.
 
     :param words: an email, an ERP id, or a name.
     :param erp_id: an ERP id, instead, also where it looks like an email; customer: a base customer's id.
     :param shown_to: with personal data, for this person, which is recorded.
+    :param tell_erased: the asker may see personal data: say that somebody was erased at their request (R24).
     """
+    tell_erased = tell_erased or shown_to is not None
     shown = shown_to is not None
     if erp_id is not None:
-        answer = _why(club, erp_id, language, shown, by_id=True)
+        answer = _why(club, erp_id, language, shown, by_id=True, tell_erased=tell_erased)
     else:
         words = _known_as(club, customer) if words is None else words.strip()
         if "@" in words:
             words = _record_of(club, words) or words
-        find = _of_name if _is_name(club, words) else _why
-        answer = find(club, words, language, shown)
+        if _is_name(club, words) and not (tell_erased and _was_erased(club, words)):
+            answer = _of_name(club, words, language, shown)
+        else:
+            answer = _why(club, words, language, shown, tell_erased=tell_erased)
     found = _complete(club, answer, language, shown)
     if shown_to:
         cards = [found.who] if found.who else found.candidates
@@ -124,9 +130,44 @@ def ask(
     return found
 
 
-def _why(club: OpenClub, words: str, language: str, shown: bool, *, by_id: bool = False) -> Answer:
-    masked = str if shown else masking.address
-    return why(club.driver, club.number, club.config, words, language, by_id=by_id, masked=masked)
+def _why(
+    club: OpenClub,
+    words: str,
+    language: str,
+    shown: bool,
+    *,
+    by_id: bool = False,
+    tell_erased: bool = False,
+) -> Answer:
+    return why(
+        *(club.driver, club.number, club.config, words, language),
+        by_id=by_id,
+        masked=str if shown else masking.address,
+        tell_erased=tell_erased,
+        to_viewer=not shown,
+    )
+
+
+def _was_erased(club: OpenClub, words: str) -> bool:
+    key = queries().club_state(club.driver, club=club.number)["hash_key"]
+    hashes = hashes_of(key, words)
+    order = queries().erasure_of_person(club.driver, club=club.number, key_hashes=hashes)
+    return order is not None
+
+
+def _clubs_that_erased(reads: Reads, words: str) -> list[str]:
+    """Ids of the clubs that erased somebody with this email or ERP id (R20)."""
+    hashes = [
+        (row["club"], key_hash)
+        for row in queries().hash_keys(reads.across())
+        for key_hash in hashes_of(row["hash_key"], words)
+    ]
+    found = queries().clubs_that_erased(
+        reads.across(),
+        clubs=[club for club, _ in hashes],
+        key_hashes=[key_hash for _, key_hash in hashes],
+    )
+    return [row["club_id"] for row in found if row["club_id"] in registry().clubs]
 
 
 def _known_as(club: OpenClub, customer: int | None) -> str:
@@ -211,11 +252,15 @@ def _card(row: Mapping[str, Any], shown: bool) -> dict[str, Any]:
     return masking.row({name: row.get(name) for name in names}, shown)
 
 
-def find(reads: Reads, words: str, language: str) -> Why | list[Candidate]:
+def find(
+    reads: Reads, words: str, language: str, *, tell_erased: bool = False
+) -> Why | list[Candidate]:
     """In any club: the answer, where there is one match; otherwise the possible matches, masked.
 
     A name is searched for across clubs only while they have few customers together: among millions, one name has
     too many matches.
+
+    :param tell_erased: see `ask`.
     """
     words, sql, known = words.strip(), queries(), registry().clubs
     email = emails.normalise(words) if "@" in words else None
@@ -224,8 +269,11 @@ def find(reads: Reads, words: str, language: str) -> Why | list[Candidate]:
         sql.clubs_of_person(reads.across(), erp_id=erp_id, email=email, max_rows=FOUND)
     )
     if not rows and "@" not in words and sql.count_all_records(reads.across()) <= SEARCHED:
-        rows = list(sql.people_by_name(reads.across(), fragment=words, max_rows=FOUND))
+        rows = list(sql.people_by_name(reads.across(), fragment=tidy(words), max_rows=FOUND))
     rows = [row for row in rows if row["club_id"] in known]
+    if not rows and tell_erased and (clubs := _clubs_that_erased(reads, words)):
+        club = OpenClub.of(find_club(clubs[0]), reads)
+        return ask(club, words, language, tell_erased=True)
     if len(rows) != 1:
         return [
             Candidate(club=row["club_id"], club_name=row["name"], **_card(row, shown=False))
@@ -235,4 +283,4 @@ def find(reads: Reads, words: str, language: str) -> Why | list[Candidate]:
     club = OpenClub.of(find_club(row["club_id"]), reads)
     if "first_name" in row:  # found by name
         return ask(club, None, language, erp_id=row["erp_id"], customer=row["customer"])
-    return ask(club, words, language)
+    return ask(club, words, language, tell_erased=tell_erased)
