@@ -8,10 +8,13 @@ way the order is wholly before or wholly after.
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
+import msgspec
 import polars as pl
 
 from clubsync import emails
@@ -25,6 +28,24 @@ from connectors.sdk.model import Reading
 def key_hash(key: uuid.UUID, text: str) -> str:
     """The keyed hash of an ERP id or an email: 32 hex digits."""
     return hashlib.blake2b(text.encode(), key=key.bytes, digest_size=16).hexdigest()
+
+
+_PART = re.compile(r"[\w-]+")
+
+
+def _collect(value: Any, texts: set[str]) -> None:
+    """Collect the texts and numbers of plain JSON, keys too, at any depth."""
+    if isinstance(value, dict):
+        texts.update(value)
+        for inner in value.values():
+            _collect(inner, texts)
+    elif isinstance(value, list):
+        for inner in value:
+            _collect(inner, texts)
+    elif isinstance(value, str | int):
+        texts.add(str(value))
+    elif isinstance(value, float) and value.is_integer():
+        texts.add(str(int(value)))
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,20 @@ class Erased:
     def has_email(self, norm: str | None) -> bool:
         """Whether this normalised email is an erased person's."""
         return norm is not None and key_hash(self.key, norm) in self.emails
+
+    def are_in(self, response: bytes) -> bool:
+        """Whether an ERP's response, as JSON, has the ERP id or the email of an erased person in any value or key.
+
+        A part of a text counts too: an id may be the end of a path. So does a number that only looks like the id.
+        """
+        if not self.ids and not self.emails:
+            return False
+        texts: set[str] = set()
+        _collect(msgspec.json.decode(response), texts)
+        if any(self.has_email(emails.normalise(text)) for text in texts if "@" in text):
+            return True
+        parts = texts.union(*(_PART.findall(text) for text in texts))
+        return any(self.names(parts))
 
     def without(self, customers: pl.DataFrame) -> pl.DataFrame:
         """The records of everybody else.

@@ -135,6 +135,7 @@ class Reader:
         if full or connector.resumable_for is None:
             return connector.read(full=full)
         from clubsync.extract import resume
+        from clubsync.extract.erased import Erased
         from clubsync.store.database import queries
 
         sql = queries()
@@ -142,12 +143,14 @@ class Reader:
             state = sql.club_state(driver, club=club_no)
             nudged = sql.last_nudge(driver, club=club_no)
             orders = sql.last_erasure(driver, club=club_no)
+            erased = Erased.read(driver, club_no)
         shelf = resume.Shelf(
             self.store,
             club.id,
             state["hash_key"],
             state["epoch"],
             alone=lambda: self._alone(club_no, orders),
+            erased=erased.are_in,
         )
         now = clock.now()
         newest = max(filter(None, (state["certified_as_of"], nudged)), default=None)

@@ -2,10 +2,10 @@
 
 The responses that a reading has received are stored below `_unfinished/` of the store: a folder for each reading
 and a file for each response, written whole or not at all. They are personal data for a few minutes. Of a response
-only what the sync needs is kept (R19). A folder is removed when its reading is done, when somebody is erased (R20;
-what an ERP still sends of them is stored again while a later reading lasts), when the club is removed (R28), and
-when the reading has expired: by the club's next reading, or by upkeep, which runs every minute. Requests are
-stored as keyed hashes only, because some contain keys.
+only what the sync needs is kept (R19). A folder is removed when its reading is done, when somebody is erased (R20),
+when the club is removed (R28), and when the reading has expired: by the club's next reading, or by upkeep, which runs
+every minute. A response in which the ERP still sends an erased person is not stored, nor is any after it. Requests are
+stored as keyed hashes only, because some contain keys. A file is used only if it is the one that was written (R21).
 
 A reading is resumed only for the same address, the same credentials and the same settings, in the same epoch, and
 only while nobody has asked for the club again (R27) or read it completely: they would get data from before they
@@ -109,6 +109,10 @@ def _alone() -> AbstractContextManager[bool]:
     return nullcontext(True)
 
 
+def _nobodys(_: bytes) -> bool:
+    return False
+
+
 class Kept(Bookmark):
     """A bookmark in the store.
 
@@ -117,6 +121,7 @@ class Kept(Bookmark):
     :param secrets: values that no file may contain.
     :param worth: responses from which on they are stored.
     :param alone: a block in which nobody is erased, and whether nobody was since the reading began (R20).
+    :param erased: whether a response holds an erased person's data.
     """
 
     def __init__(
@@ -129,12 +134,13 @@ class Kept(Bookmark):
         secrets: Sequence[str] = (),
         worth: int = WORTH,
         alone: Alone = _alone,
+        erased: Callable[[bytes], bool] = _nobodys,
     ) -> None:
         super().__init__(folder.begun if folder else None)
         #: responses that came from the ERP in this reading.
         self.asked = 0
         self._store, self._key, self._place, self._worth = store, key, place, worth
-        self._alone = alone
+        self._alone, self._erased = alone, erased
         self._secrets = [s.encode() for one in secrets for s in (one, quote_plus(one))]
         self._names = _in_order(store.names(folder.path, "")) if folder else []
         self._at = 0
@@ -167,6 +173,9 @@ class Kept(Bookmark):
         if any(secret in response for secret in self._secrets):
             self._close()
         if not self._open:
+            return
+        if self._erased(response):
+            self._close()
             return
         self._waiting.append((self._name(request), response))
         self._at += 1
@@ -219,7 +228,7 @@ class Shelf:
     """The interrupted readings of one club.
 
     :param key: the club's key for its keyed hashes.
-    :param alone: see `Kept`.
+    :param alone, erased: see `Kept`.
     """
 
     store: Store
@@ -228,6 +237,7 @@ class Shelf:
     epoch: int
     worth: int = WORTH
     alone: Alone = _alone
+    erased: Callable[[bytes], bool] = _nobodys
 
     def read(
         self, make: Callable[[], Connector[Any]], now: datetime, fresh_from: datetime | None
@@ -312,6 +322,7 @@ class Shelf:
             secrets=_secrets(connector.connection),
             worth=self.worth,
             alone=self.alone,
+            erased=self.erased,
         )
 
     def _asked(self, connector: Connector[Any]) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 from clubsync.errors import SnapshotUnreadable
 from clubsync.store.database import Base, queries
 
-#: What lies there for minutes only, and is bound to its reading by keyed hashes.
+#: Where the responses of interrupted readings lie, for minutes only.
 UNFINISHED = "_unfinished/"
 
 

@@ -323,7 +323,7 @@ class Store:
 
         :returns: its content, if it replaces another.
         """
-        if self.ledger is None or path.startswith(UNFINISHED):
+        if self.ledger is None:
             return None
         content = bytes(self.fs.cat_file(part))
         return content if self.ledger.note(path, name, content) else None
@@ -378,9 +378,20 @@ class Store:
 
     def _content(self, path: str, name: str) -> bytes:
         content = bytes(self.fs.cat_file(self._at(path, name)))
-        if self.ledger is not None and not path.startswith(UNFINISHED):
-            self.ledger.check(path, name, content)
+        if self.ledger is not None and not self.ledger.check(path, name, content):
+            self._refuse_unknown(path, name)
         return self.keys.opened(content, f"{path}/{name}")
+
+    def _refuse_unknown(self, path: str, name: str) -> None:
+        """A file that lives for minutes is not from before there were digests.
+
+        :raises SnapshotUnreadable: it is such a file.
+        """
+        if path.startswith(UNFINISHED):
+            raise SnapshotUnreadable(
+                f"The stored response {path}/{name} was not written by a sync.",
+                remedy="Nothing of it was used. Find out who writes to the snapshot store.",
+            )
 
     def read(self, path: str, name: str) -> pl.DataFrame:
         """:raises SnapshotUnreadable: the file is not there, or is not what was written."""
@@ -436,17 +447,21 @@ class Store:
         """Remove a file, if it is there."""
         with suppress(FileNotFoundError):
             self.fs.rm_file(self._at(path, name))
-        if self.ledger is not None and not path.startswith(UNFINISHED):
+        if self.ledger is not None:
             self.ledger.forget(path, name)
 
     def remove(self, path: str) -> None:
         """Remove a folder with its contents, if it is there."""
         self._made.discard(path)
         target = f"{self.root.rstrip('/')}/{path}"
+        expires = path.startswith(UNFINISHED)
+        if self.ledger is not None and expires:
+            # first: files whose digests are gone are not used, and removed when they expire
+            self.ledger.forget(path)
         if self.fs.exists(target):
             with suppress(FileNotFoundError):  # by somebody else, meanwhile
                 self.fs.rm(target, recursive=True)
-        if self.ledger is not None and not path.startswith(UNFINISHED):
+        if self.ledger is not None and not expires:
             self.ledger.forget(path)
 
 

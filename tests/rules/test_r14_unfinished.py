@@ -85,7 +85,7 @@ class Gym:
 
     @property
     def store(self) -> Store:
-        return Store(str(self.folder))
+        return Store(str(self.folder), base=self.base)
 
     def sync(self, progress: Progress = lambda *_: None, *, full: bool = False) -> Step:
         """A run, which must go well; the requests that it made are in `asked`."""
@@ -344,6 +344,66 @@ def test_r20_a_reading_on_its_way_writes_no_more(gym: Gym) -> None:
     step = gym.sync(progress=erased)
     assert step["read"] == 23  # of 24 rows
     assert gym.kept() == []
+
+
+@pytest.mark.parametrize("row", [{}, {"email": "another@x.fr"}])
+def test_r20_what_the_erp_still_sends_of_an_erased_person_is_not_stored(
+    gym: Gym, row: dict[str, str]
+) -> None:
+    """By id or by email: the responses before theirs are, so that the reading resumes there."""
+    gym.sync()
+    erase(gym.base, gym.store, gym.config, "p25@x.fr")
+    gym.members[25].update(row)
+    gym.at(60)
+    gym.faults.set(gym.id, Fault(kind="server-error", from_page=15))
+    assert gym.sync()["read"] == 27
+    gym.faults.clear()
+    assert len(gym.kept()) == 12  # of two members each; the thirteenth has the person
+    assert "p25@x.fr" not in "".join(file.read_text() for file in gym.kept())
+    gym.at(61)
+    step = gym.sync()
+    assert (step["certified"], len(gym.asked.times)) == (True, 3)
+    assert "25" not in gym.inside()
+
+
+def test_r20_an_erased_persons_email_is_not_stored_under_another_id(gym: Gym) -> None:
+    """Nothing says yet whether the record is theirs: the response is not stored in any case."""
+    gym.sync()
+    erase(gym.base, gym.store, gym.config, "p25@x.fr")
+    del gym.members[25]
+    gym.put(26, "P25@X.fr")
+    gym.put(31, "p31@x.fr")
+    gym.at(60)
+    gym.broken_off(14)
+    assert len(gym.kept()) == 12
+    assert not any("p25@x.fr" in file.read_text().lower() for file in gym.kept())
+
+
+@pytest.mark.parametrize("how", ["changed", "exchanged", "slipped in"])
+def test_r21_a_stored_response_that_nobody_wrote_is_not_used(gym: Gym, how: str) -> None:
+    """By its digest, as every stored file: the reading starts again."""
+    gym.broken_off()
+    first, second = sorted(gym.kept())[:2]
+    text = first.read_text()
+    if how == "changed":
+        first.write_text(text.replace("p1@x.fr", "evil@x.fr"))
+    elif how == "exchanged":
+        first.write_text(second.read_text())
+    else:
+        with gym.base.transaction() as driver:
+            driver.execute(
+                "delete from sync.stored_file where starts_with(path, %s)", [resume.ROOT]
+            )
+    gym.at(1)
+    assert gym.sync()["certified"]
+    assert len(gym.asked.times) == PAGES
+    assert "evil@x.fr" not in gym.inside().values()
+    with gym.base.transaction() as driver:
+        left = driver.execute(
+            "select count(*) from sync.stored_file where starts_with(path, %s)",
+            [f"{resume.ROOT}/{gym.id}_"],
+        ).fetchall()
+    assert left == [(0,)]
 
 
 def test_r28_a_club_that_is_removed(gym: Gym) -> None:
