@@ -29,11 +29,12 @@ from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import suites
 from connectors.sdk.quoted import quoted
-from connectors.sdk.words import tidy
+from connectors.sdk.words import tidy, word
 
 if TYPE_CHECKING:
     from clubsync.store.queries import (
         CustomerRow,
+        FindPersonRow,
         HeldCustomerRow,
         OpenFindingsForRow,
         PeopleByKeyRow,
@@ -109,9 +110,8 @@ def why(
     erp_id = customer["erp_id"] if customer else found[0]["erp_id"]
     record = sql.record(driver, club=club_no, erp_id=erp_id) if erp_id else None
     findings = list(sql.open_findings_for(driver, club=club_no, erp_id=erp_id)) if erp_id else []
-    for other in {f["erp_id"] for f in found if f["erp_id"] and f["erp_id"] != erp_id}:
-        if other.startswith(WITHOUT_ID):
-            # a row without an id that has their email
+    for other in _rows_without_id(driver, club_no, found, record):
+        if other != erp_id:
             findings += sql.open_findings_for(driver, club=club_no, erp_id=other)
     if to_viewer:
         findings = _for_viewers(driver, club_no, findings, record)
@@ -150,6 +150,29 @@ def _for_viewers(
         {**f, "detail": quoting.for_viewers(driver, club_no, f["code"], f["detail"], person)}
         for f in findings
     ]
+
+
+def _rows_without_id(
+    driver: Driver,
+    club_no: int,
+    found: Sequence[FindPersonRow],
+    record: RecordRow | None,
+) -> list[str]:
+    """R14: rows without an id that may be the person's, by email, name or phone, as their keys in the mirror."""
+    theirs = [f["erp_id"] for f in found if f["erp_id"] and f["erp_id"].startswith(WITHOUT_ID)]
+    if record and not record["gone_at"]:
+        person = _keys_of(record)
+        for row in queries().rows_without_id(driver, club=club_no):
+            pairs = zip(_keys_of(row), person, strict=True)
+            if any(said and said == known for said, known in pairs):
+                theirs.append(row["erp_id"])
+    return list(dict.fromkeys(theirs))
+
+
+def _keys_of(person: Mapping[str, Any]) -> tuple[str | None, str, str | None]:
+    """Email, whole name and phone, as they are compared."""
+    name = word(f"{person['first_name'] or ''} {person['last_name'] or ''}")
+    return person["email_norm"], name, person["phone"]
 
 
 @dataclass(frozen=True)
@@ -281,7 +304,8 @@ def _sentence(
     hold: HeldCustomerRow | None,
     situation: Situation | None,
 ) -> str:
-    name = words.say("named", erp_id=erp_id) if erp_id else words.say("nameless")
+    named = erp_id and not erp_id.startswith(WITHOUT_ID)
+    name = words.say("named", erp_id=erp_id) if named else words.say("nameless")
     seen = ""
     if record and record["gone_at"]:
         seen = " " + words.say("gone_since", when=words.when(record["gone_at"]))

@@ -374,6 +374,9 @@ class RecordRow(TypedDict):
     erp_id: str
     email: str | None
     email_norm: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
     status: str
     status_raw: str | None
     groups: list[dict[str, Any]]
@@ -406,6 +409,13 @@ class OpenFindingsForRow(TypedDict):
     detail: dict[str, Any]
     since: datetime
     run: int
+
+class RowsWithoutIdRow(TypedDict):
+    erp_id: str
+    email_norm: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
 
 class WordsOfFindingsRow(TypedDict):
     word: str
@@ -1488,6 +1498,7 @@ class Queries(Protocol):
     def open_findings_for(
         self, driver: Driver, /, *, club: int, erp_id: str
     ) -> Iterator[OpenFindingsForRow]: ...
+    def rows_without_id(self, driver: Driver, /, *, club: int) -> Iterator[RowsWithoutIdRow]: ...
     def words_of_findings(
         self, driver: Driver, /, *, club: int, code: str, words: list[str]
     ) -> Iterator[WordsOfFindingsRow]: ...

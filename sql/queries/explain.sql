@@ -184,6 +184,9 @@ select
     erp_id,
     email,
     email_norm,
+    first_name,
+    last_name,
+    phone,
     status,
     status_raw,
     groups::jsonb as groups,
@@ -226,6 +229,19 @@ select
 from sync.finding
 where club = :club and erp_id = :erp_id and closed_at is null
 order by code;
+
+-- name: rows_without_id(club)
+-- Rows of the last reading that have no id, while they have a finding (R14).
+select
+    m.erp_id,
+    m.email_norm,
+    m.first_name,
+    m.last_name,
+    m.phone
+from sync.finding as f
+inner join sync.erp_customer as m on f.club = m.club and f.erp_id = m.erp_id
+where f.club = :club and f.code = 'ID_MISSING' and f.closed_at is null
+order by m.erp_id;
 
 -- name: words_of_findings(club, code, words)
 -- Of the ERP's words that open findings of a code quote: how many records have each of these, and how many different

@@ -270,6 +270,27 @@ def test_r14_without_ids_a_total_is_nobody_and_a_name_is_somebody(
     assert (step["read"], step["findings"]) == (2, {"EMAIL_MISSING": 1})
 
 
+def test_r24_not_read_because_the_row_has_no_id(new_file_club: NewFileClub) -> None:
+    """By email, by the id that the person had, or by name; nobody is called by the key of a row."""
+    files = new_file_club(*PHONES)
+    first = "1;a@x.fr;Ann;Ames;;active"
+    files.load(table(first, "2;b@x.fr;Ben;Bell;0612345678;active", columns=PHONE_COLUMNS))
+    lost = (";;BEN;Bell;;active", ";;;;0612345678;", ";b@x.fr;;;;")
+    for row in lost:
+        files.load(table(first, row, columns=PHONE_COLUMNS))
+        for who in ("2", "b@x.fr"):
+            answer = files.why(who)
+            assert (answer["verdict"], answer["reasons"]) == ("in", ["ID_MISSING"]), (row, who)
+            assert "Row 3 of what the ERP sent has n" in answer["sentence"]
+        assert files.why("1")["reasons"] == []
+    files.load(table(first, "2;b@x.fr;Ben;Bell;;active", ";;Zoe;Zola;;", columns=PHONE_COLUMNS))
+    answer = files.why("Zoe")
+    assert (answer["verdict"], answer["reasons"]) == ("out", ["ID_MISSING"])
+    assert answer["sentence"].startswith("This customer, who has no ERP id, has never been")
+    assert "not read, because the row has no id" in answer["sentence"]
+    assert "~row" not in answer["sentence"]
+
+
 # --- one person in several rows ---------------------------------------------------------------
 
 SPANS = "id;email;first;last;status;groups;from;until"
