@@ -119,6 +119,7 @@ BASE = pl.Schema(
         "user_email": pl.String(),
         "keep": pl.Boolean(),
         "undone": pl.String(),
+        "awaits_email_of": pl.Int64(),
         "same_person": pl.String(),
     }
 )

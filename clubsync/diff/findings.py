@@ -15,7 +15,7 @@ def findings(
     """All that should be open on these records: `FINDINGS`.
 
     :param evaluated: the records that this plan may speak of: erp_id, access, claim, wins, winner, undone,
-        situation, row_hash, email_norm, c_in, blocker.
+        situation, row_hash, email_norm, c_in, blocker, c_awaits_email_of.
     :param of_suites: `FINDINGS` of the suites, of these records and of others.
     :param outcome: see `clubsync.diff.outcome.outcomes`.
     """
@@ -33,6 +33,7 @@ def findings(
             _told(detached, "DETACHED", "warning"),
             _told(reused, "ID_REUSED", "error", _shown_hash()),
             _told(evaluated.filter("undone"), "UNDONE", "warning"),
+            _told(_waiting(evaluated), "UNDONE", "warning", _email_holder()),
             _told(_of(_mismatched(attached), evaluated), "EMAIL_MISMATCH_APP", "warning"),
         ]
     )
@@ -42,6 +43,17 @@ def _shown_hash() -> pl.Expr:
     """What a decision about the record's new values names them by (R1): their row hash, signed, as text."""
     signed = pl.col("row_hash").reinterpret(signed=True).cast(pl.String)
     return pl.struct(row_hash=signed).struct.json_encode()
+
+
+def _waiting(evaluated: pl.DataFrame) -> pl.DataFrame:
+    """R18: whose undo waits for an email that another customer has."""
+    return evaluated.filter(pl.col("c_awaits_email_of").is_not_null() & ~pl.col("undone"))
+
+
+def _email_holder() -> pl.Expr:
+    """Who that is: the base customer's number, no value of theirs."""
+    parts = [pl.lit("waits").alias("about"), pl.col("c_awaits_email_of").alias("holder")]
+    return pl.struct(parts).struct.json_encode()
 
 
 def _told(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr = _NOTHING) -> pl.DataFrame:

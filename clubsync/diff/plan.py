@@ -120,7 +120,7 @@ def _evaluated(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
         .filter(~silent & ~deferred)
         .select(
             *("erp_id", "access", "claim", "wins", "winner", "undone", "situation"),
-            *("row_hash", "email_norm", "c_in", "blocker"),
+            *("row_hash", "email_norm", "c_in", "blocker", "c_awaits_email_of"),
         )
         .collect()
     )

@@ -126,6 +126,7 @@ def _own_customers(base: pl.DataFrame) -> pl.DataFrame:
         c_reason="reason",
         c_keep=pl.col("keep") | pl.col("undone").is_not_null(),
         c_undone=pl.col("undone").is_not_null(),
+        c_awaits_email_of="awaits_email_of",
         c_same_person=pl.col("same_person").is_not_null(),
         c_detached="detached",
     )

@@ -70,12 +70,15 @@ class Inverse:
     :param changes: audit rows: customer, erp_id, kind, before, after.
     :param skipped: customers that stay as they are, each with the reason.
     :param had_access: customers who are in the Customers group now.
+    :param waiting: those of the skipped who only lack an email that another has by now; and the ERP id that had
+        adopted them, if it had.
     """
 
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     had_access: set[int] = field(default_factory=set)
+    waiting: dict[int, str | None] = field(default_factory=dict)
 
     def deactivated(self) -> list[int]:
         """Customers who would leave the Customers group."""
@@ -143,6 +146,7 @@ def undo(
         if inverse.rows:
             _write(action, inverse)
             _remember(action, run, inverse)
+        _await_emails(action, run, inverse)
         return _report(club.id, run, action.run, inverse, held, action.rows)
 
 
@@ -238,19 +242,40 @@ def _skip_taken(
                 if after[name] == holder[name]:
                     taken[(name, holder[name])] = holder["customer"]
         blocked = {
-            customer: other
+            customer: others
             for customer, row in rows.items()
-            for name in ("email", "erp_id", "linked_user")
-            if row[name] is not None
-            and (other := taken.get((name, row[name]), customer)) != customer
+            if (others := _others(customer, row, taken))
         }
         if not blocked:
             return
-        for customer, other in blocked.items():
+        for customer, others in blocked.items():
             del rows[customer]
-            reason = message(f"their email, ERP id or app account now belongs to customer {other}")
+            other = min(others.values())
+            if set(others) == {"email"}:
+                inverse.waiting[customer] = _adopter(changes[customer])
+                reason = message(f"waits: customer {other} has their former email now")
+            else:
+                reason = message(
+                    f"their email, ERP id or app account now belongs to customer {other}"
+                )
             inverse.skipped.append(_skip(customer, changes[customer], reason))
         inverse.changes = [c for c in inverse.changes if c["customer"] in rows]
+
+
+def _others(
+    customer: int, row: dict[str, Any], taken: dict[tuple[str, Any], int]
+) -> dict[str, int]:
+    """What a customer would get back that another has now -> that other."""
+    return {
+        name: other
+        for name in ("email", "erp_id", "linked_user")
+        if row[name] is not None and (other := taken.get((name, row[name]), customer)) != customer
+    }
+
+
+def _adopter(rows: list[ChangesToUndoRow]) -> str | None:
+    """The record that had adopted a customer in a run, if one had."""
+    return next((row["erp_id"] for row in rows if row["kind"] == "adoption"), None)
 
 
 def _current(driver: Driver, club_no: int, customers: list[int]) -> dict[int, dict[str, Any]]:
@@ -325,10 +350,32 @@ def _remember(action: Action, run: int, inverse: Inverse) -> None:
         run=run,
         customers=customers,
         erp_ids=[adopters.get(customer) for customer in customers],
+        waits=False,
         at=action.at,
     )
     sql.recheck_members(
         action.driver, club=action.club_no, customers=customers, why=f"run {run} undone"
+    )
+
+
+def _await_emails(action: Action, run: int, inverse: Inverse) -> None:
+    """Whose undo waits for an email has a finding until nobody has it, or their record changes."""
+    if not inverse.waiting:
+        return
+    queries().add_undone(
+        action.driver,
+        club=action.club_no,
+        run=run,
+        customers=list(inverse.waiting),
+        erp_ids=list(inverse.waiting.values()),
+        waits=True,
+        at=action.at,
+    )
+    queries().recheck_members(
+        action.driver,
+        club=action.club_no,
+        customers=list(inverse.waiting),
+        why=f"the undo of run {run} waits",
     )
 
 

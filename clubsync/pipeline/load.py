@@ -187,6 +187,25 @@ def _write(
     )
     sql.add_change_counts(driver, club=club_no, at=at, counts=json.dumps(step["counts"]))
     step["notes"].extend(done.notes)
+    step["notes"].extend(_end_waiting(driver, club_no))
+
+
+def _end_waiting(driver: Driver, club_no: int) -> list[str]:
+    """R18: undos that waited for an email that nobody has any more wait no longer; a sentence on each."""
+    sql = queries()
+    free = [row for row in sql.waiting_undos(driver, club=club_no) if row["holder"] is None]
+    if not free:
+        return []
+    customers = [row["customer"] for row in free]
+    sql.delete_waiting_undos(driver, club=club_no, customers=customers)
+    sql.recheck_members(driver, club=club_no, customers=customers, why="an email is free again")
+    return [
+        message(
+            f"The email that customer {row['customer']} had before run {row['run']} is free again: "
+            f"`clubsync undo {row['run']}` gives it back."
+        )
+        for row in free
+    ]
 
 
 def _move_watermark(

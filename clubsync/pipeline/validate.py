@@ -131,6 +131,7 @@ def _find_affected(runs: Runs, step: Step) -> None:
         snapshot = _taken_up(runs, driver, club_no, step, row)
         decided = list(sql.rejected_members(driver, club=club_no))
         undone = list(sql.undone_customers(driver, club=club_no))
+        waiting = list(sql.waiting_undos(driver, club=club_no))
         same = list(sql.same_people(driver, club=club_no))
         kept = [one for one in decided if one["until"] > clock.now()]
         over = [one["erp_id"] for one in decided if one not in kept and one["erp_id"]]
@@ -150,8 +151,13 @@ def _find_affected(runs: Runs, step: Step) -> None:
             keep={one["customer"]: (one["erp_id"], one["row_hash"]) for one in kept},
             undone={one["customer"]: (one["erp_id"], one["row_hash"]) for one in undone},
             same_person={one["customer"]: (one["erp_id"], one["row_hash"]) for one in same},
-            more=[*over, *(one["erp_id"] for one in same)],
+            more=[
+                *over,
+                *(one["erp_id"] for one in same),
+                *(one["erp_id"] for one in waiting if one["erp_id"]),
+            ],
         )
+    found = affected.with_waiting(found, waiting)
     handed.affected = replace(
         found, records=facts.evaluate(found.records, found.basis.groups, found.basis.policy)
     )

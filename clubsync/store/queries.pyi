@@ -1244,6 +1244,13 @@ class ConflictingCustomersRow(TypedDict):
     erp_id: str | None
     linked_user: int | None
 
+class WaitingUndosRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    row_hash: int | None
+    run: int
+    holder: int | None
+
 class DeleteUndoneRow(TypedDict):
     customer: int
 
@@ -2227,7 +2234,12 @@ class Queries(Protocol):
         run: int,
         customers: list[int],
         erp_ids: list[str | None],
+        waits: bool,
         at: datetime,
+    ) -> int: ...
+    def waiting_undos(self, driver: Driver, /, *, club: int) -> Iterator[WaitingUndosRow]: ...
+    def delete_waiting_undos(
+        self, driver: Driver, /, *, club: int, customers: list[int]
     ) -> int: ...
     def delete_undone(
         self, driver: Driver, /, *, club: int, run: int

@@ -45,7 +45,7 @@ from connectors.sdk import words
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import ClubStateRow
+    from clubsync.store.queries import ClubStateRow, WaitingUndosRow
 
 #: The mirror's columns, as a plan needs them.
 MIRROR: dict[str, Any] = {
@@ -63,7 +63,11 @@ MIRROR: dict[str, Any] = {
     "former": pl.Boolean,
 }
 _BASE_ROW: dict[str, Any] = {
-    **{n: t for n, t in BASE.items() if n not in ("groups", "keep", "undone", "same_person")},
+    **{
+        n: t
+        for n, t in BASE.items()
+        if n not in ("groups", "keep", "undone", "awaits_email_of", "same_person")
+    },
     "auto_groups": pl.List(pl.Int64),
 }
 _GROUPS = {**GROUP_SCHEMA, "listed": pl.Boolean(), "group_id": pl.Int64()}
@@ -668,6 +672,18 @@ def _decided(
     )
 
 
+def with_waiting(found: Affected, waiting: Iterable[WaitingUndosRow]) -> Affected:
+    """What was read, with the customers whose undo waits for another's email (R18), while their record is the same."""
+    waiting = list(waiting)
+    holders = {row["customer"]: row["holder"] for row in waiting if row["holder"] is not None}
+    if not holders:
+        return found
+    decided = {row["customer"]: (row["erp_id"], row["row_hash"]) for row in waiting}
+    still = _still(found.base, found.records, decided).is_not_null()
+    holder = pl.col("customer").replace_strict(holders, default=None, return_dtype=pl.Int64)
+    return replace(found, base=found.base.with_columns(awaits_email_of=pl.when(still).then(holder)))
+
+
 def _still(base: pl.DataFrame, records: pl.DataFrame, decided: Decided) -> pl.Series:
     """For each base customer the record that a person decided about, where it is still the same; else null.
 
@@ -709,6 +725,7 @@ def _base(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
             pl.col("groups").fill_null(pl.lit([], dtype=pl.List(pl.String))),
             keep=False,
             undone=pl.lit(None, dtype=pl.String),
+            awaits_email_of=pl.lit(None, dtype=pl.Int64),
             same_person=pl.lit(None, dtype=pl.String),
         )
         .select(BASE.names())

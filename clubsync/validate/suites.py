@@ -94,7 +94,7 @@ def advice(code: str, severity: str, detail: Mapping[str, Any], language: str = 
         named["reasons"] = ", ".join(similarity(detail["reasons"], language))
     for key in (
         *("others", "groups", "owner", "successor", "reasons", "row"),
-        *("fields", "words", "word"),
+        *("fields", "words", "word", "holder"),
     ):
         text = text.replace("{" + key + "}", named.get(key) or "-")
     return text

@@ -201,7 +201,7 @@ where
 
 -- name: undone_customers(club)
 select customer, erp_id, row_hash, run from sync.undone
-where club = :club;
+where club = :club and not waits;
 
 -- name: recheck_members(club, customers, why)!
 insert into sync.recheck (club, erp_id, email, why)

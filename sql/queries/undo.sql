@@ -35,17 +35,19 @@ where
         or linked_user = any(:column_users::bigint[])
     );
 
--- name: add_undone(club, run, customers, erp_ids, at)!
+-- name: add_undone(club, run, customers, erp_ids, waits, at)!
 -- null: erp_ids[]
 -- Keeps the record whose change was undone and its state; no hash: the record is missing. For a customer who
 -- has no ERP id again, it is the record that had adopted them (erp_ids).
-insert into sync.undone (club, customer, erp_id, row_hash, run, undone_at)
+-- waits: it is not undone yet, because another has the email that it would give back.
+insert into sync.undone as s (club, customer, erp_id, row_hash, run, waits, undone_at)
 select
     c.club,
     c.customer,
     coalesce(c.erp_id, u.erp_id),
     case when m.gone_at is null then m.row_hash end,
     :run,
+    :waits,
     :at
 from unnest(:customers::bigint[], :erp_ids::text[]) as u (customer, erp_id)
 inner join base.customer as c on c.club = :club and u.customer = c.customer
@@ -54,7 +56,32 @@ on conflict (club, customer) do update set
     erp_id = excluded.erp_id,
     row_hash = excluded.row_hash,
     run = excluded.run,
-    undone_at = excluded.undone_at;
+    waits = excluded.waits,
+    undone_at = excluded.undone_at
+where s.waits or not excluded.waits;
+
+-- name: waiting_undos(club)
+-- Customers whose undo waits for an email, and who has it now; null: nobody. The email is in the audit.
+select
+    u.customer,
+    u.erp_id,
+    u.row_hash,
+    u.run,
+    h.customer as holder
+from sync.undone as u
+left join lateral (
+    select c.before::jsonb ->> 'email' as email
+    from sync.change as c
+    where c.club = u.club and c.run = u.run and c.customer = u.customer and jsonb_exists(c.before::jsonb, 'email')
+    order by c.change
+    limit 1
+) as w on true
+left join base.customer as h on u.club = h.club and w.email = h.email and u.customer != h.customer
+where u.club = :club and u.waits;
+
+-- name: delete_waiting_undos(club, customers)!
+delete from sync.undone
+where club = :club and waits and customer = any(:customers::bigint[]);
 
 -- name: delete_undone(club, run)
 delete from sync.undone

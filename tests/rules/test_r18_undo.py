@@ -118,6 +118,49 @@ def test_r18_an_email_that_another_has_now_is_not_taken_back(club: Club) -> None
     assert {row["email"] for row in club.base().values()} >= {"new@x.fr", "p1@x.fr"}
 
 
+def test_r18_an_email_that_another_needs_waits_with_a_finding(club: Club) -> None:
+    """It names the other by number, closes by itself when nobody has the email, and the undo can be had then."""
+    run = _busy_run(club)
+    club.erp.put("6", "p1@x.fr")
+    club.sync()
+    made = _undo(club, run)
+    holder = club.base()["6"]["id"]
+    assert made["skipped"][0]["why"] == f"waits: customer {holder} has their former email now"
+    club.sync()
+    assert "UNDONE" in club.findings()["1"]
+    sentence = club.why("1")["sentence"]
+    assert f"customer {holder} of the club base now has the email" in sentence
+    assert "p1@x.fr" not in sentence
+    # nothing is frozen meanwhile, and nothing is written again
+    assert club.sync()["rows_written"] == 0
+    club.erp.change("6", email="six@x.fr")
+    step = club.sync()
+    assert any(f"`clubsync undo {run}` gives it back" in note for note in step["notes"])
+    club.sync()
+    assert "UNDONE" not in club.findings().get("1", set())
+    assert {skip["erp_id"] for skip in _undo(club, run)["skipped"]} == {"2", "3", "5"}
+    assert club.base()["1"]["email"] == "p1@x.fr"
+    club.sync()
+    assert "UNDONE" in club.findings()["1"]
+
+
+@pytest.mark.parametrize("end", ["change", "redo"])
+def test_r18_a_waiting_undo_ends_when_the_record_changes_or_by_redo(club: Club, end: str) -> None:
+    run = _busy_run(club)
+    club.erp.put("6", "p1@x.fr")
+    club.sync()
+    _undo(club, run)
+    club.sync()
+    assert "UNDONE" in club.findings()["1"]
+    if end == "redo":
+        club.pipeline().redo(run, "somebody")
+    else:
+        club.erp.change("1", first_name="Other")
+    club.sync()
+    assert "UNDONE" not in club.findings().get("1", set())
+    assert club.base()["1"]["email"] == "new@x.fr"
+
+
 def test_r18_an_undo_is_itself_guarded(club: Club) -> None:
     """ "itself guarded": undoing a first sync would lock everybody out; the list must be approved."""
     for number in range(10):
