@@ -23,6 +23,8 @@ from pydantic import (
     Field,
     ValidationError,
     WithJsonSchema,
+    field_validator,
+    model_validator,
 )
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -213,7 +215,42 @@ class ClubConfig(_Common):
     former_groups: tuple[str, ...] = Field(
         default=(), description="names or ids of the ERP groups of former customers (R3)"
     )
+    access_groups: tuple[str, ...] = Field(
+        default=(),
+        description="names or ids of the ERP groups that give access (R3); none named: every active group does",
+    )
+    automatic_groups: dict[str, str | None] = Field(
+        default_factory=dict,
+        description="R4: name or id of an ERP group: the name of the automatic group that it feeds; two of one name "
+        "feed one, null leaves the group out; any other feeds a group of its own name",
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="settings of the connector")
+
+    @field_validator("automatic_groups")
+    @classmethod
+    def _named(cls, configured: dict[str, str | None]) -> dict[str, str | None]:
+        for group, name in configured.items():
+            if not group.strip() or (name is not None and not name.strip()):
+                raise ValueError(
+                    message("the name of a group is blank; write null to leave an ERP group out")
+                )
+        return configured
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> ClubConfig:
+        if not (self.former_groups and self.access_groups):
+            return self
+        from connectors.sdk import words  # imports Polars, which a Dag file does without
+
+        both = set(words.words(self.former_groups)) & set(words.words(self.access_groups))
+        if both:
+            named = ", ".join(name for name in self.access_groups if words.word(name) in both)
+            raise ValueError(
+                message(
+                    f"former_groups and access_groups both name {named}: a group is one or the other"
+                )
+            )
+        return self
 
     @property
     def zone(self) -> ZoneInfo:
@@ -222,7 +259,7 @@ class ClubConfig(_Common):
     @property
     def group_names(self) -> tuple[str, ...]:
         """The ERP groups that the club's own rules name."""
-        return self.former_groups
+        return (*self.former_groups, *self.access_groups, *self.automatic_groups)
 
     @property
     def promised(self) -> Promise:

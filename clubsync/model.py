@@ -97,7 +97,8 @@ KINDS = (
     "adoption",
 )
 
-#: Columns of `base`, the base customers in question. `groups` are ERP group ids, sorted; `keep` marks
+#: Columns of `base`, the base customers in question. `groups` are keys of automatic groups, sorted
+#: (`validate.automatic`: the id of the ERP group, unless clubs.yaml says otherwise); `keep` marks
 #: who must stay as they are (a hold, R15; a rejected one); `undone` is the record from whose present state
 #: a person put them back (R18), else null; `same_person` is the record whose present values, another person's by
 #: all they say, a person said are the same person's (R1), else null; `user_email` is the linked user's.
@@ -172,7 +173,11 @@ class Policy:
     :param phone_centred: the ERP identifies people by phone: a missing email is no error (R22).
     :param placeholder_emails: addresses that are no email (R2), or patterns of them.
     :param shared_email_limit: an address that more unrelated records carry is no email (R2).
+    :param access_groups: ids or names of the groups that give access; none: every active group does.
+    :param automatic_groups: R4: id or name of an ERP group, and the name of the automatic group that it feeds; None:
+        it feeds none. See `validate.automatic`.
     :param absent_groups: the former groups that the ERP, as far as was read, does not have.
+    :param absent_access_groups: the same of the groups that give access.
     """
 
     today: date
@@ -183,7 +188,10 @@ class Policy:
     phone_centred: bool = False
     placeholder_emails: frozenset[str] = field(default_factory=frozenset)
     shared_email_limit: int = 5
+    access_groups: frozenset[str] = field(default_factory=frozenset)
+    automatic_groups: tuple[tuple[str, str | None], ...] = ()
     absent_groups: frozenset[str] = field(default_factory=frozenset)
+    absent_access_groups: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True)

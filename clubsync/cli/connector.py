@@ -79,6 +79,8 @@ def connector_try(
         "groups": tried.groups,
         "unused": tried.unused,
         "absent_groups": tried.absent_groups,
+        "absent_access_groups": tried.absent_access_groups,
+        "absent_automatic_groups": tried.absent_automatic_groups,
     }
     if as_json:
         print_json(document)
@@ -109,15 +111,25 @@ def _print(tried: dict[str, Any]) -> None:
         say(f"Rows without an id, which are not read: {numbers}.")
     say(f"Status: {_counted(tried['statuses'])}.")
     say(f"Access: {_counted(tried['access'])}.")
-    if tried["absent_groups"]:
-        from clubsync.operate import group_check
-
-        absent = tried["absent_groups"]
-        say(f"Groups of former customers that the ERP does not have: {', '.join(absent)}.")
-        say(f"  {group_check.remedy(absent, [group['name'] for group in tried['groups']])}")
+    _print_absent(tried)
     if tried["unused"]:
         say(f"Fields that no setting uses: {', '.join(tried['unused'])}.")
     say("Nothing was stored.")
+
+
+def _print_absent(tried: dict[str, Any]) -> None:
+    """Groups that clubs.yaml names and the ERP does not have, and what to do about them."""
+    from clubsync.operate import group_check
+
+    for setting, absent in (
+        (group_check.FORMER, tried["absent_groups"]),
+        (group_check.ACCESS, tried["absent_access_groups"]),
+        (group_check.AUTOMATIC, tried["absent_automatic_groups"]),
+    ):
+        if absent:
+            out.say(group_check.told(setting, absent))
+            names = [group["name"] for group in tried["groups"]]
+            out.say(f"  {group_check.remedy(setting, absent, names)}")
 
 
 def _counted(counts: dict[str, int]) -> str:

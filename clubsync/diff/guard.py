@@ -24,6 +24,7 @@ _CAUSES = {
     "email_duplicate": message("email is on another customer too"),
     "email_given_up": message("email was given up to another customer"),
     "no_group": message("in no group any more"),
+    "other_group": message("in no group that gives access, but in {group}"),
     "placeholder": message("record is not a person any more"),
     "replaced": message("record was merged in the ERP"),
     "not_begun": message("membership begins later"),

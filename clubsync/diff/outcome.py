@@ -191,7 +191,7 @@ def _stays_detached(certified: bool) -> pl.Expr:
 
 
 def _groups(rows: pl.DataFrame) -> pl.DataFrame:
-    """R4: the automatic groups, as ERP group ids; in doubt, and of groups the ERP's list has lost, as before."""
+    """R4: the automatic groups, as their keys; in doubt, and of groups the ERP's list has lost, as before."""
     partly = (
         pl.col("b_groups")
         .fill_null(_NONE)

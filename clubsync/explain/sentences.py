@@ -24,6 +24,9 @@ OUT = {
     ),
     "not_begun": _("their membership in the ERP has not started yet"),
     "no_group": _("they have no group in the ERP, and this club requires one"),
+    "other_group": _(
+        "none of their groups in the ERP is one that gives access in this club. Add them to one that does"
+    ),
     "dependant": _(
         "the ERP has them as a family member without an email of their own. To give them access, "
         "enter their own email in the ERP"
@@ -181,6 +184,7 @@ REASONS = {
     "expired": _("membership expired"),
     "not_begun": _("membership not started"),
     "no_group": _("no group"),
+    "other_group": _("no group that gives access"),
     "dependant": _("family member"),
     "email_duplicate": _("shares the email of another customer"),
     "email_given_up": _("email belongs to another customer"),

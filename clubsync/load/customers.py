@@ -18,6 +18,7 @@ from clubsync.store.database import (
     queries,
     rebuild_indexes_after,
 )
+from clubsync.validate import automatic
 
 
 def number_new(driver: Driver, plan: Plan) -> Plan:
@@ -44,17 +45,28 @@ def number_new(driver: Driver, plan: Plan) -> Plan:
 
 
 def write_groups(driver: Driver, club: int, basis: Basis, at: datetime) -> int:
-    """Automatic groups, one per ERP group (R4), and the ERP's own list."""
+    """The automatic groups that ERP groups feed (R4), and the ERP's own list."""
     if not basis.groups_changed:
         return 0
     sql = queries()
     ids, names = basis.groups["id"].to_list(), basis.groups["name"].to_list()
     names = [name or erp_id for erp_id, name in zip(ids, names, strict=True)]
-    written: int = sql.add_automatic_groups(driver, club=club, ids=ids, names=names, now=at)
-    written += sql.rename_automatic_groups(driver, club=club, ids=ids, names=names)
+    feeds = automatic.feeds(basis.groups, basis.policy)
+    fed = feeds.drop_nulls("key").unique("key", keep="first", maintain_order=True)
+    keys, called = fed["key"].to_list(), fed["name"].to_list()
+    written: int = sql.add_automatic_groups(driver, club=club, ids=keys, names=called, now=at)
+    written += sql.rename_automatic_groups(driver, club=club, ids=keys, names=called)
     as_of = basis.snapshot.as_of
     actives = basis.groups["active"].to_list()
-    sql.write_erp_groups(driver, club=club, ids=ids, names=names, actives=actives, as_of=as_of)
+    sql.write_erp_groups(
+        driver,
+        club=club,
+        ids=ids,
+        names=names,
+        actives=actives,
+        feeds=feeds["key"].to_list(),
+        as_of=as_of,
+    )
     if basis.snapshot.certified:
         sql.unlist_erp_groups(driver, club=club, ids=ids, as_of=as_of)
     return written
@@ -115,7 +127,7 @@ def writing(
 
 
 def _numbered(groups: pl.Series, numbers: Mapping[str, int]) -> pl.Series:
-    """Lists of ERP group ids -> sorted lists of our group numbers; each distinct list once."""
+    """Lists of keys of automatic groups -> sorted lists of their numbers; each distinct list once."""
     keys = groups.list.join("\x1f")
     table = {
         key: sorted(numbers[part] for part in key.split("\x1f")) if key else []

@@ -17,8 +17,13 @@ from clubsync.store.database import (
     queries,
 )
 
-#: what GROUP_UNKNOWN is about there (`expectations/customers.json`).
-ABSENT_GROUP = "absent_group"
+#: what GROUP_UNKNOWN is about there (`expectations/customers.json`): whether groups of former customers, and groups
+#: that give access, are missing.
+_ABSENT = {
+    (True, False): "absent_group",
+    (False, True): "absent_access_group",
+    (True, True): "absent_groups",
+}
 
 
 def open_findings(driver: Driver, club: int) -> dict[str, int]:
@@ -69,10 +74,12 @@ def writing(
 def _of_the_club(basis: Basis) -> pl.DataFrame:
     """Findings about the club itself: `FINDINGS`, with `THE_CLUB` as erp_id.
 
-    R3: a group of former customers that the ERP does not have.
+    R3: groups that clubs.yaml names and the ERP does not have.
     """
-    absent = sorted(basis.policy.absent_groups)
-    detail = json.dumps({"about": ABSENT_GROUP, "groups": absent})
+    former, giving = basis.policy.absent_groups, basis.policy.absent_access_groups
+    absent = sorted(former | giving)
+    about = _ABSENT.get((bool(former), bool(giving)))
+    detail = json.dumps({"about": about, "groups": absent})
     rows = [(THE_CLUB, "GROUP_UNKNOWN", "warning", detail)] if absent else []
     return pl.DataFrame(rows, schema=FINDINGS, orient="row")
 

@@ -12,7 +12,7 @@ from clubsync.config import ClubConfig
 from clubsync.errors import SyncError
 from clubsync.extract.reader import connector_of
 from clubsync.store.database import Base, fetch, queries
-from clubsync.validate.affected import absent_groups
+from clubsync.validate.affected import ERP_GROUPS, absent_groups
 from connectors.sdk import words
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ConnectorError
@@ -20,11 +20,13 @@ from connectors.sdk.files.drop import DropConnector
 from connectors.sdk.messages import message
 from connectors.sdk.model import GROUP_SCHEMA, Reading
 
+#: The settings of clubs.yaml that name groups.
+FORMER, ACCESS, AUTOMATIC = "former_groups", "access_groups", "automatic_groups"
 
-def absent(club: ClubConfig, reading: Reading) -> list[str]:
-    """The configured groups of former customers that a reading does not have, sorted."""
-    found = absent_groups(club.former_groups, reading.groups, reading.customers["groups"])
-    return sorted(found)
+
+def absent(configured: Iterable[str], reading: Reading) -> list[str]:
+    """The configured groups that a reading does not have, sorted."""
+    return sorted(absent_groups(configured, reading.groups, reading.customers["groups"]))
 
 
 def check(
@@ -39,21 +41,41 @@ def check(
 
     :param open_base: the database.
     """
-    if not club.former_groups:
+    if not club.group_names:
         return None
     try:
         groups, held = _groups(club, resolve, open_base)
     except (SyncError, ConnectorError):
         return None  # the test of the connection has said so
-    missing = sorted(absent_groups(club.former_groups, groups, held)) if groups.height else []
-    if not missing:
+    if not groups.height:
         return None
+    wrong = {
+        setting: missing
+        for setting, names in (
+            (FORMER, club.former_groups),
+            (ACCESS, club.access_groups),
+            (AUTOMATIC, club.automatic_groups),
+        )
+        if (missing := sorted(absent_groups(names, groups, held)))
+    }
+    if not wrong:
+        return None
+    found = " ".join(told(setting, missing) for setting, missing in wrong.items())
+    to_do = " ".join(remedy(setting, missing, groups["name"]) for setting, missing in wrong.items())
+    return found, to_do
+
+
+def told(setting: str, missing: Iterable[str]) -> str:
+    """:param missing: groups that the setting names and the ERP does not have."""
     names = ", ".join(missing)
-    found = message(f"The ERP does not have these groups of former customers: {names}.")
-    return found, remedy(missing, groups["name"])
+    if setting == FORMER:
+        return message(f"The ERP does not have these groups of former customers: {names}.")
+    if setting == ACCESS:
+        return message(f"The ERP does not have these groups that give access: {names}.")
+    return message(f"The ERP does not have these groups that feed automatic groups: {names}.")
 
 
-def remedy(missing: Iterable[str], names: Iterable[str]) -> str:
+def remedy(setting: str, missing: Iterable[str], names: Iterable[str]) -> str:
     """What to do about groups that are not there.
 
     :param names: of the groups that the ERP has.
@@ -65,10 +87,10 @@ def remedy(missing: Iterable[str], names: Iterable[str]) -> str:
         for near in get_close_matches(words.word(name), spelled, n=1, cutoff=0.75)
     ]
     if not similar:
-        return message("Correct former_groups in clubs.yaml.")
+        return message(f"Correct {setting} in clubs.yaml.")
     near_names = ", ".join(dict.fromkeys(similar))
     return message(
-        f"Correct former_groups in clubs.yaml; the ERP has groups of similar names: {near_names}."
+        f"Correct {setting} in clubs.yaml; the ERP has groups of similar names: {near_names}."
     )
 
 
@@ -82,12 +104,11 @@ def _groups(
     if isinstance(connector, DropConnector):
         reading = connector.read(full=True)
         return reading.groups, reading.customers["groups"]
-    schema = {**GROUP_SCHEMA, "listed": pl.Boolean(), "group_id": pl.Int64()}
     with open_base() as base:
         with base.transaction() as driver:
             number = queries().find_club(driver, club_id=club.id)
         if number is None:
             return GROUP_SCHEMA.to_frame(), pl.Series([], dtype=pl.String)
         with base.club(number) as driver:
-            known = fetch(driver, queries().erp_groups, schema, club=number)
+            known = fetch(driver, queries().erp_groups, ERP_GROUPS, club=number)
     return known.filter("listed"), pl.Series([], dtype=pl.String)

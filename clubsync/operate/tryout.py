@@ -38,7 +38,9 @@ class Tryout:
     :param statuses, access: how many records have each value.
     :param groups: id, name, active, and held_by: how many customers have the group.
     :param unused: columns or paths of the ERP's response that no setting uses.
-    :param absent_groups: groups of former customers that the settings name and the ERP does not have (R3).
+    :param absent_groups: groups of former customers that clubs.yaml names and the ERP does not have (R3).
+    :param absent_access_groups: the same of groups that give access.
+    :param absent_automatic_groups: the same of groups that feed automatic groups (R4).
     """
 
     reading: Reading
@@ -48,6 +50,8 @@ class Tryout:
     groups: list[dict[str, Any]]
     unused: list[str]
     absent_groups: list[str]
+    absent_access_groups: list[str]
+    absent_automatic_groups: list[str]
 
 
 def try_out(
@@ -82,7 +86,9 @@ def try_out(
             for group in reading.groups.iter_rows(named=True)
         ],
         unused=[c for c in reading.columns if not _is_used(c, used)],
-        absent_groups=group_check.absent(club, reading),
+        absent_groups=group_check.absent(club.former_groups, reading),
+        absent_access_groups=group_check.absent(club.access_groups, reading),
+        absent_automatic_groups=group_check.absent(club.automatic_groups, reading),
     )
 
 

@@ -161,15 +161,30 @@ def _find_affected(runs: Runs, step: Step) -> None:
     handed.affected = replace(
         found, records=facts.evaluate(found.records, found.basis.groups, found.basis.policy)
     )
-    if found.basis.policy.absent_groups:
-        names = ", ".join(sorted(found.basis.policy.absent_groups))
-        note = message(
-            f"The ERP does not have these groups of former customers that clubs.yaml names: {names}. "
-            "Nobody whom they kept out gets access."
-        )
-        if note not in step["notes"]:
-            step["notes"].append(note)
+    step["notes"].extend(n for n in _absent_groups(found.basis.policy) if n not in step["notes"])
     handed.snapshot = None  # of a large club it is large; what is left to do does not need it
+
+
+def _absent_groups(policy: Policy) -> list[str]:
+    """R3: what follows from groups that clubs.yaml names and the ERP does not have."""
+    notes = []
+    if policy.absent_groups:
+        names = ", ".join(sorted(policy.absent_groups))
+        notes.append(
+            message(
+                f"The ERP does not have these groups of former customers that clubs.yaml names: {names}. "
+                "Nobody whom they kept out gets access."
+            )
+        )
+    if policy.absent_access_groups:
+        names = ", ".join(sorted(policy.absent_access_groups))
+        notes.append(
+            message(
+                f"The ERP does not have these groups that clubs.yaml names in access_groups: {names}. "
+                "Nobody who is only in other groups gets access or loses it."
+            )
+        )
+    return notes
 
 
 def _taken_up(

@@ -22,7 +22,7 @@ from clubsync.errors import SnapshotUnreadable
 from clubsync.store.snapshots import Store
 
 #: Goes up whenever what a stage hands on changes.
-FORMAT = 2
+FORMAT = 3
 #: What `validate` hands to `diff`, and `diff` to `load`.
 AFFECTED, PLAN = "affected.zip", "plan.zip"
 _VALUES = "values.json"

@@ -1137,11 +1137,12 @@ class PlansRow(TypedDict):
     path: str
 
 class ErpGroupsRow(TypedDict):
-    id: str
-    name: str
+    id: str | None
+    name: str | None
     active: bool | None
     listed: bool
     group_id: int | None
+    key: str | None
 
 class SimilarPeopleRow(TypedDict):
     erp_id: str
@@ -1693,6 +1694,7 @@ class Queries(Protocol):
         ids: list[str],
         names: list[str],
         actives: list[bool | None],
+        feeds: list[str | None],
         as_of: datetime,
     ) -> int: ...
     def unlist_erp_groups(

@@ -40,6 +40,7 @@ from clubsync.store import record_index
 from clubsync.store.database import Driver, fetch, queries
 from clubsync.store.record_index import RECORD_INDEX
 from clubsync.store.snapshots import KEPT, Snapshot
+from clubsync.validate import automatic
 from clubsync.validate.policy import policy_hash
 from connectors.sdk import words
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
@@ -70,7 +71,14 @@ _BASE_ROW: dict[str, Any] = {
     },
     "auto_groups": pl.List(pl.Int64),
 }
-_GROUPS = {**GROUP_SCHEMA, "listed": pl.Boolean(), "group_id": pl.Int64()}
+#: What the query `erp_groups` gives. `key`: of the automatic group that the ERP group feeds; the id is null of an
+#: automatic group that none feeds.
+ERP_GROUPS = {
+    **GROUP_SCHEMA,
+    "listed": pl.Boolean(),
+    "group_id": pl.Int64(),
+    "key": pl.String(),
+}
 _SUSPICIONS = {**SIGNS, "snapshot": pl.Int64(), "read_at": pl.Datetime("us", "UTC")}
 _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
 
@@ -152,7 +160,7 @@ def build(
     :param keep: base customers to keep while their record stays the same (R15); `undone`, `same_person`: the same,
         where a person undid a change (R18), or said who it is (R1); `more`: erp_ids to look at besides.
     """
-    stored = fetch(driver, queries().erp_groups, _GROUPS, club=club)
+    stored = fetch(driver, queries().erp_groups, ERP_GROUPS, club=club)
     groups, changed = groups_in_force(snapshot, stored)
     policy = with_absent_groups(policy, groups, snapshot.customers["groups"])
     known, asked = record_index.read(driver, club), _asked(driver, club, snapshot.head, changed)
@@ -171,7 +179,7 @@ def build(
         revision=state["revision"],
         everything=everything,
         rechecks=asked.rechecks,
-        groups_changed=bool(changed),
+        groups_changed=bool(changed) or everything or _feed_others(groups, stored, policy),
         conflicting_ids=snapshot.conflicting_ids,
         groups=groups,
         shown=_shown(compared.rows, known, None if everything else records, snapshot.certified),
@@ -229,7 +237,7 @@ def as_stored(
     :param driver: inside a transaction of this club.
     :param erp_ids: the records in question; `keep`, `undone`: see `build`.
     """
-    stored = fetch(driver, queries().erp_groups, _GROUPS, club=club)
+    stored = fetch(driver, queries().erp_groups, ERP_GROUPS, club=club)
     _, mirror, base_rows = _closure(
         driver, club, set(erp_ids), set(), CUSTOMER_SCHEMA.to_frame(), RECORD_INDEX.to_frame()
     )
@@ -359,9 +367,20 @@ def groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataFr
     return now, differs["id"].to_list()
 
 
+def _feed_others(groups: pl.DataFrame, stored: pl.DataFrame, policy: Policy) -> bool:
+    """R4: whether ERP groups feed other automatic groups than they did."""
+    was = stored.select("id", was="key")
+    both = automatic.feeds(groups, policy).join(was, on="id", how="left")
+    return bool(both.select(pl.col("key").ne_missing("was").any()).item())
+
+
 def with_absent_groups(policy: Policy, groups: pl.DataFrame, held: pl.Series) -> Policy:
     """The policy, with the groups that it names and that are not there (R3); see `absent_groups`."""
-    return replace(policy, absent_groups=absent_groups(policy.former_groups, groups, held))
+    return replace(
+        policy,
+        absent_groups=absent_groups(policy.former_groups, groups, held),
+        absent_access_groups=absent_groups(policy.access_groups, groups, held),
+    )
 
 
 def absent_groups(
@@ -709,8 +728,10 @@ def _still(base: pl.DataFrame, records: pl.DataFrame, decided: Decided) -> pl.Se
 
 
 def _base(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
-    """Base rows with their automatic groups as ERP group ids."""
-    names = stored.filter(pl.col("group_id").is_not_null()).select("group_id", group="id")
+    """Base rows with the keys of their automatic groups."""
+    names = (
+        stored.drop_nulls(("group_id", "key")).select("group_id", group="key").unique("group_id")
+    )
     groups = (
         rows.select("customer", group_id="auto_groups")
         .filter(pl.col("group_id").list.len() > 0)

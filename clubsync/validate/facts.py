@@ -8,7 +8,7 @@ into findings; `clubsync.diff` turns facts and the base into a plan.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -28,6 +28,7 @@ from clubsync.model import (
     YES,
     Policy,
 )
+from clubsync.validate import automatic
 from connectors.sdk import words
 
 _NOTHING = pl.lit([], dtype=GROUP_LIST)
@@ -36,7 +37,7 @@ _NOTHING = pl.lit([], dtype=GROUP_LIST)
 GROUP_STATE = pl.Enum(
     [
         *("active", "none", "former", "unreadable", "unknown"),
-        *("inactive", "expired", "withheld"),
+        *("inactive", "expired", "withheld", "other", "unmatched"),
     ]
 )
 _state, _access_word = literals(GROUP_STATE), literals(ACCESS)
@@ -44,16 +45,18 @@ _state, _access_word = literals(GROUP_STATE), literals(ACCESS)
 #: What a span of a group can be, the days of it that matter, and the lists of ids that are made of spans.
 _FLAGS = (
     *("g_former", "g_was_former", "g_active", "g_unknown", "g_off", "g_expired", "has_current"),
-    *("g_undated", "g_perhaps_former"),
+    *("g_undated", "g_perhaps_former", "g_other", "g_perhaps_other", "g_feeds", "g_may_feed"),
 )
 _DAYS = ("g_begins", "g_ends")
 _NAMED = {
-    "active_groups": ("g_active",),
+    "active_groups": ("g_feeds",),
     "odd_former": ("g_former", "g_was_former"),
     "odd_unknown": ("g_unknown",),
     "undated": ("g_undated",),
     "odd_inactive": ("g_off", "g_expired"),
 }
+#: The same, of clubs that name the groups that give access; to gather lists of a million records costs.
+_NAMED_OTHER = _NAMED | {"odd_other": ("g_other",), "unknown_groups": ("g_may_feed",)}
 #: Columns that `_groups` makes and does not return.
 _DROPPED = (
     *_FLAGS,
@@ -61,6 +64,7 @@ _DROPPED = (
     "odd_former",
     "odd_unknown",
     "odd_inactive",
+    "odd_other",
     "has_listed",
     "r_ends",
     "lapsed_unlisted",
@@ -82,10 +86,12 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
     :param groups: the ERP's groups in force: id, name, active (null: the ERP does not say).
     :returns: the records, in order, with:
         `email_norm`, `email_state`, `email_about` (`clubsync.emails`); `status_access`, `status_reason`;
-        `active_groups`, `unknown_groups` (lists of ids, sorted, today's); `groups_unknown` (how many);
-        `group_state` ("active", "none", "former", "unknown", "inactive", "expired", or "withheld": a former group
-        that the ERP does not have any more kept it out), `group_access`, `odd_groups` (the groups that
-        a finding names: by name, or by id where the ERP's list does not have it);
+        `active_groups`, `unknown_groups` (keys of the automatic groups that it feeds, and may feed, sorted,
+        today's: `validate.automatic`); `groups_unknown` (how many);
+        `group_state` ("active", "none", "former", "unknown", "inactive", "expired", "other": none of its groups is
+        in the club's `access_groups`; "unmatched": the same, while one of those is missing from the ERP; "withheld":
+        a former group that the ERP does not have any more kept it out), `group_access`, `odd_groups` (the groups
+        that a finding names: by name, or by id where the ERP's list does not have it);
         `former` (a former group keeps it out, or did until it went missing);
         `remembered` (dated groups that the ERP has stopped listing);
         `owner_id` (set: the record is that record's dependant, R8); `successor` (set: replaced by that
@@ -282,7 +288,8 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
     """
     spans = _spans(records, policy)
     kinds = _kinds(spans, records.height)
-    held = _held(_flagged(kinds.spans, groups, policy))
+    named = _NAMED_OTHER if policy.access_groups else _NAMED
+    held = _held(_flagged(kinds.spans, groups, policy), named)
     records = records.hstack(held[kinds.of]).hstack(_days(spans, records.height))
     records = _summed_up(records, groups, policy).with_columns(group_state=_group_state())
     records = records.with_columns(**_withheld(policy))
@@ -300,8 +307,10 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
                 "active": YES,
                 "unknown": UNKNOWN,
                 "withheld": UNKNOWN,
+                "unmatched": UNKNOWN,
                 "inactive": NO,
                 "expired": NO,
+                "other": NO,
             },
             default=NO if policy.group_required else YES,
             return_dtype=ACCESS,
@@ -310,17 +319,24 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         .then(_named("odd_former", groups))
         .when(state.is_in(["inactive", "expired"]))
         .then(_named("odd_inactive", groups))
+        .when(state == "other")
+        .then(_named("odd_other", groups) if policy.access_groups else None)
         .when(state == "withheld")
         .then(pl.lit(sorted(policy.absent_groups), dtype=pl.List(pl.String)))
+        .when(state == "unmatched")
+        .then(pl.lit(sorted(policy.absent_access_groups), dtype=pl.List(pl.String)))
         .otherwise(_named(unknown, groups)),
         groups_unknown=unknown.list.len(),
         odd_group_days="g_undated",
-        unknown_groups="odd_unknown",
+        active_groups=automatic.fed(pl.col("active_groups"), groups, policy),
+        unknown_groups=automatic.perhaps_fed(
+            pl.col("unknown_groups" if policy.access_groups else "odd_unknown"), policy
+        ),
         # R12 asks for the record's own doing: groups held today, whether switched on or not, unless it moved there
         own_groups=(pl.col("has_current") & ~pl.col("g_former") & ~moved_out)
         | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (not policy.group_required)),
         next_date=_next_date(policy),
-    ).drop(_DROPPED)
+    ).drop(_DROPPED, strict=False)
 
 
 def _named(ids: pl.Expr | str, groups: pl.DataFrame) -> pl.Expr:
@@ -441,15 +457,29 @@ def _flagged(spans: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Da
     :param spans: kind, id, current, undated.
     :param groups: the ERP's groups in force: id, name, active.
     """
-    former = words.words(policy.former_groups)
-    known = groups.select("id", "active", listed=pl.lit(True), former=_is_former(policy))
-    by_id = words.key(pl.col("id")).is_in(former) if former else pl.lit(False)
+    known = groups.select(
+        *("id", "active"),
+        listed=pl.lit(True),
+        former=_is_named(policy.former_groups),
+        named=_is_named(policy.access_groups),
+    )
+    by_id = {
+        name: words.key(pl.col("id")).is_in(words.words(named)) if named else pl.lit(False)
+        for name, named in (("former", policy.former_groups), ("named", policy.access_groups))
+    }
+    # of a group that the ERP does not list the name is not known: it may be one that gives access
+    gives = (
+        by_id["named"] | pl.col("named") | pl.when("listed").then(False)
+        if policy.access_groups
+        else pl.lit(True)
+    )
     return (
         spans.lazy()
         .join(known.lazy(), on="id", how="left", maintain_order="left")
         .with_columns(
-            former=pl.col("former").fill_null(False) | by_id,
+            former=pl.col("former").fill_null(False) | by_id["former"],
             unknown=pl.col("listed").is_null() | pl.col("active").is_null(),
+            other=~gives.fill_null(True),
         )
         .select("kind", "id", **_span_flags())
         .collect()
@@ -459,19 +489,27 @@ def _flagged(spans: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Da
 def _span_flags() -> dict[str, pl.Expr]:
     """`_FLAGS` of a span."""
     current, active, undated = pl.col("current"), pl.col("active"), pl.col("undated")
-    counts = current & ~pl.col("former")
-    dated = counts & ~undated
+    other = pl.col("other") & ~pl.col("former")
+    held = current & ~pl.col("former")
+    counts = held & ~other
+    unknown = pl.col("unknown") | (undated & active.fill_null(True))
     return {
         "g_former": current & pl.col("former") & ~undated,
         "g_was_former": ~current & pl.col("former") & ~undated,
-        "g_active": dated & active.fill_null(False),
+        "g_active": counts & ~undated & active.fill_null(False),
         # R3: a group that is switched off gives no access, whatever its days are
-        "g_unknown": counts & (pl.col("unknown") | (undated & active.fill_null(True))),
+        "g_unknown": counts & unknown,
         "g_off": counts & ~active.fill_null(True),
-        "g_expired": ~current,
+        "g_expired": ~current & ~other,
         "has_current": counts,
         "g_undated": current & undated,
         "g_perhaps_former": current & undated & pl.col("former"),
+        "g_other": other,
+        # were it one that gives access under another name
+        "g_perhaps_other": held & other & active.fill_null(True),
+        # R4: groups that give no access feed automatic groups all the same
+        "g_feeds": held & ~undated & active.fill_null(False),
+        "g_may_feed": held & unknown,
     }
 
 
@@ -489,7 +527,7 @@ def _summed_up(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> p
             lapsed_unlisted=pl.lit(False),  # a value
             r_ends=pl.lit(None, dtype=pl.Date),
         )
-    former = groups.filter(_is_former(policy))["id"].to_list()
+    former = groups.filter(_is_named(policy.former_groups))["id"].to_list()
     ids = remembered.list.eval(pl.element().struct.field("id"))
     was_former = ids.list.set_intersection(pl.lit(former, dtype=pl.List(pl.String)))
     return records.with_columns(
@@ -500,10 +538,10 @@ def _summed_up(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> p
     )
 
 
-def _is_former(policy: Policy) -> pl.Expr:
-    """Whether a group, by id or name, is one of former customers."""
-    former = words.words(policy.former_groups)
-    return pl.any_horizontal(words.key(pl.col("id", "name")).is_in(former)).fill_null(False)
+def _is_named(configured: Iterable[str]) -> pl.Expr:
+    """Whether clubs.yaml names a group, by id or name."""
+    named = words.words(configured)
+    return pl.any_horizontal(words.key(pl.col("id", "name")).is_in(named)).fill_null(False)
 
 
 def _group_state() -> pl.Expr:
@@ -527,18 +565,27 @@ def _group_state() -> pl.Expr:
         .then(_state("inactive"))
         .when(expired)
         .then(_state("expired"))
+        .when(pl.col("g_other"))
+        .then(_state("other"))
         .otherwise(_state("none"))
     )
 
 
 def _withheld(policy: Policy) -> dict[str, pl.Expr]:
-    """R3: `group_state` and `former`: while a former group is missing, it gives nobody access whom it kept out."""
+    """R3, groups that clubs.yaml names and the ERP does not have: `group_state` and `former`.
+
+    A former group gives nobody access whom it kept out; and while one that gives access is missing, any other may be
+    that group under another name.
+    """
     missing = pl.lit(bool(policy.absent_groups)) & pl.col("m_former").fill_null(False)
     gains = ["active", "unknown"] if policy.group_required else ["active", "unknown", "none"]
     state = pl.col("group_state")
+    renamed = pl.lit(bool(policy.absent_access_groups)) & pl.col("g_perhaps_other")
     return {
         "group_state": pl.when(missing & state.is_in(gains))
         .then(_state("withheld"))
+        .when(renamed & state.is_in(["inactive", "expired", "other"]))
+        .then(_state("unmatched"))
         .otherwise(state),
         "former": (state == "former") | missing,
     }
@@ -556,12 +603,13 @@ def _next_date(policy: Policy) -> pl.Expr:
     )
 
 
-def _held(spans: pl.DataFrame) -> pl.DataFrame:
+def _held(spans: pl.DataFrame, named: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """The spans of each kind together.
 
     :param spans: of each kind but 0: kind, id and `_FLAGS`.
-    :returns: the kinds in order, 0 first: `_FLAGS`: whether any span is so; `_NAMED`: the ids of the groups that are
-        so, each once, sorted.
+    :param named: a list to make -> the flags of the groups in it.
+    :returns: the kinds in order, 0 first: `_FLAGS`: whether any span is so; and the lists: the ids of the groups that
+        are so, each once, sorted.
     """
     together = (
         spans.group_by("kind", "id")
@@ -570,11 +618,11 @@ def _held(spans: pl.DataFrame) -> pl.DataFrame:
         .group_by("kind", maintain_order=True)
         .agg(
             pl.col(_FLAGS).any(),
-            **{name: pl.col("id").filter(pl.any_horizontal(of)) for name, of in _NAMED.items()},
+            **{name: pl.col("id").filter(pl.any_horizontal(of)) for name, of in named.items()},
         )
     )
     nothing = pl.DataFrame(
-        {"kind": [0]} | {name: [False] for name in _FLAGS} | {name: [[]] for name in _NAMED},
+        {"kind": [0]} | {name: [False] for name in _FLAGS} | {name: [[]] for name in named},
         schema=together.schema,
     )
     # of several chunks, lists are gathered ten times as slowly
@@ -691,14 +739,16 @@ def _access() -> list[pl.Expr]:
         .alias("access"),
         pl.when(~conflicting).then(reason).alias("access_reason"),
         pl.when(
-            _absent() | (pl.col("status_access") == NO) | (~pl.col("own_groups") & ~groups_unread)
+            _absent()
+            | (pl.col("status_access") == NO)
+            | (~pl.col("own_groups") & ~groups_unread & (pl.col("group_state") != "unmatched"))
         )
         .then(_access_word(NO))
         # in inactive groups, and not just moved there: whose doing that is, was said when it came about
         .when(
             (pl.col("status_access") == UNKNOWN)
             | groups_unread
-            | pl.col("group_state").is_in(["withheld", "inactive"])
+            | pl.col("group_state").is_in(["withheld", "unmatched", "inactive"])
         )
         .then(_access_word(UNKNOWN))
         .otherwise(_access_word(YES))
@@ -713,7 +763,12 @@ def _absent() -> pl.Expr:
 def _reason_of_no() -> pl.Expr:
     """Why the record gives no access, the first that holds; null where nothing says so."""
     of_groups = pl.col("group_state").replace_strict(
-        {"former": "former_group", "inactive": "group_inactive", "expired": "expired"},
+        {
+            "former": "former_group",
+            "inactive": "group_inactive",
+            "expired": "expired",
+            "other": "other_group",
+        },
         default="no_group",
         return_dtype=pl.String,
     )

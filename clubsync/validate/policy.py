@@ -11,7 +11,7 @@ from clubsync.model import Policy
 from connectors import registry
 
 #: Goes up whenever the engine evaluates the same facts otherwise than before: every record is evaluated again.
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 
 def policy_of(club: ClubConfig, certified: bool) -> Policy:
@@ -22,6 +22,8 @@ def policy_of(club: ClubConfig, certified: bool) -> Policy:
         access_statuses=frozenset(club.access_statuses),
         group_required=club.group_required,
         former_groups=frozenset(club.former_groups),
+        access_groups=frozenset(club.access_groups),
+        automatic_groups=tuple(club.automatic_groups.items()),
         phone_centred=registry.connector_class(club.erp).phone_centred,
         placeholder_emails=frozenset(club.placeholder_emails),
         shared_email_limit=club.shared_email_limit,
@@ -35,6 +37,8 @@ def policy_hash(policy: Policy) -> str:
         sorted(policy.access_statuses),
         policy.group_required,
         sorted(policy.former_groups),
+        sorted(policy.access_groups),
+        policy.automatic_groups,
         policy.phone_centred,
         sorted(policy.placeholder_emails),
         policy.shared_email_limit,

@@ -156,7 +156,9 @@ def derived(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         shared=of_persons((pl.col("cluster") > 1) & (pl.col("access") == YES)),
         group_state=of_persons(lacking),
         groups_unknown=of_persons(
-            pl.max_horizontal("groups_unknown", (group_state == "withheld").cast(pl.UInt32)),
+            pl.max_horizontal(
+                "groups_unknown", group_state.is_in(["withheld", "unmatched"]).cast(pl.UInt32)
+            ),
             person & ~group_state.is_in(["former", "unreadable"]),
         ),
         named=of_persons(named, person & ~pl.col("odd_links")),
@@ -380,7 +382,7 @@ def _detail() -> pl.Expr:
         return pl.struct(parts).struct.json_encode()
 
     about_email = pl.col("code").is_in(["EMAIL_INVALID", "EMAIL_PLACEHOLDER"])
-    withheld = (pl.col("code") == "GROUP_UNKNOWN") & (pl.col("group_state") == "withheld")
+    unknown, state = pl.col("code") == "GROUP_UNKNOWN", pl.col("group_state")
     word = pl.col("status_raw")
 
     return (
@@ -388,8 +390,8 @@ def _detail() -> pl.Expr:
         .then(counted())
         .when(pl.col("code") == "EMAIL_DUPLICATE")
         .then(text("others", others.list.head(_NAMED)))
-        .when(withheld)
-        .then(text("groups", groups, pl.lit("withheld")))
+        .when(unknown & state.is_in(["withheld", "unmatched"]))
+        .then(text("groups", groups, state.cast(pl.String)))
         .when(about_groups)
         .then(text("groups", groups))
         .when(pl.col("code") == "EMAIL_SHARED_FAMILY")

@@ -67,7 +67,7 @@ where club = :club;
 select base.take_customer_ids(:count);
 
 -- name: add_automatic_groups(club, ids, names, now)!
--- One automatic group for each ERP group, with its name (R4).
+-- The automatic groups that ERP groups feed, by their keys (R4).
 insert into base.customer_group (club, name, kind, erp_group_id, created_at)
 select
     :club,
@@ -83,8 +83,8 @@ update base.customer_group as c set name = g.name
 from unnest(:ids::text[], :names::text[]) as g (id, name)
 where c.club = :club and c.kind = 'automatic' and c.erp_group_id = g.id and c.name != g.name;
 
--- name: write_erp_groups(club, ids, names, actives, as_of)!
--- null: actives[]
+-- name: write_erp_groups(club, ids, names, actives, feeds, as_of)!
+-- null: actives[], feeds[]
 insert into sync.erp_group (club, erp_group_id, name, active, listed, group_id, as_of)
 select
     :club,
@@ -94,9 +94,9 @@ select
     true,
     c.group_id,
     :as_of
-from unnest(:ids::text[], :names::text[], :actives::boolean[]) as g (id, name, active)
-inner join base.customer_group as c
-    on c.club = :club and c.kind = 'automatic' and g.id = c.erp_group_id
+from unnest(:ids::text[], :names::text[], :actives::boolean[], :feeds::text[]) as g (id, name, active, feeds)
+left join base.customer_group as c
+    on c.club = :club and c.kind = 'automatic' and g.feeds = c.erp_group_id
 on conflict (club, erp_group_id) do update set
     name = excluded.name,
     active = excluded.active,
@@ -104,8 +104,8 @@ on conflict (club, erp_group_id) do update set
     group_id = excluded.group_id,
     as_of = excluded.as_of
 where
-(erp_group.name, erp_group.active, erp_group.listed)
-is distinct from (excluded.name, excluded.active, true);
+(erp_group.name, erp_group.active, erp_group.listed, erp_group.group_id)
+is distinct from (excluded.name, excluded.active, true, excluded.group_id);
 
 -- name: unlist_erp_groups(club, ids, as_of)!
 -- Groups that a certified snapshot no longer lists (R14).

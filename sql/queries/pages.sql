@@ -564,7 +564,15 @@ select
     e.listed,
     coalesce(f.customers, h.customers, 0) as customers
 from base.customer_group as g
-left join sync.erp_group as e on g.club = e.club and g.erp_group_id = e.erp_group_id and g.kind = 'automatic'
+left join lateral (
+    -- several ERP groups may feed one (R4): it is in use while any of them is
+    select
+        bool_or(p.active) as active,
+        bool_or(p.listed) as listed
+    from sync.erp_group as p
+    where g.club = p.club and g.group_id = p.group_id and g.kind = 'automatic'
+    having count(*) > 0
+) as e on true
 left join fed as f on g.group_id = f.group_id
 left join by_hand as h on g.group_id = h.group_id
 where g.club = :club and not coalesce(starts_with(g.erp_group_id, '@'), false)

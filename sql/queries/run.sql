@@ -191,14 +191,37 @@ update sync.plan set loaded_at = :at
 where club = :club and plan = :plan;
 
 -- name: erp_groups(club)
+-- The ERP's groups, each with the key of the automatic group that it feeds (R4), and the automatic groups that none of
+-- them feeds.
+with
+erp as (
+    select
+        erp_group_id,
+        name,
+        active,
+        listed,
+        group_id
+    from sync.erp_group
+    where club = :club
+),
+
+fed as (
+    select
+        group_id,
+        erp_group_id as key
+    from base.customer_group
+    where club = :club and kind = 'automatic'
+)
+
 select
-    erp_group_id as id,
-    name,
-    active,
-    listed,
-    group_id
-from sync.erp_group
-where club = :club;
+    e.erp_group_id as id,
+    e.name,
+    e.active,
+    coalesce(e.listed, false) as listed,
+    coalesce(e.group_id, f.group_id) as group_id,
+    f.key
+from erp as e
+full join fed as f on e.group_id = f.group_id;
 
 -- name: access_lost_since(club, since)$
 -- The number of customers from whom syncs have taken access since then (R15), also when they are back; what a
