@@ -22,6 +22,7 @@ from clubsync.extract.reader import connector_of
 from clubsync.operate import group_check
 from clubsync.store.snapshots import KEPT, prepare
 from clubsync.validate import facts
+from clubsync.validate.affected import with_absent_groups
 from clubsync.validate.policy import policy_of
 from connectors.sdk import quoted
 from connectors.sdk.base import Connection
@@ -109,9 +110,9 @@ def _evaluated(reading: Reading, club: ClubConfig) -> pl.DataFrame:
     records = kept.select(KEPT).with_columns(
         presence=pl.lit(model.SEEN), m_groups=nothing, m_remembered=nothing
     )
-    evaluated = facts.evaluate(
-        records, reading.groups, policy_of(club, reading.certificate.complete)
-    )
+    policy = policy_of(club, reading.certificate.complete)
+    policy = with_absent_groups(policy, reading.groups, customers["groups"])
+    evaluated = facts.evaluate(records, reading.groups, policy)
     return order.join(evaluated, on="erp_id", how="left", maintain_order="left")
 
 
