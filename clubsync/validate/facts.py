@@ -315,17 +315,7 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
             default=NO if policy.group_required else YES,
             return_dtype=ACCESS,
         ),
-        odd_groups=pl.when(state == "former")
-        .then(_named("odd_former", groups))
-        .when(state.is_in(["inactive", "expired"]))
-        .then(_named("odd_inactive", groups))
-        .when(state == "other")
-        .then(_named("odd_other", groups) if policy.access_groups else None)
-        .when(state == "withheld")
-        .then(pl.lit(sorted(policy.absent_groups), dtype=pl.List(pl.String)))
-        .when(state == "unmatched")
-        .then(pl.lit(sorted(policy.absent_access_groups), dtype=pl.List(pl.String)))
-        .otherwise(_named(unknown, groups)),
+        odd_groups=_odd_groups(unknown, groups, policy),
         groups_unknown=unknown.list.len(),
         odd_group_days="g_undated",
         active_groups=automatic.fed(pl.col("active_groups"), groups, policy),
@@ -337,6 +327,24 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
         | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (not policy.group_required)),
         next_date=_next_date(policy),
     ).drop(_DROPPED, strict=False)
+
+
+def _odd_groups(unknown: pl.Expr, groups: pl.DataFrame, policy: Policy) -> pl.Expr:
+    """The groups that a finding names, by `group_state`."""
+    state = pl.col("group_state")
+    return (
+        pl.when(state == "former")
+        .then(_named("odd_former", groups))
+        .when(state.is_in(["inactive", "expired"]))
+        .then(_named("odd_inactive", groups))
+        .when(state == "other")
+        .then(_named("odd_other", groups) if policy.access_groups else None)
+        .when(state == "withheld")
+        .then(pl.lit(sorted(policy.absent_groups), dtype=pl.List(pl.String)))
+        .when(state == "unmatched")
+        .then(pl.lit(sorted(policy.absent_access_groups), dtype=pl.List(pl.String)))
+        .otherwise(_named(unknown, groups))
+    )
 
 
 def _named(ids: pl.Expr | str, groups: pl.DataFrame) -> pl.Expr:
