@@ -2007,10 +2007,17 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, hold: int, version: int, skip: int, max_rows: int
     ) -> Iterator[PeopleOfHoldRow]: ...
     def clubs_of_person(
-        self, driver: Driver, /, *, erp_id: str | None, email: str | None, max_rows: int
+        self,
+        driver: Driver,
+        /,
+        *,
+        clubs: list[str],
+        erp_id: str | None,
+        email: str | None,
+        max_rows: int,
     ) -> Iterator[ClubsOfPersonRow]: ...
     def people_by_name(
-        self, driver: Driver, /, *, fragment: str, max_rows: int
+        self, driver: Driver, /, *, clubs: list[str], fragment: str, max_rows: int
     ) -> Iterator[PeopleByNameRow]: ...
     def people_by_key(
         self, driver: Driver, /, *, club: int, key: int, max_rows: int

@@ -656,9 +656,9 @@ where
 order by m.cause, m.customer
 limit :max_rows offset :skip;
 
--- name: clubs_of_person(erp_id, email, max_rows)
+-- name: clubs_of_person(clubs, erp_id, email, max_rows)
 -- null: erp_id, email
--- The clubs that have somebody with that ERP id or email: one index lookup for each club.
+-- Those of these clubs that have somebody with that ERP id or email: one index lookup for each club.
 select
     c.club_id,
     c.name,
@@ -686,11 +686,12 @@ cross join
         )
         limit 1
     ) as k
+where c.club_id = any(:clubs::text[])
 order by lower(c.name)
 limit :max_rows;
 
--- name: people_by_name(fragment, max_rows)
--- Across clubs; only for a database with few people.
+-- name: people_by_name(clubs, fragment, max_rows)
+-- Across these clubs; only for a database with few people.
 select
     c.club_id,
     c.name,
@@ -713,7 +714,9 @@ inner join (
     from sync.erp_customer as m
     full join base.customer as b on m.club = b.club and m.erp_id = b.erp_id
 ) as p on c.club = p.club
-where strpos(lower(concat_ws(' ', p.first_name, p.last_name)), lower(:fragment)) > 0
+where
+    c.club_id = any(:clubs::text[])
+    and strpos(lower(concat_ws(' ', p.first_name, p.last_name)), lower(:fragment)) > 0
 order by p.last_name, p.first_name, p.erp_id
 limit :max_rows;
 

@@ -71,6 +71,7 @@ def test_every_meta_names_code_severity_and_advice(meta: dict[str, Any]) -> None
         for language in ("en", "fr"):
             assert len(translated(english, language).split()) > 5
             names = ["others", "groups", "owner", "successor", "row", "word", "words", "fields"]
+            names.append("holder")
             detail = {name: ["7", "8"] for name in names} | {"about": about}
             text = suites.advice(meta["code"], meta["severity"], detail, language)
             assert "{" not in text

@@ -108,6 +108,7 @@ class World:
             store = Store(str(self.store), base=base)
             yield Pipeline(self.config, base, store, lambda name: Connection(name, name))
         finally:
+            suites.findings = _FINDINGS
             base.close()
 
     def sync(self, club: str = CLUB) -> Step:

@@ -65,7 +65,8 @@ def test_r20_the_next_sync_does_not_bring_them_back(club: Club) -> None:
     club.sync()
     assert club.inside() == {"1"}
     assert _traces(club) == []
-    assert club.why(SECRET)["verdict"] == "unknown"
+    answer = club.why(SECRET)
+    assert (answer["verdict"], answer["reasons"]) == ("out", ["erased"])
 
 
 def test_r20_a_new_erp_id_lifts_it(club: Club) -> None:

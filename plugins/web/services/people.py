@@ -262,15 +262,15 @@ def find(
 
     :param tell_erased: see `ask`.
     """
-    words, sql, known = words.strip(), queries(), registry().clubs
+    words, sql, known = words.strip(), queries(), list(registry().clubs)
     email = emails.normalise(words) if "@" in words else None
     erp_id = None if "@" in words else words
     rows: list[Mapping[str, Any]] = list(
-        sql.clubs_of_person(reads.across(), erp_id=erp_id, email=email, max_rows=FOUND)
+        sql.clubs_of_person(reads.across(), clubs=known, erp_id=erp_id, email=email, max_rows=FOUND)
     )
     if not rows and "@" not in words and sql.count_all_records(reads.across()) <= SEARCHED:
-        rows = list(sql.people_by_name(reads.across(), fragment=tidy(words), max_rows=FOUND))
-    rows = [row for row in rows if row["club_id"] in known]
+        name = tidy(words)
+        rows = list(sql.people_by_name(reads.across(), clubs=known, fragment=name, max_rows=FOUND))
     if not rows and tell_erased and (clubs := _clubs_that_erased(reads, words)):
         club = OpenClub.of(find_club(clubs[0]), reads)
         return ask(club, words, language, tell_erased=True)
