@@ -279,8 +279,8 @@ def test_a_file_that_becomes_a_device_is_not_read(
     put(tmp_path, "c.csv", "id;mail\n")
     opened = os.open
 
-    def swapped(path: str, flags: int, **at: int | None) -> int:
-        return opened("/dev/zero" if str(path).endswith("c.csv") else path, flags, **at)
+    def swapped(path: str, flags: int, *, dir_fd: int | None = None) -> int:
+        return opened("/dev/zero" if str(path).endswith("c.csv") else path, flags, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", swapped)
     with pytest.raises(FileBroken, match="not a regular file"):
@@ -292,10 +292,10 @@ def test_never_more_than_was_announced(tmp_path: Path, monkeypatch: pytest.Monke
     path = put(tmp_path, "c.csv", "id;mail\n")
     opened = os.open
 
-    def grown(name: str, flags: int, **at: int | None) -> int:
+    def grown(name: str, flags: int, *, dir_fd: int | None = None) -> int:
         with path.open("ab") as file:
             file.truncate(2**33)
-        return opened(name, flags, **at)
+        return opened(name, flags, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", grown)
     with pytest.raises(FileBroken, match="still being written"):
