@@ -217,7 +217,7 @@ def test_a_key_of_another_kind_is_another_key(connection: Connection, server: Se
     other = asyncssh.generate_private_key("ecdsa-sha2-nistp256").export_public_key().decode()
     host_keys.path().write_text(f"[127.0.0.1]:{server.port} {other}")
     # both sides find that they have no kind in common; where the server hangs up first, that is all that is seen
-    with pytest.raises((CredentialsRefused, ErpUnreachable), match="another key|ConnectionLost"):
+    with pytest.raises((CredentialsRefused, ErpUnreachable), match=r"another key|ConnectionLost"):
         read(connection)
 
 
