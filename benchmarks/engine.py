@@ -93,7 +93,8 @@ def _round(
     book.add("diff, load and audit of 1 % changed : raw COPY", moved.wall / wall, moved.cpu / used)
     _stages(book, "1 % changed", moved)
 
-    many = Executemany(pipeline.base.engine.url, sa.make_url(url), moved.step["run"] or 0)
+    after_it = sa.make_url(server.running.url(name))
+    many = Executemany(after_it, sa.make_url(url), moved.step["run"] or 0)
     server.settle(start)
     by_hand = many()
     server.running.drop_database(start)

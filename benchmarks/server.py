@@ -28,9 +28,13 @@ class Server:
         return self.running.url(name)
 
     def copied(self, name: str, source: str) -> str:
-        """Create a copy of a database without connections; returns the URL of the copy."""
+        """Create a copy of a database, whose connections are ended; returns the URL of the copy."""
         self.running.drop_database(name)
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as driver:
+            driver.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s",
+                [source],
+            )
             statement = "create database {} template {} strategy file_copy"
             names = map(psycopg.sql.Identifier, (name, source))
             driver.execute(psycopg.sql.SQL(statement).format(*names))
