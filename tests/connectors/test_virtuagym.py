@@ -153,7 +153,7 @@ def test_what_the_flags_of_a_membership_mean(
 
 @pytest.mark.parametrize("flag", FLAGS[1:])
 def test_a_membership_that_lacks_a_flag_is_unknown(written: Api, flag: str) -> None:
-    """R3: a flag that is missing is not one that is not set: what is over would run for ever."""
+    """R3: a flag that is missing is not one that is not set: a membership that is over would never end."""
     whole = held(active=1)
     lacks = {name: value for name, value in whole.items() if name != flag}
     others = [member(n, memberships=[whole]) for n in range(2, 12)]

@@ -22,7 +22,7 @@ ROWS = [
 
 
 def _map(files: FileClub, **fields: str) -> None:
-    files.files["fields"] = {**files.files["fields"], **fields}  # type: ignore[dict-item]
+    files.files["fields"] = {**files.files["fields"], **fields}  # type: ignore[dict-item]  # settings of any shape
 
 
 def _told(files: FileClub) -> str:
