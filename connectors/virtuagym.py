@@ -322,7 +322,7 @@ def _check_error(envelope: _Envelope) -> None:
         raise ContractChanged("Virtuagym responded without a status or a result.")
     if code < 300:
         return
-    if code in THROTTLED:
+    if code in THROTTLED and code != NO_MEMBER_FOUND:
         raise RateLimited(f"Virtuagym is rate-limiting us (status {code}).")
     if code in (401, 403):
         raise CredentialsRefused(f"Virtuagym rejected our keys (status {code}).")

@@ -155,6 +155,8 @@ def _kind(one: Mapping[str, Any]) -> str:
     if "$ref" in one:
         name = str(one["$ref"]).split(".")[-1]
         return f"[{name}](#{name.lower()})"
+    if one.get("format") == "path":
+        return "path"
     for key in ("anyOf", "oneOf"):
         if key in one:
             kinds = [_kind(part) for part in one[key] if part.get("type") != "null"]
@@ -168,7 +170,8 @@ def _kind(one: Mapping[str, Any]) -> str:
             items = _kind(one.get("items", {}))
             return f"list of {items}" if items != "anything" else "list"
         case "object":
-            values = _kind(one.get("additionalProperties") or {})
+            inside = one.get("additionalProperties")
+            values = _kind(inside if isinstance(inside, Mapping) else {})
             return f"mapping to {values}" if values != "anything" else "mapping"
         case "string":
             return "duration" if one.get("format") == "duration" else "text"
@@ -216,6 +219,10 @@ def index() -> str:
         "are those of its connector. Editors complete and check them by "
         "[clubs.schema.json](../../config/clubs.schema.json); `clubsync clubs check` and `clubsync connector try` "
         "name unknown ones.",
+        "",
+        "A *path* says where a response has a value: `contact.email`, `emails.0.value`, `First name`; a key with a dot "
+        'or another sign in it in double quotes (`contact."e.mail"`) or the path as a list of keys '
+        "(`[contact, e.mail]`); anything else is [JMESPath](https://jmespath.org) (`emails[?main].value | [0]`).",
         "",
         "| connector | ERP | settings |",
         "|---|---|---|",

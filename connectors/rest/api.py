@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
-from connectors.rest.auth import filled_params, params_of
+from connectors.rest import templates
+from connectors.rest.auth import params_of, part_of
 from connectors.rest.errors import error_check_of
+from connectors.rest.keyed import keyed_rows
 from connectors.rest.settings import Listing, OneCustomer, RestSettings
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ContractChanged
@@ -24,11 +26,13 @@ CONTENT_RANGE = re.compile(r"\s*[\w-]+ (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*
 class PageRequest:
     """What distinguishes the request for one page of a list from those for the others.
 
-    :param params, headers: in addition to those of the list.
+    :param places: placeholder (`connectors.rest.templates`) -> value; where the list's settings have no such
+        placeholder, the value is sent by the paging's parameter for it.
+    :param headers: in addition to those of the list.
     :param address: a path and query that replace the list's own.
     """
 
-    params: tuple[tuple[str, Hashable], ...] = ()
+    places: tuple[tuple[str, Hashable], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     address: tuple[str, tuple[tuple[str, str], ...]] | None = None
 
@@ -58,27 +62,29 @@ class Api:
         self._settings = settings
         self._connection = connection
         self._params = params_of(settings, connection)
-        self._error_check = error_check_of(settings)
+        self._error_check = error_check_of(settings) or (lambda _: None)
         self.limits = settings.http
+        self.omits_empty = settings.omits_empty
 
     def page(
         self,
         listing: Listing,
         setting: str,
         request: PageRequest,
-        more: Mapping[str, Any] | None = None,
         *,
+        since: Hashable = None,
         later: bool = False,
     ) -> ListPage:
         """One page of a list.
 
         :param setting: where the list is in the settings, for messages.
-        :param more: parameters in addition to the list's own.
+        :param since: the moment since when changes are requested, as the ERP writes it; None: everything is.
         :param later: it is not the first page: some ERPs state the total on the first page only.
         :raises ConnectorError: no response, or no list in it.
         """
-        own = filled_params(listing.params, self._connection, f"{setting}.params")
-        own |= {**(more or {}), **dict(request.params)}
+        values = {**dict(request.places), "since": since}
+        own = self._filled(listing.params, values, f"{setting}.params")
+        own |= _by_parameter(listing, values)
         path, params, body = self._settings.base_path + listing.path, None, None
         if request.address is not None:
             path, given = request.address
@@ -88,6 +94,14 @@ class Api:
             params = list({**self._params, **own}.items())
         else:
             params, body = list(self._params.items()), own
+        omits = self._settings.omits_empty
+
+        def check(response: Any) -> None:
+            self._error_check(response)
+            _records(response, listing, setting, omits)
+
+        if listing.body is not None:
+            body = self._filled(listing.body, values, f"{setting}.body")
         reply = self._http.request(
             listing.method,
             path,
@@ -96,14 +110,20 @@ class Api:
             body=body,
             headers=dict(request.headers),
             empty_statuses=listing.empty_statuses | ({416} if request.headers else set()),
-            error_check=self._error_check,
+            error_check=check,
         )
         if reply.status in listing.empty_statuses or reply.status == 416:
             return ListPage([], reply, _range_total(reply), self._base + path)
-        omits = self._settings.omits_empty
         records = _records(reply.value, listing, setting, omits)
         total = _total(reply, listing, setting, may_lack=omits or later)
         return ListPage(records, reply, total, self._base + path)
+
+    def _filled(
+        self, template: Mapping[str, Any], values: Mapping[str, Hashable], setting: str
+    ) -> dict[str, Any]:
+        part = part_of(self._connection, setting)
+        found: Any = templates.filled(template, values, part)
+        return {} if found is MISSING else dict(found)
 
     def one(self, one: OneCustomer, erp_id: str) -> Any | None:
         """One customer, as the ERP has it now; None: it has no such customer.
@@ -134,19 +154,38 @@ class Api:
     ) -> tuple[str, tuple[tuple[str, str], ...]]:
         """Path and query of a next page's address, which has to be on the ERP's own host: our key is sent there.
 
+        An ERP behind a proxy may write http, or its own port, there: the connection's scheme and port are kept.
+
         :raises ContractChanged: it is not.
         """
         parts, base = urlsplit(urljoin(page.url, address)), urlsplit(self._base)
-        if (parts.scheme, parts.netloc) != (base.scheme, base.netloc) or not (
-            parts.path.startswith(base.path)
+        if (
+            parts.scheme not in ("http", "https")
+            or parts.hostname != base.hostname
+            or not f"{parts.path}/".startswith(f"{base.path}/")
         ):
             raise ContractChanged(
                 f"The next page's address (settings: {setting}) is not on the connection's host; "
                 "our key is not sent there.",
-                remedy="Write the connection's host as the ERP itself writes it, with its scheme and port.",
+                remedy="Write the connection's host as the ERP itself writes it, with the same path.",
             )
         query = tuple(parse_qsl(parts.query, keep_blank_values=True))
         return parts.path[len(base.path) :], query
+
+
+def _by_parameter(listing: Listing, values: Mapping[str, Hashable]) -> dict[str, Hashable]:
+    """The values for which the list's settings have no placeholder, by the parameter that sends them."""
+    changes = getattr(listing, "changes", None)
+    names = {
+        **dict.fromkeys(("page", "offset", "cursor"), listing.position_param),
+        "size": getattr(listing.paging, "size_param", None),
+        "since": changes.param if changes else None,
+    }
+    return {
+        name: value
+        for place, value in values.items()
+        if value is not None and place not in listing.places and (name := names[place])
+    }
 
 
 def _as_parameter(value: Any) -> Any:
@@ -155,6 +194,8 @@ def _as_parameter(value: Any) -> Any:
 
 def _records(response: Any, listing: Listing, setting: str, omits_empty: bool) -> list[Any]:
     found = getter(listing.records)(response)
+    if listing.keyed_by is not None and isinstance(found, dict):
+        return keyed_rows(found, listing.keyed_by)
     if (found is None and listing.null_is_empty) or (
         found in (MISSING, None) and omits_empty and isinstance(response, dict)
     ):

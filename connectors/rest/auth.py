@@ -14,7 +14,6 @@ from urllib.parse import quote, urlsplit
 
 from connectors.rest.errors import error_check_of
 from connectors.rest.settings import (
-    PART,
     BasicAuth,
     BearerAuth,
     HeaderAuth,
@@ -23,6 +22,7 @@ from connectors.rest.settings import (
     RestSettings,
     SessionAuth,
 )
+from connectors.rest.templates import PART
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ContractChanged, CredentialsRefused, SettingsWrong
 from connectors.sdk.http import Http, HttpLimits, Login, RequestRejected
@@ -32,14 +32,13 @@ from connectors.sdk.paths import getter, text
 _LOGIN_REJECTED = frozenset({400, 422})
 
 
-def filled(template: str, connection: Connection, setting: str) -> str:
-    """A template with the values of the connection filled in.
+def part_of(connection: Connection, setting: str) -> Callable[[str], str]:
+    """The function from the name of a value of the connection to the value.
 
-    :raises SettingsWrong: the connection lacks one.
+    :raises SettingsWrong: when it is called: the connection lacks it.
     """
 
-    def part(found: Any) -> str:
-        name = found[1]
+    def part(name: str) -> str:
         value: Any = connection.extra.get(name.removeprefix("extra."))
         if name in ("login", "password"):
             value = getattr(connection, name)
@@ -50,7 +49,16 @@ def filled(template: str, connection: Connection, setting: str) -> str:
             )
         return str(value)
 
-    return PART.sub(part, template)
+    return part
+
+
+def filled(template: str, connection: Connection, setting: str) -> str:
+    """A template with the values of the connection filled in.
+
+    :raises SettingsWrong: the connection lacks one.
+    """
+    part = part_of(connection, setting)
+    return PART.sub(lambda found: part(found[1]), template)
 
 
 def filled_params(
@@ -77,7 +85,7 @@ def headers_of(settings: RestSettings, connection: Connection) -> dict[str, str]
                 for name, value in auth.headers.items()
             }
         case BasicAuth():
-            out["Authorization"] = _basic(connection)
+            out["Authorization"] = _basic(auth, connection)
         case BearerAuth():
             out["Authorization"] = f"Bearer {filled(auth.token, connection, 'auth.token')}"
     for name, value in out.items():
@@ -106,8 +114,13 @@ def login_of(
     return None
 
 
-def _basic(connection: Connection) -> str:
-    pair = f"{_part(connection, 'login')}:{_part(connection, 'password')}"
+def _basic(auth: BasicAuth, connection: Connection) -> str:
+    login = filled(auth.login, connection, "auth.login")
+    if ":" in login:
+        raise SettingsWrong(
+            "settings: auth.login has a colon, which HTTP Basic does not allow in a name."
+        )
+    pair = f"{login}:{filled(auth.password, connection, 'auth.password')}"
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 

@@ -53,9 +53,12 @@ class RestConnector(Connector[RestSettings]):
 
     @property
     def resumable_for(self) -> timedelta | None:
-        """Never if the ERP's cursors are followed without a total, nor if a path does not name all of its keys, so
-        that it is unknown which fields have to be stored."""
+        """Never if the ERP's cursors are followed without a total, nor if a path does not name all of its keys or ids
+        are keys, so that it is unknown which fields have to be stored."""
         settings = self.settings
+        keyed = any(one.keyed_by for one in settings.listings()) or bool(
+            settings.groups and settings.groups.held.keyed_by
+        )
         blind = any(
             isinstance(one.paging, Cursor | LinkHeader | NextUrl)
             and one.total is None
@@ -63,7 +66,7 @@ class RestConnector(Connector[RestSettings]):
             for one in settings.listings()
         )
         named = not any(re.search(r"[*(]", path) for path in needed_paths(settings))
-        return super().resumable_for if named and not blind else None
+        return super().resumable_for if named and not keyed and not blind else None
 
     def read(self, *, full: bool = False) -> Reading:
         """Read everything; or what changed since, if asked to (`since`) and able to (`customers.changes`).
@@ -118,14 +121,14 @@ class RestConnector(Connector[RestSettings]):
             joined, proof = self._joined(api, groups.held, memberships)
         changes = settings.customers.changes
         asked = since - changes.earlier if changes and since else None
-        more = {changes.param: _formatted(asked, changes.format)} if changes and asked else None
+        moment = _formatted(asked, changes.format) if changes and asked else None
         customers = Customers(settings, self.club, memberships, joined)
         walk = walk_of(
             api,
             settings.customers,
             CUSTOMERS,
             key=settings.fields.id,
-            more=more,
+            since=moment,
             progress=self.progress,
         )
         seen: list[str] = []
@@ -195,6 +198,8 @@ class RestConnector(Connector[RestSettings]):
         active: bool | None = True
         if known.active is not None:
             found = getter(known.active)(row)
+            if found is MISSING and known.absent is not None:
+                found = known.absent
             if found is MISSING and not self.settings.omits_empty:
                 raise ContractChanged(
                     f"A group has nothing at {known.active}; it has {', '.join(names(row))}.",
@@ -392,20 +397,19 @@ def needed_paths(settings: RestSettings) -> list[str]:
             found += [groups.known.id, groups.known.name, groups.known.active]
     for one in settings.listings():
         found += [one.records, one.total]
-        found += [getattr(one.paging, name, None) for name in ("at", "more", "last")]
+        found += [getattr(one.paging, name, None) for name in ("at", "more", "last", "pages")]
     return [path for path in found if path]
 
 
 def stored_headers(settings: RestSettings) -> list[str]:
     """The headers that count rows or name the next page."""
+    names = ("header", "last_header", "pages_header")
     found = [
-        name for one in settings.listings() for name in (one.total_header, _cursor_header(one))
+        name
+        for one in settings.listings()
+        for name in (one.total_header, *(getattr(one.paging, key, None) for key in names))
     ]
     return [name for name in found if name]
-
-
-def _cursor_header(listing: Listing) -> str | None:
-    return listing.paging.header if isinstance(listing.paging, Cursor) else None
 
 
 def _formatted(moment: datetime, how: str) -> str | int:

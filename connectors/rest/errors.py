@@ -15,6 +15,8 @@ from connectors.sdk.words import word, words
 def holds(condition: Condition, record: Any) -> bool:
     """Whether the value at its path, or one of a list of values, is one of those that it names."""
     found = getter(condition.at)(record)
+    if found is MISSING and condition.absent is not None:
+        found = condition.absent
     wanted = words(condition.values)
     return any(_word(one) in wanted for one in (found if isinstance(found, list) else [found]))
 

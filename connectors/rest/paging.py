@@ -18,8 +18,9 @@ requested, which may fail, as where an ERP answers 404 behind the end.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable
 from typing import Any, Protocol
 
 import msgspec
@@ -120,11 +121,11 @@ class _Sized:
     overlap: Overlap[Any] | None = None
 
     def __init__(self, paging: Paging, api: Api, setting: str) -> None:
-        self.size = ((paging.size_param, paging.size),) if paging.size_param else ()
-        self.size_param = paging.size_param
+        self.size = () if paging.size is None else (("size", paging.size),)
         self.more = paging.more
         self.api = api
         self.setting = setting
+        self._stated_more = False
         self._longest = 0
         self._before = 0
 
@@ -136,6 +137,10 @@ class _Sized:
         if self.more is None:
             return None
         value = getter(self.more)(page.reply.value)
+        if value is MISSING and self.api.omits_empty:
+            # what an earlier page had is omitted now; what none had may be another key
+            return False if self._stated_more else None
+        self._stated_more = True
         if not isinstance(value, bool):
             said = truth_of(text(value, f"{self.setting}.more"), ("true", "1"), ("false", "0"))
             if said is None:
@@ -158,7 +163,7 @@ class _Sized:
         return nothing_new or (page.total is not None and rows >= page.total and shorter)
 
     def states_end(self, page: ListPage) -> bool:
-        return self.more is not None
+        return self._stated_more
 
     def names_next(self, page: ListPage) -> bool:
         return False
@@ -183,26 +188,44 @@ class _Numbered(_Sized):
         return self._request()
 
     def _request(self) -> PageRequest:
-        return PageRequest((*self.size, (self._paging.param, self._number)))
+        return PageRequest((*self.size, ("page", self._number)))
 
     def next(self, page: ListPage, rows: int) -> PageRequest | None:
-        last = self._paging.last
-        if last is not None:
-            value = text(getter(last)(page.reply.value), f"{self.setting}.last")
-            if value is None or not value.isdecimal():
-                raise ContractChanged(
-                    "The response has no number of the last page where the settings say that it does.",
-                    remedy=f"Correct settings: {self.setting}.last.",
-                )
-            if self._number >= int(value):
-                return None
-        elif self.over(page, rows):
+        last = self._last(page)
+        if self.over(page, rows) if last is None else self._number >= last:
             return None
         self._number += 1
         return self._request()
 
+    def _last(self, page: ListPage) -> int | None:
+        """The number of the last page; None: the settings do not say where the response states it.
+
+        :raises ContractChanged: they do, and it does not.
+        """
+        stated = next(((k, v) for k, v in self._paging.ends().items() if v is not None), None)
+        if stated is None:
+            return None
+        name, place = stated
+        if name.endswith("_header"):
+            value = page.reply.headers.get(place)
+        else:
+            value = text(getter(place)(page.reply.value), f"{self.setting}.{name}")
+        if (
+            value is None
+            and not page.records
+            and (self.api.omits_empty or page.reply.value is None)
+        ):
+            value = "0"
+        if value is None or not re.fullmatch(r"[0-9]{1,18}", value.strip()):
+            raise ContractChanged(
+                "The response does not state its last page where the settings say that it does.",
+                remedy=f"Correct settings: {self.setting}.{name}.",
+            )
+        # of ERPs that count from 0, the last of 3 pages is number 2
+        return int(value) + (self._paging.first - 1 if name.startswith("pages") else 0)
+
     def states_end(self, page: ListPage) -> bool:
-        return self._paging.last is not None or super().states_end(page)
+        return any(self._paging.ends().values()) or super().states_end(page)
 
 
 class _ByOffset(_Sized):
@@ -235,13 +258,13 @@ class _Offset(_ByOffset):
         self._paging = paging
 
     def first(self) -> PageRequest:
-        return PageRequest((*self.size, (self._paging.param, self._paging.first)))
+        return PageRequest((*self.size, ("offset", self._paging.first)))
 
     def next(self, page: ListPage, rows: int) -> PageRequest | None:
         if self.over(page, rows):
             return None
         start = self._paging.first + self.position(rows)
-        return PageRequest((*self.size, (self._paging.param, start)))
+        return PageRequest((*self.size, ("offset", start)))
 
 
 class _Keyset(_Sized):
@@ -255,7 +278,7 @@ class _Keyset(_Sized):
 
     def first(self) -> PageRequest:
         first = self._paging.first
-        return PageRequest((*self.size, *(() if first is None else ((self._paging.param, first),))))
+        return PageRequest((*self.size, *(() if first is None else (("cursor", first),))))
 
     def next(self, page: ListPage, rows: int) -> PageRequest | None:
         if self.over(page, rows):
@@ -273,7 +296,7 @@ class _Keyset(_Sized):
                 remedy=f"Correct settings: {self.setting}.at, or make the ERP sort by it.",
             )
         self._last = keys[-1] if keys else self._last
-        return PageRequest((*self.size, (self._paging.param, self._last)))
+        return PageRequest((*self.size, ("cursor", self._last)))
 
     def states_end(self, page: ListPage) -> bool:
         return True  # an empty page, or a shorter one
@@ -364,13 +387,13 @@ class _Pointed(_Sized, ABC):
         return value.strip() or None if value else None
 
     def states_end(self, page: ListPage) -> bool:
-        return self.more is not None or self.pointer(page) is not MISSING
+        return self._stated_more or self.pointer(page) is not MISSING
 
     def names_next(self, page: ListPage) -> bool:
         return bool(self._text(page))
 
     def single_row(self) -> PageRequest | None:
-        return PageRequest(((self.size_param, 1),)) if self.size_param else None
+        return PageRequest((("size", 1),)) if self.size else None
 
 
 class _Cursor(_Pointed):
@@ -384,7 +407,7 @@ class _Cursor(_Pointed):
         return getter(self._paging.at or "@")(page.reply.value)
 
     def follow(self, page: ListPage, pointer: str) -> PageRequest:
-        return PageRequest((*self.size, (self._paging.param, pointer)))
+        return PageRequest((*self.size, ("cursor", pointer)))
 
 
 class _Address(_Pointed):
@@ -436,21 +459,21 @@ def walk_of(
     setting: str,
     *,
     key: str | None = None,
-    more: Mapping[str, Any] | None = None,
+    since: Hashable = None,
     progress: Progress = lambda rows, total: None,
 ) -> Walk[Any, PageRequest]:
     """The walk through a list.
 
     :param setting: where the list is in the settings, for messages.
     :param key: path of a row's own id, by which a repeated row is recognised; None: by the whole row.
-    :param more: parameters in addition to the list's own.
+    :param since: the moment since when changes are requested, as the ERP writes it; None: everything is.
     """
     pager = pager_of(listing, api, setting, key)
     rows, later = 0, False
 
     def fetch(request: PageRequest) -> Page[Any, PageRequest]:
         nonlocal rows, later
-        page = api.page(listing, setting, request, more, later=later)
+        page = api.page(listing, setting, request, since=since, later=later)
         later = True
         records, doubt = page.records, None
         if pager.overlap is not None:
@@ -476,7 +499,9 @@ def walk_of(
 
     def probe() -> bool:
         request = pager.single_row()
-        return request is not None and pager.names_next(api.page(listing, setting, request, more))
+        return request is not None and pager.names_next(
+            api.page(listing, setting, request, since=since)
+        )
 
     return Walk(
         fetch,

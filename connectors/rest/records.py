@@ -17,13 +17,14 @@ import polars as pl
 import pyarrow as pa
 
 from connectors.rest.errors import holds
+from connectors.rest.keyed import keyed_rows
 from connectors.rest.settings import Held, RestSettings
 from connectors.sdk import cells, fields, odd, words
 from connectors.sdk.base import Club
 from connectors.sdk.dates import LONG_AGO, Dates
 from connectors.sdk.errors import ContractChanged
 from connectors.sdk.model import GROUP_REF, UNREADABLE, customers_frame, with_notes
-from connectors.sdk.paths import MISSING, cell, described, getter, identifier
+from connectors.sdk.paths import MISSING, Getter, cell, described, getter, identifier
 
 #: columns of the records before texts are parsed, all at once.
 RAW = (
@@ -107,7 +108,11 @@ class Memberships:
             "ended.at": held.ended.at if held.ended else None,
         }
         self._paths = {setting: path for setting, path in paths.items() if path}
-        self._getters = {setting: getter(path) for setting, path in self._paths.items()}
+        absent = held.ended.absent if held.ended else None
+        self._getters = {
+            setting: _or_absent(path, absent if setting == "ended.at" else None)
+            for setting, path in self._paths.items()
+        }
         self._without_id = _Oddities()
         self._missing = {setting: _Oddities() for setting in self._paths}
         self.names: dict[str, str] = {}
@@ -182,14 +187,16 @@ class Customers:
         self._paths = settings.fields.paths()
         self._getters = {name: getter(path) for name, path in self._paths.items()}
         if settings.status.at is not None:
-            self._getters["status_word"] = getter(settings.status.at)
+            self._getters["status_word"] = _or_absent(settings.status.at, settings.status.absent)
             self._paths = {**self._paths, "status_word": settings.status.at}
         self._frames: list[pl.DataFrame] = []
         self._rows: dict[str, list[Any]] = {name: [] for name in RAW_SCHEMA}
         self._words = settings.status.words()
         self._odd = {name: _Oddities() for name in self._getters}
         self._missing = {name: _Oddities() for name in self._getters}
-        self._unless = {one.at: getter(one.at) for one in settings.status.unless}
+        self._unless = {
+            one.at: getter(one.at) for one in settings.status.unless if one.absent is None
+        }
         self._without_flag = {path: _Oddities() for path in self._unless}
         self._no_record, self._no_groups = _Oddities(), _Oddities()
 
@@ -313,6 +320,8 @@ class Customers:
         assert held is not None
         assert held.at is not None
         found = getter(held.at)(record)
+        if held.keyed_by is not None and isinstance(found, dict):
+            found = keyed_rows(found, held.keyed_by)
         if isinstance(found, list):
             self._no_groups.see(record, is_odd=False)
             return self._memberships.spans(found)
@@ -405,6 +414,22 @@ class Customers:
 
 #: The groups of a record that cannot be read.
 _UNKNOWN_SPAN = {"id": cells.NOT_TEXT, "from": None, "until": None, "ended": False}
+
+
+def _or_absent(path: str, absent: Any) -> Getter:
+    """The function that returns the value at a path, or `absent` where there is no such key.
+
+    :param absent: None: such a value is missing.
+    """
+    take = getter(path)
+    if absent is None:
+        return take
+
+    def found(record: Any) -> Any:
+        value = take(record)
+        return absent if value is MISSING else value
+
+    return found
 
 
 def settings_of(settings: RestSettings) -> Mapping[str, str]:

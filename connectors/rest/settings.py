@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from connectors.rest import templates
+from connectors.rest.templates import PART
 from connectors.sdk.base import CustomerFields, Settings
 from connectors.sdk.http import HttpLimits
 from connectors.sdk.messages import message
@@ -23,8 +25,8 @@ from connectors.sdk.words import TRUE_WORDS, UNUSED_WORDS, in_two, meanings, wor
 
 #: Names of headers and parameters for secrets, whose values may only come from the connection.
 _SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|session", re.IGNORECASE)
-#: A value of the connection in a setting: `{login}`, `{password}`, `{extra.tenant}`.
-PART = re.compile(r"\{(login|password|extra\.[\w.-]+)\}")
+#: Names that only look like one: `sortKey`, `keyword`, `author`.
+_NO_SECRET = re.compile(r"(sort|order|group)[_-]?(by[_-]?)?keys?|keywords?|authors?", re.IGNORECASE)
 
 Words = Annotated[tuple[str, ...], BeforeValidator(words_of)]
 Scalar = str | int | float | bool
@@ -41,7 +43,13 @@ def _below_the_host(value: str) -> str:
 
 def _no_secret(values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
-        if _SECRET_NAME.search(name) and isinstance(value, str) and not PART.search(value):
+        if (
+            _SECRET_NAME.search(name)
+            and not _NO_SECRET.fullmatch(name)
+            and isinstance(value, str)
+            and not PART.search(value)
+            and not templates.places(value)
+        ):
             raise ValueError(
                 message(
                     f"{name} looks like a secret: store its value in the connection, and write "
@@ -49,6 +57,16 @@ def _no_secret(values: dict[str, Any]) -> dict[str, Any]:
                 )
             )
     return values
+
+
+def _no_secret_inside(value: Any) -> Any:
+    """The same of a body, at any depth."""
+    if isinstance(value, dict):
+        _no_secret(value)
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            _no_secret_inside(inner)
+    return value
 
 
 def _from_the_connection(value: str) -> str:
@@ -69,10 +87,12 @@ class Condition(Settings):
 
     :param at: path of the value.
     :param values: `is:` in YAML: the words for which the condition holds, compared as words (R3).
+    :param absent: the word of what has no such key, for ERPs that omit a flag that is not set.
     """
 
     at: Path
     values: Words = Field(alias="is", min_length=1)
+    absent: Scalar | None = None
 
 
 # Authenticator ------------------------------------------------------------------------------------
@@ -110,12 +130,21 @@ class QueryAuth(Settings):
 
 
 class BasicAuth(Settings):
-    """Login and password of the connection, by HTTP Basic.
+    """A name and a password, by HTTP Basic: those of the connection, unless the settings say otherwise.
 
     :param kind: `basic`.
+    :param login: the name; an ERP that takes its key there: `login: "{password}"`.
+    :param password: the password; empty, or any text, where the ERP only looks at the name.
     """
 
     kind: Literal["basic"]
+    login: str = "{login}"
+    password: str = "{password}"
+
+    @model_validator(mode="after")
+    def _has_a_secret(self) -> BasicAuth:
+        _from_the_connection(self.login + self.password)
+        return self
 
 
 class BearerAuth(Settings):
@@ -176,6 +205,9 @@ Auth = Annotated[
 # Paginator ----------------------------------------------------------------------------------------
 
 
+_SIZE_TOGETHER = message("size and size_param have to be set together")
+
+
 class Paging(Settings):
     """What all kinds of paging share.
 
@@ -189,9 +221,9 @@ class Paging(Settings):
     more: Path | None = None
 
     @model_validator(mode="after")
-    def _size_has_its_parameter(self) -> Paging:
-        if (self.size is None) != (self.size_param is None) and self.kind != "range":  # type: ignore[attr-defined]  # every kind has it
-            raise ValueError(message("size and size_param have to be set together"))
+    def _parameter_has_its_size(self) -> Paging:
+        if self.size is None and self.size_param is not None:
+            raise ValueError(_SIZE_TOGETHER)
         return self
 
 
@@ -213,12 +245,30 @@ class PageNumber(Paging):
     :param param: the parameter for the page's number.
     :param first: the number of the first page.
     :param last: path of the number of the last page in the response.
+    :param last_header: the header that has it, if it is not in the response.
+    :param pages: path of the number of pages in the response.
+    :param pages_header: the header that has it, if it is not in the response.
     """
 
     kind: Literal["page"]
     param: str = "page"
     first: int = 1
     last: Path | None = None
+    last_header: str | None = None
+    pages: Path | None = None
+    pages_header: str | None = None
+
+    @model_validator(mode="after")
+    def _states_its_end_once(self) -> PageNumber:
+        if sum(value is not None for value in self.ends().values()) > 1:
+            raise ValueError(message("set one of last, last_header, pages and pages_header"))
+        return self
+
+    def ends(self) -> dict[str, str | None]:
+        """The settings that say where the response states its last page."""
+        return {
+            name: getattr(self, name) for name in ("last", "last_header", "pages", "pages_header")
+        }
 
 
 class ByOffset(Paging):
@@ -333,12 +383,12 @@ AnyPaging = Annotated[
 class Changes(Settings):
     """How to request what changed since a moment.
 
-    :param param: the parameter for the moment.
+    :param param: the parameter for the moment; omitted: `{since}` stands in the list's `params` or `body`.
     :param format: `iso`, `epoch` (seconds), `epoch_ms`, or a strftime pattern, in UTC.
     :param overlap: how much earlier changes are requested, in minutes: clocks differ, and rows are written late.
     """
 
-    param: str
+    param: str | None = None
     format: str = "iso"
     overlap: float = Field(default=10, ge=0, description="minutes")
 
@@ -361,9 +411,16 @@ class Listing(Settings):
 
     :param path: below the connection's address and `base_path`.
     :param method: the HTTP method.
-    :param params: of the query; of a POST without `in_query`, of the body.
-    :param in_query: whether parameters are sent in the query, not in the body; omitted: those of GET are.
+    :param params: of the query; of a POST without `in_query` or `body`, of the body. They may hold the placeholders of
+        `body`.
+    :param in_query: whether parameters are sent in the query, not in the body; omitted: those of GET, and those beside
+        `body`, are.
+    :param body: the JSON body of a POST, in which `{offset}`, `{page}`, `{size}`, `{cursor}` (also the key of
+        `keyset`), `{since}` and values of the connection are filled in at any depth. What has no value, as the cursor
+        of the first page, is omitted with its key. A GraphQL document (`query` beside `variables`) is sent as it is.
     :param records: record selector: path of the rows in the response; omitted: the response is the list.
+    :param keyed_by: the rows are the values of an object, and each one's key is its field of this name (`id`); a row
+        that is no object is its field `value`.
     :param null_is_empty: null instead of the rows means that there are none.
     :param paging: how the list is divided into pages.
     :param total: path of the number of all rows in each response.
@@ -375,7 +432,9 @@ class Listing(Settings):
     method: Literal["GET", "POST"] = "GET"
     params: Params = Field(default_factory=dict)
     in_query: bool | None = None
+    body: dict[str, Any] | None = None
     records: Path = ""
+    keyed_by: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w-]*$")
     null_is_empty: bool = False
     paging: AnyPaging = NoPaging()
     total: Path | None = None
@@ -388,10 +447,74 @@ class Listing(Settings):
         _no_secret(value)
         return value
 
+    @field_validator("body")
+    @classmethod
+    def _secrets_outside_the_body(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return value if value is None else _no_secret_inside(value)
+
+    @model_validator(mode="after")
+    def _body_is_sent(self) -> Listing:
+        if self.body is not None and (self.method != "POST" or self.in_query is False):
+            raise ValueError(message("a body is sent by method: POST, with params in the query"))
+        return self
+
+    @model_validator(mode="after")
+    def _places_have_values(self) -> Listing:
+        param = self.position_param
+        own = {"range": set(), "page": {"page"}, "offset": {"offset"}}.get(
+            self.paging.kind, {"cursor"} if param else set()
+        )
+        sized = getattr(self.paging, "size", None) is not None and self.paging.kind != "range"
+        known = own | ({"size"} if sized else set())
+        if getattr(self, "changes", None) is not None:
+            known |= {"since"}
+        for place in sorted(self.places - known):
+            raise ValueError(
+                message(
+                    f"the placeholder {place} has no value here: page, offset and cursor are those of the paging's "
+                    "kind, size needs paging.size, since needs changes"
+                )
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _paging_is_asked_for(self) -> Listing:
+        paging = self.paging
+        if (
+            isinstance(paging, Paging)
+            and paging.size is not None
+            and paging.size_param is None
+            and "size" not in self.places
+            and paging.kind != "range"
+        ):
+            raise ValueError(_SIZE_TOGETHER)
+        if self.body is None or self.position_param is None or "param" in paging.model_fields_set:
+            return self
+        if not self.places & {"page", "offset", "cursor"}:
+            place = paging.kind if paging.kind in ("page", "offset") else "cursor"
+            raise ValueError(
+                message(
+                    f"the body needs the placeholder {place} where it says which page; or set paging.param"
+                )
+            )
+        return self
+
     @property
     def query(self) -> bool:
         """Whether parameters are sent in the query."""
-        return self.method == "GET" if self.in_query is None else self.in_query
+        if self.in_query is None:
+            return self.method == "GET" or self.body is not None
+        return self.in_query
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The placeholders in its parameters and its body."""
+        return templates.places(self.params) | templates.places(self.body)
+
+    @property
+    def position_param(self) -> str | None:
+        """The parameter that says where a page starts; None: the kind of paging has none."""
+        return getattr(self.paging, "param", None)
 
 
 class OneCustomer(Settings):
@@ -424,6 +547,14 @@ class CustomerListing(Listing):
 
     changes: Changes | None = None
     one: OneCustomer | None = None
+
+    @model_validator(mode="after")
+    def _moment_has_its_place(self) -> CustomerListing:
+        if self.changes and (self.changes.param is None) == ("since" not in self.places):
+            raise ValueError(
+                message("set changes.param, or write the placeholder since in params or body")
+            )
+        return self
 
 
 # Fields, status, groups ---------------------------------------------------------------------------
@@ -478,6 +609,7 @@ class StatusRule(Settings):
     :param former: words for somebody who was a customer.
     :param archived: words that mean archived.
     :param deleted: words for a record that is deleted in the ERP and listed all the same.
+    :param absent: the word of records without the key, for ERPs that omit it; omitted: their status is unknown.
     :param otherwise: the meaning of a word in none of the lists; `unknown` changes nothing (R3).
     :param unless: conditions that take precedence over the words, in order.
     """
@@ -490,6 +622,7 @@ class StatusRule(Settings):
     former: Words = ()
     archived: Words = ()
     deleted: Words = ()
+    absent: Scalar | None = None
     otherwise: Meaning | Literal["unknown"] = "unknown"
     unless: tuple[Override, ...] = ()
 
@@ -513,6 +646,7 @@ class Held(Settings):
     """The groups that customers hold: a list inside each record (`at`), or a second list (`list` and `customer`).
 
     :param at: path of the list in a customer's record.
+    :param keyed_by: what is at `at` is an object, and each value's key is its field of this name (`id`).
     :param list: a list of the API, read completely before the customers.
     :param customer: path of the customer's id in its rows.
     :param id: path of the group's id in an item; omitted: the item is the id.
@@ -526,6 +660,7 @@ class Held(Settings):
     """
 
     at: Path | None = None
+    keyed_by: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w-]*$")
     list: Listing | None = None
     customer: Path | None = None
     id: Path = "@"
@@ -547,6 +682,8 @@ class Held(Settings):
             raise ValueError(message("set either at (inside the record) or list (a second list)"))
         if (self.list is None) != (self.customer is None):
             raise ValueError(message("list and customer have to be set together"))
+        if self.keyed_by is not None and self.at is None:
+            raise ValueError(message("keyed_by belongs to at; a list has its own"))
         return self
 
 
@@ -557,6 +694,7 @@ class GroupList(Settings):
     :param id: path of the group's id in a row.
     :param name: path of its name.
     :param active: path of whether the ERP still uses the group; omitted: all are active.
+    :param absent: the word of groups without the key of `active`, for ERPs that omit it.
     :param active_values, inactive_values: its words for yes and for no; a word in neither list is unknown.
     """
 
@@ -564,6 +702,7 @@ class GroupList(Settings):
     id: Path = "id"
     name: Path = "name"
     active: Path | None = None
+    absent: Scalar | None = None
     active_values: Words = TRUE_WORDS
     inactive_values: Words = UNUSED_WORDS
 

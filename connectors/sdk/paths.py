@@ -1,12 +1,14 @@
 """Where a response has a value: dotted paths, and JMESPath if dots are not enough.
 
-`contact.email` and `emails.0.value` are followed here, key by key, and distinguish a missing key (`MISSING`)
-from an empty one. Anything else is JMESPath (https://jmespath.org): `emails[?primary].value | [0]`,
-`@` for the value itself; there a missing value is null.
+`contact.email`, `emails.0.value` and `First name` are followed here, key by key, and distinguish a missing key
+(`MISSING`) from an empty one. A key that has a dot or another sign in it stands in double quotes, `contact."e.mail"`,
+or the path is written as a list of keys: `[contact, e.mail]`. Anything else is JMESPath (https://jmespath.org):
+`emails[?primary].value | [0]`, `@` for the value itself; there a missing value is null.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,7 @@ from typing import Annotated, Any, Final
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.errors import ContractChanged
@@ -32,9 +34,14 @@ MISSING: Final = _Missing()
 
 Getter = Callable[[Any], Any]
 
-_PLAIN = re.compile(r"[\w$:@-]+(\.[\w$:@-]+)*")
+_BARE = r"[\w$:@-]+(?: [\w$:@-]+)*"
+_QUOTED = r'"(?:[^"\\]|\\.)+"'
+_PLAIN = re.compile(rf"(?:{_BARE}|{_QUOTED})(?:\.(?:{_BARE}|{_QUOTED}))*")
+_KEY = re.compile(rf"{_BARE}|{_QUOTED}")
 #: What a field's name looks like, as opposed to a key that is itself data (an id, an email, a full name).
 _NAME = re.compile(r"[@$_A-Za-z][A-Za-z0-9_$:-]{0,60}")
+#: The same with dots and blanks in it: a field's name only if it is made of usual words.
+_SPACED = re.compile(r"[@$_A-Za-z][A-Za-z0-9_$:. -]{0,60}")
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _SAMPLE = 200
 _WORDS = """
@@ -90,8 +97,8 @@ def getter(path: str) -> Getter:
     """
     if path in ("", "@"):
         return lambda value: value
-    if _PLAIN.fullmatch(path):
-        return _walker(path.split("."))
+    if keys := keys_of(path):
+        return _walker(keys)
     try:
         compiled = jmespath.compile(path)
     except JMESPathError as error:
@@ -110,6 +117,24 @@ def getter(path: str) -> Getter:
             ) from None
 
     return search
+
+
+def keys_of(path: str) -> list[str] | None:
+    """The keys of a path that is followed key by key; None: it is JMESPath."""
+    if not _PLAIN.fullmatch(path):
+        return None
+    try:
+        return [json.loads(key) if key[0] == '"' else key for key in _KEY.findall(path)]
+    except ValueError:
+        return None
+
+
+def path_of(keys: Sequence[str | int]) -> str:
+    """A path that is written as a list of keys, in its one form."""
+    texts = [str(key) for key in keys]
+    return ".".join(
+        key if re.fullmatch(_BARE, key) else json.dumps(key, ensure_ascii=False) for key in texts
+    )
 
 
 def _walker(keys: Sequence[str]) -> Getter:
@@ -133,8 +158,28 @@ def _is_path(value: str) -> str:
     return value.strip()
 
 
-#: A path, checked when the settings are read.
-Path = Annotated[str, AfterValidator(_is_path)]
+def _from_list(value: Any) -> Any:
+    is_list = isinstance(value, list | tuple) and value
+    if is_list and all(type(key) in (str, int) and str(key) for key in value):
+        return path_of(value)
+    return value
+
+
+#: A path, checked when the settings are read: a text, or a list of keys.
+Path = Annotated[
+    str,
+    BeforeValidator(_from_list),
+    AfterValidator(_is_path),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1},
+            ],
+            "format": "path",
+        }
+    ),
+]
 
 
 def text(value: Any, setting: str) -> str | None:
@@ -206,7 +251,7 @@ def names(value: Any, most: int = 20) -> list[str]:
 
 def _is_usual(key: str) -> bool:
     words = _WORD.findall(key)
-    return _NAME.fullmatch(key) is not None and {word.casefold() for word in words} <= _USUAL
+    return _SPACED.fullmatch(key) is not None and {word.casefold() for word in words} <= _USUAL
 
 
 def columns(records: Sequence[Any]) -> list[str]:
@@ -223,14 +268,15 @@ def columns(records: Sequence[Any]) -> list[str]:
 
 
 def _of_usual(path: str) -> bool:
-    return all(_is_usual(key) for key in path.replace("[]", "").split("."))
+    return all(_is_usual(key) for key in keys_of(path.replace("[]", "")) or [path])
 
 
 def _paths(value: Any, above: str, depth: int) -> Iterator[str]:
     if isinstance(value, dict) and depth < _MAX_DEPTH:
         for key, inner in value.items():
-            if _NAME.fullmatch(key):
-                yield from _paths(inner, f"{above}.{key}" if above else key, depth + 1)
+            if _NAME.fullmatch(key) or _is_usual(key):
+                name = path_of([key])
+                yield from _paths(inner, f"{above}.{name}" if above else name, depth + 1)
     elif isinstance(value, list) and value and isinstance(value[0], dict) and depth < _MAX_DEPTH:
         for item in value[:5]:
             yield from _paths(item, f"{above}[]", depth + 1)

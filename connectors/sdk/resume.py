@@ -30,6 +30,7 @@ from typing import Any
 import msgspec
 
 from connectors.sdk.errors import ConnectorError
+from connectors.sdk.paths import keys_of
 
 _PATH_PART = re.compile(r"[\w$:@-]+")
 #: What a field's name looks like, as opposed to a key that is itself data (an id, an email).
@@ -88,7 +89,9 @@ class FieldFilter:
         :param types: as msgspec decodes to; every field they name is needed.
         :param paths: dotted, or JMESPath that names every key.
         """
-        names = {name for path in paths if path for name in _PATH_PART.findall(path)}
+        names = {
+            name for path in paths if path for name in keys_of(path) or _PATH_PART.findall(path)
+        }
         return cls(frozenset(names.union(*map(field_names, types))))
 
     def __call__(self, response: Any) -> Any:

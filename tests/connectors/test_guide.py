@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 from ruamel.yaml import YAML
@@ -12,15 +14,19 @@ from ruamel.yaml import YAML
 from clubsync.cli import app
 from clubsync.config import load_club, load_config
 from clubsync.operate.tryout import try_out
+from connectors.rest import RestConnector
 from connectors.rest.settings import AnyPaging, RestSettings
-from connectors.sdk.base import Connection
+from connectors.sdk.base import Club, Connection
+from connectors.sdk.errors import CredentialsRefused
 from sandbox.courtside import Place, create_app
+from sandbox.rallye import Rallye
 from tests.support.narrow import present
 from tests.support.servers import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "adding-an-erp.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "docs" / "examples" / "rest-courtside.yaml"
+GRAPHQL = ROOT / "docs" / "examples" / "rest-graphql.yaml"
 
 
 def test_the_first_file_of_the_guide_reads_and_names_the_rest(tmp_path: Path) -> None:
@@ -48,6 +54,55 @@ def test_the_example_is_an_entry_of_clubs_yaml(tmp_path: Path) -> None:
         YAML().dump({"clubs": [entry]}, out)
     assert load_config(clubs).club("squash-lyon").erp == "rest"
     RestSettings.model_validate(entry["settings"])
+
+
+def test_the_example_of_graphql() -> None:
+    """R16: nested variables, pages and what changed, against a server that validates every request."""
+    erp = Rallye("s3cret", [_member(n) for n in range(1, 8)])
+    erp.members[1]["status"] = "FORMER"
+    club = load_club(GRAPHQL)
+    settings = RestSettings.model_validate(club.settings)
+    paging = settings.customers.paging.model_copy(update={"size": 3})
+    listing = settings.customers.model_copy(update={"paging": paging})
+    with serving(erp.app()) as url:
+        tried = try_out(club, lambda i: Connection(i, url, password="s3cret"))
+        assert tried.statuses == {"active": 6, "former": 1}
+        assert [group["name"] for group in tried.groups] == ["Gold"]
+        assert tried.unused == []
+
+        def connector(since: datetime | None = None) -> RestConnector:
+            return RestConnector(
+                Connection("c", url, password="s3cret"),
+                settings.model_copy(update={"customers": listing}),
+                Club("padel-nice", ZoneInfo("Europe/Paris"), "FR"),
+                now=lambda: datetime(2026, 11, 21, 10, tzinfo=UTC),
+                since=since,
+            )
+
+        erp.asked.clear()
+        assert connector().read().certificate.complete
+        variables = [asked["variables"] for asked in erp.asked]
+        assert variables[0] == {"first": 3, "filter": {"includeFormer": True}}
+        assert [v["first"] for v in variables] == [3, 3, 3]
+        assert len({v.get("after") for v in variables}) == 3
+
+        erp.members[4]["updatedAt"] = "2026-11-21T09:59:00Z"
+        changed = connector(datetime(2026, 11, 21, 10, tzinfo=UTC)).read()
+        assert changed.customers["erp_id"].to_list() == ["5"]
+
+        with pytest.raises(CredentialsRefused):
+            try_out(club, lambda i: Connection(i, url, password="another"))
+
+
+def _member(number: int) -> dict[str, Any]:
+    return {
+        "id": str(number),
+        "email": f"p{number}@example.com",
+        "status": "ACTIVE",
+        "updatedAt": "2026-11-01T00:00:00Z",
+        "name": {"given": "Ana", "family": "Ruiz"},
+        "memberships": [{"endsOn": None, "plan": {"id": "g", "name": "Gold"}}],
+    }
 
 
 def test_every_way_of_paging_is_in_the_guide() -> None:

@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar, cast
 
 import msgspec
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_exponential_jitter
 
 from connectors.sdk.base import Connector
@@ -229,7 +229,8 @@ class Http:
         :param empty_statuses: statuses that mean "nothing here", such as 404 behind the last page.
         :param error_check: finds the errors that an ERP puts into responses of status 200. What it raises is
             treated like the status that means the same: `Unauthorized` leads to a new login, `RateLimited` and
-            `ErpUnreachable` to another attempt.
+            `ErpUnreachable` to another attempt; and `ContractChanged`, that it is not the response that was asked
+            for, to a single one.
         """
         request = _Request(
             method,
@@ -299,6 +300,11 @@ class Http:
             requested = error.wait if isinstance(error, TryAgain) else None
             return backoff(state) if requested is None else requested
 
+        def stop(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            most = 2 if isinstance(error, TryAgain) and error.once else request.attempts
+            return state.attempt_number >= min(most, request.attempts)
+
         def announce(state: RetryCallState) -> None:
             log.info(
                 "%s: %s %s failed, attempt %d of %d, trying again in %.1f s",
@@ -313,7 +319,7 @@ class Http:
         try:
             for attempt in Retrying(
                 retry=retry_if_exception_type(TryAgain),
-                stop=stop_after_attempt(request.attempts),
+                stop=stop,
                 wait=pause,
                 sleep=self._sleep,
                 before_sleep=announce,
@@ -340,15 +346,23 @@ class Http:
         check_status(response, where, longest_wait=self._limits.longest_wait, now=self._now())
         content = as_utf8(content, response.headers.get("Content-Type"))
         check_json(content, self._limits, where)
-        reply = Reply(parsed(content, into, where), response.headers, response.status_code)
+        try:
+            value = parsed(content, into, where)
+        except ContractChanged as error:
+            # a gateway may have answered for the ERP
+            raise TryAgain(error, once=True) from None
+        reply = Reply(value, response.headers, response.status_code)
         if request.error_check is not None:
             self._check(request.error_check, reply.value)
         return reply
 
     def _check(self, error_check: ErrorCheck, value: Any) -> None:
-        """Raise the error in a response of status 200; a temporary one leads to another attempt."""
+        """Raise the error in a response of status 200; a temporary one leads to another attempt, and so does an odd
+        one, once."""
         try:
             error_check(value)
+        except ContractChanged as error:
+            raise TryAgain(error, once=True) from None
         except RateLimited as error:
             wait = error.retry_after.total_seconds() if error.retry_after else None
             if wait is not None and wait > self._limits.longest_wait:
@@ -404,11 +418,12 @@ class Http:
         except (
             requests.ConnectionError,
             requests.exceptions.ChunkedEncodingError,
-            requests.exceptions.ContentDecodingError,
         ):
             raise TryAgain(
                 ErpUnreachable(f"{where}: no connection, or it was interrupted.")
             ) from None
+        except requests.exceptions.ContentDecodingError:
+            raise TryAgain(_badly_compressed(where)) from None
         except (requests.RequestException, ValueError):
             raise SettingsWrong(
                 f"{where}: the connection's host is not a usable address, or its key cannot be sent in a header."
@@ -444,6 +459,14 @@ def _check_encoding(response: requests.Response, where: str) -> None:
         raise ContractChanged(
             f"{where} sent a response compressed in a way that was not asked for."
         )
+
+
+def _badly_compressed(where: str) -> ErpUnreachable:
+    return ErpUnreachable(
+        f"{where} responded with something that is not compressed as its header Content-Encoding says, or was damaged "
+        "on the way.",
+        remedy="If it persists, whoever runs the ERP, or a proxy in front of it, has to correct the header.",
+    )
 
 
 def _refused_peer(refused: PeerRefused, where: str) -> SettingsWrong:

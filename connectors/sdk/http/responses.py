@@ -30,7 +30,7 @@ from connectors.sdk.errors import (
     SettingsWrong,
 )
 from connectors.sdk.http.auth import Unauthorized
-from connectors.sdk.http.throttling import THROTTLED, requested_wait
+from connectors.sdk.http.throttling import THROTTLED, is_used_up, requested_wait
 from connectors.sdk.resume import RequestDiffers
 
 T = TypeVar("T")
@@ -68,12 +68,16 @@ class TryAgain(Exception):
 
     :param final: what to raise when no attempt is left.
     :param wait: seconds that the server asked for, if it did.
+    :param once: one more attempt is enough: what the server says twice, it means.
     """
 
-    def __init__(self, final: ConnectorError, wait: float | None = None) -> None:
+    def __init__(
+        self, final: ConnectorError, wait: float | None = None, *, once: bool = False
+    ) -> None:
         super().__init__()
         self.final = final
         self.wait = wait
+        self.once = once
 
 
 def check_status(
@@ -87,7 +91,10 @@ def check_status(
     status = response.status_code
     if status < 300:
         return
-    if status in THROTTLED or status >= 500:
+    limited = status in THROTTLED or (
+        status == HTTPStatus.FORBIDDEN and is_used_up(response.headers)
+    )
+    if limited or status >= 500:
         _check_wait(response, where, longest_wait, now)
     if status == HTTPStatus.REQUEST_TIMEOUT:
         raise TryAgain(ErpUnreachable(f"{where} did not respond in time."))
@@ -129,7 +136,7 @@ def _check_wait(
     wait = requested_wait(response.headers, now)
     status = response.status_code
     final: ConnectorError
-    if status in THROTTLED:
+    if status < 500:
         final = RateLimited(
             f"{where} is rate-limiting us (HTTP {status})."
             if wait is None
@@ -202,21 +209,46 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
 
 
+#: The encodings whose text starts with a mark of its own; that of UTF-32 starts with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
 def as_utf8(content: bytes, content_type: str | None) -> bytes:
-    """A body as UTF-8: from the encoding that its header states, unless it is UTF-8 whatever the header says."""
+    """A body as UTF-8 without a byte order mark: from the encoding that its mark says, or else its header, unless it is
+    UTF-8 whatever the header says."""
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return _recoded(content.removeprefix(codecs.BOM_UTF8), encoding)
     header = Message()
     header["Content-Type"] = content_type or ""
     charset = header.get_content_charset("utf-8")
     if charset in ("utf-8", "us-ascii"):
         return content
+    if b"\0" in content[:4]:  # JSON starts with two ASCII characters: this is UTF-16 or UTF-32
+        return _recoded(content, charset)
     try:
         content.decode()
     except UnicodeDecodeError:
-        try:
-            return content.decode(charset).encode()
-        except (LookupError, UnicodeError):
-            pass
+        return _recoded(content, charset)
     return content
+
+
+def _recoded(content: bytes, encoding: str) -> bytes:
+    """In UTF-8; unchanged where that is not its encoding."""
+    try:
+        return content.decode(encoding).encode()
+    except (LookupError, UnicodeError):
+        return content
+
+
+#: How a gzip file starts (RFC 1952).
+_GZIP = b"\x1f\x8b"
 
 
 def parsed(content: bytes, into: type[T], where: str) -> T:
@@ -233,6 +265,12 @@ def parsed(content: bytes, into: type[T], where: str) -> T:
             f"{where} responded with a web page instead of JSON.",
             remedy="This is often a login or maintenance page: open the ERP's address in a browser, "
             "then compare it with the connection's host.",
+        )
+    if content.startswith(_GZIP):
+        raise ContractChanged(
+            f"{where} responded with a gzip file that it does not mark as one (Content-Encoding: gzip).",
+            remedy="Whoever runs the ERP, or a proxy in front of it, has to correct the header; until then nothing "
+            "can be read.",
         )
     try:
         return _decoded(content, into)
