@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import polars as pl
@@ -44,7 +45,15 @@ from connectors.sdk.files.drop import (
 from connectors.sdk.files.folder import FileDrop
 from connectors.sdk.files.tabular import Table
 from connectors.sdk.messages import message
-from connectors.sdk.model import GROUP_REF, GROUP_SCHEMA, Reading, assemble, customers_frame
+from connectors.sdk.model import (
+    GROUP_REF,
+    GROUP_SCHEMA,
+    IN_USE,
+    Reading,
+    Words,
+    assemble,
+    customers_frame,
+)
 from connectors.sdk.quoted import quoted
 from connectors.sdk.words import ACTIVE_WORDS, INACTIVE_WORDS, TRUE_WORDS, UNUSED_WORDS, words_of
 
@@ -193,12 +202,12 @@ class CsvConnector(DropConnector[CsvSettings]):
                 parts=settings.parts,
             )
             whole.need(column_of.values())
-            listed, remarks = self._listed_groups(drop)
+            listed, remarks, of_groups = self._listed_groups(drop)
         table = whole.only_filled(column_of.values())
-        customers = self._customers(table, listed)
+        customers, said = self._customers(table, listed)
         groups = listed if listed is not None else _derived_groups(customers)
         self.progress(customers.height, customers.height)
-        return assemble(
+        reading = assemble(
             customers,
             groups,
             as_of=content.modified,
@@ -211,6 +220,7 @@ class CsvConnector(DropConnector[CsvSettings]):
             notes=(*table.remarks, *remarks),
             file=described(table, content),
         )
+        return replace(reading, words=(*said, *of_groups))
 
     def check(self) -> str:
         """Look for the files, without reading them."""
@@ -229,7 +239,10 @@ class CsvConnector(DropConnector[CsvSettings]):
 
     # customers
 
-    def _customers(self, table: Table, listed: pl.DataFrame | None) -> pl.DataFrame:
+    def _customers(
+        self, table: Table, listed: pl.DataFrame | None
+    ) -> tuple[pl.DataFrame, list[Words]]:
+        """`CUSTOMER_SCHEMA`, and the words of the status."""
         settings, f = self.settings, self.settings.fields.model_copy()
         column_of = f.columns()
 
@@ -280,7 +293,13 @@ class CsvConnector(DropConnector[CsvSettings]):
         ids = customers["erp_id"]
         if "id" in column_of and ids.len() and ids.null_count() == ids.len():
             raise ContractChanged(f"All ids in {table.name} are blank.")
-        return customers
+        if "status" not in column_of:
+            return customers, []
+        named = ("active_status", "paused_status", "inactive_status")
+        stated = {
+            name: getattr(settings, name) for name in named if name in settings.model_fields_set
+        }
+        return customers, [Words.of_status(column_of["status"], frame, stated)]
 
     def _status(self, configured: bool) -> pl.Expr:
         if not configured:
@@ -298,11 +317,11 @@ class CsvConnector(DropConnector[CsvSettings]):
 
     # groups
 
-    def _listed_groups(self, drop: FileDrop) -> tuple[pl.DataFrame | None, list[str]]:
-        """The groups file: `GROUP_SCHEMA`, and remarks on it; None: no file is configured."""
+    def _listed_groups(self, drop: FileDrop) -> tuple[pl.DataFrame | None, list[str], list[Words]]:
+        """The groups file: `GROUP_SCHEMA`, remarks on it, and its words; None: no file is configured."""
         given = self.settings.groups
         if given is None:
-            return None, []
+            return None, [], []
         sheet = given.sheet if given.sheet is not None else self.settings.sheet
         layout = {"sheet": sheet, "header_row": given.header_row}
         needed = [
@@ -324,7 +343,16 @@ class CsvConnector(DropConnector[CsvSettings]):
             pl.when(~cells.unreadable(pl.col("id"))).then("id"),
             pl.coalesce("name", "id").alias("name"),
             words.truth(pl.col("word"), given.active_values, given.inactive_values).alias("active"),
+            "word",
         )
+        lists = {
+            f"groups.{name}": getattr(given, name)
+            for name in ("active_values", "inactive_values")
+            if name in given.model_fields_set
+        }
+        meant = ((word, IN_USE[active]) for word, active in groups.select("word", "active").rows())
+        said = [Words.of_groups(given.active, meant, lists)]
+        groups = groups.drop("word")
         notes = list(table.remarks)
         if blank := groups["id"].null_count():
             # whoever is in such a group has a group that is not listed, which changes nothing (R3)
@@ -336,7 +364,7 @@ class CsvConnector(DropConnector[CsvSettings]):
             raise FileBroken(
                 f"{table.name} has group {quoted(twice[0])} several times with different content."
             )
-        return groups.cast(GROUP_SCHEMA), notes
+        return groups.cast(GROUP_SCHEMA), notes, said if table.column(given.active) else []
 
 
 def _other(name: str) -> pl.Expr:

@@ -76,7 +76,13 @@ def connector_try(
         "records": tried.records,
         "statuses": tried.statuses,
         "access": tried.access,
+        "situations": tried.situations,
+        "findings": tried.findings,
+        "words": tried.words,
         "groups": tried.groups,
+        "unlisted_groups": tried.unlisted_groups,
+        "unmatched": tried.unmatched,
+        "not_proved": tried.not_proved,
         "unused": tried.unused,
         "absent_groups": tried.absent_groups,
         "absent_access_groups": tried.absent_access_groups,
@@ -93,24 +99,29 @@ def _print(tried: dict[str, Any]) -> None:
     if tried["records"]:
         title = f"{tried['club']}: the first {len(tried['records'])} of {tried['rows']} records"
         table(title, tried["records"], list(tried["records"][0]))
+    headings = {"place": "column", "word": "word", "count": "rows", "meaning": "meaning"}
+    table("Words", tried["words"], {**headings, "access": "access"})
     headings = {"id": "id", "name": "name", "active": "active", "held_by": "customers"}
-    table("Groups", tried["groups"], headings)
+    table("Groups", tried["groups"], {**headings, "access": "access", "feeds": "automatic group"})
     of = f" of {tried['total']}" if tried["total"] is not None else ""
     pages = "1 page" if tried["pages"] == 1 else f"{tried['pages']} pages"
     say(f"Records read: {tried['rows']}{of}, in {pages}.")
-    if tried["certified"]:
-        say("Complete: a customer who is missing from it is not in the ERP.")
-    else:
-        say("Incomplete: nobody would lose access for being missing from it. Reasons:")
-        for doubt in tried["doubts"]:
-            say(f"  {doubt}")
+    say("Complete." if tried["certified"] else "Incomplete.")
+    for reason in tried["not_proved"]:
+        say(f"  {reason}")
     for note in tried["notes"]:
         say(note)
     if rows := tried["rows_without_id"]:
         numbers = ", ".join(map(str, rows[:20])) + (", …" if len(rows) > 20 else "")
         say(f"Rows without an id, which are not read: {numbers}.")
     say(f"Status: {_counted(tried['statuses'])}.")
-    say(f"Access: {_counted(tried['access'])}.")
+    say(f"Access after a first sync: {_counted(tried['access'])}.")
+    say(f"Situations: {_counted(tried['situations'])}.")
+    say(f"Findings: {_counted(tried['findings'])}.")
+    for group in tried["unlisted_groups"]:
+        say(f"Not in the ERP's list of groups: {group['id']}, which {group['held_by']} have.")
+    for setting, names in tried["unmatched"].items():
+        say(f"{setting} matches nothing that was read: {', '.join(names)}.")
     _print_absent(tried)
     if tried["unused"]:
         say(f"Fields that no setting uses: {', '.join(tried['unused'])}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -29,7 +30,14 @@ from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.errors import ConnectorError, ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, base_address
 from connectors.sdk.messages import message
-from connectors.sdk.model import GROUP_SCHEMA, Consistency, Reading, groups_frame
+from connectors.sdk.model import (
+    GROUP_SCHEMA,
+    IN_USE,
+    Consistency,
+    Reading,
+    Words,
+    groups_frame,
+)
 from connectors.sdk.odd import are_many
 from connectors.sdk.paging import Walk
 from connectors.sdk.paths import MISSING, cell, columns, getter, identifier, names
@@ -114,7 +122,7 @@ class RestConnector(Connector[RestSettings]):
     def _read(self, api: Api, as_of: datetime, since: datetime | None) -> Reading:
         settings = self.settings
         groups = settings.groups
-        listed = self._known(api, groups.known) if groups and groups.known else None
+        listed, said = self._known(api, groups.known) if groups and groups.known else (None, [])
         memberships = self._memberships(groups.held) if groups else None
         joined, proof = None, None
         if groups and memberships and groups.held.list is not None:
@@ -140,7 +148,7 @@ class RestConnector(Connector[RestSettings]):
             frame = self._ask_for_missing(api, walk, customers, frame)
         if joined and not walk.doubts and asked is None and frame.height:
             self._check_join(joined, frame)
-        return walk.reading(
+        reading = walk.reading(
             frame,
             listed if listed is not None else _groups_held(memberships),
             as_of=as_of,
@@ -150,6 +158,7 @@ class RestConnector(Connector[RestSettings]):
             since=asked,
             memberships=proof,
         )
+        return replace(reading, words=(*customers.words(), *said))
 
     def _ask_for_missing(
         self, api: Api, walk: Walk[Any, Any], customers: Customers, frame: pl.DataFrame
@@ -176,8 +185,24 @@ class RestConnector(Connector[RestSettings]):
     def _memberships(self, held: Held) -> Memberships:
         return Memberships(held, omits_empty=self.settings.omits_empty)
 
-    def _known(self, api: Api, known: GroupList) -> pl.DataFrame:
-        return groups_frame(self._groups(self._whole(api, known.list, KNOWN), known))
+    def _known(self, api: Api, known: GroupList) -> tuple[pl.DataFrame, list[Words]]:
+        """The ERP's list of groups, and the words that say whether they are active."""
+        rows = self._whole(api, known.list, KNOWN)
+        groups = self._groups(rows, known)
+        frame = groups_frame(groups)
+        if known.active is None:
+            return frame, []
+        take = getter(known.active)
+        stated = {
+            f"groups.known.{name}": getattr(known, name)
+            for name in ("active_values", "inactive_values")
+            if name in known.model_fields_set
+        }
+        meant = (
+            ("" if (said := take(row)) is MISSING else cell(said), IN_USE[group["active"]])
+            for row, group in zip(rows, groups, strict=True)
+        )
+        return frame, [Words.of_groups(known.active, meant, stated)]
 
     def _groups(self, rows: Sequence[Any], known: GroupList) -> list[dict[str, Any]]:
         """The groups of some rows; a single one without an id is none.

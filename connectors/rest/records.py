@@ -8,9 +8,10 @@ until then. What is wrong with one record is unknown of that record; what is wro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -18,12 +19,12 @@ import pyarrow as pa
 
 from connectors.rest.errors import holds
 from connectors.rest.keyed import keyed_rows
-from connectors.rest.settings import Held, RestSettings
+from connectors.rest.settings import Held, Meaning, RestSettings
 from connectors.sdk import cells, fields, odd, words
 from connectors.sdk.base import Club
 from connectors.sdk.dates import LONG_AGO, Dates
 from connectors.sdk.errors import ContractChanged
-from connectors.sdk.model import GROUP_REF, UNREADABLE, customers_frame, with_notes
+from connectors.sdk.model import GROUP_REF, UNREADABLE, Words, customers_frame, with_notes
 from connectors.sdk.paths import MISSING, Getter, cell, described, getter, identifier
 
 #: columns of the records before texts are parsed, all at once.
@@ -198,6 +199,8 @@ class Customers:
             one.at: getter(one.at) for one in settings.status.unless if one.absent is None
         }
         self._without_flag = {path: _Oddities() for path in self._unless}
+        self._flags = [(one, getter(one.at), Counter[str]()) for one in settings.status.unless]
+        self._said = pl.DataFrame()
         self._no_record, self._no_groups = _Oddities(), _Oddities()
 
     def add(self, records: Sequence[Any]) -> None:
@@ -212,6 +215,8 @@ class Customers:
         for path, take in self._unless.items():
             lacking = [take(record) is MISSING for record in records]
             self._without_flag[path].add(records, sum(lacking), lacking.__getitem__)
+        for _, take, counted in self._flags:
+            counted.update(_flag(take(record)) for record in records)
         columns["status"] = [
             self._status(record, word)
             for record, word in zip(
@@ -342,6 +347,7 @@ class Customers:
         self._pack()
         self._check(partial=partial)
         raw = pl.concat(self._frames)
+        self._said = raw.select("status_word", "status")
         configured = settings_of(self._settings)
         dates = dates_of(self._settings, self._club)
         split = fields.split_names(raw["name"])
@@ -368,6 +374,22 @@ class Customers:
         if customers.height > partial and customers["erp_id"].null_count() == customers.height:
             raise ContractChanged("All ids are blank.", remedy="Correct settings: fields.id.")
         return customers
+
+    def words(self) -> list[Words]:
+        """The words of the status, of all records, and of the conditions that take precedence over it."""
+        rule, found = self._settings.status, []
+        if rule.at is not None and self._said.height:
+            lists = {f"status.{name}": getattr(rule, name) for name in get_args(Meaning)}
+            stated = {name: listed for name, listed in lists.items() if listed}
+            found.append(Words.of_status(rule.at, self._said, stated))
+        for one, _, counted in self._flags:
+            wanted = words.words(one.values)
+            seen: dict[tuple[str, str], int] = {
+                (said, one.means if words.word(said or str(one.absent)) in wanted else "-"): count
+                for said, count in counted.most_common()
+            }
+            found.append(Words("flag", one.at, seen, {"status.unless": one.values}))
+        return found
 
     def _with_groups(self, frame: pl.DataFrame, dates: Dates) -> pl.DataFrame:
         """The memberships with their days, and those that cannot be read noted."""
@@ -414,6 +436,13 @@ class Customers:
 
 #: The groups of a record that cannot be read.
 _UNKNOWN_SPAN = {"id": cells.NOT_TEXT, "from": None, "until": None, "ended": False}
+
+
+def _flag(value: Any) -> str:
+    """The word of a flag; of a list the first one."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return "" if value is MISSING else cell(value) or ""
 
 
 def _or_absent(path: str, absent: Any) -> Getter:

@@ -6,11 +6,12 @@ drops the fields that the sync does not need before anything is stored (R19).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -185,6 +186,49 @@ class Memberships:
         return cls(weakest, tuple(dict.fromkeys(doubt for one in lists for doubt in one.doubts)))
 
 
+#: What a word of a group's state means, by whether the group is active.
+IN_USE = {True: "active", False: "inactive", None: "unknown"}
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one column or path that decide something, for whoever tries the settings.
+
+    :param kind: "status" of customers, "flag" that takes precedence over it, or "group": whether it is in use.
+    :param place: the column or path.
+    :param seen: (word, what it means) -> how many rows have it; the meaning is a canonical status, "-" of
+        a flag that changes nothing, or `active`, `inactive` and `unknown` of groups; a blank word is "".
+    :param listed: setting -> the words that the club's settings list there themselves.
+    """
+
+    kind: Literal["status", "flag", "group"]
+    place: str
+    seen: Mapping[tuple[str, str], int]
+    listed: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of_groups(
+        cls,
+        place: str,
+        pairs: Iterable[tuple[str | None, str]],
+        listed: Mapping[str, tuple[str, ...]],
+    ) -> Words:
+        """The words of groups: (word, what it means) of each."""
+        seen = Counter((word or "", meaning) for word, meaning in pairs)
+        return cls("group", place, dict(seen.most_common()), listed)
+
+    @classmethod
+    def of_status(
+        cls, place: str, frame: pl.DataFrame, listed: Mapping[str, tuple[str, ...]]
+    ) -> Words:
+        """The words of customers: columns `status_word` and the `status` that each means."""
+        counted = frame.group_by(pl.col("status_word").fill_null(""), "status").len()
+        rows = counted.sort("len", "status_word", "status", descending=[True, False, False])
+        return cls(
+            "status", place, {(word, status): n for word, status, n in rows.iter_rows()}, listed
+        )
+
+
 @dataclass(frozen=True)
 class Reading:
     """One club's customers and groups at one moment, as its ERP states them.
@@ -206,6 +250,7 @@ class Reading:
     :param consistency: of the list of customers.
     :param memberships: the list of their own that groups were read from; None: they stand in the customers' rows.
     :param paged: whether it was read from an ERP that answers now; False: from files, written at `as_of`.
+    :param words: the words that decided something, of connectors whose settings list them.
     """
 
     customers: pl.DataFrame
@@ -224,6 +269,7 @@ class Reading:
     consistency: Consistency = Consistency.MOMENT
     memberships: Memberships | None = None
     paged: bool = False
+    words: tuple[Words, ...] = ()
 
 
 def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:

@@ -86,10 +86,117 @@ def test_try_shows_what_the_sync_would_make_of_it(squash: Path, tmp_path: Path) 
     }
     assert tried["records"][0]["groups"] == ["Gold until 2099-01-01"]
     assert tried["records"][4]["groups"] == ["x (not in the ERP's list)"]
-    assert tried["groups"] == [{"id": "g", "name": "Gold", "active": True, "held_by": 1}]
+    assert tried["groups"] == [
+        {
+            "id": "g",
+            "name": "Gold",
+            "active": True,
+            "held_by": 1,
+            "access": "yes",
+            "feeds": "Gold",
+        }
+    ]
+    assert tried["unlisted_groups"] == [{"id": "x", "held_by": 1}]
     assert tried["statuses"] == {"active": 3, "former": 1, "unknown": 1}
     assert tried["unused"] == ["bank.iban"]
     assert list(tmp_path.iterdir()) == [squash]
+
+
+def test_the_rules_go_to_the_end(
+    squash: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R2, R3, R7, R8, R14: duplicates, families, placeholder emails, merges and groups that matter, as a first sync
+    would have them; and each word and group with what it means."""
+    place = Place(
+        "me",
+        "s3cret",
+        people=[
+            person(1),
+            person(2, mail="ANA1@example.com", joined=1_700_000_000),
+            person(3, mail=None, head_of_family=1),
+            person(4, mail="sansmail@example.org"),
+            person(5, merged_into=1, mail="old@club.fr"),
+            person(6, mail="six@club.fr", state="on break"),
+            person(7, mail="seven@club.fr"),
+            person(8, mail="eight@club.fr"),
+            person(9, mail="nine@club.fr"),
+            *(person(n, mail=f"n{n}@club.fr", state="left") for n in (10, 11, 12)),
+        ],
+        passes=[
+            {"id": n, "person": n, "plan": plan, "first_day": None, "last_day": None}
+            for n, plan in ((1, "g"), (2, "g"), (3, "g"), (6, "g"), (7, "a"), (8, "o"), (9, "p"))
+        ],
+        plans=[
+            {"code": "g", "title": "Gold", "sold": True},
+            {"code": "a", "title": "Anciens", "sold": True},
+            {"code": "o", "title": "Old", "sold": False},
+            {"code": "p", "title": "Pool", "sold": None},
+        ],
+    )
+    extra = (
+        "former_groups: [anciens]\naccess_statuses: [active, paused, archived]\n"
+        "automatic_groups: {Gold: Members}\nplaceholder_emails: ['nobody@club.fr']\n"
+    )
+    squash.write_text(squash.read_text() + extra)
+    with serving(create_app({"lyon": place})) as url:
+        connection = {"conn_type": "x", "host": f"{url}/lyon", "login": "me", "password": "s3cret"}
+        monkeypatch.setenv("AIRFLOW_CONN_SQUASH_LYON", json.dumps(connection))
+        tried = json.loads(run("try", squash, "--json", "--first", "20").stdout)
+        said = run("try", squash).output
+    got = {r["erp_id"]: (r["access"], r["situation"], r["why"]) for r in tried["records"]}
+    assert got["1"] == ("no", "duplicate", "2 has the same email and gets access")
+    assert got["2"] == ("yes", "new", None)
+    assert got["3"] == ("no", "dependant", "family member of 1")
+    assert got["4"][0] == "unknown"
+    assert got["4"][2] == "email placeholder"
+    assert got["5"][1:] == ("merged", "merged into 1")
+    assert got["6"] == ("yes", "new", None)
+    assert (got["7"][0], got["8"][0], got["9"][0]) == ("no", "no", "unknown")
+    assert tried["access"] == {"no": 8, "unknown": 2, "yes": 2}
+    assert tried["situations"]["duplicate"] == 1
+    assert tried["findings"]["EMAIL_DUPLICATE"] == 2
+    assert tried["findings"]["EMAIL_PLACEHOLDER"] == 1
+    words = {(w["place"], w["word"], w["count"], w["meaning"], w["access"]) for w in tried["words"]}
+    assert words == {
+        ("state", "member", 8, "active", "yes"),
+        ("state", "left", 3, "former", "no"),
+        ("state", "on break", 1, "paused", "yes"),
+        ("sold", "true", 2, "active", "yes"),
+        ("sold", "false", 1, "inactive", "no"),
+        ("sold", None, 1, "unknown", "unknown"),
+    }
+    groups = {g["id"]: (g["held_by"], g["access"], g["feeds"]) for g in tried["groups"]}
+    assert groups == {
+        "g": (4, "yes", "Members"),
+        "a": (1, "no", None),
+        "o": (1, "no", None),
+        "p": (1, "unknown", "Pool"),
+    }
+    assert tried["unmatched"] == {
+        "settings.status.former": ["merged"],
+        "settings.status.archived": ["archived"],
+        "access_statuses": ["archived"],
+        "placeholder_emails": ["nobody@club.fr"],
+    }
+    assert "settings.status.former matches nothing that was read: merged." in said
+    assert any("second reading" in one for one in tried["not_proved"]) is (
+        not tried["certified"] or tried["pages"] > 1
+    )
+
+
+def test_what_is_not_proved_is_told(squash: Path) -> None:
+    """R14: why, and what would prove it."""
+    text = squash.read_text().replace("    total: of\n", "")
+    old = (
+        'paging: {kind: keyset, param: after, at: "no", size: 100, size_param: count}\n    changes'
+    )
+    assert old in text
+    paging = "paging: {kind: cursor, param: after, at: next}\n    changes"
+    squash.write_text(text.replace(old, paging))
+    tried = json.loads(run("try", squash, "--json").stdout)
+    assert not tried["certified"]
+    assert tried["not_proved"][0] in tried["doubts"]
+    assert "nobody loses access for being missing" in " ".join(tried["not_proved"])
 
 
 def test_what_only_decides_is_used_too(squash: Path) -> None:
