@@ -178,7 +178,7 @@ class _Membership(msgspec.Struct, rename="pascal"):
 
 class _Held(msgspec.Struct, rename="pascal"):
     client_id: str
-    memberships: list[_Membership] | str | None = None
+    memberships: list[_Membership] | str | msgspec.UnsetType | None = msgspec.UNSET
     error_message: str | None = None
 
 

@@ -19,7 +19,8 @@ what these say:
 - A birthday without a year has the year 0000, which is not a date.
 - Emails are not unique, and Square says to expect duplicates.
 
-[inf] `count` is there also when it is 0; a response without it is `ContractChanged`.
+[inf] `count` is there also when it is 0; a response without it is `ContractChanged`. Whether a customer without groups
+has an empty `group_ids` or none is documented nowhere: without the key it is unknown (setting `omits_empty`).
 """
 
 from __future__ import annotations
@@ -68,11 +69,13 @@ class SquareSettings(ChangesSettings):
 
     :param page: customers per request.
     :param version: the API's version, a date; Square keeps old ones available.
+    :param omits_empty: the ERP leaves an empty list of groups out; else a record that lacks the list is unknown.
     :param http: limits of requests and readings.
     """
 
     page: int = Field(default=100, ge=1, le=100)
     version: str = Field(default="2023-12-13", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    omits_empty: bool = False
     http: HttpLimits = HttpLimits()
 
 
@@ -89,7 +92,7 @@ class _Customer(msgspec.Struct):
     phone_number: str | None = None
     birthday: str | None = None
     address: _Address | str | None = None
-    group_ids: list[str] | str | None = None
+    group_ids: list[str] | str | msgspec.UnsetType | None = msgspec.UNSET
     created_at: str | None = None
     updated_at: str | None = None
 
@@ -173,7 +176,7 @@ class SquareConnector(Connector[SquareSettings]):
     ) -> Reading:
         def fetch(cursor: str) -> Page[dict[str, Any], str]:
             found = self._found(http, cursor, since, limit=self.settings.page)
-            rows = list(_rows(found.customers or []))
+            rows = list(self._rows(found.customers or []))
             return Page(rows, [row["erp_id"] for row in rows], found.cursor or None, found.count)
 
         walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR, progress=self.progress)
@@ -192,22 +195,22 @@ class SquareConnector(Connector[SquareSettings]):
         read = Dates(self.club, clock=ZoneInfo("UTC")).read(raw)
         return customers_frame(fields.canonical(read, self.club.country))
 
-
-def _rows(customers: list[_Customer]) -> Iterator[dict[str, Any]]:
-    for c in customers:
-        nameless = not (c.given_name or c.family_name)
-        yield {
-            "erp_id": c.id,
-            "email": c.email_address,
-            "first_name": c.given_name,
-            "last_name": c.company_name if nameless else c.family_name,
-            "phone": c.phone_number,
-            "birth_date": c.birthday,
-            "country": c.address.country if isinstance(c.address, _Address) else None,
-            "status": "active",
-            "groups": [
-                {"id": g, "valid_from": None, "valid_until": None} for g in several(c.group_ids)
-            ],
-            "created_at": c.created_at,
-            "modified_at": c.updated_at,
-        }
+    def _rows(self, customers: list[_Customer]) -> Iterator[dict[str, Any]]:
+        for c in customers:
+            nameless = not (c.given_name or c.family_name)
+            yield {
+                "erp_id": c.id,
+                "email": c.email_address,
+                "first_name": c.given_name,
+                "last_name": c.company_name if nameless else c.family_name,
+                "phone": c.phone_number,
+                "birth_date": c.birthday,
+                "country": c.address.country if isinstance(c.address, _Address) else None,
+                "status": "active",
+                "groups": [
+                    {"id": g, "valid_from": None, "valid_until": None}
+                    for g in several(c.group_ids, omits_empty=self.settings.omits_empty)
+                ],
+                "created_at": c.created_at,
+                "modified_at": c.updated_at,
+            }

@@ -23,7 +23,7 @@ Inferred, therefore settable or harmless:
 - [inf] a member whose only running memberships are paused is `paused`; one who never had any is what `active` says. A
   club that requires a running membership sets `group_required: true`.
 - [inf] a membership that is over, or paused beside one that runs, is a group that gives no access (R3).
-- [inf] a member whose record lacks the list of memberships has none.
+- [inf] a member without memberships has an empty list of them; without the key it is unknown (setting `omits_empty`).
 - [inf] a membership that is not cancelled continues past its `contract_end_date`.
 - [inf] without `results_remaining` (older responses) the walk ends with an empty page.
 - [inf] `unsubscribe_date` is the last day.
@@ -41,7 +41,7 @@ from pydantic import Field
 
 from connectors.sdk import fields
 from connectors.sdk.base import Connector, Settings
-from connectors.sdk.cells import NO_KEY, NOT_TEXT
+from connectors.sdk.cells import NO_KEY
 from connectors.sdk.dates import LONG_AGO, Dates, Kind, RowDates
 from connectors.sdk.errors import (
     ContractChanged,
@@ -52,7 +52,7 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.http import THROTTLED, Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.odd import numbers
+from connectors.sdk.odd import numbers, several
 from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.paths import identifier
 
@@ -89,11 +89,13 @@ class VirtuagymSettings(Settings):
 
     :param club_id: the club's number in the API's addresses.
     :param page: members per request.
+    :param omits_empty: the ERP leaves an empty list of memberships out; else a record that lacks the list is unknown.
     :param http: limits of requests and readings.
     """
 
     club_id: int = Field(gt=0)
     page: int = Field(default=500, ge=1, le=500)
+    omits_empty: bool = False
     http: HttpLimits = HttpLimits()
 
 
@@ -128,12 +130,12 @@ class _Member(msgspec.Struct):
     member_since: int | str | None = None
     timestamp_edit: int | str | None = None
     unsubscribe_date: int | str | None = None
-    memberships: list[_Membership] | str | None = None
+    memberships: list[_Membership] | str | msgspec.UnsetType | None = msgspec.UNSET
 
     @property
     def held(self) -> list[_Membership]:
         """The memberships that can be read."""
-        return [] if isinstance(self.memberships, str) else self.memberships or []
+        return self.memberships if isinstance(self.memberships, list) else []
 
     @property
     def paused(self) -> bool:
@@ -255,8 +257,11 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
                 _over(h) if h.over or (h.paused and not m.paused) else self._span(h, dates)
                 for h in m.held
             ]
-            if isinstance(m.memberships, str):
-                held_groups.append({"id": NOT_TEXT, "valid_from": None, "valid_until": None})
+            held_groups += [
+                {"id": unread, "valid_from": None, "valid_until": None}
+                for unread in several(m.memberships, omits_empty=self.settings.omits_empty)
+                if isinstance(unread, str)
+            ]
             for held in m.held:
                 key = str(held.membership_id)
                 groups.setdefault(key, held.membership_name or key)

@@ -21,6 +21,7 @@ Inferred, therefore settable or loud:
 
 - [inf] the keys of a benefit (the stored page ends before them): settings `benefit_*`. A benefit without them is
   `ContractChanged`, never a lost group.
+- [inf] a player without benefits has an empty list of them; without the key it is unknown (setting `omits_empty`).
 - [inf] an expiry with a time is UTC like the API's other times; the last day is the one on which it falls
   in the club's calendar (`connectors.sdk.dates`). A bare date is the last day.
 - [inf] `last_registration_date` is the closest there is to `created_at`.
@@ -50,7 +51,7 @@ from connectors.sdk.files import drop
 from connectors.sdk.files.drop import DropSettings
 from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
-from connectors.sdk.odd import are_many
+from connectors.sdk.odd import are_many, several
 from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.paths import cell, identifier
 
@@ -83,6 +84,7 @@ class PlaytomicSettings(DropSettings):
     :param venue_id: the venue's id at Playtomic; needed for the API.
     :param page: players per request.
     :param benefit_id, benefit_name, benefit_expires: keys of a benefit; one without an id is identified by name.
+    :param omits_empty: the ERP leaves an empty list of benefits out; else a record that lacks the list is unknown.
     :param customers: of a drop: path or glob of the Manager's file below the connection's folder.
     :param http: limits of requests and readings.
     """
@@ -94,6 +96,7 @@ class PlaytomicSettings(DropSettings):
     benefit_id: str = "benefit_id"
     benefit_name: str = "name"
     benefit_expires: str = "expires_at"
+    omits_empty: bool = False
     http: HttpLimits = HttpLimits()
 
 
@@ -109,7 +112,7 @@ class _Player(msgspec.Struct):
     gender: str | None = None
     birth_date: str | None = None
     last_registration_date: str | None = None
-    benefits: list[dict[str, Any]] | str | None = None
+    benefits: list[dict[str, Any]] | str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Page(msgspec.Struct):
@@ -216,9 +219,11 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
         self._check_benefits(page)
         for player in page.data:
             dates = RowDates(Dates(self.club, clock=ZoneInfo("UTC")))
-            held = []
-            benefits = player.benefits or ()
-            for benefit in [{}] if isinstance(benefits, str) else benefits:
+            held: list[dict[str, Any]] = []
+            for benefit in several(player.benefits, omits_empty=self.settings.omits_empty):
+                if isinstance(benefit, str):
+                    held.append({"id": benefit, "valid_from": None, "valid_until": None})
+                    continue
                 key, name, until = self._benefit(benefit, dates)
                 groups.setdefault(key, name)
                 held.append({"id": key, "valid_from": None, "valid_until": until})

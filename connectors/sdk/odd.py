@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from connectors.sdk.cells import NOT_TEXT
+from connectors.sdk.cells import NO_KEY, NOT_TEXT
 from connectors.sdk.errors import ContractChanged
 
 T = TypeVar("T")
@@ -83,8 +83,16 @@ def _whole_numbers(value: Any) -> Any:
     return [_whole_numbers(item) for item in value] if isinstance(value, list) else value
 
 
-def several(values: Sequence[T] | str | None) -> Sequence[T | str]:
-    """A list of a record; of one that is no list, a single value that cannot be read."""
+def several(
+    values: Sequence[T] | str | msgspec.UnsetType | None, *, omits_empty: bool = False
+) -> Sequence[T | str]:
+    """A list of a record; of one that is no list, or is missing, a single value that cannot be read (R3).
+
+    :param values: `msgspec.UNSET`: the record lacks the key.
+    :param omits_empty: the ERP leaves empty lists out: a missing one is empty.
+    """
+    if isinstance(values, msgspec.UnsetType):
+        return [] if omits_empty else [NO_KEY]
     return [NOT_TEXT] if isinstance(values, str) else values or ()
 
 

@@ -83,7 +83,7 @@ def _anew(request: pytest.FixtureRequest) -> None:
 
 
 def player(key: str, **more: object) -> dict[str, Any]:
-    return {"player_id": key, "name": f"Ana {key}", **more}
+    return {"player_id": key, "name": f"Ana {key}", "benefits": [], **more}
 
 
 def test_fields(api: Api) -> None:
@@ -114,6 +114,24 @@ def test_fields(api: Api) -> None:
     assert [two[k] for k in ("email", "gender", "phone", "created_at")] == [None] * 4
     assert reading.groups.rows() == [("b1", "Gold", True)]
     assert api.asked[0] == {"limit": "100", "include": "BENEFITS"}
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_r03_a_player_without_its_list_of_benefits_is_unknown(api: Api, all_of_them: bool) -> None:
+    """A missing key is not an empty list, nor is it if all players lack it; a club may say that it is."""
+    benefit = {"benefit_id": "b1", "name": "Gold", "expires_at": None}
+    one, two, three = player("u-1", benefits=[benefit]), player("u-2"), player("u-3", benefits=None)
+    for lacking in (one, two) if all_of_them else (two,):
+        lacking.pop("benefits", None)
+    api.pages[None] = {"data": [one, two, three]}
+    found = connector(api.url).read().customers["unreadable"]
+    assert [[note["field"] for note in notes] for notes in found] == [
+        ["groups"] * all_of_them,
+        ["groups"],
+        [],
+    ]
+    sure = connector(api.url, omits_empty=True).read().customers["unreadable"]
+    assert sure.list.len().to_list() == [0, 0, 0]
 
 
 def test_a_walk_in_a_circle_ends(api: Api) -> None:

@@ -58,7 +58,7 @@ def test_fields(written: Api) -> None:
                 "updated_at": "2026-04-20T10:02:43.083Z",
                 "note": "a customer",
             },
-            {"id": "B", "company_name": "Club SARL", "birthday": "0000-09-21"},
+            {"id": "B", "company_name": "Club SARL", "birthday": "0000-09-21", "group_ids": []},
             {"id": "C", "given_name": "Jo", "company_name": "Club SARL"},
         ],
     }
@@ -75,6 +75,28 @@ def test_fields(written: Api) -> None:
     assert (two["last_name"], two["birth_date"], two["groups"]) == ("Club SARL", None, [])
     assert (three["first_name"], three["last_name"]) == ("Jo", None)
     assert reading.groups.rows() == [("G1", "Gold", True)]
+
+
+@pytest.mark.parametrize("others", [["G1"], None])
+def test_r03_a_customer_without_its_list_of_groups_is_unknown(
+    written: Api, others: list[str] | None
+) -> None:
+    """A missing key is not an empty list, nor is it if all customers lack it; a club may say that it is."""
+    kept = {} if others is None else {"group_ids": others}
+    written.answers[SEARCH] = {
+        "count": 3,
+        "customers": [
+            {"id": "A", "given_name": "A", **kept},
+            {"id": "B", "given_name": "B"},
+            {"id": "C", "given_name": "C", "group_ids": None},
+        ],
+    }
+    a, b, c = connector(written.url).read().customers.iter_rows(named=True)
+    assert [note["field"] for note in b["unreadable"]] == ["groups"]
+    assert bool(a["unreadable"]) == (others is None)
+    assert (c["groups"], c["unreadable"]) == ([], [])
+    sure = connector(written.url, omits_empty=True).read().customers
+    assert sure["unreadable"].list.len().to_list() == [0, 0, 0]
 
 
 def test_what_is_asked(written: Api) -> None:

@@ -97,6 +97,26 @@ def test_fields(written: Api, envelope: Callable[..., dict[str, Any]]) -> None:
     )
 
 
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_r03_a_member_without_its_list_of_memberships_is_unknown(
+    written: Api, all_of_them: bool
+) -> None:
+    """A missing key is not an empty list, nor is it if all members lack it; a club may say that it is."""
+    one, two, three = (member(n, memberships=[]) for n in (1, 2, 3))
+    three["memberships"] = None
+    for lacking in (one, two) if all_of_them else (two,):
+        del lacking["memberships"]
+    written.answers[MEMBERS] = flat(one, two, three)
+    found = connector(written.url).read().customers["unreadable"]
+    assert [[note["field"] for note in notes] for notes in found] == [
+        ["groups"] * all_of_them,
+        ["groups"],
+        [],
+    ]
+    sure = connector(written.url, omits_empty=True).read().customers["unreadable"]
+    assert sure.list.len().to_list() == [0, 0, 0]
+
+
 def test_what_is_asked(written: Api, caplog: pytest.LogCaptureFixture) -> None:
     """Both keys in the query, and no query in the log (R19)."""
     caplog.set_level(logging.DEBUG)
