@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import yaml
 from compose_spec import PyCompose
 
@@ -95,6 +96,26 @@ def test_r21_only_the_migrations_know_the_owner_of_the_club_base(compose: dict[s
     assert knowing == {"migrate"}
     assert f"//{LOGIN}:" in compose["x-environment"]["CLUBSYNC_DATABASE"]
     assert "//clubsync:" in compose["services"]["migrate"]["environment"][OWNER]
+
+
+def test_r21_only_the_migrations_may_administer_the_server(compose: dict[str, Any]) -> None:
+    """Airflow's processes run the Dags and the pages: they are given roles that own one database, or nothing."""
+    superuser = compose["services"]["postgres"]["environment"]["POSTGRES_USER"]
+    given = compose["x-environment"]
+    users = {
+        name: sa.make_url(value.removeprefix("db+")).username
+        for name, value in given.items()
+        if "@postgres/" in str(value)
+    }
+    assert users == {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "airflow",
+        "AIRFLOW__CELERY__RESULT_BACKEND": "airflow",
+        "CLUBSYNC_DATABASE": LOGIN,
+    }
+    assert superuser not in users.values()
+    text = (ROOT / "docker-compose.yaml").read_text()
+    shared = text.split("x-environment:")[1].split("x-airflow:")[0]
+    assert "POSTGRES_PASSWORD" not in shared
 
 
 def test_r21_make_up_gives_the_owner_to_the_migrations_only(
