@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import tempfile
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import settings
 
 from clubsync.store import embedded
+
+ROOT = Path(__file__).resolve().parents[1]
 
 # how long an example takes depends on what else the machine does
 settings.register_profile("clubsync", deadline=None)
@@ -48,11 +51,37 @@ def database(postgres: embedded.Server) -> Iterator[str]:
         postgres.drop_database(name)
 
 
+#: Where the clone's own embedded server writes while it runs.
+SERVER_OF_THE_CLONE = ROOT / "var" / "postgres" / "data" / "postmaster.pid"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_default_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test starts the embedded server of the default folder, which would outlive it: a test names its own.
+
+    Where the environment names no folder, it is one in which that server cannot start.
+    """
+    folder = tmp_path_factory.mktemp("default-var")
+    (folder / "postgres").write_text(
+        "A file: a test that needs this server has to set CLUBSYNC_VAR."
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLUBSYNC_VAR", str(folder))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_server_in_the_clone() -> Iterator[None]:
+    """A test that hides CLUBSYNC_VAR from what it runs, and names no other, fails."""
+    before = SERVER_OF_THE_CLONE.exists()
+    yield
+    if SERVER_OF_THE_CLONE.exists() and not before:
+        pytest.fail(f"This test has started the server of {SERVER_OF_THE_CLONE.parent}.")
+
+
 @pytest.fixture(autouse=True)
 def keys_of_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Each test sees every SFTP server for the first time: ports come again with other keys."""
-    import os
-
     os.environ["CLUBSYNC_KNOWN_HOSTS"] = f"{tmp_path_factory.getbasetemp()}/keys-{uuid.uuid4().hex}"
     yield
     os.environ.pop("CLUBSYNC_KNOWN_HOSTS", None)

@@ -20,7 +20,10 @@ from clubsync.store.snapshots import Store
 from plugins.orchestration import upkeep_tasks
 
 
-def test_a_reading_whose_time_is_over_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reading_whose_time_is_over_goes(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLUBSYNC_DATABASE", database)
     monkeypatch.setenv("CLUBSYNC_SNAPSHOTS", str(tmp_path))
     now, minute = clock.now(), timedelta(minutes=1)
     store = Store()
