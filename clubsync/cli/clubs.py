@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,12 +16,18 @@ from clubsync.cli.common import (
     ClubId,
     cell,
     open_base,
+    open_pipeline,
     out,
+    print_error,
     print_json,
     table,
     warn_of_login,
 )
 from clubsync.errors import SyncError
+from connectors.sdk.visible import visible
+
+if TYPE_CHECKING:
+    from clubsync.pipeline.engine import Pipeline
 
 clubs_app = typer.Typer(
     help="List configured clubs and their sync status; pause, move, confirm or remove a club.",
@@ -59,6 +66,7 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
         fresh = {one.club.id: one for one in freshness.of_all(base, config)}
         with base.reader() as driver:
             states = {row["club_id"]: row for row in queries().club_overview(driver)}
+            plans = {row["club_id"]: row for row in queries().first_sync_plans(driver)}
     rows = []
     for club in config.clubs:
         state: Mapping[str, Any] = states.get(club.id, {})
@@ -77,6 +85,7 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
                 "customers": state.get("customers", 0),
                 "findings": state.get("findings", 0),
                 "held": state.get("held", 0),
+                "first_sync": _first_sync(plans.get(club.id)),
                 "error": state.get("last_error"),
                 "doubts": list(state.get("doubts") or ()),
             }
@@ -94,6 +103,24 @@ def clubs(context: typer.Context, as_json: AsJson = False) -> None:
             for row in rows
         ]
         table(str(config.path), shown, _HEADINGS)
+        for row in rows:
+            if waits := row["first_sync"]:
+                out.say(
+                    f"{row['club']}: the first sync awaits approval: {waits['additions']} additions; "
+                    f"`clubsync clubs approve-first-sync {row['club']} --list {waits['list_hash']}`"
+                )
+
+
+def _first_sync(plan: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The plan of a first sync that awaits approval."""
+    if plan is None:
+        return None
+    counts = plan["counts"]
+    return {
+        "run": plan["run"],
+        "list_hash": plan["list_hash"],
+        "additions": counts.get("addition", 0),
+    }
 
 
 def _state(state: Mapping[str, Any], broken: list[str]) -> str:
@@ -124,7 +151,10 @@ def clubs_check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Validate clubs.yaml, test the clubs' connections, and look for the groups that it names. Stores nothing."""
+    """Validate clubs.yaml, test the clubs' connections, and look for the groups that it names. Stores nothing.
+
+    Exits with 1 if a connection does not work, or an ERP does not have a group that clubs.yaml names.
+    """
     from clubsync import connections
     from clubsync.config import load_config
     from clubsync.operate import group_check
@@ -132,7 +162,7 @@ def clubs_check(
 
     config = load_config()
     wanted = [config.club(c) for c in club_ids] if club_ids else list(config.clubs)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "club": one.club.id,
             "erp": one.club.erp,
@@ -140,13 +170,15 @@ def clubs_check(
             "ok": one.ok,
             "found": one.found,
             "remedy": one.remedy,
+            "missing_groups": {},
         }
         for one in check_all(wanted, connections.resolve)
     ]
     for club, row in zip(wanted, rows, strict=True):
-        wrong = group_check.check(club, connections.resolve, open_base) if row["ok"] else None
-        if wrong is not None:
-            row["found"], row["remedy"] = f"{row['found']} {wrong[0]}", wrong[1]
+        missing = group_check.check(club, connections.resolve, open_base) if row["ok"] else None
+        if missing is not None:
+            row |= {"ok": False, "missing_groups": missing.groups, "remedy": missing.remedy}
+            row["found"] = f"{row['found']} {missing.found}"
     if os.environ.get("CLUBSYNC_DATABASE"):  # the embedded server's login is confined
         with suppress(SyncError), open_base() as base:
             warn_of_login(base)
@@ -215,9 +247,69 @@ def clubs_confirm_source(club_id: ClubId, as_json: AsJson = False) -> None:
 
 @clubs_app.command("go", hidden=True)
 @clubs_app.command("approve-first-sync")
-def clubs_approve_first_sync(club_id: ClubId, as_json: AsJson = False) -> None:
-    """Approve the first sync of a club with `first_sync: review`; its next sync loads."""
-    _run(club_id, "approve_first_sync", "first sync approved; the next sync loads.", as_json)
+def clubs_approve_first_sync(
+    club_id: ClubId,
+    list_hash: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            metavar="HASH",
+            help="Hash of the plan that you saw; default, at a terminal only: the newest plan, once you confirm it.",
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Who decides; default: the user you are logged in as."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve the plan of the first sync of a club with `first_sync: review`: that plan loads, and no other.
+
+    `clubsync clubs` shows the plan's hash, as the result of its sync and the club's page do.
+    """
+    from clubsync.manual.action import shell_user
+
+    with open_pipeline(quiet=as_json) as pipeline:
+        if list_hash is None:
+            list_hash = _seen_plan(pipeline, club_id, as_json)
+        step = pipeline.approve_first_sync(club_id, by or shell_user(), list_hash)
+    if step["error"]:
+        print_error(step["error"], step["remedy"])
+        raise typer.Exit(1)
+    if as_json:
+        made = {"club": club_id, "confirmed": "first sync", "list_hash": list_hash}
+        print_json({**made, "run": step["run"], "changes": step["counts"], "held": step["hold"]})
+    elif step["hold"]:
+        out.say("; ".join(step["hold"]["causes"]))
+    else:
+        out.say(f"First sync approved: {step['counts']['addition']} customers added.")
+    if step["hold"]:
+        raise typer.Exit(3)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _seen_plan(pipeline: Pipeline, club_id: str, as_json: bool) -> str:
+    """The hash of the newest plan, once whoever sits at the terminal has confirmed it."""
+    from clubsync.store.database import queries
+
+    club = pipeline.config.club(club_id)
+    with pipeline.base.club(pipeline.club_no(club)) as driver:
+        waits = queries().first_sync_plan(driver, club=pipeline.club_no(club))
+    if waits is None:
+        return ""  # the approval says so
+    if as_json or not _at_a_terminal():
+        raise typer.BadParameter(
+            "Name the plan that you reviewed; `clubsync clubs` shows its hash.", param_hint="--list"
+        )
+    counts = ", ".join(f"{n} {kind}" for kind, n in waits["counts"].items() if n)
+    question = (
+        f"{club.name}: plan {waits['list_hash']} of run {waits['run']}: {counts}. Approve it?"
+    )
+    typer.confirm(visible(question), abort=True)
+    return waits["list_hash"]
 
 
 @clubs_app.command("move")

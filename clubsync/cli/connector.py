@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from clubsync.cli.common import AsJson, err, out, print_json, table
-
-if TYPE_CHECKING:
-    from connectors.sdk.http.said import Heard
+from clubsync.cli.common import AsJson, out, print_json, table
 
 connector_app = typer.Typer(
     help="List the connectors, and try their settings before a club is synced.",
@@ -54,11 +51,7 @@ def connector_try(
     ] = None,
     first: Annotated[int, typer.Option("--first", min=0, help="How many records to show.")] = 10,
     show: Annotated[
-        bool,
-        typer.Option(
-            "--show",
-            help="Show names, emails and phones unmasked, and what the ERP says of an error.",
-        ),
+        bool, typer.Option("--show", help="Show names, emails and phones unmasked.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -66,16 +59,9 @@ def connector_try(
     from clubsync import connections
     from clubsync.config import load_club
     from clubsync.operate.tryout import try_out
-    from connectors.sdk.errors import ConnectorError
-    from connectors.sdk.http import said
 
     club = load_club(file, club_id)
-    with said.listening() as heard:
-        try:
-            tried = try_out(club, connections.resolve, first=first, show=show)
-        except ConnectorError:
-            _print_said(heard, show)
-            raise
+    tried = try_out(club, connections.resolve, first=first, show=show)
     certificate, without_id = tried.reading.certificate, tried.reading.without_id
     document = {
         "club": club.id,
@@ -106,14 +92,6 @@ def connector_try(
         print_json(document)
         return
     _print(document)
-
-
-def _print_said(heard: Heard, show: bool) -> None:
-    """The ERP's own words of an error, on stderr; they may name people (R19)."""
-    if heard.words:
-        status = "" if heard.status is None else f" (HTTP {heard.status})"
-        words = heard.words if show else "not shown, because it may name people; --show shows it."
-        err.say(f"What the ERP said{status}: {words}")
 
 
 def _print(tried: dict[str, Any]) -> None:

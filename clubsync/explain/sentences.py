@@ -111,6 +111,7 @@ WORDS = {
         "{what} was not in the ERP's response of {when}, which was complete ({customers} customers). "
         "Check the spelling, and whether the customer was added to the ERP since."
     ),
+    "exact_only": _("With your role, search by the exact email or ERP id, not by name."),
     "erased": _(
         "This person was erased from {club} at their request on {when}. Nothing of theirs is stored, and the ERP "
         "record that they had is ignored while the ERP still sends it. They can get access again under a new ERP id, "

@@ -78,6 +78,7 @@ def why(
     masked: Callable[[str], str] = _as_it_is,
     tell_erased: bool = True,
     to_viewer: bool = False,
+    by_name: bool = True,
 ) -> Answer:
     """Explain for an email, an ERP id, or a part of a name.
 
@@ -89,6 +90,7 @@ def why(
     :param masked: makes of an email what the reader may see of it; candidates are the caller's to mask.
     :param tell_erased: say that somebody was erased at their request (R20); False: as of somebody who never was there.
     :param to_viewer: the reader sees personal data masked: quote no word of the ERP that may be a person's (R19).
+    :param by_name: whether the reader may search by a part of a name, which finds a masked name letter by letter (R19).
     """
     sql, words = queries(), _Words(config.name, config.zone, language, masked, to_viewer)
     email, found = resolve_person(driver, club_no, who, by_id=by_id)
@@ -96,6 +98,9 @@ def why(
         return erased
     if not found and by_id:
         return _never(driver, club_no, who, words, by_id=True)
+    if not found and not by_name:
+        answer = _never(driver, club_no, who, words, by_id="@" not in who)
+        return {**answer, "sentence": f"{answer['sentence']} {words.say('exact_only')}"}
     if not found:
         return _by_name(driver, club_no, config, who, words)
     customers = [

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
-from clubsync.config import ClubConfig, sentence, wrong_setting
+from clubsync.config import ClubConfig, wrong_setting
 from clubsync.errors import ConfigError, SourceMismatch, UnexpectedlyEmpty
 from connectors.sdk.base import Connection, Connector
 from connectors.sdk.messages import message
@@ -59,7 +59,7 @@ def connector_of(
     except ValidationError as error:
         wrong = [_wrong(club.id, detail, cls.settings_type) for detail in error.errors()]
         raise ConfigError(
-            sentence(wrong),
+            "; ".join(wrong) + ".",
             remedy=f"Correct it in clubs.yaml; docs/settings/{club.erp}.md explains every setting.",
         ) from None
     return cls(

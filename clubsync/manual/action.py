@@ -23,10 +23,9 @@ from clubsync.store.database import Base, Driver, queries
 
 #: What the trigger of an action's run begins with.
 BY_HAND = "by hand: "
-#: An audit row for somebody who joins the Customers group, or comes back to it after being detached.
+#: Of audit rows: somebody joins the Customers group, or is detached.
 ADDED = {"in_customers_group": True, "groups": []}
 DETACHED = {"in_customers_group": False, "reason": "detached", "detached": True}
-REATTACHED = {"in_customers_group": True, "reason": None, "detached": False}
 
 
 def shell_user() -> str:

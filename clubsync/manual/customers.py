@@ -13,7 +13,6 @@ from clubsync.load import similar_pairs
 from clubsync.manual.action import (
     ADDED,
     DETACHED,
-    REATTACHED,
     Action,
     as_email,
     as_number,
@@ -21,6 +20,7 @@ from clubsync.manual.action import (
     valid_email,
 )
 from clubsync.manual.app_users import link, unlinked_user
+from clubsync.manual.readmission import readmit
 from clubsync.store.database import Base, queries
 from connectors.sdk.model import LENGTHS
 
@@ -38,10 +38,9 @@ def add(
     *,
     by: str | None = None,
 ) -> dict[str, Any]:
-    """R11: add a customer, or bring back one whom the club detached (R12).
+    """R11: add a customer, or bring back one whom a person took out: by detaching them (R12) or by an undo (R18).
 
-    :raises ActionRejected: the email is not valid; the customer with it already has access; or has none
-        because of the ERP, which only the ERP can change.
+    :raises ActionRejected: the email is not valid; the customer with it already has access; or `readmit` refuses.
     """
     norm = valid_email(email, club.placeholder_emails)
     _check_typed(first_name, last_name, phone)
@@ -66,34 +65,14 @@ def add(
             action.audit("addition", customer, None, None, {"email": norm, **ADDED}, "by_hand")
         else:
             customer = found["customer"]
-            _reattach(action, found)
+            if found["in_customers_group"]:
+                raise ActionRejected(
+                    f"{club.name} already has a customer with this email: customer {customer}.",
+                    remedy="Edit that customer with `clubsync base edit`.",
+                )
+            readmit(action, found, "by_hand")
         action.recheck(None, norm, "added by hand")
         return {"id": customer, "email": norm}
-
-
-def _reattach(action: Action, found: FindCustomerRow) -> None:
-    """R12: bring back a detached customer.
-
-    :raises ActionRejected: they have access, or have none because of the ERP.
-    """
-    customer, club = found["customer"], action.club
-    if found["in_customers_group"]:
-        raise ActionRejected(
-            f"{club.name} already has a customer with this email: customer {customer}.",
-            remedy="Edit that customer with `clubsync base edit`.",
-        )
-    if found["reason"] != "detached" or found["access"] == "no":
-        reason = found["reason"] if found["reason"] != "detached" else "inactive"
-        raise ActionRejected(
-            f"Customer {customer} of {club.name} has this email and no access because of the ERP "
-            f"({reason}).",
-            remedy="Fix the record in the ERP; the next sync reactivates the customer.",
-        )
-    action.rows += queries().reactivate_customer(
-        action.driver, club=action.club_no, customer=customer, at=action.at
-    )
-    action.audit("reactivation", customer, found["erp_id"], DETACHED, REATTACHED, "by_hand")
-    action.recheck(found["erp_id"], None, "added by hand again")
 
 
 def edit(

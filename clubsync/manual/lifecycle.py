@@ -53,11 +53,27 @@ def confirm_source(base: Base, club: ClubConfig, by: str | None = None) -> dict[
     return {"club": club.id, "confirmed": "snapshot"}
 
 
-def approve_first_sync(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:
-    """R28: a person has approved the plan of the first sync; the next sync loads."""
+def approve_first_sync(base: Base, club: ClubConfig, list_hash: str, by: str | None = None) -> int:
+    """R28: a person has approved the plan of the first sync: it loads, and no other plan does.
+
+    :param list_hash: of the plan that they saw.
+    :returns: the snapshot that the plan is of.
+    :raises ActionRejected: no first sync awaits approval, or its plan is another by now.
+    """
     with start_action(base, club, "first sync approved", by) as action:
-        queries().approve_first_sync(action.driver, club=action.club_no)
-    return {"club": club.id, "confirmed": "first sync"}
+        waits = queries().first_sync_plan(action.driver, club=action.club_no)
+        if waits is None:
+            raise ActionRejected(
+                f"No first sync of {club.name} awaits approval.",
+                remedy=f"With `first_sync: review` in clubs.yaml, `clubsync sync {club.id}` makes the plan.",
+            )
+        if waits["list_hash"] != list_hash:
+            raise ActionRejected(
+                f"The plan of the first sync of {club.name} is not {list_hash}: a newer sync has changed it.",
+                remedy=f"Review the current plan, {waits['list_hash']} of run {waits['run']}, then approve that one.",
+            )
+        queries().approve_first_sync(action.driver, club=action.club_no, list_hash=list_hash)
+        return waits["snapshot"]
 
 
 def move(base: Base, club: ClubConfig, by: str | None = None) -> dict[str, Any]:

@@ -8,18 +8,17 @@ from clubsync.config import ClubConfig
 from clubsync.errors import ActionRejected
 from clubsync.manual.action import (
     ADDED,
-    DETACHED,
-    REATTACHED,
     Action,
     as_email,
     as_number,
     start_action,
 )
 from clubsync.manual.app_users import find_user, link, unlinked_user
+from clubsync.manual.readmission import readmit
 from clubsync.store.database import Base, queries
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import FindCustomerRow, FindRequestRow
+    from clubsync.store.queries import FindRequestRow
 
 
 def request(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> dict[str, Any]:
@@ -56,8 +55,8 @@ def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
     """Accept a request: the app user becomes a customer, independently of the sync.
 
     :param who: the request's id, or the user's email.
-    :raises ActionRejected: no such pending request; the user has no email; or the customer with their
-        email has no access because of the ERP.
+    :raises ActionRejected: no such pending request; the user has no email; or `readmit` refuses the customer
+        with their email.
     """
     with start_action(base, club, "accept", by) as action:
         sql, row = queries(), _pending(action, who)
@@ -74,7 +73,8 @@ def accept(base: Base, club: ClubConfig, who: str, *, by: str | None = None) -> 
             customer = _add(action, row, row["email"])
         else:
             customer = found["customer"]
-            _give_access(action, found)
+            if not found["in_customers_group"]:
+                readmit(action, found, "request_accepted")
             user = unlinked_user(action, row["email"]) if row["confirmed"] else None
             if user is not None:
                 link(action, customer, user)
@@ -127,27 +127,6 @@ def _add(action: Action, row: FindRequestRow, email: str) -> int:
     after = {"email": email, **ADDED}
     action.audit("addition", customer, None, None, after, "request_accepted")
     return customer
-
-
-def _give_access(action: Action, found: FindCustomerRow) -> None:
-    """Bring back a detached customer; whoever has no access because of the ERP stays without.
-
-    :raises ActionRejected: the customer has no access because of the ERP.
-    """
-    if found["in_customers_group"]:
-        return
-    customer = found["customer"]
-    if found["reason"] != "detached" or found["access"] == "no":
-        raise ActionRejected(
-            f"Customer {customer} of {action.club.name} has no access because of the ERP.",
-            remedy="Fix the record in the ERP; the request is then accepted automatically.",
-        )
-    action.rows += queries().reactivate_customer(
-        action.driver, club=action.club_no, customer=customer, at=action.at
-    )
-    action.audit(
-        "reactivation", customer, found["erp_id"], DETACHED, REATTACHED, "request_accepted"
-    )
 
 
 def _pending(action: Action, who: str) -> FindRequestRow:

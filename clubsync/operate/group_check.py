@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 import polars as pl
@@ -24,6 +25,19 @@ from connectors.sdk.model import GROUP_SCHEMA, Reading
 FORMER, ACCESS, AUTOMATIC = "former_groups", "access_groups", "automatic_groups"
 
 
+@dataclass(frozen=True)
+class Missing:
+    """Configured groups that a club's ERP does not have.
+
+    :param groups: setting -> the groups, sorted; never empty.
+    :param found, remedy: what is wrong and what to do, in sentences.
+    """
+
+    groups: dict[str, list[str]]
+    found: str
+    remedy: str
+
+
 def absent(configured: Iterable[str], reading: Reading) -> list[str]:
     """The configured groups that a reading does not have, sorted."""
     return sorted(absent_groups(configured, reading.groups, reading.customers["groups"]))
@@ -33,8 +47,8 @@ def check(
     club: ClubConfig,
     resolve: Callable[[str], Connection],
     open_base: Callable[[], AbstractContextManager[Base]],
-) -> tuple[str, str] | None:
-    """What is wrong with a club's configured groups, and what to do; None: nothing that can be told.
+) -> Missing | None:
+    """The club's configured groups that its ERP does not have; None: none that can be told.
 
     A file is read for it. Of an ERP with an API the groups of the last sync are taken: reading everything costs
     requests.
@@ -62,7 +76,7 @@ def check(
         return None
     found = " ".join(told(setting, missing) for setting, missing in wrong.items())
     to_do = " ".join(remedy(setting, missing, groups["name"]) for setting, missing in wrong.items())
-    return found, to_do
+    return Missing(wrong, found, to_do)
 
 
 def told(setting: str, missing: Iterable[str]) -> str:

@@ -155,7 +155,6 @@ def add_plan(runs: Runs, driver: Driver, step: Step, planned: Planned) -> int:
 
     :param driver: inside a transaction of the club.
     """
-    listed = planned.plan.changes.select("kind", "customer", "erp_id", "reason")
     number = queries().add_plan(
         driver,
         club=runs.club_no(runs.club(step)),
@@ -163,7 +162,7 @@ def add_plan(runs: Runs, driver: Driver, step: Step, planned: Planned) -> int:
         snapshot=planned.basis.snapshot.number,
         made_at=clock.now(),
         revision=planned.basis.revision,
-        list_hash=_list_hash(listed),
+        list_hash=list_hash(planned),
         counts=json.dumps(step["counts"]),
         customers=planned.customers,
         held=int(planned.held["loses"].sum()),
@@ -201,9 +200,11 @@ def _silent_members(
     )
 
 
-def _list_hash(listed: pl.DataFrame) -> str:
-    """16 hex digits over ids and kinds; part by part, for the text of a million is large."""
+def list_hash(planned: Planned) -> str:
+    """The hash by which a person names a plan: 16 hex digits over ids and kinds."""
+    listed = planned.plan.changes.select("kind", "customer", "erp_id", "reason")
     digest = hashlib.sha256()
+    # part by part, for the text of a million is large
     for part in listed.sort("kind", "customer", "erp_id").iter_slices(100_000):
         digest.update(part.write_ndjson().encode())
     return digest.hexdigest()[:16]

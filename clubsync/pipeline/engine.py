@@ -156,6 +156,20 @@ class Pipeline(Runs):
 
         return holds.reject(self.base, *holds.decision_on(self.base, hold, by, list_hash, comment))
 
+    def approve_first_sync(self, club_id: str, by: str, list_hash: str) -> Step:
+        """R28: load the plan of a first sync that a person has seen, and no other.
+
+        If a manual edit has changed the plan in between, the step is held again.
+
+        :param list_hash: of the plan that was seen.
+        :raises ActionRejected: no first sync awaits approval, or its plan is another.
+        """
+        from clubsync.manual import lifecycle
+
+        club = self.config.club(club_id)
+        snapshot = lifecycle.approve_first_sync(self.base, club, list_hash, by)
+        return self.replay_snapshot(club_id, f"first sync approved by {by}", snapshot)
+
     def decide_identity(self, club_id: str, erp_id: str, decision: Decision, by: str) -> Step:
         """R1: decide whose a reused ERP id is, and carry it out on the newest snapshot.
 

@@ -148,6 +148,8 @@ def _loaded(
         if number is None or not runs.handed(step).stored:
             number = step["plan"] = diff.add_plan(runs, driver, step, planned)
         sql.plan_loaded(driver, club=club_no, plan=number, at=at)
+        if state["reviewed_plan"] is not None and not state["reviewed"]:
+            sql.first_sync_reviewed(driver, club=club_no)
     step["held"] = step["hold"]["deactivations"] if step["hold"] else 0
     step["findings"] = findings.open_findings(driver, club_no)
     runs.end(driver, club_no, step, "held" if step["held"] else "done", "load")
@@ -237,21 +239,26 @@ def _move_watermark(
 
 
 def _awaits_review(runs: Runs, step: Step, club_no: int, planned: Planned | None) -> bool:
-    """R28: whether this is a first sync that a person wants to see before it loads."""
+    """R28: whether this is a first sync that a person wants to see before it loads, and has not approved."""
     club = runs.club(step)
     if club.first_sync != "review" or planned is None:
         return False
     with runs.base.club(club_no) as driver:
         state = queries().club_state(driver, club=club_no)
-        if state["reviewed"] or state["certified_snapshot"] is not None:
-            return False
+    if state["reviewed"] or state["certified_snapshot"] is not None:
+        return False
+    list_hash = diff.list_hash(planned)
+    if state["reviewed_plan"] == list_hash:
+        return False
     added = step["counts"]["addition"]
     step["hold"] = {
         "hold": None,
+        "list_hash": list_hash,
         "deactivations": 0,
         "causes": [
             message(
-                f"the first sync awaits approval: {added} additions; `clubsync clubs approve-first-sync {club.id}`"
+                f"the first sync awaits approval: {added} additions; "
+                f"`clubsync clubs approve-first-sync {club.id} --list {list_hash}`"
             )
         ],
     }

@@ -211,6 +211,7 @@ class ClubStateRow(TypedDict):
     similar_upto: str | None
     quarantined_until: datetime | None
     certified_at: datetime | None
+    reviewed_plan: str | None
 
 class RecordIndexPartsRow(TypedDict):
     vector: bytes
@@ -570,6 +571,20 @@ class UndoneCustomersRow(TypedDict):
     row_hash: int | None
     run: int
 
+class FirstSyncPlanRow(TypedDict):
+    plan: int
+    run: int
+    snapshot: int
+    list_hash: str
+    counts: dict[str, int]
+    made_at: datetime
+
+class FirstSyncPlansRow(TypedDict):
+    club_id: str
+    run: int
+    list_hash: str
+    counts: dict[str, int]
+
 class ClubsToRemoveRow(TypedDict):
     club: int
     club_id: str
@@ -612,6 +627,8 @@ class FindCustomerRow(TypedDict):
     access: str | None
     row_hash: int | None
     gone_at: datetime | None
+    undone: int | None
+    reused: bool
 
 class ReusedIdsRow(TypedDict):
     erp_id: str
@@ -837,6 +854,7 @@ class ChangesOfRunByKindRow(TypedDict):
 
 class PlanOfRunRow(TypedDict):
     plan: int
+    list_hash: str
     made_at: datetime
     counts: dict[str, int]
     customers: int
@@ -1633,7 +1651,10 @@ class Queries(Protocol):
     def pause_club(self, driver: Driver, /, *, club: int, paused: bool) -> int: ...
     def confirm_empty(self, driver: Driver, /, *, club: int) -> int: ...
     def confirm_source(self, driver: Driver, /, *, club: int) -> int: ...
-    def approve_first_sync(self, driver: Driver, /, *, club: int) -> int: ...
+    def first_sync_plan(self, driver: Driver, /, *, club: int) -> FirstSyncPlanRow | None: ...
+    def first_sync_plans(self, driver: Driver, /) -> Iterator[FirstSyncPlansRow]: ...
+    def approve_first_sync(self, driver: Driver, /, *, club: int, list_hash: str) -> int: ...
+    def first_sync_reviewed(self, driver: Driver, /, *, club: int) -> int: ...
     def schedule_removal(self, driver: Driver, /, *, club: int, at: datetime | None) -> int: ...
     def clubs_to_remove(
         self, driver: Driver, /, *, now: datetime
@@ -2253,3 +2274,6 @@ class Queries(Protocol):
     def delete_undone(
         self, driver: Driver, /, *, club: int, run: int
     ) -> Iterator[DeleteUndoneRow]: ...
+    def end_undo(
+        self, driver: Driver, /, *, club: int, customer: int, erp_id: str | None
+    ) -> int: ...

@@ -7,6 +7,7 @@ that, the browser's.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from fastapi import Request
 from clubsync import clock
 from clubsync.explain.sentences import EVENTS, REASONS
 from clubsync.i18n import LANGUAGES, Messages, _, plural, translations
+from clubsync.manual.action import BY_HAND as BY_HAND_PREFIX
 
 __all__ = ["EVENTS", "Voice", "language_of"]
 
@@ -129,7 +131,42 @@ TRIGGERS = {
     "backfill": _("backfill"),
     "replay": _("replay"),
     "similar records": _("search for similar records"),
+    "shell": _("from the shell"),
 }
+
+BY_HAND = _("by hand: %(what)s")
+#: What people do by hand, as the triggers of their runs call it after `action.BY_HAND`.
+MANUAL = {
+    "add": _("customer added"),
+    "edit": _("customer edited"),
+    "detach": _("customer detached"),
+    "request": _("request"),
+    "accept": _("request accepted"),
+    "refuse": _("request refused"),
+    "ignore similar": _("similar records ignored"),
+    "app": _("change in the app"),
+    "paused": _("paused"),
+    "resumed": _("resumed"),
+    "confirmed empty": _("confirmed as empty"),
+    "snapshot confirmed": _("source confirmed"),
+    "first sync approved": _("first sync approved"),
+    "moved to another ERP": _("moved to another ERP"),
+    "removal scheduled": _("removal scheduled"),
+    "removal cancelled": _("removal cancelled"),
+    "erasure": _("erasure"),
+}
+#: Triggers with numbers and names in them, by hand or of the run that follows.
+_TRIGGER_FORMS = (
+    (re.compile(r"hold (?P<n>\d+) approved by (?P<by>.+)"), _("hold %(n)s approved by %(by)s")),
+    (re.compile(r"first sync approved by (?P<by>.+)"), _("first sync approved by %(by)s")),
+    (re.compile(r"undo of run (?P<n>\d+)"), _("undo of run %(n)s")),
+    (re.compile(r"redo of run (?P<n>\d+)"), _("redo of run %(n)s")),
+    (re.compile(r"redo of run (?P<n>\d+) by (?P<by>.+)"), _("redo of run %(n)s by %(by)s")),
+    (re.compile(r"id reused: keep"), _("reused ID: same person")),
+    (re.compile(r"id reused: replace"), _("reused ID: another person")),
+    (re.compile(r"id reused: keep, by (?P<by>.+)"), _("reused ID: same person, by %(by)s")),
+    (re.compile(r"id reused: replace, by (?P<by>.+)"), _("reused ID: another person, by %(by)s")),
+)
 
 GROUP_KINDS = {"automatic": _("automatic"), "manual": _("manual"), "team": _("team")}
 
@@ -194,6 +231,20 @@ class Voice:
             return ""
         word = table.get(key, key.replace("_", " "))
         return self.gettext(word if isinstance(word, str) else word[0])
+
+    def trigger(self, text: str) -> str:
+        """What started a run."""
+        if text.startswith(BY_HAND_PREFIX):
+            what = text.removeprefix(BY_HAND_PREFIX)
+            known = self.gettext(MANUAL[what]) if what in MANUAL else self._form(what)
+            return self.gettext(BY_HAND) % {"what": known or what}
+        return self._form(text) or self.word(TRIGGERS, text)
+
+    def _form(self, text: str) -> str | None:
+        for form, wording in _TRIGGER_FORMS:
+            if match := form.fullmatch(text):
+                return self.gettext(wording) % match.groupdict()
+        return None
 
     def counted(self, table: Mapping[str, tuple[str, str]], key: str, number: int) -> str:
         """The word for that many of a key, without the number."""

@@ -18,7 +18,51 @@ where club = :club;
 update sync.club_state set confirmed_same_club = true
 where club = :club;
 
--- name: approve_first_sync(club)!
+-- name: first_sync_plan(club)^
+-- The newest plan of a first sync that awaits approval.
+select
+    p.plan,
+    p.run,
+    p.snapshot,
+    p.list_hash,
+    p.counts,
+    p.made_at
+from sync.plan as p
+inner join sync.run as r on p.club = r.club and p.run = r.run
+inner join sync.club_state as s on p.club = s.club
+where
+    p.club = :club
+    and r.state = 'held'
+    and p.loaded_at is null
+    and not s.reviewed
+    and s.last_success_at is null
+order by p.plan desc
+limit 1;
+
+-- name: first_sync_plans()
+-- That of each club that has one.
+select distinct on (c.club_id)
+    c.club_id,
+    p.run,
+    p.list_hash,
+    p.counts
+from sync.plan as p
+inner join sync.run as r on p.club = r.club and p.run = r.run
+inner join sync.club_state as s on p.club = s.club
+inner join base.club as c on p.club = c.club
+where
+    r.state = 'held'
+    and p.loaded_at is null
+    and not s.reviewed
+    and s.last_success_at is null
+order by c.club_id, p.plan desc;
+
+-- name: approve_first_sync(club, list_hash)!
+update sync.club_state set reviewed_plan = :list_hash
+where club = :club;
+
+-- name: first_sync_reviewed(club)!
+-- The plan that a person approved is loaded; from now on plans load by themselves.
 update sync.club_state set reviewed = true
 where club = :club;
 

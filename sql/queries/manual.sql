@@ -2,10 +2,26 @@
 
 -- name: find_customer(club, customer, email)^
 -- null: customer
--- A base customer by id or email.
-select c.*, m.access, m.row_hash, m.gone_at
+-- A base customer by id or email. undone: the run of which a change of theirs was undone (R18); reused: their ERP id
+-- shows another person (R1).
+select
+    c.*,
+    m.access,
+    m.row_hash,
+    m.gone_at,
+    u.run as undone,
+    exists(
+        select from sync.finding as f
+        where f.club = c.club and f.erp_id = c.erp_id and f.code = 'ID_REUSED' and f.closed_at is null
+    ) as reused
 from base.customer as c
 left join sync.erp_customer as m on c.club = m.club and c.erp_id = m.erp_id
+left join sync.undone as u
+    on
+        c.club = u.club
+        and c.customer = u.customer
+        and not u.waits
+        and c.erp_id is not distinct from u.erp_id
 where c.club = :club and (c.customer = :customer or (:email::text is not null and c.email = :email))
 order by c.customer = :customer desc
 limit 1
@@ -46,8 +62,10 @@ update base.customer set
 where club = :club and customer = :customer;
 
 -- name: reactivate_customer(club, customer, at)!
+-- Whom the ERP has no record of is a customer added by hand from now on (R11).
 update base.customer set
     in_customers_group = true,
+    origin = case when erp_id is null and origin = 'erp' then 'manual' else origin end,
     reason = null,
     reason_at = null,
     detached_at = null,

@@ -402,7 +402,7 @@ group by kind
 order by kind;
 
 -- name: plan_of_run(club, run)^
-select plan, made_at, counts, customers, held, path, loaded_at from sync.plan
+select plan, list_hash, made_at, counts, customers, held, path, loaded_at from sync.plan
 where club = :club and run = :run
 order by plan desc
 limit 1;

@@ -87,3 +87,9 @@ where club = :club and waits and customer = any(:customers::bigint[]);
 delete from sync.undone
 where club = :club and run = :run
 returning customer;
+
+-- name: end_undo(club, customer, erp_id)!
+-- null: erp_id
+-- A person gives the customer access again. An undone adoption stays so: the record there was another's.
+delete from sync.undone
+where club = :club and customer = :customer and not waits and erp_id is not distinct from :erp_id::text;

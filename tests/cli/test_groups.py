@@ -37,13 +37,21 @@ def test_r03_a_group_that_is_not_there_is_named(shell: Shell, tmp_path: Path) ->
     env = {"AIRFLOW_CONN_ROWING_DROP": json.dumps({"conn_type": "x", "host": f"file://{drop}"})}
 
     file.write_text(CLUB.replace("{group}", "Anciens, résiliés"))
-    assert shell("clubs", "check", **env)[1][0]["remedy"] is None
+    code, (checked,), _ = shell("clubs", "check", **env)
+    assert (code, checked["ok"], checked["remedy"], checked["missing_groups"]) == (
+        0,
+        True,
+        None,
+        {},
+    )
     _, (first,), _ = shell("sync", "rowing", **env)
     assert first["changes"]["addition"] == 1
     assert first["findings"] == {}
 
     file.write_text(CLUB.replace("{group}", "Ancien, résilié"))
-    _, (checked,), _ = shell("clubs", "check", **env)
+    code, (checked,), _ = shell("clubs", "check", **env)
+    assert (code, checked["ok"]) == (1, False)
+    assert checked["missing_groups"] == {"former_groups": ["Ancien, résilié"]}
     assert "Ancien, résilié" in checked["found"]
     assert "former_groups" in checked["remedy"]
     _, tried, _ = shell("connector", "try", str(file), **env)

@@ -176,9 +176,12 @@ def test_personal_data_are_masked_until_they_are_asked_for_and_the_asking_is_kep
 
 
 def test_why_by_email_id_and_name(site: Site) -> None:
-    """From any page; a viewer may ask too. No answer is in an address."""
-    for who in ("EVE@mail.example.org ", "5", "Eve"):
-        answer = site.as_("viewer").post("/pages/why", data={"who": who, "club": site.club.id})
+    """From any page; a viewer may ask too, by email and id. No answer is in an address."""
+    asked = [
+        (role, who) for role in ("viewer", "support") for who in ("EVE@mail.example.org ", "5")
+    ]
+    for role, who in (*asked, ("support", "Eve")):
+        answer = site.as_(role).post("/pages/why", data={"who": who, "club": site.club.id})
         assert answer.status_code == 200
         said = text(answer.text)
         assert "In the Customers group" in said, who
@@ -186,7 +189,7 @@ def test_why_by_email_id_and_name(site: Site) -> None:
         assert "E… D…" in said
     everywhere = site.as_("viewer").post("/pages/why", data={"who": "zoe@other.fr"})
     assert "ERP customer 9 is in the Customers group of Padel Lyon" in text(everywhere.text)
-    several = site.as_("viewer").post("/pages/why", data={"who": "Durand", "club": site.club.id})
+    several = site.as_("support").post("/pages/why", data={"who": "Durand", "club": site.club.id})
     assert "people of Boulder Paris match this name" in text(several.text)
     nobody = site.as_("viewer").post("/pages/why", data={"who": "nobody@nowhere.example.org"})
     assert "Not found in any club" in text(nobody.text)
@@ -200,12 +203,38 @@ def test_a_whole_name_is_found_in_a_club_of_any_size(
 
     monkeypatch.setattr(people, "SEARCHED", 3)
     asked = {"club": site.club.id}
-    whole = site.as_("viewer").post("/pages/why", data={"who": "durand eve", **asked})
+    whole = site.as_("support").post("/pages/why", data={"who": "durand eve", **asked})
     assert "ERP customer 5 is in the Customers group" in text(whole.text)
-    part = site.as_("viewer").post("/pages/why", data={"who": "Duran", **asked})
+    part = site.as_("support").post("/pages/why", data={"who": "Duran", **asked})
     assert "Nobody of Boulder Paris has exactly that name" in text(part.text)
     by_id = site.as_("viewer").post("/pages/why", data={"who": "5", **asked})
     assert "ERP customer 5 is in the Customers group" in text(by_id.text)
+
+
+@pytest.mark.parametrize("searched", [50_000, 3])
+def test_r19_a_viewer_finds_no_name_letter_by_letter(
+    site: Site, monkeypatch: pytest.MonkeyPatch, searched: int
+) -> None:
+    """What is shown masked is not searched for either: a name, or a part of one, is answered as one that nobody has,
+    in a club of any size and across clubs, on the pages and by the API."""
+    from plugins.web.services import people
+
+    monkeypatch.setattr(people, "SEARCHED", searched)
+    viewer, club = site.as_("viewer"), site.club.id
+
+    def answers(who: str) -> list[str]:
+        asked = [viewer.post("/pages/why", data={"who": who, "club": c}) for c in ("", club)]
+        apis = ("/api/v1/why", f"/api/v1/clubs/{club}/why")
+        asked += [viewer.post(api, json={"who": who}) for api in apis]
+        return [text(answer.text) for answer in asked]
+
+    nobody = answers("Xq")
+    for who in ("E", "Ev", "Eve", "Durand", "durand eve", "Eve Durand"):
+        assert answers(who) == nobody, who
+    assert "search by the exact email or ERP id" in nobody[1]
+    assert "cannot search by name" in nobody[0]
+    assert "Email or ERP id" in site.page("viewer", "")
+    assert "Email, ERP id or name" in site.page("support", "")
 
 
 def test_sync_now_and_dry_run_start_runs_and_tell_when_they_are_done(site: Site) -> None:

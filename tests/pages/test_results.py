@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +14,14 @@ from clubsync.manual import requests
 from clubsync.model import Origin, Step
 from clubsync.operate import connection_check
 from connectors.sdk.errors import ErpUnreachable
-from plugins.web import registry
+from plugins.web import context, registry
 from plugins.web.services import operations
 from plugins.web.services import requests as service
 from tests.pages.conftest import Site
 from tests.pages.test_pages import post, text
-from tests.support.club import MemoryConnector
+from tests.support.club import Club, MemoryConnector
 from tests.support.owner import as_owner
+from tests.support.rules import NewClub
 
 
 def _asked(site: Site, button: str = "sync") -> tuple[int, str]:
@@ -193,26 +196,54 @@ def test_an_internal_error_in_a_connection_test_has_a_result(
     assert "zoe@" not in page
 
 
-def test_r28_a_first_sync_awaits_approval_whatever_else_is_run(site: Site) -> None:
-    """A dry run, or a pause, after it hides neither the state nor the button."""
-    _write(
-        site, "update sync.club_state set last_success_at = null where club = %s", site.club.number
-    )
-    _write(site, "delete from sync.hold_member where club = %s", site.club.number)
-    _write(site, "update sync.hold set state = 'emptied' where club = %s", site.club.number)
-    assert "Approve first sync" in post(site, "support", "/do/pause")
-    page = post(site, "support", "/do/resume")
+def _third_club(site: Site, new_club: NewClub) -> Club:
+    """A club of which somebody wants to see the first plan; it was read once."""
+    club = new_club(first_sync="review")
+    for n in range(1, 4):
+        club.erp.put(str(n), f"new{n}@mail.example.org", first_name="New", last_name=f"N{n}")
+    club.at(site.club.now)
+    path = Path(os.environ["CLUBSYNC_CONFIG"])
+    entry = f"- {{id: {club.id}, name: Tennis Nice, erp: memory, connection: {club.id}, first_sync: review}}"
+    path.write_text(f"{path.read_text()}{entry}\n")
+    club.sync()
+    context.numbers(at_once=True)
+    return club
+
+
+def test_r28_a_first_sync_awaits_approval_whatever_else_is_run(
+    site: Site, new_club: NewClub
+) -> None:
+    """A dry run, or a pause, after it hides neither the state nor the button; the button approves the plan that is
+    shown, and no other."""
+    third = _third_club(site, new_club)
+    one = Site(site.app, third, site.other, site.started)
+    old = one.as_("viewer").get(f"/api/v1/clubs/{third.id}").json()["first_sync_plan"]
+    third.erp.put("4", "new4@mail.example.org")
+    third.sync()
+    third.sync(dry_run=True)
+    assert "Approve first sync" in post(one, "support", "/do/pause")
+    page = post(one, "support", "/do/resume")
     assert "First sync awaits approval" in page
     assert ">held</span>" in page
     row = next(
         row
-        for row in site.as_("viewer").get("/api/v1/clubs").json()["clubs"]
-        if row["club"] == site.club.id
+        for row in one.as_("viewer").get("/api/v1/clubs").json()["clubs"]
+        if row["club"] == third.id
     )
     assert row["state"] == "held"
-    page = post(site, "support", "/do/go")
+    plan = one.as_("viewer").get(f"/api/v1/clubs/{third.id}").json()["first_sync_plan"]
+    assert plan["additions"] == 4
+    assert f"<code>{plan['list_hash']}</code>" in page
+    assert f'name="list_hash" value="{plan["list_hash"]}"' in page
+    assert plan["list_hash"] in one.page("viewer", f"/runs/{plan['run']}")
+    program, url = one.program("support"), f"/api/v1/clubs/{third.id}/go"
+    assert program.post(url).status_code == 422
+    stale = program.post(url, json={"list_hash": old["list_hash"]})
+    assert (stale.status_code, plan["list_hash"] in stale.text) == (409, True)
+    assert third.base() == {}
+    page = post(one, "support", "/do/go", list_hash=plan["list_hash"])
     assert "Approve first sync" not in page
-    assert ">never synced</span>" in page
+    assert len(third.inside()) == 4
 
 
 def test_all_pending_requests_are_counted_and_reached(

@@ -6,12 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from threading import Barrier
 from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 
 from clubsync import clock
+from clubsync.config import Config
 from clubsync.errors import ActionRejected
-from clubsync.manual import app_users, customers, requests
+from clubsync.manual import app_users, customers, identity, requests
+from clubsync.manual.undo import undo
 from tests.support.club import Club
 
 
@@ -207,3 +210,78 @@ def test_r09_of_two_accounts_that_confirm_an_email_at_once_one_is_told(
     with ThreadPoolExecutor(2) as pool:
         told = sorted(pool.map(register, range(2)))
     assert told == ["An app account with this email already exists.", "twice@x.fr"]
+
+
+def _reused(club: Club, **before: str) -> int:
+    """Id 1 was Ann's, and shows somebody else; Ann's customer id."""
+    club.erp.put("1", "ann@x.fr", first_name="Ann", last_name="Martin")
+    club.sync()
+    if before:
+        club.erp.change("1", **before)
+        club.sync()
+    customer = int(club.base()["1"]["id"])
+    club.erp.put("1", "else@x.fr", first_name="Else", last_name="Body")
+    club.sync()
+    assert club.findings() == {"1": {"ID_REUSED"}}
+    return customer
+
+
+@pytest.mark.parametrize("decision", ["keep", "replace"])
+def test_r11_whom_a_reused_id_shows_is_added_by_hand_meanwhile(
+    club: Club, decision: Literal["keep", "replace"]
+) -> None:
+    """R1: the record adopts nobody before the decision. Then it absorbs the one added by hand, or is theirs: they have
+    access all along."""
+    customer = _reused(club)
+    hand = club.add_by_hand("else@x.fr")
+    club.sync()
+    assert club.inside() == {"1", "else@x.fr"}
+    identity.decide(club._base, club.config, "1", decision, by="ann")
+    assert "else@x.fr" in club.inside()
+    club.sync()
+    assert "1" in club.inside()
+    assert club.base()["1"]["email"] == "else@x.fr"
+    assert club.base()["1"]["id"] == (customer if decision == "keep" else hand)
+
+
+def test_r11_whose_id_shows_somebody_else_is_added_after_the_decision(club: Club) -> None:
+    """R1: nothing changes until a person decides; whose record is another's then has none in the ERP, and lives
+    beside the sync."""
+    customer = _reused(club, status="former")
+    with pytest.raises(ActionRejected, match="shows another person") as rejected:
+        club.add_by_hand("ann@x.fr")
+    assert f"clubsync reused {club.id}" in str(rejected.value.remedy)
+    identity.decide(club._base, club.config, "1", "replace", by="ann")
+    assert club.add_by_hand("ann@x.fr") == customer
+    club.sync()
+    assert club.inside() == {"1", "ann@x.fr"}
+    assert club.base()["1"]["email"] == "else@x.fr"
+    assert club.sync()["rows_written"] == 0
+    # as of everybody added by hand: a record with that email adopts them, whatever its names are
+    assert club.customer(customer)["origin"] == "manual"
+    club.erp.put("9", "ann@x.fr", first_name="Anna", last_name="Marten-Dupont")
+    club.sync()
+    assert club.base()["9"]["id"] == customer
+    assert club.inside() == {"1", "9"}
+
+
+def test_r11_who_has_access_beside_a_reused_id_is_not_added_twice(club: Club) -> None:
+    """R1: the id shows somebody else, and whoever was there keeps access."""
+    _reused(club)
+    with pytest.raises(ActionRejected, match="already has a customer"):
+        club.add_by_hand("ann@x.fr")
+    assert club.inside() == {"1"}
+
+
+def test_r11_a_request_of_whom_an_undo_took_out_is_accepted(club: Club) -> None:
+    """As adding them by hand is (R18)."""
+    club.erp.put("1", "a@x.fr")
+    run = club.sync()["run"]
+    assert run is not None
+    undo(club._base, Config(clubs=(club.config,)), run, by="ann")
+    user = club.register("a@x.fr", confirmed=False)
+    made = requests.request(club._base, club.config, str(user))
+    assert club.inside() == set()
+    requests.accept(club._base, club.config, str(made["id"]))
+    club.sync()
+    assert (club.inside(), club.findings()) == ({"1"}, {})

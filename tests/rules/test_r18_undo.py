@@ -315,3 +315,70 @@ def test_r18_redo_brings_back_what_people_did(club: Club) -> None:
     assert (row["in_customers_group"], row["detached"], row["reason"]) == (False, True, "detached")
     club.sync()
     assert club.inside() == set()
+
+
+@pytest.mark.parametrize("undone", ["addition", "reactivation"])
+def test_r18_who_lost_access_by_an_undo_is_given_it_again_by_hand(club: Club, undone: str) -> None:
+    """R11: a person adds them, as they may bring back whom they detached; the sync then goes on as before the undo."""
+    club.erp.group("gold")
+    club.erp.put("1", "a@x.fr", groups=["gold"])
+    if undone == "reactivation":
+        club.sync()
+        club.erp.change("1", status="former")
+        club.sync()
+        club.erp.change("1", status="active")
+    run = club.sync()["run"]
+    assert club.kinds() == {undone: 1}
+    customer = club.base()["1"]["id"]
+    _undo(club, run)
+    club.sync()
+    assert (club.inside(), club.findings()) == (set(), {"1": {"UNDONE"}})
+    assert club.add_by_hand("a@x.fr") == customer
+    assert club.inside() == {"1"}
+    club.sync()
+    assert (club.inside(), club.findings()) == ({"1"}, {})
+    assert club.base()["1"]["groups"] == ["gold"]
+    assert club.sync()["rows_written"] == 0
+    club.erp.change("1", status="former")
+    club.sync()
+    assert club.inside() == set()
+
+
+def test_r18_who_the_erp_keeps_out_is_not_added_after_an_undo(club: Club) -> None:
+    """Their record has changed since: access follows the ERP."""
+    club.erp.put("1", "a@x.fr")
+    run = club.sync()["run"]
+    _undo(club, run)
+    club.erp.change("1", status="former")
+    club.sync()
+    with pytest.raises(ActionRejected, match="no access because of the ERP"):
+        club.add_by_hand("a@x.fr")
+    assert club.inside() == set()
+
+
+def test_r18_an_undone_addition_by_hand_is_added_again(club: Club) -> None:
+    """R11: the ERP knows nothing of them, so it can keep them out of nothing; the customer keeps its id (R1)."""
+    club.erp.put("1", "a@x.fr")
+    club.sync()
+    hand = club.add_by_hand("hand@x.fr")
+    run = max(row["run"] for row in club.changes())
+    _undo(club, run)
+    assert club.inside() == {"1"}
+    assert club.add_by_hand("hand@x.fr") == hand
+    club.sync()
+    assert club.inside() == {"1", "hand@x.fr"}
+    last = club.changes()[-1]
+    assert (last["kind"], last["before"]["reason"]) == ("reactivation", "undone")
+
+
+def test_r18_adding_somebody_again_leaves_an_undone_adoption_undone(club: Club) -> None:
+    """A person said that the record is somebody else's; detached and added again, they still are two."""
+    hand = club.add_by_hand("b@x.fr")
+    club.erp.put("2", "b@x.fr")
+    run = club.sync()["run"]
+    _undo(club, run)
+    club.detach("b@x.fr")
+    assert club.add_by_hand("b@x.fr") == hand
+    club.sync()
+    assert club.customer(hand)["erp_id"] is None
+    assert (club.inside(), club.findings()) == ({"b@x.fr"}, {"2": {"UNDONE"}})

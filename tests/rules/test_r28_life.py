@@ -10,6 +10,7 @@ from clubsync.cli.clubs import _state
 from clubsync.config import Config, Guard
 from clubsync.errors import ActionRejected
 from clubsync.manual import lifecycle
+from clubsync.model import Step
 from clubsync.operate.retention import upkeep
 from clubsync.pipeline.engine import Pipeline
 from clubsync.store.database import queries
@@ -62,9 +63,65 @@ def test_r28_a_first_sync_for_review_waits_for_a_go(club: Club) -> None:
     assert step["held"]
     assert step["rows_written"] == 0
     assert club.base() == {}
-    lifecycle.approve_first_sync(club._base, club.config)
-    club.sync()
+    approved = club.pipeline().approve_first_sync(club.id, "ann", _plan_of(step))
+    assert (approved["error"], approved["hold"]) == (None, None)
     assert len(club.inside()) == 3
+    club.erp.put("9", "p9@x.fr")
+    club.sync()
+    assert len(club.inside()) == 4
+
+
+def _plan_of(step: Step) -> str:
+    """The hash of the plan that awaits approval."""
+    assert step["hold"] is not None
+    assert step["hold"]["list_hash"] in step["hold"]["causes"][0]
+    return str(step["hold"]["list_hash"])
+
+
+def test_r28_a_first_sync_is_approved_by_its_exact_plan(club: Club) -> None:
+    """As a hold is (R15): the plan that a person saw loads, and nothing that nobody has seen."""
+    club.configure(first_sync="review")
+    _people(club, 3)
+    seen = _plan_of(club.sync())
+    club.erp.put("9", "p9@x.fr")
+    newer = _plan_of(club.sync())
+    assert newer != seen
+    for other in (seen, "0" * 16):
+        with pytest.raises(ActionRejected, match="a newer sync has changed it") as rejected:
+            club.pipeline().approve_first_sync(club.id, "ann", other)
+        assert newer in str(rejected.value.remedy)
+    assert club.base() == {}
+    assert _plan_of(club.sync()) == newer
+    club.pipeline().approve_first_sync(club.id, "ann", newer)
+    assert len(club.inside()) == 4
+    with pytest.raises(ActionRejected, match="No first sync"):
+        club.pipeline().approve_first_sync(club.id, "ann", newer)
+
+
+def test_r28_an_approval_that_did_not_load_approves_that_plan_only(club: Club) -> None:
+    """Killed in between: the next sync loads what was approved; if the ERP has changed, a person looks again."""
+    club.configure(first_sync="review")
+    _people(club, 3)
+    seen = _plan_of(club.sync())
+    lifecycle.approve_first_sync(club._base, club.config, seen)
+    club.erp.put("9", "p9@x.fr")
+    assert _plan_of(club.sync()) != seen
+    assert club.base() == {}
+    club.erp.remove("9")
+    assert club.sync()["hold"] is None
+    assert len(club.inside()) == 3
+
+
+def test_r28_what_a_person_did_since_makes_the_plan_another(club: Club) -> None:
+    """Somebody was added by hand whom the plan would add: it is not loaded as it was approved."""
+    club.configure(first_sync="review")
+    _people(club, 3)
+    step = club.sync()
+    email = next(iter(club.erp.records.values()))["email"]
+    club.add_by_hand(email)
+    approved = club.pipeline().approve_first_sync(club.id, "ann", _plan_of(step))
+    assert _plan_of(approved) != _plan_of(step)
+    assert club.inside() == {email}
 
 
 def test_r28_a_club_without_a_loaded_sync_is_not_called_fresh(club: Club) -> None:
@@ -83,8 +140,7 @@ def test_r28_a_club_without_a_loaded_sync_is_not_called_fresh(club: Club) -> Non
     club.sync()
     club.sync(dry_run=True)
     assert status() == "held"
-    lifecycle.approve_first_sync(club._base, club.config)
-    assert status() == "never read"
+    club.pipeline().approve_first_sync(club.id, "ann", _plan_of(club.sync()))
     club.sync()
     assert status() == "ok"
 

@@ -71,17 +71,22 @@ class Hands(Model):
         user: int | None,
         name: tuple[str | None, str | None] = (None, None),
     ) -> Customer | None:
-        """R11, R12: a new customer, or one who was detached by hand; None: out because of the ERP."""
+        """R11, R12, R18: a new customer, or one whom a person took out; None: out because of the ERP, or of an id
+        that awaits a decision (R1)."""
         c = self.of(email)
         if c is None:
             c = Customer(None, None, email, inside=True, phone=phone, by_hand=True)
             c.first, c.last = name
             self.base.append(c)
-        elif not c.inside and c.detached and self.judged.get(c.erp_id or "") != "no":
-            c.inside, c.detached = True, False
-            return c
         else:
-            return None
+            undone = c.undone if c.undone and c.undone.about == c.erp_id else None
+            decided = c.detached or (undone and (undone.record or not c.erp_id))
+            let_in = not c.erp_id or (decided and self.judged.get(c.erp_id) != "no")
+            if c.inside or c.erp_id in self.reused or not let_in:
+                return None
+            c.inside, c.detached, c.by_hand = True, False, c.by_hand or not c.erp_id
+            c.undone = None if undone else c.undone
+            return c
         c.user = user if not self.linked(user) else None
         return c
 

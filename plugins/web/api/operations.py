@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 
 from plugins.web.api.responses import ACT
 from plugins.web.auth import Actor
 from plugins.web.context import TheClub
+from plugins.web.parameters import Hash
 from plugins.web.services import operations
 from plugins.web.services.actions import Act
 
 router = APIRouter(tags=["actions"], responses=ACT)
+
+
+class Approval(BaseModel):
+    """Binds to the plan that was seen."""
+
+    list_hash: Hash
 
 
 @router.post("/clubs/{club}/sync-now", status_code=202)
@@ -38,9 +46,9 @@ def resume(user: Actor, club: TheClub) -> Act:
 
 
 @router.post("/clubs/{club}/go")
-def go(user: Actor, club: TheClub) -> Act:
-    """Approve the plan of the first sync: the next one loads (R28)."""
-    return operations.approve_first_sync(club, user)
+def go(user: Actor, club: TheClub, approval: Approval) -> Act:
+    """Approve the plan of the first sync that was seen: it loads, and no other (R28)."""
+    return operations.approve_first_sync(club, user, approval.list_hash)
 
 
 @router.post("/clubs/{club}/test")

@@ -20,7 +20,9 @@ router = APIRouter()
 class Question(BaseModel):
     """The person to search for."""
 
-    who: RequiredText = Field(description="an email, an ERP id, or a name")
+    who: RequiredText = Field(
+        description="an email, an ERP id, or, for those who may see personal data, a name"
+    )
 
 
 class Found(BaseModel):
@@ -35,7 +37,9 @@ def find_anywhere(
     user: Reader, reads: Reading, question: Question, language: Language = "en"
 ) -> Found:
     """Why a person is, or is not, a customer, in any club; masked. Changes nothing."""
-    found = people.find(reads, question.who, language, tell_erased=user.may_act)
+    found = people.find(
+        reads, question.who, language, tell_erased=user.may_act, by_name=user.may_act
+    )
     if isinstance(found, people.Why):
         return Found(answer=found, candidates=[])
     return Found(answer=None, candidates=found)
@@ -47,7 +51,7 @@ def ask(user: Reader, club: ReadClub, question: Question, language: Language = "
 
     That somebody was erased at their request is told only to those who may see personal data.
     """
-    return people.ask(club, question.who, language, tell_erased=user.may_act)
+    return people.ask(club, question.who, language, tell_erased=user.may_act, by_name=user.may_act)
 
 
 @router.post("/clubs/{club}/why/shown", tags=["why"], responses=CLUB)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from plugins.web.services.clubs import Hour, HourOfChanges
@@ -69,7 +69,7 @@ def stacked(
 @dataclass(frozen=True)
 class Cell:
     """The quality of an hour's readings: `complete`, `partial` (some failed, or none was complete), `failed`, `none`,
-    or `ahead` (in the future)."""
+    `ahead` (in the future), or `skipped` (the clock went forward over it)."""
 
     at: datetime
     quality: str
@@ -79,7 +79,10 @@ class Cell:
 def week(
     rows: Sequence[Hour], now: datetime, zone: ZoneInfo, days: int = 7
 ) -> list[tuple[datetime, list[Cell]]]:
-    """The last days in the club's time zone, today last: each with a cell per hour of the clock, from 0 to 23."""
+    """The last days in the club's time zone, today last: each with a cell per hour of the clock, from 0 to 23.
+
+    An hour that the clock shows twice, because it goes back, is one cell with the readings of both.
+    """
     by_hour = {row.hour: row for row in rows}
     today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     found = []
@@ -87,12 +90,29 @@ def week(
         day = today - timedelta(days=back)
         cells = []
         for hour in range(24):
-            at = day.replace(hour=hour).astimezone(ZoneInfo("UTC"))
-            full_hour = at.replace(minute=0)
-            row = by_hour.get(full_hour)
-            cells.append(Cell(at, "ahead" if at > now else _quality(row), row))
+            local = day.replace(hour=hour)
+            times = [local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
+            if times[0].astimezone(zone).hour != hour:
+                cells.append(Cell(local, "skipped", None))
+                continue
+            hours = dict.fromkeys(at.replace(minute=0) for at in times)
+            row = _together([by_hour[at] for at in hours if at in by_hour])
+            quality = "ahead" if times[0] > now else _quality(row)
+            cells.append(Cell(times[0], quality, row))
         found.append((day, cells))
     return found
+
+
+def _together(rows: Sequence[Hour]) -> Hour | None:
+    """The readings of one or two hours as those of the first; None: of none."""
+    if not rows:
+        return None
+    return Hour(
+        hour=rows[0].hour,
+        readings=sum(row.readings for row in rows),
+        failed=sum(row.failed for row in rows),
+        complete=sum(row.complete for row in rows),
+    )
 
 
 def _quality(row: Hour | None) -> str:

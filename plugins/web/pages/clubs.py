@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from clubsync import clock
@@ -14,7 +14,7 @@ from plugins.web.auth import Actor, Reader, User
 from plugins.web.context import Club, ReadClub, Reading, TheClub
 from plugins.web.pages import charts
 from plugins.web.pages.rendering import back, is_part, progress, render
-from plugins.web.parameters import Id
+from plugins.web.parameters import Hash, Id
 from plugins.web.services import (
     actions,
     clubs,
@@ -75,15 +75,21 @@ def one_action(request: Request, user: Reader, club: ReadClub, act: Id) -> HTMLR
     return render(request, "_act.html", user, club=club, told=told)
 
 
-Button = Literal["sync", "dry-run", "pause", "resume", "go", "test"]
+Button = Literal["sync", "dry-run", "pause", "resume", "test"]
 BUTTONS: dict[Button, Callable[[Club, User], actions.Act]] = {
     "sync": operations.sync,
     "dry-run": operations.dry_run,
     "pause": operations.pause,
     "resume": operations.resume,
-    "go": operations.approve_first_sync,
     "test": operations.test,
 }
+
+
+@router.post("/clubs/{club}/do/go")
+def approve_first_sync(
+    request: Request, user: Actor, club: TheClub, list_hash: Annotated[Hash, Form()]
+) -> RedirectResponse:
+    return back(request, club, operations.approve_first_sync(club, user, list_hash))
 
 
 @router.post("/clubs/{club}/do/{what}")

@@ -36,9 +36,9 @@ def search(
     found: people.Why | list[people.Candidate]
     if club:
         here = OpenClub.of(find_club(club), reads)
-        found = people.ask(here, who, language, tell_erased=user.may_act)
+        found = people.ask(here, who, language, tell_erased=user.may_act, by_name=user.may_act)
     else:
-        found = people.find(reads, who, language, tell_erased=user.may_act)
+        found = people.find(reads, who, language, tell_erased=user.may_act, by_name=user.may_act)
     if isinstance(found, list):
         return render(request, "why.html", user, about=None, found=found, shown=False)
     its_club = OpenClub.of(find_club(found.club or ""), reads)

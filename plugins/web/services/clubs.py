@@ -154,6 +154,15 @@ class Promise(BaseModel):
     kept: bool
 
 
+class FirstSync(BaseModel):
+    """The plan of a first sync that awaits approval; an approval names its hash."""
+
+    run: int
+    list_hash: str
+    additions: int
+    made_at: datetime
+
+
 class ClubNow(BaseModel):
     """One club, as it is now."""
 
@@ -177,6 +186,9 @@ class ClubNow(BaseModel):
     paused: bool
     remove_at: datetime | None
     first_sync_waits: bool = Field(description="for approval (R28)")
+    first_sync_plan: FirstSync | None = Field(
+        description="the plan to approve; null: none is stored"
+    )
     customers: int
     findings: int
     similar: int
@@ -185,6 +197,18 @@ class ClubNow(BaseModel):
     )
     hold: int | None
     promises: list[Promise]
+
+
+def _first_sync(club: OpenClub) -> FirstSync | None:
+    row = queries().first_sync_plan(club.driver, club=club.number)
+    if row is None:
+        return None
+    return FirstSync(
+        run=row["run"],
+        list_hash=row["list_hash"],
+        additions=row["counts"].get("addition", 0),
+        made_at=row["made_at"],
+    )
 
 
 def one(club: OpenClub) -> ClubNow:
@@ -222,6 +246,7 @@ def one(club: OpenClub) -> ClubNow:
         quarantined_until=row["quarantined_until"],
         paused=row["paused"],
         first_sync_waits=row["first_sync_waits"],
+        first_sync_plan=_first_sync(club) if row["first_sync_waits"] else None,
         remove_at=row["remove_at"],
         customers=row["customers"],
         findings=row["findings"],

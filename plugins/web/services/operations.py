@@ -8,7 +8,7 @@ from clubsync.operate import connection_check
 from connectors.sdk.errors import ConnectorError
 from plugins.connections import resolver
 from plugins.web.auth import User
-from plugins.web.context import Club, base
+from plugins.web.context import Club, base, engine
 from plugins.web.services import nudges
 from plugins.web.services.actions import Act, action
 
@@ -53,10 +53,21 @@ def resume(club: Club, user: User) -> Act:
     return begun.recorded
 
 
-def approve_first_sync(club: Club, user: User) -> Act:
-    """R28: somebody has seen the plan of the first sync: the next one loads."""
-    with action(club, user, "go") as begun:
-        lifecycle.approve_first_sync(base(), club.config, by=user.name)
+def approve_first_sync(club: Club, user: User, list_hash: str) -> Act:
+    """R28: somebody has seen the plan of the first sync with this hash: it loads, and no other.
+
+    :raises ActionRejected: no first sync awaits approval, its plan is another, or it could not be loaded.
+    """
+    with action(club, user, "go", list=list_hash) as begun:
+        step = engine().approve_first_sync(club.id, user.name, list_hash)
+        if step["error"]:
+            raise ActionRejected(step["error"], remedy=step["remedy"] or "")
+        if step["hold"]:
+            raise ActionRejected(
+                f"The plan of the first sync of {club.name} has changed since you saw it.",
+                remedy="Review the current plan, then approve that one.",
+            )
+        begun.detail |= {"run": step["run"], "customers": step["counts"]["addition"]}
     return begun.recorded
 
 

@@ -102,10 +102,12 @@ def ask(
     customer: int | None = None,
     shown_to: User | None = None,
     tell_erased: bool = False,
+    by_name: bool = False,
 ) -> Why:
     """Why, in one club.
 
     :param words: an email, an ERP id, or a name.
+    :param by_name: the asker may see personal data, and so may search by it; else by the exact email or ERP id (R19).
     :param erp_id: an ERP id, instead, also where it looks like an email; customer: a base customer's id.
     :param shown_to: with personal data, for this person, which is recorded.
     :param tell_erased: the asker may see personal data: say that somebody was erased at their request (R24).
@@ -118,10 +120,11 @@ def ask(
         words = _known_as(club, customer) if words is None else words.strip()
         if "@" in words:
             words = _record_of(club, words) or words
-        if _is_name(club, words) and not (tell_erased and _was_erased(club, words)):
+        by_name = by_name or shown
+        if by_name and _is_name(club, words) and not (tell_erased and _was_erased(club, words)):
             answer = _of_name(club, words, language, shown)
         else:
-            answer = _why(club, words, language, shown, tell_erased=tell_erased)
+            answer = _why(club, words, language, shown, tell_erased=tell_erased, by_name=by_name)
     found = _complete(club, answer, language, shown)
     if shown_to:
         cards = [found.who] if found.who else found.candidates
@@ -138,6 +141,7 @@ def _why(
     *,
     by_id: bool = False,
     tell_erased: bool = False,
+    by_name: bool = False,
 ) -> Answer:
     return why(
         *(club.driver, club.number, club.config, words, language),
@@ -145,6 +149,7 @@ def _why(
         masked=str if shown else masking.address,
         tell_erased=tell_erased,
         to_viewer=not shown,
+        by_name=by_name,
     )
 
 
@@ -253,14 +258,14 @@ def _card(row: Mapping[str, Any], shown: bool) -> dict[str, Any]:
 
 
 def find(
-    reads: Reads, words: str, language: str, *, tell_erased: bool = False
+    reads: Reads, words: str, language: str, *, tell_erased: bool = False, by_name: bool = False
 ) -> Why | list[Candidate]:
     """In any club: the answer, where there is one match; otherwise the possible matches, masked.
 
     A name is searched for across clubs only while they have few customers together: among millions, one name has
     too many matches.
 
-    :param tell_erased: see `ask`.
+    :param tell_erased, by_name: see `ask`.
     """
     words, sql, known = words.strip(), queries(), list(registry().clubs)
     email = emails.normalise(words) if "@" in words else None
@@ -268,7 +273,12 @@ def find(
     rows: list[Mapping[str, Any]] = list(
         sql.clubs_of_person(reads.across(), clubs=known, erp_id=erp_id, email=email, max_rows=FOUND)
     )
-    if not rows and "@" not in words and sql.count_all_records(reads.across()) <= SEARCHED:
+    if (
+        by_name
+        and not rows
+        and "@" not in words
+        and sql.count_all_records(reads.across()) <= SEARCHED
+    ):
         name = tidy(words)
         rows = list(sql.people_by_name(reads.across(), clubs=known, fragment=name, max_rows=FOUND))
     if not rows and tell_erased and (clubs := _clubs_that_erased(reads, words)):
@@ -283,4 +293,4 @@ def find(
     club = OpenClub.of(find_club(row["club_id"]), reads)
     if "first_name" in row:  # found by name
         return ask(club, None, language, erp_id=row["erp_id"], customer=row["customer"])
-    return ask(club, words, language, tell_erased=tell_erased)
+    return ask(club, words, language, tell_erased=tell_erased, by_name=by_name)

@@ -17,6 +17,7 @@ from plugins.web.auth import User
 from plugins.web.context import Club, OpenClub, Reads, engine
 from plugins.web.errors import ProblemError
 from plugins.web.parameters import Paged, RequiredText, Text, Unset, pages_of
+from plugins.web.registry import registry
 from plugins.web.services import actions, masking
 
 PAGE_SIZE = 100
@@ -191,6 +192,7 @@ class Planned(BaseModel):
 class Plan(BaseModel):
     """What a dry run found that a run would do: ids and kinds, no names."""
 
+    list_hash: str = Field(description="names the plan; an approval of a first sync binds to it")
     counts: dict[str, int]
     held: int = Field(description="deactivations that would await approval")
     held_people: list[Planned]
@@ -218,6 +220,7 @@ def plan(club: OpenClub, run: int, page: int = 1) -> Plan | None:
     part = listed.sort("kind", "erp_id").slice(start, PAGE_SIZE)
     people = held.select("kind", "customer", "erp_id", reason="cause").head(PAGE_SIZE)
     return Plan(
+        list_hash=row["list_hash"],
         counts={kind: n for kind, n in row["counts"].items() if n},
         held=held.height,
         held_people=[Planned(**p) for p in people.iter_rows(named=True)],
@@ -235,6 +238,7 @@ class ClubRun(Run):
 
     club: str
     name: str
+    listed: bool = Field(description="whether clubs.yaml still has the club: else it has no pages")
 
 
 class AirflowRun(BaseModel):
@@ -264,8 +268,15 @@ def of_dag_run(reads: Reads, wanted: AirflowRun) -> list[ClubRun]:
     for row in found:  # of each club the newest comes first
         last.setdefault(row["club_id"], row)
     ended = sorted(last.values(), key=lambda row: row["state"] != "failed")
+    known = registry().clubs
     return [
-        ClubRun(club=row["club_id"], name=row["name"], **_run(row).model_dump()) for row in ended
+        ClubRun(
+            club=row["club_id"],
+            name=row["name"],
+            listed=row["club_id"] in known,
+            **_run(row).model_dump(),
+        )
+        for row in ended
     ]
 
 
