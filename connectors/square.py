@@ -7,6 +7,8 @@ what these say:
 - `POST /v2/customers/search`, at most 100 a page (the limit is advisory: a page may have more or fewer), the next page
   by `cursor`, which the last one lacks; `count: true` returns the total; sorted by creation, so that newcomers come
   last and move nobody. Profiles without name, company, email and phone are neither listed nor counted.
+- `GET /v2/customers/{id}` returns one customer, or 404; of a profile that was merged, the new one. Customers whom a
+  walk misses are asked for in this way (R14).
 - No status: who is listed is a customer, and a deletion is final. The directory may hold everybody who ever paid by
   card, so a club on Square will want `group_required: true`.
 - `GET /v2/customers/groups`: groups by id and name, held without dates, always in use. Segments, which Square forms by
@@ -28,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -35,6 +38,7 @@ import polars as pl
 from pydantic import Field
 
 from connectors.sdk import fields
+from connectors.sdk.alone import ask_for_missing
 from connectors.sdk.base import Connector, Settings
 from connectors.sdk.dates import Dates
 from connectors.sdk.errors import SettingsWrong
@@ -101,6 +105,10 @@ class _Found(msgspec.Struct):
     count: int
     customers: list[_Customer] | None = None
     cursor: str | None = None
+
+
+class _Retrieved(msgspec.Struct):
+    customer: _Customer
 
 
 class _Group(msgspec.Struct):
@@ -181,6 +189,9 @@ class SquareConnector(Connector[SquareSettings]):
 
         walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR, progress=self.progress)
         rows = walk.all_rows()
+        if since is None:
+            seen = {row["erp_id"] for row in rows}
+            rows += ask_for_missing(walk, self.known, seen, lambda one: self._one(http, one, seen))
         return walk.reading(
             self._customers(rows),
             groups_frame([{"id": g.id, "name": g.name, "active": True} for g in groups]),
@@ -188,6 +199,20 @@ class SquareConnector(Connector[SquareSettings]):
             column_of=COLUMN_OF,
             since=since,
         )
+
+    def _one(self, http: Http, erp_id: str, seen: set[str | None]) -> list[dict[str, Any]]:
+        """One customer, whom the list has not shown; of one that was merged, Square shows the profile that took its
+        place: that one counts, if the list has not shown it either."""
+        reply = http.request(
+            "GET",
+            f"/v2/customers/{quote(erp_id, safe='')}",
+            _Retrieved,
+            empty_statuses=frozenset({404}),
+        ).value
+        rows = [] if reply is None else list(self._rows([reply.customer]))
+        found = [row for row in rows if row["erp_id"] not in seen]
+        seen.update(row["erp_id"] for row in found)
+        return found
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""

@@ -25,15 +25,15 @@ from connectors.rest.settings import (
     RestSettings,
 )
 from connectors.sdk import model
+from connectors.sdk.alone import ask_for_missing
 from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.cells import NOT_TEXT
-from connectors.sdk.errors import ConnectorError, ContractChanged, SettingsWrong
+from connectors.sdk.errors import ContractChanged, SettingsWrong
 from connectors.sdk.http import Http, base_address
 from connectors.sdk.messages import message
 from connectors.sdk.model import (
     GROUP_SCHEMA,
     IN_USE,
-    Consistency,
     Reading,
     Words,
     groups_frame,
@@ -45,10 +45,6 @@ from connectors.sdk.resume import FieldFilter
 from connectors.sdk.words import truth_of
 
 CUSTOMERS, KNOWN, HELD = "customers", "groups.known.list", "groups.held.list"
-
-
-#: More customers than that are not asked for one by one: a second reading costs less.
-MOST_ASKED_FOR = 50
 
 
 class RestConnector(Connector[RestSettings]):
@@ -168,18 +164,17 @@ class RestConnector(Connector[RestSettings]):
         :returns: the customers, with those that were found; `walk` knows whether all were asked for.
         """
         one = self.settings.customers.one
-        if one is None or walk.doubts or walk.consistency is not Consistency.BY_POSITION:
+        if one is None:
             return frame
-        missing = sorted(set(self.known()) - set(frame["erp_id"]))
-        if len(missing) > MOST_ASKED_FOR:
+
+        def ask(erp_id: str) -> list[Any]:
+            record = api.one(one, erp_id)
+            return [] if record is None else [record]
+
+        found = ask_for_missing(walk, self.known, set(frame["erp_id"]), ask)
+        if not found:
             return frame
-        try:
-            found = [r for erp_id in missing if (r := api.one(one, erp_id)) is not None]
-        except ConnectorError:
-            return frame  # a second reading proves it
-        walk.asked_for_missing(len(found))
-        if found:
-            customers.add(found)
+        customers.add(found)
         return customers.frame()
 
     def _memberships(self, held: Held) -> Memberships:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 from pydantic import ValidationError
+from starlette.responses import JSONResponse
 
 from connectors.sdk.base import Club, Connection
 from connectors.sdk.errors import ContractChanged, ErpUnreachable, SettingsWrong
@@ -16,7 +17,7 @@ from connectors.sdk.http import HttpLimits
 from connectors.square import SquareConnector, SquareSettings
 from sandbox import square
 from sandbox.world import ClubSpec, World
-from tests.support.api import Api
+from tests.support.api import Api, Asked
 from tests.support.servers import serving
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -208,3 +209,51 @@ def test_the_demo_s_people_come_through() -> None:
     assert changed.customers.height
     assert f"SQ{gone.number}" not in found
     assert answer.status_code == 404 or answer.json()["customer"]["id"] != f"SQ{gone.number}"
+
+
+def _hiding(written: Api, there: list[dict[str, object]]) -> None:
+    """Pages by position: after the first one its first row leaves, and another row comes at the end."""
+    new = {"id": "NEW", "given_name": "New", "group_ids": []}
+    pages = iter((there[:2], [*there[3:], new]))
+
+    def search(_: Asked) -> dict[str, object]:
+        rows = next(pages)
+        more = {"cursor": "a"} if rows == there[:2] else {}
+        return {"count": len(there), "customers": rows, **more}
+
+    written.answers[SEARCH] = search
+    for one in there:
+        written.answers[f"/v2/customers/{one['id']}"] = {"customer": one}
+
+
+def test_r14_who_is_missing_is_asked_for_alone(written: Api) -> None:
+    """Square itself says who was only hidden, who is gone, and who has become another: no second reading is needed."""
+    there: list[dict[str, object]] = [
+        {"id": key, "given_name": key, "group_ids": []} for key in ("A", "B", "C", "D", "E")
+    ]
+    _hiding(written, there)
+    merged = {"id": "E", "given_name": "E", "group_ids": []}
+    written.answers["/v2/customers/M"] = {"customer": merged}
+    reader = connector(written.url)
+    reader.known = lambda: ["A", "B", "C", "D", "M", "gone/1"]
+    reading = reader.read()
+    assert (reading.certificate.complete, reading.consistency) == (True, "by id")
+    assert sorted(reading.customers["erp_id"]) == ["A", "B", "C", "D", "E", "NEW"]
+    alone = [one.path for one in written.asked if one.path.startswith("/v2/customers/")]
+    assert {p for p in alone if p not in (SEARCH, GROUPS)} == {
+        "/v2/customers/C",
+        "/v2/customers/M",
+        "/v2/customers/gone/1",
+    }
+
+
+def test_r14_an_answer_that_fails_proves_nothing(written: Api) -> None:
+    """A second reading proves it then; nobody is added or lost by the failure."""
+    there: list[dict[str, object]] = [
+        {"id": key, "given_name": key, "group_ids": []} for key in ("A", "B", "C", "D")
+    ]
+    _hiding(written, there)
+    written.answers["/v2/customers/C"] = JSONResponse({}, 500)
+    reader = connector(written.url)
+    reader.known = lambda: ["A", "C"]
+    assert reader.read().consistency == "by position"

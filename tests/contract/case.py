@@ -76,9 +76,13 @@ KINDS = (GOLD, KIDS, OLD)
 NO_PAGES = "a file is read in one piece."
 _OF_PAGES = (
     *("killed_and_resumed", "killed_and_not_resumable"),
-    *("edited_between_pages", "swapped_between_pages", "maintenance_page_later"),
+    *("edited_between_pages", "swapped_between_pages", "asked_alone", "maintenance_page_later"),
 )
 NOT_JOINED = "memberships are read with the customer, not from a list of their own."
+NOT_ALONE = (
+    "the connector does not ask for one customer alone; the rules name why (docs/rules.md, R14)."
+)
+NO_NEED = "the walk goes by id, so that it says itself who is missing."
 NO_MISCOUNT = "the ERP states no total, or its simulator cannot be made to state a wrong one."
 
 
@@ -186,6 +190,8 @@ class ConnectorCase(ABC):
     joined: bool = False
     #: what a reading of several pages proves of who is missing.
     walk: Consistency = Consistency.BY_POSITION
+    #: whether customers whom a walk misses are asked for alone.
+    alone: bool = False
     #: whether its simulator can be made to state a wrong total (`total-wrong` of `sandbox.faults`).
     miscounts: bool = False
     #: what the checks run against, for docs/connectors.md.
@@ -206,6 +212,8 @@ class ConnectorCase(ABC):
     def reasons(self) -> dict[str, str]:
         """Check -> why it does not apply: those declared, and those that follow from the other attributes."""
         follows = {} if self.miscounts else {"total_wrong": NO_MISCOUNT}
+        if not self.alone:
+            follows["asked_alone"] = NO_NEED if self.walk is Consistency.BY_ID else NOT_ALONE
         if not self.paged:
             follows |= dict.fromkeys(_OF_PAGES, NO_PAGES)
         if not self.joined:

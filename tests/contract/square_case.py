@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from connectors.sdk.base import Connection
+from connectors.sdk.model import Consistency
 from sandbox import square
 from tests.contract.api_case import NAME, NO_FILES, STATIC_KEY, ApiErp, Apis
 from tests.contract.case import CANARY, KINDS, ConnectorCase, Kind, Someone
@@ -59,6 +60,8 @@ class SquareCase(ConnectorCase):
 
     name = "square"
     miscounts = True
+    alone = True
+    walk = Consistency.BY_ID  # who is missing is asked for
     inferred: ClassVar[Mapping[str, str]] = {
         "empty": "there is a count even if it is 0.",
     }

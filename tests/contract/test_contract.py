@@ -159,6 +159,22 @@ def test_edited_between_pages(case: ConnectorCase, erp: Erp) -> None:
     assert "new@example.com" in {row["email"] for row in after.values()}
 
 
+def test_asked_alone(case: ConnectorCase, erp: Erp) -> None:
+    """Who is missing from a walk is asked for alone, so that no second reading has to say that they are gone; where
+    too many are missing, one has to."""
+    ids = erp.put(crowd(4 * case.page))
+    erp.replace_one(ids["p1"], Someone("other", "Olga", "Autre", "other@example.com"))
+    connector = erp.connector()
+    connector.known = lambda: list(ids.values())
+    reading = whole(connector.read())
+    assert reading.consistency == Consistency.BY_ID
+    assert set(ids.values()) - set(by_id(reading)) == {ids["p1"]}
+    assert "other@example.com" in {row["email"] for row in by_id(reading).values()}
+    connector = erp.connector()
+    connector.known = lambda: [f"unknown/{n}" for n in range(1000)]
+    assert whole(connector.read()).consistency == Consistency.BY_POSITION
+
+
 def test_swapped_between_pages(case: ConnectorCase, erp: Erp) -> None:
     """Two records swap their emails between two pages: the reading shows half of it, and says that it is no moment."""
     ids = erp.put(crowd(4 * case.page))
