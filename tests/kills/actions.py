@@ -237,6 +237,16 @@ def asked(world: World) -> None:
     world.later()
 
 
+def reviewed(world: World) -> None:
+    """A first plan that somebody has seen and not approved."""
+    world.settings["first_sync"] = "review"
+    found(world)
+    step = world.sync()
+    assert step["hold"] is not None
+    world.noted["list"] = step["hold"]["list_hash"]
+    world.later()
+
+
 def crowded(world: World) -> None:
     """An open hold, a run to undo, an undone one, a request, old snapshots: for everything at once."""
     loaded(world)
@@ -387,6 +397,40 @@ def add(world: World) -> None:
         customers.add(engine.base, world.club, "new@x.fr", "New", "Comer", by=BY)
 
 
+def add_again(world: World) -> None:
+    """R18: somebody whose addition was undone."""
+    with world.engine() as engine:
+        customers.add(engine.base, world.club, "p31@x.fr", "First31", "Last31", by=BY)
+
+
+def edit_by_hand(world: World) -> None:
+    """Names and email of one who was added by hand; the email is that of an app user, who is linked."""
+    with world.engine() as engine:
+        customers.edit(
+            *(engine.base, world.club, "hand@x.fr"),
+            email="guest@x.fr",
+            first_name="Handy",
+            phone="0612345678",
+            by=BY,
+        )
+
+
+def ask(world: World) -> None:
+    with world.engine() as engine:
+        requests.request(engine.base, world.club, str(world.noted["guest"]))
+
+
+def refuse(world: World) -> None:
+    with world.engine() as engine:
+        requests.refuse(engine.base, world.club, str(world.noted["request"]), by=BY)
+
+
+def approve_first_sync(world: World) -> None:
+    with world.engine() as engine:
+        step = engine.approve_first_sync(CLUB, BY, world.noted["list"])
+    assert (step["error"], step["hold"]) == (None, None), step
+
+
 def detach(world: World) -> None:
     with world.engine() as engine:
         customers.detach(engine.base, world.club, "p3@x.fr", by=BY)
@@ -452,6 +496,17 @@ ACTIONS = {
         Action("add by hand", loaded, add, unless_done(add)),
         Action("detach", loaded, detach, unless_done(detach)),
         Action("accept", asked, accept, unless_done(accept)),
+        Action("add after an undo", undone, add_again, unless_done(add_again), syncs=True),
+        Action("edit by hand", loaded, edit_by_hand, unless_done(edit_by_hand), syncs=True),
+        Action("request", loaded, ask),
+        Action("refuse", asked, refuse, unless_done(refuse)),
+        Action(
+            "approve first sync",
+            reviewed,
+            approve_first_sync,
+            unless_done(approve_first_sync),
+            syncs=True,
+        ),
     )
 }
 
