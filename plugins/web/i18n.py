@@ -153,7 +153,7 @@ MANUAL = {
     "moved to another ERP": _("moved to another ERP"),
     "removal scheduled": _("removal scheduled"),
     "removal cancelled": _("removal cancelled"),
-    "erasure": _("erasure"),
+    "erasure": _("person erased"),
 }
 #: Triggers with numbers and names in them, by hand or of the run that follows.
 _TRIGGER_FORMS = (
