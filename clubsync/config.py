@@ -5,10 +5,12 @@ Cheap to import and to load, because every Dag file loads it at each parse.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -205,6 +207,26 @@ class _Common(BaseModel):
     )
 
 
+class Members(BaseModel):
+    """R29: which records are the club's own, where several clubs share one ERP tenant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    at: Annotated[str, Field(min_length=1)] = Field(
+        description="column, or path in the ERP's response, of the club that a record names"
+    )
+    of: Literal["record", "group", "membership"] = Field(
+        default="record", description="what names the club: the record, its group or its membership"
+    )
+    own: Texts = Field(
+        alias="is", min_length=1, description="the words by which this club is named there"
+    )
+    elsewhere: Texts = Field(
+        default=(),
+        description="words of clubs of the same tenant that clubsync does not sync: their people are nobody's here",
+    )
+
+
 class ClubConfig(_Common):
     """One club, with the defaults filled in."""
 
@@ -224,7 +246,17 @@ class ClubConfig(_Common):
         description="R4: name or id of an ERP group: the name of the automatic group that it feeds; two of one name "
         "feed one, null leaves the group out; any other feeds a group of its own name",
     )
+    members: Members | None = Field(
+        default=None,
+        description="R29: which records of a tenant that several clubs share are this club's; "
+        "the clubs that share a connection and settings are read once",
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="settings of the connector")
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _none_named(cls, configured: Any) -> Any:
+        return configured or None
 
     @field_validator("automatic_groups")
     @classmethod
@@ -255,6 +287,13 @@ class ClubConfig(_Common):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def tenant(self) -> str:
+        """The same for clubs of one ERP, connection and settings: what they read is one (R29)."""
+        settings = json.dumps(self.settings, sort_keys=True, default=str)
+        text = "\0".join((self.erp, self.connection, settings))
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -353,11 +392,46 @@ def load_config(path: Path | None = None) -> Config:
             problems.append(_in(path, line, where, twice))
         lines.setdefault(club.id, line)
         clubs.append(club)
+    problems += [
+        _in(path, lines[club], message(f"club {club}"), said)
+        for club, said in _chain_problems(clubs)
+    ]
     if problems:
         raise ConfigError(
             "; ".join(problems) + ".", remedy="Correct the file and run `clubsync clubs check`."
         )
     return Config(defaults=defaults, clubs=tuple(clubs), path=path)
+
+
+def _chain_problems(clubs: Sequence[ClubConfig]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the chains: the id of a club, and the sentence."""
+    named: dict[str, ClubConfig] = {}
+    for club in clubs:
+        if club.members is not None:
+            named.setdefault(club.tenant, club)
+    if not named:
+        return
+    for club in clubs:
+        first = named.get(club.tenant)
+        if first is None or club is first:
+            continue
+        assert first.members is not None
+        if club.members is None:
+            yield (
+                club.id,
+                message(
+                    f"it shares its connection and settings with {first.id}, which says by `members` which records "
+                    "are its own; say so for this club too, or everybody in the tenant would be its customer"
+                ),
+            )
+        elif (club.members.at, club.members.of) != (first.members.at, first.members.of):
+            yield (
+                club.id,
+                message(
+                    f"members: `at` and `of` differ from those of {first.id}, with which it is read: the clubs of a "
+                    "chain are told apart by one field"
+                ),
+            )
 
 
 def load_club(path: Path, club_id: str | None = None) -> ClubConfig:

@@ -143,6 +143,8 @@ CHANGES = pl.Schema(
 MAY_BE_TRUNCATED = "may be truncated"
 #: The sign of a record that is missing from a walk.
 ABSENT = "absent"
+#: The sign of a record that names another club of the chain, which has not taken it over yet (R29).
+MOVED = "moved"
 #: What a walk shows of a record and does not prove (`clubsync.diff.suspicion`).
 SIGNS = pl.Schema({"erp_id": pl.String, "sign": pl.String})
 #: Signs that await a second reading; `loss`: of somebody with access.
@@ -370,6 +372,8 @@ class Step(TypedDict):
     :param again: a stored snapshot is planned again; nothing is read.
     :param unchanged: nothing of the club has changed since the last load: there is nothing to plan.
     :param past: of a backfill: what its interval was filled from, one of `PAST`.
+    :param moving: of a club of a chain: customers who await that another club takes them over (R29).
+    :param together: of a club that failed with all of its chain: the ids of the chain's clubs, this one first.
     :param since: of a failed club: when it last began to fail.
     :param until: of a failed club: in quarantine until then.
     """
@@ -399,6 +403,8 @@ class Step(TypedDict):
     again: NotRequired[bool]
     unchanged: NotRequired[bool]
     past: NotRequired[str]
+    moving: NotRequired[int]
+    together: NotRequired[list[str]]
     since: NotRequired[str]
     until: NotRequired[str]
 

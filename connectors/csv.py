@@ -31,10 +31,10 @@ from typing import Annotated, ClassVar, Literal
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
-from connectors.sdk import cells, fields, words
+from connectors.sdk import cells, chains, fields, words
 from connectors.sdk.base import CustomerFields, Settings
 from connectors.sdk.dates import Dates
-from connectors.sdk.errors import ContractChanged, FileBroken
+from connectors.sdk.errors import ContractChanged, FileBroken, SettingsWrong
 from connectors.sdk.files.drop import (
     DropConnector,
     DropSettings,
@@ -186,26 +186,36 @@ class CsvConnector(DropConnector[CsvSettings]):
     title: ClassVar[str] = "CSV or Excel export"
     settings_type: ClassVar[type[Settings]] = CsvSettings
     answers_past: ClassVar[bool] = True
+    names_clubs: ClassVar[tuple[str, ...]] = ("record", "group")
 
     def read(self, *, full: bool = False) -> Reading:
         """Read the newest export completely; `full` makes no difference to a file."""
         settings = self.settings
         column_of = settings.fields.columns()
+        used = (*column_of.values(), *self._club_column("record"))
         with open_drop(self.connection, settings, until=self.until) as drop:
             whole, content = read_table(
                 drop,
                 settings.customers,
                 settings,
                 exclude=self._groups_pattern,
-                columns=column_of.values(),
-                decisive=(column_of.get(name) for name in _DECISIVE),
+                columns=used,
+                decisive=(
+                    *(column_of.get(name) for name in _DECISIVE),
+                    *self._club_column("record"),
+                ),
                 parts=settings.parts,
             )
-            whole.need(column_of.values())
-            listed, remarks, of_groups = self._listed_groups(drop)
-        table = whole.only_filled(column_of.values())
+            whole.need(used)
+            listed, group_clubs, remarks, of_groups = self._listed_groups(drop)
+        table = whole.only_filled(used)
         customers, said = self._customers(table, listed)
         groups = listed if listed is not None else _derived_groups(customers)
+        for named in self._club_column("record"):
+            cells_of_club = fields.ids(table.get(named))
+            customers = customers.with_columns(
+                chains.column(cells_of_club, settings.fields.group_separator)
+            )
         self.progress(customers.height, customers.height)
         reading = assemble(
             customers,
@@ -219,8 +229,14 @@ class CsvConnector(DropConnector[CsvSettings]):
             numbers=table.numbers,
             notes=(*table.remarks, *remarks),
             file=described(table, content),
+            group_clubs=group_clubs,
         )
         return replace(reading, words=(*said, *of_groups))
+
+    def _club_column(self, of: str) -> tuple[str, ...]:
+        """The column in which a chain's records, or groups, name their club (R29), if any."""
+        members = self.club.members
+        return (members.at,) if members is not None and members.of == of else ()
 
     def check(self) -> str:
         """Look for the files, without reading them."""
@@ -317,22 +333,32 @@ class CsvConnector(DropConnector[CsvSettings]):
 
     # groups
 
-    def _listed_groups(self, drop: FileDrop) -> tuple[pl.DataFrame | None, list[str], list[Words]]:
-        """The groups file: `GROUP_SCHEMA`, remarks on it, and its words; None: no file is configured."""
-        given = self.settings.groups
+    def _listed_groups(
+        self, drop: FileDrop
+    ) -> tuple[pl.DataFrame | None, dict[str, list[str]] | None, list[str], list[Words]]:
+        """The groups file: `GROUP_SCHEMA` (None: no file is configured), the clubs of each group if it names them
+        (R29), remarks on it, and its words."""
+        given, clubs = self.settings.groups, self._club_column("group")
         if given is None:
-            return None, [], []
+            if clubs:
+                raise SettingsWrong(
+                    "`members` reads the club of a group from the groups file, and none is configured.",
+                    remedy="Set settings: groups.file, or `of: record` in `members`.",
+                )
+            return None, None, [], []
         sheet = given.sheet if given.sheet is not None else self.settings.sheet
         layout = {"sheet": sheet, "header_row": given.header_row}
         needed = [
             given.id,
             *(getattr(given, c) for c in ("name", "active") if c in given.model_fields_set),
+            *clubs,
         ]
         table, _ = read_table(
             drop, given.file, self.settings.model_copy(update=layout), columns=needed
         )
         table.need(needed)
-        table = table.only_filled([given.id, given.name, given.active])
+        table = table.only_filled([given.id, given.name, given.active, *clubs])
+        of_groups = self._clubs_of_groups(table, given.id) if clubs else None
         groups = pl.DataFrame(
             {
                 "id": fields.ids(cells.valued(table.get(given.id))),
@@ -364,7 +390,19 @@ class CsvConnector(DropConnector[CsvSettings]):
             raise FileBroken(
                 f"{table.name} has group {quoted(twice[0])} several times with different content."
             )
-        return groups.cast(GROUP_SCHEMA), notes, said if table.column(given.active) else []
+        words_of = said if table.column(given.active) else []
+        return groups.cast(GROUP_SCHEMA), of_groups, notes, words_of
+
+    def _clubs_of_groups(self, table: Table, key: str) -> dict[str, list[str]]:
+        """The clubs that each group of the groups file names, in one row or several."""
+        ids, found = fields.ids(cells.valued(table.get(key))), dict[str, list[str]]()
+        separator = self.settings.fields.group_separator
+        for named in self._club_column("group"):
+            for group, cell in zip(ids, fields.ids(table.get(named)), strict=True):
+                if group is not None:
+                    of = chains.names(cell.split(separator) if separator and cell else cell)
+                    found.setdefault(group, []).extend(of)
+        return found
 
 
 def _other(name: str) -> pl.Expr:

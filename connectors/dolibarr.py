@@ -41,7 +41,7 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors.sdk import fields
+from connectors.sdk import chains, fields
 from connectors.sdk.base import Connector, Settings
 from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.dates import Dates, Kind, RowDates
@@ -94,6 +94,10 @@ ROW_SCHEMA = {
 }
 
 
+#: The fields by which a chain's members may name their club: the entity, and extra fields of an installation's own.
+_NAMES_CLUB = ("entity", "array_options")
+
+
 class DolibarrSettings(ChangesSettings):
     """`settings:` of a club on Dolibarr.
 
@@ -135,6 +139,8 @@ class _Member(msgspec.Struct):
     country_code: str | None = None
     date_creation: Number = None
     date_modification: Number = None
+    entity: Number = None
+    array_options: dict[str, Any] | list[Any] | None = None
 
 
 class _Pagination(msgspec.Struct):
@@ -160,6 +166,8 @@ class DolibarrConnector(Connector[DolibarrSettings]):
     title: ClassVar[str] = "Dolibarr"
     settings_type: ClassVar[type[Settings]] = DolibarrSettings
     answers_changes: ClassVar[bool] = True
+    names_clubs: ClassVar[tuple[str, ...]] = ("record",)
+    club_paths: ClassVar[tuple[str, ...]] = (_NAMES_CLUB[0], f"{_NAMES_CLUB[1]}.")
 
     def read(self, *, full: bool = False) -> Reading:
         """Read all members; or those that changed, if the club has chosen so.
@@ -232,7 +240,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
             "limit": limit,
             "page": 0,
             "sqlfilters": filters,
-            "properties": ",".join(_Member.__struct_fields__),
+            "properties": ",".join(self._properties),
             "pagination_data": "true",
         }
         if self.settings.category is not None:
@@ -249,6 +257,14 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         if isinstance(found, _Page):
             return found.data, found.pagination.total
         return found, None
+
+    @property
+    def _properties(self) -> list[str]:
+        """The fields of a member that are read; those that name a chain's club only where it is told by them (R29)."""
+        named = (self.club.club_at or "").partition(".")[0]
+        return [
+            name for name in _Member.__struct_fields__ if name not in _NAMES_CLUB or name == named
+        ]
 
     def _walk(
         self, http: Http, as_of: datetime, types: list[_Type], since: datetime | None
@@ -284,6 +300,7 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         )
 
     def _rows(self, members: list[_Member]) -> Iterator[dict[str, Any]]:
+        club_at = self.club.club_at
         for m in members:
             dates = RowDates(Dates(self.club, unix=True))
             word = _text(m.statut if m.statut is not None else m.status) or ""
@@ -315,12 +332,22 @@ class DolibarrConnector(Connector[DolibarrSettings]):
                 "modified_at": dates.moment(m.date_modification, "modified_at"),
                 "is_company": company,
                 "unreadable": dates.unreadable,
+                **({"clubs": chains.named(_club(m, club_at))} if club_at else {}),
             }
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
-        return customers_frame(fields.canonical(raw, self.club.country))
+        customers = customers_frame(fields.canonical(raw, self.club.country))
+        return chains.with_clubs(customers, rows)
+
+
+def _club(member: _Member, at: str) -> Any:
+    """What a member has where a chain's members name their club."""
+    if at == _NAMES_CLUB[0]:
+        return member.entity
+    extra = member.array_options
+    return extra.get(at.partition(".")[2]) if isinstance(extra, dict) else None
 
 
 def _text(value: Number) -> str | None:

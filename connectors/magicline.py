@@ -45,7 +45,7 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors.sdk import fields
+from connectors.sdk import chains, fields
 from connectors.sdk.base import Connector, Settings
 from connectors.sdk.cells import NO_KEY, NOT_TEXT
 from connectors.sdk.dates import LONG_AGO, Dates, RowDates
@@ -169,6 +169,7 @@ class MagiclineConnector(Connector[MagiclineSettings]):
     name: ClassVar[str] = "magicline"
     title: ClassVar[str] = "Magicline / PerfectGym Next"
     settings_type: ClassVar[type[Settings]] = MagiclineSettings
+    names_clubs: ClassVar[tuple[str, ...]] = ("record",)
 
     def read(self, *, full: bool = False) -> Reading:
         """Read all customers; Magicline cannot be asked for less, so `full` makes no difference.
@@ -195,7 +196,8 @@ class MagiclineConnector(Connector[MagiclineSettings]):
             self.settings.http,
             headers={"x-api-key": self.connection.password},
             stored_fields=FieldFilter.of(
-                _Slice, _Customer, list[_Contract], paths=[self.settings.guardian]
+                *(_Slice, _Customer, list[_Contract]),
+                paths=[self.settings.guardian, *filter(None, [self.club.club_at])],
             ),
         )
 
@@ -230,7 +232,7 @@ class MagiclineConnector(Connector[MagiclineSettings]):
         )
 
     def _rows(self, http: Http, result: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        guardian_of = getter(self.settings.guardian)
+        guardian_of, club_at = getter(self.settings.guardian), self.club.club_at
         for record, customer in zip(result, typed_all(result, _Customer), strict=True):
             dates = RowDates(Dates(self.club))
             key = identifier(customer.id)
@@ -263,6 +265,7 @@ class MagiclineConnector(Connector[MagiclineSettings]):
                 "unreadable": dates.unreadable,
                 "guardian_id": identifier(guardian_of(record)),
                 "created_at": customer.created_date_time,
+                **({"clubs": chains.named(chains.found(record, club_at))} if club_at else {}),
             }
 
     def _idle(self, customer: _Customer) -> list[_Pause] | None:
@@ -325,7 +328,8 @@ class MagiclineConnector(Connector[MagiclineSettings]):
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         read = Dates(self.club, clock=ZoneInfo("UTC")).read(raw)
-        return customers_frame(fields.canonical(read, self.club.country))
+        customers = customers_frame(fields.canonical(read, self.club.country))
+        return chains.with_clubs(customers, rows)
 
 
 def _next(page: _Slice) -> str | None:

@@ -45,7 +45,7 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors.sdk import fields
+from connectors.sdk import chains, fields
 from connectors.sdk.base import Connector, Settings
 from connectors.sdk.cells import NOT_TEXT, is_unreadable
 from connectors.sdk.dates import UNREADABLE_DATE, Dates, Kind, RowDates
@@ -122,6 +122,10 @@ class MindbodySettings(Settings):
     http: HttpLimits = HttpLimits()
 
 
+#: Where a chain's clients may name their club.
+HOME_ID, HOME_NAME = "HomeLocation.Id", "HomeLocation.Name"
+
+
 class _Token(msgspec.Struct, rename="pascal"):
     access_token: str
     token_type: str | None = None
@@ -140,6 +144,11 @@ class _Suspension(msgspec.Struct, rename="pascal"):
 class _Relationship(msgspec.Struct, rename="pascal"):
     related_unique_id: int | str | None = None
     relationship_name: str | None = None
+
+
+class _Location(msgspec.Struct, rename="pascal"):
+    id: int | str | None = None
+    name: str | None = None
 
 
 class _Client(msgspec.Struct, rename="pascal"):
@@ -162,6 +171,7 @@ class _Client(msgspec.Struct, rename="pascal"):
     country: str | None = None
     creation_date: str | None = None
     last_modified_date_time: str | None = None
+    home_location: _Location | str | None = None
 
 
 class _Clients(msgspec.Struct, rename="pascal"):
@@ -210,6 +220,8 @@ class MindbodyConnector(Connector[MindbodySettings]):
     title: ClassVar[str] = "Mindbody"
     settings_type: ClassVar[type[Settings]] = MindbodySettings
     answers_changes: ClassVar[bool] = True
+    names_clubs: ClassVar[tuple[str, ...]] = ("record",)
+    club_paths: ClassVar[tuple[str, ...]] = (HOME_ID, HOME_NAME)
 
     def read(self, *, full: bool = False) -> Reading:
         """Read all clients, or those that changed.
@@ -402,6 +414,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
     def _rows(
         self, clients: Sequence[_Client], held: Mapping[str, list[_Membership | str]]
     ) -> Iterator[dict[str, Any]]:
+        club_at = self.club.club_at
         for c in clients:
             status, raw = self._status(c)
             dates = RowDates(Dates(self.club))
@@ -422,6 +435,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
                 "created_at": c.creation_date,
                 "modified_at": c.last_modified_date_time,
                 "is_company": c.is_company is True,
+                **({"clubs": chains.named(_club(c, club_at))} if club_at else {}),
             }
 
     def _guardian(self, client: _Client) -> str | None:
@@ -441,7 +455,16 @@ class MindbodyConnector(Connector[MindbodySettings]):
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         raw = Dates(self.club).read(raw, {"birth_date": Kind.BIRTH, "created_at": Kind.STAMP})
         read = Dates(self.club, clock=ZoneInfo("UTC")).read(raw, {"modified_at": Kind.STAMP})
-        return customers_frame(fields.canonical(read, self.club.country))
+        customers = customers_frame(fields.canonical(read, self.club.country))
+        return chains.with_clubs(customers, rows)
+
+
+def _club(client: _Client, at: str) -> Any:
+    """What a client has where a chain's clients name their club."""
+    location = client.home_location
+    if not isinstance(location, _Location):
+        return location
+    return location.name if at == HOME_NAME else location.id
 
 
 def _span(membership: _Membership | str, dates: RowDates) -> dict[str, Any]:

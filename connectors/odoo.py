@@ -36,7 +36,7 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors.sdk import fields
+from connectors.sdk import chains, fields
 from connectors.sdk.base import Connector, Settings
 from connectors.sdk.cells import NOT_TEXT
 from connectors.sdk.dates import Dates
@@ -53,8 +53,12 @@ from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, grou
 from connectors.sdk.odd import numbers, several, typed_all
 from connectors.sdk.paging import walk_by_id
 from connectors.sdk.paths import identifier
+from connectors.sdk.quoted import quoted
 
 T = TypeVar("T")
+
+#: After the name of a field that leads to another record: its name, not its id.
+_NAME = ".name"
 
 PARTNER, CATEGORY = "res.partner", "res.partner.category"
 #: the context that includes archived records.
@@ -144,6 +148,7 @@ class OdooConnector(Connector[OdooSettings]):
     title: ClassVar[str] = "Odoo"
     settings_type: ClassVar[type[Settings]] = OdooSettings
     answers_changes: ClassVar[bool] = True
+    names_clubs: ClassVar[tuple[str, ...]] = ("record",)
 
     def read(self, *, full: bool = False) -> Reading:
         """Read all partners; or those that changed, if the club has chosen so.
@@ -202,7 +207,8 @@ class OdooConnector(Connector[OdooSettings]):
                 )
             ]
         )
-        wanted = self._fields(call)
+        club_field = (self.club.club_at or "").removesuffix(_NAME) or None
+        wanted = self._fields(call, club_field)
         domain = list(settings.domain)
         if since is not None:
             earlier = (since - settings.overlap).astimezone(UTC)
@@ -243,20 +249,28 @@ class OdooConnector(Connector[OdooSettings]):
             since=since,
         )
 
-    def _fields(self, call: _Json2 | _JsonRpc) -> list[str]:
-        """The fields to read: those of every version, and the optional ones of this version."""
+    def _fields(self, call: _Json2 | _JsonRpc, club_field: str | None) -> list[str]:
+        """The fields to read: those of every version, and the optional ones of this version.
+
+        :param club_field: in which a chain's partners name their club (R29).
+        """
         optional = [*PHONES, "country_code"]
         chosen = self.settings.guardian_field
         there = call(
             PARTNER,
             "fields_get",
             dict[str, Any],
-            allfields=[*optional, *([chosen] if chosen else [])],
+            allfields=[*optional, *filter(None, [chosen, club_field])],
             attributes=["type"],
         )
         if chosen and chosen not in there:
             raise SettingsWrong(
                 "Odoo's partners have no field named as in settings: guardian_field."
+            )
+        if club_field and club_field not in there:
+            raise SettingsWrong(
+                f"Odoo's partners have no field {quoted(club_field)}.",
+                remedy="Correct `at` in the `members` of the chain's clubs: the name of a field, such as company_id.",
             )
         always = ["name", "active", "email", "category_id", "is_company"]
         dates = ["create_date", "write_date"]
@@ -264,12 +278,13 @@ class OdooConnector(Connector[OdooSettings]):
             *always,
             *dates,
             *(f for f in optional if f in there),
-            *([chosen] if chosen else []),
+            *filter(None, [chosen, club_field]),
         ]
 
     def _rows(
         self, records: list[dict[str, Any]], partners: list[_Partner]
     ) -> Iterator[dict[str, Any]]:
+        club_at = self.club.club_at
         for record, p in zip(records, partners, strict=True):
             guardian = record.get(self.settings.guardian_field or "") or None
             # a many2one is [id, name]
@@ -290,6 +305,7 @@ class OdooConnector(Connector[OdooSettings]):
                 "created_at": _text(p.create_date),
                 "modified_at": _text(p.write_date),
                 "is_company": p.is_company is True,
+                **({"clubs": _clubs(record, club_at)} if club_at else {}),
             }
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -297,7 +313,7 @@ class OdooConnector(Connector[OdooSettings]):
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         first, last = fields.split_names(raw["name"]).get_columns()
         person = ~pl.col("is_company")
-        return customers_frame(
+        customers = customers_frame(
             Dates(self.club, clock=ZoneInfo("UTC"))
             .read(raw)
             .with_columns(
@@ -307,6 +323,7 @@ class OdooConnector(Connector[OdooSettings]):
                 last_name=pl.when(person).then(pl.lit(last)).otherwise(pl.col("name")),
             )
         )
+        return chains.with_clubs(customers, rows)
 
 
 class _Json2:
@@ -395,6 +412,14 @@ def _error(error: Mapping[str, Any]) -> ConnectorError:
         "Odoo returned an error.",
         remedy="Odoo's own log has the cause. If it persists, settings: database or domain is wrong.",
     )
+
+
+def _clubs(record: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
+    """The clubs that a partner names: of a many2one, which is [id, name], the id, or with `.name` the name."""
+    value = record.get(at.removesuffix(_NAME))
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[1], str):
+        value = value[1] if at.endswith(_NAME) else value[0]
+    return chains.named(value)
 
 
 def _categories(partner: _Partner) -> list[int] | str:

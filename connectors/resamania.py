@@ -47,7 +47,7 @@ import msgspec
 import polars as pl
 from pydantic import Field
 
-from connectors.sdk import fields
+from connectors.sdk import chains, fields
 from connectors.sdk.base import Connector, Settings
 from connectors.sdk.cells import NOT_TEXT, is_unreadable
 from connectors.sdk.dates import Dates, RowDates
@@ -206,6 +206,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
     title: ClassVar[str] = "Resamania"
     settings_type: ClassVar[type[Settings]] = ResamaniaSettings
     answers_changes: ClassVar[bool] = True
+    names_clubs: ClassVar[tuple[str, ...]] = ("record",)
 
     def read(self, *, full: bool = False) -> Reading:
         """Read all contacts; or those that changed, if the ERP has a filter for it (`changed_after`).
@@ -251,6 +252,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
                 paths=[
                     *(settings.state, settings.product),
                     *(settings.valid_from, settings.valid_through),
+                    *filter(None, [self.club.club_at]),
                 ],
             ),
         )
@@ -387,7 +389,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         return {word(name): status for name, status in stated}
 
     def _rows(self, members: list[dict[str, Any]], held: Held) -> Iterator[dict[str, Any]]:
-        state_of = getter(self.settings.state)
+        state_of, club_at = getter(self.settings.state), self.club.club_at
         contacts = typed_all(members, _Contact)
         keys = [_number(contact.iri) for contact in contacts]
         if keys and keys.count(None) and are_many(keys.count(None), len(keys)):
@@ -413,13 +415,24 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
                 "unreadable": [note for span in spans for note in span["unreadable"]],
                 "created_at": contact.created_at,
                 "modified_at": contact.updated_at,
+                **({"clubs": _clubs(chains.found(record, club_at))} if club_at else {}),
             }
 
     def _customers(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as `_rows` yields them -> `CUSTOMER_SCHEMA`."""
         raw = pl.DataFrame(rows, schema=ROW_SCHEMA)
         read = Dates(self.club, clock=ZoneInfo("UTC")).read(raw)
-        return customers_frame(fields.canonical(read, self.club.country))
+        customers = customers_frame(fields.canonical(read, self.club.country))
+        return chains.with_clubs(customers, rows)
+
+
+def _clubs(value: Any) -> list[dict[str, Any]]:
+    """The clubs that a contact names: of an IRI, or of what it leads to, the number."""
+    several = value if isinstance(value, list) else [value]
+    iris = [one.get("@id") if isinstance(one, dict) else one for one in several]
+    return chains.named(
+        [_number(one) or one if isinstance(one, str) and "/" in one else one for one in iris]
+    )
 
 
 def _number(iri: str | None) -> str | None:

@@ -17,6 +17,7 @@ from dotenv import load_dotenv
 
 from clubsync import permissions
 from clubsync.cli import show, terminal
+from clubsync.cli.chains import chains
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out, print_error, warn_of_login
 from clubsync.cli.connector import connector_app
@@ -44,7 +45,7 @@ db_app = typer.Typer(help="Migrate clubsync's database.", no_args_is_help=True)
 #: The panels of `clubsync --help`, and their commands.
 PANELS: dict[str, Sequence[Callable[..., None] | tuple[str, typer.Typer]]] = {
     "Sync": (sync, replay, backfill),
-    "Look up": (show.customers, show.findings, show.why, show.changes, similar),
+    "Look up": (show.customers, show.findings, show.why, show.changes, similar, chains),
     "Approve": (holds, approve, reject, reused, ("guard", guard_app)),
     "Correct by hand": (undo, redo, erase, erasures, ("base", base_app), ("app", app_app)),
     "Set up and maintain": (

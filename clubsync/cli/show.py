@@ -103,11 +103,14 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Explain why a person is or is not a customer, and what to do."""
+    from clubsync.chains import chains
+    from clubsync.config import load_config
     from clubsync.explain.why import why as answer_of
 
     who = entered_one("email, ERP id or name", who)
+    chain = chains(load_config().clubs).get(club_id)
     with open_club(club_id) as (driver, club_no, club):
-        answer = answer_of(driver, club_no, club, who)
+        answer = answer_of(driver, club_no, club, who, chain=chain.key if chain else None)
     if as_json:
         document = {"situation": None, **answer}
         stable = ("verdict", "reasons", "situation", "sentence", "timeline", "candidates")

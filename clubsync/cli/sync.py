@@ -52,10 +52,14 @@ def report(steps: list[Step], as_json: bool, *, dry_run: bool) -> None:
         print_json(documents)
     else:
         _show_sync(documents, dry_run)
+    told: set[str] = set()
     for step in steps:
-        if step["error"]:
+        clubs = step.get("together") or [step["club"]]
+        if step["error"] and step["club"] not in told:
+            # a chain whose one reading failed has one failure (R29)
+            told.update(clubs)
             print_error(
-                f"{step['club']}: {step['error']}",
+                f"{', '.join(clubs)}: {step['error']}",
                 f"{step['remedy']} (docs/runbooks/{step['runbook']}.md)",
             )
     if any(step["error"] for step in steps):

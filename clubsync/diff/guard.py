@@ -35,6 +35,8 @@ _CAUSES = {
     "suspended": message("status suspended in the ERP"),
     "former": message("status former in the ERP"),
     "archived": message("status archived in the ERP"),
+    "elsewhere": message("moved to another club of the chain"),
+    "unlisted": message("on no membership of this club any more"),
 }
 
 

@@ -18,6 +18,8 @@ memberships:…     groups that it had are missing from the list of memberships
 no membership     the record would get access, and is on no membership, where those are a list of their own: it may
                   have come, and its membership with it, after that list was read
 guardian:G        it would get access because its guardian G is missing
+moved             it names another club of the chain, which has not taken it over yet (R29): this awaits no reading,
+                  but that club's load
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from __future__ import annotations
 import polars as pl
 
 from clubsync import emails
-from clubsync.model import ABSENT, GONE, MISSING, NO, PRESENT, SEEN, SUSPICIONS, YES, Proof
+from clubsync.model import ABSENT, GONE, MISSING, MOVED, NO, PRESENT, SEEN, SUSPICIONS, YES, Proof
+from connectors.sdk.chains import ELSEWHERE, UNLISTED
 
 #: How the ids of an earlier source begin (R1: `manual.lifecycle.start_epoch`).
 _EARLIER_SOURCE = r"^@[0-9]+:"
@@ -44,7 +47,7 @@ def find(
     :param proof: what the snapshot proves.
     :param confirmed: `SIGNS` that an earlier certified reading has shown.
     """
-    found = [_missing(records), _of_earlier_source(records, proof)]
+    found = [_missing(records), _of_earlier_source(records, proof), _moved(records)]
     if not proof.moment:
         found.append(_dependants(records))
     if not proof.moment and not proof.absence:
@@ -113,6 +116,12 @@ def _says_so() -> pl.Expr:
 
 def _missing(records: pl.DataFrame) -> pl.DataFrame:
     return _signs(records.lazy().filter(pl.col("presence") == MISSING), pl.lit(ABSENT))
+
+
+def _moved(records: pl.DataFrame) -> pl.DataFrame:
+    """R29: people with access whose record names another club, or is on no membership of this one."""
+    away = (pl.col("presence") == SEEN) & pl.col("status").is_in([ELSEWHERE, UNLISTED])
+    return _signs(records.lazy().filter(away & _inside()), pl.lit(MOVED))
 
 
 def _of_earlier_source(records: pl.DataFrame, proof: Proof) -> pl.DataFrame:
@@ -266,7 +275,10 @@ def _fewer_memberships(records: pl.DataFrame) -> pl.DataFrame:
     """Groups that a record had and has no more, of people who have access or would get it."""
     concerned = _inside() | (pl.col("access") == YES)
     rows = records.lazy().filter(
-        (pl.col("presence") == SEEN) & pl.col("m_known") & concerned & ~_says_so()
+        (pl.col("presence") == SEEN)
+        & pl.col("m_known")
+        & concerned
+        & (~_says_so() | (pl.col("status") == UNLISTED))
     )
 
     def ids(column: str) -> pl.Expr:

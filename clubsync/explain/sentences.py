@@ -46,6 +46,8 @@ OUT = {
     ),
     "id_reused": _("their ERP id now belongs to another person"),
     "inactive": _("they are inactive in the ERP"),
+    "elsewhere": _("the ERP has them in another club of the chain"),
+    "unlisted": _("none of their memberships in the ERP is one of this club"),
 }
 
 #: A record's situation (`clubsync.diff.plan`), in words.
@@ -96,6 +98,10 @@ SUSPICIONS = {
     "guardian": _(
         "The guardian {what} was missing when the ERP was read at {when}. A second complete reading decides."
     ),
+    "moved": _(
+        "When the ERP was read at {when}, the record named another club of the chain. This person keeps access here "
+        "until that club has taken them over."
+    ),
 }
 
 WORDS = {
@@ -112,6 +118,13 @@ WORDS = {
         "Check the spelling, and whether the customer was added to the ERP since."
     ),
     "exact_only": _("With your role, search by the exact email or ERP id, not by name."),
+    "club_unknown": _(
+        "The ERP record names a club that clubs.yaml does not know ({word}, since {when}). Nobody gains or loses "
+        "access by it: correct the club in the ERP, or add the word under `members` in clubs.yaml."
+    ),
+    "club_missing": _(
+        "The ERP record names no club (since {when}). Nobody gains or loses access by it: enter the club in the ERP."
+    ),
     "erased": _(
         "This person was erased from {club} at their request on {when}. Nothing of theirs is stored, and the ERP "
         "record that they had is ignored while the ERP still sends it. They can get access again under a new ERP id, "
@@ -192,4 +205,6 @@ REASONS = {
     "placeholder": _("not a person"),
     "replaced": _("merged in the ERP"),
     "inactive": _("inactive in the ERP"),
+    "elsewhere": _("moved to another club of the chain"),
+    "unlisted": _("on no membership of this club"),
 }

@@ -28,6 +28,7 @@ from clubsync.model import WITHOUT_ID, Situation
 from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import suites
+from connectors.sdk import quoted as quotes
 from connectors.sdk.quoted import quoted
 from connectors.sdk.words import tidy, word
 
@@ -79,6 +80,7 @@ def why(
     tell_erased: bool = True,
     to_viewer: bool = False,
     by_name: bool = True,
+    chain: str | None = None,
 ) -> Answer:
     """Explain for an email, an ERP id, or a part of a name.
 
@@ -91,7 +93,59 @@ def why(
     :param tell_erased: say that somebody was erased at their request (R20); False: as of somebody who never was there.
     :param to_viewer: the reader sees personal data masked: quote no word of the ERP that may be a person's (R19).
     :param by_name: whether the reader may search by a part of a name, which finds a masked name letter by letter (R19).
+    :param chain: key of the chain that the club is in, if it is in one (R29).
     """
+    answer = _why(
+        *(driver, club_no, config, who, language),
+        by_id=by_id,
+        masked=masked,
+        tell_erased=tell_erased,
+        to_viewer=to_viewer,
+        by_name=by_name,
+    )
+    if chain is None:
+        return answer
+    words = _Words(config.name, config.zone, language, masked, to_viewer)
+    return _with_club_unknown(driver, chain, who, answer, words)
+
+
+def _with_club_unknown(
+    driver: Driver, chain: str, who: str, answer: Answer, words: _Words
+) -> Answer:
+    """R29: the answer, with what the record has in place of a club of the chain."""
+    erp_id = answer.get("erp_id") or ("" if "@" in who else who.strip())
+    row = next(iter(queries().club_unknown(driver, chain=chain, erp_id=erp_id)), None)
+    if not erp_id or row is None:
+        return answer
+    named, since = row["word"] or "", row["since"]
+    assert since is not None  # a column that is never null, of a function
+    word = quotes.masked(named) if words.to_viewer else named
+    key = "club_unknown" if named else "club_missing"
+    sentence = words.say(key, word=word, when=words.when(since))
+    told = answer["sentence"] if answer["verdict"] != "unknown" else ""
+    verdict = "out" if answer["verdict"] == "unknown" else answer["verdict"]
+    reasons = [*answer["reasons"], "CLUB_UNKNOWN"]
+    return {
+        **answer,
+        "verdict": verdict,
+        "reasons": reasons,
+        "sentence": f"{told} {sentence}".strip(),
+    }
+
+
+def _why(
+    driver: Driver,
+    club_no: int,
+    config: ClubConfig,
+    who: str,
+    language: str = "en",
+    *,
+    by_id: bool = False,
+    masked: Callable[[str], str] = _as_it_is,
+    tell_erased: bool = True,
+    to_viewer: bool = False,
+    by_name: bool = True,
+) -> Answer:
     sql, words = queries(), _Words(config.name, config.zone, language, masked, to_viewer)
     email, found = resolve_person(driver, club_no, who, by_id=by_id)
     if not found and tell_erased and (erased := _erased(driver, club_no, who, words)):

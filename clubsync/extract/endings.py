@@ -73,11 +73,9 @@ def compared(
 
 def _without_last(reading: Reading) -> Any:
     customers = reading.customers
-    return (
-        customers.filter(customers["erp_id"] != customers["erp_id"][-1])
-        if customers.height
-        else customers
-    )
+    if customers.is_empty() or customers["erp_id"][-1] is None:
+        return customers.head(max(customers.height - 1, 0))
+    return customers.filter(customers["erp_id"] != customers["erp_id"][-1])
 
 
 def _may_be_truncated(

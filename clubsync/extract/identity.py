@@ -27,7 +27,7 @@ _KEYS = ("phone", "first_name", "last_name", "birth_date")
 #: Records of one key among which a row's partner is looked for.
 _MOST = 50
 #: What a record says of a person; the rest decides nothing.
-_CONTENT = [name for name in snapshots.HASHED if name != "erp_id"]
+CONTENT = [name for name in snapshots.HASHED if name != "erp_id"]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def resolve(
     :returns: the customers with ids, without exact duplicates; the ids of known records that several rows may be;
         and the ids of rows that no key tells apart.
     """
-    customers = customers.unique(_CONTENT, keep="first", maintain_order=True)
+    customers = customers.unique(CONTENT, keep="first", maintain_order=True)
     evaluated = emails.evaluate(customers["email"], placeholders)["email_norm"]
     nobodys = _shared_emails(evaluated, shared_limit)
     own = pl.when(~pl.col("email_norm").is_in(nobodys.implode())).then("email_norm")
@@ -225,7 +225,7 @@ def _alike(
 
 def _content(customers: pl.DataFrame, row: int) -> str:
     """All that a record says, as text."""
-    return repr(customers.select(_CONTENT).row(row))
+    return repr(customers.select(CONTENT).row(row))
 
 
 def _content_id(customers: pl.DataFrame, row: int, secret: bytes) -> str:

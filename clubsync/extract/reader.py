@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
+from clubsync.chains import Chain
 from clubsync.config import ClubConfig, wrong_setting
 from clubsync.errors import ConfigError, SourceMismatch, UnexpectedlyEmpty
 from connectors.sdk.base import Connection, Connector
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from clubsync.store.snapshots import Store
     from connectors.sdk.model import Reading
 
+#: A club and its number in the base.
+Numbered = tuple[ClubConfig, int]
+
 #: In a club of at least this many records, a majority of unknown people is suspicious.
 MISMATCH_FROM = 20
 
@@ -37,9 +42,13 @@ def connector_of(
     progress: Callable[[int, int | None], None] = lambda rows, total: None,
     until: datetime | None = None,
     since: datetime | None = None,
+    chain: Chain | None = None,
 ) -> Connector[Any]:
     """A club's connector, ready to read.
 
+    Of a club that says which records are its own (`members`, R29), it reads the whole tenant.
+
+    :param chain: the clubs that share the tenant.
     :param until: read the ERP's state of that time, with a connector that `answers_past`; None: now.
     :param since: read only changes since then, with a connector that `answers_changes`; None: everything.
     :raises ConfigError, ConnectionMissing, ConnectorError: the connector cannot be set up.
@@ -47,7 +56,7 @@ def connector_of(
     from pydantic import ValidationError
 
     from connectors.registry import connector_class
-    from connectors.sdk.base import Club
+    from connectors.sdk.base import Club, Members
 
     try:
         cls = connector_class(club.erp)
@@ -62,6 +71,22 @@ def connector_of(
             "; ".join(wrong) + ".",
             remedy=f"Correct it in clubs.yaml; docs/settings/{club.erp}.md explains every setting.",
         ) from None
+    members = club.members
+    if members is not None and members.of not in cls.names_clubs:
+        raise ConfigError(
+            f"Club {club.id}: members: the {club.erp} connector cannot tell clubs apart by a {members.of}."
+            if cls.names_clubs
+            else f"Club {club.id}: members: the {club.erp} connector cannot tell clubs apart.",
+            remedy=f"docs/erps/{club.erp}.md says what names a club there; else each club needs its own connection.",
+        )
+    paths = cls.club_paths
+    if members is not None and paths and not any(_leads(members.at, path) for path in paths):
+        known = ", ".join(path + "…" * path.endswith(".") for path in paths)
+        raise ConfigError(
+            f"Club {club.id}: members.at: the {club.erp} connector knows {known}.",
+            remedy=f"Correct it in clubs.yaml; docs/erps/{club.erp}.md says what names a club there.",
+        )
+    clubs = (club,) if chain is None else chain.clubs
     return cls(
         resolve(club.connection),
         settings,
@@ -70,7 +95,8 @@ def connector_of(
             timezone=club.zone,
             country=club.country,
             no_end=club.no_end,
-            group_names=club.group_names,
+            group_names=tuple(dict.fromkeys(name for one in clubs for name in one.group_names)),
+            members=Members(members.at, members.of) if members is not None else None,
         ),
         now=clock.now,
         progress=progress,
@@ -86,12 +112,14 @@ class Reader:
     :param store: where the responses of an interrupted read are kept for a while.
     :param resolve: connection id -> Connection.
     :param progress: called with (club id, stage, rows so far, total if known).
+    :param chains: club id -> its chain (R29).
     """
 
     base: Base
     store: Store
     resolve: Callable[[str], Connection]
     progress: Callable[[str, str, int, int | None], None]
+    chains: Mapping[str, Chain] = field(default_factory=dict)
 
     def connector(
         self, club: ClubConfig, *, until: datetime | None = None, since: datetime | None = None
@@ -101,7 +129,7 @@ class Reader:
         def progress(rows: int, total: int | None) -> None:
             self.progress(club.id, "extract", rows, total)
 
-        return connector_of(club, self.resolve, progress, until, since)
+        return connector_of(club, self.resolve, progress, until, since, self.chains.get(club.id))
 
     def _now(self, club: ClubConfig, club_no: int, since: datetime | None = None) -> Connector[Any]:
         """What reads the club as it is now."""
@@ -116,12 +144,80 @@ class Reader:
         with self.base.club(club_no) as driver:
             return record_index.read(driver, club_no)["erp_id"].to_list()
 
+    def read_chain(self, clubs: Sequence[Numbered], *, full: bool) -> dict[str, Reading]:
+        """R29: read clubs of a chain as they are now, in one reading of their tenant.
+
+        An interrupted reading is not resumed: what is stored of one belongs to one club.
+
+        :param clubs: with their numbers in the base.
+        :param full: whether to read everything.
+        :returns: club id -> its own reading, with the tenant's certificate, and the records that the club knows and
+            that are not its own any more (`Reading.others`).
+        :raises SyncError, ConnectorError: the tenant cannot be read.
+        """
+        starts = [None if full else self._changes_since(*club) for club in clubs]
+        since = None if None in starts else min(start for start in starts if start is not None)
+        found = self._chain_read(clubs, since, full=full)
+        changes = ((number, found[club.id]) for club, number in clubs)
+        if any(one.since is not None and self._mostly_unknown(n, one) for n, one in changes):
+            found = self._chain_read(clubs, None, full=True)
+        return found
+
+    def _chain_read(
+        self, clubs: Sequence[Numbered], since: datetime | None, *, full: bool
+    ) -> dict[str, Reading]:
+        known = {club.id: self._known(number) for club, number in clubs}
+        connector = self.connector(clubs[0][0], since=since)
+        connector.known = lambda: sorted({erp_id for ids in known.values() for erp_id in ids})
+        return self._shares(connector.read(full=full), clubs, known)
+
+    def _shares(
+        self,
+        reading: Reading,
+        clubs: Sequence[Numbered],
+        known: Mapping[str, Sequence[str]],
+        *,
+        past: bool = False,
+    ) -> dict[str, Reading]:
+        """What clubs of a chain have of a reading of their tenant.
+
+        :param known: the erp_ids that each club knows.
+        :param past: it shows the past: what was nobody's then may be somebody's now.
+        """
+        from clubsync.extract import together
+        from connectors.sdk.chains import split
+
+        lead, number = clubs[0]
+        chain = self.chains[lead.id]
+        if not past:
+            reading = together.compared(self.base, number, lead.id, reading)
+        found = split(reading, chain.words, chain.elsewhere)
+        if not past:
+            together.note(self.base, chain, reading, found)
+        return {club.id: together.share(found, club.id, known[club.id]) for club, _ in clubs}
+
+    def past(self, club: ClubConfig, club_no: int, until: datetime) -> Reading | None:
+        """R26: the club as its ERP was then; None: the ERP answers for the present only.
+
+        :raises ConnectorError: it cannot be read.
+        """
+        connector = self.connector(club, until=until)
+        if not connector.answers_past:
+            return None
+        reading = connector.read()
+        if club.id not in self.chains:
+            return reading
+        known = {club.id: self._known(club_no)}
+        return self._shares(reading, [(club, club_no)], known, past=True)[club.id]
+
     def read(self, club: ClubConfig, club_no: int, *, full: bool) -> Reading:
         """Read a club as it is now.
 
         :param full: whether to read everything from the beginning.
         :raises SyncError, ConnectorError: the club cannot be read.
         """
+        if club.id in self.chains:
+            return self.read_chain([(club, club_no)], full=full)[club.id]
         since = None if full else self._changes_since(club, club_no)
         reading = self._read(club, club_no, since, full)
         if reading.since is not None and self._mostly_unknown(club_no, reading):
@@ -203,12 +299,14 @@ class Reader:
 
         with self.base.club(club_no) as driver:
             erased = Erased.read(driver, club_no)
-        ids = reading.customers["erp_id"]
-        if not len(ids) or ids.null_count() < len(ids):
+        others = reading.others
+        with_ids = [rows["erp_id"] for rows in (reading.customers, others) if rows is not None]
+        if all(found.is_empty() or found.null_count() < len(found) for found in with_ids):
             return replace(
                 reading,
                 customers=erased.without(reading.customers),
                 conflicting_ids=erased.left(reading.conflicting_ids),
+                others=None if others is None else erased.without(others),
             )
         import polars as pl
 
@@ -232,19 +330,30 @@ class Reader:
                 strict=True,
             )
         ]
-        customers, unclear, twins = identity.resolve(
-            reading.customers,
-            known,
-            erased.key.bytes,
+        identified = partial(
+            identity.resolve,
+            secret=erased.key.bytes,
             placeholders=club.placeholder_emails,
             shared_limit=club.shared_email_limit,
             erased=lambda made: bool(erased.ids) and erased.names([made])[0],
         )
+        customers, unclear, twins = identified(reading.customers, known)
+        if others is not None:
+            # R29: of the records of other clubs, those of the people who were known here, and are not here any more
+            there = {*customers["erp_id"], *unclear}
+            missing = [one for one in known if not one.gone and one.erp_id not in there]
+            others = others.unique(identity.CONTENT, keep="first", maintain_order=True)
+            rows, _, _ = identified(others.select(customers.columns), missing)
+            rows = rows.hstack([others["targets"]])
+            others = erased.without(
+                rows.filter(pl.col("erp_id").is_in([o.erp_id for o in missing]))
+            )
         return replace(
             reading,
             customers=erased.without(customers),
             conflicting_ids=unclear,
             ambiguous_ids=erased.left(twins),
+            others=others,
         )
 
     def with_rows_without_id(self, reading: Reading, club_no: int) -> Reading:
@@ -260,6 +369,11 @@ class Reader:
             erased = Erased.read(driver, club_no)
         kept = erased.without(identity.rows_without_id(reading.without_id, erased.key.bytes))
         return replace(reading, customers=pl.concat([reading.customers, kept]))
+
+
+def _leads(at: str, path: str) -> bool:
+    """Whether `members.at` is a path that a connector reads, or begins as those that it reads do."""
+    return at.startswith(path) and len(at) > len(path) if path.endswith(".") else at == path
 
 
 def _wrong(club_id: str, detail: Mapping[str, Any], model: type[BaseModel]) -> str:

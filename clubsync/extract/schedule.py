@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from clubsync import clock
+from clubsync.chains import chains
 from clubsync.config import ClubConfig
 from clubsync.store.database import Base, queries
 
@@ -39,6 +40,8 @@ def due(
 ) -> list[str]:
     """Ids of the clubs to read now, the longest unread first.
 
+    One reading serves all clubs of a chain (R29): where one is due, so are the others, and they stand together.
+
     :param at: the moment, UTC.
     :param asked_for: ids or names asked for by hand: these, whatever their cadence.
     """
@@ -68,7 +71,18 @@ def due(
         ahead = last_attempt(club) > now + SKEW
         return comes is None or comes <= at or club.id in nudged or ahead
 
-    return [c.id for c in sorted(clubs, key=last_attempt) if is_due(c)]
+    def is_paused(club: ClubConfig) -> bool:
+        state = states.get(club.id)
+        return state is not None and bool(state["paused"])
+
+    chained = chains(clubs)
+    found: dict[str, None] = {}
+    for club in sorted(clubs, key=last_attempt):
+        if club.id in found or not is_due(club):
+            continue
+        of = chained[club.id].clubs if club.id in chained else (club,)
+        found.update(dict.fromkeys(one.id for one in of if not is_paused(one)))
+    return list(found)
 
 
 def alive(

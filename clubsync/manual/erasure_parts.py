@@ -42,6 +42,8 @@ TABLES = (
     "base.membership",
     "base.attachment_request",
     "sync.act",
+    "sync.chain_finding",
+    "sync.chain_move",
     "sync.change",
     "sync.club_vector",
     "sync.erasure",

@@ -167,6 +167,8 @@ def _delete_rows(
     signs = [f"email:{address}" for address in addresses]
     signs += [f"{word}:{erp_id}" for word in ("guardian", "dependant") for erp_id in ids]
     sql.erase_suspicions(driver, club=club_no, ids=ids, signs=signs)
+    sql.erase_moves(driver, club=club_no, ids=ids)
+    sql.erase_chain_findings(driver, ids=ids)
     sql.erase_pairs(driver, club=club_no, ids=ids)
     sql.erase_customers(driver, club=club_no, customers=customers)
     sql.erase_records(driver, club=club_no, ids=ids)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
+from clubsync.chains import Chain, chains
 from clubsync.config import ClubConfig, Config
 from clubsync.store.database import Base, queries
 
@@ -123,30 +124,36 @@ def watch(base: Base, config: Config) -> list[Message]:
                 sql.resolve_incident(driver, club=club_no, kind=kind, at=at)
     with base.reader() as driver:
         rows = list(sql.unreported_incidents(driver))
-    names = {club.id: club.name for club in config.clubs}
     started = [row for row in rows if row["mended_at"] is None]
     ended = [row for row in rows if row["mended_at"] is not None]
     return [
-        _message(rows, names, fixed) for rows, fixed in ((started, False), (ended, True)) if rows
+        _message(rows, config, fixed) for rows, fixed in ((started, False), (ended, True)) if rows
     ]
 
 
-def _message(rows: list[UnreportedIncidentsRow], names: Mapping[str, str], fixed: bool) -> Message:
-    """One message for any number of incidents; of each club only the most important one."""
+def _message(rows: list[UnreportedIncidentsRow], config: Config, fixed: bool) -> Message:
+    """One message for any number of incidents; of each club only the most important one, and of the clubs of a chain
+    that have the same one a single line (R29)."""
     by_club: dict[str, list[UnreportedIncidentsRow]] = {}
     for row in rows:
         by_club.setdefault(row["club_id"], []).append(row)
-    lines = []
+    chained = chains(config.clubs)
+    alike: dict[tuple[Any, ...], list[UnreportedIncidentsRow]] = {}
     for club_id, theirs in by_club.items():
         row = min(theirs, key=lambda one: KINDS.index(one["kind"]))
-        name = names.get(club_id, club_id)
+        chain = chained.get(club_id)
+        same = (row["kind"], row["last_error"], row["mended_at"] is None)
+        alike.setdefault((chain.key, *same) if chain else (club_id,), []).append(row)
+    lines = []
+    for together in alike.values():
+        row, name = together[0], _named(together, config, chained)
         if row["mended_at"] is not None:
             lasted = _in_words(row["mended_at"] - row["opened_at"])
-            lines.append(f"{name} ({club_id}) {_KEPT[row['kind']]} after {lasted}.")
+            lines.append(f"{name} {_KEPT[row['kind']]} after {lasted}.")
         else:
             since = f"since {row['since']:%d %B, %H:%M} UTC" if row["since"] else "so far"
             cause = f" {row['last_error']}" if row["last_error"] else ""
-            lines.append(f"{name} ({club_id}) {_BROKEN[row['kind']]} {since}.{cause}")
+            lines.append(f"{name} {_BROKEN[row['kind']]} {since}.{cause}")
     more = len(lines) - NAMED
     if more > 0:
         lines[NAMED:] = [f"{more} more club{'s' * (more != 1)}."]
@@ -155,6 +162,17 @@ def _message(rows: list[UnreportedIncidentsRow], names: Mapping[str, str], fixed
     return Message(
         title, "\n".join(lines), fixed, tuple((row["club"], row["incident"]) for row in rows)
     )
+
+
+def _named(rows: list[UnreportedIncidentsRow], config: Config, chained: Mapping[str, Chain]) -> str:
+    """A club by name and id; clubs of a chain together, by the name of their connection."""
+    names = {club.id: club.name for club in config.clubs}
+    ids = [row["club_id"] for row in rows]
+    named = [f"{names.get(club, club)} ({club})" for club in ids]
+    if len(ids) == 1:
+        return named[0]
+    listed = ", ".join(named[:NAMED]) + (", …" if len(named) > NAMED else "")
+    return f"Each of {len(ids)} clubs of the chain {chained[ids[0]].name} ({listed})"
 
 
 def mark_sent(base: Base, message: Message) -> None:

@@ -9,6 +9,7 @@ from typing import TypedDict
 import psycopg
 
 from clubsync import clock
+from clubsync.chains import chains
 from clubsync.config import Config
 from clubsync.errors import ConcurrentChange, SnapshotUnreadable, SyncError, place_of
 from clubsync.extract import resume
@@ -76,6 +77,7 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Deleted
                 raise  # of the database or the store: the other clubs would fail too
             log.critical("%s: internal error in upkeep: %s", club_id, place_of(error))
             failed.append(error)
+    forget_chains(base, config, before)
     _sweep_unfinished(store)
     if failed:  # the other clubs are done
         raise failed[0]
@@ -102,6 +104,14 @@ def _delete_old(base: Base, club_no: int, before: datetime, done: Deleted) -> No
         done["findings"] += sql.delete_old_findings(driver, club=club_no, before=before)
         sql.delete_old_change_hours(driver, club=club_no, before=before)
         sql.delete_old_nudges(driver, club=club_no, before=before)
+
+
+def forget_chains(base: Base, config: Config, before: datetime) -> None:
+    """R29: forget the chains that clubs.yaml does not have any more, and findings of others closed before that time."""
+    kept = sorted({chain.key for chain in chains(config.clubs).values()})
+    with base.transaction() as driver:
+        queries().forget_chains(driver, chains=kept)
+        queries().forget_chain_findings(driver, before=before)
 
 
 def _swept(base: Base, store: Store, club_no: int, club_id: str) -> int:

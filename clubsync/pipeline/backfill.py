@@ -124,15 +124,13 @@ def _from_store(runs: Runs, step: Step, start: datetime, end: datetime) -> bool:
 
 def _from_erp(runs: Runs, step: Step, start: datetime, end: datetime, interval: str) -> bool:
     """Read the ERP as it was at the end of the interval, where it answers for the past."""
-    connector = runs.reader.connector(runs.club(step), until=end - timedelta(microseconds=1))
-    if not connector.answers_past:
-        return False
-    began = extract.begin(runs, runs.club_no(runs.club(step)))
+    club = runs.club(step)
+    began = extract.begin(runs, runs.club_no(club))
     try:
-        reading = connector.read()
+        reading = runs.reader.past(club, runs.club_no(club), end - timedelta(microseconds=1))
     except FileMissing:
         return False
-    if reading.as_of < start:
+    if reading is None or reading.as_of < start:
         return False
     step["past"] = FROM_ERP
     step["notes"].append(f"{interval}: from what the ERP had written by then.")

@@ -16,7 +16,7 @@ import polars as pl
 from clubsync import clock
 from clubsync.diff import guard, plan
 from clubsync.errors import ConcurrentChange
-from clubsync.model import CONFLICTING, HELD, MISSING, UNSEEN, Affected, Plan, Planned, Step
+from clubsync.model import CONFLICTING, HELD, MISSING, MOVED, UNSEEN, Affected, Plan, Planned, Step
 from clubsync.pipeline.runs import Runs, run_of
 from clubsync.pipeline.validate import affected_of, evaluate
 from clubsync.store import packages
@@ -121,6 +121,10 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
     held = pl.concat([held, _silent_members(members, silent, base, held, approved)])
     step["counts"], step["held"] = made.counts(), int(held["loses"].sum())
     step["suspected"] = made.suspected.filter("loss")["erp_id"].n_unique()
+    if moving := made.suspected.filter(pl.col("sign") == MOVED).height:
+        step["moving"] = moving
+    else:
+        step.pop("moving", None)
     return Planned(
         basis=basis,
         plan=made,

@@ -95,10 +95,30 @@ class Pipeline(Runs):
         ]
 
     def load(self, steps: Sequence[Step], dry_run: bool = False) -> list[Step]:
-        """Load each club's plan, one transaction per club; a dry run ends with the stored plan."""
-        return [
-            self.stage("load", step, lambda one: load.load(self, one, dry_run)) for step in steps
-        ]
+        """Load each club's plan, one transaction per club; a dry run ends with the stored plan.
+
+        R29: of a chain those clubs come last whose customers others take over, so that nobody is without access in
+        between; where two clubs take over customers of each other, the first is planned once more.
+        """
+        for step in sorted(steps, key=lambda one: bool(one.get("moving"))):
+            self.stage("load", step, lambda one: load.load(self, one, dry_run))
+        if not dry_run:
+            for step in steps:
+                self._let_go(step)
+        return list(steps)
+
+    def _let_go(self, step: Step) -> None:
+        """R29: plan the club once more if others have taken over customers of its since."""
+        if step["error"] is not None or not load.have_arrived(self, step):
+            return
+        again = self.replay_snapshot(step["club"], "moves within the chain", step["snapshot"])
+        if again["error"] is not None:
+            return  # the next sync tries again
+        for kind, n in again["counts"].items():
+            step["counts"][kind] += n
+        step["rows_written"] += again["rows_written"]
+        for name in ("suspected", "hold", "held", "findings"):
+            step[name] = again[name]
 
     def sync(
         self, club_ids: Sequence[str], trigger: str, full: bool = False, dry_run: bool = False

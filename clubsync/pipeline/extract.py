@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from clubsync import clock
+from clubsync.chains import readings
 from clubsync.config import ClubConfig
 from clubsync.errors import ReadingNotUsed
-from clubsync.extract import endings
+from clubsync.extract import endings, together
 from clubsync.extract.erased import Erased
 from clubsync.extract.reader import reject_implausible
 from clubsync.model import MAY_BE_TRUNCATED, WITHOUT_ID, Step
@@ -39,7 +41,50 @@ def extract(runs: Runs, club_ids: Sequence[str], trigger: str, *, full: bool) ->
     :param full: everything, from the beginning.
     """
     steps = [runs.start(club_id, trigger) for club_id in club_ids]
-    return at_once(runs, steps, read, full)
+    alone, chained = _apart(runs, steps)
+    with ThreadPoolExecutor(max_workers=min(READERS, max(1, len(alone) + len(chained)))) as pool:
+        read_alone = pool.map(lambda step: runs.stage("extract", step, _read, runs, full), alone)
+        read_together = pool.map(lambda of: read_chain(runs, of, full), chained)
+        for _ in itertools.chain(read_alone, read_together):
+            pass
+    return steps
+
+
+def _read(step: Step, runs: Runs, full: bool) -> None:
+    read(runs, step, full)
+
+
+def _apart(runs: Runs, steps: Sequence[Step]) -> tuple[list[Step], list[list[Step]]]:
+    """The clubs that are read alone, and those that one reading serves (R29)."""
+    by_club = {step["club"]: step for step in steps if step["error"] is None}
+    chains = runs.chains
+    keys = {chains[club].key: chains[club] for club in by_club if club in chains}
+    chained = [
+        [by_club[club.id] for club in clubs]
+        for chain in keys.values()
+        for clubs in readings(chain, by_club)
+    ]
+    return [step for club, step in by_club.items() if club not in chains], chained
+
+
+def read_chain(runs: Runs, steps: Sequence[Step], full: bool) -> None:
+    """R29: read the tenant of several clubs once, and store a snapshot of each.
+
+    A failure of the reading is one failure of all; what is wrong with one club's part is that club's.
+    """
+    try:
+        clubs = [(club, runs.club_no(club)) for club in map(runs.club, steps)]
+        began = {club.id: begin(runs, number) for club, number in clubs}
+        found = runs.reader.read_chain(clubs, full=full)
+    except Exception as error:
+        runs.fail_together("extract", steps, error)
+        return
+    for step in steps:
+        runs.stage("extract", step, _keep, runs, found[step["club"]], began[step["club"]])
+
+
+def _keep(step: Step, runs: Runs, reading: Reading, began: Began) -> None:
+    keep(runs, step, reading, began)
 
 
 def at_once(runs: Runs, steps: Sequence[Step], work: Callable[..., None], *args: Any) -> list[Step]:
@@ -94,7 +139,8 @@ def keep(runs: Runs, step: Step, read: Reading, began: Began) -> None:
     with_ids = runs.reader.with_rows_without_id(reading, club_no)
     certificate = reading.certificate
     step["certified"], step["as_of"] = certificate.complete, reading.as_of.isoformat()
-    step["read"], step["doubts"] = reading.customers.height, list(certificate.doubts)
+    others = 0 if reading.others is None else reading.others.height
+    step["read"], step["doubts"] = reading.customers.height - others, list(certificate.doubts)
     step["notes"].extend((*read.notes, *certificate.doubts))
     kept = None
     while kept is None:
@@ -130,6 +176,8 @@ def _kept(
     club_no = runs.club_no(club)
     customers, content_hash = snapshots.prepare(reading)
     path = snapshots.path_of(club.id, content_hash)
+    named = {target for of in _targets(reading) for target in of}
+    numbers = {target: runs.club_no(runs.config.club(target)) for target in sorted(named)}
     with runs.base.club(club_no) as driver:
         # committed before the first file is there: whatever kills this process, the folder has a row
         sql.add_folder(driver, club=club_no, path=path, at=clock.now())
@@ -156,6 +204,7 @@ def _kept(
         sql.run_snapshot(
             driver, club=club_no, run=run_of(step), snapshot=taken["snapshot"], read=step["read"]
         )
+        together.keep_moves(driver, club_no, reading, reading.as_of, numbers)
         overtaken = sql.overtaken(driver, club=club_no, run=run_of(step), at=clock.now())
     snapshot = snapshots.Snapshot(
         club=club.id,
@@ -177,9 +226,18 @@ def _kept(
     return snapshot, state, bool(overtaken)
 
 
+def _targets(reading: Reading) -> Iterable[list[str]]:
+    """R29: the clubs that records name which are not the club's own."""
+    return [] if reading.others is None else reading.others["targets"]
+
+
 def _compared(runs: Runs, club_no: int, club: ClubConfig, read: Reading) -> Reading:
     """The reading with its ids, and with what the end of its file says of it (R14)."""
     reading = runs.reader.identified(read, club, club_no)
+    if reading.others is not None:
+        # of a chain: the file was compared as a whole
+        others = reading.others.select(reading.customers.columns)
+        return replace(reading, customers=pl.concat([reading.customers, others]))
     if reading.file is None:
         return reading
     with runs.base.club(club_no) as driver:

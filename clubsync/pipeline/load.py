@@ -40,6 +40,9 @@ def load(runs: Runs, step: Step, dry_run: bool) -> None:
     :raises ConcurrentChange: the base was changed again and again meanwhile.
     """
     club_no = runs.club_no(runs.club(step))
+    if have_arrived(runs, step):
+        validate.evaluate(runs, step)
+        diff.diff(runs, step, store=False)
     for _ in range(diff.ATTEMPTS):
         planned = diff.plan_of(runs, step)
         if dry_run:
@@ -57,6 +60,16 @@ def load(runs: Runs, step: Step, dry_run: bool) -> None:
     else:
         raise diff.changed_again(step)
     runs.forget(step)
+
+
+def have_arrived(runs: Runs, step: Step) -> bool:
+    """R29: whether customers who awaited another club of the chain when they were planned were taken over since."""
+    moving = step.get("moving", 0)
+    if not moving:
+        return False
+    club_no = runs.club_no(runs.club(step))
+    with runs.base.club(club_no) as driver:
+        return len(list(queries().moves_under_way(driver, club=club_no))) < moving
 
 
 def _load_once(runs: Runs, club_no: int, step: Step, planned: Planned | None) -> bool:
@@ -150,6 +163,8 @@ def _loaded(
         sql.plan_loaded(driver, club=club_no, plan=number, at=at)
         if state["reviewed_plan"] is not None and not state["reviewed"]:
             sql.first_sync_reviewed(driver, club=club_no)
+    if step["club"] in runs.chains:
+        sql.moves_arrived(driver, club=club_no, as_of=head.as_of)
     step["held"] = step["hold"]["deactivations"] if step["hold"] else 0
     step["findings"] = findings.open_findings(driver, club_no)
     runs.end(driver, club_no, step, "held" if step["held"] else "done", "load")

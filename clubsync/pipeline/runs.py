@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clubsync import clock, connections
+from clubsync.chains import Chain, chains
 from clubsync.config import ClubConfig, Config
 from clubsync.errors import SyncError, place_of
 from clubsync.extract.reader import Reader
@@ -69,7 +71,12 @@ class Runs:
 
     @property
     def reader(self) -> Reader:
-        return Reader(self.base, self.store, self.resolve, self.progress)
+        return Reader(self.base, self.store, self.resolve, self.progress, self.chains)
+
+    @cached_property
+    def chains(self) -> dict[str, Chain]:
+        """R29: club id -> its chain, of the clubs that are in one."""
+        return chains(self.config.clubs)
 
     def club(self, step: Step) -> ClubConfig:
         return self.config.club(step["club"])
@@ -144,22 +151,32 @@ class Runs:
             return step
         try:
             work(step, *args)
-        except (SyncError, ConnectorError) as error:
-            retry_after = error.retry_after if isinstance(error, RateLimited) else None
-            self._fail(
-                name, step, error.what, error.remedy, error.runbook, error.transient, retry_after
-            )
         except Exception as error:
-            known = trouble.explained(error)
-            if known is not None:
-                self._fail(
-                    name, step, known.what, known.remedy, known.runbook, known.transient, None
-                )
-                return step
-            log.critical("%s: internal error in %s: %s", step["club"], name, place_of(error))
-            self._fail(
-                name,
-                step,
+            self._failed(name, step, error)
+        return step
+
+    def fail_together(self, name: str, steps: Sequence[Step], error: Exception) -> None:
+        """R29: one failure of the clubs of a chain that were read together: told once, with its clubs named."""
+        names = ", ".join(step["name"] for step in steps)
+        log.error("One reading failed for %d clubs of a chain: %s.", len(steps), names)
+        for n, step in enumerate(steps):
+            step["together"] = [one["club"] for one in (step, *steps[:n], *steps[n + 1 :])]
+            self._failed(name, step, error, told=n > 0)
+
+    def _failed(self, name: str, step: Step, error: Exception, *, told: bool = False) -> None:
+        """Whatever went wrong becomes the step's error.
+
+        :param told: it is in the log already.
+        """
+        if isinstance(error, SyncError | ConnectorError):
+            retry_after = error.retry_after if isinstance(error, RateLimited) else None
+            said = (error.what, error.remedy, error.runbook, error.transient, retry_after)
+        elif (known := trouble.explained(error)) is not None:
+            said = (known.what, known.remedy, known.runbook, known.transient, None)
+        else:
+            if not told:
+                log.critical("%s: internal error in %s: %s", step["club"], name, place_of(error))
+            said = (
                 message(
                     f"Internal error ({type(error).__name__}) in the {name} stage of {step['name']}."
                 ),
@@ -168,7 +185,7 @@ class Runs:
                 False,
                 None,
             )
-        return step
+        self._fail(name, step, *said, told=told)
 
     def _fail(
         self,
@@ -179,11 +196,14 @@ class Runs:
         runbook: str,
         transient: bool,
         retry_after: timedelta | None,
+        *,
+        told: bool,
     ) -> None:
         step["error"], step["remedy"], step["runbook"] = what, remedy, runbook
         step["transient"] = transient
         step["retry_after"] = retry_after.total_seconds() if retry_after else None
-        log.error("%s (%s): %s %s", step["name"], stage, what, remedy)
+        if not told:
+            log.error("%s (%s): %s %s", step["name"], stage, what, remedy)
         self.forget(step)
         if step["run"] is None or step["club"] not in self._numbers:
             return

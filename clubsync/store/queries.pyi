@@ -164,6 +164,33 @@ class PeopleToIdentifyRow(TypedDict):
     gone: bool
     row_hash: int
 
+class ChainsReadRow(TypedDict):
+    chain: str
+    name: str
+    erp: str
+    read_at: datetime
+    certified: bool
+
+class ChainFindingsRow(TypedDict):
+    erp_id: str
+    word: str
+    records: int
+    since: datetime
+
+class ClubUnknownRow(TypedDict):
+    word: str | None
+    since: datetime | None
+
+class ChainCountsRow(TypedDict):
+    chain: str
+    records: int
+
+class MovesFromRow(TypedDict):
+    erp_id: str
+
+class MovesUnderWayRow(TypedDict):
+    erp_id: str
+
 class ClubRow(TypedDict):
     club: int
     club_id: str
@@ -1317,6 +1344,51 @@ class Queries(Protocol):
     def people_to_identify(
         self, driver: Driver, /, *, club: int
     ) -> Iterator[PeopleToIdentifyRow]: ...
+    # chain.sql
+    def chain_read(
+        self, driver: Driver, /, *, chain: str, name: str, erp: str, at: datetime, certified: bool
+    ) -> int: ...
+    def close_chain_findings(
+        self, driver: Driver, /, *, chain: str, ids: list[str], words: list[str], at: datetime
+    ) -> int: ...
+    def open_chain_findings(
+        self,
+        driver: Driver,
+        /,
+        *,
+        chain: str,
+        ids: list[str],
+        words: list[str],
+        records: list[int],
+        at: datetime,
+    ) -> int: ...
+    def chains_read(self, driver: Driver, /) -> Iterator[ChainsReadRow]: ...
+    def chain_findings(self, driver: Driver, /, *, chain: str) -> Iterator[ChainFindingsRow]: ...
+    def club_unknown(
+        self, driver: Driver, /, *, chain: str, erp_id: str
+    ) -> Iterator[ClubUnknownRow]: ...
+    def chain_counts(self, driver: Driver, /) -> Iterator[ChainCountsRow]: ...
+    def forget_chains(self, driver: Driver, /, *, chains: list[str]) -> int: ...
+    def forget_chain_findings(self, driver: Driver, /, *, before: datetime) -> int: ...
+    def erase_chain_findings(self, driver: Driver, /, *, ids: list[str]) -> object | None: ...
+    def erase_moves(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
+    def drop_moves(
+        self, driver: Driver, /, *, club: int, ids: list[str], targets: list[int]
+    ) -> int: ...
+    def add_moves(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        ids: list[str],
+        targets: list[int],
+        as_of: datetime,
+        by_id: bool,
+    ) -> int: ...
+    def moves_from(self, driver: Driver, /, *, club: int) -> Iterator[MovesFromRow]: ...
+    def moves_arrived(self, driver: Driver, /, *, club: int, as_of: datetime) -> int: ...
+    def moves_under_way(self, driver: Driver, /, *, club: int) -> Iterator[MovesUnderWayRow]: ...
     # club.sql
     def register_club(
         self, driver: Driver, /, *, club_id: str, name: str, erp: str, now: datetime

@@ -25,6 +25,7 @@ from clubsync.model import (
     GONE,
     GROUP_LIST,
     MISSING,
+    MOVED,
     PRESENCE,
     SEEN,
     SIGNS,
@@ -43,6 +44,7 @@ from clubsync.store.snapshots import KEPT, Snapshot
 from clubsync.validate import automatic
 from clubsync.validate.policy import policy_hash
 from connectors.sdk import words
+from connectors.sdk.chains import ELSEWHERE, UNLISTED
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
 if TYPE_CHECKING:
@@ -161,8 +163,7 @@ def build(
         where a person undid a change (R18), or said who it is (R1); `more`: erp_ids to look at besides.
     """
     stored = fetch(driver, queries().erp_groups, ERP_GROUPS, club=club)
-    groups, changed = groups_in_force(snapshot, stored)
-    policy = with_absent_groups(policy, groups, snapshot.customers["groups"])
+    groups, changed, policy = _groups(snapshot, stored, policy)
     known, asked = record_index.read(driver, club), _asked(driver, club, snapshot.head, changed)
     seen = _without(snapshot.customers, newer := _unsaid(driver, club, known, snapshot))
     compared = compare(seen, known)
@@ -185,11 +186,34 @@ def build(
         shown=_shown(compared.rows, known, None if everything else records, snapshot.certified),
         absent=compared.absent,
         newer=newer["erp_id"],
-        unknown=_unknown(asked, records) if snapshot.certified else asked.rechecked.clear(),
+        unknown=_unknown(asked, records, snapshot.certified),
         record_index=known,
     )
-    people = _decided(_base(base_rows, stored), records, keep, undone, same_person)
-    return Affected(basis, records, people, FINDINGS.to_frame(), asked.confirmed)
+    base = _decided(_base(base_rows, stored), records, keep, undone, same_person)
+    signs = _with_arrived(driver, club, asked.confirmed, records)
+    return Affected(basis, records, base, FINDINGS.to_frame(), signs)
+
+
+def _groups(
+    snapshot: Snapshot, stored: pl.DataFrame, policy: Policy
+) -> tuple[pl.DataFrame, list[str], Policy]:
+    """The groups in force, those that differ from before, and the policy with the configured ones that are absent."""
+    groups, changed = groups_in_force(snapshot, stored)
+    return groups, changed, with_absent_groups(policy, groups, snapshot.customers["groups"])
+
+
+def _with_arrived(
+    driver: Driver, club: int, confirmed: pl.DataFrame, records: pl.DataFrame
+) -> pl.DataFrame:
+    """R29: the signs that count, with those of records that every club which they name has taken over."""
+    confirmed = confirmed.filter(pl.col("sign") != MOVED)
+    away = records.filter(pl.col("status").is_in([ELSEWHERE, UNLISTED]))["erp_id"]
+    if away.is_empty():
+        return confirmed
+    waiting = [row["erp_id"] for row in queries().moves_under_way(driver, club=club)]
+    arrived = away.filter(~away.is_in(waiting))
+    signs = pl.select(erp_id=arrived, sign=pl.lit(MOVED)).cast(SIGNS)
+    return pl.concat([confirmed, signs])
 
 
 def _shown(
@@ -276,10 +300,10 @@ def _asked(driver: Driver, club: int, head: SnapshotHead, changed: list[str]) ->
     )
 
 
-def _unknown(asked: _Asked, records: pl.DataFrame) -> pl.Series:
-    """Records on the list of rechecks of which nothing is known any more: erp_ids."""
-    if asked.rechecked.is_empty():
-        return asked.rechecked
+def _unknown(asked: _Asked, records: pl.DataFrame, certified: bool) -> pl.Series:
+    """Records on the list of rechecks of which nothing is known any more, of a certified snapshot: erp_ids."""
+    if asked.rechecked.is_empty() or not certified:
+        return asked.rechecked.clear()
     return asked.rechecked.filter(~asked.rechecked.is_in(records["erp_id"].implode()))
 
 

@@ -30,6 +30,7 @@ from clubsync.model import (
 )
 from clubsync.validate import automatic
 from connectors.sdk import words
+from connectors.sdk.model import CLUB_FIELD
 
 _NOTHING = pl.lit([], dtype=GROUP_LIST)
 
@@ -72,7 +73,7 @@ _DROPPED = (
 )
 
 #: What `_doubts` says of a record: which of its fields cannot be read.
-_DOUBTS = ("odd_days", "odd_email", "odd_groups_read", "odd_links")
+_DOUBTS = ("odd_days", "odd_email", "odd_groups_read", "odd_links", "odd_club")
 #: The fields that refer to other records, or say that the record is no person.
 _LINKS = ("guardian_id", "replaced_by", "placeholder")
 
@@ -96,7 +97,8 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
         `remembered` (dated groups that the ERP has stopped listing);
         `owner_id` (set: the record is that record's dependant, R8); `successor` (set: replaced by that
         record, R10); `odd_days`, `odd_email`, `odd_groups_read`, `odd_group_days`, `odd_links` (what cannot be read,
-        R3: a day of the record itself, the email, the groups, a day of one of them, the record that it refers to);
+        R3: a day of the record itself, the email, the groups, a day of one of them, the record that it refers to),
+        `odd_club` (the club of a chain that it is of, R29);
         `own_groups`, `own_access` (by status, dates and groups held, whatever the groups' own
         state, R12);
         `access`, `access_reason`; `cluster` (records that would have access with this email);
@@ -215,6 +217,7 @@ def _doubts(records: pl.DataFrame) -> pl.DataFrame:
         odd_email=any_of(part("field") == "email"),
         odd_groups_read=any_of(part("field") == "groups"),
         odd_links=any_of(part("field").is_in(_LINKS)),
+        odd_club=any_of(part("field") == CLUB_FIELD),
     ).with_columns(
         email_state=pl.when("odd_email")
         .then(emails.state(emails.UNREADABLE))
@@ -734,6 +737,7 @@ def _access() -> list[pl.Expr]:
         | (pl.col("group_access") == UNKNOWN)
         | (pl.col("email_state") != emails.VALID)
         | pl.col("odd_links")
+        | pl.col("odd_club")
     )
     groups_unread = pl.col("odd_groups_read") | pl.col("odd_group_days")
     return [
@@ -755,6 +759,7 @@ def _access() -> list[pl.Expr]:
         # in inactive groups, and not just moved there: whose doing that is, was said when it came about
         .when(
             (pl.col("status_access") == UNKNOWN)
+            | pl.col("odd_club")
             | groups_unread
             | pl.col("group_state").is_in(["withheld", "unmatched", "inactive"])
         )

@@ -24,7 +24,7 @@ from connectors.rest.settings import (
     NextUrl,
     RestSettings,
 )
-from connectors.sdk import model
+from connectors.sdk import chains, model
 from connectors.sdk.alone import ask_for_missing
 from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.cells import NOT_TEXT
@@ -54,6 +54,7 @@ class RestConnector(Connector[RestSettings]):
     title: ClassVar[str] = "JSON API"
     settings_type: ClassVar[type[Settings]] = RestSettings
     answers_changes: ClassVar[bool] = True
+    names_clubs: ClassVar[tuple[str, ...]] = ("record", "group", "membership")
 
     @property
     def resumable_for(self) -> timedelta | None:
@@ -118,6 +119,7 @@ class RestConnector(Connector[RestSettings]):
     def _read(self, api: Api, as_of: datetime, since: datetime | None) -> Reading:
         settings = self.settings
         groups = settings.groups
+        self._check_members()
         listed, said = self._known(api, groups.known) if groups and groups.known else (None, [])
         memberships = self._memberships(groups.held) if groups else None
         joined, proof = None, None
@@ -154,7 +156,31 @@ class RestConnector(Connector[RestSettings]):
             since=asked,
             memberships=proof,
         )
-        return replace(reading, words=(*customers.words(), *said))
+        return replace(
+            reading,
+            words=(*customers.words(), *said),
+            group_clubs=self._group_clubs,
+            by_membership=self._clubs_at("membership") is not None,
+        )
+
+    def _clubs_at(self, of: str) -> str | None:
+        """Where a chain's records, groups or memberships name their club (R29), if they do."""
+        members = self.club.members
+        return members.at if members is not None and members.of == of else None
+
+    def _check_members(self) -> None:
+        """:raises SettingsWrong: nothing is configured that could name a club."""
+        groups = self.settings.groups
+        if self._clubs_at("group") is not None and (groups is None or groups.known is None):
+            raise SettingsWrong(
+                "`members` reads the club of a group from the ERP's list of groups, and none is configured.",
+                remedy="Configure settings: groups.known, or another `of` in `members`.",
+            )
+        if self._clubs_at("membership") is not None and groups is None:
+            raise SettingsWrong(
+                "`members` reads the club of a membership, and settings: groups are not configured.",
+                remedy="Configure settings: groups.held, or `of: record` in `members`.",
+            )
 
     def _ask_for_missing(
         self, api: Api, walk: Walk[Any, Any], customers: Customers, frame: pl.DataFrame
@@ -178,13 +204,24 @@ class RestConnector(Connector[RestSettings]):
         return customers.frame()
 
     def _memberships(self, held: Held) -> Memberships:
-        return Memberships(held, omits_empty=self.settings.omits_empty)
+        return Memberships(
+            held, omits_empty=self.settings.omits_empty, clubs=self._clubs_at("membership")
+        )
+
+    #: of a chain whose groups name their clubs: group id -> the clubs.
+    _group_clubs: dict[str, list[str]] | None = None
 
     def _known(self, api: Api, known: GroupList) -> tuple[pl.DataFrame, list[Words]]:
         """The ERP's list of groups, and the words that say whether they are active."""
         rows = self._whole(api, known.list, KNOWN)
         groups = self._groups(rows, known)
         frame = groups_frame(groups)
+        if (at := self._clubs_at("group")) is not None:
+            self._group_clubs = {}
+            for row, group in zip(rows, groups, strict=True):
+                self._group_clubs.setdefault(group["id"], []).extend(
+                    chains.names(chains.found(row, at))
+                )
         if known.active is None:
             return frame, []
         take = getter(known.active)

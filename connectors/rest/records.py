@@ -20,7 +20,7 @@ import pyarrow as pa
 from connectors.rest.errors import holds
 from connectors.rest.keyed import keyed_rows
 from connectors.rest.settings import Held, Meaning, RestSettings
-from connectors.sdk import cells, fields, odd, words
+from connectors.sdk import cells, chains, fields, odd, words
 from connectors.sdk.base import Club
 from connectors.sdk.dates import LONG_AGO, Dates
 from connectors.sdk.errors import ContractChanged
@@ -33,8 +33,14 @@ RAW = (
     *("guardian_id", "replaced_by", "created_at", "modified_at", "valid_from", "valid_until"),
     *("is_company", "placeholder", "status_word", "status"),
 )
-#: A membership before its days are read; `ended`: whatever they are.
-RAW_SPAN = {"id": pl.String(), "from": pl.String(), "until": pl.String(), "ended": pl.Boolean()}
+#: A membership before its days are read; `ended`: whatever they are; `clubs`: those of a chain that it names.
+RAW_SPAN = {
+    "id": pl.String(),
+    "from": pl.String(),
+    "until": pl.String(),
+    "ended": pl.Boolean(),
+    "clubs": pl.String(),
+}
 RAW_SCHEMA: dict[str, Any] = {
     **dict.fromkeys(RAW, pl.String()),
     "groups": pl.List(pl.Struct(RAW_SPAN)),
@@ -51,10 +57,12 @@ _SPANS = pa.large_list(
             ("from", pa.large_string()),
             ("until", pa.large_string()),
             ("ended", pa.bool_()),
+            ("clubs", pa.large_string()),
         ]
     )
 )
 _PART = 20_000
+_BETWEEN = "\x1f"
 
 Spans = dict[str, list[dict[str, Any]]]
 
@@ -96,11 +104,13 @@ class _Oddities:
 class Memberships:
     """The groups that customers hold, from items inside records or from a second list.
 
+    :param clubs: where a membership names its club, of a chain (R29).
     :param names: group id -> name, of the groups seen.
     """
 
-    def __init__(self, held: Held, *, omits_empty: bool = False) -> None:
+    def __init__(self, held: Held, *, omits_empty: bool = False, clubs: str | None = None) -> None:
         self._held = held
+        self._clubs_at = clubs
         self._omits_empty = omits_empty
         self._id, self._name = getter(held.id), getter(held.name) if held.name else None
         paths = {
@@ -138,9 +148,16 @@ class Memberships:
                     "from": cell(found.get("from")),
                     "until": cells.NO_KEY if lacks else cell(found.get("until")),
                     "ended": ended,
+                    "clubs": self._named(item),
                 }
             )
         return out
+
+    def _named(self, item: Any) -> str | None:
+        """The clubs that a membership names, as one text."""
+        if self._clubs_at is None:
+            return None
+        return _BETWEEN.join(chains.names(chains.found(item, self._clubs_at)))
 
     def _lacks_its_end(self, item: Any, found: Mapping[str, Any]) -> bool:
         """Whether an item lacks a key that would say until when it runs (R3); counts those that lack one."""
@@ -202,6 +219,11 @@ class Customers:
         self._flags = [(one, getter(one.at), Counter[str]()) for one in settings.status.unless]
         self._said = pl.DataFrame()
         self._no_record, self._no_groups = _Oddities(), _Oddities()
+        members = club.members
+        self._club_at = members.at if members is not None and members.of == "record" else None
+        self._by_membership = members is not None and members.of == "membership"
+        self._clubs: list[list[dict[str, Any]]] = []
+        self._no_club = _Oddities()
 
     def add(self, records: Sequence[Any]) -> None:
         """Add a page."""
@@ -226,6 +248,11 @@ class Customers:
         columns["groups"] = [
             self._groups(record, key) for record, key in zip(records, columns["id"], strict=True)
         ]
+        if self._club_at is not None:
+            found = [getter(self._club_at)(record) for record in records]
+            lacking = [value is MISSING for value in found]
+            self._no_club.add(records, sum(lacking), lacking.__getitem__)
+            self._clubs += [chains.named(None if v is MISSING else v) for v in found]
         for name, values in self._rows.items():
             values += columns.get(name, [None] * len(records))
         if len(self._rows["id"]) >= _PART:
@@ -266,6 +293,11 @@ class Customers:
             )
         for name, path in self._paths.items():
             self._check_field(name, path)
+        if self._no_club.count == self._no_club.of > 0 and not partial:
+            raise ContractChanged(
+                f"No record has {self._club_at} (members.at); the first one is {self._no_club.first}.",
+                remedy="Correct `at` in the `members` of the chain's clubs.",
+            )
         # some ERPs have a flag only where it is set; without any, everybody would be what the words say
         for path, flag in self._without_flag.items():
             if flag.count == flag.of > 0 and not partial and not self._settings.omits_empty:
@@ -373,7 +405,9 @@ class Customers:
         customers = customers_frame(frame)
         if customers.height > partial and customers["erp_id"].null_count() == customers.height:
             raise ContractChanged("All ids are blank.", remedy="Correct settings: fields.id.")
-        return customers
+        if self._club_at is not None:
+            return customers.with_columns(pl.Series("clubs", self._clubs, dtype=chains.CLUBS))
+        return customers.with_columns(frame["clubs"]) if self._by_membership else customers
 
     def words(self) -> list[Words]:
         """The words of the status, of all records, and of the conditions that take precedence over it."""
@@ -398,7 +432,8 @@ class Customers:
         # one that came twice, because rows moved between two pages, is still one
         spans = spans.unique(maintain_order=True)
         if spans.is_empty():
-            return frame.with_columns(groups=pl.lit([], dtype=pl.List(GROUP_REF)))
+            none = {"clubs": pl.lit([], dtype=chains.CLUBS)} if self._by_membership else {}
+            return frame.with_columns(groups=pl.lit([], dtype=pl.List(GROUP_REF)), **none)
         held = self._settings.groups.held if self._settings.groups else None
         first, odd_first = dates.days(spans["from"], others=[spans["until"]])
         last, odd_last = dates.days(spans["until"], others=[spans["from"]])
@@ -409,6 +444,9 @@ class Customers:
         ).to_series()
         refs = pl.struct(id="id", valid_from=first, valid_until=ended).cast(GROUP_REF)
         lists = spans.select("row", groups=refs).group_by("row", maintain_order=True).agg("groups")
+        if self._by_membership:
+            lists = lists.join(_clubs_of(spans, first, ended), on="row", how="left")
+            lists = lists.with_columns(pl.col("clubs").fill_null(pl.lit([], dtype=chains.CLUBS)))
         out = (
             frame.drop("groups")
             .with_row_index("row")
@@ -434,8 +472,34 @@ class Customers:
         return with_notes(out, notes)
 
 
+def _clubs_of(spans: pl.DataFrame, first: pl.Series, last: pl.Series) -> pl.DataFrame:
+    """R29: the clubs that the memberships of each record name: row, `clubs`; one that names none has a null there."""
+    name = pl.col("clubs").str.split(_BETWEEN)
+    return (
+        spans.select("row", "id", name=name, valid_from=first, valid_until=last)
+        .explode("name")
+        .select(
+            "row",
+            clubs=pl.struct(
+                name=pl.when(pl.col("name") != "").then("name"),
+                group="id",
+                valid_from="valid_from",
+                valid_until="valid_until",
+            ).cast(chains.CLUB),
+        )
+        .group_by("row", maintain_order=True)
+        .agg("clubs")
+    )
+
+
 #: The groups of a record that cannot be read.
-_UNKNOWN_SPAN = {"id": cells.NOT_TEXT, "from": None, "until": None, "ended": False}
+_UNKNOWN_SPAN = {
+    "id": cells.NOT_TEXT,
+    "from": None,
+    "until": None,
+    "ended": False,
+    "clubs": None,
+}
 
 
 def _flag(value: Any) -> str:

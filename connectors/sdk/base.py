@@ -68,6 +68,18 @@ class Connection:
 
 
 @dataclass(frozen=True)
+class Members:
+    """R29: where the records of a tenant that several clubs share name their club.
+
+    :param at: column of the file, or path in the response.
+    :param of: what it is a column or path of: the record, its group or its membership.
+    """
+
+    at: str
+    of: str = "record"
+
+
+@dataclass(frozen=True)
 class Club:
     """What a connector may know about the club that it reads.
 
@@ -77,6 +89,7 @@ class Club:
     :param group_names: names or ids of groups that the club's own rules name: one name each, whatever separators
         they contain.
     :param no_end: words that its ERP writes in place of a date for "never" (R3), besides the usual ones.
+    :param members: where records name their club, if a whole chain is read; None: all of them are the club's.
     """
 
     id: str
@@ -84,6 +97,12 @@ class Club:
     country: str
     group_names: tuple[str, ...] = ()
     no_end: tuple[str, ...] = ()
+    members: Members | None = None
+
+    @property
+    def club_at(self) -> str | None:
+        """Where a chain's records name their club themselves (R29); None: it is no chain's, or they do not."""
+        return self.members.at if self.members is not None and self.members.of == "record" else None
 
 
 S = TypeVar("S", bound=Settings)
@@ -115,6 +134,11 @@ class Connector(ABC, Generic[S]):
     #: the ERP can be, or by a club's settings may be, asked for changes only: most readings are then of changes,
     #: and everything is read as often as the club's `full_read` says, and at the start of each of its days.
     answers_changes: ClassVar[bool] = False
+    #: R29: what of a tenant that several clubs share may name its club (`Members.of`); nothing: the ERP has no such
+    #: thing, or a login is one club's.
+    names_clubs: ClassVar[tuple[str, ...]] = ()
+    #: the paths that `Members.at` may be, or what they begin with, where the connector reads no others.
+    club_paths: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

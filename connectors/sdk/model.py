@@ -21,6 +21,7 @@ from connectors.sdk.messages import message
 
 #: A customer's status. `active` gives access; a club may let others give it too (R3).
 #: `unknown` is a status that is missing or in none of the lists: it changes nothing.
+#: `elsewhere` and `unlisted` are of records that a club of a chain is told of and that are not its own (R29).
 STATUSES = (
     "active",
     "prospect",
@@ -30,7 +31,11 @@ STATUSES = (
     "archived",
     "deleted",
     "unknown",
+    "elsewhere",
+    "unlisted",
 )
+#: A field that cannot be read: which club of a chain a record belongs to (R29).
+CLUB_FIELD = "club"
 
 GROUP_REF = pl.Struct({"id": pl.String, "valid_from": pl.Date, "valid_until": pl.Date})
 
@@ -137,6 +142,7 @@ class File:
     :param line_end: whether its last row ends with a line end; None: its format proves its end by itself (XLSX).
     :param footer: whether its last row is none of a person: a total, a note.
     :param last: `erp_id` of the last customers in it, in its own order, at most `TAIL`.
+    :param rows: how many customers of a whole chain are in it (R29); 0: it is one club's.
     """
 
     name: str
@@ -146,6 +152,7 @@ class File:
     line_end: bool | None = None
     footer: bool = False
     last: tuple[str, ...] = ()
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -251,6 +258,10 @@ class Reading:
     :param memberships: the list of their own that groups were read from; None: they stand in the customers' rows.
     :param paged: whether it was read from an ERP that answers now; False: from files, written at `as_of`.
     :param words: the words that decided something, of connectors whose settings list them.
+    :param group_clubs: of a chain whose groups name their clubs (R29): group id -> the words.
+    :param by_membership: of a chain whose memberships name their clubs: `customers` have them in the column `clubs`.
+    :param others: of a club of a chain, once it is split: what it is told of records that are not its own
+        (`chains.Split.others`), of those that it knows or, in a source without ids, of all.
     """
 
     customers: pl.DataFrame
@@ -270,6 +281,9 @@ class Reading:
     memberships: Memberships | None = None
     paged: bool = False
     words: tuple[Words, ...] = ()
+    group_clubs: Mapping[str, Sequence[str]] | None = None
+    by_membership: bool = False
+    others: pl.DataFrame | None = None
 
 
 def customers_frame(rows: Sequence[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
@@ -570,6 +584,8 @@ def assemble(
     notes: Sequence[str] = (),
     consistency: Consistency = Consistency.MOMENT,
     memberships: Memberships | None = None,
+    group_clubs: Mapping[str, Sequence[str]] | None = None,
+    by_membership: bool = False,
 ) -> Reading:
     """Merge repeated ids and write the certificate, by the same rules for every connector (R14).
 
@@ -580,7 +596,9 @@ def assemble(
 
     Groups whose id is too long are left out, and names are shortened (`bounded_groups`).
 
-    :param customers: `CUSTOMER_SCHEMA`, all rows received, in order.
+    Rows of a file of a chain stay apart, each with its `clubs` (R29): they are merged club by club.
+
+    :param customers: `CUSTOMER_SCHEMA`, all rows received, in order; of a chain also `clubs` (`chains.CLUBS`).
     :param doubts: what the connector itself could not prove (last page not seen, a page twice, …).
     :param since: only what changed since then was read: whoever is missing has not changed.
     :param numbers: the number by which a person finds each row; None: they are counted from 1.
@@ -599,15 +617,17 @@ def assemble(
         )
     conflicting: tuple[str, ...] = ()
     without_id = None
+    in_clubs = "clubs" in customers.columns or group_clubs is not None
     if file is not None and rows:
         customers, nobodys = footers.apart(customers)
         file = replace(file, footer=file.footer or nobodys)
     # a file may have no column of ids; an API whose only record has none has lost it
     if rows and (paged or customers["erp_id"].null_count() < customers.height):
         customers, without_id = _with_ids(customers, numbers)
-        customers, conflicting, doubt = _once_each(customers, paged)
-        why.extend(doubt)
-    elif rows and not paged:
+        if paged or not in_clubs:
+            customers, conflicting, doubt = _once_each(customers, paged)
+            why.extend(doubt)
+    elif rows and not paged and not in_clubs:
         customers = _memberships_joined(customers)
     return Reading(
         customers=customers,
@@ -627,7 +647,22 @@ def assemble(
         consistency=consistency,
         memberships=memberships,
         paged=paged,
+        group_clubs=group_clubs,
+        by_membership=by_membership,
     )
+
+
+def once_each(customers: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...], list[str]]:
+    """Rows of a file as customers, each once: the customers, the ids whose rows contradict one another, and the doubts
+    that follow (`assemble`).
+
+    :param customers: `CUSTOMER_SCHEMA`, without rows that lack an id where others have one.
+    """
+    if customers.is_empty():
+        return customers, (), []
+    if customers["erp_id"].null_count() == customers.height:
+        return _memberships_joined(customers), (), []
+    return _once_each(customers, False)
 
 
 def _with_ids(

@@ -180,14 +180,14 @@ def _shape(erp: str, every: timedelta) -> None:
         return sync_tasks.collect_failures(due, loaded)
 
     @task(map_index_template=LABEL, multiple_outputs=False, **_club_retries(waits(every)))
-    def retry_club(failed: Step) -> Step:
+    def retry_club(failed: Step) -> Step | list[Step]:
         return sync_tasks.retry(failed)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def outcome(
         due: list[Batch] | None,
         loaded: Loaded,
-        retried: Iterable[Step] | None,
+        retried: Loaded,
     ) -> None:
         sync_tasks.report(due, loaded, retried)
 

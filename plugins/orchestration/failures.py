@@ -109,7 +109,7 @@ class ClubRetryPolicy(RetryPolicy):
 
 def explanation(step: Mapping[str, Any]) -> Iterator[str]:
     """What support needs to know about a failed step, line by line."""
-    yield f"{step['name']} ({step['club']}) was not synced; its customers are unchanged."
+    yield _who(step)
     yield f"What happened: {step['error']}"
     if step.get("since"):
         yield f"Since: {_local(step['since'], step['club'])}"
@@ -123,6 +123,18 @@ def explanation(step: Mapping[str, Any]) -> Iterator[str]:
     if step.get("runbook"):
         yield f"Runbook: docs/runbooks/{step['runbook']}.md"
     yield f"The club's page: {page_of(step['club'])}"
+
+
+def _who(step: Mapping[str, Any]) -> str:
+    """Who was not synced: a club, or the clubs of a chain whose one reading failed (R29)."""
+    together = step.get("together") or ()
+    if len(together) < 2:
+        return f"{step['name']} ({step['club']}) was not synced; its customers are unchanged."
+    named = ", ".join(sorted(together))
+    return (
+        f"{len(together)} clubs of a chain were not synced, because their one reading failed; their customers are "
+        f"unchanged: {named}."
+    )
 
 
 def _local(moment: str, club: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from math import ceil
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
+from clubsync.chains import Chain, chains
 from clubsync.config import load_config
 from clubsync.operate import telemetry
 from connectors.sdk.messages import message
@@ -70,13 +71,26 @@ def slots() -> int:
     return int(os.environ.get("CLUBSYNC_SLOTS") or 2 * (os.cpu_count() or 1))
 
 
-def batches(clubs: Sequence[str], slots: int) -> list[Batch]:
-    """The clubs, split evenly into at most ``slots`` batches, each of at least 25 if there are several."""
+def batches(
+    clubs: Sequence[str], slots: int, chained: Mapping[str, Chain] | None = None
+) -> list[Batch]:
+    """The clubs, split evenly into at most ``slots`` batches, each of at least 25 if there are several.
+
+    :param chained: the chain of each club that is in one (R29): its clubs share a batch.
+    """
     if not clubs:
         return []
     count = max(1, min(slots, len(clubs) // SMALLEST_BATCH))
     size = ceil(len(clubs) / count)
-    return [list(clubs[start : start + size]) for start in range(0, len(clubs), size)]
+    of, units = chained or {}, dict[str, list[str]]()
+    for club in clubs:
+        units.setdefault(of[club].key if club in of else club, []).append(club)
+    found: list[Batch] = [[]]
+    for read_together in units.values():
+        if found[-1] and len(found[-1]) + len(read_together) > size and len(found) < count:
+            found.append([])
+        found[-1].extend(read_together)
+    return found
 
 
 def label(names: Sequence[str]) -> str:
@@ -90,9 +104,11 @@ def instance_label(task: Any) -> str:
     """The name of a mapped instance in the UI, by its only argument: club ids, steps, or a step. Airflow
     renders it before the task runs, and again when it ends."""
     given = next(iter([*task.op_args, *task.op_kwargs.values()]))
-    if isinstance(given, dict):
+    if isinstance(given, dict) and not given.get("together"):
         return str(given["name"])
     names = {club.id: club.name for club in load_config().clubs}
+    if isinstance(given, dict):
+        given = given["together"]
     return label([names.get(one, one) if isinstance(one, str) else one["name"] for one in given])
 
 
@@ -116,7 +132,7 @@ def find_due(erp: str) -> list[Batch]:
         else:
             due = engine.due(erp, _moment(context), chosen)
     log.info("%d of %d clubs are due.", len(due), len(ours))
-    return batches(due, slots())
+    return batches(due, slots(), chains(load_config().clubs))
 
 
 @without_values()
@@ -162,8 +178,8 @@ def load(steps: list[Step]) -> list[Step]:
 @without_values()
 def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
     """The clubs to retry, each in a task of its own: those with an error, and those whose batch was
-    interrupted."""
-    failed = [step for step in _last_steps(due, loaded).values() if step["error"]]
+    interrupted. Clubs of a chain whose one reading failed are retried in one task."""
+    failed = _once([step for step in _last_steps(due, loaded).values() if step["error"]])
     for step in failed:
         log.warning("%s: %s", step["name"], step["error"])
     if len(failed) > MOST_RETRIED:
@@ -177,9 +193,10 @@ def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
 
 
 @without_values()
-def retry(failed: Step) -> Step:
-    """All four stages for one club that failed in its batch.
+def retry(failed: Step) -> Step | list[Step]:
+    """All four stages for one club that failed in its batch, or for the clubs of a chain that failed together.
 
+    :returns: the club's step; of a chain the steps of its clubs, of which some may have failed alone.
     :raises ClubFailed: it failed again, or a retry would not help.
     """
     context = get_current_context()
@@ -187,7 +204,16 @@ def retry(failed: Step) -> Step:
     # task, that is the second try, which is made.
     if context["ti"].try_number == 1 and not worth_retrying(failed):
         raise ClubFailed(failed)
-    return _sync(failed["club"], context)
+    if not failed.get("together"):
+        return _sync(failed["club"], context)
+    with pipeline() as engine:
+        params = context["params"]
+        steps = engine.sync(
+            failed["together"], _trigger(context), full=params["full"], dry_run=params["dry_run"]
+        )
+    if all(step["error"] for step in steps):
+        raise ClubFailed(steps[0])
+    return _logged(steps)
 
 
 @without_values()
@@ -204,7 +230,7 @@ def sync_chosen() -> Step:
 def report(
     due: list[Batch] | None,
     loaded: Loaded,
-    retried: Iterable[Step] | None,
+    retried: Loaded,
 ) -> None:
     """Log the result of the run; it fails if at least one club failed in the end.
 
@@ -213,7 +239,7 @@ def report(
     if due is None:
         raise AirflowFailException("Could not determine which clubs are due: see the log of `due`.")
     last = _last_steps(due, loaded)
-    last.update({step["club"]: step for step in retried or [] if step})
+    last.update({step["club"]: step for step in _flat(retried)})
     failed = [step for step in last.values() if step["error"]]
     done = [step for step in last.values() if not step["error"]]
     telemetry.of_steps(last.values(), load_config())
@@ -228,7 +254,7 @@ def report(
             )
     if not failed:
         return
-    for step in failed:
+    for step in _once(failed):
         for line in explanation(step):
             log.error(line)
     raise AirflowFailException(
@@ -291,6 +317,14 @@ def _last_steps(due: list[Batch] | None, loaded: Loaded) -> dict[str, Step]:
     last = {club: _lost(club, names.get(club, club)) for batch in due or [] for club in batch}
     last.update({step["club"]: step for step in _flat(loaded)})
     return last
+
+
+def _once(failed: Iterable[Step]) -> list[Step]:
+    """Failed clubs; of those of a chain that failed together one stands for all (R29)."""
+    found: dict[str, Step] = {}
+    for step in failed:
+        found.setdefault(min(step.get("together") or [step["club"]]), step)
+    return list(found.values())
 
 
 def _flat(loaded: Loaded) -> Iterator[Step]:

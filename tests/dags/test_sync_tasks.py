@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clubsync.chains import Chain
 from clubsync.model import Step
 from plugins.orchestration import dag_builder, sync_tasks
 from plugins.orchestration.failures import ClubFailed, ClubRetryPolicy, explain_failure, waits
@@ -103,6 +104,27 @@ def test_batches_use_the_slots_and_are_worth_a_task(clubs: int, slots: int) -> N
         assert len(dealt) >= slots - 1
 
 
+@given(
+    chained=st.lists(st.integers(1, 40), max_size=8),
+    alone=st.integers(0, 300),
+    slots=st.integers(1, 16),
+)
+def test_r29_the_clubs_of_a_chain_share_a_batch(chained: list[int], alone: int, slots: int) -> None:
+    of = {
+        f"{chain}-{club}": Chain(str(chain), "tenant", ())
+        for chain, clubs in enumerate(chained)
+        for club in range(clubs)
+    }
+    ids = [*of, *map(str, range(alone))]
+    ids = ids[::2] + ids[1::2]
+    dealt = sync_tasks.batches(ids, slots, of)
+    assert sorted(club for batch in dealt for club in batch) == sorted(ids)
+    assert len(dealt) <= slots
+    for chain in range(len(chained)):
+        batches = [b for b in dealt if any(club.startswith(f"{chain}-") for club in b)]
+        assert len(batches) == 1
+
+
 def test_an_erp_without_clubs_has_no_dag(clubs_yaml: Path) -> None:
     assert dag_builder.sync_dag("tryton") is None
     assert dag_builder.sync_dag("planity") is not None
@@ -154,6 +176,32 @@ def test_the_list_of_an_only_batch_comes_unwrapped(clubs_yaml: Path) -> None:
     assert [s["club"] for s in sync_tasks.collect_failures([["paris", "lyon"]], loaded)] == ["lyon"]
 
 
+def test_r29_a_chain_whose_reading_failed_is_retried_in_one_task(
+    engine: Engine, context: dict[str, Any], clubs_yaml: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    down = [
+        step("paris", "Down.", together=["paris", "lyon"], transient=True),
+        step("lyon", "Down.", together=["lyon", "paris"], transient=True),
+    ]
+    found = sync_tasks.collect_failures([["paris", "lyon"]], [down])
+    assert [one["club"] for one in found] == ["paris"]
+    label = sync_tasks.instance_label(SimpleNamespace(op_args=(), op_kwargs={"failed": found[0]}))
+    assert label == "Boulder Paris, Yoga Lyon"
+    retried = sync_tasks.retry(found[0])
+    assert engine.asked[-1][0] == ["paris", "lyon"]
+    assert isinstance(retried, list)
+    # of the two one failed alone this time
+    with pytest.raises(AirflowFailException, match="1 of 2 clubs were not synced: Lyon"):
+        sync_tasks.report([["paris", "lyon"]], [down], [retried])
+    # and where nothing was retried, one failure is told, with its clubs named
+    caplog.clear()
+    with pytest.raises(AirflowFailException, match="2 of 2 clubs"):
+        sync_tasks.report([["paris", "lyon"]], [down], None)
+    told = [record.getMessage() for record in caplog.records]
+    assert sum("Down." in line for line in told) == 1
+    assert any("2 clubs of a chain were not synced" in line and "lyon" in line for line in told)
+
+
 def test_when_a_whole_erp_is_down_not_everybody_is_tried_again(clubs_yaml: Path) -> None:
     clubs = [f"club-{number}" for number in range(1500)]
     found = sync_tasks.collect_failures([clubs], [[step(club, "Down.") for club in clubs]])
@@ -168,7 +216,9 @@ def test_a_refused_key_is_not_tried_again_by_itself_but_is_when_cleared(
         sync_tasks.retry(refused)
     assert engine.asked == []
     context["ti"].try_number = 2
-    assert sync_tasks.retry(refused)["error"] is None
+    retried = sync_tasks.retry(refused)
+    assert isinstance(retried, dict)
+    assert retried["error"] is None
     assert engine.asked == [(["paris"], "scheduled", False, False)]
 
 

@@ -7,12 +7,13 @@ PostgreSQL and snapshot store are the ones that run in production.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, TypedDict, Unpack
 
+import polars as pl
 import pytest
 
 from clubsync.config import ClubConfig, Config, Guard
@@ -24,6 +25,7 @@ from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Store
 from clubsync.validate import affected
 from connectors import registry
+from connectors.sdk import chains
 from connectors.sdk.base import Connection, Connector, Settings
 from connectors.sdk.errors import ConnectorError
 from connectors.sdk.http import HttpLimits
@@ -56,6 +58,12 @@ class Erp:
         self.memberships: list[tuple[str, str, str]] | None = None
         #: who changed of late, of an ERP that can be asked for changes only; None: it cannot.
         self.changed: set[str] | None = None
+        #: how often it was read.
+        self.readings = 0
+        #: of a chain whose groups name their clubs: group -> clubs (R29).
+        self.group_clubs: dict[str, list[str]] | None = None
+        #: of a chain: memberships, not records, name the clubs: `clubs` of a record are (club, group) then.
+        self.by_membership = False
 
     def put(self, id: str, email: str | None = None, **fields: object) -> None:
         """Add a record, or replace the one of that id.
@@ -85,6 +93,7 @@ class Erp:
 
     def reading(self, since: datetime | None = None) -> Reading:
         """What a connector returns now; records in `lost` are on a page that did not come."""
+        self.readings += 1
         since = None if self.changed is None else since
         if self.page_size is not None:
             return self._walked(self.page_size)
@@ -95,7 +104,7 @@ class Erp:
             and (since is None or r["erp_id"] in (self.changed or ()))
         ]
         read = assemble(
-            customers_frame(shown),
+            self._named(shown),
             groups_frame(list(self.groups.values())),
             as_of=self.as_of,
             paged=True,
@@ -104,6 +113,8 @@ class Erp:
             columns=("Id", "E-mail"),
             column_of={"erp_id": "Id", "email": "E-mail"},
             since=since,
+            group_clubs=self.group_clubs,
+            by_membership=self.by_membership,
         )
         if not self.conflicting:
             return read
@@ -115,6 +126,20 @@ class Erp:
             as_of=read.as_of,
             conflicting_ids=tuple(sorted(self.conflicting)),
         )
+
+    def _named(self, shown: Sequence[dict[str, Any]]) -> pl.DataFrame:
+        """The customers, of a chain with the clubs that they name: `clubs` of each record, or of its memberships."""
+        plain = [{name: v for name, v in one.items() if name != "clubs"} for one in shown]
+        customers = customers_frame(plain)
+        if self.group_clubs is not None or not any("clubs" in record for record in shown):
+            return customers
+        named = [
+            [one for club, group in record["clubs"] for one in chains.named(club, _span(group))]
+            if self.by_membership
+            else chains.named(record["clubs"])
+            for record in shown
+        ]
+        return customers.with_columns(pl.Series("clubs", named, dtype=chains.CLUBS))
 
     def _walked(self, size: int) -> Reading:
         """A reading in pages, while the ERP is edited."""
@@ -131,7 +156,7 @@ class Erp:
             {**r, "groups": [_span(g) for g in r.get("groups", ())]} for _, r in walk.all_rows()
         ]
         return walk.reading(
-            customers_frame(shown),
+            self._named(shown),
             groups_frame(list(self.groups.values())),
             as_of=self.as_of,
             column_of={"erp_id": "Id", "email": "E-mail"},
@@ -186,6 +211,7 @@ class MemoryConnector(Connector[MemorySettings]):
     settings_type: ClassVar[type[Settings]] = MemorySettings
     phone_centred: ClassVar[bool] = False
     answers_changes: ClassVar[bool] = True
+    names_clubs: ClassVar[tuple[str, ...]] = ("record", "group", "membership")
     erps: ClassVar[dict[str, Erp]] = {}
 
     def read(self, *, full: bool = False) -> Reading:

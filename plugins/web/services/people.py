@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import BaseModel, Field
 
 from clubsync import emails
+from clubsync.chains import chains
 from clubsync.explain.why import Answer, hashes_of, why
 from clubsync.i18n import _, translations
 from clubsync.store.database import queries
@@ -150,6 +151,7 @@ def _why(
         tell_erased=tell_erased,
         to_viewer=not shown,
         by_name=by_name,
+        chain=chain.key if (chain := chains(registry().config.clubs).get(club.id)) else None,
     )
 
 
