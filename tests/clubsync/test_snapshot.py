@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from clubsync.errors import SnapshotUnreadable
+from clubsync.store import snapshots
 from clubsync.store.snapshots import HASHED, Store, prepare, row_hashes
 from connectors.sdk.model import assemble, customers_frame, groups_frame
 
@@ -87,6 +88,24 @@ def test_neighbouring_fields_do_not_run_together() -> None:
     assert hashed(FULL | {"guardian_id": "7", "replaced_by": None}) != hashed(
         FULL | {"guardian_id": None, "replaced_by": "7"}
     )
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 50_000])
+def test_a_row_hash_depends_on_no_other_row(
+    rows_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many groups a record's neighbours are in, and in whichever part of the rows it comes."""
+    spans = [
+        {"id": f"g{n}", "valid_from": None, "valid_until": date(2026, 3, 1 + n)} for n in range(4)
+    ]
+    rows = [
+        FULL | {"erp_id": str(row), "groups": spans[:many] if row % 2 else spans[::-1][:many]}
+        for row, many in enumerate((0, 3, 1, 2, 4, 0, 2, 1, 4, 3, 0))
+    ]
+    alone = [hashed(row)[0] for row in rows]
+    monkeypatch.setattr(snapshots, "_PART", rows_at_once)
+    assert hashed(*rows) == alone
+    assert len(set(alone)) == len(rows)
 
 
 def content(*rows: dict[str, Any], groups: tuple[str, ...] = ()) -> str:
