@@ -85,7 +85,7 @@ def _compacted(column: pl.Series) -> pl.Series:
 class Comparison:
     """Two versions of a club's records, compared by row hash.
 
-    :param rows: the records of `now`, sorted by erp_id: erp_id, row_hash, and from `before` the columns was
+    :param rows: the records of `now`, in no order: erp_id, row_hash, and from `before` the columns was
         (the former row hash) and next_date, both null for a new record.
     :param absent: erp_ids of `before` that `now` does not have.
     """
@@ -125,4 +125,4 @@ def compare(now: pl.DataFrame, before: pl.DataFrame) -> Comparison:
     rows = pl.concat(
         [same.with_columns(was="row_hash").with_columns(same_before["next_date"]), moved]
     )
-    return Comparison(rows if moved.is_empty() else rows.sort("erp_id"), absent)
+    return Comparison(rows, absent)

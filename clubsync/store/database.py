@@ -528,3 +528,20 @@ def fetch(
         rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
         names = [column.name for column in cursor.description or ()]
     return pl.DataFrame(rows, schema={n: schema[n] for n in names}, orient="row").select(*schema)
+
+
+def fetch_bytes(
+    driver: Driver,
+    query: Callable[Concatenate[Driver, P], Iterator[object]],
+    *_: P.args,
+    **parameters: P.kwargs,
+) -> list[bytes]:
+    """Run a query of `sql/queries/` whose one column is bytes, and give its rows.
+
+    They come as they are; asked for as other rows are, they would come as hexadecimal text, twice as long.
+
+    :param query: one of `queries()`.
+    """
+    statement: str = getattr(queries(), query.__name__).sql
+    with driver.cursor(binary=True, row_factory=psycopg.rows.scalar_row) as cursor:
+        return list(cursor.execute(statement, parameters))

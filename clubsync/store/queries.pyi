@@ -1316,6 +1316,7 @@ class Queries(Protocol):
         ids: list[str],
         emails: list[str],
         candidates: list[str],
+        base_emails: list[str],
     ) -> Iterator[RelatedIdsRow]: ...
     def customers_by_record(
         self, driver: Driver, /, *, club: int, ids: list[str], emails: list[str]

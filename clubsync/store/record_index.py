@@ -14,7 +14,7 @@ from datetime import date
 import polars as pl
 import xxhash
 
-from clubsync.store.database import Driver, queries
+from clubsync.store.database import Driver, fetch_bytes, queries
 
 #: One row for each record the ERP is known to have, in the order of their ids. `email_key`: of the mirror's
 #: normalised email (`email_keys`), null where there is none. `seen_as_of`, `seen_snapshot`: set where a
@@ -52,8 +52,9 @@ def by_email(index: pl.DataFrame, emails: Iterable[str]) -> list[str]:
 def read(driver: Driver, club: int) -> pl.DataFrame:
     """The club's record index (`RECORD_INDEX`); empty for a club that was never loaded."""
     parts = [
-        pl.read_ipc(io.BytesIO(row["vector"]))
-        for row in queries().record_index_parts(driver, club=club)
+        # not the bytes themselves: a frame that held them would need Python's lock wherever it is freed
+        pl.read_ipc(io.BytesIO(packed))
+        for packed in fetch_bytes(driver, queries().record_index_parts, club=club)
     ]
     if not parts:
         return RECORD_INDEX.to_frame()

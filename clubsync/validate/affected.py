@@ -221,7 +221,7 @@ def _shown(
 ) -> pl.DataFrame:
     """What the snapshot shows of records that may change the record index (`Basis.shown`).
 
-    :param rows: `frames.Comparison.rows`.
+    :param rows: `frames.Comparison.rows`; in their order the rest of the sync costs less.
     :param known: the record index.
     :param records: the affected records; None: they are all that there is.
     :param certified: a partial snapshot leaves its mark on every record that it shows (R16).
@@ -233,6 +233,7 @@ def _shown(
             pl.col("row_hash").ne_missing(pl.col("was"))
             | pl.col("erp_id").is_in(concerned.implode())
         )
+    rows = rows.sort("erp_id")
     before = known.select("erp_id", "email_key")
     if rows.height < known.height:
         before = before.filter(pl.col("erp_id").is_in(rows["erp_id"].implode()))
@@ -511,7 +512,10 @@ def _closure(
         base = pl.concat([base, rows]).unique("customer", keep="first", maintain_order=True)
         also = set(rows["email"].drop_nulls()) - done - fresh_emails
         done |= fresh_emails
-        related = related_ids(driver, club, known, new, [*fresh_emails, *also])
+        # whose base customer has one of these emails: `rows` says
+        related = related_ids(
+            driver, club, known, new, [*fresh_emails, *also], beside=ids, base_emails=()
+        )
         fresh_emails = also
         fresh_ids = {*related, *_linked(found, now), *rows["erp_id"].drop_nulls()} - ids
         ids |= fresh_ids
@@ -533,18 +537,29 @@ def _linked(*frames: pl.DataFrame) -> set[str]:
 
 
 def related_ids(
-    driver: Driver, club: int, known: pl.DataFrame, ids: list[str], addresses: list[str]
+    driver: Driver,
+    club: int,
+    known: pl.DataFrame,
+    ids: list[str],
+    addresses: list[str],
+    *,
+    beside: Collection[str] = (),
+    base_emails: Collection[str] | None = None,
 ) -> list[str]:
     """Records that share one of these emails, or are linked with one of these ids.
 
     :param known: the club's record index.
+    :param beside: records that are known to be in question, of which nothing is asked.
+    :param base_emails: of these emails it is asked whose base customer has them; None: of all.
     """
+    candidates = record_index.by_email(known, addresses)
     found = queries().related_ids(
         driver,
         club=club,
         ids=ids,
         emails=addresses,
-        candidates=record_index.by_email(known, addresses),
+        candidates=[erp_id for erp_id in candidates if erp_id not in beside],
+        base_emails=addresses if base_emails is None else list(base_emails),
     )
     return [row["erp_id"] for row in found]
 

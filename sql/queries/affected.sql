@@ -24,9 +24,9 @@ where club = :club;
 select erp_id from sync.erp_customer
 where club = :club and former;
 
--- name: related_ids(club, ids, emails, candidates)
+-- name: related_ids(club, ids, emails, candidates, base_emails)
 -- Records that have one of these emails, are guarded by or were replaced by one of these records, or have a
--- base customer with one of these emails.
+-- base customer with one of base_emails.
 -- candidates: records that have one of the emails by the record index, which knows those present in the ERP;
 -- the others have no access.
 select erp_id from sync.erp_customer
@@ -45,7 +45,7 @@ select erp_id from sync.erp_customer
 where club = :club and replaced_by = any(:ids::text[])
 union
 select erp_id from base.customer
-where club = :club and erp_id is not null and email = any(:emails::text[]);
+where club = :club and erp_id is not null and email = any(:base_emails::text[]);
 
 -- name: customers_by_record(club, ids, emails)
 select
