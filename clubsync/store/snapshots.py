@@ -247,7 +247,11 @@ def prepare(reading: Reading) -> tuple[pl.DataFrame, str]:
 
     :returns: columns `KEPT`, and 32 hex digits over rows, groups and conflicting ids.
     """
-    customers = reading.customers.with_columns(row_hashes(reading.customers)).select(KEPT)
+    read = reading.customers
+    # the hashes last: columns whose chunks are others would all be copied
+    customers = read.select(name for name in KEPT if name != "row_hash").with_columns(
+        row_hashes(read)
+    )
     if not customers["erp_id"].is_sorted():
         customers = customers.sort("erp_id")
     return customers, content_hash(customers, reading.groups, reading.conflicting_ids)
