@@ -230,5 +230,15 @@ select count(distinct ch.customer) from sync.change as ch
 where ch.club = :club and ch.access_lost and ch.at > :since and ch.actor is null;
 
 -- name: customers_in_group(club)$
-select count(*) from base.customer
-where club = :club and in_customers_group;
+-- row: always
+-- As `summarise_club` last counted them; everything that changes customers calls it.
+select coalesce(
+    (
+        select y.customers from sync.club_summary as y
+        where y.club = :club
+    ),
+    (
+        select count(*) from base.customer as c
+        where c.club = :club and c.in_customers_group
+    )
+);

@@ -125,8 +125,14 @@ def live(new_club: NewClub, seed: int, runs: int) -> None:
 
 
 def compare(club: Club, worlds: list[World], lost: set[str], whole: bool) -> None:
-    """The base is the model's, every email stands once, and who is out has a reason or a finding (R22)."""
-    rows = [row for row in club.base().values() if row["erp_id"] not in ("0", "9")]
+    """The base is the model's, every email stands once, and who is out has a reason or a finding (R22).
+
+    The count that the guard's share is of (R15) is that of the base.
+    """
+    every = club.base().values()
+    counted = "select customers from sync.club_summary where club = %s"
+    assert club.rows(counted, club.number) == [(sum(r["in_customers_group"] for r in every),)]
+    rows = [row for row in every if row["erp_id"] not in ("0", "9")]
     numbers = {row["erp_id"]: row["id"] for row in rows if row["erp_id"]}
     expected: dict[int | None, tuple[object, ...]] = {}
     for world in worlds:
