@@ -71,26 +71,35 @@ def changes(outcome: pl.DataFrame) -> pl.DataFrame:
 
     :param outcome: see `clubsync.diff.outcome.outcomes`.
     """
-    parts = []
-    for kind in _kinds():
-        before = _json("b_", *kind.columns)
-        if kind.name == "addition":
-            before = pl.lit(None, dtype=pl.String)
-        parts.append(
-            outcome.lazy()
-            .filter(kind.when)
-            .select(
-                "customer",
-                "erp_id",
-                kind=pl.lit(kind.name),
-                before=before,
-                after=_json("", *kind.columns),
-                reason=kind.reason,
-            )
-            .cast(CHANGES)
-            .collect()
+    kinds = _kinds()
+    which = outcome.select(kind.when.fill_null(False).alias(kind.name) for kind in kinds)
+    # mostly there are few kinds, and what is told of a kind costs more than to see that there is none
+    parts = [_told(outcome, which[kind.name], kind) for kind in kinds if which[kind.name].any()]
+    return pl.concat(parts) if parts else CHANGES.to_frame()
+
+
+def _told(outcome: pl.DataFrame, which: pl.Series, kind: _Kind) -> pl.DataFrame:
+    """The changes of one kind: `CHANGES`.
+
+    :param which: whether each row of the outcome is one; Boolean.
+    """
+    before = _json("b_", *kind.columns)
+    if kind.name == "addition":
+        before = pl.lit(None, dtype=pl.String)
+    return (
+        outcome.lazy()
+        .filter(which)
+        .select(
+            "customer",
+            "erp_id",
+            kind=pl.lit(kind.name),
+            before=before,
+            after=_json("", *kind.columns),
+            reason=kind.reason,
         )
-    return pl.concat(parts)
+        .cast(CHANGES)
+        .collect()
+    )
 
 
 def changed_customers(outcome: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:

@@ -57,6 +57,8 @@ def _email_holder() -> pl.Expr:
 
 
 def _told(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr = _NOTHING) -> pl.DataFrame:
+    if rows.is_empty():
+        return FINDINGS.to_frame()
     return rows.select("erp_id", code=pl.lit(code), severity=pl.lit(severity), detail=detail).cast(
         FINDINGS
     )
@@ -77,6 +79,8 @@ def _duplicates(evaluated: pl.DataFrame) -> pl.DataFrame:
         )
         .drop_nulls("winner")
     )
+    if lost.is_empty():
+        return FINDINGS.to_frame()
     keepers = (
         evaluated.filter(pl.col("wins") & pl.col("claim").is_in(lost["claim"].implode()))
         .join(lost.select("claim", loser="erp_id"), on="claim", how="inner")

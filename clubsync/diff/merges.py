@@ -70,6 +70,8 @@ def by_email(records: pl.DataFrame, certified: bool) -> pl.DataFrame:
         .select("erp_id", "c_customer", "m_email_norm", *witness.WITNESS)
         .collect()
     )
+    if gone.is_empty():
+        return ENDED.to_frame()
     living = (
         records.lazy()
         .filter(
@@ -99,10 +101,12 @@ def ranked(ended: pl.DataFrame, records: pl.DataFrame, base: pl.DataFrame) -> pl
     :param ended: `ENDED`.
     :returns: `ENDED`, and `email`, `in_customers_group`, `linked_user` of the customer, and `first`.
     """
+    people = base.select("customer", "email", "in_customers_group", "linked_user")
+    if ended.is_empty():
+        return ended.hstack(people.drop("customer").clear()).with_columns(first=pl.lit(False))
     own = records.filter(pl.col("c_customer").is_not_null()).select(
         survivor="erp_id", own="c_customer"
     )
-    people = base.select("customer", "email", "in_customers_group", "linked_user")
     return (
         ended.join(own, on="survivor", how="left")
         .join(people, on="customer", how="left")

@@ -17,6 +17,8 @@ from clubsync.model import GONE, UNCHANGED, VANISHED, Situation
 
 #: Base customer -> the record it belongs to from now on, and how: "merge" or "adoption".
 MOVED = pl.Schema({"customer": pl.Int64, "to": pl.String, "how": pl.String})
+#: A record, the base customer that it takes on by its email, and that one's record until now.
+_ADOPTED = pl.Schema({"customer": pl.Int64, "erp_id": pl.String, "holder_erp": pl.String})
 #: Base customers that end as `merged` into another: the record whose customer inherits their link.
 ABSORBED = pl.Schema({"customer": pl.Int64, "into": pl.String})
 
@@ -53,9 +55,13 @@ def reassign(resolved: Resolved, base: pl.DataFrame) -> Reassigned:
     ended = merges.ranked(resolved.ended, records, base)
     first, others = ended.filter("first"), ended.filter(~pl.col("first"))
     holders = _holders(base)
-    found = _new_records(records, holders, given=first["survivor"])
-    adopts = _adopts(taken=ended["customer"])
-    adopted, added = found.filter(adopts), found.filter(~adopts).select("erp_id")
+    new = _new_records(records, given=first["survivor"])
+    adopted, added = _ADOPTED.to_frame(), new.select("erp_id")
+    if new.height:
+        found = _with_holders(new, records, holders)
+        adopts = _adopts(taken=ended["customer"])
+        adopted = found.filter(adopts).select(_ADOPTED.names())
+        added = found.filter(~adopts).select("erp_id")
 
     # R10: a survivor whose own customer goes elsewhere in this run is without one: the best of those
     # that end there moves to it
@@ -82,20 +88,27 @@ def _holders(base: pl.DataFrame) -> pl.DataFrame:
     return base.select("customer", holder_erp="erp_id", claim="email", **named).drop_nulls("claim")
 
 
-def _new_records(records: pl.DataFrame, holders: pl.DataFrame, given: pl.Series) -> pl.DataFrame:
-    """Records in the situation NEW, each with the base customer that has its email, where there is one.
+def _new_records(records: pl.DataFrame, given: pl.Series) -> pl.DataFrame:
+    """Records in the situation NEW: erp_id, claim, `merges.GUARDIANS`, `witness.WITNESS`.
 
-    :param holders: see `_holders`.
     :param given: erp_ids that get a base customer by a merge.
-    :returns: erp_id, claim, `merges.GUARDIANS`; customer, holder_erp; of the record that holder_erp names, where
-        it is one of these, holder_situation, holder_in, holder_absent; and `two_people`: by their own witness.
     """
-    new = (
+    return (
         records.lazy()
         .filter((pl.col("situation") == Situation.NEW) & ~pl.col("erp_id").is_in(given.implode()))
         .select("erp_id", "claim", *merges.GUARDIANS, *witness.WITNESS)
         .collect()
     )
+
+
+def _with_holders(new: pl.DataFrame, records: pl.DataFrame, holders: pl.DataFrame) -> pl.DataFrame:
+    """New records, each with the base customer that has its email, where there is one.
+
+    :param new: see `_new_records`.
+    :param holders: see `_holders`.
+    :returns: new, with customer, holder_erp; of the record that holder_erp names, where it is one of these,
+        holder_situation, holder_in, holder_absent; and `two_people`: by their own witness.
+    """
     found = attach(new, holders, "claim")
     former = records.filter(
         pl.col("erp_id").is_in(found["holder_erp"].drop_nulls().implode())
@@ -149,6 +162,9 @@ def _added_by_hand(records: pl.DataFrame, holders: pl.DataFrame, given: pl.Serie
 
     :param given: erp_ids that have their base customer by a merge in this run.
     """
+    by_hand = holders.filter(pl.col("holder_erp").is_null())
+    if by_hand.is_empty():
+        return ABSORBED.to_frame()
     found = (
         records.lazy()
         .filter(
@@ -159,7 +175,7 @@ def _added_by_hand(records: pl.DataFrame, holders: pl.DataFrame, given: pl.Serie
             & (pl.col("c_email").is_null() | (pl.col("c_email") != pl.col("claim")))
         )
         .select("claim", *witness.WITNESS, into="erp_id")
-        .join(holders.filter(pl.col("holder_erp").is_null()).lazy(), on="claim", how="inner")
+        .join(by_hand.lazy(), on="claim", how="inner")
         .with_columns(o_first_name="apart_first_name", o_last_name="apart_last_name")
         .collect()
     )

@@ -23,6 +23,8 @@ def two_people(pairs: pl.DataFrame) -> pl.Series:
     :param pairs: `WITNESS`, and as `o_*` what the other record says.
     :returns: Boolean, in order, never null.
     """
+    if pairs.is_empty():
+        return pl.Series("two", dtype=pl.Boolean)
     birth, other = pl.col("birth_date"), pl.col("o_birth_date")
     dated = birth.is_not_null() & other.is_not_null()
     second = pl.when(dated).then(birth != other).otherwise("last_differs")

@@ -416,6 +416,9 @@ def absent_groups(
     :param groups: the groups in force: id, name.
     :param held: lists of the groups that records hold (`GROUP_LIST`), also those that the ERP does not list.
     """
+    configured = list(configured)
+    if not configured:
+        return frozenset()
     there = {*words.keys(groups["id"]), *words.keys(groups["name"])}
     missing = [name for name in configured if words.word(name) not in there]
     if missing and len(held):
