@@ -76,12 +76,16 @@ class Stack:
 
         return until(ended)
 
-    def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Ask the club base, as its owner."""
+    @property
+    def database(self) -> str:
+        """The club base's address for its owner, for psycopg."""
         settings = dotenv_values(self.var / "clubsync.env")
         url = str(settings["CLUBSYNC_DATABASE"]).replace("+psycopg", "")
-        url = url.replace(f"{logins.LOGIN}@", f"{embedded.SUPERUSER}@")
-        with psycopg.connect(url, autocommit=True) as driver:
+        return url.replace(f"{logins.LOGIN}@", f"{embedded.SUPERUSER}@")
+
+    def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Ask the club base, as its owner."""
+        with psycopg.connect(self.database, autocommit=True) as driver:
             return driver.execute(statement, parameters or None).fetchall()
 
     def steps(self, run: dict[str, Any], task: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psutil
+import psycopg
 import pytest
 import requests
 from standardwebhooks.webhooks import Webhook
@@ -129,6 +131,88 @@ def test_a_hold_that_empties_ends_its_run_by_itself(stack: Stack) -> None:
     assert _sync_ours(stack, range(100))["held"] == 0
     assert _state_of(stack, question) == "success"
     assert _inside(stack) == 100
+
+
+# --- R14, R16: a task is killed -----------------------------------------------------------------
+
+
+def _people_inside(stack: Stack) -> list[str]:
+    rows = stack.query(
+        "select erp_id from base.customer join base.club using (club)"
+        " where club_id = %s and in_customers_group",
+        OURS,
+    )
+    return [erp_id for (erp_id,) in rows]
+
+
+def _kill_while_it_waits(stack: Stack, task: str, table: str, run: dict[str, Any]) -> None:
+    """Kill the process of a run's task (SIGKILL) when it is about to write to a table.
+
+    The table is locked until the process is gone, so that it waits there, in the middle of its transaction. Not before
+    the run is under way: another one of its Dag would wait too, and ours for that one.
+    """
+
+    def process() -> int | None:
+        (one,) = stack.instances(run, task) or ({},)
+        return one.get("pid") if one.get("state") == "running" else None
+
+    until(lambda: _state_of_run(stack, run) == "running")
+    with psycopg.connect(stack.database) as blocker:
+        blocker.execute(psycopg.sql.SQL("lock table {} in exclusive mode").format(_named(table)))
+
+        def waits() -> bool:
+            waiting = "select from pg_locks where not granted and relation = %s::regclass"
+            return bool(process()) and blocker.execute(waiting, [table]).fetchone() is not None
+
+        until(waits)
+        pid = process()
+        assert pid is not None
+        psutil.Process(pid).kill()
+        until(lambda: not psutil.pid_exists(pid))
+
+
+def _state_of_run(stack: Stack, run: dict[str, Any]) -> str:
+    runs = {one["dag_run_id"]: one["state"] for one in stack.api.runs(run["dag_id"])}
+    return str(runs[run["dag_run_id"]])
+
+
+def _named(table: str) -> psycopg.sql.Identifier:
+    return psycopg.sql.Identifier(*table.split("."))
+
+
+@pytest.mark.parametrize(
+    ("task", "table"), [("extract", "sync.snapshot"), ("load", "base.customer")]
+)
+def test_r14_a_task_that_is_killed_is_made_good_by_the_next_run(
+    stack: Stack, task: str, table: str
+) -> None:
+    """As the kernel ends one that is out of memory: while it is dead everybody is as before, and afterwards the base
+    is what the ERP says, with nothing twice."""
+    write_ours(stack.var, range(100))
+    assert stack.run("sync_csv", {"clubs": [OURS]})["state"] == "success"
+    before = set(_people_inside(stack))
+    ((last,),) = stack.query("select max(change) from sync.change")
+    start = {"extract": 1, "load": 2}[task]
+    people = range(start, 100 + start)
+    write_ours(stack.var, people)
+
+    run = stack.api.trigger("sync_csv", {"clubs": [OURS]})
+    _kill_while_it_waits(stack, task, table, run)
+    assert set(_people_inside(stack)) == before
+
+    until(lambda: _state_of_run(stack, run) in ("success", "failed"))
+    assert stack.run("sync_csv", {"clubs": [OURS]})["state"] == "success"
+    inside = _people_inside(stack)
+    assert sorted(inside, key=int) == [str(n) for n in people]
+    changes = stack.query(
+        "select s.kind, s.erp_id, count(*) from sync.change as s join base.club as c using (club)"
+        " where c.club_id = %s and s.change > %s group by 1, 2",
+        *(OURS, last),
+    )
+    assert {n for *_, n in changes} == {1}
+    assert {erp_id for _, erp_id, _ in changes} == before ^ set(inside)
+    running = "select count(*) from sync.run join base.club using (club) where club_id = %s and state = 'running'"
+    assert stack.query(running, OURS) == [(0,)]
 
 
 # --- R26: backfill ------------------------------------------------------------------------------
