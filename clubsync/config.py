@@ -398,7 +398,9 @@ def load_config(path: Path | None = None) -> Config:
     ]
     if problems:
         raise ConfigError(
-            "; ".join(problems) + ".", remedy="Correct the file and run `clubsync clubs check`."
+            sentence(problems),
+            remedy="Correct the file and run `clubsync clubs check`. config/clubs.schema.json lists every setting, "
+            "docs/settings/ those of each connector.",
         )
     return Config(defaults=defaults, clubs=tuple(clubs), path=path)
 
@@ -456,7 +458,11 @@ def load_club(path: Path, club_id: str | None = None) -> ClubConfig:
         raw.setdefault(key, value)
     club = _club(path, raw, {}, message("the club"), problems)
     if club is None:
-        raise ConfigError("; ".join(problems) + ".", remedy="Correct the file and try again.")
+        raise ConfigError(
+            sentence(problems),
+            remedy="Correct the file and try again. config/clubs.schema.json lists every setting, docs/settings/ "
+            "those of each connector.",
+        )
     return club
 
 
@@ -567,6 +573,11 @@ def _at(path: Path, line: int, said: str) -> str:
     return message(f"{path}, line {line}: {said}")
 
 
+def sentence(problems: Sequence[str]) -> str:
+    """What is wrong, as one sentence; it may end with a question."""
+    return "; ".join(problems) + ("" if problems[-1].endswith("?") else ".")
+
+
 def wrong_setting(detail: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str]:
     """Which setting is wrong, "" where the sentence names it itself; and what is wrong with it.
 
@@ -574,11 +585,21 @@ def wrong_setting(detail: Mapping[str, Any], model: type[BaseModel]) -> tuple[st
     :param model: what was validated.
     """
     at = tuple(detail["loc"])
-    name = ".".join(str(part) for part in at)
+    places = list(_below(model, at))
+    # the kind of what has several kinds is in pydantic's path, and not in the file
+    name = ".".join(str(part) for part, is_setting, _ in places if is_setting)
     if detail["type"] == "missing":
         return "", message(f"{name} is required")
     if detail["type"] == "extra_forbidden":
-        return ".".join(str(part) for part in at[:-1]), _unknown(str(at[-1]), _keys(model, at[:-1]))
+        above = ".".join(str(part) for part, is_setting, _ in places[:-1] if is_setting)
+        keys = _keys_of(places[-2][2]) if len(places) > 1 else _keys_of([model])
+        return above, _unknown(str(at[-1]), keys)
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        key = str(detail["ctx"]["discriminator"]).strip("'")
+        if detail["type"] == "union_tag_not_found":
+            return "", message(f"{name}.{key} is required")
+        allowed = str(detail["ctx"]["expected_tags"])
+        return f"{name}.{key}", _one_of(allowed, str(detail["ctx"]["tag"]))
     return name, _reason(detail)
 
 
@@ -589,8 +610,7 @@ def _reason(detail: Mapping[str, Any]) -> str:
             return wanted
     match kind:
         case "literal_error" | "enum":
-            allowed = str(context["expected"]).replace(" or ", ", ")
-            return message(f"has to be one of {allowed}")
+            return _one_of(str(context["expected"]).replace(" or ", ", "), str(detail["input"]))
         case "greater_than_equal":
             return message(f"has to be at least {context['ge']}")
         case "less_than_equal":
@@ -601,24 +621,61 @@ def _reason(detail: Mapping[str, Any]) -> str:
             return str(detail["msg"]).removeprefix("Value error, ")
 
 
-def _keys(model: type[BaseModel], path: tuple[Any, ...]) -> Iterable[str]:
-    """The keys that there may be below this path of a model; none where it branches."""
+def _one_of(allowed: str, written: str) -> str:
+    """:param allowed: the words, as pydantic lists them: in quotes."""
+    similar = get_close_matches(written, re.findall(r"'([^']*)'", allowed), n=1)
+    return message(f"has to be one of {allowed}") + _instead(similar)
+
+
+def _below(
+    model: type[BaseModel], path: tuple[Any, ...]
+) -> Iterator[tuple[Any, bool, list[type[BaseModel]]]]:
+    """Each part of pydantic's path: the part, whether the file has it (the kind of what has several kinds it has not),
+    and the models that there may be below it."""
+    models = [model]
     for part in path:
-        known = model.model_fields.get(str(part))
-        if known is None:
-            return ()
-        kinds = [known.annotation, *get_args(known.annotation)]
-        models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
-        if len(models) != 1:
-            return ()
-        model = models[0]
-    return [known.alias or name for name, known in model.model_fields.items()]
+        kinds = {kind: one for one in models for kind in _kinds(one)}
+        if part in kinds and len(models) > 1:
+            models = [kinds[part]]
+            yield part, False, models
+            continue
+        if not isinstance(part, int):  # of a list the item is what the list has
+            known = [
+                field
+                for one in models
+                for name, field in one.model_fields.items()
+                if part in (name, field.alias)
+            ]
+            models = list(dict.fromkeys(m for field in known for m in _models(field.annotation)))
+        yield part, True, models
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+    """The words by which a model is told from others, if it is one of several."""
+    known = model.model_fields.get("kind")
+    return get_args(known.annotation) if known is not None else ()
+
+
+def _keys_of(models: Iterable[type[BaseModel]]) -> list[str]:
+    """The keys that there may be in one of these models."""
+    found = [known.alias or name for one in models for name, known in one.model_fields.items()]
+    return list(dict.fromkeys(found))
+
+
+def _instead(similar: Sequence[str]) -> str:
+    return "; " + message(f"did you mean `{similar[0]}`?") if similar else ""
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
-    similar = get_close_matches(key, known, n=1)
-    instead = "; " + message(f"did you mean `{similar[0]}`?") if similar else ""
-    return message(f"unknown setting `{key}`") + instead
+    return message(f"unknown setting `{key}`") + _instead(get_close_matches(key, known, n=1))
 
 
 def _club(

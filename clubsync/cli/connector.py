@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clubsync.cli.common import AsJson, out, print_json, table
+from clubsync.cli.common import AsJson, err, out, print_json, table
+
+if TYPE_CHECKING:
+    from connectors.sdk.http.said import Heard
 
 connector_app = typer.Typer(
     help="List the connectors, and try their settings before a club is synced.",
@@ -51,7 +54,11 @@ def connector_try(
     ] = None,
     first: Annotated[int, typer.Option("--first", min=0, help="How many records to show.")] = 10,
     show: Annotated[
-        bool, typer.Option("--show", help="Show names, emails and phones unmasked.")
+        bool,
+        typer.Option(
+            "--show",
+            help="Show names, emails and phones unmasked, and what the ERP says of an error.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,9 +66,16 @@ def connector_try(
     from clubsync import connections
     from clubsync.config import load_club
     from clubsync.operate.tryout import try_out
+    from connectors.sdk.errors import ConnectorError
+    from connectors.sdk.http import said
 
     club = load_club(file, club_id)
-    tried = try_out(club, connections.resolve, first=first, show=show)
+    with said.listening() as heard:
+        try:
+            tried = try_out(club, connections.resolve, first=first, show=show)
+        except ConnectorError:
+            _print_said(heard, show)
+            raise
     certificate, without_id = tried.reading.certificate, tried.reading.without_id
     document = {
         "club": club.id,
@@ -92,6 +106,14 @@ def connector_try(
         print_json(document)
         return
     _print(document)
+
+
+def _print_said(heard: Heard, show: bool) -> None:
+    """The ERP's own words of an error, on stderr; they may name people (R19)."""
+    if heard.words:
+        status = "" if heard.status is None else f" (HTTP {heard.status})"
+        words = heard.words if show else "not shown, because it may name people; --show shows it."
+        err.say(f"What the ERP said{status}: {words}")
 
 
 def _print(tried: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from clubsync import clock
 from clubsync.chains import Chain
-from clubsync.config import ClubConfig, wrong_setting
+from clubsync.config import ClubConfig, sentence, wrong_setting
 from clubsync.errors import ConfigError, SourceMismatch, UnexpectedlyEmpty
 from connectors.sdk.base import Connection, Connector
 from connectors.sdk.messages import message
@@ -68,7 +68,7 @@ def connector_of(
     except ValidationError as error:
         wrong = [_wrong(club.id, detail, cls.settings_type) for detail in error.errors()]
         raise ConfigError(
-            "; ".join(wrong) + ".",
+            sentence(wrong),
             remedy=f"Correct it in clubs.yaml; docs/settings/{club.erp}.md explains every setting.",
         ) from None
     members = club.members

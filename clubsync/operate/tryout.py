@@ -87,7 +87,8 @@ def try_out(
 
     :param first: how many records to show.
     :param show: whether names, emails and phones are shown unmasked.
-    :raises SyncError, ConnectorError: the club cannot be read.
+    :raises SyncError, ConnectorError: the club cannot be read; what its ERP said is noted for who listens
+        (`connectors.sdk.http.said`).
     """
     reading = connector_of(club, resolve).read(full=True)
     planned = first_sync.planned(reading, club)

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 from typer.testing import CliRunner, Result
 
 from clubsync.cli import app
@@ -261,6 +264,73 @@ def test_what_is_wrong_is_said(squash: Path) -> None:
     failed = run("try", squash)
     assert isinstance(failed.exception, ConnectorError)
     assert "settings: fields.email" in str(failed.exception)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"feilds": {}}, "settings: unknown setting `feilds`; did you mean `fields`?"),
+        (
+            {"auth": {"kind": "basic", "pasword": ""}},
+            "settings.auth: unknown setting `pasword`; did you mean `password`?",
+        ),
+        ({"auth": {"kind": "basci"}}, "settings.auth.kind: has to be one of"),
+        ({"auth": {"kind": "basci"}}, "did you mean `basic`?"),
+        ({"auth": {"type": "basic"}}, "settings: auth.kind is required"),
+        (
+            {"customers": {"path": "/m", "paging": {"kind": "page", "sise": 5}}},
+            "settings.customers.paging: unknown setting `sise`; did you mean `size`?",
+        ),
+        (
+            {"groups": {"held": {"at": "x", "untl": "y"}}},
+            "settings.groups.held: unknown setting `untl`; did you mean `until`?",
+        ),
+        (
+            {"status": {"unless": [{"at": "x", "is": ["y"], "means": "formr"}]}},
+            "did you mean `former`?",
+        ),
+        (
+            {"status": {"unless": [{"at": "x", "is": ["y"], "means": "former", "absnt": 1}]}},
+            "settings.status.unless.0: unknown setting `absnt`; did you mean `absent`?",
+        ),
+    ],
+)
+def test_an_unknown_setting_names_the_nearest_one(
+    tmp_path: Path, settings: dict[str, Any], told: str
+) -> None:
+    """At any depth, of one kind of several, and in a list; and where the settings are explained."""
+    file = tmp_path / "club.yaml"
+    whole = {"customers": {"path": "/m"}, "fields": {"id": "id"}, **settings}
+    file.write_text(json.dumps({"erp": "rest", "settings": whole}))
+    error = run("try", file).exception
+    assert isinstance(error, ConfigError)
+    assert told in str(error)
+    assert "?." not in str(error)
+    assert "docs/settings/rest.md explains every setting" in str(error)
+
+
+def test_the_erps_own_words_of_an_error(
+    squash: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R19: only where they are asked for, as text, and in no message and no log."""
+    caplog.set_level("DEBUG")
+    answer = {"error": "No site 7 for Ana Ruiz\x1b[31m[red]", "hint": "site\nid"}
+    erp = Starlette(
+        routes=[Route("/{rest:path}", lambda _: JSONResponse(answer, 422), methods=["GET", "POST"])]
+    )
+    with serving(erp) as url:
+        connection = {"conn_type": "x", "host": url, "login": "me", "password": "s3cret"}
+        monkeypatch.setenv("AIRFLOW_CONN_SQUASH_LYON", json.dumps(connection))
+        text = squash.read_text()
+        start, end = text.index("  auth:"), text.index("  # Its errors")
+        squash.write_text(text[:start] + text[end:])
+        hidden, shown = run("try", squash), run("try", squash, "--show")
+    assert "What the ERP said (HTTP 422): not shown" in hidden.output
+    assert "Ana" not in hidden.output
+    assert "No site 7 for Ana Ruiz" in shown.output
+    assert "[red]" in shown.output
+    assert "\x1b" not in shown.output
+    assert "Ana" not in str(shown.exception) + caplog.text
 
 
 @pytest.mark.parametrize(

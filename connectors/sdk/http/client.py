@@ -34,6 +34,7 @@ from connectors.sdk.errors import (
     RateLimited,
     SettingsWrong,
 )
+from connectors.sdk.http import said
 from connectors.sdk.http.auth import LoginHeaders, Unauthorized
 from connectors.sdk.http.limits import MAX_BYTES, MAX_TOTAL_BYTES, HttpLimits
 from connectors.sdk.http.peers import PeerRefused, check_transport
@@ -340,11 +341,31 @@ class Http:
                 response, content = self._send(request, authorization, where)
         except TimeoutError:
             raise self._too_long(where) from None
+        content = as_utf8(content, response.headers.get("Content-Type"))
+        try:
+            reply = self._reply(request, into, response, content, where)
+        except (ConnectorError, TryAgain):
+            said.note(response.status_code, content)
+            raise
+        said.forget()
+        return reply
+
+    def _reply(
+        self,
+        request: _Request,
+        into: type[T],
+        response: requests.Response,
+        content: bytes,
+        where: str,
+    ) -> Reply[T]:
+        """What a response says.
+
+        :raises ConnectorError, TryAgain: it is an error.
+        """
         if response.status_code in request.empty_statuses:
             check_empty(response.status_code, content, where)
             return Reply(None, response.headers, response.status_code)
         check_status(response, where, longest_wait=self._limits.longest_wait, now=self._now())
-        content = as_utf8(content, response.headers.get("Content-Type"))
         check_json(content, self._limits, where)
         try:
             value = parsed(content, into, where)

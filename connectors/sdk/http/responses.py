@@ -120,7 +120,7 @@ def check_empty(status: int, content: bytes, where: str) -> None:
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not content.strip():
         return
     try:
-        msgspec.json.decode(content.removeprefix(codecs.BOM_UTF8), type=msgspec.Raw)
+        msgspec.json.decode(content, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise TryAgain(
             ErpUnreachable(
