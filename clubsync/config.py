@@ -574,7 +574,7 @@ def _at(path: Path, line: int, said: str) -> str:
 
 
 def sentence(problems: Sequence[str]) -> str:
-    """What is wrong, as one sentence; it may end with a question."""
+    """What is wrong, as one sentence; it may end with a suggestion."""
     return "; ".join(problems) + ("" if problems[-1].endswith("?") else ".")
 
 

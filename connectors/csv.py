@@ -33,7 +33,7 @@ from pydantic import Field, field_validator, model_validator
 
 from connectors.sdk import cells, chains, fields, words
 from connectors.sdk.base import CustomerFields, Settings
-from connectors.sdk.dates import Dates
+from connectors.sdk.dates import DateFormat, Dates
 from connectors.sdk.errors import ContractChanged, FileBroken, SettingsWrong
 from connectors.sdk.files.drop import (
     DropConnector,
@@ -151,7 +151,7 @@ class CsvSettings(DropSettings):
     paused_status: tuple[str, ...] = ()
     inactive_status: tuple[str, ...] = INACTIVE_WORDS
     other_status: Literal["unknown", "inactive"] = "unknown"
-    date_format: str | None = None
+    date_format: DateFormat | None = None
     groups: GroupsFile | None = None
 
     @field_validator("active_status", "paused_status", "inactive_status", mode="before")
@@ -199,7 +199,10 @@ class CsvConnector(DropConnector[CsvSettings]):
                 settings.customers,
                 settings,
                 exclude=self._groups_pattern,
-                columns=used,
+                columns={
+                    **{f"fields.{name}": column for name, column in column_of.items()},
+                    **{"members.at": column for column in self._club_column("record")},
+                },
                 decisive=(
                     *(column_of.get(name) for name in _DECISIVE),
                     *self._club_column("record"),
@@ -308,7 +311,10 @@ class CsvConnector(DropConnector[CsvSettings]):
         customers = customers_frame(frame)
         ids = customers["erp_id"]
         if "id" in column_of and ids.len() and ids.null_count() == ids.len():
-            raise ContractChanged(f"All ids in {table.name} are blank.")
+            raise ContractChanged(
+                f"All ids in {table.name} are blank: column {column_of['id']!r}, settings: fields.id.",
+                remedy="Name another column there, or none: without ids, people are found by email, phone and name.",
+            )
         if "status" not in column_of:
             return customers, []
         named = ("active_status", "paused_status", "inactive_status")
@@ -348,15 +354,18 @@ class CsvConnector(DropConnector[CsvSettings]):
             return None, None, [], []
         sheet = given.sheet if given.sheet is not None else self.settings.sheet
         layout = {"sheet": sheet, "header_row": given.header_row}
-        needed = [
-            given.id,
-            *(getattr(given, c) for c in ("name", "active") if c in given.model_fields_set),
-            *clubs,
-        ]
+        needed = {
+            **{
+                f"groups.{c}": getattr(given, c)
+                for c in ("id", "name", "active")
+                if c == "id" or c in given.model_fields_set
+            },
+            **{"members.at": column for column in clubs},
+        }
         table, _ = read_table(
             drop, given.file, self.settings.model_copy(update=layout), columns=needed
         )
-        table.need(needed)
+        table.need(needed.values())
         table = table.only_filled([given.id, given.name, given.active, *clubs])
         of_groups = self._clubs_of_groups(table, given.id) if clubs else None
         groups = pl.DataFrame(
@@ -383,12 +392,18 @@ class CsvConnector(DropConnector[CsvSettings]):
         if blank := groups["id"].null_count():
             # whoever is in such a group has a group that is not listed, which changes nothing (R3)
             notes.append(message(f"Rows of {table.name} without an id: {blank}."))
-            groups = groups.filter(pl.col("id").is_not_null())
-        groups = groups.unique(maintain_order=True)
+        numbers = (
+            table.numbers if table.numbers.len() else pl.int_range(2, groups.height + 2, eager=True)
+        )
+        rows = groups.with_columns(number=numbers).filter(pl.col("id").is_not_null())
+        groups = groups.filter(pl.col("id").is_not_null()).unique(maintain_order=True)
         twice = groups.filter(pl.col("id").is_duplicated())["id"].unique().sort()
         if twice.len():
+            where = ", ".join(map(str, rows.filter(pl.col("id") == twice[0])["number"].head(5)))
             raise FileBroken(
-                f"{table.name} has group {quoted(twice[0])} several times with different content."
+                f"{table.name} has group {quoted(twice[0])} several times with different content: rows {where}.",
+                remedy="Ask for an export with one row per group, or name another column in settings: groups.id. "
+                "Until then the club's customers stay as they are.",
             )
         words_of = said if table.column(given.active) else []
         return groups.cast(GROUP_SCHEMA), of_groups, notes, words_of

@@ -151,11 +151,10 @@ class EversportsConnector(DropConnector[EversportsSettings]):
                 settings.customers,
                 settings,
                 exclude=settings.memberships,
-                columns=(
-                    settings.columns.id,
-                    settings.columns.first_name,
-                    settings.columns.last_name,
-                ),
+                columns={
+                    f"columns.{name}": getattr(settings.columns, name)
+                    for name in ("id", "first_name", "last_name")
+                },
                 parts=settings.parts,
             )
             table = table.only_filled(settings.columns.model_dump().values())

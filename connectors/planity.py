@@ -93,7 +93,10 @@ class PlanityConnector(DropConnector[PlanitySettings]):
                 drop,
                 settings.customers,
                 settings,
-                columns=(settings.columns.first_name, settings.columns.last_name),
+                columns={
+                    "columns.first_name": settings.columns.first_name,
+                    "columns.last_name": settings.columns.last_name,
+                },
                 parts=settings.parts,
             )
             table = table.only_filled(settings.columns.model_dump().values())

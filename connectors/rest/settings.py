@@ -18,6 +18,7 @@ from pydantic import (
 from connectors.rest import templates
 from connectors.rest.templates import PART
 from connectors.sdk.base import CustomerFields, Settings
+from connectors.sdk.dates import DateFormat
 from connectors.sdk.http import HttpLimits
 from connectors.sdk.messages import message
 from connectors.sdk.paths import Path
@@ -769,7 +770,7 @@ class RestSettings(Settings):
     groups: Groups | None = None
     errors: Errors | None = None
     clock: Literal["UTC", "club"] = "UTC"
-    date_format: str | None = None
+    date_format: DateFormat | None = None
     omits_empty: bool = False
     http: HttpLimits = HttpLimits()
 

@@ -32,13 +32,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from pydantic import AfterValidator
 
 from connectors.sdk import cells
 from connectors.sdk.base import Club
+from connectors.sdk.messages import message
 from connectors.sdk.model import noted, with_notes
 from connectors.sdk.words import word
 
@@ -52,6 +54,24 @@ class Kind(StrEnum):
     #: when a record was created or changed.
     STAMP = "stamp"
 
+
+def _is_pattern(value: str) -> str:
+    """A strptime pattern that has a whole day.
+
+    :raises ValueError: it has not.
+    """
+    day = datetime(2031, 11, 28, 13, 45, 59, tzinfo=UTC)
+    try:
+        found = datetime.strptime(day.strftime(value), value)  # noqa: DTZ007  # its day only
+    except ValueError:
+        found = None
+    if found is None or found.date() != day.date():
+        raise ValueError(message("write year, month and day, such as %d/%m/%Y or %Y-%m-%d %H:%M"))
+    return value
+
+
+#: A strptime pattern of days or moments, checked when the settings are read.
+DateFormat = Annotated[str, AfterValidator(_is_pattern)]
 
 KINDS = {
     "birth_date": Kind.BIRTH,

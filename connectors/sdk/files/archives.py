@@ -31,12 +31,18 @@ _SHOWN = 100
 _KNOWN_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
+#: An archive without a file starts with its end.
+EMPTY_ZIP = b"PK\x05\x06"
+
+
 def unpacked(data: bytes, name: str, limits: FileLimits) -> tuple[bytes, str]:
     """The content of a zipped export and its name; of anything else, workbooks too, what was given.
 
     :raises FileBroken: a damaged or protected archive, one with several files, or an archive in an archive.
     :raises LimitExceeded: it decompresses to too much.
     """
+    if data.startswith(EMPTY_ZIP):
+        raise _nothing_in(name)
     if data.startswith(GZIP):
         found, inside = _gunzipped(data, name, limits), name.removesuffix(".gz")
     elif data.startswith(ZIP):
@@ -130,12 +136,21 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     ]
     if any(stat.S_ISLNK(member.external_attr >> 16) for member in members):
         raise FileOutside(f"{name} has a link in it in place of a file: it was not read.")
+    if not members:
+        raise _nothing_in(name)
     if len(members) != 1:
         raise FileBroken(
             f"{name} has {len(members)} files in it; a zipped export has to hold exactly one.",
             remedy="Ask for one file per archive, or unpack it in the folder and set `customers` to the file.",
         )
     return members[0]
+
+
+def _nothing_in(name: str) -> FileBroken:
+    return FileBroken(
+        f"{name} has no file in it; a zipped export has to hold exactly one.",
+        remedy="Ask the club whether its export still runs; until it writes a file, its customers stay as they are.",
+    )
 
 
 def _gunzipped(data: bytes, name: str, limits: FileLimits) -> bytes:

@@ -30,7 +30,7 @@ from connectors.sdk.files import archives, workbooks
 from connectors.sdk.files.limits import FileLimits
 
 #: What files start with that are parsed here.
-RISKY = (archives.ZIP, archives.GZIP, workbooks.XLS)
+RISKY = (archives.ZIP, archives.EMPTY_ZIP, archives.GZIP, workbooks.XLS)
 #: Seconds that starting the process may take, beside parsing.
 _START = 30.0
 #: What the process reports when memory was short and Python noticed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -114,26 +114,28 @@ def read_table(
     settings: DropSettings,
     *,
     exclude: str | None = None,
-    columns: Iterable[str | None] = (),
+    columns: Mapping[str, str | None] | Iterable[str | None] = (),
     decisive: Iterable[str | None] | None = None,
     parts: bool = False,
 ) -> tuple[Table, Content]:
     """The newest file that matches, parsed, and what is known about it; of several parts, all of them as one.
 
     :param exclude: the pattern of another file of the club's, which `pattern` may match too (`*.csv`).
-    :param columns: the columns that the settings use: their text must not be garbled, and where the first row lacks
-        them, the error says which row has them.
+    :param columns: the columns that the settings use, also as setting -> column: their text must not be garbled, and
+        where the first row lacks them, the error says which row has them.
     :param decisive: see `Layout`.
     :param parts: whether there may be several parts.
     :raises ConnectorError: missing, unreachable, truncated, too large, or not a table (see `folder` and `tabular`).
     """
-    used = tuple(filter(None, columns))
+    names = columns if isinstance(columns, Mapping) else {}
+    used = tuple(filter(None, columns.values() if isinstance(columns, Mapping) else columns))
     layout = Layout(
         delimiter=settings.delimiter,
         encoding=settings.encoding,
         sheet=settings.sheet,
         header_row=settings.header_row,
         columns=used,
+        named={column: setting for setting, column in names.items() if column},
         decisive=None if decisive is None else tuple(filter(None, decisive)),
         limits=settings.limits,
     )

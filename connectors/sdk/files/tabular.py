@@ -64,6 +64,7 @@ class Layout:
     :param header_row: the row that holds the column names, from 1, as a spreadsheet numbers it; None: the first row
         with any content.
     :param columns: the column names that the settings use.
+    :param named: those of them whose setting messages name -> the setting.
     :param decisive: those of them that a row may not lack, even if the export drops blank cells at the end of a
         row; None: no row may lack any cell.
     :param limits: of size.
@@ -74,6 +75,7 @@ class Layout:
     sheet: int | str = 0
     header_row: int | None = None
     columns: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
     decisive: tuple[str, ...] | None = None
     limits: FileLimits = _USUAL
 
@@ -85,6 +87,13 @@ _PERSONAL = re.compile(r"@|\d\D?\d\D?\d\D?\d")
 def _shown(column: str) -> str:
     """A column's name for messages; "…" if it looks like a cell of a person's (R19)."""
     return "…" if _PERSONAL.search(column) else repr(column)
+
+
+_CORRECT_QUOTES = message(
+    "Ask for an export that puts cells with a line end, a quote or a delimiter in quotes, and closes each of them; set "
+    "`delimiter` or `encoding` in the club's settings if they are not recognised. Until then its customers stay as "
+    "they are."
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ class Table:
     :param notes: how many rows below the table, too short for it, are none of it.
     :param repeated: column names that are there several times, and where: columns from 1.
     :param remarks: sentences about what was read although it is odd.
+    :param named: see `Layout`.
     """
 
     frame: pl.DataFrame
@@ -108,6 +118,7 @@ class Table:
     notes: int = 0
     repeated: dict[str, tuple[int, int]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -127,10 +138,14 @@ class Table:
             found = alike[0] if len(alike) == 1 else None
         if found in self.repeated:
             first, second = self.repeated[found]
+            setting = self.named.get(name)
             # By their positions: the first line of a file without a header is a person's (R19).
             raise ContractChanged(
-                f"{self.name} has a duplicate column name: columns {first} and {second}.",
-                remedy="Ask for an export in which every column that the settings use has a unique name.",
+                f"{self.name} has a duplicate column name: columns {first} and {second}."
+                if setting is None
+                else f"{self.name} has a duplicate column name (settings: {setting}): columns {first} and {second}.",
+                remedy="Ask for an export in which every column that the settings use has a unique name, or name "
+                "another column in the settings.",
             )
         return found
 
@@ -148,7 +163,10 @@ class Table:
         missing = [c for c in wanted if self.column(c) is None]
         if not missing:
             return
-        lacking = ", ".join(map(repr, missing))
+        lacking = ", ".join(
+            f"{column!r} (settings: {self.named[column]})" if column in self.named else repr(column)
+            for column in missing
+        )
         present = ", ".join(map(_shown, self.columns[:_TOLD]))
         if len(self.columns) > _TOLD:
             present += ", \u2026"
@@ -248,10 +266,13 @@ def parse(content: Content, layout: Layout | None = None) -> Table:
         try:
             table = _csv(text, name, layout)
         except csv.Error as e:
-            raise FileBroken(f"{name} cannot be parsed: {e}.") from None
+            raise FileBroken(f"{name} cannot be parsed: {e}.", remedy=_CORRECT_QUOTES) from None
+        if _is_workbook_name(name):
+            remark = message(f"{name} has the name of a workbook, but is text: it was read as CSV.")
+            table = replace(table, remarks=(*table.remarks, remark))
     limits.check_shape(name, table.frame.height, table.frame.width)
     _count(table, content, layout)
-    return table
+    return replace(table, named=layout.named)
 
 
 def _count(table: Table, content: Content, layout: Layout) -> None:
@@ -268,14 +289,14 @@ def _count(table: Table, content: Content, layout: Layout) -> None:
 
 
 def _refuse_other_formats(text: str, name: str) -> None:
-    """:raises FileBroken: the text is no table, or has the name of a workbook; what it is, and what would help."""
+    """:raises FileBroken: the text is no table; what it is, and what would help."""
     if "\0" in text:
         raise FileBroken(
             f"{name} contains binary data, not a table.",
             remedy="Ask for the export as CSV (UTF-8) or XLSX.",
         )
     start = text.lstrip("\ufeff \t\r\n")[:1000].lower()
-    excel = name.lower().endswith((".xlsx", ".xls", ".xlsm"))
+    excel = _is_workbook_name(name)
     if start.startswith("<"):
         if "<?mso-application" in start or "urn:schemas-microsoft-com:office" in start:
             kind = message("an Excel 2003 XML file")
@@ -293,11 +314,10 @@ def _refuse_other_formats(text: str, name: str) -> None:
             f"{name} contains JSON or a document, not a table.",
             remedy="Ask for the export as CSV (UTF-8) or XLSX.",
         )
-    if excel:
-        raise FileBroken(
-            f"{name} is not an Excel file, but text.",
-            remedy="Ask for the export under a name that ends in .csv, or as a real XLSX file.",
-        )
+
+
+def _is_workbook_name(name: str) -> bool:
+    return name.lower().endswith((".xlsx", ".xls", ".xlsm"))
 
 
 # CSV -------------------------------------------------------------------------------------------
@@ -414,21 +434,25 @@ def _from_header(text: str, name: str, layout: Layout, delimiter: str | None) ->
                 f"{name} has no content in row {layout.header_row}, in which `header_row` expects the column names.",
                 remedy="Correct `header_row` in the club's settings: the number of the row, as a spreadsheet shows it.",
             )
+        others = (row for row in _split(lines[:_TOP], delimiter))
+        elsewhere = _named_in(others, layout)
+        if elsewhere is not None and _named_in(_split([lines[at]], delimiter), layout) is None:
+            raise _header_elsewhere(name, elsewhere + 1, layout.header_row)
         return "\n".join(lines[at:]), at
     first = next((n for n, line in enumerate(lines[:_TOP]) if line.strip()), None)
     if first is None:  # more blank lines than anybody writes
         first = len(lines) - 1
         lines[first] = lines[first].lstrip("\n")
-    below = _named_in(
-        (
-            next(csv.reader([line], delimiter=delimiter or _delimiter(line)), [])
-            for line in lines[:_TOP]
-        ),
-        layout,
-    )
+    below = _named_in(_split(lines[:_TOP], delimiter), layout)
     if below is not None and below != first:
         raise _header_below(name, below + 1)
     return "\n".join(lines[first:]), first
+
+
+def _split(lines: Iterable[str], delimiter: str | None) -> Iterator[list[str]]:
+    """Each line as a row of its own."""
+    for line in lines:
+        yield next(csv.reader([line], delimiter=delimiter or _delimiter(line)), [])
 
 
 def _named_in(rows: Iterable[Sequence[str | None]], layout: Layout) -> int | None:
@@ -445,6 +469,13 @@ def _named_in(rows: Iterable[Sequence[str | None]], layout: Layout) -> int | Non
 def _header_below(name: str, row: int) -> ContractChanged:
     return ContractChanged(
         f"The column names of {name} are in row {row}, not in its first row.",
+        remedy=f"Set `header_row: {row}` in the club's settings.",
+    )
+
+
+def _header_elsewhere(name: str, row: int, stated: int) -> ContractChanged:
+    return ContractChanged(
+        f"The column names of {name} are in row {row}, not in row {stated}.",
         remedy=f"Set `header_row: {row}` in the club's settings.",
     )
 
@@ -594,10 +625,13 @@ class _Rows:
         except csv.Error as e:
             if "unexpected end" in str(e):
                 raise FileBroken(
-                    f"{self.name} is truncated: its last row ends inside a quoted cell."
+                    f"{self.name} is truncated: its last row ends inside a quoted cell, in the row that starts at "
+                    f"row {source.row}.",
+                    remedy=_CORRECT_QUOTES,
                 ) from None
             raise FileBroken(
-                f"{self.name} cannot be parsed near row {rows.line_num + self.skipped}: {e}."
+                f"{self.name} cannot be parsed near row {rows.line_num + self.skipped}: {e}.",
+                remedy=_CORRECT_QUOTES,
             ) from None
         if ragged:
             self._check_short(header, ragged, last, blank_at)
@@ -633,7 +667,7 @@ class _Rows:
         at, cells = ragged[-1]
         if at == last and not self.whole:
             raise FileBroken(
-                f"{self.name} is truncated: its last row has {cells} cells, the header {len(header)}."
+                f"{self.name} is truncated: its last row, {at}, has {cells} cells, the header {len(header)}."
             )
         names = {word(c) for c in self.decisive or ()}
         least = max(
@@ -664,6 +698,9 @@ def _from_cells(cells: pl.DataFrame, name: str, layout: Layout) -> Table:
                 f"{name} has {cells.height} rows; `header_row` expects the column names in row {layout.header_row}.",
                 remedy="Correct `header_row` in the club's settings: the number of the row, as a spreadsheet shows it.",
             )
+        elsewhere = _named_in(cells.head(_TOP).iter_rows(), layout)
+        if elsewhere is not None and _named_in([cells.row(skipped)], layout) is None:
+            raise _header_elsewhere(name, elsewhere + 1, layout.header_row)
         cells = cells[skipped:]
     else:
         below = _named_in(cells.head(_TOP).iter_rows(), layout)

@@ -99,10 +99,10 @@ def test_a_named_encoding_is_obeyed() -> None:
         (b"%PDF-1.7 a;b", "document"),
         (b"a;b\n\0\0\0", "binary"),
         (b"PK\x03\x04rubbish", "not a valid Excel file"),
-        (b"a;b;c\n1;2;3\n4;5", "truncated: its last row has 2 cells"),
-        (b"a;b;c\n1;2;3\n4", "truncated: its last row has 1 cells"),
+        (b"a;b;c\n1;2;3\n4;5", "truncated: its last row, 3, has 2 cells"),
+        (b"a;b;c\n1;2;3\n4", "truncated: its last row, 3, has 1 cells"),
         (b'a;b;c\n1;2;3\n4;5;"x', "truncated: its last row ends inside a quoted cell"),
-        (b'a;b;c\n1;"2";3\n4;"5"', "truncated: its last row has 2 cells"),
+        (b'a;b;c\n1;"2";3\n4;"5"', "truncated: its last row, 3, has 2 cells"),
         (b"a;b;c\n1;2\n4;5;6\n", "Row 2 of .* has 2 cells"),
         (b'a;b;c\n"1";2\n4;5;6\n', "Row 2 of .* has 2 cells"),
         (b"a;b;c\n1;2;3;4\n", "Row 2 of .* has 4 cells"),
@@ -187,9 +187,13 @@ def test_a_truncated_workbook_is_rejected() -> None:
         parse(data[: len(data) // 2], "customers.xlsx")
 
 
-def test_text_under_an_excel_name_is_refused() -> None:
-    with pytest.raises(FileBroken, match="not an Excel file"):
-        parse("id;mail\n", "customers.xlsx")
+@pytest.mark.parametrize("name", ["customers.xls", "CUSTOMERS.XLSX"])
+def test_text_under_an_excel_name_is_read(name: str) -> None:
+    """R16: what many programs export as "Excel" is text; a remark says so."""
+    table = parse("id\tmail\n1\ta@x.org\n", name)
+    assert table.frame.rows() == [("1", "a@x.org")]
+    (remark,) = table.remarks
+    assert "was read as CSV" in remark
 
 
 _PIECES = ["a", '"', ";", "\n", "\r\n", "x;y;z\n", '"q";', '""', " ", '"1;2"', '"l\nm"']
@@ -260,8 +264,8 @@ def test_an_export_that_drops_blank_cells_at_the_end_of_a_row() -> None:
     table = parse(text, decisive=("id", "mail"))
     assert table.frame.rows()[1:] == [("2", "b@x.org", None, None), ("3", "c@x.org", "07", None)]
     for broken, says in (
-        (text + "4", "truncated: its last row has 1 cells"),
-        (text + "4;d@x.org", "truncated: its last row has 2 cells"),
+        (text + "4", "truncated: its last row, 5, has 1 cells"),
+        (text + "4;d@x.org", "truncated: its last row, 5, has 2 cells"),
         (text + "4\n5;e@x.org;;Lyon\n", "Row 5 of .* has 1 cells"),
         (text + "4;d@x.org;08;\n", "Row 3 of .* has 2 cells"),
     ):
@@ -326,7 +330,6 @@ def test_a_zipped_export_is_the_one_file_in_it() -> None:
     [
         (b"<html><table><tr><td>id</td></tr></table></html>", "a web page"),
         (b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>', "Excel 2003 XML"),
-        (b"id\tmail\n1\ta@x.org\n", "but text"),
     ],
 )
 def test_what_has_the_name_of_a_workbook_is_told_what_it_is(data: bytes, says: str) -> None:
