@@ -201,7 +201,7 @@ class CsvConnector(DropConnector[CsvSettings]):
                 exclude=self._groups_pattern,
                 columns={
                     **{f"fields.{name}": column for name, column in column_of.items()},
-                    **{"members.at": column for column in self._club_column("record")},
+                    **dict(zip(("members.at",), self._club_column("record"), strict=False)),
                 },
                 decisive=(
                     *(column_of.get(name) for name in _DECISIVE),
@@ -360,7 +360,7 @@ class CsvConnector(DropConnector[CsvSettings]):
                 for c in ("id", "name", "active")
                 if c == "id" or c in given.model_fields_set
             },
-            **{"members.at": column for column in clubs},
+            **dict(zip(("members.at",), clubs, strict=False)),
         }
         table, _ = read_table(
             drop, given.file, self.settings.model_copy(update=layout), columns=needed

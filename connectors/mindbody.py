@@ -35,7 +35,8 @@ Inferred, therefore settable or harmless:
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -213,6 +214,22 @@ class _Kinds(msgspec.Struct, rename="pascal"):
     memberships: list[_Kind]
 
 
+def _spellings(ids: Iterable[str]) -> Callable[[str], str | None]:
+    """An `Id` as the list of memberships spells it -> the one that was asked for; None: it is nobody's.
+
+    `Id` is a barcode that people type. [inf] Another case, other blanks or leading zeros are the same client where no
+    two of those that were asked for differ in that alone.
+    """
+    exact = {one.strip() for one in ids}
+    forms = Counter(map(_form, exact))
+    by_form = {_form(one): one for one in exact if forms[_form(one)] == 1}
+    return lambda said: said.strip() if said.strip() in exact else by_form.get(_form(said))
+
+
+def _form(key: str) -> str:
+    return word(key).lstrip("0")
+
+
 class MindbodyConnector(Connector[MindbodySettings]):
     """Reads a site's clients and their active memberships, all of them or those that changed."""
 
@@ -353,7 +370,7 @@ class MindbodyConnector(Connector[MindbodySettings]):
                 raise ContractChanged("Mindbody returned errors instead of clients' memberships.")
             total, rows = found.pagination_response.total_results, found.client_memberships
             following = next_offset(offset, len(rows), total)
-            strangers = {row.client_id.strip() for row in rows} - asked
+            strangers = {row.client_id for row in rows if spelled(row.client_id) is None}
             doubt = (
                 message(f"It has clients who were not asked for: {len(strangers)}.")
                 if strangers
@@ -361,13 +378,15 @@ class MindbodyConnector(Connector[MindbodySettings]):
             )
             return Page(rows, _clients_of(rows), following, total, doubt=doubt)
 
-        asked = {one.strip() for one in ids}
+        spelled = _spellings(ids)
         walk = Walk(fetch, 0 if ids else None, self.settings.http, order=Order.POSITION)
         held: dict[str, list[_Membership | str]] = {}
         rows, proof = walk.joined(path)
         for client in rows:
             found = NOT_TEXT if client.error_message else client.memberships
-            held.setdefault(client.client_id.strip(), []).extend(several(found))
+            key = spelled(client.client_id)
+            if key is not None:
+                held.setdefault(key, []).extend(several(found))
         return held, proof
 
     @cached_property

@@ -44,6 +44,16 @@ def one_slice(*customers: dict[str, Any]) -> dict[str, Any]:
     return {"result": list(customers), "hasNext": False, "offset": ""}
 
 
+def test_a_status_that_says_nothing_is_unknown(written: Api) -> None:
+    """[inf] R3: null, and a word that is none of the three, change nothing; the word is told, and null has none."""
+    written.answers["/v1/customers"] = one_slice(
+        customer(1), customer(2, status=None), customer(3, status="PAUSED"), customer(4, status="")
+    )
+    found = connector(written.url).read().customers
+    assert found["status"].to_list() == ["active", "unknown", "unknown", "unknown"]
+    assert found["status_raw"].to_list() == [None, None, "PAUSED", None]
+
+
 def test_fields(written: Api) -> None:
     """Every field of the specification that is read, and what becomes of it."""
     written.answers["/v1/customers"] = one_slice(

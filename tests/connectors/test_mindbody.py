@@ -213,6 +213,31 @@ def test_what_somebody_holds_is_unknown_where_it_cannot_be_asked_for(written: Ap
     assert "NOT_TEXT" not in str(asked.query)
 
 
+def test_memberships_under_another_spelling_of_the_id(written: Api) -> None:
+    """[inf] R3, R14: `Id` is a barcode that people type; where no two clients differ in it alone, case, blanks and
+    leading zeros make no other client, and nobody would lose a group by them."""
+    answer(
+        written,
+        *(client(1, Id="ab1"), client(2, Id="0042"), client(3, Id="7"), client(4, Id="07")),
+        *(client(5, Id="X5"), client(6, Id="x5")),
+        held={
+            "AB1": [{"MembershipId": 5}],
+            "42": [{"MembershipId": 5}],
+            "07": [{"MembershipId": 5}],
+            "x5": [{"MembershipId": 5}],
+        },
+    )
+    reading = connector(written.url).read()
+    assert [len(groups) for groups in reading.customers["groups"]] == [1, 1, 0, 1, 0, 1]
+    assert reading.memberships is not None
+    assert reading.memberships.doubts == ()
+    answer(written, client(3, Id="7"), client(4, Id="07"), held={"007": [{"MembershipId": 5}]})
+    doubtful = connector(written.url).read()
+    assert [len(groups) for groups in doubtful.customers["groups"]] == [0, 0]
+    assert doubtful.memberships is not None
+    assert "not asked for: 1" in doubtful.memberships.doubts[0]
+
+
 def test_memberships_of_others_are_nobody_s(written: Api) -> None:
     """R14: a list for other clients says nothing of those who were asked for; blanks make no other."""
     answer(written, client(1, Id="B1 "), client(2), held={"B1": [{"MembershipId": 5}], "X9": []})
