@@ -97,6 +97,7 @@ def connector_try(
         "unlisted_groups": tried.unlisted_groups,
         "unmatched": tried.unmatched,
         "not_proved": tried.not_proved,
+        "others": tried.others,
         "unused": tried.unused,
         "absent_groups": tried.absent_groups,
         "absent_access_groups": tried.absent_access_groups,
@@ -136,6 +137,8 @@ def _print(tried: dict[str, Any]) -> None:
     if rows := tried["rows_without_id"]:
         numbers = ", ".join(map(str, rows[:20])) + (", …" if len(rows) > 20 else "")
         say(f"Rows without an id, which are not read: {numbers}.")
+    if tried["others"]:
+        say(f"Records that are not this club's, by its `members`: {tried['others']}.")
     say(f"Status: {_counted(tried['statuses'])}.")
     say(f"Access after a first sync: {_counted(tried['access'])}.")
     say(f"Situations: {_counted(tried['situations'])}.")

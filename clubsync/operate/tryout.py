@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -24,6 +24,7 @@ from clubsync.operate import first_sync, group_check
 from clubsync.validate import automatic
 from connectors.sdk import quoted, words
 from connectors.sdk.base import Connection
+from connectors.sdk.chains import split
 from connectors.sdk.model import Consistency, Reading, Words
 
 _ORDINAL = re.compile(r"\.\d+(?=\.|$)")
@@ -57,6 +58,7 @@ class Tryout:
     :param unlisted_groups: id and held_by of groups that customers have and the ERP's list does not.
     :param unmatched: setting -> what it names and nothing that was read matches, but for the groups below.
     :param not_proved: what the reading does not prove, and why, in sentences.
+    :param others: records of the ERP that are not the club's own by its `members` (R29).
     :param unused: columns or paths of the ERP's response that no setting uses.
     :param absent_groups: groups of former customers that clubs.yaml names and the ERP does not have (R3).
     :param absent_access_groups: the same of groups that give access.
@@ -74,6 +76,7 @@ class Tryout:
     unlisted_groups: list[dict[str, Any]]
     unmatched: dict[str, list[str]]
     not_proved: list[str]
+    others: int
     unused: list[str]
     absent_groups: list[str]
     absent_access_groups: list[str]
@@ -90,7 +93,7 @@ def try_out(
     :raises SyncError, ConnectorError: the club cannot be read; what its ERP said is noted for who listens
         (`connectors.sdk.http.said`).
     """
-    reading = connector_of(club, resolve).read(full=True)
+    reading, others = _own(connector_of(club, resolve).read(full=True), club)
     planned = first_sync.planned(reading, club)
     records = planned.records.with_columns(gets=_gets())
     names = dict(reading.groups.select("id", "name").iter_rows())
@@ -113,11 +116,24 @@ def try_out(
         ],
         unmatched=_unmatched(reading, club),
         not_proved=_not_proved(reading),
+        others=others,
         unused=[c for c in reading.columns if not _is_used(c, used)],
         absent_groups=group_check.absent(club.former_groups, reading),
         absent_access_groups=group_check.absent(club.access_groups, reading),
         absent_automatic_groups=group_check.absent(club.automatic_groups, reading),
     )
+
+
+def _own(reading: Reading, club: ClubConfig) -> tuple[Reading, int]:
+    """R29: what of a chain's reading is the club's own, and how many records are not.
+
+    The other clubs of the chain are not looked at, so that nothing is said of whose those are.
+    """
+    if club.members is None:
+        return reading, 0
+    shares = split(reading, {club.id: club.members.own}, club.members.elsewhere)
+    own = replace(shares.own[club.id], certificate=reading.certificate)
+    return own, reading.customers.height - own.customers.height
 
 
 def _gets() -> pl.Expr:

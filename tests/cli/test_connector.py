@@ -357,3 +357,30 @@ def test_list() -> None:
     rest = next(row for row in rows if row["connector"] == "rest")
     assert {"customers*", "fields*", "auth"} <= set(rest["settings"])
     assert "JSON API" in run("list").output
+
+
+def test_a_club_of_a_chain_is_tried_with_its_own_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R29: those of the other clubs are counted, and nobody of them would be added."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "clients.csv").write_text(
+        "Id;Email;Salle\n1;a@club.fr;Annecy\n2;b@club.fr;Lyon\n3;c@club.fr;annecy\n4;d@club.fr;\n"
+    )
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CHAIN", json.dumps({"conn_type": "clubsync_csv", "host": drop.as_uri()})
+    )
+    club = {
+        "id": "annecy",
+        "erp": "csv",
+        "connection": "chain",
+        "members": {"at": "Salle", "is": ["Annecy"]},
+        "settings": {"customers": "clients.csv", "fields": {"id": "Id", "email": "Email"}},
+    }
+    file = tmp_path / "annecy.yaml"
+    file.write_text(json.dumps(club))
+    tried = json.loads(run("try", file, "--json").stdout)
+    assert [record["erp_id"] for record in tried["records"]] == ["1", "3"]
+    assert tried["access"] == {"yes": 2}
+    assert tried["others"] == 2
