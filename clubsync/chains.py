@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from clubsync.config import ClubConfig
+from clubsync.config import ClubConfig, is_list_of_clubs, load_config
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ def chains(clubs: Iterable[ClubConfig]) -> dict[str, Chain]:
             together[club.tenant].append(club)
     found = (Chain(key, of[0].connection, tuple(of)) for key, of in together.items())
     return {club.id: chain for chain in found for club in chain.clubs}
+
+
+def chain_in(path: Path, club: ClubConfig) -> Chain | None:
+    """The chain of a club in a clubs.yaml; in a draft of a single club, that club alone. None: it is in none.
+
+    :raises ConfigError: the file is not valid.
+    """
+    if club.members is None:
+        return None
+    alone = chains([club])[club.id]
+    if not is_list_of_clubs(path):
+        return alone
+    return chains(load_config(path).clubs).get(club.id, alone)
 
 
 def readings(chain: Chain, wanted: Iterable[str]) -> list[list[ClubConfig]]:

@@ -466,6 +466,14 @@ def load_club(path: Path, club_id: str | None = None) -> ClubConfig:
     return club
 
 
+def is_list_of_clubs(path: Path) -> bool:
+    """Whether a file is a clubs.yaml, not the entry of a single club.
+
+    :raises ConfigError: it cannot be read.
+    """
+    return "clubs" in _read(path)
+
+
 def _read(path: Path) -> Any:
     """The file as a ruamel mapping, which keeps line numbers."""
     from ruamel.yaml import YAML

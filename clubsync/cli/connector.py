@@ -64,6 +64,7 @@ def connector_try(
 ) -> None:
     """Read a club with its settings and show what a sync would do. Stores nothing."""
     from clubsync import connections
+    from clubsync.chains import chain_in
     from clubsync.config import load_club
     from clubsync.operate.tryout import try_out
     from connectors.sdk.errors import ConnectorError
@@ -72,7 +73,9 @@ def connector_try(
     club = load_club(file, club_id)
     with said.listening() as heard:
         try:
-            tried = try_out(club, connections.resolve, first=first, show=show)
+            tried = try_out(
+                club, connections.resolve, first=first, show=show, chain=chain_in(file, club)
+            )
         except ConnectorError:
             _print_said(heard, show)
             raise
@@ -102,6 +105,7 @@ def connector_try(
         "absent_groups": tried.absent_groups,
         "absent_access_groups": tried.absent_access_groups,
         "absent_automatic_groups": tried.absent_automatic_groups,
+        **({"chain": tried.chain} if tried.chain is not None else {}),
     }
     if as_json:
         print_json(document)
@@ -134,6 +138,11 @@ def _print(tried: dict[str, Any]) -> None:
         say(f"  {reason}")
     for note in tried["notes"]:
         say(note)
+    if chain := tried.get("chain"):
+        say(f"Of the chain: {_counted(chain['clubs'])}.")
+        for word, count in chain["unknown"].items():
+            named = f"name {word}, which is no club of the chain" if word else "name no club"
+            say(f"  {count} {named}: nobody gains or loses access by them.")
     if rows := tried["rows_without_id"]:
         numbers = ", ".join(map(str, rows[:20])) + (", …" if len(rows) > 20 else "")
         say(f"Rows without an id, which are not read: {numbers}.")

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import polars as pl
 
 from clubsync import emails, model
+from clubsync.chains import Chain
 from clubsync.config import ClubConfig
 from clubsync.extract.reader import connector_of
 from clubsync.model import Situation
@@ -24,7 +25,7 @@ from clubsync.operate import first_sync, group_check
 from clubsync.validate import automatic
 from connectors.sdk import quoted, words
 from connectors.sdk.base import Connection
-from connectors.sdk.chains import split
+from connectors.sdk.chains import Split, split
 from connectors.sdk.model import Consistency, Reading, Words
 
 _ORDINAL = re.compile(r"\.\d+(?=\.|$)")
@@ -48,6 +49,8 @@ _OPEN = (
 class Tryout:
     """The result of a try.
 
+    :param chain: of a club of a chain (R29): `clubs`, how many records each has, and `unknown`, how many name no
+        club of the chain, by the word that they have in its place ("": none).
     :param records: the first records, in the ERP's order.
     :param statuses, access: how many records have each value; access is "yes" of those whom a first sync would add.
     :param situations: how many records are in each situation (`clubsync.diff.plan`).
@@ -65,6 +68,7 @@ class Tryout:
     :param absent_automatic_groups: the same of groups that feed automatic groups (R4).
     """
 
+    chain: dict[str, Any] | None
     reading: Reading
     records: list[dict[str, Any]]
     statuses: dict[str, int]
@@ -84,16 +88,26 @@ class Tryout:
 
 
 def try_out(
-    club: ClubConfig, resolve: Callable[[str], Connection], *, first: int = 10, show: bool = False
+    club: ClubConfig,
+    resolve: Callable[[str], Connection],
+    *,
+    first: int = 10,
+    show: bool = False,
+    chain: Chain | None = None,
 ) -> Tryout:
     """Read a club with its settings and plan its first sync. Stores nothing.
 
+    :param chain: the clubs that share the tenant, of a club that says which records are its own (R29).
     :param first: how many records to show.
     :param show: whether names, emails and phones are shown unmasked.
     :raises SyncError, ConnectorError: the club cannot be read; what its ERP said is noted for who listens
         (`connectors.sdk.http.said`).
     """
-    reading, others = _own(connector_of(club, resolve).read(full=True), club)
+    reading = connector_of(club, resolve, chain=chain).read(full=True)
+    rows, shares = reading.customers.height, None
+    if chain is not None:
+        found = split(reading, chain.words, chain.elsewhere)
+        reading, shares = found.own[club.id], _shares(found, show)
     planned = first_sync.planned(reading, club)
     records = planned.records.with_columns(gets=_gets())
     names = dict(reading.groups.select("id", "name").iter_rows())
@@ -101,6 +115,7 @@ def try_out(
     held = _holders(records)
     listed = set(reading.groups["id"])
     return Tryout(
+        chain=shares,
         reading=reading,
         records=[_shown(row, names, show) for row in records.head(first).iter_rows(named=True)],
         statuses=_counts(records, "status"),
@@ -116,7 +131,7 @@ def try_out(
         ],
         unmatched=_unmatched(reading, club),
         not_proved=_not_proved(reading),
-        others=others,
+        others=0 if shares is None else rows - reading.customers.height,
         unused=[c for c in reading.columns if not _is_used(c, used)],
         absent_groups=group_check.absent(club.former_groups, reading),
         absent_access_groups=group_check.absent(club.access_groups, reading),
@@ -124,16 +139,13 @@ def try_out(
     )
 
 
-def _own(reading: Reading, club: ClubConfig) -> tuple[Reading, int]:
-    """R29: what of a chain's reading is the club's own, and how many records are not.
-
-    The other clubs of the chain are not looked at, so that nothing is said of whose those are.
-    """
-    if club.members is None:
-        return reading, 0
-    shares = split(reading, {club.id: club.members.own}, club.members.elsewhere)
-    own = replace(shares.own[club.id], certificate=reading.certificate)
-    return own, reading.customers.height - own.customers.height
+def _shares(found: Split, show: bool) -> dict[str, Any]:
+    """R29: how the tenant's records are split."""
+    counted = found.unknown.group_by("word").len().sort("len", "word", descending=[True, False])
+    return {
+        "clubs": {club: one.customers.height for club, one in found.own.items()},
+        "unknown": {_word(name or "", show): int(n) for name, n in counted.iter_rows()},
+    }
 
 
 def _gets() -> pl.Expr:

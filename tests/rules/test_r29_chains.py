@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -12,8 +13,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from clubsync.chains import chains
+from clubsync.cli import app
 from clubsync.config import Config, Guard, load_config
 from clubsync.errors import ConfigError
 from clubsync.explain.why import why
@@ -713,3 +716,27 @@ def test_r29_an_erp_that_cannot_tell_clubs_apart_is_refused(tmp_path: Path) -> N
     club = load_config(path).clubs[0]
     with pytest.raises(ConfigError, match="planity connector cannot tell clubs apart"):
         connector_of(club, lambda name: Connection(id=name, host="file:///nowhere"))
+
+
+def test_r29_trying_a_club_shows_how_the_tenant_is_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "c.csv").write_text("Id;Salle\n1;Annecy\n2;Lyon\n3;annecy\n4;Nice\n5;\n6;Nice\n")
+    path = written(tmp_path, "{at: Salle, is: Annecy}", ", members: {at: Salle, is: Lyon}")
+    monkeypatch.setenv("AIRFLOW_CONN_CHAIN", json.dumps({"host": tmp_path.as_uri()}))
+    done = CliRunner().invoke(
+        app, ["connector", "try", str(path), "--club", "lyon", "--json", "--show"]
+    )
+    assert done.exit_code == 0, done.output
+    tried = json.loads(done.stdout)
+    assert tried["chain"] == {"clubs": {"annecy": 2, "lyon": 1}, "unknown": {"Nice": 2, "": 1}}
+    assert [record["erp_id"] for record in tried["records"]] == ["2"]
+    told = CliRunner().invoke(app, ["connector", "try", str(path), "--club", "annecy"]).stdout
+    assert "Of the chain: annecy 2, lyon 1." in " ".join(told.split())
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(
+        "{erp: csv, connection: chain, members: {at: Salle, is: Lyon}, "
+        "settings: {customers: c.csv, fields: {id: Id}}}"
+    )
+    done = CliRunner().invoke(app, ["connector", "try", str(draft), "--json"])
+    assert json.loads(done.stdout)["chain"]["clubs"] == {"draft": 1}
