@@ -9,6 +9,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from plugins.web.api import (
+    chains,
     clubs,
     findings,
     holds,
@@ -24,5 +25,16 @@ from plugins.web.errors import problems
 VERSION = "/api/v1"
 
 router = APIRouter(prefix=VERSION, responses=problems(401, 403, 422, 503))
-for subject in (clubs, findings, holds, people, runs, operations, requests, similar, identity):
+for subject in (
+    clubs,
+    findings,
+    holds,
+    people,
+    runs,
+    operations,
+    requests,
+    similar,
+    identity,
+    chains,
+):
     router.include_router(subject.router)

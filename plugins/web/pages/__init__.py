@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from plugins.web.auth import Reader
 from plugins.web.errors import PAGES
 from plugins.web.pages import (
+    chains,
     clubs,
     findings,
     holds,
@@ -32,5 +33,5 @@ def home(request: Request, _: Reader) -> RedirectResponse:
     return to_the_clubs(request)
 
 
-for subject in (clubs, findings, holds, identity, people, requests, runs, similar):
+for subject in (clubs, findings, holds, identity, people, requests, runs, similar, chains):
     router.include_router(subject.router)

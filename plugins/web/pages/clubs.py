@@ -17,6 +17,7 @@ from plugins.web.pages.rendering import back, is_part, progress, render
 from plugins.web.parameters import Hash, Id
 from plugins.web.services import (
     actions,
+    chains,
     clubs,
     erasure,
     findings,
@@ -61,6 +62,7 @@ def one_club(request: Request, user: Reader, club: ReadClub) -> HTMLResponse:
         done=actions.recent(club, 10),
         erasures=erasure.orders(club),
         requests=requests.count(club),
+        chain=chains.of_club(club.reads, club.id),
     )
 
 

@@ -12,7 +12,7 @@ from plugins.web.auth import Actor, Reader, ShownTo
 from plugins.web.context import ReadClub, Reading
 from plugins.web.pages.rendering import is_part, render
 from plugins.web.parameters import Code, Paged, Unset, csv_response, pages_of
-from plugins.web.services import findings
+from plugins.web.services import chains, findings
 
 router = APIRouter()
 
@@ -30,6 +30,7 @@ def all_findings(
         user,
         board=findings.board(reads, wanted),
         erps=findings.erps(reads),
+        chains=chains.all_of_them(reads),
         wanted=wanted,
     )
 
