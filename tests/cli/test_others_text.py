@@ -148,10 +148,10 @@ def test_a_command_prints_what_an_erp_wrote_as_text(run: Run, command: tuple[str
 
 def test_markup_is_printed_as_it_was_written(run: Run) -> None:
     names = run("why", "rowing", "p0@example.com").stdout
-    assert (
-        "gold [/x] [bold] [link=https://evil.example]"
-        in run("connector", "try", "clubs.yaml").stdout
-    )
+    tried = run("connector", "try", "clubs.yaml").stdout
+    # the cell is broken into two lines
+    assert "gold [/x] [bold]" in tried
+    assert "[link=https://evil.example]" in tried
     assert names.startswith("in: ERP customer 0 is in the Customers group of Rowing [/club] Club.")
 
 

@@ -220,6 +220,7 @@ def world(postgres: embedded.Server, tmp_path_factory: pytest.TempPathFactory) -
 
 def _lookups(world: World) -> None:
     world.run("clubs")
+    world.run("chains")
     for club in (API, DROP):
         for command in ("customers", "findings", "changes", "similar", "holds", "reused"):
             world.run(command, club)
