@@ -21,8 +21,9 @@ what these say:
 - A birthday without a year has the year 0000, which is not a date.
 - Emails are not unique, and Square says to expect duplicates.
 
-[inf] `count` is there also when it is 0; a response without it is `ContractChanged`. Whether a customer without groups
-has an empty `group_ids` or none is documented nowhere: without the key it is unknown (setting `omits_empty`).
+[inf] `count` is there also when it is 0; a response without it is `ContractChanged`.
+[inf] A customer without groups has no `group_ids`, as the guide says of `segment_ids`, whose presence tells that there
+are some. Where the API sends empty lists, a customer without the key is unknown: `omits_empty: false`.
 """
 
 from __future__ import annotations
@@ -73,13 +74,13 @@ class SquareSettings(ChangesSettings):
 
     :param page: customers per request.
     :param version: the API's version, a date; Square keeps old ones available.
-    :param omits_empty: the ERP leaves an empty list of groups out; else a record that lacks the list is unknown.
+    :param omits_empty: the ERP leaves an empty list of groups out; if not, a record that lacks the list is unknown.
     :param http: limits of requests and readings.
     """
 
     page: int = Field(default=100, ge=1, le=100)
     version: str = Field(default="2023-12-13", pattern=r"^\d{4}-\d{2}-\d{2}$")
-    omits_empty: bool = False
+    omits_empty: bool = True
     http: HttpLimits = HttpLimits()
 
 
