@@ -9,10 +9,15 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import psycopg
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 from typer.testing import CliRunner
 
 from clubsync.chains import chains
@@ -27,7 +32,8 @@ from clubsync.store.database import Base
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ErpUnreachable
 from tests.support.chain import Chain
-from tests.support.club import install
+from tests.support.club import Club, install
+from tests.support.servers import serving
 
 NewChain = Callable[..., Chain]
 
@@ -55,15 +61,30 @@ def put(chain: Chain, **clubs: Any) -> None:
         chain.erp.put(erp_id, f"{erp_id}@x.fr", clubs=club)
 
 
-def test_r29_a_tenant_is_read_once_for_all_its_clubs(new_chain: NewChain) -> None:
+def test_r29_thirty_clubs_cost_the_requests_of_one(new_chain: NewChain) -> None:
+    """Over HTTP, in pages, at the first sync and at a quiet one."""
     names = [f"Studio {n}" for n in range(30)]
-    chain = new_chain(*names)
-    for n, name in enumerate(names):
-        put(chain, **{f"{n}a": name, f"{n}b": name})
-    steps = chain.sync()
-    assert chain.erp.readings == 1
-    assert [club.inside() for club in chain.clubs] == [{f"{n}a", f"{n}b"} for n in range(30)]
-    assert [step["read"] for step in steps] == [2] * 30
+    people = [{"id": n, "mail": f"p{n}@x.fr", "studio": {"name": names[n % 30]}} for n in range(60)]
+    asked: list[str] = []
+
+    def answer(request: Request) -> JSONResponse:
+        asked.append(str(request.url))
+        start = int(request.query_params["offset"])
+        return JSONResponse({"rows": people[start : start + 25], "total": len(people)})
+
+    paging = {"kind": "offset", "size_param": "limit", "size": 25}
+    members = {"path": "/members", "records": "rows", "total": "total", "paging": paging}
+    settings = {"customers": members, "fields": {"id": "id", "email": "mail"}}
+    with serving(Starlette(routes=[Route("/members", answer)])) as url:
+        chain = new_chain(
+            *names, erp="rest", host=url, settings=settings, members={"at": "studio.name"}
+        )
+        for _ in range(2):
+            asked.clear()
+            steps = chain.sync()
+            assert len(asked) == 3
+            assert [step["read"] for step in steps] == [2] * 30
+    assert [club.inside() for club in chain.clubs] == [{str(n), str(n + 30)} for n in range(30)]
     assert chain.unknown() == {}
 
 
@@ -740,3 +761,90 @@ def test_r29_trying_a_club_shows_how_the_tenant_is_split(
     )
     done = CliRunner().invoke(app, ["connector", "try", str(draft), "--json"])
     assert json.loads(done.stdout)["chain"]["clubs"] == {"draft": 1}
+
+
+# people who move while the pages are read ---------------------------------------------------------
+
+
+class Living:
+    """A tenant that people edit between the pages of its readings, and what has been true of each of them.
+
+    :param named: person -> the club that the record names now; None: the record is gone.
+    """
+
+    def __init__(self, chain: Chain, seed: int) -> None:
+        self.chain, self.dice = chain, Random(seed)
+        self.names = {club.id: name for club, name in zip(chain.clubs, CLUBS, strict=True)}
+        self.named: dict[str, str | None] = {}
+        self.since: dict[str, set[str | None]] = {}
+        self.count = 0
+        for _ in range(12):
+            self.join()
+        chain.erp.page_size = 4
+        chain.erp.between = self.edit
+
+    def join(self) -> None:
+        self.count += 1
+        self.put(f"{self.count}", self.dice.choice(CLUBS))
+
+    def put(self, person: str, club: str | None) -> None:
+        """The record names that club from now on; None: it is gone."""
+        self.named[person] = club
+        self.since.setdefault(person, {None}).add(club)
+        if club is None:
+            self.chain.erp.records.pop(person, None)
+        else:
+            self.chain.erp.put(person, f"{person}@x.fr", clubs=club)
+
+    def edit(self) -> None:
+        for _ in range(self.dice.randint(0, 2)):
+            there = sorted(person for person, club in self.named.items() if club)
+            what = self.dice.choice(["move", "move", "move", "leave", "join"])
+            if what == "join" or len(there) < 6:
+                self.join()
+            elif what == "move":
+                self.put(self.dice.choice(there), self.dice.choice(CLUBS))
+            else:
+                self.put(self.dice.choice(there), None)
+
+    def sync(self, *clubs: Club) -> None:
+        """A reading, after which the promise is looked at."""
+        before = self.inside()
+        self.since = {person: {club} for person, club in self.named.items()}
+        self.chain.sync(*clubs)
+        inside = self.inside()
+        everywhere = set().union(*inside.values())
+        for person in set().union(*before.values()):
+            assert person in everywhere or None in self.since[person], f"{person} is locked out"
+        for club, people in inside.items():
+            for person in people - before[club]:
+                assert self.names[club] in self.since[person], f"{person} is in {club}"
+
+    def inside(self) -> dict[str, set[str]]:
+        return {club.id: club.inside() for club in self.chain.clubs}
+
+    def truth(self) -> dict[str, set[str]]:
+        return {
+            club: {person for person, named in self.named.items() if named == name}
+            for club, name in self.names.items()
+        }
+
+
+CLUBS = ("Annecy", "Lyon", "Nice")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_r29_nobody_who_moves_while_pages_are_read_is_without_access(
+    new_chain: NewChain, seed: int
+) -> None:
+    """All clubs at once, or some of them; when nobody edits any more, the base becomes as the tenant is."""
+    chain = new_chain(*CLUBS)
+    living = Living(chain, seed)
+    chain.sync()
+    for _ in range(6):
+        living.edit()
+        living.sync(*living.dice.sample(chain.clubs, living.dice.choice([1, 3, 3])))
+    chain.erp.between = lambda: None
+    for _ in range(3):
+        living.sync()
+    assert living.inside() == living.truth()
