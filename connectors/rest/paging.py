@@ -6,7 +6,8 @@ each kind:
 - **page number**, **offset**, **Range** go by position: they need a total, or state the last page (`more`, `last`),
   unless everything is on one page. By offset and Range, pages may overlap (`overlap`): then the last one is the one
   that has nothing but the rows of the page before.
-- **cursor**, **Link**, **next address**: a page names the next one.
+- **cursor**, **Link**, **next address**: a page names the next one. Some ERPs name one behind the last row, too:
+  then only a page without rows is the end (`until_empty`).
 - **keyset**: the next page lies behind the last row's key, and an empty page is the end. Where several rows have one
   key, those on the other side of a boundary are skipped: only a total shows it.
 - **no paging**: there is one response.
@@ -38,6 +39,7 @@ from connectors.rest.settings import (
     Offset,
     PageNumber,
     Paging,
+    Pointed,
     RangeHeader,
 )
 from connectors.sdk.errors import ConnectorError, ContractChanged
@@ -359,6 +361,10 @@ class _Pointed(_Sized, ABC):
 
     order = Order.CURSOR
 
+    def __init__(self, paging: Pointed, api: Api, setting: str) -> None:
+        super().__init__(paging, api, setting)
+        self._until_empty = paging.until_empty
+
     @abstractmethod
     def pointer(self, page: ListPage) -> Any:
         """What names the next page; blank or null: there is none; MISSING: the response does not say."""
@@ -369,6 +375,8 @@ class _Pointed(_Sized, ABC):
 
     def next(self, page: ListPage, rows: int) -> PageRequest | None:
         more = self.states_more(page)
+        if self._until_empty and not page.records:
+            return None
         pointer = self._text(page)
         if more is False or (more is None and not pointer):
             return None
@@ -387,7 +395,16 @@ class _Pointed(_Sized, ABC):
         return value.strip() or None if value else None
 
     def states_end(self, page: ListPage) -> bool:
+        if self._until_empty and not page.records:
+            return True
         return self._stated_more or self.pointer(page) is not MISSING
+
+    def doubt(self, page: ListPage) -> str | None:
+        if not self._until_empty or self._stated_more or not page.records or self._text(page):
+            return None
+        return message(
+            "A page with rows names no next page, although only a page without rows is the end."
+        )
 
     def names_next(self, page: ListPage) -> bool:
         return bool(self._text(page))

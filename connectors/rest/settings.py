@@ -307,7 +307,16 @@ class Offset(ByOffset):
     first: int = 0
 
 
-class Cursor(Paging):
+class Pointed(Paging):
+    """What the kinds of paging share in which a page names the next one.
+
+    :param until_empty: the last page, too, names a next one: only a page without rows is the end.
+    """
+
+    until_empty: bool = False
+
+
+class Cursor(Pointed):
     """The response has a cursor for the next page.
 
     :param kind: `cursor`.
@@ -328,7 +337,7 @@ class Cursor(Paging):
         return self
 
 
-class LinkHeader(Paging):
+class LinkHeader(Pointed):
     """`Link: <…>; rel="next"` (RFC 8288).
 
     :param kind: `link`.
@@ -337,7 +346,7 @@ class LinkHeader(Paging):
     kind: Literal["link"]
 
 
-class NextUrl(Paging):
+class NextUrl(Pointed):
     """The response has the next page's address, on the ERP's own host.
 
     :param kind: `next_url`.

@@ -400,6 +400,38 @@ def test_a_cursor_that_never_shows_is_not_understood(api: Api) -> None:
     assert connector(api, customers=customers).read().certificate.complete
 
 
+@pytest.mark.parametrize("kind", ["cursor", "next_url", "link"])
+def test_a_next_page_that_is_named_behind_the_last_row(api: Api, kind: str) -> None:
+    """R14: where every page names a next one, a page without rows is the end, and nothing else is."""
+    asked: list[int] = []
+
+    def answer(request: Request) -> object:
+        start = query(request, "after")
+        asked.append(start)
+        body: dict[str, object] = {"data": PEOPLE[start : start + 3]}
+        if start < named_until:
+            address = str(request.url.include_query_params(after=start + 3))
+            body["next"] = f"{start + 3}" if kind == "cursor" else address
+            return JSONResponse(body, headers={"Link": f'<{address}>; rel="next"'})
+        return body
+
+    api.answer = answer
+    paging: dict[str, object] = {"kind": kind, "until_empty": True}
+    paging |= {"at": "next"} if kind != "link" else {}
+    paging |= {"param": "after"} if kind == "cursor" else {}
+    listing = {"path": "/members", "records": "data", "paging": paging}
+
+    named_until = 999
+    assert connector(api, customers=listing).read().certificate.complete
+    assert asked == [0, 3, 6, 9]
+    # what promised a next page and does not name it is no end
+    named_until = 6
+    assert "only a page without rows is the end" in doubts(api, **listing)
+    # an ERP that ends otherwise is not asked for one page more than it has
+    paging["until_empty"] = False
+    assert connector(api, customers=listing).read().certificate.complete
+
+
 def test_a_round_number_in_one_answer_looks_like_a_limit(api: Api) -> None:
     api.answer = lambda _: [{"id": n, "mail": None} for n in range(100)]
     assert "looks like a limit" in doubts(api)
