@@ -26,7 +26,8 @@ from starlette.responses import JSONResponse, Response
 from clubsync.config import load_club, load_config
 from clubsync.operate.tryout import Tryout, try_out
 from connectors.rest import RestConnector, RestSettings
-from connectors.sdk.base import Club, Connection
+from connectors.sdk.base import Club, Connection, Members
+from connectors.sdk.chains import split
 from connectors.sdk.errors import CredentialsRefused, RateLimited
 from connectors.sdk.model import Consistency
 from tests.support.api import Api, Asked
@@ -618,17 +619,66 @@ def test_another_key_is_refused(name: str, written: Api) -> None:
 # What only one of them has ------------------------------------------------------------------------
 
 
+def connector(name: str, written: Api, club: Club | None = None, **options: Any) -> RestConnector:
+    """The connector that the example makes, beside the try-out."""
+    written.answers.update(ERPS[name].answers(written.url))
+    return RestConnector(
+        Connection("c", written.url, **ERPS[name].key),
+        RestSettings.model_validate(load_club(EXAMPLES / f"rest-{name}.yaml").settings),
+        club or Club("club", ZoneInfo("Europe/Paris"), "FR"),
+        now=lambda: datetime(2026, 11, 21, 10, tzinfo=UTC),
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "own"),
+    [
+        ("helloasso", "order.formSlug", {"this": {"1", "2", "3"}, "other": {"4"}}),
+        ("shopify", "tags[?ends_with(@, 'membre')]", {"this": {gid(1), gid(3)}, "other": {gid(2)}}),
+    ],
+)
+def test_the_records_of_a_chain(written: Api, name: str, at: str, own: dict[str, set[str]]) -> None:
+    """R29: the path that the ERP's page names says whose a record is; tags that name no club are left out."""
+    words = {"this": ["saison-2026", "membre"], "other": ["saison-2025", "ancien membre"]}
+    club = Club("this", ZoneInfo("Europe/Paris"), "FR", members=Members(at))
+    found = split(connector(name, written, club).read(), words)
+    named = {
+        share: set(one.customers["erp_id"]) & ERPS[name].people.keys()
+        for share, one in found.own.items()
+    }
+    assert named == own
+    assert found.unknown.is_empty()
+
+
+def test_pushpress_proves_a_club_of_one_page(written: Api) -> None:
+    """R14: an empty page behind the only one hides nobody."""
+    gym = connector("pushpress", written)
+    for path, key, kept in (
+        ("/v3/customers", "id", {"usr_1", "usr_2"}),
+        ("/v3/enrollments", "customerId", {"usr_1"}),
+    ):
+        written.answers[path] = _only(written.answers[path], key, kept)
+    reading = gym.read()
+    assert reading.customers["erp_id"].to_list() == ["usr_1", "usr_2"]
+    assert reading.certificate.complete
+    assert reading.consistency is Consistency.MOMENT
+
+
+def _only(answer: Any, key: str, kept: set[str]) -> Callable[[Asked], object]:
+    """The answer with these rows only."""
+
+    def shorter(asked: Asked) -> object:
+        said = answer(asked)
+        rows = said["data"]["resultArray"]
+        return {"data": {"resultArray": [row for row in rows if row[key] in kept]}}
+
+    return shorter
+
+
 def test_shopify_is_asked_for_changes(written: Api) -> None:
     """R14: the moment is quoted, as Shopify's search syntax wants dates; the count is of the same search."""
-    written.answers.update(shopify(written.url))
-    settings = RestSettings.model_validate(load_club(EXAMPLES / "rest-shopify.yaml").settings)
-    RestConnector(
-        Connection("c", written.url, password="shpat_1"),
-        settings,
-        Club("surf-biarritz", ZoneInfo("Europe/Paris"), "FR"),
-        now=lambda: datetime(2026, 11, 21, 10, tzinfo=UTC),
-        since=datetime(2026, 11, 21, 9, tzinfo=UTC),
-    ).read()
+    connector("shopify", written, since=datetime(2026, 11, 21, 9, tzinfo=UTC)).read()
     variables = [json.loads(asked.body)["variables"] for asked in written.asked]
     assert variables[0] == {"first": 250, "changed": "updated_at:>='2026-11-21T08:30:00Z'"}
     assert variables[1] == {**variables[0], "after": "250"}
@@ -676,7 +726,7 @@ def test_a_shop_with_more_customers_than_shopify_lists(written: Api) -> None:
 
 def test_woocommerce_answers_for_one_customer(written: Api) -> None:
     """R14: a known customer whom the pages miss is asked for alone: a deleted one is a 404."""
-    written.answers.update(woocommerce(written.url))
+    shop = connector("woocommerce", written, known=lambda: ["11", "901", "902"])
     written.answers[f"{WC}/customers/901"] = {
         "id": 901,
         "email": "p901@example.com",
@@ -686,14 +736,7 @@ def test_woocommerce_answers_for_one_customer(written: Api) -> None:
         "date_created": "2026-01-05T10:00:00",
         "date_modified": "2026-01-05T10:00:00",
     }
-    settings = RestSettings.model_validate(load_club(EXAMPLES / "rest-woocommerce.yaml").settings)
-    reading = RestConnector(
-        Connection("c", written.url, "ck_1", "cs_1"),
-        settings,
-        Club("yoga-rennes", ZoneInfo("Europe/Paris"), "FR"),
-        now=lambda: datetime(2026, 11, 21, 10, tzinfo=UTC),
-        known=lambda: ["11", "901", "902"],
-    ).read()
+    reading = shop.read()
     assert written.paths()[-2:] == [f"{WC}/customers/901", f"{WC}/customers/902"]
     assert "901" in reading.customers["erp_id"]
     assert "902" not in reading.customers["erp_id"]
