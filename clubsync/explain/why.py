@@ -24,7 +24,7 @@ from clubsync.explain.sentences import (
 from clubsync.explain.situation import situation_of, suspicions_of
 from clubsync.extract.erased import key_hash
 from clubsync.i18n import Messages, date_and_time, translations
-from clubsync.model import WITHOUT_ID, Situation
+from clubsync.model import MOVED, WITHOUT_ID, Situation
 from clubsync.store.database import Driver, queries
 from clubsync.store.people import resolve_person
 from clubsync.validate import suites
@@ -187,7 +187,10 @@ def _why(
         reasons = [record["status"]]
     if suspected:
         reasons = [*reasons, "suspected"]
-    sentence = _sentence(words, erp_id, customer, record, findings, hold, situation)
+    # who awaits another club of the chain alone awaits no reading (R29)
+    moved = bool(suspected) and all(one["sign"] == MOVED for one in suspected)
+    told = None if moved else situation
+    sentence = _sentence(words, erp_id, customer, record, findings, hold, told)
     awaited = [words.suspicion(one["sign"], one["read_at"]) for one in suspected]
     return Answer(
         verdict="in" if inside else "out",
