@@ -132,6 +132,7 @@ TRIGGERS = {
     "replay": _("replay"),
     "similar records": _("search for similar records"),
     "shell": _("from the shell"),
+    "moves within the chain": _("moves between clubs"),
 }
 
 BY_HAND = _("by hand: %(what)s")

@@ -66,7 +66,9 @@ class Gym:
         self._patch.setenv("CLUBSYNC_NOW", self.now.isoformat())
 
     def put(self, key: int, email: str) -> None:
-        self.members[key] = {"member_id": key, "active": True, "email": email, "iban": "FR76"}
+        held: list[object] = []
+        of = {"member_id": key, "active": True, "email": email, "iban": "FR76"}
+        self.members[key] = {**of, "memberships": held}
 
     @property
     def config(self) -> ClubConfig:

@@ -520,6 +520,12 @@ def test_r29_a_broken_promise_of_a_chain_is_one_line(chain: Chain) -> None:
     assert all(club.id in line for club in chain.clubs)
     assert line.count("The tenant does not respond.") == 1
     freshness.mark_sent(engine.base, told)
+    chain.erp.fault = None
+    chain.sync()
+    (told,) = freshness.watch(engine.base, engine.config)
+    (line,) = [line for line in told.body.splitlines() if chain.connection in line]
+    assert "recovered after" in line
+    freshness.mark_sent(engine.base, told)
 
 
 def test_r29_what_is_not_in_clubs_yaml_any_more_is_forgotten(chain: Chain) -> None:
