@@ -214,10 +214,11 @@ class CsvConnector(DropConnector[CsvSettings]):
         table = whole.only_filled(used)
         customers, said = self._customers(table, listed)
         groups = listed if listed is not None else _derived_groups(customers)
-        for named in self._club_column("record"):
-            cells_of_club = fields.ids(table.get(named))
+        members = self.club.members
+        if members is not None and members.of == "record":
+            cells_of_club = fields.ids(table.get(members.at))
             customers = customers.with_columns(
-                chains.column(cells_of_club, settings.fields.group_separator)
+                chains.column(cells_of_club, members, settings.fields.group_separator)
             )
         self.progress(customers.height, customers.height)
         reading = assemble(
@@ -411,12 +412,12 @@ class CsvConnector(DropConnector[CsvSettings]):
     def _clubs_of_groups(self, table: Table, key: str) -> dict[str, list[str]]:
         """The clubs that each group of the groups file names, in one row or several."""
         ids, found = fields.ids(cells.valued(table.get(key))), dict[str, list[str]]()
-        separator = self.settings.fields.group_separator
-        for named in self._club_column("group"):
-            for group, cell in zip(ids, fields.ids(table.get(named)), strict=True):
+        separator, members = self.settings.fields.group_separator, self.club.members
+        if members is not None:
+            parts = chains.splitter(members, separator)
+            for group, cell in zip(ids, fields.ids(table.get(members.at)), strict=True):
                 if group is not None:
-                    of = chains.names(cell.split(separator) if separator and cell else cell)
-                    found.setdefault(group, []).extend(of)
+                    found.setdefault(group, []).extend(chains.names(parts(cell)))
         return found
 
 

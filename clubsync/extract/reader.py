@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from clubsync.store.database import Base, Driver
     from clubsync.store.queries import ClubStateRow
     from clubsync.store.snapshots import Store
+    from connectors.sdk.base import Members
     from connectors.sdk.model import Reading
 
 #: A club and its number in the base.
@@ -56,7 +57,7 @@ def connector_of(
     from pydantic import ValidationError
 
     from connectors.registry import connector_class
-    from connectors.sdk.base import Club, Members
+    from connectors.sdk.base import Club
 
     try:
         cls = connector_class(club.erp)
@@ -96,7 +97,7 @@ def connector_of(
             country=club.country,
             no_end=club.no_end,
             group_names=tuple(dict.fromkeys(name for one in clubs for name in one.group_names)),
-            members=Members(members.at, members.of) if members is not None else None,
+            members=_members(clubs) if members is not None else None,
         ),
         now=clock.now,
         progress=progress,
@@ -369,6 +370,18 @@ class Reader:
             erased = Erased.read(driver, club_no)
         kept = erased.without(identity.rows_without_id(reading.without_id, erased.key.bytes))
         return replace(reading, customers=pl.concat([reading.customers, kept]))
+
+
+def _members(clubs: Sequence[ClubConfig]) -> Members | None:
+    """R29: where the records of a tenant name their club.
+
+    :param clubs: of one chain.
+    """
+    from connectors.sdk.base import Members
+
+    told = [club.members for club in clubs if club.members is not None]
+    names = tuple(dict.fromkeys(name for one in told for name in (*one.own, *one.elsewhere)))
+    return Members(told[0].at, told[0].of, names) if told else None
 
 
 def _leads(at: str, path: str) -> bool:

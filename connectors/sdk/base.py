@@ -73,10 +73,12 @@ class Members:
 
     :param at: column of the file, or path in the response.
     :param of: what it is a column or path of: the record, its group or its membership.
+    :param words: the words by which the clubs are named: one name each, whatever separators they contain.
     """
 
     at: str
     of: str = "record"
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

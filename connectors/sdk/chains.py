@@ -11,13 +11,15 @@ nobody knows, has a club that cannot be read (R3): who has access keeps it, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from connectors.sdk import cells
+from connectors.sdk.base import Members
 from connectors.sdk.model import (
     CLUB_FIELD,
     CUSTOMER_SCHEMA,
@@ -39,6 +41,7 @@ CLUB = pl.Struct(
 )
 CLUBS = pl.List(CLUB)
 _IDS = pl.List(pl.String)
+_ANY_SEPARATOR = "[|;,]"
 _NAMELESS = pl.lit([dict.fromkeys(("name", "group", "valid_from", "valid_until"))], dtype=CLUBS)
 _NOBODY, _NO_GROUPS = pl.lit([], dtype=_IDS), pl.lit([], dtype=pl.List(GROUP_REF))
 
@@ -144,16 +147,28 @@ def found(record: Any, at: str) -> Any:
     return None if value is MISSING else value
 
 
-def column(cells_of_club: pl.Series, separator: str | None = None) -> pl.Series:
+def column(cells_of_club: pl.Series, members: Members, separator: str | None = None) -> pl.Series:
     """The cells of a file that name clubs, as the column `clubs`.
 
-    :param separator: of two clubs in one cell; None: a cell names one.
+    :param separator: of two clubs in one cell; None: each of `|`, `;` and `,`.
     """
-    found = [
-        named(cell.split(separator) if separator else cell) if cell else []
-        for cell in cells_of_club
-    ]
-    return pl.Series("clubs", found, dtype=CLUBS)
+    parts = splitter(members, separator)
+    return pl.Series("clubs", [named(parts(cell)) for cell in cells_of_club], dtype=CLUBS)
+
+
+def splitter(members: Members, separator: str | None = None) -> Callable[[str | None], list[str]]:
+    """The function that splits a cell of a file into the clubs that it names; names of the settings are never split.
+
+    :param separator: see `column`.
+    """
+    known = {word(name) for name in members.words}
+
+    def parts(cell: str | None) -> list[str]:
+        if cell is None or word(cell) in known:
+            return [] if cell is None else [cell]
+        return cell.split(separator) if separator else re.split(_ANY_SEPARATOR, cell)
+
+    return parts
 
 
 def split(

@@ -607,6 +607,25 @@ def test_r29_a_column_of_a_file_names_the_club(new_chain: NewChain, tmp_path: Pa
     assert (annecy["suspected"], lyon["counts"]["addition"]) == (0, 1)
 
 
+def test_r29_a_cell_may_name_several_clubs(new_chain: NewChain, tmp_path: Path) -> None:
+    """Split as a cell of groups is, but for a name that has a separator in it."""
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    (folder / "c.csv").write_text(
+        'Id;Mail;Salle\n1;a@x.fr;Annecy, Lyon\n2;b@x.fr;"Paris, Bastille"\n3;c@x.fr;lyon|Nice\n'
+    )
+    chain = new_chain(
+        *("Annecy", "Lyon", "Paris, Bastille"),
+        members={"at": "Salle"},
+        erp="csv",
+        host=folder.as_uri(),
+        settings={"customers": "c.csv", "fields": {"id": "Id", "email": "Mail"}},
+    )
+    chain.sync()
+    assert [club.inside() for club in chain.clubs] == [{"1"}, {"1", "3"}, {"2"}]
+    assert chain.unknown() == {"3": "Nice"}
+
+
 def test_r14_rows_without_an_id_are_their_clubs(new_chain: NewChain, tmp_path: Path) -> None:
     files = Files(new_chain, tmp_path / "drop")
     rows = ["1;a@x.fr;Ann;Abc;Annecy;Or;", ";b@x.fr;Bob;Bcd;Lyon;Or;", ";c@x.fr;Cat;Cde;;Or;"]
