@@ -192,8 +192,9 @@ def test_r14_a_task_that_is_killed_is_made_good_by_the_next_run(
     assert stack.run("sync_csv", {"clubs": [OURS]})["state"] == "success"
     before = set(_people_inside(stack))
     ((last,),) = stack.query("select max(change) from sync.change")
-    start = {"extract": 1, "load": 2}[task]
-    people = range(start, 100 + start)
+    # newcomers whom the other tests do not know
+    left, newcomer = {"extract": (1, 1000), "load": (2, 2000)}[task]
+    people = [*range(left, 100), *range(newcomer, newcomer + left)]
     write_ours(stack.var, people)
 
     run = stack.api.trigger("sync_csv", {"clubs": [OURS]})
@@ -213,6 +214,9 @@ def test_r14_a_task_that_is_killed_is_made_good_by_the_next_run(
     assert {erp_id for _, erp_id, _ in changes} == before ^ set(inside)
     running = "select count(*) from sync.run join base.club using (club) where club_id = %s and state = 'running'"
     assert stack.query(running, OURS) == [(0,)]
+    write_ours(stack.var, range(100))
+    assert stack.run("sync_csv", {"clubs": [OURS]})["state"] == "success"
+    assert sorted(_people_inside(stack), key=int) == [str(n) for n in range(100)]
 
 
 # --- R26: backfill ------------------------------------------------------------------------------

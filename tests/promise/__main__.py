@@ -7,12 +7,13 @@ import argparse
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 
 from rich.progress import track
 
 from tests.promise import cost
-from tests.promise.lives import DISTURBANCES, Told, believing, live
+from tests.promise.lives import DISTURBANCES, Told, cell
 from tests.support.paged_lists import PAGING
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
@@ -21,20 +22,11 @@ PROMISE, COST = "the promise", "the cost"
 COLUMNS = "readings", "certified", "edited meanwhile", "lost", "gained", "lost without R14"
 
 
-def cell(disturbance: str, paging: str, lives: int) -> tuple[Told, int]:
-    """What came of some lives; and what those would have lost if a walk were believed as a moment."""
-    told, believed = Told(), 0
-    for seed in range(lives):
-        joined = seed % 2 == 1
-        told.add(live(disturbance, paging, seed, by_memberships=joined))
-        believed += live(disturbance, paging, seed, by_memberships=joined, seen_as=believing).lost
-    return told, believed
-
-
 def rows(lives: int) -> Iterator[str]:
     """The lines of the table."""
     cells = list(product(DISTURBANCES, PAGING))
-    with ProcessPoolExecutor() as pool:
+    # a process that is forked off one in which Polars has worked waits for its threads and never ends
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         made = [pool.submit(cell, d, p, lives) for d, p in cells]
         done = [one.result() for one in track(made, "Living ...")]
     heads = "disturbance", "paging", *COLUMNS

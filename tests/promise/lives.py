@@ -176,3 +176,13 @@ def live(
     if told.lost or told.gained or told.unsettled:
         told.stories.append(f"{disturbance}, {paging}, seed {seed}: " + "; ".join(log))
     return told
+
+
+def cell(disturbance: str, paging: str, lives: int) -> tuple[Told, int]:
+    """What came of some lives; and what those would have lost if a walk were believed as a moment."""
+    told, believed = Told(), 0
+    for seed in range(lives):
+        joined = seed % 2 == 1
+        told.add(live(disturbance, paging, seed, by_memberships=joined))
+        believed += live(disturbance, paging, seed, by_memberships=joined, seen_as=believing).lost
+    return told, believed
