@@ -17,6 +17,7 @@ from benchmarks.gates import Book
 from clubsync import emails, model
 from clubsync.model import Policy
 from clubsync.validate import facts, suites
+from connectors.sdk.emails import clean
 
 P = ParamSpec("P")
 
@@ -80,8 +81,9 @@ def _ours(email: str) -> bool:
 
 
 def _theirs(email: str) -> bool:
+    """What the library says of what is left without that which nobody typed (R2)."""
     try:
-        validate_email(email.strip(), check_deliverability=False)
+        validate_email(clean(email), check_deliverability=False)
     except EmailNotValidError:
         return False
     return True
