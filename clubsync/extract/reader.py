@@ -188,10 +188,10 @@ class Reader:
         from clubsync.extract import together
         from connectors.sdk.chains import split
 
-        lead, number = clubs[0]
-        chain = self.chains[lead.id]
+        chain = self.chains[clubs[0][0].id]
         if not past:
-            reading = together.compared(self.base, number, lead.id, reading)
+            named = [(club.id, number) for club, number in clubs]
+            reading = together.compared(self.base, named, reading)
         found = split(reading, chain.words, chain.elsewhere)
         if not past:
             together.note(self.base, chain, reading, found)

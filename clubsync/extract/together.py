@@ -20,19 +20,24 @@ if TYPE_CHECKING:
     from connectors.sdk.model import Reading
 
 
-def compared(base: Base, club_no: int, club: str, reading: Reading) -> Reading:
+def compared(base: Base, clubs: Sequence[tuple[str, int]], reading: Reading) -> Reading:
     """R14: a tenant's file with what its end says of it, beside that of the last complete reading.
 
     People may be missing from its end who are of many clubs, few of each: it is compared as a whole.
 
-    :param club_no, club: one of the clubs, of which the last reading is known.
+    :param clubs: ids and numbers of the clubs that are read; the first of which a reading is known has the last one.
     """
     file = reading.file
     if file is None:
         return reading
-    with base.club(club_no) as driver:
-        before = queries().last_certified_file(driver, club=club_no)
-        confirmed = queries().club_state(driver, club=club_no)["confirmed_same_club"]
+    before, confirmed, club = None, False, clubs[0][0]
+    for named, club_no in clubs:
+        club = named
+        with base.club(club_no) as driver:
+            before = queries().last_certified_file(driver, club=club_no)
+            confirmed = queries().club_state(driver, club=club_no)["confirmed_same_club"]
+        if before is not None:
+            break
     last, rows = endings.last_of(reading), reading.customers.height
     reading = endings.compared(
         reading,

@@ -313,7 +313,7 @@ def shopify(_: str) -> Answers:
             }
 
         # the name of a field of the schema
-        customersCount = staticmethod(lambda _, **args: {"count": len(people)})  # noqa: N815
+        customersCount = staticmethod(lambda _, **args: {"count": len(people)})  # noqa: N815  # the API's name
 
     def answer(asked: Asked) -> object:
         if asked.headers.get("x-shopify-access-token") != "shpat_1":

@@ -63,10 +63,14 @@ class Chain:
         self.erp_name, self.settings = erp, settings or {}
         self._base, self._store, self._host = base, store, host
         told = members or {"at": "home_club"}
-        self.clubs = [
-            ChainClub(self, base, store, monkeypatch, members=Members(**told, own=(name,)), **entry)
-            for name in names
-        ]
+
+        def one_more(name: str) -> ChainClub:
+            own = Members(**told, own=(name,))
+            return ChainClub(self, base, store, monkeypatch, members=own, **entry)
+
+        #: makes a club of the chain by the tenant's name for it.
+        self.one_more = one_more
+        self.clubs = [one_more(name) for name in names]
         self.connection = f"tenant-of-{self.clubs[0].id}"
         MemoryConnector.erps[self.connection] = self.erp
 
