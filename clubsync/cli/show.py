@@ -52,23 +52,28 @@ def findings(
     csv: Annotated[
         Path | None,
         typer.Option(
-            "--csv", metavar="FILE", help="Write them to a CSV file, in the ERP's own columns."
+            "--csv",
+            metavar="FILE",
+            help="Write them to a CSV file for the club: its own columns, as its country writes them.",
         ),
+    ] = None,
+    xlsx: Annotated[
+        Path | None,
+        typer.Option("--xlsx", metavar="FILE", help="Write the same to a workbook."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List what the club should fix in its ERP."""
-    from clubsync.explain.export import write_csv
+    from clubsync.explain.export import write_csv, write_xlsx
     from clubsync.store.database import queries
     from clubsync.validate import suites
 
     with open_club(club_id) as (driver, club_no, club):
         found = list(queries().findings(driver, club=club_no, include_all=everything))
-        if csv is not None:
-            written = write_csv(
-                csv, driver, club_no, include_all=everything, language=club.language
-            )
-            err.say(f"Wrote {written} records to {csv}.")
+        for path, write in ((csv, write_csv), (xlsx, write_xlsx)):
+            if path is not None:
+                written = write(path, driver, club_no, club, include_all=everything)
+                err.say(f"Wrote {written} records to {path}.")
     rows = []
     for row in found:
         advice = suites.advice(row["code"], row["severity"], row["detail"], club.language)
@@ -84,7 +89,7 @@ def findings(
         rows.append({**document, "closed": row["closed_at"]} if everything else document)
     if as_json:
         print_json(rows)
-    elif csv is None:
+    elif csv is None and xlsx is None:
         table(
             f"{club.name}: findings",
             rows,

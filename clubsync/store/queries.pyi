@@ -497,8 +497,16 @@ class RecordsWithFindingsRow(TypedDict):
     created_at: datetime | None
     valid_from: date | None
     valid_until: date | None
-    groups: str
+    groups: list[str]
     findings: list[dict[str, Any]]
+    since: datetime
+
+class PeopleCalledRow(TypedDict):
+    erp_id: str
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
 
 class ExportColumnsRow(TypedDict):
     columns: list[str]
@@ -1615,6 +1623,9 @@ class Queries(Protocol):
     def records_with_findings(
         self, driver: Driver, /, *, club: int, include_all: bool
     ) -> Iterator[RecordsWithFindingsRow]: ...
+    def people_called(
+        self, driver: Driver, /, *, club: int, ids: list[str]
+    ) -> Iterator[PeopleCalledRow]: ...
     def export_columns(self, driver: Driver, /, *, club: int) -> ExportColumnsRow | None: ...
     # hold.sql
     def open_hold(self, driver: Driver, /, *, club: int) -> OpenHoldRow | None: ...

@@ -44,11 +44,20 @@ class Sentences(Paged):
 
 def csv_response(name: str, content: bytes) -> Response:
     """A CSV file to download."""
-    return Response(
-        content,
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return _download(name, content, "text/csv; charset=utf-8")
+
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def xlsx_response(name: str, content: bytes) -> Response:
+    """A workbook to download."""
+    return _download(name, content, XLSX)
+
+
+def _download(name: str, content: bytes, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
 
 
 def pages_of(total: int, size: int) -> int:

@@ -322,7 +322,17 @@ from sync.club_state
 where club = :club and certified_as_of is not null;
 
 -- name: records_with_findings(club, include_all)
--- ERP records that have findings, with their stored fields, for the export (R22).
+-- ERP records that have findings, with their stored fields, for the export (R22); by name.
+with told as (
+    select
+        erp_id,
+        json_agg(json_build_object('code', code, 'severity', severity, 'detail', detail) order by code) as findings,
+        min(since) as since
+    from sync.finding
+    where club = :club and (:include_all::boolean or (closed_at is null and severity != 'info'))
+    group by erp_id
+)
+
 select
     m.erp_id,
     m.email,
@@ -337,27 +347,27 @@ select
     m.valid_from,
     m.valid_until,
     coalesce((
-        select string_agg(coalesce(g.name, h.value ->> 'id'), '|' order by h.value ->> 'id')
+        select array_agg(coalesce(g.name, h.value ->> 'id') order by h.value ->> 'id')
         from jsonb_array_elements(m.groups::jsonb) as h
         left join sync.erp_group as g on g.club = m.club and g.erp_group_id = h.value ->> 'id'
-    ), '') as groups,
-    coalesce((
-        select json_agg(json_build_object('code', f.code, 'severity', f.severity, 'detail', f.detail) order by f.code)
-        from sync.finding as f
-        where
-            f.club = m.club and f.erp_id = m.erp_id
-            and (:include_all::boolean or (f.closed_at is null and f.severity != 'info'))
-    ), '[]') as findings
-from sync.erp_customer as m
-where
-    m.club = :club
-    and exists (
-        select 1 from sync.finding as f
-        where
-            f.club = m.club and f.erp_id = m.erp_id
-            and (:include_all::boolean or (f.closed_at is null and f.severity != 'info'))
-    )
-order by m.erp_id;
+    ), '{}') as groups,
+    t.findings,
+    t.since
+from told as t
+inner join sync.erp_customer as m on t.erp_id = m.erp_id
+where m.club = :club
+order by lower(m.last_name), lower(m.first_name), m.erp_id;
+
+-- name: people_called(club, ids)
+-- What these records are called, where their ids say nothing to the club.
+select
+    erp_id,
+    email,
+    first_name,
+    last_name,
+    phone
+from sync.erp_customer
+where club = :club and erp_id = any(:ids::text[]);
 
 -- name: export_columns(club)^
 -- The ERP's own columns, from the newest snapshot that has them.

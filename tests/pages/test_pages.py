@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
 from connectors.sdk.errors import ErpUnreachable
 from tests.pages.conftest import NAMES, Site
@@ -447,8 +449,19 @@ def test_the_file_for_the_club(site: Site) -> None:
     assert answer.headers["content-type"].startswith("text/csv")
     assert f"{site.club.id}-findings.csv" in answer.headers["content-disposition"]
     rows = answer.content.decode("utf-8-sig").splitlines()
-    assert rows[0] == "Id,E-mail,error"
+    assert rows[0] == "ID;Name;Email;Phone;Birth date;Status;Groups;Since;Code;error"
     assert any("not an email" in row for row in rows)
+    assert acts(site)[-1][:3] == ("csv", "support-person", "done")
+
+
+@pytest.mark.parametrize("where", ["/pages", "/api/v1"])
+def test_the_workbook_for_the_club(site: Site, where: str) -> None:
+    answer = site.program("support").post(f"{where}/clubs/{site.club.id}/findings.xlsx")
+    assert f"{site.club.id}-findings.xlsx" in answer.headers["content-disposition"]
+    sheet = load_workbook(io.BytesIO(answer.content)).active
+    assert sheet is not None
+    cells = [cell.value for row in sheet.iter_rows() for cell in row]
+    assert {"EMAIL_INVALID", "not an email"} <= set(cells)
     assert acts(site)[-1][:3] == ("csv", "support-person", "done")
 
 

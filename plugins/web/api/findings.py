@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from plugins.web.api.responses import CLUB
 from plugins.web.auth import Actor, Reader
 from plugins.web.context import ReadClub, Reading
-from plugins.web.parameters import Code, Language, Sentences, csv_response
+from plugins.web.parameters import XLSX, Code, Language, Sentences, csv_response, xlsx_response
 from plugins.web.services import findings
 
 router = APIRouter(tags=["findings"])
@@ -60,3 +60,13 @@ def show_findings_shown(
 def download_findings(user: Actor, club: ReadClub) -> Response:
     """The file to send to the club, with personal data; recorded in the audit."""
     return csv_response(f"{club.id}-findings.csv", findings.csv_file(club, user))
+
+
+@router.post(
+    "/clubs/{club}/findings.xlsx",
+    response_class=Response,
+    responses={200: {"content": {XLSX: {}}, "description": "The file"}, **CLUB},
+)
+def download_findings_workbook(user: Actor, club: ReadClub) -> Response:
+    """The same as a workbook; recorded in the audit."""
+    return xlsx_response(f"{club.id}-findings.xlsx", findings.workbook(club, user))

@@ -11,7 +11,7 @@ from plugins.web import i18n
 from plugins.web.auth import Actor, Reader, ShownTo
 from plugins.web.context import ReadClub, Reading
 from plugins.web.pages.rendering import is_part, render
-from plugins.web.parameters import Code, Paged, Unset, csv_response, pages_of
+from plugins.web.parameters import Code, Paged, Unset, csv_response, pages_of, xlsx_response
 from plugins.web.services import chains, findings
 
 router = APIRouter()
@@ -70,3 +70,8 @@ def of_a_club(
 @router.post("/clubs/{club}/findings.csv")
 def download(user: Actor, club: ReadClub) -> Response:
     return csv_response(f"{club.id}-findings.csv", findings.csv_file(club, user))
+
+
+@router.post("/clubs/{club}/findings.xlsx")
+def download_workbook(user: Actor, club: ReadClub) -> Response:
+    return xlsx_response(f"{club.id}-findings.xlsx", findings.workbook(club, user))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,10 +12,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from clubsync import clock
+from clubsync.config import ClubConfig
 from clubsync.explain import quoting
-from clubsync.explain.export import write_csv
+from clubsync.explain.export import write_csv, write_xlsx
 from clubsync.i18n import _, translations
-from clubsync.store.database import queries
+from clubsync.store.database import Driver, queries
 from clubsync.validate import suites
 from plugins.web.auth import User
 from plugins.web.context import OpenClub, Reads, unlisted
@@ -183,9 +185,20 @@ def of_club(
 
 
 def csv_file(club: OpenClub, shown_to: User) -> bytes:
-    """The file to send to the club (R22): its own columns and `error`, in its own language; recorded."""
+    """The file to send to the club (R22): its own columns and `error`, as its country writes them; recorded."""
+    return _file(club, shown_to, write_csv)
+
+
+def workbook(club: OpenClub, shown_to: User) -> bytes:
+    """The same as a workbook (XLSX); recorded."""
+    return _file(club, shown_to, write_xlsx)
+
+
+def _file(
+    club: OpenClub, shown_to: User, write: Callable[[Path, Driver, int, ClubConfig], int]
+) -> bytes:
     actions.record_download(club, shown_to)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "findings.csv"
-        write_csv(path, club.driver, club.number, language=club.config.language)
+        path = Path(folder) / "findings"
+        write(path, club.driver, club.number, club.config)
         return path.read_bytes()
