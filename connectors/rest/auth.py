@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from connectors.rest import templates
 from connectors.rest.errors import error_check_of
 from connectors.rest.settings import (
     BasicAuth,
@@ -168,11 +169,9 @@ def _token(
 def _session(
     http: Http, auth: SessionAuth, settings: RestSettings, connection: Connection
 ) -> dict[str, str]:
-    sent = {
-        name: filled(value, connection, f"auth.send.{name}") for name, value in auth.send.items()
-    }
+    sent: Any = templates.filled(auth.send, {}, part_of(connection, "auth.send"))
     try:
-        response = http.request(
+        reply = http.request(
             "POST",
             auth.path,
             object,
@@ -180,16 +179,24 @@ def _session(
             form=sent if auth.form else None,
             login=False,
             error_check=error_check_of(settings),
-        ).value
+        )
     except RequestRejected as error:
         if error.status in _LOGIN_REJECTED:
             raise CredentialsRefused(
                 f"{settings.name} rejected our credentials (HTTP {error.status})."
             ) from None
         raise
-    if auth.token is None:
+    if auth.token_header is not None:
+        token = reply.headers.get(auth.token_header, "")
+        if not token:
+            raise CredentialsRefused(
+                f"The response to the login has no header {auth.token_header}: {settings.name} rejected our "
+                "credentials, or settings: auth.token_header is wrong."
+            )
+    elif auth.token is not None:
+        token = _token_at(reply.value, auth.token, "auth.token")
+    else:
         return {}
-    token = _token_at(response, auth.token, "auth.token")
     return {name: value.replace("{token}", token) for name, value in auth.headers.items()}
 
 

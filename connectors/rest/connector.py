@@ -13,7 +13,7 @@ import polars as pl
 from connectors.rest.api import Api, ListPage
 from connectors.rest.auth import headers_of, login_of
 from connectors.rest.paging import pager_of, walk_of
-from connectors.rest.records import Customers, Memberships, Spans
+from connectors.rest.records import Customers, Memberships, Spans, no_names
 from connectors.rest.settings import (
     Cursor,
     GroupList,
@@ -40,7 +40,7 @@ from connectors.sdk.model import (
 )
 from connectors.sdk.odd import are_many
 from connectors.sdk.paging import Walk
-from connectors.sdk.paths import MISSING, cell, columns, getter, identifier, names
+from connectors.sdk.paths import MISSING, cell, columns, described, getter, identifier, names
 from connectors.sdk.resume import FieldFilter
 from connectors.sdk.words import truth_of
 
@@ -248,7 +248,16 @@ class RestConnector(Connector[RestSettings]):
                 f"A group has no id at {known.id}; it has {', '.join(names(without[0])) or message('no fields')}.",
                 remedy="Correct settings: groups.known.id.",
             )
+        self._check_names(rows, known)
         return groups
+
+    def _check_names(self, rows: Sequence[Any], known: GroupList) -> None:
+        """:raises ContractChanged: not one group has a name where the settings say so."""
+        may_lack = self.settings.omits_empty or "name" not in known.model_fields_set
+        found = [getter(known.name)(row) for row in rows]
+        odd = [not may_lack if value is MISSING else cell(value) == NOT_TEXT for value in found]
+        if found and all(odd):
+            raise no_names("groups.known.name", known.name, described(found[0]))
 
     def _group(self, row: Any, known: GroupList) -> dict[str, Any]:
         key = identifier(getter(known.id)(row)) or NOT_TEXT

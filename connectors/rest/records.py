@@ -75,7 +75,7 @@ def dates_of(settings: RestSettings, club: Club) -> Dates:
 
 
 @dataclass
-class _Oddities:
+class Oddities:
     """Records of which something is odd, by the setting that leads there.
 
     :param count: of how many; :param first: what the first one has there, without its content (R19).
@@ -101,6 +101,18 @@ class _Oddities:
         return odd.are_many(self.count, self.of)
 
 
+def no_names(setting: str, path: str, first: str) -> ContractChanged:
+    """R4: groups feed automatic groups of their name, and club rules name them: where not one has a name, the path to
+    it is wrong.
+
+    :param first: what the first group has there, without its content (R19).
+    """
+    return ContractChanged(
+        f"No group has a text at {path} (settings: {setting}); the first one has {first}.",
+        remedy=f"Correct settings: {setting}; of an object with one name per language, name one inside it ({path}.en).",
+    )
+
+
 class Memberships:
     """The groups that customers hold, from items inside records or from a second list.
 
@@ -124,8 +136,9 @@ class Memberships:
             setting: _or_absent(path, absent if setting == "ended.at" else None)
             for setting, path in self._paths.items()
         }
-        self._without_id = _Oddities()
-        self._missing = {setting: _Oddities() for setting in self._paths}
+        self._without_id = Oddities()
+        self._odd_name = Oddities()
+        self._missing = {setting: Oddities() for setting in self._paths}
         self.names: dict[str, str] = {}
 
     def spans(self, items: Iterable[Any]) -> list[dict[str, Any]]:
@@ -137,8 +150,7 @@ class Memberships:
             self._without_id.see(item, is_odd=not key or key == cells.NOT_TEXT)
             if not key:
                 key = cells.NOT_TEXT
-            name = cell(self._name(item)) if self._name else None
-            self.names.setdefault(key, name if name and name != cells.NOT_TEXT else key)
+            self.names.setdefault(key, self._named_group(item) or key)
             found = {setting: take(item) for setting, take in self._getters.items()}
             ended = self._held.ended is not None and holds(self._held.ended, item)
             lacks = self._lacks_its_end(item, found) and not ended
@@ -152,6 +164,16 @@ class Memberships:
                 }
             )
         return out
+
+    def _named_group(self, item: Any) -> str | None:
+        """The name of a membership's group, if it has one; counts those that cannot be read."""
+        if self._name is None:
+            return None
+        found = self._name(item)
+        name = cell(found)
+        lacks = found is MISSING and not self._omits_empty
+        self._odd_name.see(found, is_odd=lacks or name == cells.NOT_TEXT)
+        return None if name == cells.NOT_TEXT else name
 
     def _named(self, item: Any) -> str | None:
         """The clubs that a membership names, as one text."""
@@ -173,6 +195,9 @@ class Memberships:
                 f"A membership has no group id at {self._held.id}; it is {self._without_id.first}.",
                 remedy="Correct settings: groups.held.id.",
             )
+        odd_name = self._odd_name
+        if self._held.name and odd_name.many and odd_name.count == odd_name.of:
+            raise no_names("groups.held.name", self._held.name, odd_name.first)
         for setting, missing in self._missing.items():
             all_of_them = missing.count == missing.of > 0
             # without its first day a membership has begun; without its last one it is unknown whether it runs
@@ -210,20 +235,20 @@ class Customers:
         self._frames: list[pl.DataFrame] = []
         self._rows: dict[str, list[Any]] = {name: [] for name in RAW_SCHEMA}
         self._words = settings.status.words()
-        self._odd = {name: _Oddities() for name in self._getters}
-        self._missing = {name: _Oddities() for name in self._getters}
+        self._odd = {name: Oddities() for name in self._getters}
+        self._missing = {name: Oddities() for name in self._getters}
         self._unless = {
             one.at: getter(one.at) for one in settings.status.unless if one.absent is None
         }
-        self._without_flag = {path: _Oddities() for path in self._unless}
+        self._without_flag = {path: Oddities() for path in self._unless}
         self._flags = [(one, getter(one.at), Counter[str]()) for one in settings.status.unless]
         self._said = pl.DataFrame()
-        self._no_record, self._no_groups = _Oddities(), _Oddities()
+        self._no_record, self._no_groups = Oddities(), Oddities()
         members = club.members
         self._club_at = members.at if members is not None and members.of == "record" else None
         self._by_membership = members is not None and members.of == "membership"
         self._clubs: list[list[dict[str, Any]]] = []
-        self._no_club = _Oddities()
+        self._no_club = Oddities()
 
     def add(self, records: Sequence[Any]) -> None:
         """Add a page."""

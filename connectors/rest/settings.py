@@ -183,18 +183,29 @@ class SessionAuth(Settings):
 
     :param kind: `session`.
     :param path: of the login.
-    :param send: its fields, with values of the connection.
+    :param send: its fields, with values of the connection, at any depth: a GraphQL document (`query` beside
+        `variables`) is sent as it is.
     :param form: send them as a form, not as JSON.
-    :param token: path of the token in the response; omitted: the session is a cookie.
+    :param token: path of the token in the response; without it and `token_header`, the session is a cookie.
+    :param token_header: the header that has it, if it is not in the response.
     :param headers: headers of later requests; `{token}` is replaced by the token.
     """
 
     kind: Literal["session"]
     path: Below
-    send: Annotated[dict[str, str], AfterValidator(_no_secret)] = Field(min_length=1)
+    send: Annotated[dict[str, Any], AfterValidator(_no_secret_inside)] = Field(min_length=1)
     form: bool = False
     token: Path | None = None
+    token_header: str | None = None
     headers: dict[str, str] = Field(default_factory=lambda: {"Authorization": "Bearer {token}"})
+
+    @model_validator(mode="after")
+    def _is_plain(self) -> SessionAuth:
+        if self.form and not all(isinstance(value, str) for value in self.send.values()):
+            raise ValueError(message("a form has texts only: send anything else as JSON"))
+        if self.token is not None and self.token_header is not None:
+            raise ValueError(message("set token or token_header, not both"))
+        return self
 
 
 Auth = Annotated[

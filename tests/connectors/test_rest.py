@@ -1117,3 +1117,89 @@ def test_what_is_not_used_is_known_by_name_only(api: Api) -> None:
     reading = connector(api).read()
     assert reading.columns == ("id", "mail", "bank.iban", "subs[].plan")
     assert dict(reading.column_of) == {"erp_id": "id", "email": "mail"}
+
+
+NAMES = [{"id": n, "name": {"en": f"Plan {n}", "fr": f"Formule {n}"}} for n in range(1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "plans"),
+    [("name", NAMES), ("title", [{"id": n, "name": "x"} for n in range(1, 4)])],
+)
+def test_a_group_list_without_a_single_name(
+    api: Api, name: str, plans: list[dict[str, Any]]
+) -> None:
+    """R4: the ids would become the names of automatic groups."""
+    api.answer = lambda r: plans if r.url.path == "/plans" else PEOPLE
+    groups = {
+        "held": {"at": "state"},
+        "known": {"list": {"path": "/plans"}, "name": name},
+    }
+    with pytest.raises(ContractChanged, match=r"groups\.known\.name") as said:
+        connector(api, groups=groups).read()
+    assert said.value.remedy is not None
+    assert f"{name}.en" in said.value.remedy
+
+
+def test_one_group_without_a_name_has_its_id(api: Api) -> None:
+    plans = [*NAMES, {"id": 4}, {"id": 5, "name": {"fr": "Nom"}}]
+    api.answer = lambda r: plans if r.url.path == "/plans" else PEOPLE
+    groups = {"held": {"at": "state"}, "known": {"list": {"path": "/plans"}, "name": "name.en"}}
+    found = connector(api, groups=groups).read().groups
+    assert found["name"].to_list() == ["Plan 1", "Plan 2", "Plan 3", "4", "5"]
+
+
+@pytest.mark.parametrize("name", ["name", "title"])
+def test_held_groups_without_a_single_name(api: Api, name: str) -> None:
+    people = [{**person, "plans": NAMES[:1]} for person in PEOPLE]
+    api.answer = lambda _: people
+    groups = {"held": {"at": "plans", "id": "id", "name": name}}
+    with pytest.raises(ContractChanged, match=r"groups\.held\.name"):
+        connector(api, groups=groups).read()
+    api.answer = lambda _: people[:1]  # of a single one, it may be odd
+    assert connector(api, groups=groups).read().groups["name"].to_list() == ["1"]
+
+
+_LOGIN = """mutation ($user: String!, $secret: String!) {
+  login(user: $user, secret: $secret) { ... on Error { code } }
+}"""
+_BY_HEADER = {
+    "kind": "session",
+    "path": "/graphql",
+    "send": {"query": _LOGIN, "variables": {"user": "{login}", "secret": "{password}"}},
+    "token_header": "x-auth-token",
+}
+
+
+def test_a_login_by_graphql_with_its_token_in_a_header(api: Api) -> None:
+    def answer(request: Request) -> object:
+        if request.url.path == "/graphql":
+            return JSONResponse({"data": {"login": {}}}, headers={"x-auth-token": "t0k"})
+        assert request.headers["authorization"] == "Bearer t0k"
+        return PEOPLE
+
+    api.answer = answer
+    assert ids(connector(api, auth=_BY_HEADER).read()) == [1, 2, 3, 4, 5, 6, 7]
+    variables = {"user": "me", "secret": "s3cret"}
+    assert json.loads(api.bodies[0]) == {"query": _LOGIN, "variables": variables}
+
+
+def test_a_login_whose_answer_lacks_the_header(api: Api) -> None:
+    """GraphQL rejects credentials with status 200."""
+    api.answer = lambda _: {"data": {"login": {"code": "INVALID"}}}
+    with pytest.raises(CredentialsRefused, match="x-auth-token"):
+        connector(api, auth=_BY_HEADER).read()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"send": {"password": "s3cret"}}, "looks like a secret"),
+        ({"send": {"variables": {"password": "s3cret"}}}, "looks like a secret"),
+        ({"form": True}, "form"),
+        ({"token": "at"}, "not both"),
+    ],
+)
+def test_a_login_that_cannot_be(api: Api, wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        connector(api, auth={**_BY_HEADER, **wrong})
