@@ -9,7 +9,7 @@ default, because the result may end up in a terminal's log or a ticket (R19).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -26,6 +26,7 @@ from clubsync.validate import automatic
 from connectors.sdk import quoted, words
 from connectors.sdk.base import Connection
 from connectors.sdk.chains import Split, split
+from connectors.sdk.dates import is_usual, no_end_met
 from connectors.sdk.model import Consistency, Reading, Words
 
 _ORDINAL = re.compile(r"\.\d+(?=\.|$)")
@@ -103,11 +104,12 @@ def try_out(
     :raises SyncError, ConnectorError: the club cannot be read; what its ERP said is noted for who listens
         (`connectors.sdk.http.said`).
     """
-    reading = connector_of(club, resolve, chain=chain).read(full=True)
-    rows, shares = reading.customers.height, None
+    with no_end_met() as met:
+        reading = connector_of(club, resolve, chain=chain).read(full=True)
+    rows, shares, called = reading.customers.height, None, None
     if chain is not None:
         found = split(reading, chain.words, chain.elsewhere)
-        reading, shares = found.own[club.id], _shares(found, show)
+        reading, shares, called = found.own[club.id], _shares(found, show), found.called
     planned = first_sync.planned(reading, club)
     records = planned.records.with_columns(gets=_gets())
     names = dict(reading.groups.select("id", "name").iter_rows())
@@ -129,7 +131,7 @@ def try_out(
             for group, count in held.items()
             if group not in listed
         ],
-        unmatched=_unmatched(reading, club),
+        unmatched=_unmatched(reading, club) | _unmatched_words(club, met, called),
         not_proved=_not_proved(reading),
         others=0 if shares is None else rows - reading.customers.height,
         unused=[c for c in reading.columns if not _is_used(c, used)],
@@ -316,6 +318,21 @@ def _unmatched(reading: Reading, club: ClubConfig) -> dict[str, list[str]]:
     ]:
         found["placeholder_emails"] = missing
     return found
+
+
+def _unmatched_words(
+    club: ClubConfig, met: Collection[str], called: Collection[str] | None
+) -> dict[str, list[str]]:
+    """Words of clubs.yaml that nothing has: for "never ends" (R3), and for clubs of the chain (R29).
+
+    :param met: those of `no_end` that stood in place of a date.
+    :param called: the words by which the tenant's records name clubs; None: the club is in no chain.
+    """
+    found = {"no_end": [one for one in club.no_end if one not in met and not is_usual(one)]}
+    if club.members is not None and called is not None:
+        for setting, listed in (("is", club.members.own), ("elsewhere", club.members.elsewhere)):
+            found[f"members.{setting}"] = [one for one in listed if words.word(one) not in called]
+    return {setting: missing for setting, missing in found.items() if missing}
 
 
 def _placeholders(addresses: pl.Series, patterns: Sequence[str]) -> int:

@@ -53,10 +53,13 @@ class Split:
     :param own: club id -> its own reading, of the records that name it.
     :param unknown: the records that name no club, or one that nobody knows: erp_id (null in a source without ids),
         status, word (null: none).
+    :param called: the words by which records, groups or memberships name clubs, in the form in which words are
+        compared; "" where one names none.
     """
 
     own: Mapping[str, Reading]
     unknown: pl.DataFrame
+    called: frozenset[str]
     _rows: pl.DataFrame
     _away: str
 
@@ -203,9 +206,23 @@ def split(
                 _without_id(reading, meanings),
             ]
         ),
+        called=_called(reading, entries),
         _rows=rows,
         _away=UNLISTED if by_membership else ELSEWHERE,
     )
+
+
+def _called(reading: Reading, entries: pl.DataFrame) -> frozenset[str]:
+    """The words by which clubs are named: by records and memberships, by groups that nobody holds, and by rows
+    without an id."""
+    names: set[str | None] = {*entries["name"]}
+    for of in (reading.group_clubs or {}).values():
+        names.update(of or [None])
+    rows = reading.without_id
+    if rows is not None and "clubs" in rows.columns:
+        for clubs in rows["clubs"]:
+            names.update(entry["name"] for entry in clubs)
+    return frozenset(word(name or "") for name in names)
 
 
 def _with_clubs(reading: Reading) -> pl.DataFrame:

@@ -28,7 +28,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -114,6 +116,8 @@ NO_END = (
 )
 #: Text that means "none" or "never" to databases.
 _WORDS = frozenset({"infinity", "-infinity", "inf", "-inf", "+inf", "nat"})
+#: Words that mean "never" or "none" to every club, in the form in which words are compared.
+_NEVER = _WORDS | {word(one) for one in (*cells.BLANK, *NO_END)}
 #: The last day of a membership that gives no access, where the ERP does not say which one it was: the same in every
 #: reading. What somebody held and is over is a group (R3); not to hold any is another thing.
 LONG_AGO = date(1970, 1, 1)
@@ -183,16 +187,18 @@ class Dates:
     formats: Sequence[str] = ()
     clock: ZoneInfo | None = None
     unix: bool = False
-    _never: frozenset[str] = field(init=False, repr=False)
-    #: the days among the club's `no_end` words.
-    _last_days: frozenset[tuple[int, int, int]] = field(init=False, repr=False)
+    #: the club's `no_end` words, by the form in which words are compared.
+    _own: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    #: the days among them.
+    _last_days: Mapping[tuple[int, int, int], str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        never = {word(one) for one in (*cells.BLANK, *NO_END, *self.club.no_end)}
-        object.__setattr__(self, "_never", _WORDS | never)
-        days = (self._parsed(one.strip(), Kind.SPAN, "day") for one in self.club.no_end)
-        written = {(d.year, d.month, d.day) for d in days if isinstance(d, _Written)}
-        object.__setattr__(self, "_last_days", frozenset(written))
+        object.__setattr__(self, "_own", {word(one): one for one in self.club.no_end})
+        days = {one: self._parsed(one.strip(), Kind.SPAN, "day") for one in self.club.no_end}
+        written = {
+            (d.year, d.month, d.day): one for one, d in days.items() if isinstance(d, _Written)
+        }
+        object.__setattr__(self, "_last_days", written)
 
     # one value
 
@@ -231,7 +237,11 @@ class Dates:
         return self._parsed(text, kind, order or self._order_of_one(text))
 
     def _is_none(self, text: str) -> bool:
-        return _NOTHING.fullmatch(text) is not None or word(text) in self._never
+        form = word(text)
+        if (own := self._own.get(form)) is not None:
+            _note(own)
+            return True
+        return _NOTHING.fullmatch(text) is not None or form in _NEVER
 
     def _parsed(self, text: str, kind: Kind, order: Order) -> _Written | _Unreadable | None:
         for pattern in self.formats:
@@ -305,7 +315,9 @@ class Dates:
         return _plausible(local, kind)
 
     def _is_no_date(self, year: int, month: int, day: int, kind: Kind) -> bool:
-        if kind is Kind.SPAN and (year, month, day) in self._last_days:
+        own = self._last_days.get((year, month, day)) if kind is Kind.SPAN else None
+        if own is not None:
+            _note(own)
             return True
         return _is_no_date(year, month, day, kind)
 
@@ -417,11 +429,18 @@ class Dates:
             )["value"]
             days = [pl.col("value")]
         own = [date(*parts) for parts in self._last_days] if kind is Kind.SPAN else []
+        if own and _met.get() is not None:
+            self._note_days(value.unique())
         none = pl.any_horizontal([_none(day, kind, own) for day in days]).fill_null(value=False)
         table = frame.with_columns(value=value).with_columns(none=none)
         # what is out of range is left to the one by one, which says what it is
         fits = _in_range(days[0], kind) & ~pl.col("none")
         return table.with_columns(value=pl.when(fits).then("value"))
+
+    def _note_days(self, days: pl.Series) -> None:
+        for day in days.drop_nulls():
+            if (own := self._last_days.get((day.year, day.month, day.day))) is not None:
+                _note(own)
 
     def _plain_moments(self, frame: pl.DataFrame) -> pl.Series:
         """ISO moments; null for all other texts."""
@@ -709,3 +728,30 @@ def _are_serials(texts: Iterable[str]) -> bool:
             return False
         found = True
     return found
+
+
+# what a club's own words were met in ----------------------------------------------------------
+
+_met: ContextVar[set[str] | None] = ContextVar("met", default=None)
+
+
+@contextmanager
+def no_end_met() -> Iterator[set[str]]:
+    """Which of the club's own `no_end` words stood in place of a date, of what is read while the block runs."""
+    met: set[str] = set()
+    token = _met.set(met)
+    try:
+        yield met
+    finally:
+        _met.reset(token)
+
+
+def _note(own: str) -> None:
+    met = _met.get()
+    if met is not None:
+        met.add(own)
+
+
+def is_usual(text: str) -> bool:
+    """Whether a word means "never" or "none" to every club."""
+    return _NOTHING.fullmatch(text.strip()) is not None or word(text) in _NEVER

@@ -384,3 +384,59 @@ def test_a_club_of_a_chain_is_tried_with_its_own_records(
     assert [record["erp_id"] for record in tried["records"]] == ["1", "3"]
     assert tried["access"] == {"yes": 2}
     assert tried["others"] == 2
+
+
+def _csv(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: str, **club: object) -> Any:
+    """What a try says of a file with columns Id, Email, Salle, Fin."""
+    (folder / "drop").mkdir()
+    (folder / "drop" / "clients.csv").write_text(f"Id;Email;Salle;Fin\n{rows}")
+    host = (folder / "drop").as_uri()
+    connection = json.dumps({"conn_type": "clubsync_csv", "host": host})
+    monkeypatch.setenv("AIRFLOW_CONN_CHAIN", connection)
+    fields = {"id": "Id", "email": "Email", "valid_until": "Fin"}
+    settings = {"customers": "clients.csv", "fields": fields}
+    file = folder / "club.yaml"
+    file.write_text(
+        json.dumps(
+            {"id": "annecy", "erp": "csv", "connection": "chain", "settings": settings, **club}
+        )
+    )
+    done = run("try", file, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_words_for_clubs_that_nothing_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R29: a misspelt club would have no records, and its people would be of no club."""
+    rows = "1;a@club.fr;ANNECY;\n2;b@club.fr;Lyon;\n3;c@club.fr;;\n"
+    members = {
+        "at": "Salle",
+        "is": ["Annecy", "Annecy Nord"],
+        "elsewhere": ["lyon", "Dijon"],
+    }
+    tried = _csv(tmp_path, monkeypatch, rows, members=members)
+    assert tried["unmatched"] == {"members.is": ["Annecy Nord"], "members.elsewhere": ["Dijon"]}
+
+
+def test_the_word_for_records_that_name_no_club(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "1;a@club.fr;Annecy;\n2;b@club.fr;Lyon;\n"
+    members = {"at": "Salle", "is": ["Annecy", ""], "elsewhere": ["Lyon"]}
+    assert _csv(tmp_path, monkeypatch, rows, members=members)["unmatched"] == {"members.is": [""]}
+
+
+def test_words_for_never_that_nothing_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R3: words and days, however they are written; those that always mean it need no match."""
+    rows = "1;a@club.fr;;Tant Que Club\n2;b@club.fr;;31/12/2050\n3;c@club.fr;;2040-12-31\n4;d@club.fr;;\n"
+    no_end = [
+        "tant  que club",
+        "fin du club",
+        "2050-12-31",
+        "31/12/2040",
+        "31/12/2060",
+        "unlimited",
+    ]
+    tried = _csv(tmp_path, monkeypatch, rows, no_end=no_end)
+    assert tried["unmatched"] == {"no_end": ["fin du club", "31/12/2060"]}
+    assert [record["until"] for record in tried["records"]] == [None] * 4
