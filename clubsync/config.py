@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -35,6 +35,9 @@ from connectors.sdk.messages import message
 
 DEFAULT_PATH = "config/clubs.yaml"
 
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
+)
 _DURATION = re.compile(r"^(?P<n>[0-9]{1,8})\s*(?P<unit>s|m|h|d)$")
 #: What a setting has to be, by the type that pydantic names.
 _WANTED = {
@@ -158,6 +161,61 @@ def _is_pattern(value: str) -> str:
 Pattern = Annotated[str, AfterValidator(_is_pattern)]
 
 
+def _is_address(value: str) -> str:
+    """R31: an address alone: no name, no list, and nothing that could end a header."""
+    if len(value) > 254 or not _ADDRESS.fullmatch(value):
+        raise ValueError(message(f"{value!r} is not an email address"))
+    return value
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
+
+
+class Contact(BaseModel):
+    """R31: whom a club's digest goes to, and how; `defaults.contact` completes what a club leaves out.
+
+    :param to: addresses of the people at the club who fix its ERP; none where `via` names services of Apprise.
+    :param via: the Airflow connection that sends it: of type SMTP, or of type Apprise.
+    :param at: when it is sent, on the club's own clock, if something has changed.
+    :param attach: the list of what to fix: behind a link, attached as CSV or XLSX, or not at all.
+    :param names: whether it says whom it is about; without it there are counts only.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: tuple[Address, ...] = Field(
+        default=(), description="email addresses of the people at the club who fix its ERP"
+    )
+    via: str = Field(
+        default="clubsync_mail",
+        min_length=1,
+        description="id of the Airflow connection that sends it: of type SMTP, or of type Apprise",
+    )
+    at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
+        default="07:30", description="when it is sent, on the club's own clock"
+    )
+    attach: Literal["link", "csv", "xlsx", "nothing"] = Field(
+        default="link",
+        description="the list of what to fix: behind a link, attached as CSV or XLSX, or not at all",
+    )
+    names: bool = Field(
+        default=False,
+        description="whether names and emails of customers are in it; without it there are counts only",
+    )
+
+    @model_validator(mode="after")
+    def _names_are_chosen(self) -> Contact:
+        if self.attach in ("csv", "xlsx") and not self.names:
+            raise ValueError(
+                message("an attached list holds names and emails: set names: true, or attach: link")
+            )
+        return self
+
+    @property
+    def time_of_day(self) -> time:
+        return time.fromisoformat(self.at)
+
+
 class _Common(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -194,6 +252,9 @@ class _Common(BaseModel):
     )
     language: Literal["en", "fr"] = Field(
         default="en", description="the language of the club's findings"
+    )
+    contact: Contact | None = Field(
+        default=None, description="R31: whom the club's digest goes to, and how"
     )
     placeholder_emails: tuple[Pattern, ...] = Field(
         default=(),
@@ -253,7 +314,7 @@ class ClubConfig(_Common):
     )
     settings: dict[str, Any] = Field(default_factory=dict, description="settings of the connector")
 
-    @field_validator("members", mode="before")
+    @field_validator("members", "contact", mode="before")
     @classmethod
     def _none_named(cls, configured: Any) -> Any:
         return configured or None
@@ -691,11 +752,17 @@ def _club(
 ) -> ClubConfig | None:
     """One club with the defaults filled in; None if it is not valid: its problems are appended then."""
     plain = _plain(node)
-    guard = plain.pop("guard", None) or {}
-    if isinstance(guard, dict):
-        guard = {**(common.get("guard") or {}), **guard}
+    for name in ("guard", "contact"):
+        own = plain.get(name)
+        if name == "guard" and own is None:
+            plain.pop(name, None)
+        elif isinstance(own, dict) and (own or name == "guard"):
+            plain[name] = {**(common.get(name) or {}), **own}
+    if "contact" not in plain and not (common.get("contact") or {}).get("to"):
+        # the defaults say how, and only a club says whom
+        plain["contact"] = None
     try:
-        return ClubConfig.model_validate({**common, **plain, "guard": guard})
+        return ClubConfig.model_validate({**common, **plain})
     except ValidationError as error:
         problems += _problems(path, error, node, where, ClubConfig)
         return None

@@ -65,7 +65,11 @@ def _marked(root: Path) -> Iterator[Text]:
     for package in PACKAGES:
         for file, line, message, comments, context in extract_from_dir(
             str(root / package),
-            method_map=[("**/templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")],
+            method_map=[
+                ("**/templates/**.html", "jinja2.ext:babel_extract"),
+                ("**/templates/**.txt", "jinja2.ext:babel_extract"),
+                ("**.py", "python"),
+            ],
             keywords={"_": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2)},
         ):
             place = (f"{package}/{file}", line)

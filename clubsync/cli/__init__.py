@@ -21,6 +21,7 @@ from clubsync.cli.chains import chains
 from clubsync.cli.clubs import clubs_app
 from clubsync.cli.common import err, open_base, out, print_error, warn_of_login
 from clubsync.cli.connector import connector_app
+from clubsync.cli.digest import digest
 from clubsync.cli.erasures import erase, erasures
 from clubsync.cli.history import backfill, redo, replay, undo
 from clubsync.cli.holds import approve, holds, reject
@@ -45,7 +46,7 @@ db_app = typer.Typer(help="Migrate clubsync's database.", no_args_is_help=True)
 #: The panels of `clubsync --help`, and their commands.
 PANELS: dict[str, Sequence[Callable[..., None] | tuple[str, typer.Typer]]] = {
     "Sync": (sync, replay, backfill),
-    "Look up": (show.customers, show.findings, show.why, show.changes, similar, chains),
+    "Look up": (show.customers, show.findings, show.why, show.changes, similar, chains, digest),
     "Approve": (holds, approve, reject, reused, ("guard", guard_app)),
     "Correct by hand": (undo, redo, erase, erasures, ("base", base_app), ("app", app_app)),
     "Set up and maintain": (

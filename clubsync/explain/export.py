@@ -248,9 +248,9 @@ def _known(row: RecordsWithFindingsRow, club: ClubConfig) -> dict[str, str | dat
     own = fields.get("group_separator") if isinstance(fields, Mapping) else None
     separator = str(own or ("|" if _reads_files(club) else ", "))
     known: dict[str, str | date | None] = {
-        "erp_id": _theirs(row["erp_id"]),
-        "guardian_id": _theirs(row["guardian_id"]),
-        "replaced_by": _theirs(row["replaced_by"]),
+        "erp_id": theirs(row["erp_id"]),
+        "guardian_id": theirs(row["guardian_id"]),
+        "replaced_by": theirs(row["replaced_by"]),
         "email": row["email"],
         "first_name": row["first_name"],
         "last_name": row["last_name"],
@@ -271,7 +271,7 @@ def _is_theirs(erp_id: str) -> bool:
     return _OURS.fullmatch(erp_id) is None
 
 
-def _theirs(erp_id: str | None) -> str | None:
+def theirs(erp_id: str | None) -> str | None:
     """An id, if the ERP has it."""
     return erp_id if erp_id is not None and _is_theirs(erp_id) else None
 

@@ -46,6 +46,7 @@ TABLES = (
     "sync.chain_move",
     "sync.change",
     "sync.club_vector",
+    "sync.digest_item",
     "sync.erasure",
     "sync.erp_customer",
     "sync.finding",

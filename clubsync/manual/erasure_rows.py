@@ -159,6 +159,7 @@ def _delete_rows(
     sql.erase_memberships(driver, club=club_no, customers=customers)
     sql.erase_requests(driver, club=club_no, customers=customers)
     sql.erase_findings(driver, club=club_no, ids=ids)
+    sql.erase_digest_items(driver, club=club_no, ids=ids)
     sql.erase_hold_members(driver, club=club_no, customers=customers, ids=ids)
     sql.erase_rejections(driver, club=club_no, customers=customers, ids=ids)
     sql.erase_identities(driver, club=club_no, customers=customers, ids=ids)

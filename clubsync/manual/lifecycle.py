@@ -101,6 +101,7 @@ def start_epoch(driver: Driver, club_no: int, at: datetime) -> int:
     sql.prefix_group_ids(driver, club=club_no, prefix=prefix)
     sql.prefix_automatic_group_ids(driver, club=club_no, prefix=prefix)
     sql.close_all_findings(driver, club=club_no, at=at)
+    sql.forget_digest_items(driver, club=club_no)
     sql.clear_record_index(driver, club=club_no)
     sql.clear_suspicions(driver, club=club_no)
     sql.clear_erased(driver, club=club_no)

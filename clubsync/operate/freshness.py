@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: Kinds of broken promises, the most important first.
 LATE, INCOMPLETE, OLD_DATA = "late", "incomplete", "old data"
 KINDS = (LATE, INCOMPLETE, OLD_DATA)
+#: The kind of incident that is no promise of freshness: the club's digest cannot be sent (R31).
+DIGEST = "digest"
 
 _BROKEN = {
     LATE: "has not been read",
@@ -102,18 +104,21 @@ def watch(base: Base, config: Config) -> list[Message]:
     """Open an incident for each newly broken promise, and close those of promises that are kept again.
 
     :returns: alerts that were not sent yet: at most one about incidents that started, and one about those
-        that ended. Call `mark_sent` with each of them once it is sent.
+        that ended; and the same of digests (R31). Call `mark_sent` with each of them once it is sent.
     """
     at, sql = clock.now(), queries()
     found = {fresh.club.id: fresh for fresh in of_all(base, config, at)}
     with base.reader() as driver:
         numbers = {row["club_id"]: row["club"] for row in sql.club_numbers(driver)}
+        unsent = {row["club_id"]: row["since"] for row in sql.digest_troubles(driver)}
         open_now: dict[int, set[str]] = {}
         for row in sql.open_incidents(driver):
             open_now.setdefault(row["club"], set()).add(row["kind"])
     for club_id, club_no in numbers.items():
         # a club that is paused or no longer in clubs.yaml promises nothing
-        broken = found[club_id].broken if club_id in found else {}
+        broken = dict(found[club_id].broken) if club_id in found else {}
+        if club_id in found and club_id in unsent:
+            broken[DIGEST] = unsent[club_id]
         was = open_now.get(club_no, set())
         if was == set(broken):
             continue
@@ -124,11 +129,41 @@ def watch(base: Base, config: Config) -> list[Message]:
                 sql.resolve_incident(driver, club=club_no, kind=kind, at=at)
     with base.reader() as driver:
         rows = list(sql.unreported_incidents(driver))
+        problems = {row["club_id"]: row["problem"] for row in sql.digest_troubles(driver)}
+    of_digests = [row for row in rows if row["kind"] == DIGEST]
+    rows = [row for row in rows if row["kind"] != DIGEST]
     started = [row for row in rows if row["mended_at"] is None]
     ended = [row for row in rows if row["mended_at"] is not None]
     return [
-        _message(rows, config, fixed) for rows, fixed in ((started, False), (ended, True)) if rows
+        *(
+            _message(some, config, fixed)
+            for some, fixed in ((started, False), (ended, True))
+            if some
+        ),
+        *_of_digests(of_digests, config, problems),
     ]
+
+
+def _of_digests(
+    rows: list[UnreportedIncidentsRow], config: Config, problems: Mapping[str, str]
+) -> Iterator[Message]:
+    """R31: one message about digests that cannot be sent, and one about those that are sent again."""
+    names = {club.id: club.name for club in config.clubs}
+    for fixed in (False, True):
+        theirs = [row for row in rows if (row["mended_at"] is not None) == fixed]
+        if not theirs:
+            continue
+        lines = [
+            f"{names.get(row['club_id'], row['club_id'])} ({row['club_id']}): "
+            + ("digests are sent again." if fixed else problems.get(row["club_id"], "not sent."))
+            for row in theirs
+        ]
+        if len(lines) > NAMED:
+            lines[NAMED:] = [f"{len(lines) - NAMED} more."]
+        count = f"{len(theirs)} club{'s' * (len(theirs) != 1)}"
+        title = f"clubsync: digests of {count} " + ("sent again" if fixed else "not sent")
+        told = tuple((row["club"], row["incident"]) for row in theirs)
+        yield Message(title, "\n".join(lines), fixed, told)
 
 
 def _message(rows: list[UnreportedIncidentsRow], config: Config, fixed: bool) -> Message:

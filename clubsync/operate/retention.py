@@ -103,6 +103,7 @@ def _delete_old(base: Base, club_no: int, before: datetime, done: Deleted) -> No
         done["runs"] += sql.delete_idle_runs(driver, club=club_no, before=before)
         done["findings"] += sql.delete_old_findings(driver, club=club_no, before=before)
         sql.delete_old_change_hours(driver, club=club_no, before=before)
+        sql.delete_old_digests(driver, club=club_no, before=before)
         sql.delete_old_nudges(driver, club=club_no, before=before)
 
 

@@ -145,6 +145,17 @@ class Base:
             connection.execute(sa.text("select pg_advisory_lock(7254, :club)"), {"club": number})
             yield
 
+    @contextmanager
+    def try_sender(self, number: int) -> Iterator[bool]:
+        """Whether this process alone sends the digest of a club (R31), until the end of the block; never waits.
+
+        The lock is a session's, as in `one_reader`: sending takes as long as a mail server does.
+
+        :param number: base.club.club.
+        """
+        with self._alone() as connection:
+            yield bool(queries().try_sender(logins.driver_of(connection), club=number))
+
     def vacuum(self, tables: Iterable[str]) -> list[str]:
         """Remove the dead rows of tables, and renew what PostgreSQL's statistics say of their values (R20).
 

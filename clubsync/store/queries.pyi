@@ -248,6 +248,53 @@ class RecordIndexSizesRow(TypedDict):
     patch_bytes: int
     whole_bytes: int
 
+class DigestStatesRow(TypedDict):
+    club: int
+    club_id: str
+    silent: bool
+    day: date | None
+    pending: int | None
+    attempts: int | None
+    tried_at: datetime | None
+
+class DigestTroublesRow(TypedDict):
+    club_id: str
+    club: int
+    since: datetime
+    problem: str
+
+class DigestCountsRow(TypedDict):
+    what: str
+    code: str
+    severity: str
+    findings: int
+    oldest: datetime | None
+
+class DigestPeopleRow(TypedDict):
+    what: str
+    code: str
+    severity: str
+    erp_id: str
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    since: datetime | None
+
+class DigestOfDayRow(TypedDict):
+    digest: int
+    state: str
+    sent_at: datetime | None
+    problem: str | None
+    remedy: str | None
+
+class BeginDigestRow(TypedDict):
+    message_id: str
+    made_at: datetime
+    attempts: int
+    uncertain: int
+    delivered: list[str]
+    refused: list[str]
+
 class ErasedHashesRow(TypedDict):
     key_hash: str
 
@@ -1447,6 +1494,52 @@ class Queries(Protocol):
     def write_record_index(self, driver: Driver, /, *, club: int, vector: bytes) -> int: ...
     def record_index_sizes(self, driver: Driver, /, *, club: int) -> RecordIndexSizesRow: ...
     def add_record_index_patch(self, driver: Driver, /, *, club: int, vector: bytes) -> int: ...
+    # digest.sql
+    def digest_states(self, driver: Driver, /) -> Iterator[DigestStatesRow]: ...
+    def digest_troubles(self, driver: Driver, /) -> Iterator[DigestTroublesRow]: ...
+    def end_older_digests(self, driver: Driver, /, *, club: int, at: datetime) -> int: ...
+    def add_digest(
+        self, driver: Driver, /, *, club: int, day: date, message_id: str, at: datetime
+    ) -> int | None: ...
+    def add_digest_items(self, driver: Driver, /, *, club: int, digest: int) -> int: ...
+    def settle_digest(self, driver: Driver, /, *, club: int, digest: int) -> int: ...
+    def delete_unsent_items(self, driver: Driver, /, *, club: int) -> int: ...
+    def digest_counts(
+        self, driver: Driver, /, *, club: int, digest: int
+    ) -> Iterator[DigestCountsRow]: ...
+    def digest_people(
+        self, driver: Driver, /, *, club: int, digest: int, most: int
+    ) -> Iterator[DigestPeopleRow]: ...
+    def was_told(self, driver: Driver, /, *, club: int) -> bool: ...
+    def digest_of_day(
+        self, driver: Driver, /, *, club: int, day: date
+    ) -> DigestOfDayRow | None: ...
+    def begin_digest(
+        self, driver: Driver, /, *, club: int, digest: int, at: datetime
+    ) -> BeginDigestRow | None: ...
+    def end_digest(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        digest: int,
+        state: str,
+        at: datetime,
+        uncertain: bool,
+        delivered: list[str],
+        refused: list[str],
+        problem: str | None,
+        remedy: str | None,
+        alarming: bool,
+    ) -> int: ...
+    def forget_digests(self, driver: Driver, /, *, club: int) -> int: ...
+    def delete_old_digests(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
+    def erase_digest_items(self, driver: Driver, /, *, club: int, ids: list[str]) -> int: ...
+    def forget_digest_items(self, driver: Driver, /, *, club: int) -> int: ...
+    def delete_unchanged_day(self, driver: Driver, /, *, club: int, day: date) -> int: ...
+    def try_sender(self, driver: Driver, /, *, club: int) -> bool: ...
+    def any_digest(self, driver: Driver, /) -> bool: ...
     # erasure.sql
     def erased_hashes(
         self, driver: Driver, /, *, club: int, snapshot: int | None

@@ -93,6 +93,7 @@ UPKEEP_DOC = """\
   decision any more, so that they end.
 * Starts a run of `sync_one` for each nudge that has lost its run.
 * Continues erasures that are not complete.
+* Sends the digests of the clubs that name a contact, at the hour of each.
 """
 
 RETENTION_DOC = """\

@@ -12,6 +12,7 @@ from airflow.sdk import get_current_context
 from plugins.orchestration.failures import without_values
 
 if TYPE_CHECKING:
+    from clubsync.config import Config
     from clubsync.operate.freshness import Message
     from clubsync.store.database import Base
 
@@ -26,7 +27,7 @@ MOST_STARTED = 500
 
 @without_values()
 def look() -> list[dict[str, Any]]:
-    """Send freshness alerts, finish erasures, delete abandoned partial reads, and find the runs to start.
+    """Send freshness alerts and clubs' digests, finish erasures, delete abandoned reads, and find the runs to start.
 
     :returns: arguments of `TriggerDagRunOperator`, one set per run.
     """
@@ -49,6 +50,7 @@ def look() -> list[dict[str, Any]]:
         over = holds.obsolete_requests(base)
         lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
         _finish_erasures(base)
+        _tell_clubs(base, config)
     finally:
         base.close()
     _sweep()
@@ -94,6 +96,22 @@ def _finish_erasures(base: Base) -> None:
         erasure.finish_all(base, Store(base=base))
     except Exception as error:  # each kind of store has errors of its own
         log.error("Erasures are retried in a minute (%s).", type(error).__name__)
+
+
+def _tell_clubs(base: Base, config: Config) -> None:
+    """Send the clubs' digests (R31). What could not be sent is an incident, and stops nothing else."""
+    from airflow.sdk.configuration import conf
+
+    from clubsync.operate.digests import outbox
+    from plugins.connections import resolver
+
+    try:
+        url = conf.get("api", "base_url", fallback="")
+        for sent in outbox.send_due(base, config, resolver.resolve, url):
+            level = logging.WARNING if sent.problem else logging.INFO
+            log.log(level, "%s: digest %s. %s", sent.club, sent.state, sent.problem or "")
+    except Exception as error:  # whatever it is, the runs that look() found are started
+        log.error("Digests are retried in a minute (%s).", type(error).__name__)
 
 
 def _sweep() -> None:

@@ -100,6 +100,7 @@ ACTIONS = {
     "erase": _("Erasure"),
     "show": _("Personal data viewed"),
     "csv": _("Findings downloaded"),
+    "digest": _("Digest sent"),
 }
 
 FIELDS = {

@@ -12,6 +12,7 @@ import pytest
 from apprise.decorators import notify
 
 from clubsync import clock
+from clubsync.config import Config
 from clubsync.extract import resume
 from clubsync.operate import freshness
 from clubsync.operate.freshness import Message
@@ -76,6 +77,14 @@ def test_r19_an_alert_is_text_where_a_service_shows_html(monkeypatch: pytest.Mon
     (body,) = got
     assert "<b>" not in body
     assert "&lt;b&gt;" in body
+
+
+def test_digests_that_cannot_be_made_stop_neither_approvals_nor_nudges(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """R31: whatever it is that goes wrong; here there is no database at all."""
+    upkeep_tasks._tell_clubs(cast(Base, None), Config())
+    assert "Digests are retried in a minute (AttributeError)" in caplog.text
 
 
 def test_more_runs_than_airflow_maps_come_in_the_next_minutes() -> None:

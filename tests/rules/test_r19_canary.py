@@ -228,6 +228,8 @@ def _lookups(world: World) -> None:
         world.run("guard", "replay", club, codes=(0, 1, 2))
         world.run("erasures", club)
         world.run("findings", club, "--csv", codes=(0, 2))
+        world.run("digest", club)
+        world.run("digest", club, "--send", codes=(1,))
         for who in (
             PERSON["email"],
             PERSON["last name"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.explain import quoting
 from clubsync.explain.export import write_csv, write_xlsx
-from clubsync.i18n import _, translations
+from clubsync.explain.todo import general_advice
 from clubsync.store.database import Driver, queries
 from clubsync.validate import suites
 from plugins.web.auth import User
@@ -25,14 +24,6 @@ from plugins.web.services import actions, masking
 
 PAGE_SIZE = 50
 Sort = Literal["age", "findings", "name"]
-_BRACKETS = re.compile(r" \((…|-)\)")
-#: What a sentence about a whole group says in the place of ids.
-_SOME = {
-    "others": _("another record"),
-    "groups": "…",
-    "owner": _("another customer"),
-    "successor": _("another record"),
-}
 
 
 class FindingList(Paged):
@@ -123,13 +114,8 @@ class Todo(BaseModel):
 
 def todo(club: OpenClub, language: str) -> list[Todo]:
     """A club's open findings by what is to be done, the most frequent first."""
-    some = {key: translations(language).gettext(text) for key, text in _SOME.items()}
     return [
-        Todo(
-            **row,
-            # in brackets are the ids of one record
-            advice=_BRACKETS.sub("", suites.advice(row["code"], row["severity"], some, language)),
-        )
+        Todo(**row, advice=general_advice(row["code"], row["severity"], language))
         for row in queries().finding_groups(club.driver, club=club.number)
     ]
 

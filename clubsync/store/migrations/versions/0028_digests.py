@@ -1,0 +1,10 @@
+"""Digests for clubs."""
+
+from clubsync.store.migrations.files import run_file
+
+revision = "0028"
+down_revision = "0025"
+
+
+def upgrade() -> None:
+    run_file("0028_digests.sql")
