@@ -6,7 +6,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status lint prose format test test-long queries connectors schema settings reliability bench sbom audit browser mitmproxy lock
+.PHONY: help install up down status lint prose format test test-long queries connectors schema settings reliability bench sbom audit browser mitmproxy pocketbase pretix vendure lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,16 +48,30 @@ browser: # install chromium for the tests of the pages; without it they are skip
 mitmproxy: install # install the proxy between the tests and a real Tryton; without it the tests of a bad line fail
 	@$(PYTHON) stack/bootstrap.py mitmproxy || echo "No mitmproxy: the tests of the bad line fail."
 
+pocketbase: install # install a real server that the tests of `rest` read; without it they fail
+	@$(PYTHON) stack/bootstrap.py pocketbase || echo "No PocketBase: its tests fail."
+
+pretix: install # the same for the long tests, which are skipped without it
+	@$(PYTHON) stack/bootstrap.py pretix || echo "No pretix: its tests are skipped."
+
+VENDURE := tests/support/products/vendure_club
+vendure: # the same, with npm
+	@cmp -s $(VENDURE)/package-lock.json .npm-vendure/installed.json \
+	  || { command -v npm >/dev/null && mkdir -p .npm-vendure && cp $(VENDURE)/package*.json .npm-vendure \
+	       && (cd .npm-vendure && npm ci --ignore-scripts --no-audit --no-fund --loglevel error) \
+	       && cp $(VENDURE)/package-lock.json .npm-vendure/installed.json; } \
+	  || echo "No npm, or no packages: the tests of Vendure are skipped."
+
 # Tests run even if lint fails, so that their summary comes last. Tests that start the whole stack run
 # alone, because it needs both cores.
-test: install browser mitmproxy ## run lint and all tests that are not long
+test: install browser mitmproxy pocketbase ## run lint and all tests that are not long
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=1; \
 	$(BIN)/python -m pytest -m "not long and not airflow" -n $(WORKERS) --dist loadscope || failed=1; \
 	$(BIN)/python -m pytest -m "airflow and not long" || failed=1; \
 	exit $$failed
 
-test-long: install browser mitmproxy ## run the tests that take minutes
+test-long: install browser mitmproxy pocketbase pretix vendure ## run the tests that take minutes
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadgroup
 
 queries: install ## update clubsync/store/queries.pyi: the types of sql/queries/, as PostgreSQL finds them
@@ -84,12 +98,16 @@ sbom: install ## write var/sbom.cdx.json: every installed package with its versi
 	@mkdir -p var
 	$(BIN)/cyclonedx-py environment .venv --pyproject pyproject.toml --output-reproducible --output-file var/sbom.cdx.json
 
+# Without what pretix pins: a server that only tests start, on 127.0.0.1, and that is theirs to update.
+AUDITED = $(filter-out requirements-pretix.lock,$(wildcard *.lock))
 audit: install ## look every locked package up in the Python advisory database (needs the internet)
-	$(BIN)/pip-audit --require-hashes --disable-pip $(foreach lock,$(wildcard *.lock),--requirement $(lock))
+	$(BIN)/pip-audit --require-hashes --disable-pip $(foreach lock,$(AUDITED),--requirement $(lock))
 
 COMPILE = $(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
 lock: install ## update the locks from pyproject.toml, keeping versions that still fit
 	$(COMPILE) --extra sandbox --extra dev pyproject.toml -c requirements.lock -o requirements.lock
 	$(COMPILE) pyproject.toml -c requirements.lock -o requirements-runtime.lock
-	$(COMPILE) --group mitmproxy -o requirements-mitmproxy.lock
+	for name in mitmproxy pocketbase pretix; do \
+	  $(COMPILE) --group $$name -o requirements-$$name.lock || exit 1; \
+	done
 	sed -i -E "s/( ;| and) platform_python_implementation == 'CPython' and \(sys_platform == 'darwin' or sys_platform == 'linux'\)( \\\\)?$$/\2/" *.lock

@@ -1,7 +1,7 @@
 """Create the virtual environment that everything runs in. Needs only Python 3.
 
-`bootstrap.py mitmproxy` also creates the one of mitmproxy, whose pinned versions conflict with ours; only tests
-use it.
+`bootstrap.py mitmproxy` also creates the one of mitmproxy, whose pinned versions conflict with ours; likewise
+`pocketbase` and `pretix`, which are servers that clubsync is tried against. Only tests use them.
 
 An old Python must be able to parse this module, so that it can report that it is too old.
 """
@@ -75,7 +75,11 @@ class Environment:
 
 
 MAIN = Environment(".venv", "requirements.lock", ours=True)
-MITMPROXY = Environment(".venv-mitmproxy", "requirements-mitmproxy.lock", ours=False)
+#: Of programs that only tests use.
+APART = {
+    name: Environment(".venv-" + name, "requirements-{}.lock".format(name), ours=False)
+    for name in ("mitmproxy", "pocketbase", "pretix")
+}
 UV = os.path.join(MAIN.folder, "bin", "uv")
 PIP_INSTALL = ("-m", "pip", "install", "--quiet")
 
@@ -84,8 +88,8 @@ def main() -> int:
     try:
         check()
         install(MAIN)
-        if sys.argv[1:] == ["mitmproxy"]:
-            install(MITMPROXY)
+        for name in sys.argv[1:]:
+            install(APART[name])
     except Problem as problem:
         sys.stderr.write("{}\n".format(problem))
         return 1

@@ -35,6 +35,8 @@ from tests.support.api import Api, Asked
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 #: Of made-up ERPs; tests/connectors/test_guide.py reads them.
 MADE_UP = {"rest-courtside.yaml", "rest-graphql.yaml"}
+#: Of real servers that can be started here; tests/products reads them.
+REAL = ("pocketbase", "pretix", "vendure")
 
 Answers = Mapping[str, Callable[[Asked], object]]
 Row = dict[str, Any]
@@ -574,10 +576,10 @@ def tried(name: str, written: Api, key: Mapping[str, Any]) -> Tryout:
 
 def test_every_example_is_read() -> None:
     found = {path.name for path in EXAMPLES.glob("rest-*.yaml")}
-    assert found - MADE_UP == {f"rest-{name}.yaml" for name in ERPS}
+    assert found - MADE_UP == {f"rest-{name}.yaml" for name in (*ERPS, *REAL)}
 
 
-@pytest.mark.parametrize("name", ERPS)
+@pytest.mark.parametrize("name", [*ERPS, *REAL])
 def test_the_example_is_an_entry_of_clubs_yaml(name: str, tmp_path: Path) -> None:
     entry = YAML(typ="safe").load((EXAMPLES / f"rest-{name}.yaml").read_text())
     clubs = tmp_path / "clubs.yaml"

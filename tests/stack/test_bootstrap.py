@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from stack.bootstrap import Environment, Problem
+from stack.bootstrap import APART, Environment, Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ".".join(map(str, sys.version_info[:2]))
@@ -85,3 +86,14 @@ def test_uv_is_installed_by_the_hashes_of_the_lock(tmp_path: Path) -> None:
     assert made.locked() == {"a": "1", "uv": "2", "z": "3"}
     with pytest.raises(Problem, match="does not list uvx"):
         made.pinned("uvx")
+
+
+def test_what_is_installed_apart_is_locked_apart() -> None:
+    """Each has its group, its lock and its target; none of its packages is in the lock of ours by that way."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert groups.keys() == APART.keys()
+    for name, apart in APART.items():
+        assert {package.lower() for package in groups[name]} <= apart.locked().keys()
+        assert f"\n{name}: install #" in makefile
+        assert not apart.ours

@@ -17,7 +17,10 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yaml"
-LOCKS = ["requirements.lock", "requirements-mitmproxy.lock", "requirements-runtime.lock"]
+LOCKS = [
+    "requirements.lock",
+    *(f"requirements-{name}.lock" for name in ("mitmproxy", "pocketbase", "pretix", "runtime")),
+]
 
 
 @pytest.fixture(scope="module")

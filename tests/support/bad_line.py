@@ -45,11 +45,14 @@ class BadLine:
 
 
 @contextlib.contextmanager
-def bad_line(to: str, folder: Path, *, one_in: int, seed: int) -> Iterator[BadLine]:
+def bad_line(
+    to: str, folder: Path, *, one_in: int, seed: int, too_late: float = 1.5
+) -> Iterator[BadLine]:
     """A port of 127.0.0.1 that leads to the address `to`, while the block runs.
 
     :param folder: for its notes, its log and the certificates that it makes though nobody asks for one. The
         log is printed at the end, which pytest shows when the test failed.
+    :param too_late: seconds until an answer that comes after whoever asked has gone.
     :raises RuntimeError: mitmproxy is not installed, or does not start.
     """
     if not MITMDUMP.exists():
@@ -59,6 +62,7 @@ def bad_line(to: str, folder: Path, *, one_in: int, seed: int) -> Iterator[BadLi
         "confdir": folder / "mitmproxy",
         "bad_seed": seed,
         "bad_one_in": one_in,
+        "bad_too_late": too_late,
         "bad_notes": notes,
     }
     with log.open("wb") as output:

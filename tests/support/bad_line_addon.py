@@ -25,12 +25,13 @@ KINDS = (
     "truncated",  # half of the JSON, with the right length
 )
 
-#: seconds of `late` and `too-late`; the reader's timeout lies between them.
-LATE, TOO_LATE = 0.05, 1.5
+#: seconds of `late`; those of `too-late` are an option: the reader's timeout lies between them.
+LATE = 0.05
 
 
 class BadLine:
-    """The addon. Its options: the dice's seed, one request in how many is spoiled, the file of notes."""
+    """The addon. Its options: the dice's seed, one request in how many is spoiled, the seconds of `too-late`, the
+    file of notes."""
 
     dice: random.Random
 
@@ -38,6 +39,9 @@ class BadLine:
         """mitmproxy asks which options there are."""
         loader.add_option("bad_seed", int, 0, "of the dice")
         loader.add_option("bad_one_in", int, 5, "one request in so many is spoiled")
+        loader.add_option(
+            "bad_too_late", str, "1.5", "seconds until an answer that nobody waits for"
+        )
         loader.add_option("bad_notes", str, "", "the file that says what was done")
 
     def running(self) -> None:
@@ -75,7 +79,7 @@ class BadLine:
             case "late":
                 await asyncio.sleep(LATE)
             case "too-late":
-                await asyncio.sleep(TOO_LATE)
+                await asyncio.sleep(float(ctx.options.bad_too_late))
             case "truncated":
                 flow.response.content = _half(flow.response.content)
             case "cut-within":
