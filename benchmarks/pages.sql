@@ -136,6 +136,12 @@ from sync.snapshot as n
 inner join base.club as c on n.club = c.club;
 
 -- name: fill_changes()!
+with entries as (
+    insert into sync.feed (club, run)
+    select r.club, r.run from sync.run as r
+    where r.rows_written > 0
+)
+
 insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason)
 select
     r.club,

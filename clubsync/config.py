@@ -371,6 +371,50 @@ class ClubConfig(_Common):
         )
 
 
+def _positive(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError(message("the shortest time here is one second (1s)"))
+    return value
+
+
+class WebhookConfig(BaseModel):
+    """R30: whom the changes of clubs are sent to, as signed messages (Standard Webhooks)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Annotated[str, Field(pattern="^[a-z0-9-]+$", max_length=60)] = Field(
+        description="its permanent name; what was delivered is kept under it"
+    )
+    connection: str = Field(
+        description="id of the Airflow connection: its host is the address, its password the secret (whsec_…); "
+        "several secrets, separated by a space, sign every message"
+    )
+    clubs: tuple[str, ...] = Field(default=(), description="ids of clubs; none named: all of them")
+    kinds: tuple[Annotated[str, Field(pattern="^[a-z_]+$")], ...] = Field(
+        default=(), description="kinds of change that are sent; none named: all of them"
+    )
+    values: bool = Field(
+        default=False, description="whether messages hold personal data: what was, and what is"
+    )
+    start: Literal["now", "beginning"] = Field(
+        default="now",
+        description="whether a new webhook gets what changes from now on, or all that the audit has",
+    )
+    max_events: int = Field(default=100, ge=1, le=1000, description="events of one message at most")
+    timeout: Annotated[Duration, AfterValidator(_positive)] = Field(
+        default=timedelta(seconds=15), description="how long an answer may take, as a whole"
+    )
+    give_up_after: Annotated[Duration, AfterValidator(_positive)] = Field(
+        default=timedelta(days=3),
+        description="how long a message is tried again; then the webhook gets nothing more of that club until "
+        "it is replayed",
+    )
+    private_network: bool = Field(
+        default=False,
+        description="whether the host's name may mean an address of a private network",
+    )
+
+
 #: What may be meant as a club's id: a word or a name, no email and no phone number.
 _LIKE_A_CLUB = re.compile(r"(?!.*\d{5})[\w .'-]{1,80}")
 
@@ -382,6 +426,7 @@ class Config(BaseModel):
 
     defaults: _Common = _Common()
     clubs: tuple[ClubConfig, ...] = ()
+    webhooks: tuple[WebhookConfig, ...] = ()
     path: Path = Field(default=Path(DEFAULT_PATH), exclude=True)
 
     def club(self, club_id: str) -> ClubConfig:
@@ -406,6 +451,10 @@ class Config(BaseModel):
         return tuple(c for c in self.clubs if c.erp == erp)
 
 
+#: The keys of clubs.yaml.
+_KEYS = ("defaults", "clubs", "webhooks")
+
+
 def config_path() -> Path:
     return Path(os.environ.get("CLUBSYNC_CONFIG") or DEFAULT_PATH)
 
@@ -419,9 +468,7 @@ def load_config(path: Path | None = None) -> Config:
     path = path or config_path()
     raw = _read(path)
     problems = [
-        _at(path, _line(raw, (key,)), _unknown(str(key), ("defaults", "clubs")))
-        for key in raw
-        if key not in ("defaults", "clubs")
+        _at(path, _line(raw, (key,)), _unknown(str(key), _KEYS)) for key in raw if key not in _KEYS
     ]
     node = raw.get("defaults") or {}
     common = _plain(node)
@@ -457,13 +504,14 @@ def load_config(path: Path | None = None) -> Config:
         _in(path, lines[club], message(f"club {club}"), said)
         for club, said in _chain_problems(clubs)
     ]
+    webhooks = _webhooks(path, raw, {club.id for club in clubs}, problems)
     if problems:
         raise ConfigError(
             sentence(problems),
             remedy="Correct the file and run `clubsync clubs check`. config/clubs.schema.json lists every setting, "
             "docs/settings/ those of each connector.",
         )
-    return Config(defaults=defaults, clubs=tuple(clubs), path=path)
+    return Config(defaults=defaults, clubs=tuple(clubs), webhooks=webhooks, path=path)
 
 
 def _chain_problems(clubs: Sequence[ClubConfig]) -> Iterator[tuple[str, str]]:
@@ -766,6 +814,39 @@ def _club(
     except ValidationError as error:
         problems += _problems(path, error, node, where, ClubConfig)
         return None
+
+
+def _webhooks(
+    path: Path, raw: Any, clubs: set[str], problems: list[str]
+) -> tuple[WebhookConfig, ...]:
+    """The webhooks.
+
+    :param clubs: ids of those that are valid.
+    :param problems: what is wrong is appended.
+    """
+    nodes, found = raw.get("webhooks") or [], dict[str, WebhookConfig]()
+    if not isinstance(nodes, list):
+        problems.append(
+            _at(path, _line(raw, ("webhooks",)), message("`webhooks` is a list of webhooks"))
+        )
+        return ()
+    for index, node in enumerate(nodes):
+        line = nodes.lc.item(index)[0] + 1 if hasattr(nodes, "lc") else 0
+        named = node.get("id", index + 1) if isinstance(node, dict) else index + 1
+        where = message(f"webhook {named}")
+        try:
+            webhook = WebhookConfig.model_validate(_plain(node))
+        except ValidationError as error:
+            problems += _problems(path, error, node, where, WebhookConfig)
+            continue
+        if webhook.id in found:
+            problems.append(_in(path, line, where, message("this id is already used")))
+        unknown = [club for club in webhook.clubs if club not in clubs]
+        if unknown:
+            said = message(f"clubs: there is no club {', '.join(unknown)}")
+            problems.append(_in(path, line, where, said))
+        found.setdefault(webhook.id, webhook)
+    return tuple(found.values())
 
 
 def _plain(node: Any) -> Any:

@@ -21,6 +21,9 @@ Exception
 │   ├── ConnectionMissing    the Airflow connection does not exist
 │   ├── ConfigError          clubs.yaml is not valid
 │   ├── UnknownClub          clubs.yaml has no such club
+│   ├── CursorInvalid        this is not a cursor of the change feed
+│   ├── CursorGone           the change feed does not continue this cursor
+│   ├── WebhookUnusable      the connection of a webhook cannot be used
 │   └── ActionRejected       a manual action cannot be carried out
 └── connectors.sdk.errors.ConnectorError
 ```
@@ -168,6 +171,18 @@ class ConcurrentChange(SyncError):
 
     runbook = "base-unreachable"
     transient = True
+
+
+class CursorInvalid(SyncError):
+    """R30: this is not a cursor of the change feed."""
+
+
+class CursorGone(SyncError):
+    """R30: the cursor is of another feed: the base was restored or replaced, or the club's data were deleted."""
+
+
+class WebhookUnusable(SyncError):
+    """R30: the connection of a webhook cannot be used as it is."""
 
 
 class UnknownClub(SyncError):

@@ -39,6 +39,8 @@ SHARED: Mapping[str, str] = {
     "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
     # Parsing a Dag file reads clubs.yaml; a shorter interval would be most of the CPU use when idle.
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+    # a load of hundreds of clubs ends with an asset event for each that it changed
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     "GX_ANALYTICS_ENABLED": "false",
     # Several task processes share the same cores.

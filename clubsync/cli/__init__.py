@@ -23,6 +23,7 @@ from clubsync.cli.common import err, open_base, out, print_error, warn_of_login
 from clubsync.cli.connector import connector_app
 from clubsync.cli.digest import digest
 from clubsync.cli.erasures import erase, erasures
+from clubsync.cli.feed import feed
 from clubsync.cli.history import backfill, redo, replay, undo
 from clubsync.cli.holds import approve, holds, reject
 from clubsync.cli.maintenance import guard_app, upkeep
@@ -31,6 +32,7 @@ from clubsync.cli.reused import reused
 from clubsync.cli.similar import similar
 from clubsync.cli.store import store_app
 from clubsync.cli.sync import sync
+from clubsync.cli.webhooks import webhooks_app
 from clubsync.errors import SyncError, place_of
 from connectors.sdk.errors import ConnectorError
 
@@ -46,7 +48,16 @@ db_app = typer.Typer(help="Migrate clubsync's database.", no_args_is_help=True)
 #: The panels of `clubsync --help`, and their commands.
 PANELS: dict[str, Sequence[Callable[..., None] | tuple[str, typer.Typer]]] = {
     "Sync": (sync, replay, backfill),
-    "Look up": (show.customers, show.findings, show.why, show.changes, similar, chains, digest),
+    "Look up": (
+        show.customers,
+        show.findings,
+        show.why,
+        show.changes,
+        feed,
+        similar,
+        chains,
+        digest,
+    ),
     "Approve": (holds, approve, reject, reused, ("guard", guard_app)),
     "Correct by hand": (undo, redo, erase, erasures, ("base", base_app), ("app", app_app)),
     "Set up and maintain": (
@@ -54,6 +65,7 @@ PANELS: dict[str, Sequence[Callable[..., None] | tuple[str, typer.Typer]]] = {
         ("connector", connector_app),
         ("db", db_app),
         ("store", store_app),
+        ("webhooks", webhooks_app),
         upkeep,
     ),
 }

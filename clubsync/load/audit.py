@@ -17,17 +17,18 @@ from clubsync.store.database import (
 )
 
 
-def audit(driver: Driver, run: int, changes: pl.DataFrame, at: datetime, by: str) -> int:
+def audit(driver: Driver, club: int, run: int, changes: pl.DataFrame, at: datetime, by: str) -> int:
     """R18: a row for every change, in the transaction of the change; how many.
 
     :param changes: `diff.CHANGES`.
     :param by: the person who made them.
     """
-    return writing(driver, run, changes, at, by=by)(0)
+    return writing(driver, club, run, changes, at, by=by)(0)
 
 
 def writing(
     driver: Driver,
+    club: int,
     run: int,
     changes: pl.DataFrame,
     at: datetime,
@@ -61,6 +62,8 @@ def writing(
     add = copying_new(driver, "sync.change", changes, rows, beside=beside, alone=alone)
 
     def write(linked: int) -> int:
+        if changes.height:
+            queries().enter_feed(driver, club=club, run=run)
         with rebuild_indexes_after(driver, "sync.change", alone):
             add.send()
             if linked:  # of customers who were known: not in a first load

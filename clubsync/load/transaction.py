@@ -70,6 +70,7 @@ def load(
         write_customers = customers.writing(driver, club, plan, at, alone, beside)
         write_audit = audit.writing(
             driver,
+            club,
             run,
             plan.changes,
             at,

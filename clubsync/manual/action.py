@@ -65,6 +65,7 @@ class Action:
         reason: str,
     ) -> None:
         """R18: write one audit row."""
+        queries().enter_feed(self.driver, club=self.club_no, run=self.run)
         self.rows += queries().add_change(
             self.driver,
             club=self.club_no,

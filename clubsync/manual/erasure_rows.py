@@ -77,6 +77,8 @@ def delete(
         sql.add_recheck(
             driver, club=club_no, erp_id=erp_id, email=None, why="a related record was erased"
         )
+    if customers:
+        sql.enter_feed(driver, club=club_no, run=run)
     for customer in sorted(customers):
         sql.add_change(
             driver,

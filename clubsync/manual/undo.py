@@ -336,7 +336,7 @@ def _write(action: Action, inverse: Inverse) -> None:
     copying(driver, "plan_customer", pl.DataFrame(rows, schema=schema))()
     action.rows += sql.update_customers(driver, club=club_no, at=action.at)
     changes = pl.DataFrame(inverse.changes)
-    action.rows += audit(driver, action.run, changes, action.at, by=action.by)
+    action.rows += audit(driver, club_no, action.run, changes, action.at, by=action.by)
     action.kinds.update(dict(changes.group_by("kind").len().iter_rows()))
 
 

@@ -156,6 +156,17 @@ class Base:
         with self._alone() as connection:
             yield bool(queries().try_sender(logins.driver_of(connection), club=number))
 
+    @contextmanager
+    def one_sender(self, webhook: str) -> Iterator[Callable[[], bool]]:
+        """Be the only process that sends to a webhook (R30), if no other one is; it does not wait.
+
+        :returns: whether this process is it, and still has the lock, which is lost with its connection.
+        """
+        with self._alone() as connection:
+            statement = sa.text("select pg_try_advisory_lock(7257, hashtext(:webhook))")
+            mine = bool(connection.execute(statement, {"webhook": webhook}).scalar())
+            yield lambda: mine and not connection.closed and _is_alive(connection)
+
     def vacuum(self, tables: Iterable[str]) -> list[str]:
         """Remove the dead rows of tables, and renew what PostgreSQL's statistics say of their values (R20).
 

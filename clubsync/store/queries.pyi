@@ -559,6 +559,43 @@ class ExportColumnsRow(TypedDict):
     columns: list[str]
     column_of: dict[str, str]
 
+class FeedEntriesRow(TypedDict):
+    position: int
+    mark: int
+    club: int
+    run: int
+    club_id: str
+
+class FeedEntriesOfClubRow(TypedDict):
+    position: int
+    mark: int
+    club: int
+    run: int
+    club_id: str
+
+class LastFeedEntryRow(TypedDict):
+    position: int
+    mark: int
+    club: int
+    run: int
+
+class FeedChangesRow(TypedDict):
+    position: int
+    change: int
+    club: int
+    run: int
+    at: datetime
+    kind: str
+    customer: int
+    erp_id: str | None
+    reason: str | None
+    access: bool | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+class ClubsInFeedRow(TypedDict):
+    club: int
+
 class OpenHoldRow(TypedDict):
     club: int
     hold: int
@@ -1355,6 +1392,60 @@ class WaitingUndosRow(TypedDict):
 class DeleteUndoneRow(TypedDict):
     customer: int
 
+class LanesToServeRow(TypedDict):
+    club: int
+
+class LaneRow(TypedDict):
+    club: int
+    webhook: str
+    position: int
+    change: int
+    mark: int
+    more: bool
+    delivered_at: datetime | None
+    message: str | None
+    made_at: datetime | None
+    upto_position: int | None
+    upto_change: int | None
+    upto_mark: int | None
+    upto_more: bool | None
+    kinds: list[str] | None
+    events: int | None
+    tries: int
+    first_try_at: datetime | None
+    next_try_at: datetime | None
+    problem: str | None
+    dead_at: datetime | None
+
+class WebhookStatesRow(TypedDict):
+    webhook: str
+    seen_at: datetime
+    clubs: int
+    failing: int
+    dead: int
+    delivered_at: datetime | None
+    failing_since: datetime | None
+    problem: str | None
+
+class DeadLanesRow(TypedDict):
+    webhook: str
+    club_id: str
+    club: int
+    message: str | None
+    events: int | None
+    position: int
+    change: int
+    mark: int
+    tries: int
+    first_try_at: datetime | None
+    dead_at: datetime
+    problem: str | None
+
+class LanesOfWebhookRow(TypedDict):
+    club: int
+    club_id: str
+    dead_at: datetime | None
+
 class Queries(Protocol):
     # affected.sql
     def records_by_id(
@@ -1720,6 +1811,33 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, ids: list[str]
     ) -> Iterator[PeopleCalledRow]: ...
     def export_columns(self, driver: Driver, /, *, club: int) -> ExportColumnsRow | None: ...
+    # feed.sql
+    def enter_feed(self, driver: Driver, /, *, club: int, run: int) -> int: ...
+    def number_feed(self, driver: Driver, /) -> int: ...
+    def feed_head(self, driver: Driver, /) -> int: ...
+    def feed_entries(
+        self, driver: Driver, /, *, position: int, max_rows: int
+    ) -> Iterator[FeedEntriesRow]: ...
+    def feed_entries_of_club(
+        self, driver: Driver, /, *, club: int, position: int, max_rows: int
+    ) -> Iterator[FeedEntriesOfClubRow]: ...
+    def feed_mark(self, driver: Driver, /, *, position: int) -> int | None: ...
+    def last_feed_entry(self, driver: Driver, /, *, position: int) -> LastFeedEntryRow | None: ...
+    def last_change(self, driver: Driver, /, *, club: int, run: int) -> int: ...
+    def feed_changes(
+        self,
+        driver: Driver,
+        /,
+        *,
+        clubs: list[int],
+        runs: list[int],
+        positions: list[int],
+        changes: list[int],
+        kinds: list[str] | None,
+        with_values: bool,
+        max_rows: int,
+    ) -> Iterator[FeedChangesRow]: ...
+    def clubs_in_feed(self, driver: Driver, /, *, position: int) -> Iterator[ClubsInFeedRow]: ...
     # hold.sql
     def open_hold(self, driver: Driver, /, *, club: int) -> OpenHoldRow | None: ...
     def find_hold(self, driver: Driver, /, *, hold: int) -> FindHoldRow | None: ...
@@ -2453,4 +2571,68 @@ class Queries(Protocol):
     ) -> Iterator[DeleteUndoneRow]: ...
     def end_undo(
         self, driver: Driver, /, *, club: int, customer: int, erp_id: str | None
+    ) -> int: ...
+    # webhooks.sql
+    def see_webhook(
+        self, driver: Driver, /, *, webhook: str, start_position: int, at: datetime
+    ) -> int: ...
+    def start_webhook(self, driver: Driver, /, *, webhook: str, start_position: int) -> int: ...
+    def lanes_to_serve(
+        self, driver: Driver, /, *, webhook: str, now: datetime
+    ) -> Iterator[LanesToServeRow]: ...
+    def open_lane(self, driver: Driver, /, *, club: int, webhook: str) -> int: ...
+    def lane(self, driver: Driver, /, *, club: int, webhook: str) -> LaneRow: ...
+    def pass_events(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        webhook: str,
+        position: int,
+        change: int,
+        mark: int,
+        more: bool,
+    ) -> int: ...
+    def store_message(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        webhook: str,
+        message: str,
+        at: datetime,
+        position: int,
+        change: int,
+        mark: int,
+        more: bool,
+        kinds: list[str] | None,
+        events: int,
+    ) -> int: ...
+    def message_delivered(
+        self, driver: Driver, /, *, club: int, webhook: str, message: str, at: datetime
+    ) -> int: ...
+    def message_failed(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        webhook: str,
+        message: str,
+        at: datetime | None,
+        next_try_at: datetime,
+        problem: str,
+        dead: bool,
+    ) -> int: ...
+    def webhook_states(self, driver: Driver, /) -> Iterator[WebhookStatesRow]: ...
+    def dead_lanes(self, driver: Driver, /, *, webhook: str | None) -> Iterator[DeadLanesRow]: ...
+    def lanes_of_webhook(
+        self, driver: Driver, /, *, webhook: str
+    ) -> Iterator[LanesOfWebhookRow]: ...
+    def retry_message(self, driver: Driver, /, *, club: int, webhook: str, at: datetime) -> int: ...
+    def skip_message(self, driver: Driver, /, *, club: int, webhook: str) -> int: ...
+    def replay_lane(
+        self, driver: Driver, /, *, club: int, webhook: str, position: int, change: int, mark: int
     ) -> int: ...

@@ -20,6 +20,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from plugins.dag_ids import HELD_CHANGES
+from plugins.orchestration import assets
 from plugins.orchestration.failures import without_values
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _approve(
         raise AirflowFailException(
             f"{step['error']} {step['remedy']} If the hold is still open, clear this task to decide again."
         )
+    assets.announce([step])
     done, merged = step["counts"]["deactivation"], step["counts"]["merge"]
     log.info("Approved by %s: %d customers lost access, %d were merged.", by, done, merged)
     return {

@@ -14,8 +14,9 @@ from typing import Any
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task, task_group
 
 from clubsync.config import ClubConfig, load_config
-from plugins.dag_ids import HELD_CHANGES, RETENTION, SYNC_ONE, UPKEEP
+from plugins.dag_ids import HELD_CHANGES, RETENTION, SYNC_ONE, UPKEEP, WEBHOOKS
 from plugins.orchestration import sync_tasks, upkeep_tasks
+from plugins.orchestration.assets import CHANGED
 from plugins.orchestration.failures import (
     RETRIES,
     ClubRetryPolicy,
@@ -96,6 +97,14 @@ UPKEEP_DOC = """\
 * Sends the digests of the clubs that name a contact, at the hour of each.
 """
 
+WEBHOOKS_DOC = """\
+### Every minute
+
+Delivers what has changed to the webhooks of clubs.yaml, as signed messages, in order per club. What is not
+delivered is tried again, later and later; other clubs and other webhooks do not wait for it. The task fails
+when a message was given up: its club gets no more until somebody runs `clubsync webhooks replay`.
+"""
+
 RETENTION_DOC = """\
 ### Every night
 
@@ -168,7 +177,7 @@ def _shape(erp: str, every: timedelta) -> None:
     def diff(steps: list[Step]) -> list[Step]:
         return sync_tasks.diff(steps)
 
-    @task(map_index_template=LABEL)
+    @task(map_index_template=LABEL, outlets=[CHANGED])
     def load(steps: list[Step]) -> list[Step]:
         return sync_tasks.load(steps)
 
@@ -180,7 +189,12 @@ def _shape(erp: str, every: timedelta) -> None:
     def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
         return sync_tasks.collect_failures(due, loaded)
 
-    @task(map_index_template=LABEL, multiple_outputs=False, **_club_retries(waits(every)))
+    @task(
+        map_index_template=LABEL,
+        multiple_outputs=False,
+        outlets=[CHANGED],
+        **_club_retries(waits(every)),
+    )
     def retry_club(failed: Step) -> Step | list[Step]:
         return sync_tasks.retry(failed)
 
@@ -224,7 +238,11 @@ def sync_one_dag() -> DAG:
         },
     ) as dag:
 
-        @task(multiple_outputs=False, **_club_retries(waits(timedelta(minutes=1))))
+        @task(
+            multiple_outputs=False,
+            outlets=[CHANGED],
+            **_club_retries(waits(timedelta(minutes=1))),
+        )
         def sync_club() -> Step:
             return sync_tasks.sync_chosen()
 
@@ -253,7 +271,9 @@ def held_changes_dag() -> DAG:
             "version": Param(0, type="integer", title="List"),
         },
     ) as dag:
-        HoldApproval(task_id="decide", params={"comment": COMMENT}, **DB_TASK_RETRIES)
+        HoldApproval(
+            task_id="decide", params={"comment": COMMENT}, outlets=[CHANGED], **DB_TASK_RETRIES
+        )
     return dag
 
 
@@ -305,6 +325,34 @@ def upkeep_dags() -> tuple[DAG, DAG]:
 
         tidy()
     return upkeep, retention
+
+
+def webhooks_dag() -> DAG | None:
+    """The Dag ``webhooks``; None if clubs.yaml has none.
+
+    :raises clubsync.errors.ConfigError: clubs.yaml is not valid; Airflow shows the message.
+    """
+    if not load_config().webhooks:
+        return None
+    with DAG(
+        dag_id=WEBHOOKS,
+        dag_display_name="Webhooks",
+        description="Delivers what has changed to the webhooks of clubs.yaml.",
+        doc_md=WEBHOOKS_DOC,
+        schedule="* * * * *",
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        default_args={"owner": OWNER, "execution_timeout": LONGEST_TASK},
+        tags={"clubsync", "upkeep"},
+    ) as dag:
+
+        @task
+        def deliver() -> list[dict[str, Any]]:
+            return upkeep_tasks.deliver()
+
+        deliver()
+    return dag
 
 
 def _club_retries(pauses: list[timedelta]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from clubsync.config import load_config
 from clubsync.operate import telemetry
 from connectors.sdk.messages import message
 from plugins.dag_ids import SYNC_ONE
+from plugins.orchestration import assets
 from plugins.orchestration.failures import ClubFailed, explanation, without_values, worth_retrying
 
 if TYPE_CHECKING:
@@ -172,7 +173,9 @@ def diff(steps: list[Step]) -> list[Step]:
 def load(steps: list[Step]) -> list[Step]:
     """Apply the plans, one transaction per club."""
     with _stage("load") as engine:
-        return _logged(engine.load(steps, dry_run=get_current_context()["params"]["dry_run"]))
+        loaded = engine.load(steps, dry_run=get_current_context()["params"]["dry_run"])
+    assets.announce(loaded)
+    return _logged(loaded)
 
 
 @without_values()
@@ -213,6 +216,7 @@ def retry(failed: Step) -> Step | list[Step]:
         )
     if all(step["error"] for step in steps):
         raise ClubFailed(steps[0])
+    assets.announce(steps)
     return _logged(steps)
 
 
@@ -276,6 +280,7 @@ def _sync(club: str, context: Any) -> Step:
             telemetry.of_steps([step], engine.config)
     if step["error"]:
         raise ClubFailed(step)
+    assets.announce([step])
     _logged([step])
     return step
 

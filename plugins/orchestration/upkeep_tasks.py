@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowFailException
 
 from plugins.orchestration.failures import without_values
 
@@ -33,6 +34,7 @@ def look() -> list[dict[str, Any]]:
     """
     from clubsync.config import load_config
     from clubsync.extract.schedule import NUDGE_PATIENCE
+    from clubsync.feed import events
     from clubsync.manual import holds
     from clubsync.operate import freshness, nudges, telemetry
     from clubsync.pipeline import interrupted
@@ -44,6 +46,7 @@ def look() -> list[dict[str, Any]]:
             log.warning("%d interrupted runs were closed.", closed)
         _alert(base, freshness.watch(base, config))
         telemetry.of_clubs(base, config)
+        events.number(base)  # so that whoever reads the feed for the first time waits for nothing
         known = {club.id for club in config.clubs}
         with base.reader() as driver:
             unasked = [r for r in queries().holds_without_request(driver) if r["club_id"] in known]
@@ -142,6 +145,32 @@ def tidy() -> dict[str, Any]:
         done = dict(upkeep(engine.base, engine.store, engine.config, keep))
     log.info("%s", ", ".join(f"{name} {what}" for name, what in done.items()))
     return done
+
+
+@without_values()
+def deliver() -> list[dict[str, Any]]:
+    """Send what is due to the webhooks (R30).
+
+    :returns: what was sent to each: ids and counts.
+    :raises AirflowFailException: a message was given up now.
+    """
+    from clubsync.config import load_config
+    from clubsync.feed import webhooks
+    from clubsync.store.database import Base
+    from plugins.connections import resolver
+
+    base = Base(pool_size=4)
+    try:
+        done = webhooks.deliver(base, load_config(), resolver.resolve)
+    finally:
+        base.close()
+    for one in done:
+        log.info("Webhook %s: %d messages, %d events.", one.webhook, one.messages, one.events)
+    if given_up := [f"{one.webhook} ({', '.join(one.dead)})" for one in done if one.dead]:
+        raise AirflowFailException(
+            f"Given up: {'; '.join(given_up)}. `clubsync webhooks dead` lists the messages: docs/feed.md."
+        )
+    return [vars(one) for one in done]
 
 
 def _alert(base: Base, messages: list[Message]) -> None:

@@ -14,7 +14,14 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clubsync.errors import ActionRejected, SyncError, UnknownClub, place_of
+from clubsync.errors import (
+    ActionRejected,
+    CursorGone,
+    CursorInvalid,
+    SyncError,
+    UnknownClub,
+    place_of,
+)
 from clubsync.store import trouble
 from connectors.sdk.errors import ConnectorError
 from connectors.sdk.messages import message
@@ -26,6 +33,14 @@ PHRASES = (message("Not Found"), message("Method Not Allowed"), message("Not aut
 PAGES = "/pages"
 """The path of the pages within the application; all others are for programs."""
 
+
+_STATUSES: dict[type[Exception], int] = {
+    ActionRejected: 409,
+    UnknownClub: 404,
+    CursorInvalid: 422,
+    CursorGone: 410,
+}
+"""Of errors that are neither the server's nor the database's."""
 
 ErrorPage = Callable[[Request, int, str, str], Response]
 
@@ -82,8 +97,7 @@ def install(app: FastAPI, page: ErrorPage) -> None:
     @app.exception_handler(ConnectorError)
     @app.exception_handler(SyncError)
     async def stopped(request: Request, error: SyncError | ConnectorError) -> Response:
-        status = 409 if isinstance(error, ActionRejected) else 503
-        status = 404 if isinstance(error, UnknownClub) else status
+        status = next((s for kind, s in _STATUSES.items() if isinstance(error, kind)), 503)
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             log.error("%s", error)
         return answer(request, status, error.what, error.remedy)

@@ -19,6 +19,7 @@ from clubsync.store.database import (
     Base,
     copying,
     copying_new,
+    queries,
     rebuild_indexes_after,
     try_exclusive_lock,
 )
@@ -163,6 +164,7 @@ def test_r21_new_rows_are_of_the_transactions_club(club: Club, shared_base: Base
     club.sync()
     at = club.now + timedelta(days=1)
     with shared_base.club(club.number) as driver:
+        queries().enter_feed(driver, club=club.number, run=1)
         copying_new(driver, "sync.change", _change(at))()
         assert driver.execute("select current_user").fetchone() == ("clubsync_club",)
     assert club.rows("select club, after from sync.change where at = %s", at) == [

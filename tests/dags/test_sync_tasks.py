@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,14 +12,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clubsync.chains import Chain
 from clubsync.model import Step
-from plugins.orchestration import dag_builder, sync_tasks
+from plugins.orchestration import assets, dag_builder, sync_tasks
 from plugins.orchestration.failures import ClubFailed, ClubRetryPolicy, explain_failure, waits
 
 END = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
@@ -66,8 +69,10 @@ def context(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "params": {"clubs": [], "full": False, "dry_run": False},
         "dag_run": SimpleNamespace(run_type="scheduled", data_interval_end=END),
         "ti": SimpleNamespace(try_number=1, dag_id="sync_csv"),
+        "outlet_events": OutletEventAccessors(),
     }
-    monkeypatch.setattr(sync_tasks, "get_current_context", lambda: given)
+    for module in (sync_tasks, assets):
+        monkeypatch.setattr(module, "get_current_context", lambda: given)
     return given
 
 
@@ -293,3 +298,55 @@ def test_the_last_lines_of_the_log_are_for_people(caplog: pytest.LogCaptureFixtu
     ]
     assert last.startswith("The club's page: ")
     assert last.endswith("/plugin/clubs/clubsync/pages/clubs/paris")
+
+
+# --- R30: asset events ------------------------------------------------------------------------
+
+
+def test_r30_each_club_that_was_changed_is_an_asset_event(
+    engine: Engine, context: dict[str, Any], clubs_yaml: Path
+) -> None:
+    """Ids and counts. What failed, changed nothing, or was only planned tells nobody."""
+    changed, same, planned = step("paris"), step("lyon"), step("lille")
+    changed |= {"run": 7, "rows_written": 4}
+    changed["counts"] = {"addition": 2, "merge": 0}
+    planned["counts"] = {"addition": 9}
+    failed = step("nice", "It answered 500.") | {"rows_written": 1}
+    assert assets.announce([changed, same, planned, failed]) == 1
+    (event,) = context["outlet_events"][assets.CHANGED].asset_alias_events
+    assert event.dest_asset_key.uri == "clubsync://base/paris"
+    assert event.extra == {"club": "paris", "run": 7, "changes": {"addition": 2}}
+
+
+def test_r30_whatever_loads_tells_it(
+    engine: Engine, context: dict[str, Any], clubs_yaml: Path
+) -> None:
+    engine.answers["lyon"] = step("lyon") | {"rows_written": 3, "counts": {"merge": 1}}
+    sync_tasks.retry(step("lyon", "It answered 500.", transient=True))
+    (event,) = context["outlet_events"][assets.CHANGED].asset_alias_events
+    assert event.extra["club"] == "lyon"
+
+
+def test_r30_every_task_that_loads_has_the_outlet(dags: dict[str, DAG]) -> None:
+    loading = {
+        (dag_id, task.task_id)
+        for dag_id, dag in dags.items()
+        for task in dag.tasks
+        if assets.CHANGED in task.outlets
+    }
+    for dag_id in dags:
+        if dag_id.startswith("sync_") and dag_id != "sync_one":
+            assert {(dag_id, "load"), (dag_id, "retry_club")} <= loading
+    assert {("sync_one", "sync_club"), ("held_changes", "decide")} <= loading
+
+
+def test_r30_the_example_of_the_documents_is_a_dag() -> None:
+    """docs/feed.md: a Dag that runs when a club has changed."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "feed.md").read_text()
+    (example,) = [
+        part for part in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Asset(" in part
+    ]
+    made: dict[str, Any] = {}
+    exec(example, made)  # the file is ours
+    dag = made["mailing_dag"]
+    assert "clubsync://base/padel-bordeaux" in repr(dag.schedule)

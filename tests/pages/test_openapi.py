@@ -29,6 +29,8 @@ def test_no_answer_is_a_fault_and_all_are_as_written(site: Site) -> None:
     for path in document["paths"].values():  # half of what is asked is about a club of ours
         for operation in path.values():
             for parameter in operation.get("parameters", []):
+                if parameter["name"] == "wait":
+                    parameter["schema"]["maximum"] = 0.01
                 if parameter["name"] == "club" and "schema" in parameter:
                     parameter["schema"] = {
                         "type": "string",

@@ -221,8 +221,14 @@ def world(postgres: embedded.Server, tmp_path_factory: pytest.TempPathFactory) -
 def _lookups(world: World) -> None:
     world.run("clubs")
     world.run("chains")
+    world.run("feed")
+    world.run("webhooks", "list")
+    world.run("webhooks", "dead")
+    world.run("webhooks", "deliver")
+    world.run("webhooks", "test", "nobody", codes=(2,))
+    world.run("webhooks", "replay", "nobody", codes=(2,))
     for club in (API, DROP):
-        for command in ("customers", "findings", "changes", "similar", "holds", "reused"):
+        for command in ("customers", "findings", "changes", "feed", "similar", "holds", "reused"):
             world.run(command, club)
         world.run("base", "requests", club)
         world.run("guard", "replay", club, codes=(0, 1, 2))

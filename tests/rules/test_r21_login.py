@@ -171,7 +171,8 @@ def test_r20_an_order_takes_one_persons_rows_out_of_one_clubs_audit(
     mine, other = two
     theirs, kept = other.changes(), mine.base()["2"]["id"]
     with mine.driver() as driver:
-        run = mine.changes()[0]["run"]
+        run = queries().start_run(driver, club=mine.number, trigger="test", at=mine.now)
+        queries().enter_feed(driver, club=mine.number, run=run)
         for after in ('{"others": ["1", "2"], "note": "1"}', '{"owner": "1"}'):
             queries().add_change(
                 driver,
@@ -265,6 +266,7 @@ def test_r21_a_first_load_opens_the_tables_for_its_own_new_rows_only(
     with mine.driver() as driver:
         assert queries().lock_for_first_load(driver)
         queries().open_for_first_load(driver, table_name="sync.change")
+        queries().enter_feed(driver, club=mine.number, run=1)
         driver.execute(row, [mine.number])
         for statement in (
             "select from sync.change",

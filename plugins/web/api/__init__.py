@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from plugins.web.api import (
     chains,
     clubs,
+    feed,
     findings,
     holds,
     identity,
@@ -19,6 +20,7 @@ from plugins.web.api import (
     requests,
     runs,
     similar,
+    webhooks,
 )
 from plugins.web.errors import problems
 
@@ -36,5 +38,7 @@ for subject in (
     similar,
     identity,
     chains,
+    feed,
+    webhooks,
 ):
     router.include_router(subject.router)

@@ -86,6 +86,24 @@ def disclose(club: OpenClub, user: User, what: str, people: Sequence[str], **det
     _end(club.driver, club, Action(number), "done")
 
 
+def disclose_feed(driver: Driver, club_no: int, user: User, people: Sequence[str]) -> None:
+    """Record, in a transaction of the club, that this person is shown these people's data in the change feed.
+
+    The club may be one that clubs.yaml no longer lists.
+    """
+    sql = queries()
+    act = sql.add_action(
+        driver,
+        club=club_no,
+        at=clock.now(),
+        actor=user.name,
+        kind="show",
+        detail=json.dumps({"what": "feed", "n": len(people)}),
+        people=list(people),
+    )
+    sql.end_action(driver, club=club_no, act=act, outcome="done", told=None, detail="{}")
+
+
 def record_download(club: OpenClub, user: User) -> None:
     """Record, in the transaction of the request, that this person downloads the findings."""
     _end(club.driver, club, Action(_add(club.driver, club, user, "csv", (), {})), "done")

@@ -3,7 +3,7 @@
 from clubsync.store.migrations.files import run_file
 
 revision = "0028"
-down_revision = "0025"
+down_revision = "0027"
 
 
 def upgrade() -> None:
