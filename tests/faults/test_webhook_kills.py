@@ -132,10 +132,12 @@ class Site:
             return
         pid = int((self.folder / "pg" / "data" / "postmaster.pid").read_text().split()[0])
         server = psutil.Process(pid)
-        for process in [*server.children(), server]:
+        server.suspend()  # else it starts again when a child of its dies
+        processes = [*server.children(), server]
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs([server], timeout=60)
+        psutil.wait_procs(processes, timeout=60)
         embedded.ensure_running(self.folder / "pg", settings=SETTINGS)
 
     def audit(self) -> dict[str, list[str]]:
