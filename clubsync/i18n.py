@@ -22,7 +22,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -87,6 +87,13 @@ def translations(language: str) -> gettext.NullTranslations:
 def date_and_time(moment: datetime, zone: ZoneInfo, language: str) -> str:
     """A moment on a club's own clock: 28 November 2026, 21:38."""
     return _pattern(moment.replace(second=0, microsecond=0), "d MMMM y, HH:mm", zone, language)
+
+
+def day(of: date, language: str) -> str:
+    """A calendar day: 28 November 2026."""
+    from babel import dates
+
+    return str(dates.format_date(of, "d MMMM y", locale=language))
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -107,11 +107,11 @@ def table(
 
 
 def cell(value: Any) -> str:
-    """A value as text; times on the local clock."""
+    """A value as text; times on the local clock, which is named."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, bool):

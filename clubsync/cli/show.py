@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +14,15 @@ from clubsync.cli.common import (
     entered_one,
     err,
     moment,
+    open_base,
     open_club,
     out,
     print_json,
     table,
 )
+
+if TYPE_CHECKING:
+    from clubsync.explain.questions import Question
 
 
 def customers(club_id: ClubId, as_json: AsJson = False) -> None:
@@ -116,18 +120,56 @@ def why(
     chain = chains(load_config().clubs).get(club_id)
     with open_club(club_id) as (driver, club_no, club):
         answer = answer_of(driver, club_no, club, who, chain=chain.key if chain else None)
+    elsewhere = _elsewhere(club_id, who) if answer["verdict"] == "unknown" else []
     if as_json:
-        document = {"situation": None, **answer}
-        stable = ("verdict", "reasons", "situation", "sentence", "timeline", "candidates")
-        print_json({key: document[key] for key in stable if key in document})
+        document = {"situation": None, "elsewhere": elsewhere, **answer}
+        print_json({key: document[key] for key in _WHY if key in document})
         return
     style = {"in": "green", "out": "red", "unknown": "yellow"}[answer["verdict"]]
-    out.say((answer["verdict"], style), f": {answer['sentence']}")
+    out.say((answer["verdict"], style), f": {answer['headline']}")
+    for sentence in answer["standing"]["sentences"]:
+        out.say((sentence, "dim"))
+    if answer.get("questions"):
+        columns = {"question": "question", "answer": "answer", "because": "because", "do": "to do"}
+        table("Questions", [_in_columns(one) for one in answer["questions"]], columns)
+    if answer.get("groups"):
+        table("Groups in the ERP", answer["groups"], {"group": "group", "says": "worth"})
     if answer.get("candidates"):
-        columns = ["erp_id", "first_name", "last_name", "email", "in_customers_group"]
-        table("Possible matches", answer["candidates"], columns)
+        shown = ["erp_id", "first_name", "last_name", "email", "in_customers_group"]
+        table("Possible matches", answer["candidates"], shown)
+    if elsewhere:
+        table("In other clubs", elsewhere, ["club", "erp_id", "customer"])
     if answer["timeline"]:
         table("History", answer["timeline"], {"at": "at", "what": "event", "run": "run"})
+
+
+#: What `why --json` prints, in order.
+_WHY = (
+    *("verdict", "reasons", "situation", "sentence", "headline", "standing", "questions", "groups"),
+    *("timeline", "candidates", "elsewhere"),
+)
+
+
+def _in_columns(question: Question) -> dict[str, str]:
+    """An answer, as a row of a table."""
+    because = f"{question['says']} {question['rests_on']}".strip()
+    return {
+        "question": question["question"],
+        "answer": question["answer"],
+        "because": because,
+        "do": question["to_do"],
+    }
+
+
+def _elsewhere(club_id: str, who: str) -> list[dict[str, Any]]:
+    """The same email or ERP id in other clubs: the caller may have named the wrong one."""
+    from clubsync.config import load_config
+    from clubsync.explain.lookup import in_clubs
+
+    others = [club.id for club in load_config().clubs if club.id != club_id]
+    with open_base() as base, base.reader() as driver:
+        found = in_clubs(driver, others, who, most=50)
+    return [{"club": r["club_id"], "erp_id": r["erp_id"], "customer": r["customer"]} for r in found]
 
 
 def changes(

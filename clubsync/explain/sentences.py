@@ -146,9 +146,35 @@ WORDS = {
     "out": _("{name} is not in the Customers group of {club}: {reason}."),
     "out_since": _("{name} has not been in the Customers group of {club} since {when}: {reason}."),
     "never": _("{name} has never been in the Customers group of {club}."),
-    "never_status": _(
-        "{name} has never been in the Customers group of {club}: the status in the ERP is {status}."
+    "never_because": _("{name} has never been in the Customers group of {club}: {reason}."),
+    "moved": _(
+        "ERP record {erp_id} gave its place to ERP record {other} on {when}: the ERP merged the two, or the person "
+        "signed up again."
     ),
+    "by_account": _(
+        "{email} is the email of the app account that this customer is linked to; the ERP has another one."
+    ),
+    "requested": _(
+        "Somebody with an app account with this email asked to become a customer of {club} on {when}, and no ERP "
+        "record has this email. Accept the request, or enter the email in the ERP: then it is accepted by itself."
+    ),
+    "refused": _(
+        "Somebody with an app account with this email asked to become a customer of {club} on {asked}. The request "
+        "was refused on {when}, and no ERP record has this email."
+    ),
+    "account_only": _(
+        "There is an app account with this email. It is linked to nobody in {club}, and has not asked to become a "
+        "customer."
+    ),
+    "hold_rejected": _(
+        "Removal was rejected by {who} on {when} (hold {hold}: {cause}). They stay until {until}, or until their "
+        "ERP record changes."
+    ),
+    "hold_decided": _("Hold {hold} {decision} by {who}"),
+    "not_loaded": _("the record was not loaded"),
+    "request_made": _("Request to become a customer"),
+    "approved": _("approved"),
+    "rejected": _("rejected"),
     "status": _("their status in the ERP is {status}"),
     "first_seen": _("First seen in the ERP"),
     "not_any_more": _("Missing from the ERP"),
@@ -158,6 +184,111 @@ WORDS = {
     "erp_status": _("ERP status {status}"),
     "account_linked": _("App account linked"),
     "account_unlinked": _("App account unlinked"),
+}
+
+#: The four questions of support (`clubsync.explain.questions`), and the answers to them.
+ASKED = {
+    "record?": _("Is this person in the ERP?"),
+    "access?": _("Does the ERP record give access?"),
+    "email?": _("Is the email theirs?"),
+    "account?": _("Is the app account linked?"),
+    "record": _("In the ERP since {since}. Last change seen: {when}."),
+    "record gone": _("Missing from the ERP since {when}."),
+    "record merged": _("The ERP merged this record into {other}."),
+    "record moved": _("Its customer moved to ERP record {other} on {when}."),
+    "record by hand": _("No ERP record belongs to this customer. The club added them by hand."),
+    "record by request": _(
+        "No ERP record belongs to this customer. The club accepted their request."
+    ),
+    "record none": _("No ERP record has this email."),
+    "record other": _("The record is {situation}."),
+    "check the ERP": _(
+        "If that is a mistake, check in the ERP whether the record was deleted or archived."
+    ),
+    "reading": _("Reading of {when}, complete."),
+    "incomplete reading": _(
+        "Reading of {when}, which was incomplete; the last complete one is of {certified}."
+    ),
+    "first incomplete reading": _(
+        "Reading of {when}, which was incomplete; there is no complete one yet."
+    ),
+    "access yes": _("Status, dates and groups give access."),
+    "access detached": _(
+        "Status, dates and groups give access, but the club detached them by hand on {when}."
+    ),
+    "access no": _("No: {reason}."),
+    "access unknown": _(
+        "Unclear: {reason}. Whoever has access keeps it, and whoever has none gains none."
+    ),
+    "access by hand": _("The club gave it by hand. It does not depend on the ERP."),
+    "access none": _("There is no record that could."),
+    "no reason": _("something in the record cannot be read or is not known"),
+    "add again": _("To give them access again, the club adds them again."),
+    "status": _("ERP status: {status}."),
+    "status read as": _("ERP status: {word}, read as {status}."),
+    "from": _("From {day}."),
+    "until": _("Until {day}."),
+    "from until": _("From {day} until {last}."),
+    "email yes": _("{email} is valid, and nobody else in the club has it."),
+    "email kept": _(
+        "{email}, which several ERP records have, is theirs: they had it first, or were entered first."
+    ),
+    "email family": _("They share the email of the family's owner, {other}, or have none."),
+    "email other": _("Another ERP record has the same email and the access: {other}."),
+    "email missing": _("The ERP record has no email."),
+    "email invalid": _("The email of the ERP record is not valid."),
+    "email placeholder": _(
+        "The email of the ERP record is a placeholder, or many unrelated records have it."
+    ),
+    "email unreadable": _("The email of the ERP record cannot be read."),
+    "email given up": _("Somebody else needed the email, and the ERP has no other for them."),
+    "account linked": _("Linked to an app account with the same email."),
+    "account unconfirmed": _(
+        "Somebody registered in the app with this email and has not confirmed it yet."
+    ),
+    "confirm": _("They confirm it by the link in the email that the app sent."),
+    "account mismatch": _("Their app account has another email: {email}."),
+    "one email": _(
+        "Enter the same email in both: in the ERP, or in the app, where they change it themselves."
+    ),
+    "account none": _("Nobody has registered in the app with this email."),
+    "register": _("They register in the app with exactly this email."),
+    "account waits": _(
+        "There is an app account with this email. It is linked as soon as they get access."
+    ),
+    "account requested": _("They asked in the app to become a customer on {when}."),
+    "decide": _("Accept or refuse the request."),
+}
+
+#: What a group of a record is worth (`clubsync.validate.facts.memberships`).
+MEMBERSHIPS = {
+    "gives": _("Gives access."),
+    "former": _("Group of former customers."),
+    "unreadable": _("Its dates cannot be read."),
+    "not_begun": _("Not started yet."),
+    "ended": _("Ended."),
+    "inactive": _("Inactive in the ERP."),
+    "unknown": _("Not in the ERP's list of groups, or its state is unknown."),
+    "other": _("Not a group that gives access in this club."),
+}
+
+#: State of a club (`clubsync.explain.standing`) -> what it means for every answer about its customers.
+STANDING = {
+    "as_of": _("As of the complete reading of {when}."),
+    "never": _("The club has never been read completely."),
+    "paused": _(
+        "The club is paused: nothing is read until somebody resumes it, so the ERP may say otherwise by now."
+    ),
+    "quarantined": _(
+        "Readings have failed since {since}, and the next one is on {until}, so the ERP may say otherwise by now: "
+        "{error}"
+    ),
+    "failing": _(
+        "Readings have failed since {since}, so the ERP may say otherwise by now: {error}"
+    ),
+    "held": _("Deactivations await approval (hold {hold})."),
+    "first": _("The first sync awaits approval: nobody has access before it."),
+    "late": _("These data are older than promised."),
 }
 
 #: kind of change -> the event, as the history names it.

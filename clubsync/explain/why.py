@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
-from zoneinfo import ZoneInfo
 
-from clubsync import emails
+from clubsync import clock
 from clubsync.config import ClubConfig
-from clubsync.explain import quoting
-from clubsync.explain.sentences import (
-    EVENTS,
-    OUT,
-    REASONS,
-    SELF_EVIDENT,
-    SITUATIONS,
-    SUSPICIONS,
-    WORDS,
-)
-from clubsync.explain.situation import situation_of, suspicions_of
-from clubsync.extract.erased import key_hash
-from clubsync.i18n import Messages, date_and_time, translations
-from clubsync.model import MOVED, WITHOUT_ID, Situation
+from clubsync.explain import questions, quoting
+from clubsync.explain.lookup import Found, erasure_of, lookup
+from clubsync.explain.questions import Known, Membership, Question
+from clubsync.explain.situation import Evaluated, evaluated, suspicions_of
+from clubsync.explain.standing import Standing, standing
+from clubsync.explain.wording import Words
+from clubsync.model import MOVED, WITHOUT_ID
 from clubsync.store.database import Driver, queries
-from clubsync.store.people import resolve_person
 from clubsync.validate import suites
 from connectors.sdk import quoted as quotes
-from connectors.sdk.quoted import quoted
 from connectors.sdk.words import tidy, word
 
 if TYPE_CHECKING:
@@ -49,19 +37,28 @@ class Answer(TypedDict):
 
     :param verdict: in, out, or unknown (no match).
     :param reasons: codes of findings, or the reason why the customer has no access.
+    :param sentence: all of it in one go; headline: the verdict alone, with what was decided or is awaited.
     :param situation: of the ERP record (`clubsync.diff.plan`); None if there is none, or none was loaded.
     :param candidates: the people whose name matches, if there are several.
     :param customer, erp_id: the person's base customer and ERP record, if there is one.
+    :param questions: the four that support asks, where there is a person; groups: those of the ERP record.
+    :param standing: how the club stands, which every answer depends on.
+    :param request: id of a pending request of an app account with the email, of somebody who is no customer.
     """
 
     verdict: Literal["in", "out", "unknown"]
     reasons: list[str]
     sentence: str
     timeline: list[dict[str, Any]]
+    headline: NotRequired[str]
     situation: NotRequired[str | None]
     candidates: NotRequired[Sequence[PeopleOfClubByNameRow | PeopleByKeyRow]]
     customer: NotRequired[int | None]
     erp_id: NotRequired[str | None]
+    questions: NotRequired[list[Question]]
+    groups: NotRequired[list[Membership]]
+    standing: NotRequired[Standing]
+    request: NotRequired[int | None]
 
 
 def _as_it_is(text: str) -> str:
@@ -95,22 +92,22 @@ def why(
     :param by_name: whether the reader may search by a part of a name, which finds a masked name letter by letter (R19).
     :param chain: key of the chain that the club is in, if it is in one (R29).
     """
+    words = Words(config.name, config.zone, language, masked, to_viewer)
     answer = _why(
-        *(driver, club_no, config, who, language),
+        *(driver, club_no, config, who, words),
         by_id=by_id,
-        masked=masked,
         tell_erased=tell_erased,
-        to_viewer=to_viewer,
         by_name=by_name,
     )
+    answer["standing"] = standing(driver, club_no, config, words)
+    answer.setdefault("headline", answer["sentence"])
     if chain is None:
         return answer
-    words = _Words(config.name, config.zone, language, masked, to_viewer)
     return _with_club_unknown(driver, chain, who, answer, words)
 
 
 def _with_club_unknown(
-    driver: Driver, chain: str, who: str, answer: Answer, words: _Words
+    driver: Driver, chain: str, who: str, answer: Answer, words: Words
 ) -> Answer:
     """R29: the answer, with what the record has in place of a club of the chain."""
     erp_id = answer.get("erp_id") or ("" if "@" in who else who.strip())
@@ -130,6 +127,7 @@ def _with_club_unknown(
         "verdict": verdict,
         "reasons": reasons,
         "sentence": f"{told} {sentence}".strip(),
+        "headline": f"{answer['headline'] if told else ''} {sentence}".strip(),
     }
 
 
@@ -138,68 +136,115 @@ def _why(
     club_no: int,
     config: ClubConfig,
     who: str,
-    language: str = "en",
+    words: Words,
     *,
-    by_id: bool = False,
-    masked: Callable[[str], str] = _as_it_is,
-    tell_erased: bool = True,
-    to_viewer: bool = False,
-    by_name: bool = True,
+    by_id: bool,
+    tell_erased: bool,
+    by_name: bool,
 ) -> Answer:
-    sql, words = queries(), _Words(config.name, config.zone, language, masked, to_viewer)
-    email, found = resolve_person(driver, club_no, who, by_id=by_id)
-    if not found and tell_erased and (erased := _erased(driver, club_no, who, words)):
+    found = lookup(driver, club_no, who, by_id=by_id)
+    if found.rows:
+        return _about(driver, club_no, config, who, found, words)
+    if tell_erased and (erased := _erased(driver, club_no, who, words)):
         return erased
-    if not found and by_id:
+    if found.account:
+        return _account_alone(driver, club_no, who, found, words)
+    if by_id:
         return _never(driver, club_no, who, words, by_id=True)
-    if not found and not by_name:
+    if not by_name:
         answer = _never(driver, club_no, who, words, by_id="@" not in who)
         return {**answer, "sentence": f"{answer['sentence']} {words.say('exact_only')}"}
-    if not found:
-        return _by_name(driver, club_no, config, who, words)
-    customers = [
-        customer
-        for f in found
-        if f["customer"]
-        and (customer := sql.customer(driver, club=club_no, customer=f["customer"]))
-    ]
-    # the holder of the email comes first, then customers with access; records that share the email come last
-    customers.sort(key=lambda c: (c["email"] != email, not c["in_customers_group"], c["customer"]))
-    customer = customers[0] if customers else None
-    erp_id = customer["erp_id"] if customer else found[0]["erp_id"]
+    return _by_name(driver, club_no, config, who, words)
+
+
+def _about(
+    driver: Driver, club_no: int, config: ClubConfig, who: str, found: Found, words: Words
+) -> Answer:
+    """The answer about the person who was found."""
+    sql, language = queries(), words.language
+    customer = found.customers[0] if found.customers else None
+    erp_id = customer["erp_id"] if customer else found.rows[0]["erp_id"]
     record = sql.record(driver, club=club_no, erp_id=erp_id) if erp_id else None
     findings = list(sql.open_findings_for(driver, club=club_no, erp_id=erp_id)) if erp_id else []
-    for other in _rows_without_id(driver, club_no, found, record):
+    for other in _rows_without_id(driver, club_no, found.rows, record):
         if other != erp_id:
             findings += sql.open_findings_for(driver, club=club_no, erp_id=other)
-    if to_viewer:
+    if words.to_viewer:
         findings = _for_viewers(driver, club_no, findings, record)
-    hold = (
-        sql.held_customer(driver, club=club_no, customer=customer["customer"]) if customer else None
+    seen = evaluated(driver, club_no, config, erp_id, findings) if erp_id else Evaluated(None)
+    known = Known(
+        *(erp_id, customer, record, findings),
+        suspicions=suspicions_of(driver, club_no, erp_id) if erp_id else [],
+        evaluated=seen,
+        found=found,
+        request=found.request,
     )
-    situation = situation_of(driver, club_no, config, erp_id, findings) if erp_id else None
-    suspected = suspicions_of(driver, club_no, erp_id) if erp_id else []
-    inside = bool(customer and customer["in_customers_group"])
-    reasons = [f["code"] for f in findings]
-    if customer and customer["reason"] and not reasons:
-        reasons = [customer["reason"]]
-    if not customer and not reasons and record:
-        reasons = [record["status"]]
-    if suspected:
-        reasons = [*reasons, "suspected"]
+    asked = seen
+    if found.moved:  # what the record that was asked for is now
+        asked = evaluated(driver, club_no, config, who.strip(), ())
     # who awaits another club of the chain alone awaits no reading (R29)
-    moved = bool(suspected) and all(one["sign"] == MOVED for one in suspected)
-    told = None if moved else situation
-    sentence = _sentence(words, erp_id, customer, record, findings, hold, told)
-    awaited = [words.suspicion(one["sign"], one["read_at"]) for one in suspected]
+    moved = bool(known.suspicions) and all(one["sign"] == MOVED for one in known.suspicions)
+    headline = [*_how_found(who, found, words), _headline(driver, club_no, known, words)]
+    headline += [words.suspicion(one["sign"], one["read_at"]) for one in known.suspicions]
+    advice = [suites.advice(f["code"], f["severity"], f["detail"], language) for f in findings]
+    sentence = [*headline, *_details(known, None if moved else asked, words), *advice]
+    inside = bool(customer and customer["in_customers_group"])
     return Answer(
         verdict="in" if inside else "out",
-        reasons=reasons,
-        sentence=" ".join((sentence, *awaited)),
-        timeline=_timeline(driver, club_no, words, customer, record, erp_id),
-        situation=situation,
+        reasons=_reasons(known, words),
+        sentence=" ".join(filter(None, sentence)),
+        headline=" ".join(filter(None, headline)),
+        timeline=_timeline(driver, club_no, words, known),
+        situation=asked.situation,
         customer=customer["customer"] if customer else None,
         erp_id=erp_id,
+        questions=questions.ask(driver, club_no, known, words),
+        groups=questions.memberships(known, words),
+    )
+
+
+def _reasons(known: Known, words: Words) -> list[str]:
+    """Codes of findings; where there are none, the engine's own reason."""
+    customer, seen = known.customer, known.evaluated
+    reasons = [f["code"] for f in known.findings]
+    if not reasons and customer:
+        reasons = [customer["reason"]] if customer["reason"] else []
+    elif not reasons and known.record:
+        reasons = [seen.facts.get("access_reason") or str(seen.situation or "unknown")]
+    if known.found.moved:
+        reasons = ["merged", *reasons]
+    return [*reasons, "suspected"] if known.suspicions else reasons
+
+
+def _how_found(who: str, found: Found, words: Words) -> list[str]:
+    """How what the caller said leads to this person, where it is not theirs any more, or not in the ERP."""
+    if found.moved:
+        other, when = found.moved["erp_id"] or "–", words.when(found.moved["at"])
+        return [words.say("moved", erp_id=who.strip(), other=other, when=when)]
+    if found.by_account and found.email:
+        return [words.say("by_account", email=words.masked(found.email))]
+    return []
+
+
+def _account_alone(driver: Driver, club_no: int, who: str, found: Found, words: Words) -> Answer:
+    """R24: nobody in the club has the email but an app account: its request, or that it has made none."""
+    request, never = found.request, _never(driver, club_no, who, words)
+    if request is None or request["state"] == "accepted":
+        sentence = f"{never['sentence']} {words.say('account_only')}"
+        return {**never, "sentence": sentence}
+    asked = words.when(request["created_at"])
+    refused = request["state"] == "refused"
+    key = "refused" if refused else "requested"
+    decided = words.when(request["decided_at"] or request["created_at"])
+    values = {"asked": asked, "when": decided} if refused else {"when": asked}
+    known = Known(None, None, None, (), (), Evaluated(None), found, request)
+    return Answer(
+        verdict="out",
+        reasons=[f"request_{request['state']}"],
+        sentence=words.say(key, **values),
+        timeline=[{"at": request["created_at"], "what": words.say("request_made"), "run": None}],
+        questions=questions.ask(driver, club_no, known, words),
+        request=None if refused else request["request_id"],
     )
 
 
@@ -237,65 +282,7 @@ def _keys_of(person: Mapping[str, Any]) -> tuple[str | None, str, str | None]:
     return person["email_norm"], name, person["phone"]
 
 
-@dataclass(frozen=True)
-class _Words:
-    """The sentences for a club, in a language."""
-
-    club: str
-    zone: ZoneInfo
-    language: str
-    masked: Callable[[str], str]
-    to_viewer: bool
-
-    def say(self, key: str, **values: Any) -> str:
-        return self._text(WORDS[key]).format(club=self.club, **values)
-
-    def out(self, reason: str) -> str:
-        """Why somebody has no access; a reason without a sentence is a status of the ERP."""
-        if reason in OUT:
-            return self._text(OUT[reason])
-        return self.say("status", status=reason)
-
-    def suspicion(self, sign: str, read_at: datetime) -> str:
-        """What awaits a second reading (R14).
-
-        :param sign: of `clubsync.diff.suspicion`.
-        """
-        kind, _, what = sign.partition(":")
-        if kind == "email":
-            what = self.masked(what.partition("|")[0])
-        elif self.to_viewer:
-            what = quoted(what)
-        return self._text(SUSPICIONS[kind]).format(what=what, when=self.when(read_at))
-
-    def situation(self, situation: Situation) -> str:
-        return self.say("situation", situation=self._text(SITUATIONS[situation]))
-
-    def _text(self, english: str) -> str:
-        return translations(self.language).gettext(english)
-
-    def message(self, text: str) -> str:
-        return Messages(self.language, self.zone).translate(text)
-
-    def event(self, kind: str, reason: str | None, after: Mapping[str, Any]) -> str:
-        """A change, as the history names it.
-
-        :param after: the values that the change set.
-        """
-        if kind == "profile_change" and reason == "app":
-            return self.say("account_linked" if after.get("linked_user") else "account_unlinked")
-        event = self._text(EVENTS[kind]) if kind in EVENTS else kind.replace("_", " ")
-        if reason is None or reason in SELF_EVIDENT or (kind, reason) == ("merge", "merged"):
-            return event
-        if reason in REASONS:
-            return self.say("event", event=event, reason=self._text(REASONS[reason]))
-        return self.say("event", event=event, reason=self.say("erp_status", status=reason))
-
-    def when(self, moment: datetime) -> str:
-        return date_and_time(moment, self.zone, self.language)
-
-
-def _by_name(driver: Driver, club_no: int, config: ClubConfig, who: str, words: _Words) -> Answer:
+def _by_name(driver: Driver, club_no: int, config: ClubConfig, who: str, words: Words) -> Answer:
     """The only person whose name matches, or the candidates."""
     people = (
         []
@@ -304,23 +291,21 @@ def _by_name(driver: Driver, club_no: int, config: ClubConfig, who: str, words: 
     )
     if not people:
         return _never(driver, club_no, who, words)
-    if len(people) == 1 and (key := people[0]["erp_id"] or people[0]["email"]):
-        by_id = people[0]["erp_id"] is not None
-        return why(
-            *(driver, club_no, config, key, words.language),
-            by_id=by_id,
-            masked=words.masked,
-            to_viewer=words.to_viewer,
-        )
+    if len(people) == 1:
+        (one,) = people
+        row: FindPersonRow = {"erp_id": one["erp_id"], "customer": one["customer"]}
+        found = Found([row])
+        if one["customer"]:
+            customer = queries().customer(driver, club=club_no, customer=one["customer"])
+            found = replace(found, customers=[customer] if customer else [])
+        return _about(driver, club_no, config, who, found, words)
     text = words.say("several", n=len(people))
     return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[], candidates=people)
 
 
-def _erased(driver: Driver, club_no: int, who: str, words: _Words) -> Answer | None:
+def _erased(driver: Driver, club_no: int, who: str, words: Words) -> Answer | None:
     """R20, R24: the answer about somebody whose erasure was ordered, whom a keyed hash alone still names."""
-    sql = queries()
-    hashes = hashes_of(sql.club_state(driver, club=club_no)["hash_key"], who)
-    order = sql.erasure_of_person(driver, club=club_no, key_hashes=hashes)
+    order = erasure_of(driver, club_no, who)
     if order is None:
         return None
     at = order["ordered_at"]
@@ -329,16 +314,7 @@ def _erased(driver: Driver, club_no: int, who: str, words: _Words) -> Answer | N
     return Answer(verdict="out", reasons=["erased"], sentence=sentence, timeline=[event])
 
 
-def hashes_of(key: uuid.UUID, who: str) -> list[str]:
-    """The keyed hashes by which an erased person is found: of an ERP id, and of an email in any spelling.
-
-    :param key: the club's own.
-    """
-    email = emails.normalise(who) if "@" in who else None
-    return [key_hash(key, name) for name in (who.strip(), email) if name]
-
-
-def _never(driver: Driver, club_no: int, who: str, words: _Words, *, by_id: bool = False) -> Answer:
+def _never(driver: Driver, club_no: int, who: str, words: Words, *, by_id: bool = False) -> Answer:
     sql = queries()
     certified = sql.last_certified(driver, club=club_no)
     last = sql.last_reading(driver, club=club_no)
@@ -357,84 +333,95 @@ def _never(driver: Driver, club_no: int, who: str, words: _Words, *, by_id: bool
     return Answer(verdict="unknown", reasons=[], sentence=text, timeline=[])
 
 
-def _sentence(
-    words: _Words,
-    erp_id: str | None,
-    customer: CustomerRow | None,
-    record: RecordRow | None,
-    findings: list[OpenFindingsForRow],
-    hold: HeldCustomerRow | None,
-    situation: Situation | None,
-) -> str:
-    named = erp_id and not erp_id.startswith(WITHOUT_ID)
-    name = words.say("named", erp_id=erp_id) if named else words.say("nameless")
-    seen = ""
-    if record and record["gone_at"]:
-        seen = " " + words.say("gone_since", when=words.when(record["gone_at"]))
-    elif record:
-        seen = " " + words.say(
-            "last_change", when=words.when(record["as_of"]), status=record["status"]
-        )
-    if situation:
-        seen += " " + words.situation(situation)
-    advice = " ".join(
-        suites.advice(f["code"], f["severity"], f["detail"], words.language) for f in findings
-    )
+def _headline(driver: Driver, club_no: int, known: Known, words: Words) -> str:
+    """Whether the person is in, since when and why not, and what people decided or have to decide."""
+    customer, name = known.customer, words.name(known.erp_id)
+    if customer is None:
+        return words.say("never_because", name=name, reason=_why_never(known, words))
+    if customer["in_customers_group"]:
+        decisions = _decisions(driver, club_no, customer, words)
+        return " ".join([words.say("in", name=name), *decisions])
+    reason = words.out(customer["reason"] or "")  # a customer without access has one
+    if customer["reason_at"]:
+        since = words.when(customer["reason_at"])
+        return words.say("out_since", name=name, when=since, reason=reason)
+    return words.say("out", name=name, reason=reason)
+
+
+def _why_never(known: Known, words: Words) -> str:
+    """The engine's own reason, as the end of a sentence; that the ERP gives a status alone is none."""
+    seen = known.evaluated
+    if reason := seen.facts.get("access_reason"):
+        return words.out(reason)
+    if seen.situation:
+        return words.in_situation(seen.situation)
+    return words.say("not_loaded")
+
+
+def _decisions(driver: Driver, club_no: int, customer: CustomerRow, words: Words) -> list[str]:
+    """R15: the open hold that the customer is on, or the rejection that keeps them."""
+    number = customer["customer"]
+    hold: HeldCustomerRow | None = queries().held_customer(driver, club=club_no, customer=number)
+    if hold:
+        cause, since = words.message(hold["cause"]), words.when(hold["opened_at"])
+        return [words.say("held", hold=hold["hold"], cause=cause, when=since)]
+    for row in queries().decided_holds_of(driver, club=club_no, customer=number):
+        if row["until"] and row["until"] > clock.now() and row["decided_at"]:
+            return [
+                words.say(
+                    "hold_rejected",
+                    hold=row["hold"],
+                    who=row["decided_by"] or "–",
+                    cause=words.message(row["cause"]),
+                    when=words.when(row["decided_at"]),
+                    until=words.when(row["until"]),
+                )
+            ]
+    return []
+
+
+def _details(known: Known, seen: Evaluated | None, words: Words) -> list[str]:
+    """What the ERP says of the record, and how the engine takes it.
+
+    :param seen: of the record that was asked for; None: nothing need be said.
+    """
+    customer, record = known.customer, known.record
+    said = []
     if customer and customer["in_customers_group"]:
-        text = words.say("in", name=name)
-        if hold:
-            since = words.when(hold["opened_at"])
-            text += " " + words.say(
-                "held", hold=hold["hold"], cause=words.message(hold["cause"]), when=since
-            )
-        return f"{text} {words.say(customer['link'])}{seen} {advice}".strip()
-    if customer:
-        reason = words.out(customer["reason"] or "")  # a customer without access has one
-        if customer["reason_at"]:
-            since = words.when(customer["reason_at"])
-            text = words.say("out_since", name=name, when=since, reason=reason)
-        else:
-            text = words.say("out", name=name, reason=reason)
-        return f"{text}{seen} {advice}".strip()
-    if advice:
-        return f"{words.say('never', name=name)} {advice}{seen}"
-    status = record["status"] if record else "unknown"
-    return f"{words.say('never_status', name=name, status=status)}{seen}"
+        said.append(words.say(customer["link"]))
+    if record and record["gone_at"]:
+        said.append(words.say("gone_since", when=words.when(record["gone_at"])))
+    elif record:
+        when = words.when(record["as_of"])
+        said.append(words.say("last_change", when=when, status=record["status"]))
+    if seen and seen.situation:
+        said.append(words.situation(seen.situation))
+    return said
 
 
-def _timeline(
-    driver: Driver,
-    club_no: int,
-    words: _Words,
-    customer: CustomerRow | None,
-    record: RecordRow | None,
-    erp_id: str | None,
-) -> list[dict[str, Any]]:
-    """The history, oldest first: when the ERP record was seen, every change, every finding."""
-    sql = queries()
+def _timeline(driver: Driver, club_no: int, words: Words, known: Known) -> list[dict[str, Any]]:
+    """The history, oldest first: when the ERP record was seen, every change, finding and decision."""
+    sql, record, customer, erp_id = queries(), known.record, known.customer, known.erp_id
     events: list[dict[str, Any]] = []
+
+    def add(at: Any, what: str, run: int | None = None) -> None:
+        events.append({"at": at, "what": what, "run": run})
+
     if record:
-        events.append({"at": record["first_seen"], "what": words.say("first_seen"), "run": None})
+        add(record["first_seen"], words.say("first_seen"))
         if record["gone_at"]:
-            events.append({"at": record["gone_at"], "what": words.say("not_any_more"), "run": None})
+            add(record["gone_at"], words.say("not_any_more"))
     if customer:
         for change in sql.changes_of(driver, club=club_no, customer=customer["customer"]):
             what = words.event(change["kind"], change["reason"], change["after"] or {})
-            events.append({"at": change["at"], "what": what, "run": change["run"]})
+            add(change["at"], what, change["run"])
+        for hold in sql.decided_holds_of(driver, club=club_no, customer=customer["customer"]):
+            values = {"decision": words.say(hold["state"]), "who": hold["decided_by"] or "–"}
+            add(hold["decided_at"], words.say("hold_decided", hold=hold["hold"], **values))
     if erp_id:
         for finding in sql.all_findings_for(driver, club=club_no, erp_id=erp_id):
-            events.append(
-                {
-                    "at": finding["since"],
-                    "what": words.say("opened", code=finding["code"]),
-                    "run": finding["run"],
-                }
-            )
+            add(finding["since"], words.say("opened", code=finding["code"]), finding["run"])
             if finding["closed_at"]:
-                closed = {
-                    "at": finding["closed_at"],
-                    "what": words.say("closed", code=finding["code"]),
-                    "run": finding["closed_run"],
-                }
-                events.append(closed)
+                closed = words.say("closed", code=finding["code"])
+                add(finding["closed_at"], closed, finding["closed_run"])
     return sorted(events, key=lambda event: event["at"])

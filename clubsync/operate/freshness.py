@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from clubsync import clock
 from clubsync.chains import Chain, chains
 from clubsync.config import ClubConfig, Config
+from clubsync.explain.standing import INCOMPLETE, LATE, OLD_DATA, broken_promises
 from clubsync.store.database import Base, queries
 
 if TYPE_CHECKING:
     from clubsync.store.queries import UnreportedIncidentsRow
 
-#: Kinds of broken promises, the most important first.
-LATE, INCOMPLETE, OLD_DATA = "late", "incomplete", "old data"
 KINDS = (LATE, INCOMPLETE, OLD_DATA)
 #: The kind of incident that is no promise of freshness: the club's digest cannot be sent (R31).
 DIGEST = "digest"
@@ -57,18 +56,7 @@ def evaluate(club: ClubConfig, state: Mapping[str, Any], at: datetime) -> Freshn
 
     :param state: the club's row of `club_freshness`.
     """
-    told = {
-        LATE: (state["last_success_at"], club.promised.read),
-        INCOMPLETE: (state["certified_at"], club.promised.complete),
-        OLD_DATA: (state["certified_as_of"], club.promised.data),
-    }
-    # the promises of a new club count from its creation
-    created = state["created_at"]
-    broken = {
-        kind: last
-        for kind, (last, promised) in told.items()
-        if promised is not None and at - (last or created) > promised
-    }
+    broken = broken_promises(club, state, at)
     return Freshness(
         club, state["last_success_at"], state["certified_at"], state["certified_as_of"], broken
     )

@@ -123,6 +123,9 @@ class SuspicionsOfRow(TypedDict):
     sign: str
     read_at: datetime
 
+class UnsettledRecordsRow(TypedDict):
+    erp_id: str
+
 class HeldCustomersRow(TypedDict):
     customer: int
     erp_id: str | None
@@ -558,6 +561,41 @@ class PeopleCalledRow(TypedDict):
 class ExportColumnsRow(TypedDict):
     columns: list[str]
     column_of: dict[str, str]
+
+class AccountOfEmailRow(TypedDict):
+    user_id: int
+    confirmed: bool
+    created_at: datetime
+
+class AccountOfCustomerRow(TypedDict):
+    user_id: int
+    email: str | None
+    confirmed: bool
+
+class CustomerOfAccountRow(TypedDict):
+    customer: int
+    erp_id: str | None
+
+class LastRequestOfAccountRow(TypedDict):
+    request_id: int
+    state: str
+    customer: int | None
+    created_at: datetime
+    decided_at: datetime | None
+
+class MovedFromRow(TypedDict):
+    customer: int
+    at: datetime
+    run: int
+    erp_id: str | None
+
+class DecidedHoldsOfRow(TypedDict):
+    hold: int
+    state: str
+    decided_at: datetime
+    decided_by: str | None
+    cause: str
+    until: datetime | None
 
 class FeedEntriesRow(TypedDict):
     position: int
@@ -1091,6 +1129,20 @@ class ClubsOfPersonRow(TypedDict):
     erp_id: str | None
     customer: int | None
 
+class CustomersOfRosterRow(TypedDict):
+    customer: int
+    erp_id: str | None
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    in_customers_group: bool
+
+class ClubsOfAccountRow(TypedDict):
+    club_id: str
+    name: str
+    erp_id: str | None
+    customer: int | None
+
 class PeopleByNameRow(TypedDict):
     club_id: str
     name: str
@@ -1475,6 +1527,9 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, erp_id: str
     ) -> Iterator[SuspicionsOfRow]: ...
     def is_unsettled(self, driver: Driver, /, *, club: int, erp_id: str) -> bool: ...
+    def unsettled_records(
+        self, driver: Driver, /, *, club: int
+    ) -> Iterator[UnsettledRecordsRow]: ...
     def held_customers(self, driver: Driver, /, *, club: int) -> Iterator[HeldCustomersRow]: ...
     def open_findings_of(
         self, driver: Driver, /, *, club: int, ids: str
@@ -1811,6 +1866,20 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, ids: list[str]
     ) -> Iterator[PeopleCalledRow]: ...
     def export_columns(self, driver: Driver, /, *, club: int) -> ExportColumnsRow | None: ...
+    def account_of_email(self, driver: Driver, /, *, email: str) -> AccountOfEmailRow | None: ...
+    def account_of_customer(
+        self, driver: Driver, /, *, club: int, customer: int
+    ) -> AccountOfCustomerRow | None: ...
+    def customer_of_account(
+        self, driver: Driver, /, *, club: int, user_id: int
+    ) -> CustomerOfAccountRow | None: ...
+    def last_request_of_account(
+        self, driver: Driver, /, *, club: int, user_id: int
+    ) -> LastRequestOfAccountRow | None: ...
+    def moved_from(self, driver: Driver, /, *, club: int, erp_id: str) -> MovedFromRow | None: ...
+    def decided_holds_of(
+        self, driver: Driver, /, *, club: int, customer: int
+    ) -> Iterator[DecidedHoldsOfRow]: ...
     # feed.sql
     def enter_feed(self, driver: Driver, /, *, club: int, run: int) -> int: ...
     def number_feed(self, driver: Driver, /) -> int: ...
@@ -2332,6 +2401,12 @@ class Queries(Protocol):
         email: str | None,
         max_rows: int,
     ) -> Iterator[ClubsOfPersonRow]: ...
+    def customers_of_roster(
+        self, driver: Driver, /, *, club: int
+    ) -> Iterator[CustomersOfRosterRow]: ...
+    def clubs_of_account(
+        self, driver: Driver, /, *, clubs: list[str], user_id: int, max_rows: int
+    ) -> Iterator[ClubsOfAccountRow]: ...
     def people_by_name(
         self, driver: Driver, /, *, clubs: list[str], fragment: str, max_rows: int
     ) -> Iterator[PeopleByNameRow]: ...

@@ -252,7 +252,7 @@ class Stored:
 
 
 def as_stored(
-    driver: Driver, club: int, erp_ids: Iterable[str], keep: Decided, undone: Decided
+    driver: Driver, club: int, erp_ids: Iterable[str] | None, keep: Decided, undone: Decided
 ) -> Stored:
     """What a plan would be made from if the ERP showed the same again.
 
@@ -260,12 +260,15 @@ def as_stored(
     found by an email of theirs only where a base customer has it.
 
     :param driver: inside a transaction of this club.
-    :param erp_ids: the records in question; `keep`, `undone`: see `build`.
+    :param erp_ids: the records in question, None: all; `keep`, `undone`: see `build`.
     """
     stored = fetch(driver, queries().erp_groups, ERP_GROUPS, club=club)
-    _, mirror, base_rows = _closure(
-        driver, club, set(erp_ids), set(), CUSTOMER_SCHEMA.to_frame(), RECORD_INDEX.to_frame()
-    )
+    if erp_ids is None:
+        _, mirror, base_rows = _everything(driver, club)
+    else:
+        _, mirror, base_rows = _closure(
+            driver, club, set(erp_ids), set(), CUSTOMER_SCHEMA.to_frame(), RECORD_INDEX.to_frame()
+        )
     mirror = _parsed(mirror)
     presence = pl.when("gone").then(pl.lit(GONE)).otherwise(pl.lit(SEEN))
     records = mirror.with_columns(presence=presence.cast(PRESENCE)).select(*KEPT, "presence")

@@ -497,6 +497,58 @@ def _flagged(spans: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Da
     )
 
 
+def memberships(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """What each group of each record is worth today, one by one, for whoever explains it (R24).
+
+    :param records: erp_id, `groups` (`GROUP_LIST`), `unreadable`; groups: see `evaluate`.
+    :returns: erp_id, id, name (null: the ERP's list does not have it), valid_from, valid_until, and state: "gives"
+        access, "former" (a group of former customers), "unreadable" (its days cannot be read), "not_begun", "ended",
+        "inactive", "unknown" (whether it is active) or "other" (none of the club's `access_groups`).
+    """
+    spans = (
+        records.lazy()
+        .select(
+            *("erp_id", "groups"),
+            odd=pl.col("unreadable").list.eval(pl.element().struct.field("group")),
+        )
+        .filter(pl.col("groups").list.len() > 0)
+        .explode("groups")
+        .unnest("groups")
+        .with_columns(
+            begun=~(pl.col("valid_from") > policy.today).fill_null(False),
+            over=(pl.col("valid_until") < policy.today).fill_null(False),
+            undated=pl.col("id").is_in(pl.col("odd")).fill_null(False),
+        )
+        .collect()
+    )
+    current = pl.col("begun") & ~pl.col("over")
+    plain = spans.select("id", "undated", current=current).with_row_index("kind")
+    flags = _flagged(plain, groups, policy).drop("kind", "id")
+    names = groups.select("id", "name").unique("id")
+    return (
+        spans.hstack(flags)
+        .join(names, on="id", how="left", maintain_order="left")
+        .select(
+            *("erp_id", "id", "name", "valid_from", "valid_until"),
+            state=pl.when(pl.any_horizontal("g_former", "g_was_former", "g_perhaps_former"))
+            .then(pl.lit("former"))
+            .when("undated")
+            .then(pl.lit("unreadable"))
+            .when(~pl.col("begun"))
+            .then(pl.lit("not_begun"))
+            .when("over")
+            .then(pl.lit("ended"))
+            .when("g_off")
+            .then(pl.lit("inactive"))
+            .when("g_other")
+            .then(pl.lit("other"))
+            .when("g_unknown")
+            .then(pl.lit("unknown"))
+            .otherwise(pl.lit("gives")),
+        )
+    )
+
+
 def _span_flags() -> dict[str, pl.Expr]:
     """`_FLAGS` of a span."""
     current, active, undated = pl.col("current"), pl.col("active"), pl.col("undated")

@@ -17,6 +17,7 @@ from babel.core import negotiate_locale
 from fastapi import Request
 
 from clubsync import clock
+from clubsync.explain import sentences
 from clubsync.explain.sentences import EVENTS, REASONS
 from clubsync.i18n import LANGUAGES, Messages, _, plural, translations
 from clubsync.manual.action import BY_HAND as BY_HAND_PREFIX
@@ -59,6 +60,15 @@ RUN_STATES = {
     "failed": _("failed"),
     "dry": _("dry run"),
 }
+
+ANSWERS = {"yes": _("yes"), "no": _("no"), "unknown": _("unclear")}
+"""Answers to the questions about a person."""
+
+SITUATIONS = {
+    **{str(key): text for key, text in sentences.SITUATIONS.items()},
+    "without_record": _("not in the ERP: added by hand, or from a request"),
+}
+"""Situations of a club's people."""
 
 HOLD_STATES = {
     "open": _("open"),

@@ -376,3 +376,81 @@ from sync.snapshot
 where club = :club and cardinality(columns) > 0
 order by snapshot desc
 limit 1;
+
+-- name: account_of_email(email)^
+-- The app account with an email; a confirmed one first.
+select
+    user_id,
+    confirmed,
+    created_at
+from base.app_user
+where email = :email
+order by confirmed desc, user_id
+limit 1;
+
+-- name: account_of_customer(club, customer)^
+-- The app account that a customer is linked to.
+select
+    u.user_id,
+    u.email,
+    u.confirmed
+from base.customer as c
+inner join base.app_user as u on c.linked_user = u.user_id
+where c.club = :club and c.customer = :customer;
+
+-- name: customer_of_account(club, user_id)^
+select
+    customer,
+    erp_id
+from base.customer
+where club = :club and linked_user = :user_id;
+
+-- name: last_request_of_account(club, user_id)^
+select
+    request_id,
+    state,
+    customer,
+    created_at,
+    decided_at
+from base.attachment_request
+where club = :club and user_id = :user_id
+order by request_id desc
+limit 1;
+
+-- name: moved_from(club, erp_id)^
+-- The customer that an ERP record had until its place went to another record (R1, R10), and the record it has now.
+select
+    d.customer,
+    d.at,
+    d.run,
+    c.erp_id
+from sync.change as d
+inner join base.customer as c on d.club = c.club and d.customer = c.customer
+where
+    d.club = :club
+    and d.kind in ('merge', 'adoption')
+    and d.before::jsonb ->> 'erp_id' = :erp_id
+    and c.erp_id is distinct from :erp_id
+order by d.run desc, d.change desc
+limit 1;
+
+-- name: decided_holds_of(club, customer)
+-- Decided holds that a customer was on, the newest first (R15); until: when a rejection no longer keeps them.
+select
+    h.hold,
+    h.state,
+    h.decided_at,
+    h.decided_by,
+    m.cause,
+    j.until
+from sync.hold_member as m
+inner join sync.hold as h on m.club = h.club and m.hold = h.hold
+left join sync.hold_rejected as j on m.club = j.club and m.customer = j.customer and h.state = 'rejected'
+where
+    m.club = :club
+    and m.customer = :customer
+    and m.left_version is null
+    and h.state in ('approved', 'rejected')
+    and h.decided_at is not null
+order by h.hold desc
+limit 5;

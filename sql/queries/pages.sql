@@ -690,6 +690,44 @@ where c.club_id = any(:clubs::text[])
 order by lower(c.name)
 limit :max_rows;
 
+-- name: customers_of_roster(club)
+select
+    customer,
+    erp_id,
+    email,
+    first_name,
+    last_name,
+    in_customers_group
+from base.customer
+where club = :club;
+
+-- name: clubs_of_account(clubs, user_id, max_rows)
+-- Those of these clubs in which an app account is linked to a customer, or has asked to become one (R9, R11).
+select
+    c.club_id,
+    c.name,
+    k.erp_id,
+    k.customer
+from base.club as c
+cross join
+    lateral (
+        (
+            select b.erp_id, b.customer from base.customer as b
+            where b.club = c.club and b.linked_user = :user_id
+            limit 1
+        )
+        union all
+        (
+            select null::text as erp_id, null::bigint as customer from base.attachment_request as r
+            where r.club = c.club and r.user_id = :user_id and r.state = 'pending'
+            limit 1
+        )
+        limit 1
+    ) as k
+where c.club_id = any(:clubs::text[])
+order by lower(c.name)
+limit :max_rows;
+
 -- name: people_by_name(clubs, fragment, max_rows)
 -- Across these clubs; only for a database with few people.
 select

@@ -186,6 +186,7 @@ def test_pages_let_nothing_in_from_elsewhere(site: Site) -> None:
         "/findings",
         "/similar",
         "/reused",
+        "/people",
         f"/runs/{_run(site)}",
         "/person?erp_id=2",
     ):

@@ -169,6 +169,7 @@ def test_personal_data_are_masked_until_they_are_asked_for_and_the_asking_is_kep
     pages = {
         "/person?erp_id=1": ["1"],
         "/findings": ["20"],
+        "/people": ["1", "5", "20"],
         "/similar": ["1", "22"],
         f"/holds/{hold}": ["7"],
         "/runs/1": [],

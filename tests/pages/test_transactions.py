@@ -13,7 +13,16 @@ from clubsync.store.database import Base, Driver
 from tests.pages.conftest import Site
 
 ACROSS = ["/clubs", "/findings", "/holds", "/airflow?dag=d&run=r", "/why"]
-OF_A_CLUB = ["", "/groups", "/runs", "/requests", "/findings", "/similar", "/person?erp_id=5"]
+OF_A_CLUB = [
+    "",
+    "/groups",
+    "/runs",
+    "/requests",
+    "/findings",
+    "/similar",
+    "/person?erp_id=5",
+    "/people",
+]
 
 
 @pytest.fixture

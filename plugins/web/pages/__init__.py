@@ -19,6 +19,7 @@ from plugins.web.pages import (
     identity,
     people,
     requests,
+    roster,
     runs,
     similar,
 )
@@ -33,5 +34,5 @@ def home(request: Request, _: Reader) -> RedirectResponse:
     return to_the_clubs(request)
 
 
-for subject in (clubs, findings, holds, identity, people, requests, runs, similar, chains):
+for subject in (clubs, findings, holds, identity, people, requests, roster, runs, similar, chains):
     router.include_router(subject.router)

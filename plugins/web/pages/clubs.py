@@ -13,8 +13,8 @@ from plugins.web import i18n
 from plugins.web.auth import Actor, Reader, User
 from plugins.web.context import Club, ReadClub, Reading, TheClub
 from plugins.web.pages import charts
-from plugins.web.pages.rendering import back, is_part, progress, render
-from plugins.web.parameters import Hash, Id
+from plugins.web.pages.rendering import back, is_part, person_path, progress, render
+from plugins.web.parameters import Hash, Id, Text
 from plugins.web.services import (
     actions,
     chains,
@@ -95,5 +95,13 @@ def approve_first_sync(
 
 
 @router.post("/clubs/{club}/do/{what}")
-def do(request: Request, user: Actor, club: TheClub, what: Button) -> RedirectResponse:
-    return back(request, club, BUTTONS[what](club, user))
+def do(
+    request: Request,
+    user: Actor,
+    club: TheClub,
+    what: Button,
+    erp_id: Annotated[Text, Form()] = "",
+    customer: Annotated[Text, Form()] = "",
+) -> RedirectResponse:
+    """With a person's ids: back to the answer about them, where the button was."""
+    return back(request, club, BUTTONS[what](club, user), person_path(erp_id, customer))

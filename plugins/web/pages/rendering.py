@@ -98,6 +98,13 @@ def back(request: Request, club: Club, act: actions.Act, to: str = "") -> Redire
     )
 
 
+def person_path(erp_id: str, customer: str) -> str:
+    """The page about a person, below their club's; "": neither id is given."""
+    if erp_id:
+        return f"/person?{urlencode({'erp_id': erp_id})}"
+    return f"/person?{urlencode({'customer': customer})}" if customer.isdecimal() else ""
+
+
 def to_the_clubs(request: Request) -> RedirectResponse:
     return RedirectResponse(f"{_root(request)}{PAGES}/clubs", status_code=307)
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from clubsync import clock
-from clubsync.operate.freshness import evaluate
+from clubsync.explain.standing import State, broken_promises, state_of
 from clubsync.store.database import queries
 from connectors.sdk.quoted import quoted
-from plugins.web.context import Club, OpenClub, Reads, numbers, unlisted
+from plugins.web.context import OpenClub, Reads, numbers, unlisted
 from plugins.web.parameters import Paged, Text, Unset, pages_of
 from plugins.web.registry import registry
 
-State = Literal["fresh", "late", "held", "failing", "quarantined", "paused", "new", "gone"]
 Sort = Literal["state", "name", "age", "customers", "findings"]
 PARTS = 28
 """Of a sparkline: six hours each, seven days together."""
@@ -215,7 +214,7 @@ def one(club: OpenClub) -> ClubNow:
     """A club with its state, by the same rules as in the list."""
     sql, at, driver = queries(), clock.now(), club.driver
     row = sql.club_facts(driver, club=club.number)
-    promised, broken = club.config.promised, _broken(club, row, at)
+    promised, broken = club.config.promised, broken_promises(club.config, row, at)
     kinds: list[tuple[Literal["late", "incomplete", "old data"], timedelta | None, datetime | None]]
     kinds = [
         ("late", promised.read, row["last_success_at"]),
@@ -226,7 +225,7 @@ def one(club: OpenClub) -> ClubNow:
         club=club.id,
         name=club.config.name,
         erp=club.config.erp,
-        state=_state(row, bool(broken)),
+        state=state_of(row, late=bool(broken)),
         every_seconds=club.config.every.total_seconds(),
         timezone=club.config.timezone,
         read_at=row["last_success_at"],
@@ -253,23 +252,6 @@ def one(club: OpenClub) -> ClubNow:
         similar=row["similar"],
         hold=row["hold"],
     )
-
-
-def _broken(club: Club, row: Mapping[str, Any], at: datetime) -> Iterable[str]:
-    return evaluate(club.config, row, at).broken
-
-
-def _state(row: Mapping[str, Any], late: bool) -> State:
-    """The first that applies, in the order of `club_board`."""
-    states: list[tuple[bool, State]] = [
-        (row["paused"], "paused"),
-        (row["quarantined_until"] is not None, "quarantined"),
-        (row["failing_since"] is not None, "failing"),
-        (row["hold"] is not None or row["first_sync_waits"], "held"),
-        (row["last_success_at"] is None, "new"),
-        (late, "late"),
-    ]
-    return next((state for applies, state in states if applies), "fresh")
 
 
 class Hour(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field
 
 from clubsync import emails
 from clubsync.chains import chains
-from clubsync.explain.why import Answer, hashes_of, why
+from clubsync.explain.lookup import hashes_of, in_clubs
+from clubsync.explain.standing import State
+from clubsync.explain.why import Answer, why
 from clubsync.i18n import _, translations
 from clubsync.store.database import queries
 from clubsync.store.people import resolve_person
@@ -76,10 +78,42 @@ class Who(BaseModel):
     status: str | None
 
 
+class Question(BaseModel):
+    """One of the four questions that support asks, with its answer."""
+
+    about: Literal["record", "access", "email", "account"]
+    question: str
+    answer: Literal["yes", "no", "unknown"] = Field(
+        description="unknown: what was read does not decide it"
+    )
+    says: str
+    rests_on: str = Field(description="what the answer rests on; empty where that is plain")
+    to_do: str = Field(description="what would change the answer; empty: nothing need be done")
+    others: list[str] = Field(description="ERP ids of the records that the answer names")
+
+
+class Membership(BaseModel):
+    """A group of the ERP record, by its name."""
+
+    group: str
+    gives: bool | None = Field(description="whether it gives access; null: unknown")
+    says: str
+
+
+class Standing(BaseModel):
+    """How the club stands, which every answer depends on."""
+
+    state: State
+    as_of: datetime | None = Field(description="the time of the data of the last complete reading")
+    sentences: list[str]
+
+
 class Why(BaseModel):
     """The answer.
 
-    `sentence` says why, and what to do next; `similar` and `requests` can be acted on.
+    `sentence` says why, and what to do next, in one go; `headline` the verdict alone, and `questions` the rest.
+    `similar` and `requests` can be acted on; `elsewhere` are the same email or ERP id in other clubs, where this club
+    has nobody.
     """
 
     club: str | None
@@ -87,11 +121,16 @@ class Why(BaseModel):
     verdict: Literal["in", "out", "unknown"]
     reasons: list[str]
     sentence: str
+    headline: str
+    standing: Standing | None
+    questions: list[Question]
+    groups: list[Membership]
     timeline: list[Moment]
     who: Who | None
     similar: list[Pair]
     requests: list[int] = Field(description="ids of pending requests")
     candidates: list[Candidate]
+    elsewhere: list[Candidate]
 
 
 def ask(
@@ -126,7 +165,8 @@ def ask(
             answer = _of_name(club, words, language, shown)
         else:
             answer = _why(club, words, language, shown, tell_erased=tell_erased, by_name=by_name)
-    found = _complete(club, answer, language, shown)
+    elsewhere = _elsewhere(club, words) if words and answer["verdict"] == "unknown" else []
+    found = _complete(club, answer, language, shown, elsewhere)
     if shown_to:
         cards = [found.who] if found.who else found.candidates
         named = [card.erp_id or f"#{card.customer}" for card in cards]
@@ -219,16 +259,32 @@ def _by_key(club: OpenClub, words: str) -> list[PeopleByKeyRow]:
     return [row for rows in found for row in rows]
 
 
-def _complete(club: OpenClub, answer: Answer, language: str, shown: bool) -> Why:
+def _elsewhere(club: OpenClub, words: str) -> list[Candidate]:
+    """The same email or ERP id in other clubs, masked: the caller may have named the wrong club."""
+    others = [one for one in registry().clubs if one != club.id]
+    return _candidates(in_clubs(club.reads.across(), others, words, FOUND))
+
+
+def _candidates(rows: Iterable[Mapping[str, Any]]) -> list[Candidate]:
+    return [
+        Candidate(club=row["club_id"], club_name=row["name"], **_card(row, shown=False))
+        for row in rows
+    ]
+
+
+def _complete(
+    club: OpenClub, answer: Answer, language: str, shown: bool, elsewhere: list[Candidate]
+) -> Why:
     """The answer with what can be done about it."""
     sql, driver = queries(), club.driver
     erp_id, customer = answer.get("erp_id"), answer.get("customer")
-    who, pairs, waiting = None, [], []
+    who, pairs = None, []
+    waiting = [answer["request"]] if answer.get("request") else []
     if erp_id or customer:
         row = sql.person(driver, club=club.number, customer=customer, erp_id=erp_id)
         if row and row["email"]:
             email = row["email"]
-            waiting = [
+            waiting += [
                 r["id"] for r in sql.requests_of_person(driver, club=club.number, email=email)
             ]
         who = Who(**masking.row(row, shown)) if row else None
@@ -243,6 +299,10 @@ def _complete(club: OpenClub, answer: Answer, language: str, shown: bool) -> Why
         verdict=answer["verdict"],
         reasons=answer["reasons"],
         sentence=answer["sentence"],
+        headline=answer.get("headline") or answer["sentence"],
+        standing=Standing.model_validate(answer["standing"]) if "standing" in answer else None,
+        questions=[Question.model_validate(one) for one in answer.get("questions", ())],
+        groups=[Membership.model_validate(one) for one in answer.get("groups", ())],
         timeline=[Moment(**event) for event in answer["timeline"]],
         who=who,
         similar=pairs,
@@ -251,6 +311,7 @@ def _complete(club: OpenClub, answer: Answer, language: str, shown: bool) -> Why
             Candidate(club=club.id, club_name=club.name, **_card(row, shown))
             for row in answer.get("candidates", [])
         ],
+        elsewhere=elsewhere,
     )
 
 
@@ -270,11 +331,7 @@ def find(
     :param tell_erased, by_name: see `ask`.
     """
     words, sql, known = words.strip(), queries(), list(registry().clubs)
-    email = emails.normalise(words) if "@" in words else None
-    erp_id = None if "@" in words else words
-    rows: list[Mapping[str, Any]] = list(
-        sql.clubs_of_person(reads.across(), clubs=known, erp_id=erp_id, email=email, max_rows=FOUND)
-    )
+    rows: list[Mapping[str, Any]] = [*in_clubs(reads.across(), known, words, FOUND)]
     if (
         by_name
         and not rows
@@ -287,10 +344,7 @@ def find(
         club = OpenClub.of(find_club(clubs[0]), reads)
         return ask(club, words, language, tell_erased=True)
     if len(rows) != 1:
-        return [
-            Candidate(club=row["club_id"], club_name=row["name"], **_card(row, shown=False))
-            for row in rows
-        ]
+        return _candidates(rows)
     (row,) = rows
     club = OpenClub.of(find_club(row["club_id"]), reads)
     if "first_name" in row:  # found by name
