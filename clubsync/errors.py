@@ -205,5 +205,11 @@ class SnapshotUnreadable(SyncError):
     runbook = "base-unreachable"
 
 
+class SnapshotGone(SyncError):
+    """A stored snapshot was deleted, by retention or by a purge, while a run was about it."""
+
+    runbook = "base-unreachable"
+
+
 class ActionRejected(SyncError):
     """A manual action cannot be carried out; nothing was written."""

@@ -162,7 +162,8 @@ class Pipeline(Runs):
         club_no = self.club_no(self.config.club(club))
         with self.base.club(club_no) as driver:
             step["snapshot"] = holds.newest_snapshot(driver, club_no)
-        self.handed(step).decision = decision
+        handed = self.handed(step)
+        handed.decision, handed.newest = decision, True
         return self._from_snapshots([step])[0]
 
     def reject(
@@ -236,6 +237,7 @@ class Pipeline(Runs):
             row = wanted and queries().snapshot(driver, club=club_no, snapshot=wanted)
         if row:
             take_from(step, row)
+        self.handed(step).newest = snapshot is None
         return self._from_snapshots([step])[0]
 
 

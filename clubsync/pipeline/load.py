@@ -17,7 +17,7 @@ import polars as pl
 
 from clubsync import clock
 from clubsync.diff import guard
-from clubsync.errors import BaseUnreachable, SyncError
+from clubsync.errors import BaseUnreachable, SnapshotGone, SyncError
 from clubsync.extract.erased import Erased
 from clubsync.load import findings, transaction
 from clubsync.manual import holds
@@ -142,12 +142,8 @@ def _loaded(
         return True
     state = sql.club_state(driver, club=club_no)
     if planned is None:
-        head = snapshots.head_of(snapshot_row(driver, club_no, step))
-        old = affected.is_old(head, state)
-        if not old and state["content_hash"] != head.content_hash:
+        if not _unchanged(runs, driver, club_no, step, state, at):
             return False
-        step["used"] = step["used"] and not old
-        _move_watermark(driver, club_no, head, state, at, step, newer=not old)
     else:
         head = planned.basis.snapshot
         if planned.basis.revision != state["revision"] or affected.is_old(head, state):
@@ -163,11 +159,37 @@ def _loaded(
         sql.plan_loaded(driver, club=club_no, plan=number, at=at)
         if state["reviewed_plan"] is not None and not state["reviewed"]:
             sql.first_sync_reviewed(driver, club=club_no)
-    if step["club"] in runs.chains:
-        sql.moves_arrived(driver, club=club_no, as_of=head.as_of)
+        _arrive(runs, driver, club_no, step, head)
     step["held"] = step["hold"]["deactivations"] if step["hold"] else 0
     step["findings"] = findings.open_findings(driver, club_no)
     runs.end(driver, club_no, step, "held" if step["held"] else "done", "load")
+    return True
+
+
+def _arrive(runs: Runs, driver: Driver, club_no: int, step: Step, head: SnapshotHead) -> None:
+    """R29: whoever moved to the club within its chain is taken over."""
+    if step["club"] in runs.chains:
+        queries().moves_arrived(driver, club=club_no, as_of=head.as_of)
+
+
+def _unchanged(
+    runs: Runs, driver: Driver, club_no: int, step: Step, state: ClubStateRow, at: datetime
+) -> bool:
+    """Load a snapshot of which there is nothing to plan; False: there is, as the base is now."""
+    try:
+        row = snapshot_row(driver, club_no, step)
+    except SnapshotGone:
+        # where that is not said yet, evaluating it again says so
+        return bool(step.get("again")) and not step["used"]
+    head = snapshots.head_of(row)
+    old = affected.is_old(head, state)
+    if (old and runs.handed(step).newest) or (
+        not old and state["content_hash"] != head.content_hash
+    ):
+        return False
+    step["used"] = step["used"] and not old
+    _move_watermark(driver, club_no, head, state, at, step, newer=not old)
+    _arrive(runs, driver, club_no, step, head)
     return True
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from clubsync import clock, connections
 from clubsync.chains import Chain, chains
 from clubsync.config import ClubConfig, Config
-from clubsync.errors import SyncError, place_of
+from clubsync.errors import SnapshotGone, SyncError, place_of
 from clubsync.extract.reader import Reader
 from clubsync.extract.schedule import next_slot, pause
 from clubsync.model import COVERED, Decision, Origin, Step, new_step
@@ -42,6 +42,7 @@ class Handed:
     """What the stages of one run hand on inside one process.
 
     :param stored: whether the plan is in the store, with its row in sync.plan.
+    :param newest: the run carries something out on the newest snapshot, whichever that is by now.
     """
 
     snapshot: Snapshot | None = None
@@ -49,6 +50,7 @@ class Handed:
     planned: Planned | None = None
     stored: bool = False
     decision: Decision | None = None
+    newest: bool = False
 
 
 @dataclass
@@ -267,10 +269,17 @@ def run_of(step: Step) -> int:
 
 
 def snapshot_row(driver: Driver, club_no: int, step: Step) -> SnapshotRow:
-    """The row of the run's snapshot."""
+    """The row of the run's snapshot.
+
+    :raises SnapshotGone: retention, or a purge, has deleted it meanwhile.
+    """
     assert step["snapshot"] is not None  # extract has taken it
     row = queries().snapshot(driver, club=club_no, snapshot=step["snapshot"])
-    assert row is not None  # retention leaves the newest ones alone
+    if row is None:
+        raise SnapshotGone(
+            f"Snapshot {step['snapshot']} of {step['name']} was deleted meanwhile.",
+            remedy="Nothing of it was loaded. The newest snapshots are always kept; sync the club for a new one.",
+        )
     return row
 
 

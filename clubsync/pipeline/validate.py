@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clubsync import clock
-from clubsync.errors import SnapshotUnreadable
+from clubsync.errors import SnapshotGone, SnapshotUnreadable
 from clubsync.extract.erased import Erased
 from clubsync.model import KINDS, Affected, Policy, SnapshotHead, Step
-from clubsync.pipeline.runs import Handed, Runs, run_of, snapshot_row
+from clubsync.pipeline.runs import Handed, Runs, run_of, snapshot_row, take_from
 from clubsync.store import packages, snapshots
 from clubsync.store.database import Driver, queries
 from clubsync.store.packages import AFFECTED
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_HISTORY = "A newer complete snapshot is loaded already: history only (R16)."
+_DELETED = message("The stored snapshot was deleted meanwhile: nothing of it was loaded.")
+_HISTORY = message("A newer complete snapshot is loaded already: history only (R16).")
 
 
 def validate(runs: Runs, steps: Sequence[Step], *, store: bool) -> list[Step]:
@@ -116,14 +117,11 @@ def _find_affected(runs: Runs, step: Step) -> None:
     step["counts"], step["held"] = dict.fromkeys(KINDS, 0), 0
     with runs.base.club(club_no) as driver:
         sql = queries()
-        row = snapshot_row(driver, club_no, step)
-        head = snapshots.head_of(row)
         state = sql.club_state(driver, club=club_no)
-        if affected.is_old(head, state):
-            step["unchanged"], step["used"] = True, False
-            if _HISTORY not in step["notes"]:
-                step["notes"].append(_HISTORY)
+        row = _to_evaluate(driver, club_no, step, state, newest=handed.newest)
+        if row is None:
             return
+        head = snapshots.head_of(row)
         policy = policy_of(club, head.certified)
         if _is_unchanged(driver, club_no, head, state, policy):
             step["unchanged"] = True
@@ -163,6 +161,38 @@ def _find_affected(runs: Runs, step: Step) -> None:
     )
     step["notes"].extend(n for n in _absent_groups(found.basis.policy) if n not in step["notes"])
     handed.snapshot = None  # of a large club it is large; what is left to do does not need it
+
+
+def _to_evaluate(
+    driver: Driver, club_no: int, step: Step, state: ClubStateRow, *, newest: bool
+) -> SnapshotRow | None:
+    """The row of the snapshot that is to be evaluated; None: nothing of the run's own is used any more (R16).
+
+    :param newest: take the newest where a newer one was loaded meanwhile: a decision is carried out on what holds now.
+    """
+    try:
+        row = snapshot_row(driver, club_no, step)
+    except SnapshotGone:
+        if not step.get("again") or newest:
+            raise
+        _history(step, _DELETED)
+        return None
+    if not affected.is_old(snapshots.head_of(row), state):
+        return row
+    if not newest:
+        _history(step, _HISTORY)
+        return None
+    step["snapshot"] = state["last_snapshot"] or state["certified_snapshot"]
+    row = snapshot_row(driver, club_no, step)
+    take_from(step, row)
+    return row
+
+
+def _history(step: Step, note: str) -> None:
+    """Nothing of the run's snapshot is loaded; the step says why."""
+    step["unchanged"], step["used"] = True, False
+    if note not in step["notes"]:
+        step["notes"].append(note)
 
 
 def _absent_groups(policy: Policy) -> list[str]:

@@ -540,7 +540,13 @@ def load(store: Store, club_id: str, row: SnapshotRow) -> Snapshot:
     """
     if row["path"] != path_of(club_id, row["content_hash"]):
         raise _not_its_own(club_id, row)
-    known = store.is_noted(row["path"], CUSTOMERS)
+    try:
+        known = store.is_noted(row["path"], CUSTOMERS)
+    except FileNotFoundError as error:
+        raise SnapshotUnreadable(
+            f"The stored snapshot {row['path']} is not there.",
+            remedy="Sync the club again; if it lasts, check the disk or bucket of CLUBSYNC_SNAPSHOTS.",
+        ) from error
     unclear = store.read(row["path"], CONFLICTING)
     if "shown" not in unclear.columns:  # an earlier version knew those only that are not shown
         unclear = unclear.with_columns(shown=pl.lit(False))

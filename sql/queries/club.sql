@@ -90,7 +90,7 @@ where club = :club
 returning failing_since;
 
 -- name: club_loaded(club, at, snapshot, certified, as_of, rows, content_hash, next_recheck, policy_hash, moved, newer, read)!
--- null: content_hash, next_recheck
+-- null: next_recheck
 -- A snapshot was loaded. Only a newer one moves the watermark (R16); only one that was just read shows that
 -- the ERP answers.
 update sync.club_state set
@@ -105,7 +105,15 @@ update sync.club_state set
     certified_at = case when :newer and :certified and :read then :at else certified_at end,
     certified_snapshot = case when :newer and :certified then :snapshot else certified_snapshot end,
     certified_rows = case when :newer and :certified then :rows else certified_rows end,
-    content_hash = case when :newer then :content_hash else content_hash end,
+    content_hash = case
+        when :newer and :content_hash::text is not null
+            then coalesce((
+                -- an erasure may have moved it since it was planned
+                select n.content_hash from sync.snapshot as n
+                where n.club = :club and n.snapshot = :snapshot
+            ), :content_hash)
+        when not :newer then content_hash
+    end,
     next_recheck = case when :newer then cast(:next_recheck as date) else next_recheck end,
     policy_hash = case when :newer then coalesce(:policy_hash, policy_hash) else policy_hash end,
     confirmed_empty = confirmed_empty and not (:newer and :certified),

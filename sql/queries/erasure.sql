@@ -298,13 +298,24 @@ set
 where club = :club and jsonb_exists_any(file -> 'last', :ids::text[]);
 
 -- name: move_snapshots(club, path, to_path, content_hash, removed, upto)!
--- A person's rows were taken out of the stored files: their content is another, in another folder.
-update sync.snapshot
-set
-    path = :to_path,
-    content_hash = :content_hash,
-    customers = customers - :removed
-where club = :club and path = :path and snapshot <= :upto;
+-- A person's rows were taken out of the stored files: their content is another, in another folder. Of the snapshot that
+-- the base is based on, the club's state names the content too.
+with moved as (
+    update sync.snapshot
+    set
+        path = :to_path,
+        content_hash = :content_hash,
+        customers = customers - :removed
+    where club = :club and path = :path and snapshot <= :upto
+    returning snapshot
+)
+
+update sync.club_state
+set content_hash = :content_hash
+where
+    club = :club
+    and content_hash is not null
+    and coalesce(last_snapshot, certified_snapshot) in (select snapshot from moved);
 
 -- name: move_erasure_parts(club, erasure, path, to_path)!
 -- Other orders that have to clean the old folder have to clean the new one.

@@ -24,7 +24,8 @@ _LEFT_OUT = {
     *("deleted_by", "deleted_at", "files", "digests"),
 }
 #: Tables about the runs themselves, and about files: what is there at the end is compared with these (`unknown_files`).
-_OF_RUNS = {"sync.run", "sync.plan", "sync.stored_file"}
+#: The feed has an entry for each run, with a mark drawn by lot.
+_OF_RUNS = {"sync.run", "sync.plan", "sync.stored_file", "sync.feed", "sync.feed_head"}
 #: Numbers from a sequence, which is not rolled back: column -> what it numbers.
 _NUMBERS = {
     "customer": "customer",
@@ -97,6 +98,8 @@ def rows(
     gone = dict.fromkeys(ranks.get("snapshot", ()), "gone")
     ranks["snapshot"] = gone | {**(read or {})} | snapshots(url)
     if not times:
+        # which reading answers a nudge is a question of clocks
+        found.pop("sync.nudge", None)
         found["sync.change_hour"] = _summed(found.get("sync.change_hour", []))
         ranks["snapshot"] = dict.fromkeys(ranks["snapshot"], "any")
     if not numbers:
@@ -105,6 +108,9 @@ def rows(
         for row in found.get("sync.club_state", ()):
             # a reading had who was erased meanwhile, or had them no more when it was loaded
             del row["certified_rows"]
+        # retention removes the rows of folders that no snapshot is in, an hour after they were made
+        used = {row["path"] for row in found.get("sync.snapshot", ())}
+        found["sync.folder"] = [r for r in found.get("sync.folder", ()) if r["path"] in used]
     told = {
         name: sorted(_text(row, ranks, times) for row in table) for name, table in found.items()
     }
