@@ -73,11 +73,11 @@ def feed(
 
         found = read(after)
         if not follow:
-            _print(found, as_json, values)
+            _show(found, as_json, values)
             return
         while True:
             for event in found.events:
-                _print_line(event.document(values=values), as_json)
+                _show_line(event.document(values=values), as_json)
             if not found.more:
                 time.sleep(INTERVAL)
             found = read(str(found.next))
@@ -97,7 +97,7 @@ def _numbers(base: Base, club_ids: list[str]) -> list[int]:
         return [queries().find_club(driver, club_id=one) or 0 for one in ids]
 
 
-def _print(found: Page, as_json: bool, values: bool) -> None:
+def _show(found: Page, as_json: bool, values: bool) -> None:
     documents = [event.document(values=values) for event in found.events]
     if as_json:
         print_json({"events": documents, "next": str(found.next), "more": found.more})
@@ -106,7 +106,7 @@ def _print(found: Page, as_json: bool, values: bool) -> None:
     out.say(f"Next: --after {found.next}" + (" (more follow)" if found.more else ""))
 
 
-def _print_line(document: dict[str, Any], as_json: bool) -> None:
+def _show_line(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(document)
         sys.stdout.flush()  # whoever reads a pipe gets each event as it comes

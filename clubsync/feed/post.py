@@ -85,7 +85,13 @@ class Post:
             "webhook-signature": signature,
         }
         adapter = InterruptibleAdapter(private=self._private)
-        watchdog = threading.Timer(self._seconds, adapter.interrupt)
+        late = threading.Event()
+
+        def interrupt() -> None:
+            late.set()  # before the connection ends, which the answer is waited for on
+            adapter.interrupt()
+
+        watchdog = threading.Timer(self._seconds, interrupt)
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -102,7 +108,7 @@ class Post:
                     allow_redirects=False,
                 ) as response:
                     # interrupted, its headers look as if they had an end; the body nobody reads
-                    return _answer(response, at) if watchdog.is_alive() else _LATE
+                    return _LATE if late.is_set() else _answer(response, at)
         except PeerRefused:
             return Answer(message("The host's name means an address of a private network."))
         except requests.exceptions.SSLError:
@@ -110,7 +116,7 @@ class Post:
         except requests.Timeout:
             return _LATE
         except (requests.RequestException, OSError, ValueError):
-            if not watchdog.is_alive():
+            if late.is_set():
                 return _LATE
             return Answer(message("No connection, or it was interrupted."))
         finally:

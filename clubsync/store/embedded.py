@@ -175,11 +175,27 @@ def ensure_running(
             for started in _children.values():
                 started.poll()
             _initialise(home)
-            with (home.folder / "postgres.log").open("ab") as log:
-                child = home.spawn(_command(home, settings), output=log, detached=True)
-            _children[child.pid] = child
-            _wait_until_ready(server, child, home.folder / "postgres.log", timeout)
+            _start(home, server, settings, timeout)
     return server
+
+
+def _start(home: _Home, server: Server, settings: Mapping[str, str] | None, timeout: float) -> None:
+    """Start the server, and again while children of one that was killed have not noticed yet that it is gone."""
+    log, deadline = home.folder / "postgres.log", time.monotonic() + timeout
+    while True:
+        with log.open("ab") as output:
+            child = home.spawn(_command(home, settings), output=output, detached=True)
+        _children[child.pid] = child
+        try:
+            return _wait_until_ready(server, child, log, timeout)
+        except EmbeddedPostgresError as error:
+            if _STILL_THERE not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
+
+
+#: What PostgreSQL says while the children of a killed server live.
+_STILL_THERE = "pre-existing shared memory block"
 
 
 def locate(data_dir: Path | None = None) -> Server:

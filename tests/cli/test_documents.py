@@ -180,7 +180,9 @@ def test_documents_of_a_csv_club(shell: Shell, tmp_path: Path) -> None:
     }.items():
         code, answer, _ = shell("why", "rowing", who)
         assert code == 0
-        assert list(answer) == ["verdict", "reasons", "situation", "sentence", "timeline"]
+        stable = ["verdict", "reasons", "situation", "sentence", "timeline"]
+        assert [key for key in answer if key in stable] == stable
+        assert bool(answer.get("questions")) == (verdict != "unknown")
         assert answer["verdict"] == verdict, who
 
 

@@ -63,6 +63,6 @@ def test_r03_a_group_that_is_not_there_is_named(shell: Shell, tmp_path: Path) ->
     assert {f["erp_id"] for f in findings} == {None, "2", "3"}
     assert all("Ancien, résilié" in f["advice"] for f in findings)
     shell("findings", "rowing", "--csv", str(tmp_path / "out.csv"), **env)
-    rows = list(csv.reader((tmp_path / "out.csv").open(encoding="utf-8-sig")))
+    rows = list(csv.reader((tmp_path / "out.csv").open(encoding="utf-8-sig"), delimiter=";"))
     assert [row[0] for row in rows[1:]] == ["2", "3", ""]
     assert "Ancien, résilié" in rows[-1][-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,18 @@ from clubsync.store import embedded
 from tests.kills.lab import Lab
 
 
-@contextmanager
-def _clock_restored() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def clock_restored() -> Iterator[None]:
+    """Every world sets the clock; the tests of other folders, in the same process, have their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLUBSYNC_NOW", "")  # set by every world, restored here
+        patch.setenv("CLUBSYNC_NOW", "")
         yield
 
 
 @pytest.fixture(scope="session")
-def lab(postgres: embedded.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(postgres: embedded.Server, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Processes are killed, PostgreSQL is not."""
-    with _clock_restored():
-        yield Lab(postgres, tmp_path_factory.mktemp("kills"))
+    return Lab(postgres, tmp_path_factory.mktemp("kills"))
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +33,7 @@ def own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(prefix="cs-pg-"))
     server = embedded.ensure_running(folder, settings=Lab.settings)
     try:
-        with _clock_restored():
-            yield Lab(server, tmp_path_factory.mktemp("crashes"))
+        yield Lab(server, tmp_path_factory.mktemp("crashes"))
     finally:
         embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
