@@ -229,10 +229,10 @@ def _access(known: Known, words: Words) -> Question:
         return _question(known, words, "access", "yes" if by_hand else "no", words.answer(key))
     status, groups = facts["status_access"], facts["group_access"]
     if status == NO or groups == NO or record["gone_at"]:
-        answer, to_do = "no", _why_no(facts, words)
-        advised = any(_OF_FINDING.get(f["code"]) == "access" for f in known.findings)
-        says = words.answer("access no", reason=to_do.partition(". ")[0])
-        to_do = "" if advised else to_do.partition(". ")[2]
+        # the reason, and where there is something to do, a second sentence on that
+        reason, _, to_do = _why_no(facts, words).partition(". ")
+        answer, says = "no", words.answer("access no", reason=reason)
+        to_do = f"{to_do}." if to_do else ""
     elif status == YES and groups == YES:
         answer, says = "yes", words.answer("access yes")
         if customer and customer["detached_at"]:

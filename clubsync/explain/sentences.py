@@ -163,8 +163,8 @@ WORDS = {
         "was refused on {when}, and no ERP record has this email."
     ),
     "account_only": _(
-        "There is an app account with this email. It is linked to nobody in {club}, and has not asked to become a "
-        "customer."
+        "There is an app account with this email. It is linked to nobody in {club}, and no request of theirs is "
+        "pending."
     ),
     "hold_rejected": _(
         "Removal was rejected by {who} on {when} (hold {hold}: {cause}). They stay until {until}, or until their "

@@ -229,7 +229,7 @@ def test_r24_a_merged_id_leads_to_the_survivor(club: Club, *, stated: bool) -> N
 
 
 def test_r24_a_decided_hold(new_club: NewClub) -> None:
-    """R15: who decided, when and until when; in the history for ever."""
+    """R15: who decided, when and until when; the history keeps it."""
     club = new_club(guard=Guard(share=0, at_least=0, at_most=0))
     club.erp.put("1", "ann@x.fr")
     club.erp.put("2", "ben@x.fr")
