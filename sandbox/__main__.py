@@ -19,7 +19,7 @@ from pathlib import Path
 
 import uvicorn
 
-from sandbox import sftp
+from sandbox import files, sftp
 from sandbox import tryton as tryton_server
 from sandbox.app import create_app
 from sandbox.demo import CLUBS, PASSWORD, SFTP_USER, Sandbox, zone
@@ -112,12 +112,16 @@ def _client(url: str) -> Iterator[tryton_server.Client]:
 
 
 def _epoch(folder: Path) -> datetime:
-    """When this sandbox first started; stored, so that its clubs continue after a restart."""
+    """When this sandbox first started; stored, so that its clubs continue after a restart.
+
+    A damaged file is replaced: the clubs then start from the beginning.
+    """
     path = folder / "epoch"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(datetime.now(UTC).isoformat())
-    return datetime.fromisoformat(path.read_text().strip())
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return datetime.fromisoformat(path.read_text().strip())
+    now = datetime.now(UTC)
+    files.put(path, now.isoformat().encode())
+    return now
 
 
 class _Server(uvicorn.Server):

@@ -2,7 +2,8 @@
 
 Every function writes the state of a club (`sandbox.world`) as the files of one ERP. A file is written under a
 temporary name and then renamed, so that no reader sees half a file, and only if its content changed, so that its
-modification time is that of its last change. Each function returns the files that it wrote.
+modification time is that of its last change. Whatever lies in its place is replaced. Each function returns the files
+that it wrote.
 
 Formats: Eversports and Planity as docs/erps/eversports.md and docs/erps/planity.md infer them; the generic one
 as the `csv` connector reads it with `CSV_SETTINGS`.
@@ -13,8 +14,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -23,6 +24,7 @@ from typing import Any
 
 from openpyxl import Workbook
 
+from sandbox import files
 from sandbox.world import ClubState, Membership, Person
 
 
@@ -262,15 +264,10 @@ def _text(
 
 
 def _put(path: Path, data: bytes, mtime: datetime | None) -> list[Path]:
-    """Write the file atomically, unless it has this content already."""
+    """Write the file, unless it has this content already."""
     if path.exists() and path.read_bytes() == data:
         return []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_bytes(data)
-    if mtime is not None:
-        os.utime(temporary, (mtime.timestamp(), mtime.timestamp()))
-    temporary.replace(path)
+    files.put(path, data, mtime=mtime)
     return [path]
 
 
@@ -279,10 +276,8 @@ def _put_excel(
 ) -> list[Path]:
     # The bytes of a workbook contain its creation time, so a digest of the content is compared instead.
     digest = hashlib.sha256(repr((list(header), list(rows))).encode()).hexdigest()
-    if path.exists():
-        with zipfile.ZipFile(path) as old:
-            if digest.encode() in old.read("docProps/core.xml"):
-                return []
+    if _is_whole(path, digest):
+        return []
     book = Workbook(write_only=True)
     book.properties.identifier = digest
     sheet = book.create_sheet("Export")
@@ -292,3 +287,12 @@ def _put_excel(
     out = io.BytesIO()
     book.save(out)
     return _put(path, out.getvalue(), mtime)
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    """Whether the file is an undamaged workbook with this digest; anything else is to be written again."""
+    try:
+        with zipfile.ZipFile(path) as book:
+            return book.testzip() is None and digest.encode() in book.read("docProps/core.xml")
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return False

@@ -5,8 +5,15 @@ Each changes the file in place, as another program would, and leaves its `.rows`
 
 from __future__ import annotations
 
-import os
+import io
+from collections.abc import Callable
 from pathlib import Path
+
+from openpyxl import Workbook, load_workbook
+
+from sandbox import files
+
+Row = tuple[object, ...]
 
 _PAGE = b"""<!DOCTYPE html>
 <html><head><title>503 Service Unavailable</title></head>
@@ -26,6 +33,9 @@ def cut(path: Path, *, keep: float = 0.6) -> None:
 
 def cut_between_rows(path: Path, *, keep: float = 0.6) -> None:
     """An upload interrupted exactly between two rows: nothing in the file itself reveals it."""
+    if _excel(path):
+        _rewrite(path, lambda rows: rows[: max(1, int(len(rows) * keep))])
+        return
     lines = path.read_bytes().splitlines(keepends=True)
     _replace(path, b"".join(lines[: max(1, int(len(lines) * keep))]))
 
@@ -37,6 +47,9 @@ def html(path: Path) -> None:
 
 def wrong_columns(path: Path) -> None:
     """The ERP renamed all its columns."""
+    if _excel(path):
+        _rewrite(path, lambda rows: [_renamed(rows[0]), *rows[1:]])
+        return
     head, _, rest = path.read_bytes().partition(b"\n")
     for delimiter in (b";", b",", b"\t"):
         if delimiter in head:
@@ -51,6 +64,9 @@ def wrong_columns(path: Path) -> None:
 
 def no_rows(path: Path) -> None:
     """A header without rows, as in an export of nothing."""
+    if _excel(path):
+        _rewrite(path, lambda rows: rows[:1])
+        return
     _replace(path, path.read_bytes().splitlines(keepends=True)[0])
 
 
@@ -79,7 +95,27 @@ def wrong_rows(path: Path, rows: int) -> None:
     _replace(path.with_name(path.name + ".rows"), f"{rows}\n".encode())
 
 
+def _renamed(header: Row) -> Row:
+    return tuple(f"Column {n}" for n, _ in enumerate(header, 1))
+
+
+def _excel(path: Path) -> bool:
+    return path.suffix == ".xlsx"
+
+
+def _rewrite(path: Path, change: Callable[[list[Row]], list[Row]]) -> None:
+    """The workbook with other rows; without its identifier, which would say that nothing was changed."""
+    rows: list[Row] = [
+        tuple(row) for row in load_workbook(path).worksheets[0].iter_rows(values_only=True)
+    ]
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Export")
+    for row in change(rows):
+        sheet.append(list(row))
+    out = io.BytesIO()
+    book.save(out)
+    _replace(path, out.getvalue())
+
+
 def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    files.put(path, data)

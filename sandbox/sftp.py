@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import hmac
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
+
+from sandbox import files
 
 
 @dataclass
@@ -48,14 +50,12 @@ class Server:
 
 
 def host_key(var: Path) -> asyncssh.SSHKey:
-    """The host key: read from `var`, or generated there on first use."""
+    """The host key: read from `var`, or generated there on first use, and again if the file is damaged."""
     path = var / "sftp_host_key"
-    if path.exists():
+    with contextlib.suppress(FileNotFoundError, asyncssh.KeyImportError):
         return asyncssh.read_private_key(path)
-    var.mkdir(parents=True, exist_ok=True)
     key = asyncssh.generate_private_key("ssh-ed25519")
-    path.touch(mode=0o600)
-    key.write_private_key(path)
+    files.put(path, key.export_private_key(), mode=0o600)
     return key
 
 
@@ -105,7 +105,7 @@ async def start(
     return Server(acceptor.get_port(), user, f"{public[0]} {public[1]}", acceptor)
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(
     folder: Path,
     *,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox import exports, file_faults
+from sandbox import exports, file_faults, files
 from sandbox.demo import CLUBS, DemoClub
 from sandbox.faults import Faults
 from sandbox.world import ClubState
@@ -28,9 +28,10 @@ CUSTOMERS = {"csv": "customers.csv", "eversports": "customers.csv", "planity": "
 
 
 class Exporter:
-    """Writes the exports of the clubs whose ERP exports files."""
+    """Writes the exports of the clubs whose ERP exports files; what killed ones have left behind is deleted."""
 
     def __init__(self, drop: Path, state: Callable[[str], ClubState], faults: Faults) -> None:
+        files.sweep(drop)
         self._drop = drop
         self._state = state
         self._faults = faults
@@ -38,8 +39,17 @@ class Exporter:
         self.clubs = [c for c in CLUBS if c.erp in CUSTOMERS]
 
     def tick(self) -> int:
-        """Bring every export up to date; returns how many files were written."""
-        return sum(self._export(club) for club in self.clubs)
+        """Bring every export up to date; returns how many files were written.
+
+        A club whose export fails is tried again at the next tick, and the others do not wait for it.
+        """
+        written = 0
+        for club in self.clubs:
+            try:
+                written += self._export(club)
+            except Exception:
+                log.exception("The export of %s failed; retrying at the next tick", club.id)
+        return written
 
     def _export(self, club: DemoClub) -> int:
         folder = self._drop / club.id

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import tempfile
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -175,9 +176,12 @@ def _secrets(instance: Instance) -> dict[str, str]:
 
 
 def _write_private(path: Path, content: object) -> None:
+    """Write the file whole or not at all: what was interrupted half way could never be read again."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    with os.fdopen(descriptor, "w") as file:
         json.dump(content, file, indent=1)
+    Path(draft).replace(path)
 
 
 def _exported(settings: Mapping[str, str]) -> dict[str, str]:

@@ -120,6 +120,80 @@ def test_every_fault_is_refused(
     assert not any(p.email and p.email in str(refused.value) for p in state.people)
 
 
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (file_faults.cut, FileBroken),
+        (file_faults.html, FileBroken),
+        (file_faults.empty, FileBroken),
+        (file_faults.wrong_columns, ContractChanged),
+        (file_faults.missing, FileMissing),
+    ],
+)
+def test_every_fault_of_a_workbook_is_refused(
+    state: ClubState, tmp_path: Path, fault: Callable[[Path], None], error: type[ConnectorError]
+) -> None:
+    exports.write_eversports(state, tmp_path, excel=True)
+    fault(tmp_path / "customers.xlsx")
+    with pytest.raises(error) as refused:
+        connector("eversports", tmp_path, {"memberships": "memberships*"}).read()
+    assert not any(p.email and p.email in str(refused.value) for p in state.people)
+
+
+@pytest.mark.parametrize("fault", [file_faults.no_rows, file_faults.cut_between_rows])
+def test_a_workbook_without_some_rows_is_a_workbook(
+    state: ClubState, tmp_path: Path, fault: Callable[[Path], None]
+) -> None:
+    """Nothing in the file reveals it: only what the club had before does."""
+    exports.write_eversports(state, tmp_path, excel=True)
+    whole = connector("eversports", tmp_path).read().customers.height
+    fault(tmp_path / "customers.xlsx")
+    assert connector("eversports", tmp_path).read().customers.height < whole
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        file_faults.cut,
+        file_faults.cut_between_rows,
+        file_faults.html,
+        file_faults.empty,
+        file_faults.no_rows,
+        file_faults.wrong_columns,
+        file_faults.missing,
+        lambda path: path.write_bytes(b"PK\x05\x06" + bytes(18)),  # an archive of no files
+        lambda path: _flip(path),
+    ],
+)
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (exports.write_csv, "customers.csv"),
+        (exports.write_eversports, "customers.csv"),
+        (partial(exports.write_eversports, excel=True), "customers.xlsx"),
+        (exports.write_planity, "clients.csv"),
+    ],
+)
+def test_an_export_replaces_whatever_lies_in_its_place(
+    state: ClubState,
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    write: Callable[[ClubState, Path], list[Path]],
+    name: str,
+) -> None:
+    write(state, tmp_path)
+    damage(tmp_path / name)
+    assert tmp_path / name in write(state, tmp_path)
+    assert write(state, tmp_path) == []
+
+
+def _flip(path: Path) -> None:
+    """A bit of the middle of the file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 @pytest.mark.parametrize("keep", [0.1, 0.35, 0.6, 0.85, 0.99])
 def test_a_cut_inside_a_row_needs_no_rows_file_to_be_seen(
     state: ClubState, tmp_path: Path, keep: float
