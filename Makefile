@@ -6,7 +6,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status lint prose format test test-long queries connectors schema settings reliability bench sbom audit browser mitmproxy pocketbase pretix vendure lock
+.PHONY: help install up down status airflow lint prose format test test-long queries connectors schema settings reliability bench sbom audit browser mitmproxy pocketbase pretix vendure lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ down: ## stop everything
 
 status: install ## show the processes and their health
 	@$(BIN)/python -m stack status
+
+airflow: install ## run Airflow's command line on this stack: make airflow ARGS="dags list"
+	@$(BIN)/python -m stack airflow $(ARGS)
 
 lint: install ## check style, types, import rules and wording
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from plugins.orchestration import listener
+
 PREFIX = "/clubsync"
 
 
@@ -31,6 +33,7 @@ class ClubsyncPlugin(AirflowPlugin):
     name = "clubsync"
     # Airflow declares them as attributes of instances, and mypy takes no ClassVar in their place.
     fastapi_apps = [{"name": "clubsync", "app": LazyApp(), "url_prefix": PREFIX}]  # noqa: RUF012  # Airflow's base class declares no ClassVar
+    listeners = [listener]  # noqa: RUF012  # Airflow's base class declares no ClassVar
     external_views = [  # noqa: RUF012  # Airflow's base class declares no ClassVar
         {
             "name": "Clubs",

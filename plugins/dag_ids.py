@@ -7,3 +7,5 @@ HELD_CHANGES = "held_changes"
 UPKEEP = "upkeep"
 RETENTION = "retention"
 WEBHOOKS = "webhooks"
+
+OURS = frozenset({SYNC_ONE, HELD_CHANGES, UPKEEP, RETENTION, WEBHOOKS})

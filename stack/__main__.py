@@ -1,21 +1,26 @@
-"""``python -m stack up|down|status``"""
+"""``python -m stack up|down|status``, and ``python -m stack airflow ...`` for Airflow's own command line."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
 import requests
 from rich.console import Console
 from rich.table import Table
 
 from clubsync import permissions
+from clubsync.store import embedded
 from clubsync.store.embedded import EmbeddedPostgresError
 from stack.airflow_api import AirflowApi
 from stack.down import down
 from stack.environment import Instance, logins
+from stack.processes import BIN
 from stack.supervision import StackError, Supervisor
-from stack.up import show_address, up
+from stack.up import settings, show_address, up
 
 
 def status(instance: Instance, console: Console) -> int:
@@ -39,14 +44,29 @@ def status(instance: Instance, console: Console) -> int:
     return 0 if set(states.values()) == {"RUNNING"} and "healthy" in health.values() else 3
 
 
+def airflow(instance: Instance, arguments: Sequence[str]) -> NoReturn:
+    """Become the `airflow` command with the settings of this stack.
+
+    :raises StackError: its database does not run.
+    """
+    if embedded.status(instance.postgres) is None:
+        raise StackError("Not running. `make up` starts it.")
+    program = str(BIN / "airflow")
+    os.execve(program, [program, *arguments], settings(instance))  # noqa: S606  # our own program, without a shell
+
+
 def main() -> int:
     """Run the command line, and report an expected error in one sentence."""
     permissions.private()
     parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
-    parser.add_argument("action", choices=["up", "down", "status"])
-    action = parser.parse_args().action
+    parser.add_argument("action", choices=["up", "down", "status", "airflow"])
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of airflow")
+    given = parser.parse_args()
+    action = given.action
     instance, console = Instance.from_environment(), Console()
     try:
+        if action == "airflow":
+            airflow(instance, given.arguments)
         if action == "status":
             return status(instance, console)
         (up if action == "up" else down)(instance, console)

@@ -36,10 +36,7 @@ def up(instance: Instance, console: Console) -> None:
     checks.disk(instance.var)
     checks.private(instance.var, console)
     checks.clubs(config_path())
-    environment = {
-        **demo.environment(instance),
-        **local(instance, embedded.locate(instance.postgres)),  # variables of the caller win
-    }
+    environment = settings(instance)
     state = _state(environment)
     if supervisor.pid is not None and _stored(supervisor) != state:
         with _step(console, "Code or settings changed: stopping the old processes"):
@@ -82,6 +79,14 @@ def up(instance: Instance, console: Console) -> None:
     console.print(f"\nReady after {time.monotonic() - started:.0f} s.")
     first_sync.show(console, environment, waited)
     show_address(instance, console)
+
+
+def settings(instance: Instance) -> dict[str, str]:
+    """The environment of the processes of this stack; variables of the caller win."""
+    return {
+        **demo.environment(instance),
+        **local(instance, embedded.locate(instance.postgres)),
+    }
 
 
 def show_address(instance: Instance, console: Console) -> None:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from clubsync import connections
 from clubsync.config import load_config
 from clubsync.extract import schedule
-from clubsync.model import Step
+from clubsync.model import COVERED, Step
 from clubsync.pipeline import backfill, diff, extract, load, validate
-from clubsync.pipeline.runs import Runs, take_from
+from clubsync.pipeline.runs import Runs, counted, in_words, take_from
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
@@ -66,7 +66,9 @@ class Pipeline(Runs):
 
     def extract(self, club_ids: Sequence[str], trigger: str, full: bool = False) -> list[Step]:
         """Read the clubs' ERPs, several at a time, and store a snapshot of each."""
-        return extract.extract(self, club_ids, trigger, full=full)
+        steps = extract.extract(self, club_ids, trigger, full=full)
+        self.tell("extract", steps, _read)
+        return steps
 
     def refill(
         self, club_ids: Sequence[str], start: datetime, end: datetime, trigger: str = "backfill"
@@ -75,7 +77,9 @@ class Pipeline(Runs):
 
         :param start, end: the interval, its end not included, UTC.
         """
-        return backfill.refill(self, club_ids, start, end, trigger)
+        steps = backfill.refill(self, club_ids, start, end, trigger)
+        self.tell("extract", steps, _taken_up)
+        return steps
 
     def validate(self, steps: Sequence[Step], *, store: bool = True) -> list[Step]:
         """Evaluate the affected records, all clubs in one run of Great Expectations.
@@ -89,10 +93,10 @@ class Pipeline(Runs):
 
         :param store: store it at once, for another process to load; False: `load` stores it.
         """
-        return [
+        for step in steps:
             self.stage("diff", step, lambda one: diff.diff(self, one, store=store))
-            for step in steps
-        ]
+        self.tell("diff", steps, _planned)
+        return list(steps)
 
     def load(self, steps: Sequence[Step], dry_run: bool = False) -> list[Step]:
         """Load each club's plan, one transaction per club; a dry run ends with the stored plan.
@@ -105,6 +109,7 @@ class Pipeline(Runs):
         if not dry_run:
             for step in steps:
                 self._let_go(step)
+        self.tell("load", steps, _planned if dry_run else _loaded)
         return list(steps)
 
     def _let_go(self, step: Step) -> None:
@@ -244,3 +249,28 @@ class Pipeline(Runs):
 def failed(steps: Iterable[Step]) -> list[Step]:
     """Those that ended in an error."""
     return [step for step in steps if step["error"] is not None]
+
+
+# --- what a stage came to, for its line in the log ------------------------------------------------
+
+
+def _read(step: Step) -> str:
+    complete = "complete" if step["certified"] else "incomplete"
+    return f"{counted(step['read'], 'record')}, {complete}"
+
+
+def _taken_up(step: Step) -> str:
+    """Of a backfill: the notes name the interval, and what it was filled from."""
+    if step.get("past") == COVERED:
+        return " ".join(step["notes"])
+    return " ".join((_read(step) + ".", *step["notes"]))
+
+
+def _planned(step: Step) -> str:
+    held = f", {step['held']:,} held" if step["held"] else ""
+    return in_words(step["counts"]) + held
+
+
+def _loaded(step: Step) -> str:
+    rows = counted(step["rows_written"], "row")
+    return f"{_planned(step)}, {rows} written"

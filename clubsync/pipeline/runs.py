@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -60,6 +61,7 @@ class Runs:
     :param resolve: connection id -> Connection.
     :param progress: called with (club id, stage, rows so far, total where known) on long work.
     :param origin: the task of Airflow that the runs are part of; None: none.
+    :param explain: log what went wrong in a club, and what to do; False: whoever calls says so.
     """
 
     config: Config
@@ -68,6 +70,8 @@ class Runs:
     resolve: Callable[[str], Connection] = connections.resolve
     progress: Callable[[str, str, int, int | None], None] = lambda *_: None
     origin: Origin | None = None
+    explain: bool = True
+    _seconds: dict[tuple[str, int | None], float] = field(default_factory=dict)
     _handed: dict[int, Handed] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
 
@@ -151,11 +155,25 @@ class Runs:
         """Run one stage for one club; whatever goes wrong becomes the step's error."""
         if step["error"] is not None or step.get("past") == COVERED:
             return step
+        began = time.perf_counter()
         try:
             work(step, *args)
         except Exception as error:
             self._failed(name, step, error)
+        finally:
+            key = (name, step["run"])
+            self._seconds[key] = self._seconds.get(key, 0.0) + time.perf_counter() - began
         return step
+
+    def tell(self, name: str, steps: Sequence[Step], came_to: Callable[[Step], str]) -> None:
+        """Log one line for each club that has been through a stage.
+
+        :param came_to: what the stage came to for a club: counts, no names.
+        """
+        for step in steps:
+            seconds = self._seconds.pop((name, step["run"]), None)
+            if seconds is not None and step["error"] is None:
+                log.info("%s: %s: %s, %.1f s", step["name"], name, came_to(step), seconds)
 
     def fail_together(self, name: str, steps: Sequence[Step], error: Exception) -> None:
         """R29: one failure of the clubs of a chain that were read together: told once, with its clubs named."""
@@ -204,8 +222,8 @@ class Runs:
         step["error"], step["remedy"], step["runbook"] = what, remedy, runbook
         step["transient"] = transient
         step["retry_after"] = retry_after.total_seconds() if retry_after else None
-        if not told:
-            log.error("%s (%s): %s %s", step["name"], stage, what, remedy)
+        if self.explain and not told:
+            log.error("%s %s", named(step["name"], f"{stage}: {what}"), remedy)
         self.forget(step)
         if step["run"] is None or step["club"] not in self._numbers:
             return
@@ -260,6 +278,25 @@ class Runs:
             remedy=step["remedy"],
             runbook=step["runbook"],
         )
+
+
+def named(name: str, sentence: str) -> str:
+    """The sentence with the name of its club before it, unless it has the name."""
+    return sentence if name in sentence else f"{name}: {sentence}"
+
+
+def counted(number: int, what: str) -> str:
+    """A number and its noun, of which an `s` makes the plural."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """Changes by kind: `3 changes (addition 2, merge 1)`."""
+    kinds = {kind: n for kind, n in counts.items() if n}
+    if not kinds:
+        return "no changes"
+    listed = ", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items()))
+    return f"{counted(sum(kinds.values()), 'change')} ({listed})"
 
 
 def run_of(step: Step) -> int:

@@ -14,7 +14,7 @@ from clubsync import clock
 from clubsync.errors import SnapshotGone, SnapshotUnreadable
 from clubsync.extract.erased import Erased
 from clubsync.model import KINDS, Affected, Policy, SnapshotHead, Step
-from clubsync.pipeline.runs import Handed, Runs, run_of, snapshot_row, take_from
+from clubsync.pipeline.runs import Handed, Runs, counted, run_of, snapshot_row, take_from
 from clubsync.store import packages, snapshots
 from clubsync.store.database import Driver, queries
 from clubsync.store.packages import AFFECTED
@@ -42,6 +42,24 @@ def validate(runs: Runs, steps: Sequence[Step], *, store: bool) -> list[Step]:
         for step in out
         if step["error"] is None and (found := runs.handed(step).affected) is not None
     }
+    affected_records = {club: found.records.height for club, (_, found) in made.items()}
+    try:
+        return _evaluated(runs, out, made, store=store)
+    finally:
+        runs.tell("validate", out, lambda one: _came_to(affected_records.get(one["club"], 0)))
+
+
+def _came_to(records: int) -> str:
+    return counted(records, "affected record") if records else "nothing to do"
+
+
+def _evaluated(
+    runs: Runs, out: list[Step], made: dict[str, tuple[Handed, Affected]], *, store: bool
+) -> list[Step]:
+    """Evaluate the affected records of these clubs together.
+
+    :param made: club id -> what was found for it.
+    """
     if not made:
         return out
     try:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, get_current_context
 
+from plugins.orchestration import notes
+
 if TYPE_CHECKING:
     from clubsync.model import Step
 
@@ -26,6 +28,9 @@ def asset_of(club_id: str) -> Asset:
 def announce(steps: Iterable[Step]) -> int:
     """An event for each of these clubs that was changed, with the task's success; how many there are.
 
+    Its extra has the run, the changes by kind, which reading they come from, and of a backfill what the interval was
+    filled from.
+
     :param steps: after their load. A dry run, and a plan that awaits approval, have written nothing.
     """
     events, told = get_current_context()["outlet_events"][CHANGED], 0
@@ -34,6 +39,9 @@ def announce(steps: Iterable[Step]) -> int:
         if step["error"] is not None or not step["rows_written"] or not changes:
             continue
         extra: dict[str, Any] = {"club": step["club"], "run": step["run"], "changes": changes}
+        extra["reading"] = {name: step[name] for name in ("as_of", "snapshot", "certified")}
+        if source := notes.filled_from(step):
+            extra["filled_from"] = source
         events.add(asset_of(step["club"]), extra=extra)
         told += 1
     return told

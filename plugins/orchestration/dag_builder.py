@@ -7,19 +7,30 @@ the Dag.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task, task_group
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task_group
+from airflow.sdk import task as airflow_task
 
 from clubsync.config import ClubConfig, load_config
 from plugins.dag_ids import HELD_CHANGES, RETENTION, SYNC_ONE, UPKEEP, WEBHOOKS
-from plugins.orchestration import sync_tasks, upkeep_tasks
+from plugins.orchestration import deadlines, notes, pools, sync_tasks, upkeep_tasks
 from plugins.orchestration.assets import CHANGED
+from plugins.orchestration.dag_docs import (
+    HELD_DOC,
+    ONE_DOC,
+    RETENTION_DOC,
+    SYNC_DOC,
+    TASK_DOCS,
+    UPKEEP_DOC,
+    WEBHOOKS_DOC,
+)
 from plugins.orchestration.failures import (
     RETRIES,
     ClubRetryPolicy,
+    DatabaseRetryPolicy,
     explain_failure,
     explain_retry,
     waits,
@@ -33,85 +44,28 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 LONGEST_TASK = timedelta(hours=2)
 """The first sync of a large club over a slow API takes most of an hour."""
 
-DB_TASK_RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=5)}
+DB_TASK_RETRIES: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=5),
+    "retry_policy": DatabaseRetryPolicy(),
+}
 """For tasks that only query our own database."""
 
 TITLES = {"csv": "CSV exports", "rest": "REST APIs"}
 
-LABEL = "{{ instance_label(task) }}"
+LABEL = f"{{{{ {notes.LABEL} if {notes.LABEL} is defined else instance_label(task) }}}}"
+
+MOST_OFFERED = 100
+"""Clubs that a form offers by name. Of more a list is of no use, and 10,000 would make the Dag 3 MB."""
 
 DRY_RUN = "Read, validate and plan without writing anything to the club base. The plan is stored and shown."
 FULL = "Read all records, even where the ERP can return changes only."
 
-SYNC_DOC = """\
-### {title}: {count} clubs, synced {often}
 
-`due` selects the clubs that are due and splits them into batches. Each batch runs through `extract`,
-`validate`, `diff` and `load`. A club that fails does not affect the others: `retry_club` retries it
-separately, in a task instance with its name. `outcome` fails if at least one club failed in the end.
-
-**If `retry_club` failed:** the end of its log says what happened, what to do, and which runbook
-applies. Once the cause is fixed, *Clear* that task instance to sync the club again, or wait for the
-next run.
-
-**Manual runs:** *Trigger* lets you choose clubs, a dry run or a full read. For a single club, use the
-Dag `sync_one`: it does not wait for a run of this Dag.
-
-**After an outage**, the next run catches up automatically. Backfills are safe in any order.
-"""
-
-ONE_DOC = """\
-### Sync one club now
-
-Runs all four stages for one club, in parallel with the scheduled runs. It is started by a webhook, by
-*Sync now*, or manually. A lock per club keeps it from running at the same time as a scheduled sync of
-that club. Several requests for one club share one run.
-"""
-
-HELD_DOC = """\
-### Deactivations awaiting approval
-
-When a sync would deactivate more of a club's customers than its limit allows, these deactivations are
-held: the customers keep access, and everything else is synced. Each list is one run of this Dag, named
-after the club. It waits under *Required Actions* with the club, the causes, up to fifty customers by
-ERP id, and the hash of the list.
-
-**Approve** deactivates everyone on the list who is still not eligible in the latest sync, and nobody
-else. **Reject** keeps their access and does not ask again for 30 days. The first decision counts,
-whether it is made here, on the Clubs pages or by `clubsync approve`. A run ends within two minutes if
-its hold is closed, decided elsewhere, or has a newer list.
-
-`upkeep` starts these runs; do not trigger this Dag manually.
-"""
-
-UPKEEP_DOC = """\
-### Every minute
-
-* Compares each club's last sync, and its last *complete* sync, with what was promised. When a promise
-  is broken, and when it is kept again, it sends one alert through the connection `clubsync_alerts`
-  (Apprise: mail, Slack, Teams, …).
-* Starts a run of `held_changes` for each new list of a hold, and clears runs whose list needs no
-  decision any more, so that they end.
-* Starts a run of `sync_one` for each nudge that has lost its run.
-* Continues erasures that are not complete.
-* Sends the digests of the clubs that name a contact, at the hour of each.
-"""
-
-WEBHOOKS_DOC = """\
-### Every minute
-
-Delivers what has changed to the webhooks of clubs.yaml, as signed messages, in order per club. What is not
-delivered is tried again, later and later; other clubs and other webhooks do not wait for it. The task fails
-when a message was given up: its club gets no more until somebody runs `clubsync webhooks replay`.
-"""
-
-RETENTION_DOC = """\
-### Every night
-
-Runs `clubsync upkeep`: deletes snapshots, plans, runs without changes and closed findings older than
-the given number of days, deletes all data of clubs whose removal is due, and searches large clubs for
-similar records that no sync has compared yet. The club base and its audit are kept.
-"""
+def task(task_id: str, **options: Any) -> Any:
+    """The decorator of a task: with its text, and without its return value in the log, whose lines say it all."""
+    doc = TASK_DOCS[task_id]
+    return airflow_task(task_id=task_id, doc_md=doc, show_return_value_in_logs=False, **options)
 
 
 def cron(every: timedelta) -> str:
@@ -136,12 +90,19 @@ def sync_dag(erp: str) -> DAG | None:
     if not clubs:
         return None
     every = min(club.every for club in clubs)
-    title = TITLES.get(erp, erp.title())
+    title, within = TITLES.get(erp, erp.title()), deadlines.of_clubs(clubs)
     with DAG(
         dag_id=f"sync_{erp}",
         dag_display_name=f"Sync {title}",
         description=f"Keeps the club base of {len(clubs)} clubs in sync with {title}.",
-        doc_md=SYNC_DOC.format(title=title, count=len(clubs), often=_often(every)),
+        doc_md=SYNC_DOC.format(
+            title=title,
+            count=len(clubs),
+            often=_often(every),
+            pool=pools.pool_of(erp),
+            within=deadlines.in_words(within),
+        ),
+        deadline=deadlines.alert(within),
         schedule=CronDataIntervalTimetable(cron(every), timezone="UTC"),
         start_date=START,
         catchup=False,
@@ -161,23 +122,25 @@ def _often(every: timedelta) -> str:
 
 
 def _shape(erp: str, every: timedelta) -> None:
-    @task(**DB_TASK_RETRIES)
-    def due() -> list[Batch]:
+    pool = pools.pool_of(erp)
+
+    @task("find_due", **DB_TASK_RETRIES)
+    def find_due() -> list[Batch]:
         return sync_tasks.find_due(erp)
 
-    @task(map_index_template=LABEL)
+    @task("extract", map_index_template=LABEL, pool=pool)
     def extract(clubs: Batch) -> list[Step]:
         return sync_tasks.extract(clubs)
 
-    @task(map_index_template=LABEL)
+    @task("validate", map_index_template=LABEL, pool=pool)
     def validate(steps: list[Step]) -> list[Step]:
         return sync_tasks.validate(steps)
 
-    @task(map_index_template=LABEL)
+    @task("diff", map_index_template=LABEL, pool=pool)
     def diff(steps: list[Step]) -> list[Step]:
         return sync_tasks.diff(steps)
 
-    @task(map_index_template=LABEL, outlets=[CHANGED])
+    @task("load", map_index_template=LABEL, pool=pool, outlets=[CHANGED])
     def load(steps: list[Step]) -> list[Step]:
         return sync_tasks.load(steps)
 
@@ -185,20 +148,22 @@ def _shape(erp: str, every: timedelta) -> None:
     def batch(clubs: Batch) -> Any:
         return load(diff(validate(extract(clubs))))
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, **DB_TASK_RETRIES)
+    @task("collect_failures", trigger_rule=TriggerRule.ALL_DONE, **DB_TASK_RETRIES)
     def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
         return sync_tasks.collect_failures(due, loaded)
 
     @task(
+        "retry_club",
         map_index_template=LABEL,
         multiple_outputs=False,
+        pool=pool,
         outlets=[CHANGED],
         **_club_retries(waits(every)),
     )
     def retry_club(failed: Step) -> Step | list[Step]:
         return sync_tasks.retry(failed)
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
+    @task("outcome", trigger_rule=TriggerRule.ALL_DONE)
     def outcome(
         due: list[Batch] | None,
         loaded: Loaded,
@@ -206,7 +171,7 @@ def _shape(erp: str, every: timedelta) -> None:
     ) -> None:
         sync_tasks.report(due, loaded, retried)
 
-    batches = due()
+    batches = find_due()
     loaded = batch.expand(clubs=batches)
     failures = collect_failures(batches, loaded)
     outcome(batches, loaded, retry_club.expand(failed=failures))
@@ -227,18 +192,13 @@ def sync_one_dag() -> DAG:
         default_args={"owner": OWNER, "execution_timeout": LONGEST_TASK},
         tags={"clubsync", "sync", "one"},
         params={
-            "club": Param(
-                clubs[0].id if clubs else "",
-                type="string",
-                title="Club",
-                examples=[club.id for club in clubs],
-                values_display={club.id: club.name for club in clubs},
-            ),
+            "club": _one_of(clubs),
             **_switches(),
         },
     ) as dag:
 
         @task(
+            "sync_club",
             multiple_outputs=False,
             outlets=[CHANGED],
             **_club_retries(waits(timedelta(minutes=1))),
@@ -272,7 +232,11 @@ def held_changes_dag() -> DAG:
         },
     ) as dag:
         HoldApproval(
-            task_id="decide", params={"comment": COMMENT}, outlets=[CHANGED], **DB_TASK_RETRIES
+            task_id="decide",
+            doc_md=TASK_DOCS["decide"],
+            params={"comment": COMMENT},
+            outlets=[CHANGED],
+            **DB_TASK_RETRIES,
         )
     return dag
 
@@ -297,15 +261,16 @@ def upkeep_dags() -> tuple[DAG, DAG]:
         **common,
     ) as upkeep:
 
-        @task
-        def look() -> list[dict[str, Any]]:
-            return upkeep_tasks.look()
+        @task("watch")
+        def watch() -> list[dict[str, Any]]:
+            return upkeep_tasks.watch()
 
         TriggerDagRunOperator.partial(
-            task_id="start",
+            task_id="start_runs",
+            doc_md=TASK_DOCS["start_runs"],
             skip_when_already_exists=True,
             map_index_template="{{ task.trigger_run_id }}",
-        ).expand_kwargs(look())
+        ).expand_kwargs(watch())
 
     with DAG(
         dag_id=RETENTION,
@@ -319,11 +284,11 @@ def upkeep_dags() -> tuple[DAG, DAG]:
         **common,
     ) as retention:
 
-        @task(**DB_TASK_RETRIES)
-        def tidy() -> dict[str, Any]:
-            return upkeep_tasks.tidy()
+        @task("delete_old_data", **DB_TASK_RETRIES)
+        def delete_old_data() -> dict[str, Any]:
+            return upkeep_tasks.delete_old_data()
 
-        tidy()
+        delete_old_data()
     return upkeep, retention
 
 
@@ -347,7 +312,7 @@ def webhooks_dag() -> DAG | None:
         tags={"clubsync", "upkeep"},
     ) as dag:
 
-        @task
+        @task("deliver")
         def deliver() -> list[dict[str, Any]]:
             return upkeep_tasks.deliver()
 
@@ -365,17 +330,34 @@ def _club_retries(pauses: list[timedelta]) -> dict[str, Any]:
     }
 
 
-def _choice(clubs: Iterable[ClubConfig]) -> Param:
-    names = {club.id: club.name for club in clubs}
+def _choice(clubs: Sequence[ClubConfig]) -> Param:
+    description = "Clubs to sync now, due or not; leave empty for all clubs of this ERP."
+    offered: dict[str, Any] = {}
+    if len(clubs) <= MOST_OFFERED:
+        offered = {"examples": [club.id for club in clubs], "values_display": _names(clubs)}
+    else:
+        description += " Type their ids, one per line."
     return Param(
         [],
         type=["array", "null"],
         title="Clubs",
-        description="Clubs to sync now, due or not; leave empty for all clubs of this ERP.",
+        description=description,
         items={"type": "string"},
-        examples=list(names),
-        values_display=names,
+        **offered,
     )
+
+
+def _one_of(clubs: Sequence[ClubConfig]) -> Param:
+    """A club by name; of many clubs its id, or its name, which the task checks."""
+    if len(clubs) > MOST_OFFERED or not clubs:
+        description = "The id or the name of the club, as in clubs.yaml."
+        return Param(type="string", title="Club", description=description, minLength=1)
+    ids = [club.id for club in clubs]
+    return Param(type="string", title="Club", enum=ids, values_display=_names(clubs))
+
+
+def _names(clubs: Iterable[ClubConfig]) -> dict[str, str]:
+    return {club.id: club.name for club in clubs}
 
 
 def _switches() -> dict[str, Param]:

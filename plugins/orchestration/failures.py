@@ -1,7 +1,7 @@
 """A club that failed to sync: how Airflow handles it, and what the log says.
 
-Support staff read the end of a log first. Airflow ends a failed task's log with a traceback, so a
-callback writes the explanation, which comes after it.
+Support staff read the end of a log first. A callback writes the explanation there, after what Airflow itself says
+of a failed task. That is a traceback for every exception but `SystemExit`, so what is expected to fail raises one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,51 @@ LONGEST_WAIT = timedelta(minutes=2)
 """All pauses of a club in one run together: until they are over, no other run of its ERP starts."""
 
 
-class ClubFailed(Exception):
+class ExpectedFailure(SystemExit):
+    """A failure that is no fault of the code: Airflow logs "Task exited" for it, without a traceback.
+
+    A `SystemExit` is retried as any other exception; its code is 1, its message is for the log.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(1)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ClubFailed(ExpectedFailure):
     """One club failed to sync; the message is the error of the step."""
 
     def __init__(self, step: Mapping[str, Any]) -> None:
-        super().__init__(f"{step['name']}: {step['error']}")
+        from clubsync.pipeline.runs import named
+
+        super().__init__(named(step["name"], step["error"]))
         self.step = step
+
+
+class RunFailed(ExpectedFailure):
+    """Clubs of a run were not synced, or what was asked for cannot be done: a retry would not help."""
+
+
+class Unavailable(ExpectedFailure):
+    """The database or the snapshot store did not do what it should, or clubs.yaml is not valid."""
+
+
+class DatabaseRetryPolicy(RetryPolicy):
+    """Retry what may be the database's fault; what cannot be done would fail again."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Any = None,
+    ) -> RetryDecision:
+        if isinstance(exception, RunFailed):
+            return RetryDecision.fail("A retry would not help.")
+        return RetryDecision.default()
 
 
 class InternalError(Exception):
@@ -39,27 +78,33 @@ class InternalError(Exception):
 
 @contextmanager
 def without_values() -> Iterator[None]:
-    """Keep the message of an internal error out of the log: it may hold a person's data (R19).
+    """Log what is expected to fail in a sentence, and keep the message of an internal error out of the log: it may
+    hold a person's data (R19).
 
-    Airflow logs the message of any exception that ends a task. Those of clubsync and Airflow pass.
+    Airflow logs the message of any exception that ends a task, with a traceback.
 
-    :raises InternalError: in place of any other exception.
+    :raises ExpectedFailure: in place of the errors of clubsync, with the sentence that was logged.
+    :raises InternalError: in place of any other exception; those of Airflow pass.
     """
+    from clubsync.store import trouble
+
     try:
         yield
-    except (ClubFailed, SyncError, ConnectorError):
+    except ClubFailed:  # explained at the end of the log
+        raise
+    except ExpectedFailure as failure:
+        log.error("%s", failure)
         raise
     except Exception as error:
         if type(error).__module__.partition(".")[0] == "airflow":
             raise
-        from clubsync.store import trouble
-
-        if (known := trouble.explained(error)) is not None:
-            page = f"docs/runbooks/{known.runbook}.md"
-            log.error("%s Runbook: %s", known, page)
-            raise known from None
-        log.critical("Internal error: %s", place_of(error))
-        raise InternalError(type(error).__qualname__) from None
+        known = error if isinstance(error, SyncError | ConnectorError) else trouble.explained(error)
+        if known is None:
+            log.critical("Internal error: %s", place_of(error))
+            raise InternalError(type(error).__qualname__) from None
+        told = f"{known.what} {known.remedy} Runbook: docs/runbooks/{known.runbook}.md"
+        log.error("%s", told)
+        raise Unavailable(told) from None
 
 
 def waits(cadence: timedelta) -> list[timedelta]:

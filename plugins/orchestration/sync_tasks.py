@@ -7,24 +7,32 @@ the later stages skip it.
 from __future__ import annotations
 
 import logging
-import os
+import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from difflib import get_close_matches
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowFailException
 
 from clubsync.chains import Chain, chains
 from clubsync.config import load_config
 from clubsync.operate import telemetry
 from connectors.sdk.messages import message
 from plugins.dag_ids import SYNC_ONE
-from plugins.orchestration import assets
-from plugins.orchestration.failures import ClubFailed, explanation, without_values, worth_retrying
+from plugins.orchestration import assets, notes
+from plugins.orchestration.failures import (
+    ClubFailed,
+    RunFailed,
+    explanation,
+    without_values,
+    worth_retrying,
+)
+from plugins.orchestration.pools import slots
 
 if TYPE_CHECKING:
     from clubsync.model import Step
@@ -40,6 +48,8 @@ Loaded = Iterable[list[Step] | Step | None] | None
 SMALLEST_BATCH = 25
 """Clubs. The start of a task costs a third of a CPU-second."""
 
+CHATTY = ("alembic", "asyncssh", "great_expectations", "httpcore", "httpx", "botocore", "s3fs")
+
 MOST_RETRIED = 100
 """Clubs retried in one run. When more fail, their ERP is down, and hundreds of tasks would only delay the
 next run, which syncs all of them; and Airflow maps at most 1024."""
@@ -52,6 +62,7 @@ def pipeline() -> Iterator[Pipeline]:
     from clubsync.pipeline.engine import Pipeline
     from plugins.connections import resolver
 
+    _quieten()
     with Pipeline.from_environment(connections=resolver.resolve) as engine:
         task = get_current_context()["ti"]
         index = -1 if task.map_index is None else task.map_index
@@ -59,17 +70,29 @@ def pipeline() -> Iterator[Pipeline]:
         yield engine
 
 
+def _quieten() -> None:
+    """Leave the log of a task to us: what libraries tell at INFO is of no use to support."""
+    for library in CHATTY:
+        logging.getLogger(library).setLevel(logging.WARNING)
+    warnings.simplefilter("ignore", DeprecationWarning)
+
+
+@contextmanager
+def _explained() -> Iterator[Pipeline]:
+    """The engine for a task whose log ends with the explanation of a failure: it is said there, and only there."""
+    with pipeline() as engine:
+        engine.explain = False
+        yield engine
+
+
 @contextmanager
 def _stage(name: str) -> Iterator[Pipeline]:
     """The engine for a stage over a batch; the stage is timed."""
+    began = time.perf_counter()
     with pipeline() as engine, telemetry.stage(name):
         yield engine
     telemetry.flush()
-
-
-def slots() -> int:
-    """How many batches can run at a time: ``CLUBSYNC_SLOTS``, else two for each core."""
-    return int(os.environ.get("CLUBSYNC_SLOTS") or 2 * (os.cpu_count() or 1))
+    log.info("%s took %.1f s.", name.capitalize(), time.perf_counter() - began)
 
 
 def batches(
@@ -94,23 +117,24 @@ def batches(
     return found
 
 
-def label(names: Sequence[str]) -> str:
-    """A batch's name in the UI: its clubs if they are few, otherwise the first and the number of others."""
-    if len(names) <= 3:
-        return ", ".join(names)
-    return f"{names[0]} and {len(names) - 1} more"
-
-
 def instance_label(task: Any) -> str:
-    """The name of a mapped instance in the UI, by its only argument: club ids, steps, or a step. Airflow
-    renders it before the task runs, and again when it ends."""
+    """The label of a mapped row by its only argument: club ids, steps, or a step. Airflow renders it before the task
+    runs; afterwards the task has told how its clubs fared (``notes.LABEL``)."""
     given = next(iter([*task.op_args, *task.op_kwargs.values()]))
-    if isinstance(given, dict) and not given.get("together"):
-        return str(given["name"])
-    names = {club.id: club.name for club in load_config().clubs}
-    if isinstance(given, dict):
-        given = given["together"]
-    return label([names.get(one, one) if isinstance(one, str) else one["name"] for one in given])
+    if isinstance(given, dict):  # a club that is retried: the row's own colour says how it ends
+        return notes.listed(_names(given.get("together") or [given]))
+    if any(isinstance(one, dict) for one in given):
+        return notes.label(given)
+    return notes.listed(_names(given))
+
+
+def _names(clubs: Iterable[Any]) -> list[str]:
+    """Names of clubs, by their steps or ids; clubs.yaml is read for ids only."""
+    given = list(clubs)
+    if all(isinstance(one, dict) for one in given):
+        return [str(one["name"]) for one in given]
+    known = {club.id: club.name for club in load_config().clubs}
+    return [str(known.get(one, one)) for one in given]
 
 
 @without_values()
@@ -124,7 +148,7 @@ def find_due(erp: str) -> list[Batch]:
     run, chosen = context["dag_run"], context["params"].get("clubs") or None
     ours = {club.id: club.name for club in load_config().of_erp(erp)}
     if unknown := [club for club in chosen or [] if club not in ours]:
-        raise AirflowFailException(f"clubs.yaml has no club {', '.join(unknown)} with ERP {erp}.")
+        raise RunFailed(f"clubs.yaml has no club {', '.join(unknown)} with ERP {erp}.")
     if chosen is None and run.run_type == "manual":
         chosen = list(ours)
     with pipeline() as engine:
@@ -147,11 +171,8 @@ def extract(clubs: Batch) -> list[Step]:
                 context["dag_run"].data_interval_end,
             )
             if start is None or end is None:
-                raise AirflowFailException("A backfill run needs a data interval.")
-            steps = engine.refill(clubs, start, end)
-            for step in steps:
-                log.info("%s: %s", step["name"], " ".join(step["notes"]) or step["error"])
-            return _logged(steps)
+                raise RunFailed("A backfill run needs a data interval.")
+            return _logged(engine.refill(clubs, start, end))
         return _logged(engine.extract(clubs, _trigger(context), full=context["params"]["full"]))
 
 
@@ -182,9 +203,12 @@ def load(steps: list[Step]) -> list[Step]:
 def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
     """The clubs to retry, each in a task of its own: those with an error, and those whose batch was
     interrupted. Clubs of a chain whose one reading failed are retried in one task."""
+    from clubsync.pipeline.runs import counted, named
+
     failed = _once([step for step in _last_steps(due, loaded).values() if step["error"]])
+    log.info("%s", f"{counted(len(failed), 'club')} failed." if failed else "No club failed.")
     for step in failed:
-        log.warning("%s: %s", step["name"], step["error"])
+        log.warning("%s", named(step["name"], str(step["error"])))
     if len(failed) > MOST_RETRIED:
         log.warning(
             "%d clubs failed: either their ERP is down, or clubsync cannot connect. %d are retried now, the"
@@ -209,7 +233,7 @@ def retry(failed: Step) -> Step | list[Step]:
         raise ClubFailed(failed)
     if not failed.get("together"):
         return _sync(failed["club"], context)
-    with pipeline() as engine:
+    with _explained() as engine:
         params = context["params"]
         steps = engine.sync(
             failed["together"], _trigger(context), full=params["full"], dry_run=params["dry_run"]
@@ -222,12 +246,36 @@ def retry(failed: Step) -> Step | list[Step]:
 
 @without_values()
 def sync_chosen() -> Step:
-    """All four stages for the club of the form.
+    """All four stages for the club of the form: its id, or its name.
 
     :raises ClubFailed: it failed.
+    :raises RunFailed: there is no such club.
     """
     context = get_current_context()
-    return _sync(context["params"]["club"], context)
+    asked = str(context["params"]["club"]).strip()
+    try:
+        step = _sync(_club_of(asked), context)
+    except ClubFailed as failure:
+        _note(notes.of_club(failure.step))
+        raise
+    _note(notes.of_club(step))
+    return step
+
+
+def _club_of(asked: str) -> str:
+    """The id of the club that somebody typed.
+
+    :raises RunFailed: there is none; the message names the most similar ones.
+    """
+    clubs = load_config().clubs
+    for club in clubs:
+        if asked == club.id or asked.casefold() == club.name.casefold():
+            return club.id
+    by_id = {club.id: f"{club.id} ({club.name})" for club in clubs}
+    close = get_close_matches(asked.casefold(), by_id, n=3)
+    hint = f" Did you mean {', '.join(by_id[one] for one in close)}?" if close else ""
+    _note("No such club.")
+    raise RunFailed(f"clubs.yaml has no club of that id or name.{hint}")
 
 
 @without_values()
@@ -238,16 +286,21 @@ def report(
 ) -> None:
     """Log the result of the run; it fails if at least one club failed in the end.
 
-    :raises AirflowFailException: clubs failed, or it is unknown which clubs were due.
+    :raises RunFailed: clubs failed, or it is unknown which clubs were due.
     """
     if due is None:
-        raise AirflowFailException("Could not determine which clubs are due: see the log of `due`.")
+        _note("Could not determine which clubs are due.")
+        raise RunFailed("Could not determine which clubs are due: see the log of `due`.")
     last = _last_steps(due, loaded)
     last.update({step["club"]: step for step in _flat(retried)})
     failed = [step for step in last.values() if step["error"]]
     done = [step for step in last.values() if not step["error"]]
     telemetry.of_steps(last.values(), load_config())
-    log.info("%d of %d clubs synced%s", len(done), len(last), _in_words(_total(done)))
+    _note(notes.of_run(last.values()))
+    log.info("%d of %d clubs synced: %s.", len(done), len(last), _changes(done))
+    for step in done:
+        if source := notes.filled_from(step):
+            log.info("%s: filled from %s.", step["name"], source)
     for step in done:
         if step["held"]:
             log.warning(
@@ -261,9 +314,9 @@ def report(
     for step in _once(failed):
         for line in explanation(step):
             log.error(line)
-    raise AirflowFailException(
+    raise RunFailed(
         f"{len(failed)} of {len(last)} clubs were not synced: "
-        + label([step["name"] for step in failed])
+        + notes.listed([step["name"] for step in failed])
     )
 
 
@@ -272,7 +325,7 @@ def report(
 
 def _sync(club: str, context: Any) -> Step:
     params = context["params"]
-    with pipeline() as engine:
+    with _explained() as engine:
         (step,) = engine.sync(
             [club], _trigger(context), full=params["full"], dry_run=params["dry_run"]
         )
@@ -281,7 +334,6 @@ def _sync(club: str, context: Any) -> Step:
     if step["error"]:
         raise ClubFailed(step)
     assets.announce([step])
-    _logged([step])
     return step
 
 
@@ -299,21 +351,26 @@ def _moment(context: Any) -> datetime:
 
 
 def _logged(steps: Sequence[Step]) -> list[Step]:
-    """The steps for the next task, with a line about them in the log. The engine has logged each error."""
+    """The steps for the next task; the row's label says who failed. The engine has logged a line for each club."""
+    get_current_context()[notes.LABEL] = notes.label(steps)  # type: ignore[literal-required]  # a variable of our own
     good = [step for step in steps if not step["error"]]
-    log.info("%d of %d clubs%s", len(good), len(steps), _in_words(_total(good)))
+    if len(steps) > 1:
+        log.info("%d of %d clubs done.", len(good), len(steps))
     return list(steps)
 
 
-def _total(steps: Iterable[Step]) -> Counter[str]:
+def _note(text: str) -> None:
+    """Hand the note of the run to the scheduler, also an empty one: an earlier try may have left one."""
+    get_current_context()["ti"].xcom_push(key=notes.KEY, value=text)
+
+
+def _changes(steps: Iterable[Step]) -> str:
+    from clubsync.pipeline.runs import in_words
+
     total: Counter[str] = Counter()
     for step in steps:
         total.update(step["counts"])
-    return total
-
-
-def _in_words(counts: Counter[str]) -> str:
-    return "".join(f", {name} {count}" for name, count in sorted(counts.items()) if count)
+    return in_words(total)
 
 
 def _last_steps(due: list[Batch] | None, loaded: Loaded) -> dict[str, Step]:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowFailException
 
-from plugins.orchestration.failures import without_values
+from plugins.orchestration import alerts
+from plugins.orchestration.failures import RunFailed, without_values
 
 if TYPE_CHECKING:
     from clubsync.config import Config
@@ -19,15 +19,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ALERTS = "clubsync_alerts"
-"""The Apprise connection for alerts; without it they are only in this task's log."""
-
 MOST_STARTED = 500
 """Runs that one look starts or clears: Airflow maps at most 1024, and would start none of more."""
 
 
 @without_values()
-def look() -> list[dict[str, Any]]:
+def watch() -> list[dict[str, Any]]:
     """Send freshness alerts and clubs' digests, finish erasures, delete abandoned reads, and find the runs to start.
 
     :returns: arguments of `TriggerDagRunOperator`, one set per run.
@@ -113,7 +110,7 @@ def _tell_clubs(base: Base, config: Config) -> None:
         for sent in outbox.send_due(base, config, resolver.resolve, url):
             level = logging.WARNING if sent.problem else logging.INFO
             log.log(level, "%s: digest %s. %s", sent.club, sent.state, sent.problem or "")
-    except Exception as error:  # whatever it is, the runs that look() found are started
+    except Exception as error:  # whatever it is, the runs that watch() found are started
         log.error("Digests are retried in a minute (%s).", type(error).__name__)
 
 
@@ -132,7 +129,7 @@ def _sweep() -> None:
 
 
 @without_values()
-def tidy() -> dict[str, Any]:
+def delete_old_data() -> dict[str, Any]:
     """Retention, as by `clubsync upkeep`."""
     from clubsync import permissions
     from clubsync.operate.retention import upkeep
@@ -152,7 +149,7 @@ def deliver() -> list[dict[str, Any]]:
     """Send what is due to the webhooks (R30).
 
     :returns: what was sent to each: ids and counts.
-    :raises AirflowFailException: a message was given up now.
+    :raises RunFailed: a message was given up now.
     """
     from clubsync.config import load_config
     from clubsync.feed import webhooks
@@ -167,7 +164,7 @@ def deliver() -> list[dict[str, Any]]:
     for one in done:
         log.info("Webhook %s: %d messages, %d events.", one.webhook, one.messages, one.events)
     if given_up := [f"{one.webhook} ({', '.join(one.dead)})" for one in done if one.dead]:
-        raise AirflowFailException(
+        raise RunFailed(
             f"Given up: {'; '.join(given_up)}. `clubsync webhooks dead` lists the messages: docs/feed.md."
         )
     return [vars(one) for one in done]
@@ -180,45 +177,15 @@ def _alert(base: Base, messages: list[Message]) -> None:
     for message in messages:
         log.warning("%s\n%s", message.title, message.body)
         try:
-            sent = _send(message)
+            sent = alerts.send(message)
         except (
             Exception
         ) as error:  # each service has errors of its own, and so has a connection that is not valid
             # its message may hold the address of a service, with its secret
             log.error(
                 "The alert was not sent (%s): check the connection %s. Retrying in a minute.",
-                *(type(error).__name__, ALERTS),
+                *(type(error).__name__, alerts.ALERTS),
             )
             continue
         if sent:
             freshness.mark_sent(base, message)
-
-
-def _send(message: Message) -> bool:
-    """Whether it was sent, or there is nowhere to send it."""
-    from airflow.providers.apprise.hooks.apprise import AppriseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-    from apprise import Apprise, NotifyFormat, NotifyType
-
-    hook = AppriseHook(ALERTS)
-    try:
-        connection = hook.get_connection(ALERTS)
-    except AirflowNotFoundException:
-        log.info("There is no connection %s: alerts are only logged here.", ALERTS)
-        return True
-    services = Apprise()
-    hook.set_config_from_conn(connection, services)
-    kind = NotifyType.SUCCESS if message.fixed else NotifyType.WARNING
-    sent = bool(
-        services.notify(
-            title=message.title,
-            body=message.body,
-            # an error quotes what an ERP wrote: text, also where a service shows HTML or Markdown (R19)
-            body_format=NotifyFormat.TEXT,
-            notify_type=kind,
-            tag="all",
-        )
-    )
-    if not sent:
-        log.error("%s: not everyone could be notified; retrying in a minute.", ALERTS)
-    return sent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,11 @@ import pendulum
 import pytest
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from clubsync.config import load_config
 from connectors.registry import CONNECTORS
+from plugins.orchestration import dag_docs
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = load_config(ROOT / "config" / "clubs.yaml")
@@ -25,6 +28,13 @@ def _serialized(dag: DAG) -> dict[str, Any]:
     from airflow.serialization.serialized_objects import DagSerialization
 
     return dict(DagSerialization.to_dict(dag))
+
+
+def _deadline(dag: DAG) -> DeadlineAlert:
+    """The only one."""
+    (deadline,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
+    assert isinstance(deadline, DeadlineAlert)
+    return deadline
 
 
 @pytest.fixture
@@ -51,6 +61,55 @@ def test_owner_tags_and_words_for_support(dags: dict[str, DAG]) -> None:
         assert set(dag.tags) <= KNOWN_TAGS, dag_id
         assert dag.doc_md, dag_id
         assert dag.catchup is False, dag_id
+
+
+def test_every_task_says_what_it_does_and_what_to_do_when_it_is_red(dags: dict[str, DAG]) -> None:
+    for dag_id, dag in dags.items():
+        for task in dag.tasks:
+            assert task.doc_md, f"{dag_id}.{task.task_id}"
+            assert "**If it is red:**" in task.doc_md, f"{dag_id}.{task.task_id}"
+
+
+def test_the_texts_of_dags_and_tasks_name_runbooks_and_tasks_that_exist(
+    dags: dict[str, DAG],
+) -> None:
+    tasks = {task.task_id for dag in dags.values() for task in dag.tasks}
+    assert set(dag_docs.TASK_DOCS) == tasks | {"deliver"}  # the demo has no webhooks
+    runbooks = {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")}
+    for text in (*dag_docs.TASK_DOCS.values(), dag_docs.SYNC_DOC):
+        named = re.findall(r"[Rr]unbooks?:? (`[a-z-]+`(?:,\s`[a-z-]+`)*)", text)
+        for book in (one.strip("`") for names in named for one in re.split(r",\s", names)):
+            assert book in runbooks, book
+
+
+def test_the_stages_of_an_erp_share_its_pool(syncs: list[DAG]) -> None:
+    for dag in syncs:
+        pools = {task.task_id: task.pool for task in dag.tasks}
+        stages = ("extract", "validate", "diff", "load", "retry_club")
+        assert {pools.pop(task) for task in stages} == {dag.dag_id}
+        assert set(pools.values()) == {"default_pool"}
+
+
+def test_r25_a_run_is_late_when_it_has_not_ended_within_the_shortest_promise(
+    syncs: list[DAG],
+) -> None:
+    for dag in syncs:
+        clubs = [club for club in CONFIG.clubs if f"sync_{club.erp}" == dag.dag_id]
+        deadline = _deadline(dag)
+        assert deadline.interval == min(club.promised.read for club in clubs if club.promised.read)
+        # of a backfill the interval lies in the past
+        assert deadline.reference == DeadlineReference.DAGRUN_QUEUED_AT
+
+
+def test_the_triggerer_can_import_what_a_deadline_calls(syncs: list[DAG]) -> None:
+    deadline = _deadline(syncs[0])
+    script = (
+        "import asyncio, importlib\n"
+        f"module, _, name = {deadline.callback.path!r}.rpartition('.')\n"
+        "late = getattr(importlib.import_module(module), name)\n"
+        "assert asyncio.iscoroutinefunction(late)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd="/", check=True)
 
 
 def test_a_scheduled_run_has_an_interval_that_is_not_empty(syncs: list[DAG]) -> None:
@@ -99,7 +158,7 @@ def test_only_the_leaf_says_whether_the_run_is_red(syncs: list[DAG]) -> None:
         assert leaves == ["outcome"]
         outcome = dag.get_task("outcome")
         assert outcome.trigger_rule == "all_done"
-        assert {"due", "load", "retry_club"} <= outcome.upstream_task_ids
+        assert {"find_due", "load", "retry_club"} <= outcome.upstream_task_ids
 
 
 def test_parsing_twice_gives_the_same_dag(dags: dict[str, DAG]) -> None:

@@ -14,15 +14,22 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.definitions.retry_policy import RetryAction
-from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clubsync.chains import Chain
-from clubsync.model import Step
-from plugins.orchestration import assets, dag_builder, sync_tasks
-from plugins.orchestration.failures import ClubFailed, ClubRetryPolicy, explain_failure, waits
+from clubsync.model import PAST, Step
+from plugins.orchestration import assets, dag_builder, notes, sync_tasks
+from plugins.orchestration.failures import (
+    ClubFailed,
+    ClubRetryPolicy,
+    DatabaseRetryPolicy,
+    RunFailed,
+    Unavailable,
+    explain_failure,
+    waits,
+)
 
 END = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
 
@@ -41,6 +48,7 @@ class Engine:
     def __init__(self, *answers: Step) -> None:
         self.answers = {answer["club"]: answer for answer in answers}
         self.asked: list[tuple[object, ...]] = []
+        self.explain = True
 
     def due(self, erp: str, at: datetime, clubs: Sequence[str] | None = None) -> list[str]:
         self.asked.append((erp, at, clubs))
@@ -63,12 +71,23 @@ def engine(monkeypatch: pytest.MonkeyPatch, clubs_yaml: Path) -> Engine:
     return fake
 
 
+class Task:
+    """In place of the task instance."""
+
+    def __init__(self) -> None:
+        self.try_number, self.dag_id = 1, "sync_csv"
+        self.pushed: dict[str, str] = {}
+
+    def xcom_push(self, key: str, value: str) -> None:
+        self.pushed[key] = value
+
+
 @pytest.fixture
 def context(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     given = {
         "params": {"clubs": [], "full": False, "dry_run": False},
         "dag_run": SimpleNamespace(run_type="scheduled", data_interval_end=END),
-        "ti": SimpleNamespace(try_number=1, dag_id="sync_csv"),
+        "ti": Task(),
         "outlet_events": OutletEventAccessors(),
     }
     for module in (sync_tasks, assets):
@@ -151,7 +170,7 @@ def test_by_hand_without_a_choice_all_clubs_of_the_erp_are_read(
 
 def test_a_club_of_another_erp_is_refused(engine: Engine, context: dict[str, Any]) -> None:
     context["params"]["clubs"] = ["lille"]
-    with pytest.raises(AirflowFailException, match="no club lille"):
+    with pytest.raises(RunFailed, match="no club lille"):
         sync_tasks.find_due("eversports")
 
 
@@ -162,6 +181,127 @@ def test_a_batch_bears_the_names_of_its_clubs(clubs_yaml: Path) -> None:
     assert label(["paris", "lyon"]) == "Boulder Paris, Yoga Lyon"
     assert label([step(str(n)) for n in range(30)]) == "0 and 29 more"
     assert label(step("paris")) == "Paris"
+    # before the stage begins, it is known who failed in an earlier one
+    assert label([step("paris", "Down."), step("lyon")]) == "1 of 2 clubs failed: Paris"
+
+
+def test_a_green_row_never_looks_as_if_a_failed_club_had_succeeded() -> None:
+    def of(*failed: str) -> str:
+        clubs = ("a", "b", "c", "d", "e")
+        return notes.label([step(one, "Down." if one in failed else None) for one in clubs])
+
+    assert of() == "A and 4 more"
+    assert of("b") == "1 of 5 clubs failed: B"
+    assert of("b", "c", "d", "e") == "4 of 5 clubs failed: B and 3 more"
+    assert notes.label([step("paris", "Down.")]) == "failed: Paris"
+    long = [step("x" * 200, "Down."), step("y" * 200, "Down.")]
+    assert len(notes.label(long)) == notes.LONGEST_LABEL
+
+
+def test_a_row_has_its_label_before_its_task_ends_and_after(clubs_yaml: Path) -> None:
+    """Airflow's templates are strict: an unknown name is an error, which it keeps to itself."""
+    dag = dag_builder.sync_dag("eversports")
+    assert dag is not None
+    given = {"op_args": (), "op_kwargs": {"failed": step("paris", "Down.")}}
+    template = dag.get_template_env().from_string(
+        str(dag.get_task("retry_club").map_index_template)
+    )
+    assert template.render({"task": SimpleNamespace(**given)}) == "Paris"
+    assert template.render({notes.LABEL: "failed: Paris"}) == "failed: Paris"
+
+
+def test_a_stage_tells_its_row_who_failed(context: dict[str, Any]) -> None:
+    sync_tasks._logged([step("paris"), step("lyon", "It answered 500.")])
+    assert context[notes.LABEL] == "1 of 2 clubs failed: Lyon"
+
+
+def test_the_note_of_a_run_names_the_clubs_that_failed(
+    context: dict[str, Any], clubs_yaml: Path
+) -> None:
+    both = [["paris", "lyon"]]
+    with pytest.raises(RunFailed):
+        sync_tasks.report(both, [[step("paris"), step("lyon", "It answered 500.")]], None)
+    assert context["ti"].pushed == {"note": "Not synced: Lyon."}
+    # the retry heals it, or somebody clears it later: the note goes
+    sync_tasks.report(both, [[step("paris"), step("lyon", "It answered 500.")]], [step("lyon")])
+    assert context["ti"].pushed == {"note": ""}
+    many = [step(f"club-{n:04}", "Down.") for n in range(400)]
+    with pytest.raises(RunFailed):
+        sync_tasks.report([[one["club"] for one in many]], [many], None)
+    note = context["ti"].pushed["note"]
+    assert note.endswith("and 392 more.")
+    assert len(note) <= notes.LONGEST_NOTE
+
+
+def test_r26_the_note_of_a_backfill_says_what_its_interval_was_filled_from(
+    context: dict[str, Any], clubs_yaml: Path
+) -> None:
+    at = "2026-11-21T10:03:00+00:00"
+    filled = [
+        step("paris", past="stored", as_of=at),
+        step("lyon", past="stored", as_of=at),
+        step("lille", past="covered", as_of=None),
+    ]
+    sync_tasks.report([["paris", "lyon", "lille"]], [filled], None)
+    assert context["ti"].pushed["note"].splitlines() == [
+        "Paris, Lyon: filled from the snapshot stored then (as of 21 Nov 2026, 10:03 UTC).",
+        "Lille: filled from no reading of its own: a later reading covers it.",
+    ]
+
+
+def test_r26_every_source_of_an_interval_has_its_words() -> None:
+    assert set(notes.FILLED_FROM) == set(PAST)
+
+
+def test_a_club_is_found_by_its_id_or_its_name(
+    engine: Engine, context: dict[str, Any], clubs_yaml: Path
+) -> None:
+    """Of more than a hundred clubs the form offers none."""
+    for asked in ("paris", " paris ", "boulder PARIS"):
+        context["params"]["club"] = asked
+        assert sync_tasks.sync_chosen()["club"] == "paris"
+        assert context["ti"].pushed["note"] == "Paris: addition 2."
+    context["params"]["club"] = "pariss"
+    with pytest.raises(RunFailed, match=r"no club of that id or name\. Did you mean paris"):
+        sync_tasks.sync_chosen()
+
+
+def test_the_note_of_a_run_of_one_club_names_it(
+    engine: Engine, context: dict[str, Any], clubs_yaml: Path
+) -> None:
+    context["params"]["club"] = "lyon"
+    with pytest.raises(ClubFailed):
+        sync_tasks.sync_chosen()
+    assert context["ti"].pushed["note"] == "Not synced: Lyon."
+    assert engine.explain is False, "what went wrong is said once, at the end of the log"
+
+
+def test_a_form_offers_a_hundred_clubs_and_takes_the_id_of_any_of_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dags(count: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        path = tmp_path / f"{count}.yaml"
+        path.write_text(
+            "clubs:\n"
+            + "".join(
+                f"  - {{id: c{n}, name: Club {n}, erp: planity, connection: c}}\n"
+                for n in range(count)
+            )
+        )
+        monkeypatch.setenv("CLUBSYNC_CONFIG", str(path))
+        erp = dag_builder.sync_dag("planity")
+        assert erp is not None
+        one = dag_builder.sync_one_dag()
+        return one.params.get_param("club").schema, erp.params.get_param("clubs").schema
+
+    one, several = dags(100)
+    assert len(one["enum"]) == len(several["examples"]) == 100
+    assert one["values_display"]["c7"] == "Club 7"
+    one, several = dags(101)
+    assert "enum" not in one
+    assert "examples" not in several
+    assert "values_display" not in several
+    assert one["type"] == "string"
 
 
 # --- who is tried again -----------------------------------------------------------------------
@@ -196,11 +336,11 @@ def test_r29_a_chain_whose_reading_failed_is_retried_in_one_task(
     assert engine.asked[-1][0] == ["paris", "lyon"]
     assert isinstance(retried, list)
     # of the two one failed alone this time
-    with pytest.raises(AirflowFailException, match="1 of 2 clubs were not synced: Lyon"):
+    with pytest.raises(RunFailed, match="1 of 2 clubs were not synced: Lyon"):
         sync_tasks.report([["paris", "lyon"]], [down], [retried])
     # and where nothing was retried, one failure is told, with its clubs named
     caplog.clear()
-    with pytest.raises(AirflowFailException, match="2 of 2 clubs"):
+    with pytest.raises(RunFailed, match="2 of 2 clubs"):
         sync_tasks.report([["paris", "lyon"]], [down], None)
     told = [record.getMessage() for record in caplog.records]
     assert sum("Down." in line for line in told) == 1
@@ -258,28 +398,35 @@ def test_retry_policy() -> None:
     assert policy.evaluate(ValueError(), 1, 3).action is RetryAction.DEFAULT
 
 
+def test_only_what_may_be_the_database_s_fault_is_retried() -> None:
+    policy = DatabaseRetryPolicy()
+    assert policy.evaluate(RunFailed("No such club."), 1, 2).action is RetryAction.FAIL
+    assert policy.evaluate(Unavailable("Away."), 1, 2).action is RetryAction.DEFAULT
+    assert policy.evaluate(ValueError(), 1, 2).action is RetryAction.DEFAULT
+
+
 # --- what is said -----------------------------------------------------------------------------
 
 
-def test_green_when_a_retry_healed_it(clubs_yaml: Path) -> None:
+def test_green_when_a_retry_healed_it(context: dict[str, Any], clubs_yaml: Path) -> None:
     loaded = [[step("paris"), step("lyon", "It answered 500.")]]
     sync_tasks.report([["paris", "lyon"]], loaded, [step("lyon")])
 
 
-def test_green_when_nobody_was_due(clubs_yaml: Path) -> None:
+def test_green_when_nobody_was_due(context: dict[str, Any], clubs_yaml: Path) -> None:
     sync_tasks.report([], None, None)
 
 
 @pytest.mark.parametrize("loaded", [[[step("lyon", "It answered 500.")]], [None], None])
 def test_red_when_a_club_finally_failed(
-    loaded: list[list[Step] | None] | None, clubs_yaml: Path
+    context: dict[str, Any], loaded: list[list[Step] | None] | None, clubs_yaml: Path
 ) -> None:
-    with pytest.raises(AirflowFailException, match="1 of 1 clubs were not synced"):
+    with pytest.raises(RunFailed, match="1 of 1 clubs were not synced"):
         sync_tasks.report([["lyon"]], loaded, [])
 
 
-def test_red_when_nobody_knows_who_was_due(clubs_yaml: Path) -> None:
-    with pytest.raises(AirflowFailException, match="which clubs are due"):
+def test_red_when_nobody_knows_who_was_due(context: dict[str, Any], clubs_yaml: Path) -> None:
+    with pytest.raises(RunFailed, match="which clubs are due"):
         sync_tasks.report(None, None, None)
 
 
@@ -315,7 +462,21 @@ def test_r30_each_club_that_was_changed_is_an_asset_event(
     assert assets.announce([changed, same, planned, failed]) == 1
     (event,) = context["outlet_events"][assets.CHANGED].asset_alias_events
     assert event.dest_asset_key.uri == "clubsync://base/paris"
-    assert event.extra == {"club": "paris", "run": 7, "changes": {"addition": 2}}
+    assert event.extra == {
+        "club": "paris",
+        "run": 7,
+        "changes": {"addition": 2},
+        "reading": {"as_of": None, "snapshot": None, "certified": changed["certified"]},
+    }
+
+
+def test_r26_the_event_of_a_backfill_says_what_it_was_filled_from(context: dict[str, Any]) -> None:
+    read_now = step("paris", past="read now", as_of="2026-11-21T10:03:00+00:00", rows_written=3)
+    assets.announce([read_now])
+    (event,) = context["outlet_events"][assets.CHANGED].asset_alias_events
+    assert event.extra["filled_from"] == (
+        "one reading made now, for all that was missed (as of 21 Nov 2026, 10:03 UTC)"
+    )
 
 
 def test_r30_whatever_loads_tells_it(

@@ -18,7 +18,7 @@ from clubsync.operate import freshness
 from clubsync.operate.freshness import Message
 from clubsync.store.database import Base
 from clubsync.store.snapshots import Store
-from plugins.orchestration import upkeep_tasks
+from plugins.orchestration import alerts, upkeep_tasks
 
 
 def test_a_reading_whose_time_is_over_goes(
@@ -73,7 +73,7 @@ def test_r19_an_alert_is_text_where_a_service_shows_html(monkeypatch: pytest.Mon
     config = [{"path": "captured://?format=html", "tag": "all"}]
     connection = json.dumps({"conn_type": "apprise", "extra": {"config": config}})
     monkeypatch.setenv("AIRFLOW_CONN_CLUBSYNC_ALERTS", connection)
-    assert upkeep_tasks._send(ALERT)
+    assert alerts.send(ALERT)
     (body,) = got
     assert "<b>" not in body
     assert "&lt;b&gt;" in body

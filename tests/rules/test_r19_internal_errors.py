@@ -76,15 +76,32 @@ def test_r19_a_task_ends_without_the_message(caplog: pytest.LogCaptureFixture) -
     assert "zoe" not in caplog.text
 
 
-def test_r19_errors_that_are_worded_for_people_end_a_task_as_they_are() -> None:
+def test_r19_errors_of_airflow_end_a_task_as_they_are() -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
-    for worded in (ConfigError("What.", remedy="Do."), AirflowFailException("What.")):
+    worded = AirflowFailException("What.")
 
-        def work(error: Exception = worded) -> None:
-            raise error
+    def work() -> None:
+        raise worded
 
-        assert caught(failures.without_values()(work)) is worded
+    assert caught(failures.without_values()(work)) is worded
+
+
+def test_r19_errors_that_are_worded_for_people_are_logged_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Airflow logs a traceback for every exception but SystemExit, which it retries all the same."""
+
+    def work() -> None:
+        raise ConfigError("What.", remedy="Do.")
+
+    with pytest.raises(failures.Unavailable) as ended:
+        failures.without_values()(work)()
+    assert isinstance(ended.value, SystemExit)
+    assert ended.value.code == 1
+    assert ended.value.__suppress_context__
+    assert [record.getMessage() for record in caplog.records] == [str(ended.value)]
+    assert str(ended.value).startswith("What. Do. Runbook: docs/runbooks/")
 
 
 def test_r19_the_shell_prints_the_place_alone(

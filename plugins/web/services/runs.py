@@ -253,7 +253,7 @@ class AirflowRun(BaseModel):
     index: int | None = Field(default=None, ge=-1, le=1_000_000)
 
 
-ABOUT_ALL = frozenset({"due", "collect_failures", "outcome"})
+ABOUT_ALL = frozenset({"due", "find_due", "collect_failures", "outcome"})
 """Tasks that are about all clubs of their run."""
 
 

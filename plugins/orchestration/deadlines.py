@@ -1,0 +1,73 @@
+"""A run that takes longer than clubs.yaml promises is late, and is alerted while it is still running.
+
+`upkeep` alerts about clubs, from what is loaded. This alert is about the run that keeps them waiting, and comes from
+the scheduler and the triggerer, so that it also comes when no task can be started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+
+from clubsync.config import ClubConfig
+
+log = logging.getLogger(__name__)
+
+
+def of_clubs(clubs: Iterable[ClubConfig]) -> timedelta:
+    """How long a run of these clubs may take: the shortest promise among them (R25)."""
+    return min(club.promised.read or timedelta(days=1) for club in clubs)
+
+
+def alert(within: timedelta) -> DeadlineAlert:
+    """The deadline of a Dag, counted from when a run is queued: the interval of a backfill lies in the past."""
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=within,
+        callback=AsyncCallback(late, {"minutes": int(within.total_seconds() // 60)}),
+        name=f"ended within {in_words(within)}",
+    )
+
+
+def in_words(span: timedelta) -> str:
+    """5 minutes."""
+    minutes = int(span.total_seconds() // 60)
+    if minutes % 60 == 0 and minutes:
+        return f"{minutes // 60} hour{'s' * (minutes != 60)}"
+    return f"{minutes} minute{'s' * (minutes != 1)}"
+
+
+async def late(minutes: int, context: Mapping[str, Any] | None = None) -> str:
+    """Tell that a run is late; the triggerer calls it.
+
+    :returns: what was done, which Airflow keeps with the deadline.
+    """
+    run = (context or {}).get("dag_run") or {}
+    dag, run_id = run.get("dag_id", "A Dag"), run.get("dag_run_id", "")
+    title = f"clubsync: {dag} is late"
+    body = (
+        f"The run {run_id} of {dag} has not ended {in_words(timedelta(minutes=minutes))} after it was queued, which is"
+        " what clubs.yaml promises. Its clubs may be late. Open the run in Airflow: what is running, and since when?"
+        " Runbook: docs/runbooks/erp-down.md"
+    )
+    log.warning("%s\n%s", title, body)
+    return await asyncio.to_thread(_send, title, body)
+
+
+def _send(title: str, body: str) -> str:
+    from clubsync.operate.freshness import Message
+    from plugins.orchestration.alerts import send
+
+    try:
+        return "sent" if send(Message(title, body, fixed=False, incidents=())) else "not sent"
+    except (
+        Exception
+    ) as error:  # each service has errors of its own; its message may hold an address (R19)
+        log.error("The alert was not sent (%s).", type(error).__name__)
+        return f"not sent ({type(error).__name__})"
