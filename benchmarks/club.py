@@ -79,14 +79,9 @@ def config(clubs: list[str], erp: str = "held") -> Config:
 
 def config_of(ids: list[str]) -> Config:
     """The clubs of the simulated ERP."""
-    plain = config(ids, "playtomic")
-    return plain.model_copy(
-        update={
-            "clubs": tuple(
-                c.model_copy(update={"connection": c.id, "settings": {"venue_id": c.id}})
-                for c in plain.clubs
-            )
-        }
+    return Config(
+        club.model_copy(update={"connection": club.id, "settings": {"venue_id": club.id}})
+        for club in config(ids, "playtomic").clubs
     )
 
 

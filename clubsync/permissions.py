@@ -17,7 +17,17 @@ from pathlib import Path
 UMASK = 0o077
 #: What is below `CLUBSYNC_VAR`.
 STATE = frozenset(
-    {"airflow", "clubsync.env", "logs", "postgres", "sandbox", "secrets.json", "snapshots", "stack"}
+    {
+        "airflow",
+        "clubsync.env",
+        "logs",
+        "postgres",
+        "registry",
+        "sandbox",
+        "secrets.json",
+        "snapshots",
+        "stack",
+    }
 )
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 #: Others may pass through a folder, and neither list it nor write there.

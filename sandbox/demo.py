@@ -225,7 +225,7 @@ def connections(sandbox: Sandbox) -> dict[str, str]:
 HEAD = """\
 # yaml-language-server: $schema=clubs.schema.json
 # The clubs to sync: here, those of the demo (`python -m sandbox` simulates their ERPs).
-# Settings are documented in clubsync/config.py; those of one ERP, in docs/settings/.
+# Settings are documented in clubsync/config/model.py; those of one ERP, in docs/settings/.
 """
 
 

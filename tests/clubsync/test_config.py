@@ -187,7 +187,7 @@ def test_editors_see_what_is_wrong(wrong: dict[str, Any]) -> None:
 
 def test_a_default_in_the_schema_may_be_written_as_it_stands() -> None:
     """Editors insert it."""
-    properties = json_schema()["$defs"]["_Common"]["properties"]
+    properties = json_schema()["$defs"]["Common"]["properties"]
     for name, default in {"every": "5m", "full_read": "1h"}.items():
         assert properties[name]["default"] == default
         jsonschema.validate(default, properties[name])
