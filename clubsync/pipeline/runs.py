@@ -173,7 +173,8 @@ class Runs:
         for step in steps:
             seconds = self._seconds.pop((name, step["run"]), None)
             if seconds is not None and step["error"] is None:
-                log.info("%s: %s: %s, %.1f s", step["name"], name, came_to(step), seconds)
+                told = came_to(step).rstrip(".")
+                log.info("%s: %s: %s, %.1f s", step["name"], name, told, seconds)
 
     def fail_together(self, name: str, steps: Sequence[Step], error: Exception) -> None:
         """R29: one failure of the clubs of a chain that were read together: told once, with its clubs named."""

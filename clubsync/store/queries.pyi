@@ -993,6 +993,7 @@ class RunsOfRow(TypedDict):
     certified: bool | None
     doubts: list[str] | None
     as_of: datetime | None
+    read_at: datetime | None
 
 class ChangesOfRunPageRow(TypedDict):
     change: int
@@ -1042,6 +1043,8 @@ class RunsOfAirflowRow(TypedDict):
     airflow_index: int | None
     certified: bool | None
     doubts: list[str] | None
+    as_of: datetime | None
+    read_at: datetime | None
 
 class FindingGroupsRow(TypedDict):
     code: str

@@ -21,6 +21,13 @@ def provider_info() -> dict[str, Any]:
         "name": "clubsync",
         "description": "Keeps the customers of many clubs in sync with the ERP of each club.",
         "connection-types": [_connection_type(name, form_of(name)) for name in CONNECTORS],
+        "asset-uris": [
+            {
+                "schemes": ["clubsync"],
+                "handler": None,
+                "to_openlineage_converter": "plugins.orchestration.lineage.to_openlineage",
+            }
+        ],
     }
 
 

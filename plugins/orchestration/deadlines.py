@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,14 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from clubsync.config import ClubConfig
 
 log = logging.getLogger(__name__)
+
+SENT = "sent"
+
+REPEATED = timedelta(hours=1)
+"""While an ERP is slow, run after run is late: one alert an hour for each Dag is enough."""
+
+_alerted: dict[str, float] = {}
+"""Dag id -> when its last alert was sent, by the clock of the triggerer's process."""
 
 
 def of_clubs(clubs: Iterable[ClubConfig]) -> timedelta:
@@ -57,7 +66,13 @@ async def late(minutes: int, context: Mapping[str, Any] | None = None) -> str:
         " Runbook: docs/runbooks/erp-down.md"
     )
     log.warning("%s\n%s", title, body)
-    return await asyncio.to_thread(_send, title, body)
+    last = _alerted.get(dag)
+    if last is not None and time.monotonic() - last < REPEATED.total_seconds():
+        return "logged; an alert was sent less than an hour ago"
+    told = await asyncio.to_thread(_send, title, body)
+    if told == SENT:
+        _alerted[dag] = time.monotonic()
+    return told
 
 
 def _send(title: str, body: str) -> str:
@@ -65,7 +80,7 @@ def _send(title: str, body: str) -> str:
     from plugins.orchestration.alerts import send
 
     try:
-        return "sent" if send(Message(title, body, fixed=False, incidents=())) else "not sent"
+        return SENT if send(Message(title, body, fixed=False, incidents=())) else "not sent"
     except (
         Exception
     ) as error:  # each service has errors of its own; its message may hold an address (R19)

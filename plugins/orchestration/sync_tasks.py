@@ -24,7 +24,7 @@ from clubsync.config import load_config
 from clubsync.operate import telemetry
 from connectors.sdk.messages import message
 from plugins.dag_ids import SYNC_ONE
-from plugins.orchestration import assets, notes
+from plugins.orchestration import assets, lineage, notes
 from plugins.orchestration.failures import (
     ClubFailed,
     RunFailed,
@@ -48,7 +48,10 @@ Loaded = Iterable[list[Step] | Step | None] | None
 SMALLEST_BATCH = 25
 """Clubs. The start of a task costs a third of a CPU-second."""
 
-CHATTY = ("alembic", "asyncssh", "great_expectations", "httpcore", "httpx", "botocore", "s3fs")
+CHATTY = (
+    *("alembic", "asyncssh", "botocore", "great_expectations", "s3fs"),
+    *("httpcore", "httpcore2", "httpx", "httpx2", "openlineage"),
+)
 
 MOST_RETRIED = 100
 """Clubs retried in one run. When more fail, their ERP is down, and hundreds of tasks would only delay the
@@ -172,8 +175,11 @@ def extract(clubs: Batch) -> list[Step]:
             )
             if start is None or end is None:
                 raise RunFailed("A backfill run needs a data interval.")
-            return _logged(engine.refill(clubs, start, end))
-        return _logged(engine.extract(clubs, _trigger(context), full=context["params"]["full"]))
+            steps = engine.refill(clubs, start, end)
+        else:
+            steps = engine.extract(clubs, _trigger(context), full=context["params"]["full"])
+    lineage.read(steps)
+    return _logged(steps)
 
 
 @without_values()
@@ -193,8 +199,11 @@ def diff(steps: list[Step]) -> list[Step]:
 @without_values()
 def load(steps: list[Step]) -> list[Step]:
     """Apply the plans, one transaction per club."""
+    dry_run = get_current_context()["params"]["dry_run"]
     with _stage("load") as engine:
-        loaded = engine.load(steps, dry_run=get_current_context()["params"]["dry_run"])
+        loaded = engine.load(steps, dry_run=dry_run)
+    if not dry_run:
+        lineage.loaded(loaded)
     assets.announce(loaded)
     return _logged(loaded)
 
@@ -240,6 +249,8 @@ def retry(failed: Step) -> Step | list[Step]:
         )
     if all(step["error"] for step in steps):
         raise ClubFailed(steps[0])
+    if not params["dry_run"]:
+        lineage.synced(steps)
     assets.announce(steps)
     return _logged(steps)
 
@@ -333,6 +344,8 @@ def _sync(club: str, context: Any) -> Step:
             telemetry.of_steps([step], engine.config)
     if step["error"]:
         raise ClubFailed(step)
+    if not params["dry_run"]:
+        lineage.synced([step])
     assets.announce([step])
     return step
 

@@ -369,7 +369,8 @@ select
     r.airflow_index,
     n.certified,
     n.doubts,
-    n.as_of
+    n.as_of,
+    n.read_at
 from sync.run as r
 left join sync.snapshot as n on r.club = n.club and r.snapshot = n.snapshot
 where r.club = :club and (:before::bigint is null or r.run < :before)
@@ -431,7 +432,9 @@ select
     r.airflow_task,
     r.airflow_index,
     n.certified,
-    n.doubts
+    n.doubts,
+    n.as_of,
+    n.read_at
 from sync.run as r
 inner join base.club as c on r.club = c.club
 left join sync.snapshot as n on r.club = n.club and r.snapshot = n.snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -466,11 +466,34 @@ def test_the_workbook_for_the_club(site: Site, where: str) -> None:
     assert acts(site)[-1][:3] == ("csv", "support-person", "done")
 
 
+def test_r26_a_run_of_a_backfill_says_what_it_was_filled_from(site: Site) -> None:
+    """The stored snapshot, where there is one; else a reading covers what lies before it."""
+    club, engine = site.club, site.club.pipeline()
+    club.later()
+    club._say(True, None, (), ())
+    (read,) = engine.sync([club.id], "scheduled")
+    at, minute = datetime.fromisoformat(str(read["as_of"])), timedelta(minutes=1)
+    told = {}
+    club.later()
+    for name, start in (("stored", at - minute), ("covered", at - timedelta(days=3))):
+        (step,) = engine.backfill([club.id], start, start + 2 * minute)
+        assert step["error"] is None
+        told[name] = step["run"]
+    for name, run in told.items():
+        found = site.as_("viewer").get(f"/api/v1/clubs/{club.id}/runs/{run}").json()
+        assert found["filled_from"] == name
+    page = site.page("viewer", f"/runs/{told['stored']}")
+    assert "filled from the snapshot stored then" in text(page)
+    assert "A later reading covers" in text(site.page("viewer", f"/runs/{told['covered']}"))
+    ordinary = site.as_("viewer").get(f"/api/v1/clubs/{club.id}/runs/{read['run']}").json()
+    assert ordinary["filled_from"] is None
+
+
 def test_what_a_run_of_airflow_did(site: Site) -> None:
     from clubsync.model import Origin
 
     engine = site.club.pipeline()
-    engine.origin = Origin("sync_memory", "scheduled__1", "batch.extract", 3)
+    engine.origin = Origin("sync_memory", "scheduled__1", "extract", 3)
     site.club.later()
     site.club._say(True, None, (), ())
     (step,) = engine.sync([site.club.id], "scheduled")
@@ -478,15 +501,15 @@ def test_what_a_run_of_airflow_did(site: Site) -> None:
     viewer = site.as_("viewer")
     (found,) = viewer.get(asked).json()
     assert (found["club"], found["run"]) == (site.club.id, step["run"])
-    assert found["log"] == "dags/sync_memory/runs/scheduled__1/tasks/batch.load/mapped/3"
-    assert len(viewer.get(f"{asked}&task=batch.load&index=3").json()) == 1
-    assert viewer.get(f"{asked}&task=batch.load&index=2").json() == []
+    assert found["log"] == "dags/sync_memory/runs/scheduled__1/tasks/load/mapped/3"
+    assert len(viewer.get(f"{asked}&task=load&index=3").json()) == 1
+    assert viewer.get(f"{asked}&task=load&index=2").json() == []
     assert viewer.get(f"{asked}&task=retry_club&index=3").json() == []
     assert len(viewer.get(f"{asked}&task=outcome&index=-1").json()) == 1
     page = asked.replace("/api/v1", "/pages")
     for index in ("3", "{MAP_INDEX}"):
-        assert "batch.load" in viewer.get(f"{page}&task=batch.load&index={index}").text
-        assert site.club.id in viewer.get(f"{page}&task=batch.load&index={index}").text
+        assert "tasks/load" in viewer.get(f"{page}&task=load&index={index}").text
+        assert site.club.id in viewer.get(f"{page}&task=load&index={index}").text
     assert "Boulder Paris" not in viewer.get(asked.replace("scheduled__1", "other")).text
 
 

@@ -122,7 +122,7 @@ def test_a_run_of_airflow_shows_the_last_attempt_of_each_club_failed_ones_first(
     both = [site.club, site.other]
     engine = site.club.pipeline()
     engine.config = Config(clubs=tuple(club.config for club in both))
-    for task, faulty in (("batch.extract", both), ("retry_club", [site.other])):
+    for task, faulty in (("extract", both), ("retry_club", [site.other])):
         site.club.later()
         for club in both:
             club.at(site.club.now)
@@ -136,7 +136,7 @@ def test_a_run_of_airflow_shows_the_last_attempt_of_each_club_failed_ones_first(
         (site.other.id, "failed"),
         (site.club.id, "held"),
     ]
-    before = {**asked, "task": "batch.load", "index": "0"}
+    before = {**asked, "task": "load", "index": "0"}
     shown = site.as_("viewer").get("/api/v1/airflow", params=before).json()
     assert {row["state"] for row in shown} == {"failed"}
 

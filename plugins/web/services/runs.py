@@ -43,6 +43,12 @@ class Run(BaseModel):
     doubts: list[str]
     counts: dict[str, int]
     rows_written: int
+    filled_from: Literal["stored", "read", "covered"] | None = Field(
+        default=None,
+        description="of a backfill: what the interval was filled from: a stored snapshot, a reading of the ERP made for"
+        " it, or nothing of its own, because a later reading covers it (R26)",
+    )
+    as_of: datetime | None = Field(default=None, description="the age of the data of its snapshot")
     error: str | None
     remedy: str | None
     runbook: str | None
@@ -54,6 +60,8 @@ def _run(row: Mapping[str, Any]) -> Run:
         counts={kind: n for kind, n in row["counts"].items() if n},
         certified=row["certified"],
         doubts=row["doubts"] or [],
+        filled_from=_filled_from(row),
+        as_of=row["as_of"],
         log=_log(row),
         **{
             name: row[name]
@@ -76,14 +84,27 @@ def _run(row: Mapping[str, Any]) -> Run:
     )
 
 
+STAGES = frozenset({"extract", "validate", "diff", "load"})
+"""Tasks that a batch has one of each of: a club's run is recorded with the first."""
+
+
+def _filled_from(row: Mapping[str, Any]) -> Literal["stored", "read", "covered"] | None:
+    """R26: what the interval of a backfill was filled from."""
+    if row["trigger"] != "backfill" or row["state"] in ("running", "failed"):
+        return None
+    if row["read_at"] is None:
+        return "covered"
+    return "read" if row["read_at"] >= row["started_at"] else "stored"
+
+
 def _log(row: Mapping[str, Any]) -> str | None:
     """Where in Airflow the log of the last stage of a run is."""
     if row["airflow_run"] is None:
         return None
-    group, dot, _ = row["airflow_task"].rpartition(".")
-    # a batch has a task for each stage; a retry runs all of them in one
-    task = f"{group}{dot}{row['stage'] or 'extract'}" if group else row["airflow_task"]
-    path = f"dags/{row['airflow_dag']}/runs/{quote(row['airflow_run'], safe='')}/tasks/{task}"
+    group, dot, task = row["airflow_task"].rpartition(".")
+    if task in STAGES:  # a retry runs all of them in one task
+        task = row["stage"] or task
+    path = f"dags/{row['airflow_dag']}/runs/{quote(row['airflow_run'], safe='')}/tasks/{group}{dot}{task}"
     return f"{path}/mapped/{row['airflow_index']}" if row["airflow_index"] >= 0 else path
 
 
@@ -284,7 +305,8 @@ def _is_of_task(row: Mapping[str, Any], task: str | None, index: int | None) -> 
     if task is None or task in ABOUT_ALL:
         return True
     theirs = row["airflow_task"] or ""
-    group = task.rpartition(".")[0]
-    if task != theirs and not (group and group == theirs.rpartition(".")[0]):
+    asked, recorded = task.rpartition("."), theirs.rpartition(".")
+    of_one_batch = asked[0] == recorded[0] and {asked[2], recorded[2]} <= STAGES
+    if task != theirs and not of_one_batch:
         return False
     return index is None or index < 0 or row["airflow_index"] == index
