@@ -56,7 +56,7 @@ def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:
 
 
 def _tell(clubs: Sequence[str], inputs: Any, outputs: Any) -> None:
-    """Hand datasets to Airflow's collector, which is none unless somebody reads it.
+    """Hand datasets to Airflow's collector, if a plugin reads it.
 
     :param inputs, outputs: club ids -> addresses.
     """
