@@ -9,6 +9,7 @@ from clubsync.config.problems import sentence, wrong_setting
 from clubsync.config.reading import config_path, is_list_of_clubs, load_club, load_config
 from clubsync.config.registry import DEFAULT_PATH, Config
 from clubsync.config.schema import json_schema
+from clubsync.config.yaml_files import stamp
 
 __all__ = [
     "DEFAULT_PATH",
@@ -25,5 +26,6 @@ __all__ = [
     "load_club",
     "load_config",
     "sentence",
+    "stamp",
     "wrong_setting",
 ]

@@ -54,24 +54,37 @@ def files(path: Path) -> list[File]:
     :raises ConfigError: one cannot be read, is no regular file or too large; the folder has none.
     """
     try:
-        if not path.is_dir():
-            return [File(path, _content(path))]
-        names = sorted(
-            one.name
-            for one in path.iterdir()
-            if one.suffix in (".yaml", ".yml") and not one.name.startswith(".")
-        )
-        if not names:
-            raise ConfigError(
-                f"{path} has no files *.yaml.", remedy="Put the files with the clubs there."
-            )
-        return [File(path / name, _content(path / name)) for name in names]
+        return [File(one, _content(one)) for one in _paths(path)]
     except OSError as error:
         where = error.filename or path
         raise ConfigError(
             f"{where} cannot be read: {error.strerror or error}.",
             remedy="Set CLUBSYNC_CONFIG, or run the command in the folder that contains config/clubs.yaml.",
         ) from error
+
+
+def stamp(path: Path) -> object:
+    """Changes when a file is edited, added or removed; cheaper than reading them.
+
+    :raises OSError: one of them is being replaced right now, or there is none.
+    """
+    states = [(one, one.stat()) for one in _paths(path)]
+    return [(str(p), s.st_mtime_ns, s.st_size, s.st_ino) for p, s in states]
+
+
+def _paths(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(
+        one
+        for one in path.iterdir()
+        if one.suffix in (".yaml", ".yml") and not one.name.startswith(".")
+    )
+    if not found:
+        raise ConfigError(
+            f"{path} has no files *.yaml.", remedy="Put the files with the clubs there."
+        )
+    return found
 
 
 def _content(path: Path) -> bytes:

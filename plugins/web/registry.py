@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from clubsync.config import ClubConfig, Config, Promise, config_path, load_config
+from clubsync.config import ClubConfig, Config, Promise, config_path, load_config, stamp
 from clubsync.errors import ConfigError, place_of
 
 log = logging.getLogger(__name__)
@@ -47,9 +47,8 @@ class _File:
     def now(self) -> Registry:
         path = config_path()
         mark = None
-        with suppress(OSError):  # it may be replaced right now
-            state = path.stat()
-            mark = (state.st_mtime_ns, state.st_size, state.st_ino)
+        with suppress(OSError, ConfigError):  # it may be replaced right now
+            mark = stamp(path)
         with self.lock:
             if self.read is None or self.path != str(path):
                 self.read = _registry(load_config(path))
