@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 
 __all__: list[str] = []  # nothing here overrides a setting of Airflow's
 
@@ -29,6 +30,8 @@ def _preload() -> None:
             print(f"{name} is not preloaded: {error}", file=sys.stderr)
 
 
+# Airflow's own use of a library, which the log of every task would begin with
+warnings.filterwarnings("ignore", "GitWildMatchPattern", DeprecationWarning)
 # logs, snapshots and whatever else the process and its tasks write: personal data (R19)
 os.umask(0o077)
 _preload()

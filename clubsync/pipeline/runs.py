@@ -224,7 +224,8 @@ class Runs:
         step["transient"] = transient
         step["retry_after"] = retry_after.total_seconds() if retry_after else None
         if self.explain and not told:
-            log.error("%s %s", named(step["name"], f"{stage}: {what}"), remedy)
+            said = what.removeprefix(f"{step['name']}: ")
+            log.error("%s %s", named(step["name"], f"{stage}: {said}"), remedy)
         self.forget(step)
         if step["run"] is None or step["club"] not in self._numbers:
             return

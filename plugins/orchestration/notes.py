@@ -22,7 +22,7 @@ LONGEST_LABEL, LONGEST_NOTE = 250, 1000
 FILLED_FROM: Mapping[str, str] = {
     "stored": "the snapshot stored then",
     "from the ERP": "what the ERP had written by then",
-    "covered": "no reading of its own: a later reading covers it",
+    "covered": "a later reading, which covers it",
     "read now": "one reading made now, for all that was missed",
 }
 """What an interval of a backfill was filled from (R26), by `Step["past"]`."""

@@ -50,7 +50,7 @@ SMALLEST_BATCH = 25
 
 CHATTY = (
     *("alembic", "asyncssh", "botocore", "great_expectations", "s3fs"),
-    *("httpcore", "httpcore2", "httpx", "httpx2", "openlineage"),
+    *("httpcore", "httpcore2", "httpx", "httpx2", "openlineage", "airflow.providers.openlineage"),
 )
 
 MOST_RETRIED = 100
@@ -235,6 +235,7 @@ def retry(failed: Step) -> Step | list[Step]:
     :returns: the club's step; of a chain the steps of its clubs, of which some may have failed alone.
     :raises ClubFailed: it failed again, or a retry would not help.
     """
+    _quieten()
     context = get_current_context()
     # A key that the ERP rejected is not tried again: the account might be locked. When somebody clears this
     # task, that is the second try, which is made.

@@ -245,7 +245,7 @@ def test_r26_the_note_of_a_backfill_says_what_its_interval_was_filled_from(
     sync_tasks.report([["paris", "lyon", "lille"]], [filled], None)
     assert context["ti"].pushed["note"].splitlines() == [
         "Paris, Lyon: filled from the snapshot stored then (as of 21 Nov 2026, 10:03 UTC).",
-        "Lille: filled from no reading of its own: a later reading covers it.",
+        "Lille: filled from a later reading, which covers it.",
     ]
 
 

@@ -67,10 +67,11 @@ def test_a_failure_is_said_once_with_the_name_once(
     pair: tuple[Club, Club], caplog: pytest.LogCaptureFixture
 ) -> None:
     down, good = pair
-    down.erp.fault = ErpUnreachable(f"The {down.id} did not respond.")
+    down.erp.fault = ErpUnreachable(f"The {down.id}: the ERP did not respond.")
     engine = together(*pair)
     engine.sync([club.id for club in pair], "scheduled")
     (line,) = lines(caplog, down)
+    assert line.startswith(f"The {down.id}: extract: the ERP did not respond.")
     assert line.count(down.id) == 1
     assert len(lines(caplog, good)) == len(STAGES)
     assert not any(record.exc_info for record in caplog.records)
