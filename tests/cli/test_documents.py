@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
+from tests.support.shell import Shell, shell_of
 from tests.support.tryton import Tryton, tryton
 
 __all__ = ["tryton"]
 
-ROOT = Path(__file__).resolve().parents[2]
 KINDS = [
     "addition",
     "deactivation",
@@ -29,38 +27,9 @@ KINDS = [
 ]
 
 
-class Shell(Protocol):
-    """`clubsync …` in a process of its own: exit code, the JSON document on stdout, stderr.
-
-    :param more: variables of its environment.
-    """
-
-    def __call__(self, *arguments: str, **more: str) -> tuple[int, Any, str]: ...
-
-
 @pytest.fixture
 def shell(tmp_path: Path, database: str) -> Shell:
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("CLUBSYNC", "AIRFLOW"))},
-        "PYTHONPATH": str(ROOT),
-        "CLUBSYNC_VAR": str(tmp_path / "var"),
-        "CLUBSYNC_CONFIG": str(tmp_path / "clubs.yaml"),
-        "CLUBSYNC_DATABASE": database,
-        "CLUBSYNC_SNAPSHOTS": str(tmp_path / "snapshots"),
-    }
-
-    def run(*arguments: str, **more: str) -> tuple[int, Any, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "clubsync.cli", *arguments, "--json"],
-            env={**environment, **more},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
-
-    return run
+    return shell_of(tmp_path, database)
 
 
 def _sync(shell: Shell, club: str, env: dict[str, str], code: int = 0) -> dict[str, Any]:
@@ -197,7 +166,8 @@ def test_exit_codes(shell: Shell, tmp_path: Path) -> None:
     assert _sync(shell, "rowing", env)["changes"]["addition"] == 20
 
     (drop / "customers.csv").write_text("\n".join([CSV.splitlines()[0], *rows[:11]]) + "\n")
-    held = _sync(shell, "rowing", env, code=3)
+    held = json.loads((whole := shell.process("sync", "rowing", "--json", **env)).out)[0]
+    assert whole.code == 3
     assert held["held"]["deactivations"] == 9
     assert held["held"]["causes"] == ["no longer in the ERP: 9 customers"]
     assert held["changes"]["deactivation"] == 0
@@ -210,9 +180,9 @@ def test_exit_codes(shell: Shell, tmp_path: Path) -> None:
     assert code == 1
     assert "customers.csv" in said
     assert document[0]["error"]
-    code, _, said = shell("sync", "nobody")
-    assert code == 1
-    assert "nobody" in said
+    whole = shell.process("sync", "nobody")
+    assert whole.code == 1
+    assert "nobody" in whole.err
 
 
 def test_documents_of_a_real_tryton(shell: Shell, tmp_path: Path, tryton: Tryton) -> None:

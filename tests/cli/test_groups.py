@@ -6,7 +6,8 @@ import csv
 import json
 from pathlib import Path
 
-from tests.cli.test_documents import Shell, shell
+from tests.cli.test_documents import shell
+from tests.support.shell import Shell
 
 __all__ = ["shell"]
 
