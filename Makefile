@@ -70,7 +70,7 @@ vendure: # the same, with npm
 test: install browser mitmproxy pocketbase ## run lint and all tests that are not long
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=1; \
-	$(BIN)/python -m pytest -m "not long and not airflow" -n $(WORKERS) --dist loadscope || failed=1; \
+	$(BIN)/python -m pytest -m "not long and not airflow" -n $(WORKERS) --dist loadscope --no-loadscope-reorder || failed=1; \
 	$(BIN)/python -m pytest -m "airflow and not long" || failed=1; \
 	exit $$failed
 

@@ -22,6 +22,27 @@ settings.register_profile("clubsync", deadline=None)
 settings.load_profile("clubsync")
 
 
+#: Modules of a few tests that take minutes: they begin first, so that at the end no worker is alone with one of them.
+LONGEST = (
+    "tests/clubsync/test_engine_machine.py",
+    "tests/kills/test_kills.py",
+    "tests/kills/test_pairs.py",
+    "tests/faults/test_webhook_kills.py",
+    "tests/faults/test_erasure_kills.py",
+    "tests/faults/test_bad_line.py",
+    "tests/promise/test_walks.py",
+    "tests/products/test_products.py",
+    "tests/upgrades/test_upgrades.py",
+    "tests/fuzz/test_fuzz.py",
+    "tests/cli/test_documents.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `--no-loadscope-reorder`: otherwise modules begin by their number of tests."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[embedded.Server]:
     """A server for this test process (one per xdist worker), gone at the end.
