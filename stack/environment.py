@@ -35,6 +35,9 @@ SHARED: Mapping[str, str] = {
     "AIRFLOW__API__EXPOSE_CONFIG": "False",
     # A sync is a chain of short tasks: a pause of a second before each would be most of its duration.
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+    # What a killed process was doing is begun again within a minute and a half, not after five minutes.
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
     # Logs are read by their owner only, whatever else is set on the machine.
     "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
     "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
@@ -127,6 +130,7 @@ def of_one_machine(instance: Instance, server: embedded.Server) -> dict[str, str
         "CLUBSYNC_DATABASE": server.url("clubsync", user=LOGIN),
         "CLUBSYNC_SNAPSHOTS": str(instance.var / "snapshots"),
         "CLUBSYNC_STACK": str(instance.var),  # `make down` finds leftover processes by it
+        "SPT_NOENV": "1",  # Airflow's processes rename themselves: not over what says whose they are
     }
 
 

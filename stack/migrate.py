@@ -21,6 +21,9 @@ from clubsync.store.logins import OWNER
 from stack.environment import ROOT, keep_logins
 
 BIN = Path(sys.executable).parent
+#: A transaction of Airflow's that does nothing for so long is ended: its process is gone or stands still, and the rows
+#: that it has locked would keep their Dags from running.
+IDLE = "2min"
 
 #: Tables, views, sequences and types of the schema public that another role owns: kind and name. A table's sequences
 #: go with it, and so do the types of tables and arrays.
@@ -85,6 +88,11 @@ def create_databases(environment: Mapping[str, str]) -> None:
     if (owner.host, owner.port, owner.query) == (airflow.host, airflow.port, airflow.query):
         administrator = owner
     _create_database(administrator, airflow)
+    with _connected(administrator, "postgres") as connection:
+        statement = sql.SQL("alter database {} set idle_in_transaction_session_timeout = {}")
+        connection.execute(
+            statement.format(sql.Identifier(str(airflow.database)), sql.Literal(IDLE))
+        )
 
 
 def _create_database(administrator: sa.URL, wanted: sa.URL) -> None:

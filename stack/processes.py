@@ -20,6 +20,8 @@ class Process:
     :param patience: seconds from SIGTERM to SIGKILL.
     :param group: whether the signal is sent to its children as well; the launcher of PostgreSQL stops its child
         itself.
+    :param leaves: how the command lines of those begin that it leaves behind when it is killed; they are ended before
+        it starts again.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Process:
     order: int
     patience: int = 30
     group: bool = True
+    leaves: str = ""
 
 
 def airflow(executor: str) -> list[Process]:
@@ -44,7 +47,13 @@ def airflow(executor: str) -> list[Process]:
         workers.append(Process("worker", worker, 40, patience=600))
     return [
         Process("api-server", [command, "api-server"], 30),
-        Process("scheduler", [command, "scheduler", "--skip-serve-logs"], 40, patience=50),
+        Process(
+            "scheduler",
+            [command, "scheduler", "--skip-serve-logs"],
+            40,
+            patience=50,
+            leaves="airflow worker --" if executor == "LocalExecutor" else "",
+        ),
         Process("dag-processor", [command, "dag-processor"], 40),
         Process("triggerer", [command, "triggerer", "--skip-serve-logs"], 40),
         *workers,

@@ -98,6 +98,14 @@ class Supervisor:
             if one["statename"] == RUNNING
         }
 
+    def pids(self) -> dict[str, int]:
+        """Process name -> its id, for those that run."""
+        return {
+            one["name"]: one["pid"]
+            for one in self._rpc.getAllProcessInfo()
+            if one["statename"] == RUNNING
+        }
+
     def fail_if_dead(self, *names: str) -> None:
         """:raises StackError: one of them (default: any) has exited; the message has the end of its log."""
         states = self.states()
@@ -161,7 +169,8 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
         ]
         for process in processes:
-            command = " ".join(_quote(part) for part in process.command)
+            sweep = [sys.executable, "-m", "stack.sweep", process.leaves] if process.leaves else []
+            command = " ".join(_quote(part) for part in (*sweep, *process.command))
             group = "true" if process.group else "false"
             parts.append(
                 f"""[program:{process.name}]

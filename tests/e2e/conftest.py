@@ -19,5 +19,5 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def stack(collector: Collector) -> Iterator[Stack]:
-    with started(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as running:
+    with started({"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}) as running:
         yield running

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,20 +122,24 @@ def _free_ports(names: tuple[str, ...]) -> dict[str, str]:
 
 
 @contextmanager
-def started(**settings: str) -> Iterator[Stack]:
+def started(
+    settings: Mapping[str, str], clubs: Callable[[Path], Path] | None = None
+) -> Iterator[Stack]:
     """A stack in a folder and on ports of its own.
 
-    :param settings: of its environment, besides.
+    :param settings: of its environment, besides; they are looked at when clubs.yaml is there.
+    :param clubs: writes clubs.yaml into the folder; default: the demo's, with a club of our own.
     """
     var = Path(tempfile.mkdtemp(prefix="cs-up-"))
     var.chmod(0o755)  # PostgreSQL may run as another user
     own = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "CLUBSYNC"))}
     connection = {"conn_type": "clubsync_csv", "host": (var / "our-own").as_uri()}
+    config = (clubs or _with_ours)(var)
     environment = {
         **own,
         **_free_ports(PORTS),
         "CLUBSYNC_VAR": str(var),
-        "CLUBSYNC_CONFIG": str(_with_ours(var)),
+        "CLUBSYNC_CONFIG": str(config),
         "AIRFLOW_CONN_OUR_OWN": json.dumps(connection),
         "COLUMNS": "160",
         **settings,

@@ -56,7 +56,7 @@ def test_every_club_is_synced_by_a_celery_worker(broker: str) -> None:
         "AIRFLOW__CELERY__BROKER_URL": broker,
         "AIRFLOW__CELERY__WORKER_CONCURRENCY": "4",
     }
-    with started(**settings) as stack:
+    with started(settings) as stack:
         synced = {club for (club,) in stack.query("select club_id from base.club")}
         assert synced >= {club.id for club in CLUBS}
 

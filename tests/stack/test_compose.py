@@ -19,7 +19,7 @@ from stack import environment, processes
 ROOT = Path(__file__).resolve().parents[2]
 
 # What differs by its nature; everything else that make up sets has to be set.
-ONE_MACHINE_ONLY = {"CLUBSYNC_STACK"}
+ONE_MACHINE_ONLY = {"CLUBSYNC_STACK", "SPT_NOENV"}
 
 
 def _interpolated(text: str) -> str:
