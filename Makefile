@@ -89,10 +89,11 @@ schema: install ## update config/clubs.schema.json from the model of clubs.yaml
 settings: install ## update docs/settings/ from the connectors' settings classes
 	$(BIN)/python -m stack.reference
 
-reliability: install ## update docs/reliability.md: ERPs edited while they are read; kills, crashes, two workers
+reliability: install ## update docs/reliability.md: ERPs edited while they are read; kills, crashes, two workers; Airflow in unrest
 	$(BIN)/python -m tests.promise
 	$(BIN)/python -m tests.fuzz
 	$(BIN)/python -m tests.kills
+	$(BIN)/python -m tests.e2e.unrest
 
 bench: install ## measure speed and check it against the gates
 	$(BIN)/python -m benchmarks

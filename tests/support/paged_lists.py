@@ -69,16 +69,16 @@ class PagedLists:
     def __init__(self, lists: Mapping[str, Rows], between: Callable[[], None], size: int) -> None:
         self._lists, self._between, self._size = lists, between, size
         self._begun = False
+        #: held while a page is made: whoever edits from another thread takes it.
+        self.lock = threading.RLock()
 
     def begin(self) -> None:
         """The next request is the first of a reading."""
         self._begun = False
 
     def app(self) -> Starlette:
-        lock = threading.Lock()
-
         def answer(request: Request) -> Response:
-            with lock:
+            with self.lock:
                 start, size = self._asked(request)
                 if self._begun:
                     self._between()
