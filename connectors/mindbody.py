@@ -253,7 +253,8 @@ class MindbodyConnector(Connector[MindbodySettings]):
         """Log in and read one client."""
         with self._http() as http:
             found = self._clients(http, 0, None, limit=1)
-        return f"Login works: the site has {found.pagination_response.total_results} clients."
+        total = found.pagination_response.total_results
+        return f"Login works: the site has {total} client{'s' if total != 1 else ''}."
 
     def _http(self) -> Http:
         base = base_address(self.connection).removesuffix(ROOT)

@@ -166,7 +166,10 @@ class OdooConnector(Connector[OdooSettings]):
             call = self._caller(http)
             partners = call(PARTNER, "search_count", int, domain=self.settings.domain)
             categories = call(CATEGORY, "search_count", int, domain=[])
-        return f"Login works: {partners} partners and {categories} categories."
+        return (
+            f"Login works: {partners} {'partners' if partners != 1 else 'partner'} and "
+            f"{categories} {'categories' if categories != 1 else 'category'}."
+        )
 
     def _http(self) -> Http:
         base, settings, key = base_address(self.connection), self.settings, self.connection.password

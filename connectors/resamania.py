@@ -223,7 +223,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         """Log in and read a page of contacts."""
         with self._http() as http:
             total = self._page(http, "contacts", "", {"itemsPerPage": 1}).total
-        return f"Login works: the club has {total} contacts."
+        return f"Login works: the club has {total} contact{'s' if total != 1 else ''}."
 
     def _http(self) -> Http:
         base, settings, connection = base_address(self.connection), self.settings, self.connection

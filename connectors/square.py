@@ -145,7 +145,7 @@ class SquareConnector(Connector[SquareSettings]):
         """Read one customer."""
         with self._http() as http:
             count = self._found(http, "", None, limit=1).count
-        return f"The token works: the directory has {count} customers."
+        return f"The token works: the directory has {count} customer{'s' if count != 1 else ''}."
 
     def _http(self) -> Http:
         token = self.connection.password

@@ -268,8 +268,8 @@ def _already_decided(row: FindHoldRow) -> ActionRejected:
             remedy="No decision is needed.",
         )
     return ActionRejected(
-        f"Hold {row['hold']} was {row['state']} by {row['decided_by']} on "
-        f"{row['decided_at']:%d %B %Y, %H:%M} UTC.",
+        f"Hold {row['hold']} was {'approved' if row['state'] == 'approved' else 'rejected'} by "
+        f"{row['decided_by']} on {row['decided_at']:%Y-%m-%d %H:%M} UTC.",
         remedy="The first decision wins; deactivations that became due later are in a hold of their own.",
     )
 

@@ -927,10 +927,71 @@ class ClubBoardRow(TypedDict):
     club_id: str | None
     name: str | None
     erp: str | None
+    created_at: datetime | None
     last_success_at: datetime | None
+    certified_as_of: datetime | None
+    next_read_at: datetime | None
     failing_since: datetime | None
     quarantined_until: datetime | None
     last_error: str | None
+    remove_at: datetime | None
+
+class ReasonsOfClubsRow(TypedDict):
+    club: int
+    failed_run: int | None
+    runbook: str | None
+    failures: int | None
+    hold: int | None
+    causes: list[str] | None
+    held: int | None
+    first_run: int | None
+    additions: int | None
+    suspected: int | None
+    paused_at: datetime | None
+    paused_by: str | None
+    read_run: int | None
+    doubts: list[str] | None
+
+class FailuresByErpRow(TypedDict):
+    erp: str
+    clubs: int
+    failing: int
+    failures: int
+
+class FailingClubsByRunbookRow(TypedDict):
+    runbook: str
+    clubs: int
+
+class ClubsFailingByRunbookRow(TypedDict):
+    club_id: str
+    name: str
+    failing_since: datetime
+    error: str | None
+    total: int
+
+class LastFailedRunRow(TypedDict):
+    run: int
+    trigger: str
+    started_at: datetime
+    finished_at: datetime | None
+    state: str
+    stage: str | None
+    plan: int | None
+    read: int | None
+    counts: dict[str, int]
+    rows_written: int
+    used: bool
+    suspected: int
+    error: str | None
+    remedy: str | None
+    runbook: str | None
+    airflow_dag: str | None
+    airflow_run: str | None
+    airflow_task: str | None
+    airflow_index: int | None
+    certified: bool | None
+    doubts: list[str] | None
+    as_of: datetime | None
 
 class ChangesByPartOfDayRow(TypedDict):
     club: int
@@ -2338,6 +2399,20 @@ class Queries(Protocol):
         max_rows: int,
         skip: int,
     ) -> Iterator[ClubBoardRow]: ...
+    def reasons_of_clubs(
+        self, driver: Driver, /, *, clubs: list[int], since: datetime
+    ) -> Iterator[ReasonsOfClubsRow]: ...
+    def count_failures(self, driver: Driver, /, *, club: int, since: datetime) -> int: ...
+    def failures_by_erp(
+        self, driver: Driver, /, *, since: datetime, unlisted: list[int]
+    ) -> Iterator[FailuresByErpRow]: ...
+    def failing_clubs_by_runbook(
+        self, driver: Driver, /, *, unlisted: list[int]
+    ) -> Iterator[FailingClubsByRunbookRow]: ...
+    def clubs_failing_by_runbook(
+        self, driver: Driver, /, *, runbook: str, unlisted: list[int], max_rows: int
+    ) -> Iterator[ClubsFailingByRunbookRow]: ...
+    def last_failed_run(self, driver: Driver, /, *, club: int) -> Iterator[LastFailedRunRow]: ...
     def changes_by_part_of_day(
         self, driver: Driver, /, *, clubs: list[int], since: datetime
     ) -> Iterator[ChangesByPartOfDayRow]: ...

@@ -383,7 +383,7 @@ class RestConnector(Connector[RestSettings]):
         page = self._first(api, settings.customers, CUSTOMERS)
         count = message("customers without a total")
         if page.total is not None:
-            count = message(f"{page.total} customers")
+            count = message(f"{page.total} customer{'s' if page.total != 1 else ''}")
         if not page.records:
             return message(
                 "Login works; the list of customers is empty, so the fields could not be checked."

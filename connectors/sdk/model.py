@@ -693,10 +693,17 @@ def _once_each(
     conflicting = tuple(distinct.filter(pl.col("erp_id").is_duplicated())["erp_id"].unique().sort())
     why = []
     if paged:
-        why.append(message(f"Rows moved while they were read: {n} ids came more than once."))
-    elif conflicting:
         why.append(
-            message(f"{len(conflicting)} ids are in the file several times with different content.")
+            message(
+                f"Rows moved while they were read: {n} {'ids' if n != 1 else 'id'} came more than once."
+            )
+        )
+    elif conflicting:
+        many = len(conflicting)
+        why.append(
+            message(
+                f"{many} {'ids are' if many != 1 else 'id is'} in the file several times with different content."
+            )
         )
     agreed = distinct.filter(~pl.col("erp_id").is_in(conflicting))
     single = customers.filter(~pl.col("erp_id").is_duplicated())

@@ -66,7 +66,10 @@ class TrytonConnector(Connector[TrytonSettings]):
             if self.settings.guardian_relation:
                 self._relation_type(queries)
             queries.close()
-        return f"Login works: {parties} parties and {categories} categories."
+        return (
+            f"Login works: {parties} {'parties' if parties != 1 else 'party'} and "
+            f"{categories} {'categories' if categories != 1 else 'category'}."
+        )
 
     def _http(self) -> Http:
         base = base_address(self.connection)

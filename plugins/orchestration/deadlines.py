@@ -57,13 +57,15 @@ async def late(minutes: int, context: Mapping[str, Any] | None = None) -> str:
 
     :returns: what was done, which Airflow keeps with the deadline.
     """
+    from plugins.orchestration.failures import pages_address
+
     run = (context or {}).get("dag_run") or {}
     dag, run_id = run.get("dag_id", "A Dag"), run.get("dag_run_id", "")
     title = f"clubsync: {dag} is late"
     body = (
         f"The run {run_id} of {dag} has not ended {in_words(timedelta(minutes=minutes))} after it was queued, which is"
         " what clubs.yaml promises. Its clubs may be late. Open the run in Airflow: what is running, and since when?"
-        " Runbook: docs/runbooks/erp-down.md"
+        f" Runbook: {pages_address()}/runbooks/erp-down"
     )
     log.warning("%s\n%s", title, body)
     last = _alerted.get(dag)

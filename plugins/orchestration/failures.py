@@ -102,7 +102,7 @@ def without_values() -> Iterator[None]:
         if known is None:
             log.critical("Internal error: %s", place_of(error))
             raise InternalError(type(error).__qualname__) from None
-        told = f"{known.what} {known.remedy} Runbook: docs/runbooks/{known.runbook}.md"
+        told = f"{known.what} {known.remedy} Runbook: {pages_address()}/runbooks/{known.runbook}"
         log.error("%s", told)
         raise Unavailable(told) from None
 
@@ -166,7 +166,7 @@ def explanation(step: Mapping[str, Any]) -> Iterator[str]:
     if step.get("remedy") and step["remedy"] not in step["error"]:
         yield f"What to do: {step['remedy']}"
     if step.get("runbook"):
-        yield f"Runbook: docs/runbooks/{step['runbook']}.md"
+        yield f"Runbook: {page_of(step['club'])}/runbooks/{step['runbook']}"
     yield f"The club's page: {page_of(step['club'])}"
 
 
@@ -194,10 +194,15 @@ def _local(moment: str, club: str) -> str:
 
 def page_of(club: str) -> str:
     """The address of a club's page in Airflow."""
+    return f"{pages_address()}/clubs/{club}"
+
+
+def pages_address() -> str:
+    """The address of the Clubs pages in Airflow."""
     from airflow.sdk.configuration import conf
 
     base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"{base}/plugin/clubs/clubsync/pages/clubs/{club}"
+    return f"{base}/plugin/clubs/clubsync/pages"
 
 
 def explain_failure(context: Mapping[str, Any]) -> None:

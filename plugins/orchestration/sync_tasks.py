@@ -29,6 +29,7 @@ from plugins.orchestration.failures import (
     ClubFailed,
     RunFailed,
     explanation,
+    page_of,
     without_values,
     worth_retrying,
 )
@@ -317,9 +318,8 @@ def report(
         if step["held"]:
             log.warning(
                 "%s: %d deactivations awaiting approval; they appear under Required Actions of held_changes"
-                " within a minute: docs/runbooks/held-deactivations.md",
-                step["name"],
-                step["held"],
+                " within a minute: %s/runbooks/held-deactivations",
+                *(step["name"], step["held"], page_of(step["club"])),
             )
     if not failed:
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError, dates, numbers, units
@@ -98,6 +98,10 @@ ACTIONS = {
     "pause": _("Syncs paused"),
     "resume": _("Syncs resumed"),
     "go": _("First sync approved"),
+    "confirm_empty": _("Confirmed as empty"),
+    "confirm_source": _("Source confirmed"),
+    "webhook_replay": _("Webhook message sent again"),
+    "webhook_skip": _("Webhook message skipped"),
     "test": _("Connection test"),
     "ignore": _("Similar pair ignored"),
     "identity_keep": _("Reused ERP id: same person"),
@@ -112,6 +116,48 @@ ACTIONS = {
     "csv": _("Findings downloaded"),
     "digest": _("Digest sent"),
 }
+
+BUTTONS = {
+    "sync": _("Sync now"),
+    "test": _("Test connection"),
+    "resume": _("Resume"),
+    "confirm-source": _("This is the right source"),
+    "confirm-empty": _("Really empty"),
+}
+"""Buttons of a club's, as runbooks name them in italics."""
+
+CONFIRMED = {
+    "resume": (
+        _("Syncs of this club start again at its next turn. A quarantine ends too."),
+        None,
+    ),
+    "confirm-source": (
+        _(
+            "The next snapshot is accepted as this club's, once, even if few of its customers are known. If it is "
+            "another club's, every customer of this one looks gone."
+        ),
+        _("The ERP or the club has confirmed that these data are this club's."),
+    ),
+    "confirm-empty": (
+        _(
+            "The next empty response is accepted, once. If more customers would lose access than the limit allows, "
+            "they are held for approval."
+        ),
+        _("The club has confirmed that it has no customers any more."),
+    ),
+}
+"""Buttons that ask first: what happens then, and what the person states by ticking a box, if anything."""
+
+PLACES = {
+    "holds": _("Holds"),
+    "connections": _("Connections"),
+    "dags": _("Dags"),
+    "reused": _("Compare the people and decide"),
+    "runs": _("Recent runs"),
+    "people": _("Customers and ERP records"),
+    "club": _("The club's page"),
+}
+"""Pages, as runbooks name them in italics."""
 
 FIELDS = {
     "email": _("email"),
@@ -306,6 +352,14 @@ class Voice:
         return _moment(
             moment.replace(second=0, microsecond=0), "d MMM y, HH:mm", self.zone, self.language
         )
+
+    def date(self, text: str | None) -> str | None:
+        """A calendar day that is stored as 2026-11-28; other text, as of a masked one, stays."""
+        try:
+            found = date.fromisoformat(text or "")
+        except ValueError:
+            return text
+        return str(dates.format_date(found, "d MMM y", locale=self.language))
 
     def day(self, moment: datetime) -> str:
         return _moment(moment, "EEE d", self.zone, self.language)

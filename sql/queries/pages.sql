@@ -248,15 +248,212 @@ select
     c.club_id,
     c.name,
     c.erp,
+    c.created_at,
     s.last_success_at,
+    s.certified_as_of,
+    s.next_read_at,
     s.failing_since,
     s.quarantined_until,
-    s.last_error
+    s.last_error,
+    s.remove_at
 from counts as n
 left join page as g on true
 left join base.club as c on g.club = c.club
 left join sync.club_state as s on g.club = s.club
 order by g.place;
+
+-- name: reasons_of_clubs(clubs, since)
+-- What the state of a club comes from, for a page of clubs: the last failure and those since then, what awaits
+-- approval or a second reading, who paused it, and why its last reading was incomplete.
+select
+    s.club,
+    f.run as failed_run,
+    f.runbook,
+    e.failures,
+    h.hold,
+    h.causes,
+    v.size as held,
+    p.run as first_run,
+    p.additions,
+    u.suspected,
+    a.paused_at,
+    a.paused_by,
+    l.run as read_run,
+    l.doubts
+from sync.club_state as s
+left join lateral (
+    select
+        r.run,
+        r.runbook
+    from sync.run as r
+    where r.club = s.club and r.state = 'failed'
+    order by r.run desc
+    limit 1
+) as f on s.failing_since is not null
+left join (
+    select
+        r.club,
+        count(*) as failures
+    from sync.run as r
+    where r.state = 'failed' and r.started_at >= :since and not starts_with(r.trigger, 'by hand:')
+    group by r.club
+) as e on s.club = e.club
+left join sync.hold as h on s.club = h.club and h.state = 'open'
+left join sync.hold_version as v on h.club = v.club and h.hold = v.hold and h.version = v.version
+left join lateral (
+    select
+        q.run,
+        (q.counts ->> 'addition')::integer as additions
+    from sync.plan as q
+    where
+        q.club = s.club
+        and q.loaded_at is null
+        and exists (
+            select from sync.run as d
+            where d.club = q.club and d.run = q.run and d.state = 'held'
+        )
+    order by q.plan desc
+    limit 1
+) as p on not s.reviewed and s.last_success_at is null
+left join lateral (
+    select count(distinct x.erp_id) as suspected from sync.suspicion as x
+    where x.club = s.club
+) as u on true
+left join lateral (
+    select
+        r.started_at as paused_at,
+        (
+            select t.actor from sync.act as t
+            where
+                t.club = r.club
+                and t.kind = 'pause'
+                and t.at between r.started_at - interval '1 minute' and r.started_at
+            order by t.act desc
+            limit 1
+        ) as paused_by
+    from sync.run as r
+    where r.club = s.club and r.trigger = 'by hand: paused'
+    order by r.run desc
+    limit 1
+) as a on s.paused
+left join lateral (
+    select
+        r.run,
+        n.doubts
+    from sync.run as r
+    inner join sync.snapshot as n on r.club = n.club and r.snapshot = n.snapshot
+    where r.club = s.club and r.state in ('done', 'held')
+    order by r.run desc
+    limit 1
+) as l on true
+where s.club = any(:clubs::integer[]);
+
+-- name: count_failures(club, since)$
+-- row: always
+-- A club's failed syncs since then.
+select count(*) from sync.run as r
+where
+    r.club = :club
+    and r.state = 'failed'
+    and r.started_at >= :since
+    and not starts_with(r.trigger, 'by hand:');
+
+-- name: failures_by_erp(since, unlisted)
+-- The clubs of each ERP: how many there are, how many had a sync that failed since then, and how often.
+select
+    c.erp,
+    count(*) as clubs,
+    count(e.club) as failing,
+    coalesce(sum(e.failures), 0)::bigint as failures
+from base.club as c
+left join (
+    select
+        r.club,
+        count(*) as failures
+    from sync.run as r
+    where r.state = 'failed' and r.started_at >= :since and not starts_with(r.trigger, 'by hand:')
+    group by r.club
+) as e on c.club = e.club
+where not c.club = any(:unlisted::integer[])
+group by c.erp
+order by c.erp;
+
+-- name: failing_clubs_by_runbook(unlisted)
+-- How many clubs fail now with what each runbook is about.
+select
+    f.runbook,
+    count(*) as clubs
+from sync.club_state as s
+inner join lateral (
+    select r.runbook from sync.run as r
+    where r.club = s.club and r.state = 'failed'
+    order by r.run desc
+    limit 1
+) as f on true
+where
+    s.failing_since is not null
+    and not s.paused
+    and f.runbook is not null
+    and not s.club = any(:unlisted::integer[])
+group by f.runbook;
+
+-- name: clubs_failing_by_runbook(runbook, unlisted, max_rows)
+-- The clubs that fail now with what a runbook is about, those that fail for longest first.
+select
+    c.club_id,
+    c.name,
+    s.failing_since,
+    f.error,
+    count(*) over () as total
+from sync.club_state as s
+inner join base.club as c on s.club = c.club
+inner join lateral (
+    select
+        r.runbook,
+        r.error
+    from sync.run as r
+    where r.club = s.club and r.state = 'failed'
+    order by r.run desc
+    limit 1
+) as f on f.runbook = :runbook
+where
+    s.failing_since is not null
+    and not s.paused
+    and not s.club = any(:unlisted::integer[])
+order by s.failing_since, c.club_id
+limit :max_rows;
+
+-- name: last_failed_run(club)
+-- Of a club that fails: the newest run that failed.
+select
+    r.run,
+    r.trigger,
+    r.started_at,
+    r.finished_at,
+    r.state,
+    r.stage,
+    r.plan,
+    r.read,
+    r.counts,
+    r.rows_written,
+    r.used,
+    r.suspected,
+    r.error,
+    r.remedy,
+    r.runbook,
+    r.airflow_dag,
+    r.airflow_run,
+    r.airflow_task,
+    r.airflow_index,
+    n.certified,
+    n.doubts,
+    n.as_of
+from sync.run as r
+inner join sync.club_state as s on r.club = s.club
+left join sync.snapshot as n on r.club = n.club and r.snapshot = n.snapshot
+where r.club = :club and r.state = 'failed' and s.failing_since is not null
+order by r.run desc
+limit 1;
 
 -- name: changes_by_part_of_day(clubs, since)
 -- For the sparklines of the list of clubs.

@@ -462,7 +462,7 @@ def test_an_id_on_two_pages(reader: Reader, order: str) -> None:
     )
     assert erp_ids(reading) == [1, 2, 3]
     (doubt,) = reading.certificate.doubts
-    assert doubt == "Rows moved while they were read: 1 ids came more than once."
+    assert doubt == "Rows moved while they were read: 1 id came more than once."
 
 
 # Lists that customers are joined with ------------------------------------------------------------

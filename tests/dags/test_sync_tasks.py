@@ -436,13 +436,14 @@ def test_the_last_lines_of_the_log_are_for_people(caplog: pytest.LogCaptureFixtu
         "paris", "It refused our key.", remedy="Ask for a new one.", runbook="credentials-refused"
     )
     explain_failure({"exception": ClubFailed(refused)})
-    *said, last = [record.message for record in caplog.records][-5:]
+    *said, runbook, last = [record.message for record in caplog.records][-5:]
     assert said == [
         "Paris (paris) was not synced; its customers are unchanged.",
         "What happened: It refused our key.",
         "What to do: Ask for a new one.",
-        "Runbook: docs/runbooks/credentials-refused.md",
     ]
+    assert runbook.startswith("Runbook: ")
+    assert runbook.endswith("/plugin/clubs/clubsync/pages/clubs/paris/runbooks/credentials-refused")
     assert last.startswith("The club's page: ")
     assert last.endswith("/plugin/clubs/clubsync/pages/clubs/paris")
 

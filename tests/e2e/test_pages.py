@@ -35,12 +35,16 @@ PAGES = (
     "/clubs",
     "/findings",
     "/holds",
+    "/runbooks",
+    "/runbooks/erp-down",
+    "/webhooks",
     "/why",
     "/clubs/boulder-paris",
     "/clubs/boulder-paris/findings",
     "/clubs/boulder-paris/similar",
     "/clubs/boulder-paris/requests",
     "/clubs/boulder-paris/runs",
+    "/clubs/boulder-paris/runbooks/empty-answer",
 )
 
 

@@ -34,7 +34,9 @@ def path(route: APIRoute, club: str, site: Site | None = None) -> str:
     what = "accept" if "{number}" in route.path else "sync"
     values = {"club": club, "hold": hold, "run": run, "act": 1, "request": 1, "number": 1}
     values["chain"] = "0" * 16
-    return route.path.format(what=what, **values) + QUERY.get(route.path, "")
+    values["name"] = "erp-down" if "runbooks" in route.path else "docs/operating"
+    plain = route.path.replace("{name:path}", "{name}")
+    return plain.format(what=what, **values) + QUERY.get(route.path, "")
 
 
 def _hold(site: Site) -> int:
@@ -125,6 +127,7 @@ def test_another_club_has_none_of_this_ones(site: Site) -> None:
         "/api/v1/clubs/{club}/erase": {"erp_id": "2"},
         "/api/v1/clubs/{club}/similar/ignore": {"one": "1", "other": "22"},
         "/api/v1/clubs/{club}/reused/decide": {"erp_id": "1", "decision": "keep"},
+        "/api/v1/clubs/{club}/webhooks/resume": {"webhook": "w", "message": "m"},
     }
     forms = {
         "/pages/clubs/{club}/holds/{hold}/decide": {
@@ -135,6 +138,7 @@ def test_another_club_has_none_of_this_ones(site: Site) -> None:
         "/pages/clubs/{club}/similar/ignore": {"one": "1", "other": "22"},
         "/pages/clubs/{club}/reused/decide": {"erp_id": "1", "decision": "keep", "sure": "yes"},
         "/pages/clubs/{club}/erase": {"erp_id": "2", "sure": "yes"},
+        "/pages/clubs/{club}/webhooks/resume": {"webhook": "w", "message": "m", "what": "replay"},
     }
     for method, route in routes(site):
         if "{club}" not in route.path:

@@ -34,8 +34,19 @@ def test_no_page_is_wider_than_its_window(site: Site) -> None:
     run = site.club.changes()[-1]["run"]
     mine, other = f"/clubs/{site.club.id}", f"/clubs/{club.id}"
     paths = [
-        *("/clubs", "/findings", "/holds", other, f"{other}/runs", f"{other}/person?erp_id=10"),
+        *(
+            "/clubs",
+            "/findings",
+            "/holds",
+            "/runbooks",
+            "/webhooks",
+            "/runbooks/erp-down",
+            other,
+            f"{other}/runs",
+            f"{other}/person?erp_id=10",
+        ),
         *(f"{mine}/findings", f"{mine}/people", f"{mine}/person?erp_id=20", f"{mine}/similar"),
+        *(f"{mine}/runbooks/other-club", f"{other}/runbooks/erp-down", "/docs/docs/operating"),
         *(f"{mine}/holds/{hold}", f"{mine}/runs/{run}", f"{mine}/requests", f"{mine}/reused"),
     ]
 

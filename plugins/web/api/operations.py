@@ -45,6 +45,18 @@ def resume(user: Actor, club: TheClub) -> Act:
     return operations.resume(club, user)
 
 
+@router.post("/clubs/{club}/confirm-empty")
+def confirm_empty(user: Actor, club: TheClub) -> Act:
+    """The club has no customers any more: its next empty response is accepted, once (R14)."""
+    return operations.confirm_empty(club, user)
+
+
+@router.post("/clubs/{club}/confirm-source")
+def confirm_source(user: Actor, club: TheClub) -> Act:
+    """The next snapshot is this club's, however few of its customers are known; once (R14)."""
+    return operations.confirm_source(club, user)
+
+
 @router.post("/clubs/{club}/go")
 def go(user: Actor, club: TheClub, approval: Approval) -> Act:
     """Approve the plan of the first sync that was seen: it loads, and no other (R28)."""

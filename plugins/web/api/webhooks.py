@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
-from plugins.web.auth import Reader
+from plugins.web.api.responses import ACT
+from plugins.web.auth import Actor, Reader
+from plugins.web.context import TheClub
+from plugins.web.parameters import RequiredText
 from plugins.web.services import webhooks
+from plugins.web.services.actions import Act
 
 router = APIRouter(tags=["feed"])
 
@@ -18,5 +23,21 @@ def list_webhooks(_: Reader) -> list[webhooks.WebhookNow]:
 
 @router.get("/webhooks/dead")
 def list_dead_messages(_: Reader) -> list[webhooks.DeadMessage]:
-    """Messages that were given up, the oldest first; `clubsync webhooks replay` resumes."""
+    """Messages that were given up, the oldest first."""
     return webhooks.dead()
+
+
+class GivenUp(BaseModel):
+    """A message that was given up."""
+
+    webhook: RequiredText
+    message: RequiredText
+    skip: bool = Field(
+        default=False, description="never send it, and continue after it; default: send it again"
+    )
+
+
+@router.post("/clubs/{club}/webhooks/resume", responses=ACT)
+def resume(user: Actor, club: TheClub, wanted: GivenUp) -> Act:
+    """Resume a webhook of a club after a message that was given up."""
+    return webhooks.resume(club, user, wanted.webhook, wanted.message, skip=wanted.skip)

@@ -20,8 +20,10 @@ from plugins.web.pages import (
     people,
     requests,
     roster,
+    runbooks,
     runs,
     similar,
+    webhooks,
 )
 from plugins.web.pages.rendering import to_the_clubs
 
@@ -34,5 +36,18 @@ def home(request: Request, _: Reader) -> RedirectResponse:
     return to_the_clubs(request)
 
 
-for subject in (clubs, findings, holds, identity, people, requests, roster, runs, similar, chains):
+for subject in (
+    clubs,
+    findings,
+    holds,
+    identity,
+    people,
+    requests,
+    roster,
+    runbooks,
+    runs,
+    similar,
+    chains,
+    webhooks,
+):
     router.include_router(subject.router)

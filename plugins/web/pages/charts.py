@@ -123,6 +123,19 @@ def _quality(row: Hour | None) -> str:
     return "complete" if row.complete and not row.failed else "partial"
 
 
+@dataclass(frozen=True)
+class Failures:
+    """How many syncs there were and how many of them failed; and of these, in the last hour."""
+
+    readings: int
+    failed: int
+    last_hour: int
+
+
+def failures(rows: Sequence[Hour], last_hour: int) -> Failures:
+    return Failures(sum(row.readings for row in rows), sum(row.failed for row in rows), last_hour)
+
+
 def share_complete(rows: Sequence[Hour]) -> float | None:
     """The share of hours with a complete reading, among those with any reading; None: there were none."""
     read = [row for row in rows if row.readings]

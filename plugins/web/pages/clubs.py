@@ -12,6 +12,7 @@ from clubsync import clock
 from plugins.web import i18n
 from plugins.web.auth import Actor, Reader, User
 from plugins.web.context import Club, ReadClub, Reading, TheClub
+from plugins.web.errors import ProblemError
 from plugins.web.pages import charts
 from plugins.web.pages.rendering import back, is_part, person_path, progress, render
 from plugins.web.parameters import Hash, Id, Text
@@ -35,7 +36,13 @@ def all_clubs(
     request: Request, user: Reader, reads: Reading, wanted: Annotated[clubs.ClubList, Query()]
 ) -> HTMLResponse:
     template = "_clubs.html" if is_part(request, "rows") else "clubs.html"
-    return render(request, template, user, board=clubs.board(reads, wanted), wanted=wanted)
+    return render(
+        request,
+        template,
+        user,
+        board=clubs.board(reads, wanted, i18n.language_of(request)),
+        wanted=wanted,
+    )
 
 
 @router.get("/clubs/{club}")
@@ -63,6 +70,9 @@ def one_club(request: Request, user: Reader, club: ReadClub) -> HTMLResponse:
         erasures=erasure.orders(club),
         requests=requests.count(club),
         chain=chains.of_club(club.reads, club.id),
+        failures=charts.failures(hours, clubs.failures(club)),
+        failed=runs.last_failure(club),
+        outage=clubs.outage(club.reads, club.config.erp),
     )
 
 
@@ -77,13 +87,15 @@ def one_action(request: Request, user: Reader, club: ReadClub, act: Id) -> HTMLR
     return render(request, "_act.html", user, club=club, told=told)
 
 
-Button = Literal["sync", "dry-run", "pause", "resume", "test"]
+Button = Literal["sync", "dry-run", "pause", "resume", "test", "confirm-source", "confirm-empty"]
 BUTTONS: dict[Button, Callable[[Club, User], actions.Act]] = {
     "sync": operations.sync,
     "dry-run": operations.dry_run,
     "pause": operations.pause,
     "resume": operations.resume,
     "test": operations.test,
+    "confirm-source": operations.confirm_source,
+    "confirm-empty": operations.confirm_empty,
 }
 
 
@@ -102,6 +114,9 @@ def do(
     what: Button,
     erp_id: Annotated[Text, Form()] = "",
     customer: Annotated[Text, Form()] = "",
+    sure: Annotated[Text, Form()] = "",
 ) -> RedirectResponse:
     """With a person's ids: back to the answer about them, where the button was."""
+    if what in i18n.CONFIRMED and i18n.CONFIRMED[what][1] and sure != "yes":
+        raise ProblemError(422, "Invalid request", "Tick the box to confirm what it states.")
     return back(request, club, BUTTONS[what](club, user), person_path(erp_id, customer))

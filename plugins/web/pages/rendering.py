@@ -55,7 +55,7 @@ def render(
         .render(
             root=root,
             pages=root + PAGES,
-            airflow=root.removesuffix("/clubsync"),
+            airflow=airflow_address(request),
             path=request.url.path,
             query=dict(request.query_params),
             with_query=_with_query(request),
@@ -131,6 +131,16 @@ def _last_action(request: Request, club: OpenClub) -> dict[str, Any] | None:
         return None
 
 
+def address(request: Request) -> str:
+    """The path of the pages."""
+    return _root(request) + PAGES
+
+
+def airflow_address(request: Request) -> str:
+    """The path of Airflow's own pages."""
+    return _root(request).removesuffix("/clubsync")
+
+
 def _root(request: Request) -> str:
     root: str = request.scope.get("root_path", "")
     return root
@@ -162,6 +172,7 @@ def _templates() -> Environment:
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # the i18n extension adds it
         _gettext, _ngettext, newstyle=True
     )
+    environment.globals["ngettext"] = _ngettext  # in place of one that leaves the number as it is
     environment.filters["exact"] = _Exact.escape
     environment.globals.update(texts=i18n, spark=charts.spark, static=_static)
     return environment
@@ -197,9 +208,11 @@ def _gettext(context: Context, text: str) -> str:
 
 
 @pass_context
-def _ngettext(context: Context, one: str, many: str, n: int) -> str:
+def _ngettext(context: Context, one: str, many: str, n: int, **values: Any) -> str:
+    """Its number is written as the reader's language writes numbers."""
     voice: i18n.Voice = context["voice"]
-    return str(voice.ngettext(one, many, n))
+    text = voice.ngettext(one, many, n)
+    return Markup(text) % {"num": voice.number(n), **values}  # noqa: S704  # of the catalogue; values are escaped
 
 
 @functools.cache

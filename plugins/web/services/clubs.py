@@ -13,14 +13,17 @@ from clubsync.explain.standing import State, broken_promises, state_of
 from clubsync.store.database import queries
 from connectors.sdk.quoted import quoted
 from plugins.web.context import OpenClub, Reads, numbers, unlisted
-from plugins.web.parameters import Paged, Text, Unset, pages_of
+from plugins.web.parameters import Sentences, Text, Unset, pages_of
 from plugins.web.registry import registry
+from plugins.web.services import reasons
+from plugins.web.services.reasons import Reason
 
 Sort = Literal["state", "name", "age", "customers", "findings"]
 PARTS = 28
 """Of a sparkline: six hours each, seven days together."""
 PART = timedelta(hours=6)
 WEEK = timedelta(days=7)
+HOUR = timedelta(hours=1)
 UNREAD_NAMED = 20
 
 
@@ -36,9 +39,23 @@ class ClubRow(BaseModel):
     failing_since: datetime | None
     quarantined_until: datetime | None
     error: str | None
+    reason: Reason | None = Field(description="why the club needs attention; null: it needs none")
+    failures: int = Field(description="failed syncs in the last hour")
     customers: int = Field(description="in the Customers group")
     findings: int = Field(description="open ones that count as open")
     changes: list[int] = Field(description="of the last seven days, in parts of six hours")
+
+
+class ErpFailures(BaseModel):
+    """The clubs of an ERP in the last hour.
+
+    :param failing: clubs with a failed sync; failures: failed syncs.
+    """
+
+    erp: str
+    clubs: int
+    failing: int
+    failures: int
 
 
 class Board(BaseModel):
@@ -53,12 +70,15 @@ class Board(BaseModel):
     pages: int
     states: dict[str, int]
     erps: dict[str, int]
+    failures: list[ErpFailures] = Field(
+        description="of the last hour, whatever the filters: ERPs with failed syncs"
+    )
     unread: list[str] = Field(
         description="ids of clubs of clubs.yaml that were never synced; at most 20"
     )
 
 
-class ClubList(Paged):
+class ClubList(Sentences):
     """Which clubs, in which order: by `state` the one that needs most comes first; `down` reverses any order."""
 
     words: Annotated[Text | None, Unset, Field(description="in the name or the id")] = None
@@ -69,8 +89,11 @@ class ClubList(Paged):
     size: int = Field(default=50, ge=1, le=200)
 
 
-def board(reads: Reads, wanted: ClubList) -> Board:
-    """Clubs, filtered and sorted in the database, a page at a time."""
+def board(reads: Reads, wanted: ClubList, language: str | None = None) -> Board:
+    """Clubs, filtered and sorted in the database, a page at a time.
+
+    :param language: of the reasons; None: the one that is wanted.
+    """
     at, known, driver = clock.now(), registry(), reads.across()
     ids = numbers()
     others = {ids[club_id]: n for club_id, n in known.others.items() if club_id in ids}
@@ -99,6 +122,7 @@ def board(reads: Reads, wanted: ClubList) -> Board:
     # beyond the last page there is one row, with the counts alone
     shown: list[Mapping[str, Any]] = [row for row in rows if row["club"] is not None]
     sparks = _sparks(driver, [row["club"] for row in shown], at)
+    told = reasons.of_clubs(driver, shown, at, language or wanted.language)
     states = rows[0]["states"]
     total = states.get(wanted.state, 0) if wanted.state else sum(states.values())
     return Board(
@@ -113,6 +137,8 @@ def board(reads: Reads, wanted: ClubList) -> Board:
                 failing_since=row["failing_since"],
                 quarantined_until=row["quarantined_until"],
                 error=row["last_error"],
+                reason=told[row["club"]].reason,
+                failures=told[row["club"]].failures,
                 customers=row["customers"],
                 findings=row["findings"],
                 changes=sparks[row["club"]],
@@ -124,8 +150,21 @@ def board(reads: Reads, wanted: ClubList) -> Board:
         pages=pages_of(total, wanted.size),
         states=states,
         erps=rows[0]["erps"],
+        failures=[one for one in outages(reads) if one.failures],
         unread=[c for c in known.clubs if c not in ids][:UNREAD_NAMED],
     )
+
+
+def outages(reads: Reads) -> list[ErpFailures]:
+    """Of each ERP, how many clubs had failed syncs in the last hour."""
+    since = clock.now() - HOUR
+    rows = queries().failures_by_erp(reads.across(), since=since, unlisted=unlisted())
+    return [ErpFailures(**row) for row in rows]
+
+
+def outage(reads: Reads, erp: str) -> ErpFailures | None:
+    """The same of one ERP; None: it had none."""
+    return next((one for one in outages(reads) if one.erp == erp and one.failures), None)
 
 
 def _seconds(length: timedelta | None) -> float | None:
@@ -274,6 +313,12 @@ def readings(club: OpenClub, days: int = 7) -> list[Hour]:
     since = clock.now() - timedelta(days=days)
     rows = queries().readings_by_hour(club.driver, club=club.number, since=since)
     return [Hour.model_validate(row) for row in rows]
+
+
+def failures(club: OpenClub) -> int:
+    """Failed syncs in the last hour."""
+    since = clock.now() - HOUR
+    return queries().count_failures(club.driver, club=club.number, since=since)
 
 
 def changes(club: OpenClub, days: int = 7) -> list[HourOfChanges]:

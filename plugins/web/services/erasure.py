@@ -70,8 +70,10 @@ _TOLD = ("erasure", "customers", "records", "files", "complete", "remaining")
 def _sentence(made: dict[str, Any]) -> str:
     if made["complete"]:
         return message("The erasure is complete: nothing of the person is left.")
+    n = made["remaining"]
     return message(
-        f"The person's rows are deleted, but the erasure is not complete: {made['remaining']} parts remain. Upkeep "
+        "The person's rows are deleted, but the erasure is not complete: "
+        f"{n} part{'s remain' if n != 1 else ' remains'}. Upkeep "
         "continues it every minute; the club's page says what could not be reached."
     )
 

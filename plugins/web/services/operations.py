@@ -6,6 +6,7 @@ from clubsync.errors import ActionRejected
 from clubsync.manual import lifecycle
 from clubsync.operate import connection_check
 from connectors.sdk.errors import ConnectorError
+from connectors.sdk.messages import message
 from plugins.connections import resolver
 from plugins.web.auth import User
 from plugins.web.context import Club, base, engine
@@ -50,6 +51,22 @@ def resume(club: Club, user: User) -> Act:
     """R28: resume the club's syncs; ends a quarantine too."""
     with action(club, user, "resume") as begun:
         lifecycle.pause(base(), club.config, False, by=user.name)
+    return begun.recorded
+
+
+def confirm_empty(club: Club, user: User) -> Act:
+    """R14: the club has no customers any more: its next empty response is accepted, once."""
+    with action(club, user, "confirm_empty") as begun:
+        lifecycle.confirm_empty(base(), club.config, by=user.name)
+        begun.told = message("The next empty response is accepted, once.")
+    return begun.recorded
+
+
+def confirm_source(club: Club, user: User) -> Act:
+    """R14: the next snapshot is this club's, however few of its customers are known; once."""
+    with action(club, user, "confirm_source") as begun:
+        lifecycle.confirm_source(base(), club.config, by=user.name)
+        begun.told = message("The next snapshot is accepted as this club's, once.")
     return begun.recorded
 
 

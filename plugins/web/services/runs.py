@@ -130,6 +130,12 @@ def find(driver: Driver, club: Club, run: int) -> Run:
     return _run(rows[0])
 
 
+def last_failure(club: OpenClub) -> Run | None:
+    """The newest run that failed, of a club that fails; None: it does not."""
+    rows = queries().last_failed_run(club.driver, club=club.number)
+    return next((_run(row) for row in rows), None)
+
+
 def of_airflow(club: OpenClub, airflow_run: str) -> Run | None:
     """The newest run of the club in that run of Airflow; None: it has not started."""
     rows = queries().runs_of_airflow(club.driver, dag=SYNC_ONE, run=airflow_run)

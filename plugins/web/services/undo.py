@@ -61,8 +61,9 @@ def undo(club: Club, user: User, run: int, list_hash: str | None) -> Act:
     with action(club, user, "undo", undone=run) as begun:
         made = manual.undo(base(), config, run, dry_run=True, list_hash=list_hash)
         if made["held"]:
+            n = made["held"]["deactivations"]
             raise ActionRejected(
-                f"{made['held']['deactivations']} customers would lose access, which is more than the automatic "
+                f"{n} customer{'s' if n != 1 else ''} would lose access, which is more than the automatic "
                 "limit, and the list has changed since it was shown.",
                 remedy="Look at the plan again.",
             )
