@@ -7,6 +7,7 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from plugins.orchestration import listener
+from plugins.web.outdated_answers import OutdatedAnswers
 
 PREFIX = "/clubsync"
 
@@ -34,6 +35,14 @@ class ClubsyncPlugin(AirflowPlugin):
     # Airflow declares them as attributes of instances, and mypy takes no ClassVar in their place.
     fastapi_apps = [{"name": "clubsync", "app": LazyApp(), "url_prefix": PREFIX}]  # noqa: RUF012  # Airflow's base class declares no ClassVar
     listeners = [listener]  # noqa: RUF012  # Airflow's base class declares no ClassVar
+    fastapi_root_middlewares = [  # noqa: RUF012  # Airflow's base class declares no ClassVar
+        {
+            "name": "clubsync outdated answers",
+            "middleware": OutdatedAnswers,
+            "args": [],
+            "kwargs": {},
+        }
+    ]
     external_views = [  # noqa: RUF012  # Airflow's base class declares no ClassVar
         {
             "name": "Clubs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SYNC_ONE = "sync_one"
 HELD_CHANGES = "held_changes"
+FIRST_SYNCS = "first_syncs"
 UPKEEP = "upkeep"
 RETENTION = "retention"
 WEBHOOKS = "webhooks"

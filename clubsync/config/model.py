@@ -105,6 +105,10 @@ class Guard(BaseModel):
     share: Share = 0.10
     at_least: int = Field(default=5, ge=0)
     at_most: int = Field(default=200, ge=0)
+    remind_after: Duration | None = Field(
+        default=timedelta(days=1),
+        description="how long a hold may await a decision until somebody is reminded, and again; null: never",
+    )
 
     def limit(self, customers: int) -> int:
         """The most deactivations that pass, in a Customers group of that size."""

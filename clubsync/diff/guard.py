@@ -89,13 +89,39 @@ def _cause(reason: str, groups: list[str]) -> str:
     return text.replace("{group}", ", ".join(f"*{quoted(g)}*" for g in groups) or "*?*")
 
 
-def causes(held_list: pl.DataFrame) -> list[str]:
-    """The causes in plain words, the largest first: "group *Gold* turned inactive: 412 customers"."""
+def causes(held_list: pl.DataFrame, customers: int) -> list[str]:
+    """The causes in plain words, the largest first: "group *Gold* turned inactive: 412 customers".
+
+    :param customers: in the Customers group.
+    :returns: before them what is to be checked first, where the numbers suggest it.
+    """
     counted = Counter(held_list["cause"])
+    gone = held_list.filter(pl.col("loses") & (pl.col("reason") == "gone")).height
+    hint = vanished(gone, customers)
     return [
-        with_number(cause, n)
-        for cause, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        *([hint] if hint else []),
+        *(
+            with_number(cause, n)
+            for cause, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        ),
     ]
+
+
+def vanished(gone: int, customers: int) -> str | None:
+    """What half of a club that is missing suggests: an export that is truncated, more often than a club that lost half.
+
+    :param gone: how many would lose access because the ERP does not have them any more.
+    :param customers: in the Customers group.
+    """
+    if not gone or gone * 2 < customers:
+        return None
+    return message(
+        f"half of the club or more vanished from the ERP ({gone} of {customers} customers): check the export first"
+    )
+
+
+#: How the cause of somebody reads whom the ERP does not have any more.
+GONE = _CAUSES["gone"]
 
 
 def with_number(cause: str, number: int) -> str:

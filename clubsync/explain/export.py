@@ -1,4 +1,4 @@
-"""R22: findings as a file for the club: its own records in its own columns, since when, and a column `error`.
+"""R22, R15: findings and lists of holds as files for the club: its own records in its own columns, since when, and why.
 
 The club gets what it knows: values, dates and phones as its ERP and its country write them, and no key of ours.
 """
@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING, Any
 from clubsync.config import ClubConfig
 from clubsync.errors import ActionRejected
 from clubsync.explain import habits
-from clubsync.i18n import _, translations
+from clubsync.i18n import Messages, _, translations
 from clubsync.model import THE_CLUB, WITHOUT_ID
 from clubsync.store.database import Driver, queries
 from clubsync.validate import suites
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import ExportColumnsRow, RecordsWithFindingsRow
+    from clubsync.store.queries import (
+        ExportColumnsRow,
+        RecordsOfHoldRow,
+        RecordsWithFindingsRow,
+    )
 
 #: Of an ERP without columns that the club sees (an API): what is shown, in the club's language.
 _USUAL = {
@@ -35,6 +39,7 @@ _USUAL = {
     "groups": _("Groups"),
 }
 _SINCE, _CODE = _("Since"), _("Code")
+_WHY = _("Why access would be removed")
 #: The column that says what is wrong and what to do; its name is the same in every language (R22).
 ERROR = "error"
 #: Ids that we made, for records of a source without ids, rows without one, and records of a former ERP (R1, R14).
@@ -76,12 +81,12 @@ def safe(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a club should fix, as a table.
+    """What a club should fix, or decide, as a table.
 
     :param headings: of the columns, in order.
     :param rows: a value for each column: text, a date, or None.
     :param records: how many rows are about records, not about the club.
-    :param error_at: which column is `error`.
+    :param error_at: which column has the sentences: `error`.
     """
 
     headings: tuple[str, ...]
@@ -102,11 +107,7 @@ def listing(
     :param include_all: closed and informational findings too.
     """
     say = translations(club.language).gettext
-    layout = queries().export_columns(driver, club=club_no)
-    if layout is not None and _reads_files(club):
-        first, blank = _own(layout)
-    else:
-        first, blank = [(say(heading), field) for field, heading in _USUAL.items()], []
+    first, blank = _columns(driver, club_no, club)
     taken = {heading for heading, _field in first} | set(blank)
     ours = [
         name if name not in taken else f"{name} (clubsync)"
@@ -126,6 +127,45 @@ def listing(
     return Listing(headings, tuple((*row, *none) for row in rows), len(found), len(first) + 2)
 
 
+def of_hold(driver: Driver, club_no: int, club: ClubConfig, *, hold: int, version: int) -> Listing:
+    """R15: one row for each person on a list of a hold, by name, with since when and why access would be removed.
+
+    The columns are those of `listing`. Who would only move to another record loses nothing, and is left out.
+
+    :param driver: inside a transaction of this club.
+    """
+    say, words = translations(club.language).gettext, Messages(club.language, club.zone)
+    first, blank = _columns(driver, club_no, club)
+    taken = {heading for heading, _field in first} | set(blank)
+    ours = [
+        name if name not in taken else f"{name} (clubsync)" for name in (say(_SINCE), say(_WHY))
+    ]
+    found = [
+        row
+        for row in queries().records_of_hold(driver, club=club_no, hold=hold, version=version)
+        if row["loses"]
+    ]
+    none = (None,) * len(blank)
+    rows = []
+    for row in found:
+        known, since = _known(row, club), row["since"].astimezone(club.zone).date()
+        cells = (known.get(field) for _heading, field in first)
+        rows.append((*cells, since, words.translate(row["cause"]), *none))
+    headings = (*(heading for heading, _field in first), *ours, *blank)
+    return Listing(headings, tuple(rows), len(found), len(first) + 1)
+
+
+def _columns(
+    driver: Driver, club_no: int, club: ClubConfig
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """The columns that a club knows its records by, each with our field; and those of its own that stay blank."""
+    layout = queries().export_columns(driver, club=club_no)
+    if layout is not None and _reads_files(club):
+        return _own(layout)
+    say = translations(club.language).gettext
+    return [(say(heading), field) for field, heading in _USUAL.items()], []
+
+
 def write_csv(
     path: Path, driver: Driver, club_no: int, club: ClubConfig, *, include_all: bool = False
 ) -> int:
@@ -136,7 +176,12 @@ def write_csv(
     :param driver: inside a transaction of this club.
     :returns: how many records were written.
     """
-    table, how = listing(driver, club_no, club, include_all=include_all), habits.of_club(club)
+    return save_csv(path, listing(driver, club_no, club, include_all=include_all), club)
+
+
+def save_csv(path: Path, table: Listing, club: ClubConfig) -> int:
+    """Write a table as a CSV file, see `write_csv`."""
+    how = habits.of_club(club)
     with path.open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file, delimiter=how.delimiter)
         writer.writerow(map(safe, table.headings))
@@ -148,25 +193,36 @@ def write_csv(
 def write_xlsx(
     path: Path, driver: Driver, club_no: int, club: ClubConfig, *, include_all: bool = False
 ) -> int:
-    """Write the `listing` as a workbook: texts stay texts, ids with leading zeros too, and days are days.
-
-    No cell is a formula or a link.
+    """Write the `listing` as a workbook, see `save_xlsx`.
 
     :param driver: inside a transaction of this club.
     :returns: how many records were written.
     :raises ActionRejected: a workbook cannot hold that many rows.
     """
+    table = listing(driver, club_no, club, include_all=include_all)
+    return save_xlsx(path, table, club, translations(club.language).gettext(_("To fix")))
+
+
+def save_xlsx(path: Path, table: Listing, club: ClubConfig, title: str) -> int:
+    """Write a table as a workbook: texts stay texts, ids with leading zeros too, and days are days.
+
+    No cell is a formula or a link.
+
+    :param title: of the sheet.
+    :returns: how many records were written.
+    :raises ActionRejected: a workbook cannot hold that many rows.
+    """
     from xlsxwriter import Workbook
 
-    table, how = listing(driver, club_no, club, include_all=include_all), habits.of_club(club)
+    how = habits.of_club(club)
     if len(table.rows) >= _WORKBOOK_ROWS:
         raise ActionRejected(
-            f"A workbook holds {_WORKBOOK_ROWS:,} rows, and more records of {club.name} have findings.",
+            f"A workbook holds {_WORKBOOK_ROWS:,} rows, and the list of {club.name} has more.",
             remedy="Write a CSV file instead.",
         )
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with Workbook(str(path), options) as book:
-        sheet = book.add_worksheet(translations(club.language).gettext(_("To fix")))
+        sheet = book.add_worksheet(title)
         bold, text = (
             book.add_format({"bold": True}),
             book.add_format({"num_format": "@", "valign": "top"}),
@@ -241,7 +297,9 @@ def _row(
     return (*(known.get(field) for field in fields), since, ", ".join(codes), " ".join(errors))
 
 
-def _known(row: RecordsWithFindingsRow, club: ClubConfig) -> dict[str, str | date | None]:
+def _known(
+    row: RecordsWithFindingsRow | RecordsOfHoldRow, club: ClubConfig
+) -> dict[str, str | date | None]:
     """What we keep of a record, as the club writes it."""
     phone, created = row["phone"], row["created_at"]
     fields = club.settings.get("fields")

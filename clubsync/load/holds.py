@@ -40,7 +40,8 @@ def update_hold(
             sql.close_empty_hold(driver, club=club, hold=hold["hold"], at=at)
         return None
     merges = dict(held.filter(pl.col("kind") == "merge").select("customer", "loses").iter_rows())
-    digest, why = guard.list_hash(held["customer"], merges), guard.causes(held)
+    digest = guard.list_hash(held["customer"], merges)
+    why = guard.causes(held, sql.customers_in_group(driver, club=club))
     as_json = json.dumps(why)
     before: set[_Member] = set()
     if hold is None:

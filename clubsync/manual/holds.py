@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from clubsync import clock
+from clubsync.diff import guard
 from clubsync.errors import ActionRejected
 from clubsync.load.holds import update_hold
 from clubsync.model import HELD, Decision
@@ -19,7 +20,12 @@ from clubsync.store.database import Base, Driver, queries
 from connectors.sdk.visible import visible
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import CurrentMembersRow, FindHoldRow, ObsoleteRequestsRow
+    from clubsync.store.queries import (
+        CurrentMembersRow,
+        FindHoldRow,
+        HoldsWithoutRequestRow,
+        ObsoleteRequestsRow,
+    )
 
 #: How long a rejected deactivation is not held again, unless the ERP record changes.
 REJECTION_PERIOD = timedelta(days=30)
@@ -27,7 +33,7 @@ REJECTION_PERIOD = timedelta(days=30)
 LISTED_CUSTOMERS = 50
 #: By this time after a decision, the run in which it was made has ended.
 DECISION_GRACE = timedelta(minutes=1)
-#: How often the run of an obsolete approval request is told to end.
+#: How often the run of an approval request is told to end, or is started again where it was lost.
 REMINDER_INTERVAL = timedelta(minutes=10)
 
 
@@ -61,7 +67,7 @@ class ApprovalRequest:
 
     :param newest: the version that the hold's list has now.
     :param members: customer, erp_id, reason and cause of each customer on the list.
-    :param joined: how many customers were not in the version before; None: this is the first version.
+    :param joined, left: how many customers joined and left since the list was last shown; None: it was not.
     """
 
     club_id: str
@@ -79,6 +85,7 @@ class ApprovalRequest:
     limit: int
     members: Sequence[Mapping[str, Any]]
     joined: int | None
+    left: int | None
 
     @property
     def subject(self) -> str:
@@ -99,11 +106,22 @@ class ApprovalRequest:
         if self.state != "open":
             return f"Hold {self.hold} was {self.state} by {self.decided_by}."
         if self.version != self.newest:
-            return f"The list of hold {self.hold} has changed since: a new run asks for approval."
+            return (
+                f"The list of hold {self.hold} has changed: the newest is shown within two minutes."
+            )
         return None
 
-    def markdown(self) -> str:
-        """What a person needs for the decision, with up to 50 customers by ERP id."""
+    @property
+    def vanished(self) -> str | None:
+        """What the numbers suggest to check first."""
+        gone = sum(member["loses"] and member["reason"] == "gone" for member in self.members)
+        return guard.vanished(gone, self.customers)
+
+    def markdown(self, link: str | None = None) -> str:
+        """What a person needs for the decision, with up to 50 customers by ERP id.
+
+        :param link: the hold's page.
+        """
         causes = Counter(member["cause"] for member in self.members)
         lines = [
             f"The sync of **{_plain(self.club_name)}** (`{self.club_id}`) would deactivate "
@@ -111,13 +129,16 @@ class ApprovalRequest:
             "per 24 hours. Until somebody decides, these customers keep their access; everything else "
             "was synced.",
             "",
+            *((f"**{_sentence(self.vanished)}**", "") if self.vanished else ()),
             *self._merges(),
             *(f"* {_plain(cause)}: {n}" for cause, n in causes.most_common()),
             "",
         ]
         if self.joined is not None:
             lines += [
-                f"**The list has changed** since the previous request: {_counted(self.joined, 'customer')} joined it.",
+                f"**The list has changed** since it was last shown: {_counted(self.joined, 'customer')} joined it, "
+                f"{self.left} left it. Decide on this list: a decision on the earlier one that has no effect yet was "
+                "not carried out.",
                 "",
             ]
         lines += [
@@ -125,6 +146,7 @@ class ApprovalRequest:
             "sync, and nobody else. **Reject** keeps their access, and does not ask again for 30 days or "
             "until their ERP record changes. What to check first: `docs/runbooks/held-deactivations.md`.",
             "",
+            *((f"[All customers of the list, by name]({link})", "") if link else ()),
             "| ERP id | customer | cause |",
             "|---|---|---|",
             *(
@@ -153,7 +175,7 @@ class ApprovalRequest:
             "",
         ]
 
-    def mark_shown(self, base: Base) -> None:
+    def mark_shown(self, base: Base, run_id: str) -> None:
         """Record that a run shows this list for approval."""
         with base.club(self.club_no) as driver:
             queries().mark_hold_requested(
@@ -162,14 +184,43 @@ class ApprovalRequest:
                 club_id=self.club_id,
                 hold=self.hold,
                 version=self.version,
+                run_id=run_id,
                 at=clock.now(),
             )
 
 
-def obsolete_requests(base: Base) -> list[ObsoleteRequestsRow]:
-    """Approval requests that are shown and need no decision any more: club_id, hold, version of each.
+def run_of(club_id: str, hold: int, version: int) -> str:
+    """The run of Airflow that shows a list of a hold for approval."""
+    return f"{club_id}-hold-{hold}-list-{version}"
 
-    Each is returned once in ten minutes, until `close_request`; the caller tells their runs to end.
+
+def unasked(base: Base) -> list[HoldsWithoutRequestRow]:
+    """Open holds that have no approval request. Call `claim` with each before its run is started."""
+    with base.reader() as driver:
+        return list(queries().holds_without_request(driver))
+
+
+def claim(base: Base, row: HoldsWithoutRequestRow) -> str:
+    """Record that a hold's newest list is about to be shown, so that no other one is; the run that will show it."""
+    run_id = run_of(row["club_id"], row["hold"], row["version"])
+    with base.club(row["club"]) as driver:
+        queries().claim_request(
+            driver,
+            club=row["club"],
+            club_id=row["club_id"],
+            run_id=run_id,
+            hold=row["hold"],
+            version=row["version"],
+            plan=None,
+            at=clock.now(),
+        )
+    return run_id
+
+
+def obsolete_requests(base: Base) -> list[ObsoleteRequestsRow]:
+    """Approval requests whose list has changed or needs no decision any more, and those whose run was lost.
+
+    Each is returned once in ten minutes, until `close_request`; the caller starts their runs again.
     """
     sql, now = queries(), clock.now()
     with base.reader() as driver:
@@ -180,20 +231,24 @@ def obsolete_requests(base: Base) -> list[ObsoleteRequestsRow]:
         )
     for row in rows:
         with base.club(row["club"]) as driver:
-            sql.mark_request_notified(
-                driver, club=row["club"], hold=row["hold"], version=row["version"], at=now
-            )
+            sql.mark_request_notified(driver, club=row["club"], run_id=row["run_id"], at=now)
     return rows
 
 
-def close_request(base: Base, hold: int, version: int) -> None:
-    """Record that this list is no longer shown for approval."""
-    sql = queries()
+def outdated(base: Base, run_id: str) -> bool:
+    """Whether what a run has shown for approval is not what is to be decided now: another list, or nothing."""
     with base.reader() as driver:
-        club_no = sql.club_of_request(driver, hold=hold, version=version)
-    if club_no is not None:
-        with base.club(club_no) as driver:
-            sql.delete_hold_request(driver, club=club_no, hold=hold, version=version)
+        row = queries().request_of_run(driver, run_id=run_id)
+    return row is None or not row["newest"]
+
+
+def close_request(base: Base, run_id: str) -> None:
+    """Record that a run shows nothing for approval any more. What still awaits a decision is shown by another run."""
+    with base.reader() as driver:
+        row = queries().request_of_run(driver, run_id=run_id)
+    if row is not None:
+        with base.club(row["club"]) as driver:
+            queries().delete_request(driver, club=row["club"], run_id=run_id)
 
 
 def _counted(number: int, noun: str) -> str:
@@ -204,15 +259,19 @@ def _counted(number: int, noun: str) -> str:
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
+def _sentence(text: str) -> str:
+    return _plain(f"{text[0].upper()}{text[1:]}.")
+
+
 def _plain(text: str | None) -> str:
     """Text in Markdown as it is, in a table too: an ERP's names may contain anything (R19)."""
     return _PUNCTUATION.sub(r"\\\1", visible(text or ""))
 
 
-def approval_request(base: Base, hold: int, number: int) -> ApprovalRequest:
+def approval_request(base: Base, hold: int, number: int | None = None) -> ApprovalRequest:
     """One version of a hold's list, to be shown for approval.
 
-    :param number: the version of the list.
+    :param number: the version of the list; None: the newest.
     :raises ActionRejected: there is no such hold, or it never had that list.
     """
     sql = queries()
@@ -221,16 +280,16 @@ def approval_request(base: Base, hold: int, number: int) -> ApprovalRequest:
         if row is None:
             raise _no_hold(hold)
         club_no = row["club"]
-        version = sql.hold_version_by_number(driver, club=club_no, hold=hold, version=number)
+        wanted = number or row["version"]
+        version = sql.hold_version_by_number(driver, club=club_no, hold=hold, version=wanted)
         if version is None:
-            raise _no_list(row, str(number))
-        members = list(sql.members_at(driver, club=club_no, hold=hold, version=version["version"]))
-        before = list(
-            sql.members_at(driver, club=club_no, hold=hold, version=version["version"] - 1)
-        )
+            raise _no_list(row, str(wanted))
+        members = list(sql.members_at(driver, club=club_no, hold=hold, version=wanted))
+        last = sql.shown_before(driver, club=club_no, hold=hold, version=wanted)
+        before = list(sql.members_at(driver, club=club_no, hold=hold, version=last)) if last else []
         name = sql.club_row(driver, club=club_no)["name"]
         customers = sql.customers_in_group(driver, club=club_no)
-    listed_before = {member["customer"] for member in before}
+    listed, listed_before = ({member["customer"] for member in each} for each in (members, before))
     return ApprovalRequest(
         club_id=row["club_id"],
         club_no=club_no,
@@ -246,7 +305,8 @@ def approval_request(base: Base, hold: int, number: int) -> ApprovalRequest:
         customers=customers,
         limit=row["limit_was"],
         members=members,
-        joined=sum(m["customer"] not in listed_before for m in members) if before else None,
+        joined=len(listed - listed_before) if last else None,
+        left=len(listed_before - listed) if last else None,
     )
 
 

@@ -49,6 +49,9 @@ def load(runs: Runs, step: Step, dry_run: bool) -> None:
             done = _report_dry(runs, step, club_no, planned)
         elif _awaits_review(runs, step, club_no, planned):
             done = _end_with_plan(runs, step, club_no, planned, "held")
+            if done and not step.get("again"):
+                with runs.base.club(club_no) as driver:
+                    queries().first_sync_read(driver, club=club_no)
         else:
             done = _load_once(runs, club_no, step, planned)
         if done:
@@ -309,7 +312,7 @@ def _report_dry(runs: Runs, step: Step, club_no: int, planned: Planned | None) -
         step["hold"] = {
             "hold": None,
             "deactivations": int(planned.held["loses"].sum()),
-            "causes": guard.causes(planned.held),
+            "causes": guard.causes(planned.held, planned.customers),
         }
     with runs.base.club(club_no) as driver:
         step["findings"] = findings.open_findings(driver, club_no)

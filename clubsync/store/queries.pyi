@@ -551,6 +551,24 @@ class RecordsWithFindingsRow(TypedDict):
     findings: list[dict[str, Any]]
     since: datetime
 
+class RecordsOfHoldRow(TypedDict):
+    erp_id: str
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+    status: str | None
+    guardian_id: str | None
+    replaced_by: str | None
+    created_at: datetime | None
+    valid_from: date | None
+    valid_until: date | None
+    groups: list[str]
+    cause: str
+    loses: bool
+    since: datetime
+
 class PeopleCalledRow(TypedDict):
     erp_id: str
     email: str | None
@@ -735,12 +753,24 @@ class FirstSyncPlanRow(TypedDict):
     list_hash: str
     counts: dict[str, int]
     made_at: datetime
+    path: str
 
 class FirstSyncPlansRow(TypedDict):
     club_id: str
     run: int
     list_hash: str
     counts: dict[str, int]
+
+class FirstSyncsWithoutRequestRow(TypedDict):
+    club: int
+    club_id: str
+    plan: str
+
+class ObsoleteFirstSyncsRow(TypedDict):
+    club: int
+    club_id: str
+    run_id: str
+    plan: str | None
 
 class ClubsToRemoveRow(TypedDict):
     club: int
@@ -879,16 +909,39 @@ class NudgedClubsRow(TypedDict):
     nudge: int
 
 class HoldsWithoutRequestRow(TypedDict):
-    club_id: str
-    hold: int
-    version: int
-    list_hash: str
-
-class ObsoleteRequestsRow(TypedDict):
     club: int
     club_id: str
     hold: int
     version: int
+
+class ObsoleteRequestsRow(TypedDict):
+    club: int
+    club_id: str
+    run_id: str
+    hold: int
+    version: int | None
+
+class RequestOfRunRow(TypedDict):
+    club: int
+    newest: bool
+
+class UndecidedHoldsRow(TypedDict):
+    club: int
+    club_id: str
+    hold: int
+    opened_at: datetime
+    causes: list[str]
+    losing: int
+    customers: int
+    reminded_at: datetime | None
+
+class RemindersOfHoldRow(TypedDict):
+    sent_at: datetime
+    told: str
+
+class RequestOfHoldRow(TypedDict):
+    version: int | None
+    asked_at: datetime
 
 class OperationCountsRow(TypedDict):
     paused: int
@@ -1926,6 +1979,9 @@ class Queries(Protocol):
     def records_with_findings(
         self, driver: Driver, /, *, club: int, include_all: bool
     ) -> Iterator[RecordsWithFindingsRow]: ...
+    def records_of_hold(
+        self, driver: Driver, /, *, club: int, hold: int, version: int
+    ) -> Iterator[RecordsOfHoldRow]: ...
     def people_called(
         self, driver: Driver, /, *, club: int, ids: list[str]
     ) -> Iterator[PeopleCalledRow]: ...
@@ -2007,6 +2063,9 @@ class Queries(Protocol):
     def hold_version_by_number(
         self, driver: Driver, /, *, club: int, hold: int, version: int
     ) -> HoldVersionByNumberRow | None: ...
+    def shown_before(
+        self, driver: Driver, /, *, club: int, hold: int, version: int
+    ) -> int | None: ...
     def close_empty_hold(self, driver: Driver, /, *, club: int, hold: int, at: datetime) -> int: ...
     def decide_hold(
         self,
@@ -2083,6 +2142,16 @@ class Queries(Protocol):
     def first_sync_plans(self, driver: Driver, /) -> Iterator[FirstSyncPlansRow]: ...
     def approve_first_sync(self, driver: Driver, /, *, club: int, list_hash: str) -> int: ...
     def first_sync_reviewed(self, driver: Driver, /, *, club: int) -> int: ...
+    def first_sync_read(self, driver: Driver, /, *, club: int) -> int: ...
+    def first_syncs_without_request(
+        self, driver: Driver, /
+    ) -> Iterator[FirstSyncsWithoutRequestRow]: ...
+    def obsolete_first_syncs(
+        self, driver: Driver, /, *, told_before: datetime
+    ) -> Iterator[ObsoleteFirstSyncsRow]: ...
+    def mark_first_sync_requested(
+        self, driver: Driver, /, *, club: int, club_id: str, run_id: str, plan: str, at: datetime
+    ) -> int: ...
     def schedule_removal(self, driver: Driver, /, *, club: int, at: datetime | None) -> int: ...
     def clubs_to_remove(
         self, driver: Driver, /, *, now: datetime
@@ -2323,19 +2392,49 @@ class Queries(Protocol):
     def nudged_clubs(self, driver: Driver, /, *, before: datetime) -> Iterator[NudgedClubsRow]: ...
     def delete_old_nudges(self, driver: Driver, /, *, club: int, before: datetime) -> int: ...
     def holds_without_request(self, driver: Driver, /) -> Iterator[HoldsWithoutRequestRow]: ...
+    def claim_request(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        club_id: str,
+        run_id: str,
+        hold: int | None,
+        version: int | None,
+        plan: str | None,
+        at: datetime,
+    ) -> int: ...
     def mark_hold_requested(
-        self, driver: Driver, /, *, club: int, club_id: str, hold: int, version: int, at: datetime
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        club_id: str,
+        hold: int,
+        version: int,
+        run_id: str,
+        at: datetime,
     ) -> int: ...
     def obsolete_requests(
         self, driver: Driver, /, *, decided_before: datetime, told_before: datetime
     ) -> Iterator[ObsoleteRequestsRow]: ...
     def mark_request_notified(
-        self, driver: Driver, /, *, club: int, hold: int, version: int, at: datetime
+        self, driver: Driver, /, *, club: int, run_id: str, at: datetime
     ) -> int: ...
-    def club_of_request(self, driver: Driver, /, *, hold: int, version: int) -> int | None: ...
-    def delete_hold_request(
-        self, driver: Driver, /, *, club: int, hold: int, version: int
+    def request_of_run(self, driver: Driver, /, *, run_id: str) -> RequestOfRunRow | None: ...
+    def delete_request(self, driver: Driver, /, *, club: int, run_id: str) -> int: ...
+    def undecided_holds(self, driver: Driver, /) -> Iterator[UndecidedHoldsRow]: ...
+    def add_hold_reminder(
+        self, driver: Driver, /, *, club: int, hold: int, due_at: datetime, told: str, at: datetime
     ) -> int: ...
+    def reminders_of_hold(
+        self, driver: Driver, /, *, club: int, hold: int
+    ) -> Iterator[RemindersOfHoldRow]: ...
+    def request_of_hold(
+        self, driver: Driver, /, *, club: int, hold: int
+    ) -> RequestOfHoldRow | None: ...
     def operation_counts(self, driver: Driver, /) -> OperationCountsRow: ...
     # pages.sql
     def summarise_club(

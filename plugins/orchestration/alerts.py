@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from connectors.sdk.messages import message
+
 if TYPE_CHECKING:
     from clubsync.operate.freshness import Message
 
@@ -14,8 +16,8 @@ ALERTS = "clubsync_alerts"
 """The Apprise connection for alerts; without it they are only in the log of the task."""
 
 
-def send(message: Message) -> bool:
-    """Whether it was sent, or there is nowhere to send it."""
+def send(alert: Message) -> str:
+    """Where it was sent, without an address, or that there is nowhere to send it; "": not everyone could be told."""
     from airflow.providers.apprise.hooks.apprise import AppriseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
     from apprise import Apprise, NotifyFormat, NotifyType
@@ -25,14 +27,14 @@ def send(message: Message) -> bool:
         connection = hook.get_connection(ALERTS)
     except AirflowNotFoundException:
         log.info("There is no connection %s: alerts are only logged here.", ALERTS)
-        return True
+        return message("the log of upkeep")
     services = Apprise()
     hook.set_config_from_conn(connection, services)
-    kind = NotifyType.SUCCESS if message.fixed else NotifyType.WARNING
+    kind = NotifyType.SUCCESS if alert.fixed else NotifyType.WARNING
     sent = bool(
         services.notify(
-            title=message.title,
-            body=message.body,
+            title=alert.title,
+            body=alert.body,
             # an error quotes what an ERP wrote: text, also where a service shows HTML or Markdown (R19)
             body_format=NotifyFormat.TEXT,
             notify_type=kind,
@@ -41,4 +43,6 @@ def send(message: Message) -> bool:
     )
     if not sent:
         log.error("%s: not everyone could be notified; retrying in a minute.", ALERTS)
-    return sent
+        return ""
+    kinds = dict.fromkeys(str(service.service_name or service.protocol) for service in services)
+    return f"{ALERTS} ({', '.join(kinds)})"

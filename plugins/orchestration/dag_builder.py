@@ -15,10 +15,11 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task
 from airflow.sdk import task as airflow_task
 
 from clubsync.config import ClubConfig, load_config
-from plugins.dag_ids import HELD_CHANGES, RETENTION, SYNC_ONE, UPKEEP, WEBHOOKS
+from plugins.dag_ids import FIRST_SYNCS, HELD_CHANGES, RETENTION, SYNC_ONE, UPKEEP, WEBHOOKS
 from plugins.orchestration import deadlines, notes, pools, sync_tasks, upkeep_tasks
 from plugins.orchestration.assets import CHANGED
 from plugins.orchestration.dag_docs import (
+    FIRST_DOC,
     HELD_DOC,
     ONE_DOC,
     RETENTION_DOC,
@@ -235,6 +236,36 @@ def held_changes_dag() -> DAG:
             task_id="decide",
             doc_md=TASK_DOCS["decide"],
             params={"comment": COMMENT},
+            outlets=[CHANGED],
+            **DB_TASK_RETRIES,
+        )
+    return dag
+
+
+def first_syncs_dag() -> DAG:
+    """The Dag ``first_syncs``: each run requests the approval of a plan of a club's first sync (R28)."""
+    from plugins.orchestration.approvals import APPROVE, FirstSyncApproval
+
+    with DAG(
+        dag_id=FIRST_SYNCS,
+        dag_display_name="First syncs",
+        description="First syncs awaiting approval, one run for each plan.",
+        doc_md=FIRST_DOC,
+        schedule=None,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1000,
+        default_args={"owner": OWNER},
+        tags={"clubsync", "holds"},
+        params={
+            "club": Param("", type="string", title="Club"),
+            "plan": Param("", type="string", title="Plan"),
+        },
+    ) as dag:
+        FirstSyncApproval(
+            task_id="approve_first_sync",
+            doc_md=TASK_DOCS["approve_first_sync"],
+            options=[APPROVE],
             outlets=[CHANGED],
             **DB_TASK_RETRIES,
         )

@@ -51,8 +51,25 @@ ERP id, and the hash of the list.
 
 **Approve** deactivates everyone on the list who is still not eligible in the latest sync, and nobody
 else. **Reject** keeps their access and does not ask again for 30 days. The first decision counts,
-whether it is made here, on the Clubs pages or by `clubsync approve`. A run ends within two minutes if
-its hold is closed, decided elsewhere, or has a newer list.
+whether it is made here, on the Clubs pages or by `clubsync approve`.
+
+A hold has one open request at a time. When its list changes, the request for the old list ends within two
+minutes, and one for the newest list takes its place, which says how many customers joined and left. An
+answer to an old list is refused at once. A run also ends if its hold is closed or decided elsewhere.
+
+`upkeep` starts these runs; do not trigger this Dag manually.
+"""
+
+FIRST_DOC = """\
+### First syncs awaiting approval
+
+A club with `first_sync: review` is read, and its plan waits: nobody has access before somebody approves
+it. Each such club is one run of this Dag. It waits under *Required Actions* with the counts and a link to
+everybody who gets access, and who does not and why.
+
+**Approve** loads that plan at once, and no other. When a later sync makes another plan, its request takes
+the place of this one within two minutes, and an answer to the old one is refused at once. The plan can
+also be approved on the Clubs pages or by `clubsync clubs approve-first-sync`; the run then ends.
 
 `upkeep` starts these runs; do not trigger this Dag manually.
 """
@@ -63,8 +80,11 @@ UPKEEP_DOC = """\
 * Compares each club's last sync, and its last *complete* sync, with what was promised. When a promise
   is broken, and when it is kept again, it sends one alert through the connection `clubsync_alerts`
   (Apprise: mail, Slack, Teams, …).
-* Starts a run of `held_changes` for each new list of a hold, and clears runs whose list needs no
-  decision any more, so that they end.
+* Starts a run of `held_changes` for each new list of a hold, and of `first_syncs` for each plan of a first
+  sync to review, once the run of the one before has ended. Clears runs that need no decision any more, so
+  that they end.
+* Reminds of holds that nobody has decided, through the same connection, as often as `guard.remind_after` of
+  the club says.
 * Starts a run of `sync_one` for each nudge that has lost its run.
 * Continues erasures that are not complete.
 * Sends the digests of the clubs that name a contact, at the hour of each.
@@ -144,7 +164,13 @@ more clubs failed than are retried, their ERP is down: runbook `erp-down`.
 Asks whether the deactivations on one list are right, under *Required Actions*, and carries the decision out.
 
 **If it is red:** the log says why the decision was not carried out; a later or newer decision may have won. Where
-the hold is still open, *Clear* the task to be asked again. Runbook: `held-deactivations`.
+the hold is still open, it is shown again within two minutes. Runbook: `held-deactivations`.
+""",
+    "approve_first_sync": """\
+Asks whether the plan of a club's first sync is right, under *Required Actions*, and loads it when it is approved.
+
+**If it is red:** the log says why the plan was not loaded. Where the first sync still awaits approval, its newest
+plan is shown again within two minutes.
 """,
     "watch": """\
 Sends freshness alerts and the digests of clubs, continues erasures, deletes abandoned reads, and finds the runs

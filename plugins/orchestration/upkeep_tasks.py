@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +32,10 @@ def watch() -> list[dict[str, Any]]:
     from clubsync.config import load_config
     from clubsync.extract.schedule import NUDGE_PATIENCE
     from clubsync.feed import events
-    from clubsync.manual import holds
+    from clubsync.manual import first_syncs, holds
     from clubsync.operate import freshness, nudges, telemetry
     from clubsync.pipeline import interrupted
-    from clubsync.store.database import Base, queries
+    from clubsync.store.database import Base
 
     config, base = load_config(), Base(pool_size=2)
     try:
@@ -45,32 +45,52 @@ def watch() -> list[dict[str, Any]]:
         telemetry.of_clubs(base, config)
         events.number(base)  # so that whoever reads the feed for the first time waits for nothing
         known = {club.id for club in config.clubs}
-        with base.reader() as driver:
-            unasked = [r for r in queries().holds_without_request(driver) if r["club_id"] in known]
-        over = holds.obsolete_requests(base)
+        over = [*holds.obsolete_requests(base), *first_syncs.obsolete_requests(base)]
+        asked = _asked(base, known, MOST_STARTED - len(over))
         lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
         _finish_erasures(base)
+        _remind(base, config)
         _tell_clubs(base, config)
     finally:
         base.close()
     _sweep()
-    return _runs(unasked, over, lost)
+    return _runs(asked, over, lost)
+
+
+def _asked(base: Base, known: Collection[str], most: int) -> list[dict[str, Any]]:
+    """The runs that request a decision nobody was asked for yet: of each hold one, and of each first sync.
+
+    :param known: ids of the clubs of clubs.yaml.
+    :param most: the rest is asked for in the next minutes.
+    """
+    from clubsync.manual import first_syncs, holds
+    from plugins.orchestration import approvals
+
+    listed = [row for row in holds.unasked(base) if row["club_id"] in known][: max(most, 0)]
+    planned = [row for row in first_syncs.unasked(base) if row["club_id"] in known]
+    return [
+        *(approvals.run_of(row, holds.claim(base, row)) for row in listed),
+        *(
+            approvals.run_of(row, first_syncs.claim(base, row))
+            for row in planned[: max(most - len(listed), 0)]
+        ),
+    ]
 
 
 def _runs(
-    unasked: Iterable[Mapping[str, Any]], over: Iterable[Mapping[str, Any]], lost: Mapping[str, str]
+    asked: Iterable[dict[str, Any]], over: Iterable[Mapping[str, Any]], lost: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """The runs to start now, what frees a place first; the rest comes in the next minutes.
 
-    :param unasked: lists that need a decision; over: those that need none any more: their run is cleared, checks
-        again, and ends.
+    :param asked: those that request a decision; over: requests that need none any more, or whose run was lost: it is
+        cleared, looks again, and ends, or shows what is to be decided.
     :param lost: nudges that have lost their run: club id -> run id.
     """
     from plugins.dag_ids import SYNC_ONE
     from plugins.orchestration import approvals
 
     found = [
-        *({**approvals.run_of(row), "reset_dag_run": True} for row in over),
+        *(approvals.run_of(row, row["run_id"]) for row in over),
         *(
             {
                 "trigger_dag_id": SYNC_ONE,
@@ -80,7 +100,7 @@ def _runs(
             }
             for club, run in lost.items()
         ),
-        *({**approvals.run_of(row), "reset_dag_run": False} for row in unasked),
+        *asked,
     ]
     if len(found) > MOST_STARTED:
         log.warning("%d runs are to be started: %d now.", len(found), MOST_STARTED)
@@ -112,6 +132,28 @@ def _tell_clubs(base: Base, config: Config) -> None:
             log.log(level, "%s: digest %s. %s", sent.club, sent.state, sent.problem or "")
     except Exception as error:  # whatever it is, the runs that watch() found are started
         log.error("Digests are retried in a minute (%s).", type(error).__name__)
+
+
+def _remind(base: Base, config: Config) -> None:
+    """Remind of holds that nobody has decided (R15). What could not be sent is tried again in a minute."""
+    from airflow.sdk.configuration import conf
+
+    from clubsync.operate import reminders
+    from clubsync.operate.freshness import Message
+
+    try:
+        reminder = reminders.due(base, config, conf.get("api", "base_url", fallback=""))
+        if reminder is None:
+            return
+        log.warning("%s\n%s", reminder.title, reminder.body)
+        told = alerts.send(Message(reminder.title, reminder.body, fixed=False, incidents=()))
+        if told:
+            reminders.mark_sent(base, reminder, told)
+    except Exception as error:  # its message may hold the address of a service, with its secret
+        log.error(
+            "The reminder of holds was not sent (%s): check the connection %s. Retrying in a minute.",
+            *(type(error).__name__, alerts.ALERTS),
+        )
 
 
 def _sweep() -> None:

@@ -114,6 +114,7 @@ ACTIONS = {
     "erase": _("Erasure"),
     "show": _("Personal data viewed"),
     "csv": _("Findings downloaded"),
+    "hold_csv": _("List of a hold downloaded"),
     "digest": _("Digest sent"),
 }
 

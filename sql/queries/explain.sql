@@ -358,6 +358,38 @@ inner join sync.erp_customer as m on t.erp_id = m.erp_id
 where m.club = :club
 order by lower(m.last_name), lower(m.first_name), m.erp_id;
 
+-- name: records_of_hold(club, hold, version)
+-- The people on a list of a hold with their stored fields, and why they are on it, for the club; by name.
+select
+    coalesce(m.erp_id, '') as erp_id,
+    coalesce(m.email, b.email_raw, b.email) as email,
+    coalesce(m.first_name, b.first_name) as first_name,
+    coalesce(m.last_name, b.last_name) as last_name,
+    coalesce(m.phone, b.phone) as phone,
+    m.birth_date,
+    coalesce(m.status_raw, m.status) as status,
+    m.guardian_id,
+    m.replaced_by,
+    m.created_at,
+    m.valid_from,
+    m.valid_until,
+    coalesce((
+        select array_agg(coalesce(g.name, r.value ->> 'id') order by r.value ->> 'id')
+        from jsonb_array_elements(m.groups::jsonb) as r
+        left join sync.erp_group as g on g.club = m.club and g.erp_group_id = r.value ->> 'id'
+    ), '{}') as groups,
+    h.cause,
+    h.loses,
+    v.made_at as since
+from sync.hold_member as h
+inner join sync.hold_version as v on h.club = v.club and h.hold = v.hold and h.joined_version = v.version
+left join base.customer as b on h.club = b.club and h.customer = b.customer
+left join sync.erp_customer as m on h.club = m.club and h.erp_id = m.erp_id
+where
+    h.club = :club and h.hold = :hold
+    and h.joined_version <= :version and (h.left_version is null or h.left_version > :version)
+order by lower(coalesce(m.last_name, b.last_name)), lower(coalesce(m.first_name, b.first_name)), h.customer;
+
 -- name: people_called(club, ids)
 -- What these records are called, where their ids say nothing to the club.
 select

@@ -35,6 +35,11 @@ limit 1;
 select * from sync.hold_version
 where club = :club and hold = :hold and version = :version;
 
+-- name: shown_before(club, hold, version)$
+-- The version of the list that was last shown for approval before this one; null: none was.
+select max(version) from sync.hold_version
+where club = :club and hold = :hold and version < :version and asked_at is not null;
+
 -- name: close_empty_hold(club, hold, at)!
 update sync.hold set state = 'emptied', decided_at = :at
 where club = :club and hold = :hold and state = 'open';

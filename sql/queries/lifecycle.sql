@@ -26,7 +26,8 @@ select
     p.snapshot,
     p.list_hash,
     p.counts,
-    p.made_at
+    p.made_at,
+    p.path
 from sync.plan as p
 inner join sync.run as r on p.club = r.club and p.run = r.run
 inner join sync.club_state as s on p.club = s.club
@@ -62,9 +63,81 @@ update sync.club_state set reviewed_plan = :list_hash
 where club = :club;
 
 -- name: first_sync_reviewed(club)!
--- The plan that a person approved is loaded; from now on plans load by themselves.
-update sync.club_state set reviewed = true
+-- The plan that a person approved is loaded; from now on plans load by themselves. The reading that it is of counts.
+update sync.club_state as s set
+    reviewed = true,
+    last_success_at = coalesce(s.last_success_at, (
+        select n.read_at from sync.snapshot as n
+        where n.club = s.club and n.snapshot = s.last_snapshot
+    )),
+    certified_at = coalesce(s.certified_at, (
+        select n.read_at from sync.snapshot as n
+        where n.club = s.club and n.snapshot = s.last_snapshot and n.certified
+    ))
+where s.club = :club;
+
+-- name: first_sync_read(club)!
+-- The club was read, and its plan awaits approval: an earlier failure is over.
+update sync.club_state set
+    failing_since = null,
+    quarantined_until = null,
+    failures = 0,
+    last_error = null
 where club = :club;
+
+-- name: first_syncs_without_request()
+-- First syncs that await approval without an approval request, and the plan that is to be shown.
+select distinct on (c.club)
+    c.club,
+    c.club_id,
+    p.list_hash as plan
+from sync.plan as p
+inner join sync.run as r on p.club = r.club and p.run = r.run
+inner join sync.club_state as s on p.club = s.club
+inner join base.club as c on p.club = c.club
+where
+    r.state = 'held'
+    and p.loaded_at is null
+    and not s.reviewed
+    and s.last_success_at is null
+    and not exists (
+        select 1 from sync.question as q
+        where q.club = c.club and q.hold is null
+    )
+order by c.club asc, p.plan desc;
+
+-- name: obsolete_first_syncs(told_before)
+-- Approval requests for first syncs whose run shows another plan than awaits approval, or whose club awaits none; and
+-- those whose run was told and has not answered: it was lost.
+select
+    q.club,
+    q.club_id,
+    q.run_id,
+    q.plan
+from sync.question as q
+left join sync.club_state as s on q.club = s.club
+where
+    q.hold is null
+    and (q.told_at is null or q.told_at < :told_before)
+    and (
+        s.club is null
+        or q.told_at is not null
+        or s.reviewed
+        or s.last_success_at is not null
+        or q.plan is distinct from (
+            select p.list_hash from sync.plan as p
+            inner join sync.run as r on p.club = r.club and p.run = r.run
+            where p.club = q.club and r.state = 'held' and p.loaded_at is null
+            order by p.plan desc
+            limit 1
+        )
+    )
+order by q.run_id;
+
+-- name: mark_first_sync_requested(club, club_id, run_id, plan, at)!
+insert into sync.question (club, club_id, run_id, plan, asked_at)
+values (:club, :club_id, :run_id, :plan, :at)
+on conflict (club, run_id) do update set asked_at = excluded.asked_at, told_at = null;
 
 -- name: schedule_removal(club, at)!
 update sync.club_state set remove_at = :at, paused = :at::timestamptz is not null

@@ -97,59 +97,144 @@ delete from sync.nudge
 where club = :club and taken_at < :before;
 
 -- name: holds_without_request()
--- Lists of open holds without an approval request.
+-- Open holds without an approval request, and the list that is to be shown.
 select
+    c.club,
     c.club_id,
     h.hold,
-    h.version,
-    h.list_hash
+    h.version
 from sync.hold as h
 inner join base.club as c on h.club = c.club
-inner join sync.hold_version as v on h.club = v.club and h.hold = v.hold and h.version = v.version
-where h.state = 'open' and v.asked_at is null
+where
+    h.state = 'open'
+    and not exists (
+        select 1 from sync.question as q
+        where q.club = h.club and q.hold = h.hold
+    )
 order by h.hold;
 
--- name: mark_hold_requested(club, club_id, hold, version, at)!
+-- name: claim_request(club, club_id, run_id, hold, version, plan, at)!
+-- null: hold, version, plan
+-- A run is about to be started, which will show this for approval.
+insert into sync.question (club, club_id, run_id, hold, version, plan, asked_at, told_at)
+values (:club, :club_id, :run_id, :hold, :version, :plan, :at, :at)
+on conflict (club, run_id) do nothing;
+
+-- name: mark_hold_requested(club, club_id, hold, version, run_id, at)!
 with asked as (
     update sync.hold_version set asked_at = :at
     where club = :club and hold = :hold and version = :version
 )
 
-insert into sync.question (club, club_id, hold, version, asked_at)
-values (:club, :club_id, :hold, :version, :at)
-on conflict (club, hold, version) do update set asked_at = excluded.asked_at, told_at = null;
+insert into sync.question (club, club_id, run_id, hold, version, asked_at)
+values (:club, :club_id, :run_id, :hold, :version, :at)
+on conflict (club, run_id) do update set asked_at = excluded.asked_at, told_at = null;
 
 -- name: obsolete_requests(decided_before, told_before)
--- Open approval requests that need no answer any more. A hold that was just decided is left out: the run of
--- the request probably decided it.
+-- Approval requests that need no answer any more, and those whose run was told and has not answered: it was lost. A
+-- hold that was just decided is left out: the run of the request probably decided it.
 select
     q.club,
     q.club_id,
+    q.run_id,
     q.hold,
     q.version
 from sync.question as q
 left join sync.hold as h on q.club = h.club and q.hold = h.hold
 where
-    (
+    q.hold is not null
+    and (
         h.hold is null
+        or q.told_at is not null
         or q.version != h.version
         or (h.state != 'open' and h.decided_at < :decided_before)
     )
     and (q.told_at is null or q.told_at < :told_before)
-order by q.hold, q.version;
+order by q.hold, q.run_id;
 
--- name: mark_request_notified(club, hold, version, at)!
+-- name: mark_request_notified(club, run_id, at)!
 update sync.question set told_at = :at
-where club = :club and hold = :hold and version = :version;
+where club = :club and run_id = :run_id;
 
--- name: club_of_request(hold, version)$
--- Also of a club that is removed.
-select club from sync.question
-where hold = :hold and version = :version;
+-- name: request_of_run(run_id)^
+-- Also of a club that is removed; newest: whether it is about the list, or the plan, that is to be decided now.
+select
+    q.club,
+    coalesce((
+        select h.version = q.version and h.state = 'open'
+        from sync.hold as h
+        where h.club = q.club and h.hold = q.hold
+    ), (
+        select p.list_hash = q.plan and not s.reviewed
+        from sync.plan as p
+        inner join sync.run as r on p.club = r.club and p.run = r.run
+        inner join sync.club_state as s on p.club = s.club
+        where p.club = q.club and r.state = 'held' and p.loaded_at is null
+        order by p.plan desc
+        limit 1
+    ), false) as newest
+from sync.question as q
+where q.run_id = :run_id;
 
--- name: delete_hold_request(club, hold, version)!
+-- name: delete_request(club, run_id)!
 delete from sync.question
-where club = :club and hold = :hold and version = :version;
+where club = :club and run_id = :run_id;
+
+-- name: undecided_holds()
+-- Open holds of clubs that are not paused, with whom they are about, and when somebody was last reminded of them.
+select
+    c.club,
+    c.club_id,
+    h.hold,
+    h.opened_at,
+    h.causes,
+    (
+        select count(*) from sync.hold_member as m
+        where m.club = h.club and m.hold = h.hold and m.left_version is null and m.loses
+    ) as losing,
+    coalesce(y.customers, 0) as customers,
+    (
+        select max(r.sent_at) from sync.hold_reminder as r
+        where r.club = h.club and r.hold = h.hold
+    ) as reminded_at
+from sync.hold as h
+inner join base.club as c on h.club = c.club
+inner join sync.club_state as s on h.club = s.club
+left join sync.club_summary as y on h.club = y.club
+where h.state = 'open' and not s.paused
+order by h.opened_at, h.hold;
+
+-- name: add_hold_reminder(club, hold, due_at, told, at)!
+-- Not of a hold that is gone by now.
+insert into sync.hold_reminder (club, hold, due_at, told, sent_at)
+select
+    club,
+    hold,
+    :due_at,
+    :told,
+    :at
+from sync.hold
+where club = :club and hold = :hold
+on conflict (club, hold, due_at) do nothing;
+
+-- name: reminders_of_hold(club, hold)
+-- The newest first.
+select
+    sent_at,
+    told
+from sync.hold_reminder
+where club = :club and hold = :hold
+order by sent_at desc;
+
+-- name: request_of_hold(club, hold)^
+-- Its approval request in Airflow, if one is open.
+select
+    version,
+    asked_at
+from sync.question
+where club = :club and hold = :hold and told_at is null
+order by asked_at desc
+limit 1;
 
 -- name: operation_counts()^
 -- The number of clubs in each state, for the gauges.

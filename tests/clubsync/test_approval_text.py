@@ -23,8 +23,17 @@ def _html(name: str) -> str:
     cause = f"group *{name}* turned inactive"
     request = ApprovalRequest(
         *("paris", 1, f"Boulder {name}", 7, 1, "abc", 1, "open", None, AT, AT, 40, 5),
-        members=[{"customer": 3, "erp_id": name, "cause": cause, "loses": True}],
+        members=[
+            {
+                "customer": 3,
+                "erp_id": name,
+                "cause": cause,
+                "reason": "group_inactive",
+                "loses": True,
+            }
+        ],
         joined=None,
+        left=None,
     )
     return str(MarkdownIt("gfm-like", {"linkify": False}).render(request.markdown()))
 

@@ -33,8 +33,8 @@ def test_over_the_limit_or_joining_an_open_hold(
 
 def test_causes_the_largest_first() -> None:
     """In plain words, counted; equal counts by name."""
-    held = pl.DataFrame({"cause": ["b", "a", "c", "c", "c"]})
-    assert guard.causes(held) == ["c: 3 customers", "a: 1 customer", "b: 1 customer"]
+    held = pl.DataFrame({"cause": ["b", "a", "c", "c", "c"], "reason": "archived", "loses": True})
+    assert guard.causes(held, 100) == ["c: 3 customers", "a: 1 customer", "b: 1 customer"]
 
 
 def test_a_list_is_known_by_whom_it_names() -> None:

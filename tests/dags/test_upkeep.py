@@ -14,11 +14,12 @@ from apprise.decorators import notify
 from clubsync import clock
 from clubsync.config import Config
 from clubsync.extract import resume
-from clubsync.operate import freshness
+from clubsync.operate import freshness, reminders
 from clubsync.operate.freshness import Message
+from clubsync.operate.reminders import Reminder
 from clubsync.store.database import Base
 from clubsync.store.snapshots import Store
-from plugins.orchestration import alerts, upkeep_tasks
+from plugins.orchestration import alerts, approvals, upkeep_tasks
 
 
 def test_a_reading_whose_time_is_over_goes(
@@ -89,8 +90,38 @@ def test_digests_that_cannot_be_made_stop_neither_approvals_nor_nudges(
 
 def test_more_runs_than_airflow_maps_come_in_the_next_minutes() -> None:
     """An outage held lists in 2,000 clubs: those, and the nudges beside them, are not all lost for it."""
-    rows = [{"club_id": f"c{n}", "hold": n, "version": 1} for n in range(2_000)]
-    runs = upkeep_tasks._runs(rows[5:], rows[:5], {"paris": "paris-nudge-7"})
+    rows = [
+        {"club_id": f"c{n}", "hold": n, "version": 1, "run_id": f"c{n}-hold-{n}-list-1"}
+        for n in range(2_000)
+    ]
+    asked = [approvals.run_of(row, str(row["run_id"])) for row in rows[5:]]
+    runs = upkeep_tasks._runs(asked, rows[:5], {"paris": "paris-nudge-7"})
     assert len(runs) == upkeep_tasks.MOST_STARTED < 1024
     assert [run["reset_dag_run"] for run in runs[:5]] == [True] * 5
     assert runs[5]["trigger_run_id"] == "paris-nudge-7"
+
+
+def test_r15_a_reminder_that_cannot_be_sent_is_not_noted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At least once: it is due again in a minute. Sent, it is noted with where, and without an address (R19)."""
+    noted: list[str] = []
+    monkeypatch.setattr(reminders, "due", lambda *_: Reminder("1 hold", "Boulder", ()))
+    monkeypatch.setattr(reminders, "mark_sent", lambda _base, _what, told: noted.append(told))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CLUBSYNC_ALERTS", '{"conn_type": "apprise", "extra": {"config": 3}}'
+    )
+    upkeep_tasks._remind(cast(Base, None), Config())
+    assert (noted, "The reminder of holds was not sent" in caplog.text) == ([], True)
+
+    @notify(on="reminded", name="Chat of support")  # type: ignore[no-untyped-call,untyped-decorator]  # Apprise has no types for it
+    def capture(body: str, *_: object, **__: object) -> None:
+        assert body == "Boulder"
+
+    config = [{"path": "reminded://token-of-someone", "tag": "all"}]
+    connection = json.dumps({"conn_type": "apprise", "extra": {"config": config}})
+    monkeypatch.setenv("AIRFLOW_CONN_CLUBSYNC_ALERTS", connection)
+    upkeep_tasks._remind(cast(Base, None), Config())
+    assert len(noted) == 1
+    assert noted[0].startswith("clubsync_alerts (")
+    assert "token" not in noted[0]

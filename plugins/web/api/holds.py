@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from plugins.web.api.responses import ACT, CLUB
 from plugins.web.auth import Actor, Reader
 from plugins.web.context import ReadClub, Reading, TheClub
-from plugins.web.parameters import Hash, Id, RequiredText
+from plugins.web.parameters import XLSX, Hash, Id, RequiredText, csv_response, xlsx_response
 from plugins.web.services import holds
 from plugins.web.services.actions import Act
 
@@ -42,6 +43,30 @@ def show_hold(_: Reader, club: ReadClub, hold: Id, wanted: HeldList) -> holds.Ho
 def show_hold_shown(user: Actor, club: ReadClub, hold: Id, wanted: HeldList) -> holds.Hold:
     """The same with personal data; recorded in the audit."""
     return holds.one(club, hold, wanted, shown_to=user)
+
+
+@router.post(
+    "/clubs/{club}/holds/{hold}/list.csv",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}}, "description": "The file"}, **CLUB},
+)
+def download_hold(
+    user: Actor, club: ReadClub, hold: Id, wanted: Annotated[holds.HoldFile, Query()]
+) -> Response:
+    """The list to send to the club, with personal data; recorded in the audit."""
+    return csv_response(f"{club.id}-hold-{hold}.csv", holds.csv_file(club, hold, wanted, user))
+
+
+@router.post(
+    "/clubs/{club}/holds/{hold}/list.xlsx",
+    response_class=Response,
+    responses={200: {"content": {XLSX: {}}, "description": "The file"}, **CLUB},
+)
+def download_hold_workbook(
+    user: Actor, club: ReadClub, hold: Id, wanted: Annotated[holds.HoldFile, Query()]
+) -> Response:
+    """The same as a workbook; recorded in the audit."""
+    return xlsx_response(f"{club.id}-hold-{hold}.xlsx", holds.workbook(club, hold, wanted, user))
 
 
 class Decision(BaseModel):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from plugins.web.auth import Actor, Reader, ShownTo
 from plugins.web.context import ReadClub, Reading, TheClub
 from plugins.web.pages.rendering import back, render
-from plugins.web.parameters import Hash, Id, RequiredText
+from plugins.web.parameters import Hash, Id, RequiredText, csv_response, xlsx_response
 from plugins.web.services import holds
 
 router = APIRouter()
@@ -49,3 +49,17 @@ def decide(
 ) -> RedirectResponse:
     act = holds.decide(club, user, hold, list_hash, approved=what == "approve", comment=comment)
     return back(request, club, act, f"/holds/{hold}")
+
+
+@router.post("/clubs/{club}/holds/{hold}/list.csv")
+def download(
+    user: Actor, club: ReadClub, hold: Id, wanted: Annotated[holds.HoldFile, Query()]
+) -> Response:
+    return csv_response(f"{club.id}-hold-{hold}.csv", holds.csv_file(club, hold, wanted, user))
+
+
+@router.post("/clubs/{club}/holds/{hold}/list.xlsx")
+def download_workbook(
+    user: Actor, club: ReadClub, hold: Id, wanted: Annotated[holds.HoldFile, Query()]
+) -> Response:
+    return xlsx_response(f"{club.id}-hold-{hold}.xlsx", holds.workbook(club, hold, wanted, user))

@@ -174,8 +174,14 @@ def _templates() -> Environment:
     )
     environment.globals["ngettext"] = _ngettext  # in place of one that leaves the number as it is
     environment.filters["exact"] = _Exact.escape
+    environment.filters["capitalized"] = _capitalized
     environment.globals.update(texts=i18n, spark=charts.spark, static=_static)
     return environment
+
+
+def _capitalized(text: str) -> str:
+    """With a capital first letter; the others stay as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def _seen(value: Any) -> Any:

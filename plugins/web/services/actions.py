@@ -109,6 +109,12 @@ def record_download(club: OpenClub, user: User) -> None:
     _end(club.driver, club, Action(_add(club.driver, club, user, "csv", (), {})), "done")
 
 
+def record_hold_download(club: OpenClub, user: User, hold: int, list_hash: str) -> None:
+    """Record, in the transaction of the request, that this person downloads a list of a hold."""
+    detail = {"hold": hold, "list": list_hash}
+    _end(club.driver, club, Action(_add(club.driver, club, user, "hold_csv", (), detail)), "done")
+
+
 def found(club: OpenClub, act: int) -> Act:
     """:raises ProblemError: 404: this club has no such action."""
     recorded = _read(club.driver, club, act)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
-from clubsync.diff.guard import with_number
+from clubsync.config import ClubConfig
+from clubsync.diff import guard
 from clubsync.errors import ActionRejected
+from clubsync.explain import export
+from clubsync.i18n import _, translations
 from clubsync.model import Step
+from clubsync.operate import reminders
 from clubsync.store.database import Driver, queries
 from plugins.web.auth import User
 from plugins.web.context import Club, OpenClub, Reads, engine, unlisted
@@ -19,7 +26,7 @@ from plugins.web.services import actions, masking
 from plugins.web.services.actions import Act
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import FindHoldRow
+    from clubsync.store.queries import FindHoldRow, HoldVersionByHashRow
 
 PAGE_SIZE = 50
 State = Literal["open", "approved", "rejected", "emptied"]
@@ -123,6 +130,13 @@ class Held(BaseModel):
     cause: str
 
 
+class Reminder(BaseModel):
+    """A reminder of a hold that nobody had decided."""
+
+    sent_at: datetime
+    told: str = Field(description="which alert connection it went to, and over which services")
+
+
 class Hold(BaseModel):
     """A hold with a page of the people on one of its lists; a decision names the list by its hash."""
 
@@ -133,6 +147,14 @@ class Hold(BaseModel):
     list_hash: str
     newest: bool = Field(description="whether this is the current list")
     causes: list[str]
+    check_first: str | None = Field(description="what the numbers suggest to check first")
+    requested_at: datetime | None = Field(
+        description="when its newest list was shown under Airflow's Required Actions"
+    )
+    reminders: list[Reminder]
+    next_reminder_at: datetime | None = Field(
+        description="unless somebody decides; null: none, see `guard.remind_after` of clubs.yaml"
+    )
     size: int
     losing: int = Field(
         description="how many of them would lose access; the others are merges found through an email"
@@ -160,10 +182,7 @@ def one(club: OpenClub, hold: int, wanted: HeldList, shown_to: User | None = Non
     :raises ProblemError: 404: this club has no such hold, or it never had that list.
     """
     sql, row = queries(), _find(club.driver, club, hold)
-    listed = wanted.list_hash or row["list_hash"]
-    version = sql.hold_version_by_hash(club.driver, club=club.number, hold=hold, list_hash=listed)
-    if version is None:
-        raise ProblemError(404, "No such list", f"Hold {hold} never had that list.")
+    version = _version(club, hold, wanted.list_hash or row["list_hash"])
     people = sql.people_of_hold(
         club.driver,
         club=club.number,
@@ -175,7 +194,13 @@ def one(club: OpenClub, hold: int, wanted: HeldList, shown_to: User | None = Non
     causes = list(
         sql.causes_of_hold(club.driver, club=club.number, hold=hold, version=version["version"])
     )
-    facts = sql.club_facts(club.driver, club=club.number)
+    customers = sql.club_facts(club.driver, club=club.number)["customers"]
+    gone = sum(one["losing"] for one in causes if one["cause"] == guard.GONE)
+    reminded = list(sql.reminders_of_hold(club.driver, club=club.number, hold=hold))
+    asked = sql.request_of_hold(club.driver, club=club.number, hold=hold)
+    due = reminders.next_at(
+        row["opened_at"], [reminder["sent_at"] for reminder in reminded], club.config
+    )
     held = [
         Held(**masking.row({k: v for k, v in p.items() if k != "reason"}, shown_to is not None))
         for p in people
@@ -190,10 +215,14 @@ def one(club: OpenClub, hold: int, wanted: HeldList, shown_to: User | None = Non
         version=version["version"],
         list_hash=version["list_hash"],
         newest=version["list_hash"] == row["list_hash"],
-        causes=[with_number(one["cause"], one["people"]) for one in causes],
+        causes=[guard.with_number(one["cause"], one["people"]) for one in causes],
+        check_first=guard.vanished(gone, customers) if row["state"] == "open" else None,
+        requested_at=asked["asked_at"] if asked and asked["version"] == row["version"] else None,
+        reminders=[Reminder.model_validate(reminder) for reminder in reminded],
+        next_reminder_at=due if row["state"] == "open" else None,
         size=version["size"],
         losing=sum(one["losing"] for one in causes),
-        customers=facts["customers"],
+        customers=customers,
         limit=row["limit_was"],
         decided_at=row["decided_at"],
         decided_by=row["decided_by"],
@@ -202,6 +231,61 @@ def one(club: OpenClub, hold: int, wanted: HeldList, shown_to: User | None = Non
         page=wanted.page,
         pages=pages_of(version["size"], PAGE_SIZE),
     )
+
+
+def _version(club: OpenClub, hold: int, list_hash: str) -> HoldVersionByHashRow:
+    found = queries().hold_version_by_hash(
+        club.driver, club=club.number, hold=hold, list_hash=list_hash
+    )
+    if found is None:
+        raise ProblemError(404, "No such list", f"Hold {hold} never had that list.")
+    return found
+
+
+class HoldFile(BaseModel):
+    """Which of its lists; default: the current one."""
+
+    list_hash: Hash | None = None
+
+
+def csv_file(club: OpenClub, hold: int, wanted: HoldFile, shown_to: User) -> bytes:
+    """The list to send to the club: its own columns and why, as its country writes them; recorded.
+
+    :raises ProblemError: 404: this club has no such hold, or it never had that list.
+    """
+    return _file(club, hold, wanted, shown_to, export.save_csv)
+
+
+def workbook(club: OpenClub, hold: int, wanted: HoldFile, shown_to: User) -> bytes:
+    """The same as a workbook (XLSX); recorded.
+
+    :raises ProblemError: 404: this club has no such hold, or it never had that list.
+    """
+    title = translations(club.config.language).gettext(_("Access to decide on"))
+    return _file(
+        club,
+        hold,
+        wanted,
+        shown_to,
+        lambda path, table, of: export.save_xlsx(path, table, of, title),
+    )
+
+
+def _file(
+    club: OpenClub,
+    hold: int,
+    wanted: HoldFile,
+    shown_to: User,
+    save: Callable[[Path, export.Listing, ClubConfig], int],
+) -> bytes:
+    listed = wanted.list_hash or _find(club.driver, club, hold)["list_hash"]
+    version = _version(club, hold, listed)["version"]
+    actions.record_hold_download(club, shown_to, hold, listed)
+    table = export.of_hold(club.driver, club.number, club.config, hold=hold, version=version)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "list"
+        save(path, table, club.config)
+        return path.read_bytes()
 
 
 def _find(driver: Driver, club: Club, hold: int) -> FindHoldRow:
