@@ -142,7 +142,10 @@ def _look(url: sa.URL, *, required: bool = False) -> _State | None:
             admitted = frozenset(row["admitted"])
             lifts, made = bool(row["lifts"]), row["made"]
             sees = made and (lifts or url.username in admitted)
-            current = sees and _revision(connection) == _head()
+            revision = _revision(connection) if sees else None
+            if revision is not None and revision not in _revisions():
+                raise _newer()
+            current = sees and revision == _head()
             return _State(lifts, made, current, admitted)
     except BaseUnreachable:
         if required:
@@ -158,7 +161,10 @@ def _upgrade(owner: sa.URL, login: sa.URL | None, *, new: bool) -> None:
     with _connection(owner) as (connection, driver):
         connection.execute(sa.text("select pg_advisory_lock(7251, 1)"))
         try:
-            if _revision(connection) != _head():
+            revision = _revision(connection)
+            if revision is not None and revision not in _revisions():
+                raise _newer()
+            if revision != _head():
                 _migrate(connection)
             if login is not None:
                 _admit(driver, login, new=new)
@@ -233,6 +239,16 @@ def _not_ready(access: Access) -> BaseNotReady:
     )
 
 
+def _newer() -> BaseNotReady:
+    return BaseNotReady(
+        message("The club base was migrated by a newer version of clubsync than this one."),
+        remedy=message(
+            "Run that version: all processes that work with a club base have to be of one version. To go back to this "
+            "one, restore a dump from before the upgrade."
+        ),
+    )
+
+
 def _not_allowed(owner: str) -> BaseNotReady:
     roles = "clubsync_club, clubsync_reader, clubsync_engine"
     created = " ".join(f"create role {role} nologin;" for role in roles.split(", "))
@@ -259,6 +275,15 @@ def _head() -> str | None:
     from alembic.script import ScriptDirectory
 
     return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+@lru_cache(maxsize=1)
+def _revisions() -> frozenset[str]:
+    """Every revision that this version of the code knows."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(_alembic())
+    return frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def _revision(connection: sa.Connection) -> str | None:

@@ -403,6 +403,22 @@ def test_r21_as_whom_the_engine_logs_in(
         Base().upgrade()
 
 
+@pytest.mark.parametrize("user", ["owner", "engine"])
+def test_an_old_process_on_a_newer_club_base_says_so(
+    database: str, monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    """A worker that was not restarted after an upgrade: it neither migrates nor tells of its own fault."""
+    base = Base(database)
+    base.upgrade()
+    engine = base.engine.url.render_as_string(hide_password=False)
+    base.close()
+    with psycopg.connect(database.replace("+psycopg", "")) as driver:
+        driver.execute("update public.clubsync_version set version_num = '9999'")
+    monkeypatch.setenv("CLUBSYNC_DATABASE", {"owner": database, "engine": engine}[user])
+    with pytest.raises(BaseNotReady, match="newer version of clubsync than this one"):
+        Base().upgrade()
+
+
 def test_r21_the_pages_log_in_as_the_engine(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Although CLUBSYNC_DATABASE names the superuser."""
     monkeypatch.setenv("CLUBSYNC_DATABASE", database)
