@@ -589,6 +589,7 @@ def _clubs_yaml(var: Path) -> Path:
                 "erp": "rest",
                 "connection": name.replace("-", "_"),
                 **common,
+                "group_required": by_memberships,
                 "settings": settings,
             }
         )
