@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi.routing import APIRoute
@@ -49,7 +50,7 @@ def _run(site: Site) -> int:
     return int(run)
 
 
-def test_nobody_gets_in_without_a_log_in(site: Site) -> None:
+def test_nobody_gets_in_without_a_login(site: Site) -> None:
     stranger = site.as_(None)
     for method, route in routes(site):
         if route.path == WEBHOOK:
@@ -181,6 +182,16 @@ def test_errors_are_problems(site: Site) -> None:
     page = viewer.get("/pages/clubs/nowhere")
     assert (page.status_code, "text/html" in page.headers["content-type"]) == (404, True)
     assert "clubs.yaml has no club nowhere." in page.text
+
+
+def test_a_page_without_a_login_links_to_airflows_which_leads_back(site: Site) -> None:
+    """Airflow sends on to the login of its auth manager, whichever that is."""
+    stranger = site.as_(None)
+    where = f"/pages/clubs/{site.club.id}"
+    link = 'href="/api/v2/auth/login?next=' + quote(where + "?state=open", safe="")
+    assert link in stranger.get(f"{where}?state=open").text
+    # an action cannot be led back to: it would be asked for by GET
+    assert 'href="/api/v2/auth/login"' in stranger.post(f"{where}/do/pause").text
 
 
 def test_pages_let_nothing_in_from_elsewhere(site: Site) -> None:

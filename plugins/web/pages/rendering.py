@@ -56,6 +56,7 @@ def render(
             root=root,
             pages=root + PAGES,
             airflow=airflow_address(request),
+            log_in=log_in_address(request),
             path=request.url.path,
             query=dict(request.query_params),
             with_query=_with_query(request),
@@ -139,6 +140,16 @@ def address(request: Request) -> str:
 def airflow_address(request: Request) -> str:
     """The path of Airflow's own pages."""
     return _root(request).removesuffix("/clubsync")
+
+
+def log_in_address(request: Request) -> str:
+    """Where Airflow leads to the login of its auth manager, which leads back to this page."""
+    address = f"{airflow_address(request)}/api/v2/auth/login"
+    if request.method != "GET":
+        return address
+    query = request.url.query
+    here = f"{request.url.path}?{query}" if query else request.url.path
+    return f"{address}?{urlencode({'next': here})}"
 
 
 def _root(request: Request) -> str:
