@@ -15,9 +15,10 @@ from rich.table import Table
 from clubsync import permissions
 from clubsync.store import embedded
 from clubsync.store.embedded import EmbeddedPostgresError
+from stack import accounts
 from stack.airflow_api import AirflowApi
 from stack.down import down
-from stack.environment import Instance, logins
+from stack.environment import Instance
 from stack.processes import BIN
 from stack.supervision import StackError, Supervisor
 from stack.up import settings, show_address, up
@@ -33,14 +34,14 @@ def status(instance: Instance, console: Console) -> int:
         console.print("Not running. `make up` starts it.")
         return 3
     states, uptimes = supervisor.states(), supervisor.uptimes()
-    health = AirflowApi(instance.url, "admin", logins(instance)["admin"]).health()
+    health = AirflowApi(instance.url).health()
     table = Table("process", "state", "uptime", "health")
     parts = {"api-server": "metadatabase", "dag-processor": "dag_processor"}
     for name, state in states.items():
         uptime = f"{uptimes[name] / 60:.0f} min" if name in uptimes else ""
         table.add_row(name, state.lower(), uptime, health.get(parts.get(name, name), ""))
     console.print(table)
-    show_address(instance, console)
+    show_address(instance, console, accounts.stored(settings(instance)))
     return 0 if set(states.values()) == {"RUNNING"} and "healthy" in health.values() else 3
 
 

@@ -20,9 +20,11 @@ class AirflowApi:
     """A session of one user with one Airflow.
 
     Every method but `health` raises `requests.RequestException` if Airflow does not respond or reports an error.
+
+    :param user: whom all methods but `health` log in as, with the password.
     """
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    def __init__(self, url: str, user: str = "", password: str = "") -> None:
         self.url = url
         self._login = {"username": user, "password": password}
         self._session = requests.Session()

@@ -20,19 +20,27 @@ from clubsync.store.logins import LOGIN, OWNER
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+KEYCLOAK = "airflow.providers.keycloak.auth_manager.keycloak_auth_manager.KeycloakAuthManager"
+"""Who checks logins and roles: values of ``AIRFLOW__CORE__AUTH_MANAGER`` (docs/operating.md, Login)."""
+
 USERS = {"admin": "admin", "support": "user", "viewer": "viewer"}
-"""Users of Airflow and their roles. Support can trigger, clear and approve; viewers can only read."""
+"""Users of the simple auth manager and their roles. Support can trigger, clear and approve; viewers can only read."""
 
 SHARED: Mapping[str, str] = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     # Sync Dags run as soon as they exist; a single club is paused in the club base (R28), not here.
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "AIRFLOW__CORE__AUTH_MANAGER": SIMPLE,
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{u}:{r}" for u, r in USERS.items()),
     "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
     # Users who may edit connections may also test them; a test runs in the api-server.
     "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
     "AIRFLOW__API__INSTANCE_NAME": "clubsync",
     "AIRFLOW__API__EXPOSE_CONFIG": "False",
+    # Where Airflow is reached by HTTPS only, as in production, this is True.
+    "AIRFLOW__FAB__COOKIE_SECURE": "False",
     # A sync is a chain of short tasks: a pause of a second before each would be most of its duration.
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     # What a killed process was doing is begun again within a minute and a half, not after five minutes.
@@ -87,7 +95,7 @@ class Instance:
 
     @property
     def passwords(self) -> Path:
-        """The file of Airflow's users: a JSON object, user -> password."""
+        """The simple auth manager's file: a JSON object, user -> password."""
         return self.airflow / "passwords.json"
 
 
@@ -148,11 +156,6 @@ def as_owner(environment: Mapping[str, str], server: embedded.Server) -> dict[st
 def config_path() -> Path:
     """clubs.yaml: ``CLUBSYNC_CONFIG``, else the project's own."""
     return Path(os.environ.get("CLUBSYNC_CONFIG") or ROOT / "config" / "clubs.yaml").absolute()
-
-
-def logins(instance: Instance) -> dict[str, str]:
-    """User -> password of Airflow on this machine."""
-    return keep_logins(instance.passwords)
 
 
 def keep_logins(path: Path) -> dict[str, str]:

@@ -18,7 +18,8 @@ from psycopg import sql
 
 from clubsync import permissions
 from clubsync.store.logins import OWNER
-from stack.environment import ROOT, keep_logins
+from stack import accounts
+from stack.environment import ROOT
 
 BIN = Path(sys.executable).parent
 #: A transaction of Airflow's that does nothing for so long is ended: its process is gone or stands still, and the rows
@@ -149,19 +150,18 @@ def _connected(url: sa.URL, database: str) -> psycopg.Connection[Any]:
 
 
 def main() -> int:
-    """Create databases, schemas and users; new passwords are printed."""
+    """Create databases, schemas and the first accounts, whose passwords are printed."""
     permissions.private()
     environment = dict(os.environ)
-    passwords = Path(environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
     try:
         create_databases(environment)
         migrate(environment, Path(environment["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]) / "migrate")
-    except MigrationError as error:
+        made = accounts.prepare(environment)
+    except (MigrationError, accounts.AccountError) as error:
         print(error, file=sys.stderr)
         return 1
-    if not passwords.exists():
-        for user, password in keep_logins(passwords).items():
-            print(f"{user} / {password}")
+    for user, password in made.items():
+        print(f"{user} / {password}")
     return 0
 
 

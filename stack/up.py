@@ -14,9 +14,9 @@ from rich.console import Console
 
 from clubsync.cli.terminal import text
 from clubsync.store import embedded, encryption
-from stack import checks, demo, first_sync, processes
+from stack import accounts, checks, demo, first_sync, processes
 from stack.airflow_api import AirflowApi
-from stack.environment import ROOT, Instance, as_owner, config_path, local, logins
+from stack.environment import ROOT, Instance, as_owner, config_path, local
 from stack.migrate import MigrationError, create_databases, migrate
 from stack.supervision import StackError, Supervisor
 
@@ -51,34 +51,43 @@ def up(instance: Instance, console: Console) -> None:
             *processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]),
         ]
         supervisor.launch(everything, environment)
-    users = logins(instance)
     _write_shell_settings(instance, environment)
+    waited = None
     try:
-        _start(instance, supervisor, environment, console, fresh=fresh)
-        api = AirflowApi(instance.url, "admin", users["admin"])
+        users = _start(instance, supervisor, environment, console, fresh=fresh)
+        api = AirflowApi(instance.url, "admin", users.get("admin", ""))
         with _step(console, "Airflow"):
             _await(supervisor, lambda: _healthy(api), "Airflow is not healthy")
         (supervisor.folder / "state.json").write_text(json.dumps(state))
-        with _step(console, "Dags"):
-            _await(supervisor, lambda: bool(api.dags()), "Airflow has no Dags")
-            for dag in api.dags():
-                if dag["is_paused"] and "clubsync" in {tag["name"] for tag in dag["tags"]}:
-                    api.unpause(dag["dag_id"])
-            for error in api.import_errors():
-                lines = error["stack_trace"].splitlines() or [""]
-                console.print(text(f"{error['filename']}: {lines[-1]}", "red"))
-        with _step(console, "First sync of every club" if fresh else "Last syncs"):
-            waited = first_sync.wait(
-                api, environment, since=since if fresh else None, patience=PATIENCE
-            )
+        if "admin" in users:
+            with _step(console, "Dags"):
+                _await(supervisor, lambda: bool(api.dags()), "Airflow has no Dags")
+                _unpause(api, console)
+            with _step(console, "First sync of every club" if fresh else "Last syncs"):
+                waited = first_sync.wait(
+                    api, environment, since=since if fresh else None, patience=PATIENCE
+                )
     except StackError:
         console.print(
             f"Logs are in {instance.logs}; `make down` stops everything that was started."
         )
         raise
     console.print(f"\nReady after {time.monotonic() - started:.0f} s.")
-    first_sync.show(console, environment, waited)
-    show_address(instance, console)
+    if waited is None:
+        console.print("Log in to see the Dags and the syncs; `clubsync clubs` lists them, too.")
+    else:
+        first_sync.show(console, environment, waited)
+    show_address(instance, console, accounts.stored(environment))
+
+
+def _unpause(api: AirflowApi, console: Console) -> None:
+    """Let our Dags run, and print the errors of those that cannot be imported."""
+    for dag in api.dags():
+        if dag["is_paused"] and "clubsync" in {tag["name"] for tag in dag["tags"]}:
+            api.unpause(dag["dag_id"])
+    for error in api.import_errors():
+        lines = error["stack_trace"].splitlines() or [""]
+        console.print(text(f"{error['filename']}: {lines[-1]}", "red"))
 
 
 def settings(instance: Instance) -> dict[str, str]:
@@ -89,10 +98,10 @@ def settings(instance: Instance) -> dict[str, str]:
     }
 
 
-def show_address(instance: Instance, console: Console) -> None:
-    """Print the addresses and the users."""
+def show_address(instance: Instance, console: Console, users: Mapping[str, str]) -> None:
+    """Print the addresses and the users with their passwords."""
     console.print(f"\nAirflow: [bold]{instance.url}")
-    for user, password in logins(instance).items():
+    for user, password in users.items():
         console.print(f"  {user} / {password}", highlight=False)
     for line in demo.addresses(instance):
         console.print(line, highlight=False)
@@ -120,7 +129,11 @@ def _start(
     console: Console,
     *,
     fresh: bool,
-) -> None:
+) -> dict[str, str]:
+    """Start every process.
+
+    :returns: user -> password of the accounts whose passwords are known.
+    """
     with _step(console, "PostgreSQL"):
         supervisor.start("postgres")
         _await(
@@ -138,12 +151,20 @@ def _start(
                 migrate(owning, instance.logs)
             except MigrationError as error:
                 raise StackError(str(error)) from None
+    try:
+        made = accounts.prepare(environment)
+    except accounts.AccountError as error:
+        raise StackError(str(error)) from None
+    stored = accounts.stored(environment)
+    for user in made.keys() - stored.keys():
+        console.print(f"  {user} / {made[user]} (shown only once)", highlight=False)
     supervisor.start("api-server")
     if demo.processes(instance):
         with _step(console, "Simulated ERPs"):
             _await(supervisor, lambda: demo.ready(instance), "the simulated ERPs are not ready")
     for process in processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]):
         supervisor.start(process.name)
+    return {**stored, **made}
 
 
 def _healthy(api: AirflowApi) -> bool:

@@ -1,10 +1,12 @@
 """Authorization by Airflow's auth manager, and protection against requests that another site makes in a user's name.
 
-| | permission in Airflow | roles of its simple auth manager |
+| | permission in Airflow | roles of its simple auth manager and of FAB |
 |---|---|---|
 | read, masked | see runs of `sync_one` | viewer and above |
 | act; see personal data | start runs of `sync_one` | user (support) and above |
 | erase a person | delete connections | op and admin |
+
+Permissions are asked for, never roles by their name, so that any auth manager will do (docs/operating.md, Login).
 
 Actions of a browser, which is logged in by a cookie, must come from our own pages: from the same origin, with the
 token that those pages contain. A request with a bearer token is not a browser's and needs neither.
@@ -41,7 +43,7 @@ VALID = 12 * 3600
 class User:
     """A user of Airflow.
 
-    :param name: in Airflow, and in the audit.
+    :param name: what they log in with; it names them in the audit. An auth manager may also number them: not that.
     """
 
     name: str

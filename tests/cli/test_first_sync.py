@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from clubsync.cli import app
-from tests.cli.test_documents import Shell, shell
+from tests.cli.test_documents import shell
+from tests.support.shell import Shell
 
 __all__ = ["shell"]
 

@@ -113,7 +113,7 @@ def until(ready: Callable[[], T | None], patience: float = 600.0) -> T:
     raise AssertionError(f"not after {patience:.0f} s")
 
 
-def _free_ports(names: tuple[str, ...]) -> dict[str, str]:
+def free_ports(*names: str) -> dict[str, str]:
     with ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in names]
         for probe in probes:
@@ -137,7 +137,7 @@ def started(
     config = (clubs or _with_ours)(var)
     environment = {
         **own,
-        **_free_ports(PORTS),
+        **free_ports(*PORTS),
         "CLUBSYNC_VAR": str(var),
         "CLUBSYNC_CONFIG": str(config),
         "AIRFLOW_CONN_OUR_OWN": json.dumps(connection),
