@@ -19,7 +19,7 @@ from connectors.rest import templates
 from connectors.rest.templates import PART
 from connectors.sdk.base import CustomerFields, Settings
 from connectors.sdk.dates import DateFormat
-from connectors.sdk.http import HttpLimits
+from connectors.sdk.http import UNNAMED, HttpLimits
 from connectors.sdk.messages import message
 from connectors.sdk.paths import Path
 from connectors.sdk.words import TRUE_WORDS, UNUSED_WORDS, in_two, meanings, words_of
@@ -779,7 +779,7 @@ class RestSettings(Settings):
     :param omits_empty: the ERP omits keys with empty values: then a missing key is not an error.
     """
 
-    name: str = "The ERP"
+    name: str = UNNAMED
     base_path: Below | Literal[""] = ""
     auth: Auth = NoAuth()
     headers: Headers = Field(default_factory=dict)

@@ -111,3 +111,9 @@ def test_the_classes_whose_arguments_are_messages_exist() -> None:
 def test_values_and_lists_within_messages_are_translated(said: str, french: str) -> None:
     """A message within a message, and several with semicolons between them."""
     assert Messages("fr").translate(said).replace("\xa0", " ").replace("\u202f", " ") == french
+
+
+def test_an_erp_without_a_name_is_told_in_the_readers_language() -> None:
+    """What was asked stands inside other messages."""
+    told = Messages("fr").translate("The ERP (GET /people) failed with a server error (HTTP 503).")
+    assert told == "Le logiciel (GET /people) a échoué avec une erreur de serveur (HTTP 503)."

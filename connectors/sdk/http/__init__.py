@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from connectors.sdk.http.address import base_address
 from connectors.sdk.http.auth import Unauthorized
-from connectors.sdk.http.client import Http, Login
+from connectors.sdk.http.client import UNNAMED, Http, Login
 from connectors.sdk.http.limits import HttpLimits
 from connectors.sdk.http.responses import ErrorCheck, Reply, RequestRejected
 from connectors.sdk.http.throttling import THROTTLED, requested_wait
 
 __all__ = [
     "THROTTLED",
+    "UNNAMED",
     "ErrorCheck",
     "Http",
     "HttpLimits",

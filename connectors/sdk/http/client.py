@@ -52,11 +52,15 @@ from connectors.sdk.http.responses import (
 from connectors.sdk.http.sizes import check_json
 from connectors.sdk.http.sockets import InterruptibleAdapter
 from connectors.sdk.http.throttling import throttle_of
+from connectors.sdk.messages import message
 from connectors.sdk.resume import Bookmark, FieldFilter, field_names
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: An ERP whose settings do not name it.
+UNNAMED = message("The ERP")
 
 Params = Mapping[str, Any] | list[tuple[str, Any]] | None
 
@@ -335,7 +339,7 @@ class Http:
     def _attempt(
         self, request: _Request, into: type[T], authorization: Mapping[str, str]
     ) -> Reply[T]:
-        where = f"{self._erp} ({request.method} {request.path})"
+        where = _where(self._erp, request)
         try:
             with self._throttle.slot(self._limits, self._seconds_left(where), self._sleep):
                 response, content = self._send(request, authorization, where)
@@ -516,3 +520,10 @@ class _WithoutQuery(logging.Filter):
 
 
 logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQuery())
+
+
+def _where(erp: str, request: _Request) -> str:
+    """What was asked, in the reader's language where the ERP has no name of its own."""
+    if erp == UNNAMED:
+        return message(f"The ERP ({request.method} {request.path})")
+    return f"{erp} ({request.method} {request.path})"
