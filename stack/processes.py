@@ -70,3 +70,8 @@ def postgres(instance: Instance) -> Process:
         str(instance.postgres),
     ]
     return Process("postgres", command, 10, patience=120, group=False)
+
+
+def watchdog() -> Process:
+    """Starts parts of Airflow again that stand still."""
+    return Process("watchdog", [sys.executable, "-m", "stack.watchdog"], 50, patience=10)

@@ -49,6 +49,7 @@ def up(instance: Instance, console: Console) -> None:
             processes.postgres(instance),
             *demo.processes(instance),
             *processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]),
+            processes.watchdog(),
         ]
         supervisor.launch(everything, environment)
     _write_shell_settings(instance, environment)
@@ -162,7 +163,10 @@ def _start(
     if demo.processes(instance):
         with _step(console, "Simulated ERPs"):
             _await(supervisor, lambda: demo.ready(instance), "the simulated ERPs are not ready")
-    for process in processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]):
+    for process in (
+        *processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]),
+        processes.watchdog(),
+    ):
         supervisor.start(process.name)
     return {**stored, **made}
 
