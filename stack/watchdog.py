@@ -2,7 +2,7 @@
 
     python -m stack.watchdog
 
-A process can live and do nothing: a scheduler that waits, on its way out, for a worker that was killed; workers that
+A process can live and do nothing: a scheduler that waits, while it ends, for a worker that was killed; workers that
 wait for a lock that a killed one held, so that nothing that is queued ever begins. Airflow's own database shows both:
 a part that has not said for two minutes that it is alive, and tasks that have waited so long while none began.
 """
