@@ -103,7 +103,7 @@ def sync_dag(erp: str) -> DAG | None:
             pool=pools.pool_of(erp),
             within=deadlines.in_words(within),
         ),
-        deadline=deadlines.alert(within),
+        deadline=deadlines.alert(within, every),
         schedule=CronDataIntervalTimetable(cron(every), timezone="UTC"),
         start_date=START,
         catchup=False,
@@ -379,12 +379,15 @@ def _choice(clubs: Sequence[ClubConfig]) -> Param:
 
 
 def _one_of(clubs: Sequence[ClubConfig]) -> Param:
-    """A club by name; of many clubs its id, or its name, which the task checks."""
+    """A club by name; of many clubs its id, or its name. The task checks it, and not the form: a club that was added
+    to clubs.yaml is synced at once, although Airflow has not parsed this Dag again yet."""
     if len(clubs) > MOST_OFFERED or not clubs:
         description = "The id or the name of the club, as in clubs.yaml."
         return Param(type="string", title="Club", description=description, minLength=1)
     ids = [club.id for club in clubs]
-    return Param(type="string", title="Club", enum=ids, values_display=_names(clubs))
+    return Param(
+        type="string", title="Club", examples=ids, values_display=_names(clubs), minLength=1
+    )
 
 
 def _names(clubs: Iterable[ClubConfig]) -> dict[str, str]:

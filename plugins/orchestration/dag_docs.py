@@ -29,7 +29,7 @@ each run says what its interval was filled from.
 **Pool:** the stages run in the pool `{pool}`, so that this ERP is asked by a limited number of tasks at a
 time. Change its size under *Admin → Pools*.
 
-**Deadline:** a run that has not ended {within} after it was queued is late, and is alerted through the
+**Deadline:** a scheduled run that has not ended {within} after its interval is late, and is alerted through the
 connection `clubsync_alerts`.
 """
 

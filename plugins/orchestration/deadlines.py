@@ -34,11 +34,17 @@ def of_clubs(clubs: Iterable[ClubConfig]) -> timedelta:
     return min(club.promised.read or timedelta(days=1) for club in clubs)
 
 
-def alert(within: timedelta) -> DeadlineAlert:
-    """The deadline of a Dag, counted from when a run is queued: the interval of a backfill lies in the past."""
+def alert(within: timedelta, every: timedelta) -> DeadlineAlert:
+    """The deadline of a Dag, counted from the end of a run's interval.
+
+    Not from when it was queued, although that would do for runs by hand too: Airflow 3.3.2 then fails with a
+    TypeError (`_recalculate_dagrun_queued_at_deadlines`) when somebody clears a task of a run that failed in time.
+
+    :param every: the length of the interval; its beginning is what Airflow counts from.
+    """
     return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=within,
+        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
+        interval=within + every,
         callback=AsyncCallback(late, {"minutes": int(within.total_seconds() // 60)}),
         name=f"ended within {in_words(within)}",
     )
@@ -53,7 +59,7 @@ def in_words(span: timedelta) -> str:
 
 
 async def late(minutes: int, context: Mapping[str, Any] | None = None) -> str:
-    """Tell that a run is late; the triggerer calls it.
+    """Tell that a run is late; the triggerer calls it. Of a backfill the interval lies in the past: that is not late.
 
     :returns: what was done, which Airflow keeps with the deadline.
     """
@@ -61,9 +67,11 @@ async def late(minutes: int, context: Mapping[str, Any] | None = None) -> str:
 
     run = (context or {}).get("dag_run") or {}
     dag, run_id = run.get("dag_id", "A Dag"), run.get("dag_run_id", "")
+    if not str(run_id).startswith("scheduled__"):
+        return "not a scheduled run"
     title = f"clubsync: {dag} is late"
     body = (
-        f"The run {run_id} of {dag} has not ended {in_words(timedelta(minutes=minutes))} after it was queued, which is"
+        f"The run {run_id} of {dag} has not ended {in_words(timedelta(minutes=minutes))} after its interval, which is"
         " what clubs.yaml promises. Its clubs may be late. Open the run in Airflow: what is running, and since when?"
         f" Runbook: {pages_address()}/runbooks/erp-down"
     )

@@ -26,8 +26,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Message]]:
     deadlines._alerted.clear()
 
 
-def late(dag: str = "sync_csv") -> str:
-    run = {"dag_run": {"dag_id": dag, "dag_run_id": "scheduled__1"}}
+def late(dag: str = "sync_csv", run_id: str = "scheduled__1") -> str:
+    run = {"dag_run": {"dag_id": dag, "dag_run_id": run_id}}
     return asyncio.run(deadlines.late(3, run))
 
 
@@ -37,6 +37,11 @@ def test_a_late_run_is_named_with_what_was_promised(sent: list[Message]) -> None
     assert message.title == "clubsync: sync_csv is late"
     assert "scheduled__1 of sync_csv has not ended 3 minutes after" in message.body
     assert not message.fixed
+
+
+def test_r26_a_backfill_is_not_late(sent: list[Message]) -> None:
+    assert late(run_id="backfill__1") == "not a scheduled run"
+    assert sent == []
 
 
 def test_run_after_run_is_one_alert_an_hour(
