@@ -637,7 +637,7 @@ def lines(report: Report) -> Iterator[str]:
     yield f"| answers that the ERPs spoiled | {report.erp_faults:,} |"
     for name, count in sorted(report.faults.items()):
         yield f"| {name} | {count:,} |"
-    yield f"| changes of the base, each judged | {report.judged:,} |"
+    yield f"| changes of the base, each compared | {report.judged:,} |"
     for name in ("lost", "gained", "foreign email"):
         yield f"| **{name}** | {report.wrong[name]} |"
     yield f"| **access changed without a row of the audit** | {report.unexplained} |"
