@@ -12,6 +12,7 @@ of single clubs beside the schedule. In the end all of that stops, and the base 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import csv
 import io
@@ -40,7 +41,7 @@ from stack.environment import Instance
 from stack.supervision import Supervisor
 from tests.e2e.running import ROOT, Stack, started
 from tests.support.chronicle import Change, Chronicle
-from tests.support.living_erp import PAGE, LivingErp
+from tests.support.living_erp import EDITS, PAGE, LivingErp
 from tests.support.paged_lists import listing
 from tests.support.servers import serving
 
@@ -59,18 +60,6 @@ CLUBS = {
 FILE_CLUB = "by-file"
 #: How long an export may take to be written, which is how much older than its file's time its people may be.
 WRITING = timedelta(seconds=3)
-EDITS = (
-    LivingErp.replace_one,
-    LivingErp.leave,
-    LivingErp.come,
-    LivingErp.come_back,
-    LivingErp.swap,
-    LivingErp.hand_on,
-    LivingErp.share,
-    LivingErp.renew,
-    LivingErp.switch,
-    LivingErp.end_and_begin,
-)
 #: What a killed process of Airflow is called by supervisord.
 PARTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 
@@ -96,7 +85,7 @@ class Mood:
             return
         self.failed += 1
         if kind == "late":
-            await _pause(4)
+            await asyncio.sleep(4)
         if kind == "cut":
             length = [(b"content-length", b"5000"), (b"content-type", b"application/json")]
             await send({"type": "http.response.start", "status": 200, "headers": length})
@@ -119,12 +108,6 @@ class Mood:
         return self.dice.choice(("error", "cut", "late")) if self.dice.random() < 0.02 else ""
 
 
-async def _pause(seconds: float) -> None:
-    import asyncio
-
-    await asyncio.sleep(seconds)
-
-
 @dataclass
 class Club:
     """An ERP with its chronicle; `mood` of a server, `folder` of exports."""
@@ -144,7 +127,7 @@ class Club:
             self.chronicle.note()
 
     def export(self, dice: Random, *, at_once: bool = False) -> None:
-        """Write the file anew, in place and in two goes, or at once."""
+        """Write the file again, in place and in two parts, or at once."""
         assert self.folder is not None
         with self.erp.lists.lock:
             text = io.StringIO()
@@ -287,7 +270,9 @@ class Unrest:
             "sync by hand": (12, self._sync_now),
         }
         kind = self.dice.choices(list(kinds), [weight for weight, _ in kinds.values()])[0]
-        with contextlib.suppress(psutil.Error, OSError, psycopg.Error, requests.RequestException):
+        with contextlib.suppress(
+            psutil.Error, OSError, psycopg.OperationalError, requests.RequestException
+        ):
             if kinds[kind][1]():
                 self.report.faults[kind] += 1
 
@@ -319,7 +304,7 @@ class Unrest:
         cut = self.stack.query(
             "select pg_terminate_backend(pid) from (select pid from pg_stat_activity"
             " where backend_type = 'client backend' and pid <> pg_backend_pid()"
-            " order by random() limit %s) some",
+            " order by random() limit %s) chosen",
             self.dice.randint(1, 6),
         )
         return bool(cut)

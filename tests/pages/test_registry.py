@@ -40,5 +40,5 @@ def test_an_edit_is_seen_and_a_mistake_leaves_what_was(edited: Path) -> None:
     assert _clubs_soon(file, "after") == ["after"]
     edited.write_text("clubs: 3\n")
     assert list(file.now().clubs) == ["after"]
-    edited.write_text(CLUB.format("mended"))
-    assert _clubs_soon(file, "mended") == ["mended"]
+    edited.write_text(CLUB.format("corrected"))
+    assert _clubs_soon(file, "corrected") == ["corrected"]

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from connectors.sdk.model import Consistency, Memberships, Reading
 from tests.support.club import Club
-from tests.support.living_erp import LivingErp, read_by
+from tests.support.living_erp import EDITS, LivingErp, read_by
 from tests.support.memory import Memory
 
 TODAY = date(2026, 3, 2)
@@ -25,18 +25,7 @@ DISTURBANCES: dict[str, tuple[Edit, ...]] = {
     "an email is handed on": (LivingErp.hand_on, LivingErp.share),
     "one gets another id": (LivingErp.renew,),
     "one is set inactive, or active": (LivingErp.switch, LivingErp.replace_one),
-    "everything at once": (
-        LivingErp.replace_one,
-        LivingErp.leave,
-        LivingErp.come,
-        LivingErp.come_back,
-        LivingErp.swap,
-        LivingErp.hand_on,
-        LivingErp.share,
-        LivingErp.renew,
-        LivingErp.switch,
-        LivingErp.end_and_begin,
-    ),
+    "everything at once": EDITS,
 }
 
 

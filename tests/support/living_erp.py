@@ -185,6 +185,21 @@ class LivingErp:
         return [{"id": number, "who": who, "plan": "gold"} for number, who in self.memberships]
 
 
+#: Everything that people do in an ERP.
+EDITS = (
+    LivingErp.replace_one,
+    LivingErp.leave,
+    LivingErp.come,
+    LivingErp.come_back,
+    LivingErp.swap,
+    LivingErp.hand_on,
+    LivingErp.share,
+    LivingErp.renew,
+    LivingErp.switch,
+    LivingErp.end_and_begin,
+)
+
+
 @contextmanager
 def read_by(erp: LivingErp, paging: str) -> Iterator[Callable[[], Reading]]:
     """What reads the ERP with the `rest` connector, in that kind of paging."""
