@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypedDict, Unpack
+from typing import Protocol
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FrameLocator, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
 
 from clubsync.config import load_config
 from tests.e2e.running import OURS, Stack, write_ours
@@ -46,6 +45,9 @@ PAGES = (
     "/clubs/boulder-paris/runs",
     "/clubs/boulder-paris/runbooks/empty-answer",
 )
+
+#: Of them, those with the club's buttons.
+ACTED_ON = ("/clubs/boulder-paris", "/clubs/boulder-paris/runbooks/empty-answer")
 
 
 @dataclass
@@ -79,17 +81,10 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-class Look(TypedDict, total=False):
-    """How a browser shows pages."""
-
-    color_scheme: Literal["dark", "light"]
-    viewport: ViewportSize
-
-
 class Open(Protocol):
     """Opens a window in which somebody of that role is logged in."""
 
-    def __call__(self, role: str, **look: Unpack[Look]) -> Window: ...
+    def __call__(self, role: str) -> Window: ...
 
 
 @pytest.fixture
@@ -97,10 +92,10 @@ def log_in(browser: Browser, stack: Stack) -> Iterator[Open]:
     """Logs in by Airflow's form. At the end no window may have had an error to tell of our pages."""
     windows: list[Window] = []
 
-    def open_window(role: str, **look: Unpack[Look]) -> Window:
+    def open_window(role: str) -> Window:
         url = f"http://127.0.0.1:{stack.environment['CLUBSYNC_PORT']}"
         passwords = json.loads((stack.var / "airflow" / "passwords.json").read_text())
-        page = browser.new_context(locale="en-GB", **look).new_page()
+        page = browser.new_context(locale="en-GB").new_page()
         window = Window(page, url)
         page.on(
             "console",
@@ -172,24 +167,8 @@ def test_every_page_for_every_role(log_in: Open, role: str) -> None:
         answer = window.page.goto(f"{window.url}/clubsync/pages{path}")
         assert answer is not None
         assert answer.status == 200, path
-        buttons = window.page.get_by_role("button", name="Sync now")
-        expect(buttons).to_have_count(int(path == "/clubs/boulder-paris" and role != "viewer"))
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(log_in: Open, scheme: Literal["light", "dark"]) -> None:
-    window = log_in("admin", color_scheme=scheme)
-    for path in PAGES:
-        page = window.alone(path)
-        page.wait_for_load_state("networkidle")
-        assert page.locator("html").get_attribute("data-theme") == scheme
-        found = Axe().run(page)
-        serious = [
-            (path, fault["id"], [node["target"] for node in fault["nodes"]][:3])
-            for fault in found.response["violations"]
-            if fault["impact"] in ("serious", "critical")
-        ]
-        assert serious == []
+        acts = role != "viewer" and path in ACTED_ON
+        assert (window.page.get_by_role("button", name="Sync now").count() > 0) == acts, path
 
 
 def test_the_pages_follow_airflows_theme_and_language(log_in: Open) -> None:
@@ -202,14 +181,6 @@ def test_the_pages_follow_airflows_theme_and_language(log_in: Open) -> None:
     expect(window.frame.locator("html[data-theme=dark][lang=fr]")).to_be_visible()
     expect(window.frame.get_by_text("Dernière synchronisation complète").first).to_be_visible()
     picture(window, "clubs-dark-french")
-
-
-def test_nothing_is_wider_than_a_telephone(log_in: Open) -> None:
-    window = log_in("support", viewport={"width": 375, "height": 760})
-    for path in PAGES:
-        page = window.alone(path)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 375, (path, wide)
 
 
 def test_keys_lead_to_the_search_and_down_the_list(log_in: Open) -> None:
@@ -236,7 +207,8 @@ def test_support_answers_a_club_and_acts_for_it(log_in: Open, stack: Stack) -> N
         press(window, "Pause")
     expect(window.frame.locator(".head .state")).to_have_text("paused")
     with done(window, "Syncs resumed"):
-        press(window, "Resume")
+        window.frame.locator("summary", has_text="Resume").click()
+        press(window, "Confirm: Resume")
     write_ours(stack.var, range(101))
     with done(window, "nothing was written: 1 addition"):
         press(window, "Dry run")
@@ -346,9 +318,11 @@ def test_the_tabs_of_a_run_and_of_a_task(log_in: Open, stack: Stack) -> None:
     expect(window.frame.get_by_role("link", name="Pádel Chamartín").first).to_be_visible()
     expect(window.frame.get_by_role("link", name="Padel Bordeaux Lac")).to_have_count(0)
     log = stack.api.log("sync_playtomic", run["dag_run_id"], "retry_club", index=0, attempt=1)
-    (link,) = set(re.findall(r"http\S+/plugin/clubs/\S+", log))
-    window.page.goto(link)
+    page, runbook = sorted(set(re.findall(r"http\S+/plugin/clubs/\S+", log)), key=len)
+    window.page.goto(page)
     expect(window.frame.get_by_role("heading", level=1)).to_have_text("Pádel Chamartín")
+    window.page.goto(runbook)
+    expect(window.frame.get_by_role("link", name="Pádel Chamartín").first).to_be_visible()
 
 
 def test_the_api_takes_a_token_and_refuses_strangers(stack: Stack) -> None:

@@ -5,6 +5,7 @@ Airflow's own auth manager (its simple one) decides what that person may.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,13 @@ class Site:
         client = self.as_(role)
         client.headers["Authorization"] = "Bearer of-a-test"
         return client
+
+    def add(self, club: Club, **entry: Any) -> None:
+        """Add a club to clubs.yaml."""
+        path = Path(os.environ["CLUBSYNC_CONFIG"])
+        document = YAML().load(path)
+        document["clubs"].append({"id": club.id, "erp": "memory", "connection": club.id, **entry})
+        YAML().dump(document, path)
 
     def page(self, role: str | None, path: str) -> str:
         """A page of the club, which must be there."""
@@ -130,6 +138,24 @@ def site(
     monkeypatch.setattr(nudges, "start", start)
     yield made
     context.base().close()
+
+
+@pytest.fixture
+def reviewed(site: Site, new_club: NewClub) -> Site:
+    """A club of which somebody wants to see the first plan: three get access, two do not."""
+    from plugins.web import context
+
+    club = new_club(first_sync="review")
+    club.erp.group("off", active=False)
+    for n in range(1, 4):
+        club.erp.put(str(n), f"new{n}@mail.example.org", first_name="<b>New</b>", last_name=f"N{n}")
+    club.erp.put("4", "off@mail.example.org", groups=["off"], last_name="Offside")
+    club.erp.put("5", "new1@mail.example.org", last_name="Twice")
+    club.at(site.club.now)
+    site.add(club, name="Tennis Nice", first_sync="review")
+    club.sync()
+    context.numbers(at_once=True)
+    return Site(site.app, club, site.other, site.started)
 
 
 def fill(club: Club) -> None:

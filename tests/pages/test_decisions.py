@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,9 @@ from openpyxl import load_workbook
 
 from clubsync.operate import reminders
 from clubsync.operate.reminders import Reminder
-from plugins.web import context
 from plugins.web.services import review
 from tests.pages.conftest import Site
 from tests.pages.test_pages import acts, post, text
-from tests.support.rules import NewClub
 
 
 def _hold(site: Site) -> tuple[int, str]:
@@ -92,24 +89,6 @@ def test_r15_the_page_of_a_hold_says_who_was_told_and_what_to_check(site: Site) 
 
 
 # --- R28: the review of a first sync -------------------------------------------------------------
-
-
-@pytest.fixture
-def reviewed(site: Site, new_club: NewClub) -> Site:
-    """A club of which somebody wants to see the first plan: three get access, two do not."""
-    club = new_club(first_sync="review")
-    club.erp.group("off", active=False)
-    for n in range(1, 4):
-        club.erp.put(str(n), f"new{n}@mail.example.org", first_name="<b>New</b>", last_name=f"N{n}")
-    club.erp.put("4", "off@mail.example.org", groups=["off"], last_name="Offside")
-    club.erp.put("5", "new1@mail.example.org", last_name="Twice")
-    club.at(site.club.now)
-    path = Path(os.environ["CLUBSYNC_CONFIG"])
-    entry = f"- {{id: {club.id}, name: Tennis Nice, erp: memory, connection: {club.id}, first_sync: review}}"
-    path.write_text(f"{path.read_text()}{entry}\n")
-    club.sync()
-    context.numbers(at_once=True)
-    return Site(site.app, club, site.other, site.started)
 
 
 def _seen(site: Site) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 
+from plugins.web import registry
 from plugins.web.registry import _File
+from tests.pages.conftest import Site
+from tests.pages.test_pages import text
 
 CLUB = "clubs: [{{id: {0}, name: {0}, erp: csv, connection: c}}]\n"
 
@@ -42,3 +46,17 @@ def test_an_edit_is_seen_and_a_mistake_leaves_what_was(edited: Path) -> None:
     assert list(file.now().clubs) == ["after"]
     edited.write_text(CLUB.format("corrected"))
     assert _clubs_soon(file, "corrected") == ["corrected"]
+
+
+def test_clubs_that_were_never_synced_are_counted_and_the_first_of_them_named(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first day: many clubs at once."""
+    for n in range(25):
+        path = Path(os.environ["CLUBSYNC_CONFIG"])
+        entry = f"- {{id: unread-{n}, name: Unread {n}, erp: memory, connection: c}}\n"
+        path.write_text(path.read_text() + entry)
+    monkeypatch.setattr(registry, "_file", _File())
+    page = text(site.as_("viewer").get("/pages/clubs").text)
+    assert "never synced: unread-0, unread-1," in page
+    assert "unread-19 and 5 more. They sync automatically." in page

@@ -20,7 +20,6 @@ from clubsync.manual import erasure, lifecycle
 from clubsync.operate.retention import upkeep
 from clubsync.store.database import Base, queries
 from tests.support.club import Club
-from tests.support.owner import as_owner
 from tests.support.rules import NewClub
 
 Row = tuple[int, str, int, str | None, dict[str, Any] | None, dict[str, Any] | None]
@@ -278,18 +277,6 @@ def test_r30_a_club_that_was_removed_is_gone_from_the_feed(
     assert [e.club for e in read(shared_base, end, clubs=(other,))[0]] == [other.id]
     with pytest.raises(CursorGone, match="data were deleted"):
         events.page(shared_base, end, club=other.number)
-
-
-def test_r30_entries_from_before_there_was_a_feed_have_positions(
-    club: Club, shared_base: Base
-) -> None:
-    """As the migration makes them: numbered, in the order of the audit."""
-    with as_owner(shared_base) as driver:
-        row = driver.execute(
-            "select count(*) from sync.change as c left join sync.feed as f using (club, run)"
-            " where f.run is null"
-        ).fetchone()
-    assert row == (0,)
 
 
 ACTIONS = st.lists(

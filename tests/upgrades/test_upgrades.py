@@ -111,6 +111,14 @@ def by_id(customers: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     return {customer["id"]: customer for customer in customers}
 
 
+def feed_and_audit(kept: Kept) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The (club, run) of the feed by position; those of the audit by when they changed anything."""
+    feed = "select club, run from sync.feed where position is not null order by position"
+    audit = "select club, run from sync.change group by club, run order by min(at), run"
+    with psycopg.connect(kept.server.conninfo(kept.database)) as connection:
+        return connection.execute(feed).fetchall(), connection.execute(audit).fetchall()
+
+
 @pytest.mark.parametrize("kept", TRIED, indirect=True)
 def test_an_earlier_version_goes_on(kept: Kept) -> None:
     story = kept.story
@@ -122,6 +130,9 @@ def test_an_earlier_version_goes_on(kept: Kept) -> None:
     assert again["changes"] == dict.fromkeys(again["changes"], 0)
     assert again["rows_written"] == 0
     assert by_id(story.customers()) == before
+    # every run that changed something before there was a feed has its place in it (R30)
+    feed, audit = feed_and_audit(kept)
+    assert feed == audit != []
     (still,) = story("holds", CLUB)
     assert still["hold"] == hold["hold"]
     assert again["held"]["deactivations"] == len(WHOLE.keys() & INSIDE) - len(

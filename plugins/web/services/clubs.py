@@ -76,6 +76,7 @@ class Board(BaseModel):
     unread: list[str] = Field(
         description="ids of clubs of clubs.yaml that were never synced; at most 20"
     )
+    unread_total: int = Field(description="how many were never synced")
 
 
 class ClubList(Sentences):
@@ -123,6 +124,7 @@ def board(reads: Reads, wanted: ClubList, language: str | None = None) -> Board:
     shown: list[Mapping[str, Any]] = [row for row in rows if row["club"] is not None]
     sparks = _sparks(driver, [row["club"] for row in shown], at)
     told = reasons.of_clubs(driver, shown, at, language or wanted.language)
+    unread = [club_id for club_id in known.clubs if club_id not in ids]
     states = rows[0]["states"]
     total = states.get(wanted.state, 0) if wanted.state else sum(states.values())
     return Board(
@@ -151,7 +153,8 @@ def board(reads: Reads, wanted: ClubList, language: str | None = None) -> Board:
         states=states,
         erps=rows[0]["erps"],
         failures=[one for one in outages(reads) if one.failures],
-        unread=[c for c in known.clubs if c not in ids][:UNREAD_NAMED],
+        unread=unread[:UNREAD_NAMED],
+        unread_total=len(unread),
     )
 
 

@@ -179,5 +179,5 @@ class _Teller:
         if cause["doubts"]:
             doubts = " ".join(say.message(one) for one in cause["doubts"])
             text = say.gettext("The last sync is incomplete: %(why)s") % {"why": doubts}
-            return Reason(kind="incomplete", text=text, run=cause["read_run"])
+            return Reason(kind="incomplete", text=text, runbook="incomplete", run=cause["read_run"])
         return None

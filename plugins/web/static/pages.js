@@ -45,6 +45,12 @@
     }
   });
 
+  // A list is filtered by what was typed before htmx listened, or kept by the browser over a reload.
+  addEventListener("load", () => {
+    for (const box of document.querySelectorAll("form[hx-get] input[type=search]"))
+      if (box.value !== box.defaultValue) box.form.requestSubmit();
+  });
+
   // Airflow shows these pages in a frame that may not lead its window elsewhere: its own page does.
   addEventListener("click", (event) => {
     const link = event.target.closest("a[data-airflow-link]");
