@@ -134,7 +134,7 @@ def started(
     var.chmod(0o755)  # PostgreSQL may run as another user
     own = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "CLUBSYNC"))}
     connection = {"conn_type": "clubsync_csv", "host": (var / "our-own").as_uri()}
-    config = (clubs or _with_ours)(var)
+    config = (clubs or clubs_with_ours)(var)
     environment = {
         **own,
         **free_ports(*PORTS),
@@ -180,8 +180,11 @@ def processes_of(var: Path) -> list[str]:
     return found
 
 
-def _with_ours(var: Path) -> Path:
-    """The demo's clubs.yaml with the club of our own, whose folder is made."""
+def clubs_with_ours(var: Path, *others: dict[str, object]) -> Path:
+    """The demo's clubs.yaml with the club of our own, whose folder is made.
+
+    :param others: entries of more clubs.
+    """
     yaml = YAML()
     document = yaml.load((ROOT / "config" / "clubs.yaml").read_text())
     document["clubs"].append(
@@ -194,6 +197,7 @@ def _with_ours(var: Path) -> Path:
             "settings": {"customers": "customers.csv", "fields": {"id": "id", "email": "email"}},
         }
     )
+    document["clubs"].extend(others)
     path = var / "clubs.yaml"
     with path.open("w") as file:
         yaml.dump(document, file)

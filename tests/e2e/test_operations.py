@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 import requests
 from dotenv import dotenv_values
+from ruamel.yaml import YAML
 from standardwebhooks.webhooks import Webhook
 
 from sandbox.demo import CLUBS, WEBHOOK_SECRET
@@ -58,17 +60,20 @@ def _sync_ours(stack: Stack, people: range) -> dict[str, Any]:
     return step
 
 
-def _open(stack: Stack) -> list[dict[str, Any]]:
-    """The open requests about the club's holds."""
-    answer = _call(
-        stack, "support", "GET", "/api/v2/dags/held_changes/dagRuns/~/hitlDetails?limit=100"
-    )
+def _open(stack: Stack, dag: str = "held_changes", about: str = "Our Own") -> list[dict[str, Any]]:
+    """The open requests about the club's holds, or about what `dag` asks."""
+    answer = _call(stack, "support", "GET", f"/api/v2/dags/{dag}/dagRuns/~/hitlDetails?limit=100")
     return [
         dict(detail)
         for detail in answer.json()["hitl_details"]
         if detail["task_instance"]["state"] == "awaiting_input"
-        and detail["subject"].startswith("Our Own: ")
+        and detail["subject"].startswith(f"{about}: ")
     ]
+
+
+def _upkeep(stack: Stack) -> None:
+    """What the next minute brings, now."""
+    assert stack.run("upkeep", {})["state"] == "success"
 
 
 def _asked(stack: Stack, held: int) -> dict[str, Any]:
@@ -79,6 +84,7 @@ def _asked(stack: Stack, held: int) -> dict[str, Any]:
         assert len(found) <= 1, "a hold has one open request, whatever becomes of its list"
         return next((one for one in found if f"Our Own: {held} customers" in one["subject"]), None)
 
+    _upkeep(stack)
     found: dict[str, Any] = until(there)
     return found
 
@@ -86,8 +92,8 @@ def _asked(stack: Stack, held: int) -> dict[str, Any]:
 def _answer(stack: Stack, user: str, question: dict[str, Any], option: str) -> requests.Response:
     instance = question["task_instance"]
     path = (
-        f"/api/v2/dags/held_changes/dagRuns/{instance['dag_run_id']}"
-        f"/taskInstances/decide/{instance['map_index']}/hitlDetails"
+        f"/api/v2/dags/{instance['dag_id']}/dagRuns/{instance['dag_run_id']}"
+        f"/taskInstances/{instance['task_id']}/{instance['map_index']}/hitlDetails"
     )
     body = {"chosen_options": [option], "params_input": {"comment": "They have left."}}
     return _call(stack, user, "PATCH", path, body)
@@ -95,21 +101,21 @@ def _answer(stack: Stack, user: str, question: dict[str, Any], option: str) -> r
 
 def _state_of(stack: Stack, question: dict[str, Any]) -> str:
     """How the question's run ended."""
-    run_id = question["task_instance"]["dag_run_id"]
+    dag, run_id = question["task_instance"]["dag_id"], question["task_instance"]["dag_run_id"]
 
     def ended() -> str | None:
-        state = {r["dag_run_id"]: r["state"] for r in stack.api.runs("held_changes")}[run_id]
+        state = {r["dag_run_id"]: r["state"] for r in stack.api.runs(dag)}[run_id]
         return state if state in ("success", "failed") else None
 
     found: str = until(ended)
     return found
 
 
-def _inside(stack: Stack) -> int:
+def _inside(stack: Stack, club: str = OURS) -> int:
     ((count,),) = stack.query(
         "select count(*) from base.customer join base.club using (club)"
         " where club_id = %s and in_customers_group",
-        OURS,
+        club,
     )
     return int(count)
 
@@ -166,12 +172,53 @@ def test_r15_a_hold_that_changes_has_one_request_answered_on_the_list_that_was_s
 
 
 def test_a_hold_that_empties_ends_its_run_by_itself(stack: Stack) -> None:
-    _sync_ours(stack, range(100))
-    assert _sync_ours(stack, range(85))["held"] == 15
+    _sync_by_shell(stack, range(100))
+    assert _sync_by_shell(stack, range(85)) == 15
     question = _asked(stack, 15)
     assert _sync_ours(stack, range(100))["held"] == 0
+    _upkeep(stack)
     assert _state_of(stack, question) == "success"
     assert _inside(stack) == 100
+
+
+# --- R28: the first sync of a club ----------------------------------------------------------------
+
+
+def test_r28_a_first_sync_is_approved_under_required_actions_and_loads_that_plan(
+    stack: Stack,
+) -> None:
+    """A club that is added while everything runs: nobody has access before; then exactly the plan's people have."""
+    path = Path(stack.environment["CLUBSYNC_CONFIG"])
+    before = path.read_text()
+    entry = {
+        "id": "first-of-all",
+        "name": "First of All",
+        "erp": "csv",
+        "connection": "our_own",
+        "every": "1d",
+        "first_sync": "review",
+        "settings": {"customers": "first.csv", "fields": {"id": "id", "email": "email"}},
+    }
+    rows = [f"{n},first{n}@our.example.org" for n in range(7)]
+    (stack.var / "our-own" / "first.csv").write_text("\n".join(["id,email", *rows, ""]))
+    yaml = YAML()
+    document = yaml.load(path)
+    document["clubs"].append(entry)
+    with path.open("w") as file:
+        yaml.dump(document, file)
+    try:
+        assert stack.run("sync_one", {"club": "first-of-all"})["state"] == "success"
+        assert _inside(stack, "first-of-all") == 0
+        _upkeep(stack)
+        request = until(lambda: next(iter(_open(stack, "first_syncs", "First of All")), None))
+        assert "7" in request["subject"]
+        assert _answer(stack, "viewer", request, "Approve").status_code == requests.codes.forbidden
+        assert _inside(stack, "first-of-all") == 0
+        assert _answer(stack, "support", request, "Approve").status_code == requests.codes.ok
+        assert _state_of(stack, request) == "success"
+        assert _inside(stack, "first-of-all") == 7
+    finally:
+        path.write_text(before)
 
 
 # --- R14, R16: a task is killed -----------------------------------------------------------------
@@ -306,15 +353,15 @@ def _newest_interval_that_is_over(stack: Stack) -> datetime:
 
 
 def test_a_backfill_in_either_direction_beside_live_runs_moves_nothing(stack: Stack) -> None:
-    """Two hours of five-minute runs before the stack was there, and since: four at a time."""
+    """Forty minutes of five-minute runs, most from before the stack was there: four at a time."""
     last = _newest_interval_that_is_over(stack)
     ((was,),) = stack.query("select max(run) from sync.run")
-    _backfill(stack, last - 23 * FIVE, last, backwards=False)
-    _backfill(stack, last - 23 * FIVE, last, backwards=True)
+    _backfill(stack, last - 7 * FIVE, last, backwards=False)
+    _backfill(stack, last - 7 * FIVE, last, backwards=True)
     runs = stack.query(
         "select state, rows_written from sync.run where run > %s and trigger = 'backfill'", was
     )
-    assert len(runs) >= 2 * (24 + 24), "two clubs, each in every interval"
+    assert len(runs) >= 2 * (8 + 8), "two clubs, each in every interval"
     assert {state for state, _ in runs} == {"done"}
     assert sum(written for _, written in runs) == 0
     assert {
