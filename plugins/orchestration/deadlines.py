@@ -91,8 +91,7 @@ def _send(title: str, body: str) -> str:
 
     try:
         return SENT if send(Message(title, body, fixed=False, incidents=())) else "not sent"
-    except (
-        Exception
-    ) as error:  # each service has errors of its own; its message may hold an address (R19)
+    # each service has errors of its own, and their messages may hold an address (R19)
+    except Exception as error:
         log.error("The alert was not sent (%s).", type(error).__name__)
         return f"not sent ({type(error).__name__})"

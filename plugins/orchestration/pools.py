@@ -6,6 +6,7 @@ task waits for (``listener``): Airflow would let that task wait until somebody c
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
 
 SETTING = "CLUBSYNC_POOL_SLOTS"
 PREFIX = "sync_"
@@ -26,14 +29,25 @@ def pool_of(erp: str) -> str:
 
 def slots() -> int:
     """How many batches can run at a time: ``CLUBSYNC_SLOTS``, else two for each core."""
-    return int(os.environ.get("CLUBSYNC_SLOTS") or 2 * (os.cpu_count() or 1))
+    return _first("CLUBSYNC_SLOTS") or 2 * (os.cpu_count() or 1)
 
 
 def size(pool: str) -> int:
     """Slots of a pool: ``CLUBSYNC_POOL_SLOTS_<ERP>``, else ``CLUBSYNC_POOL_SLOTS``, else as many as batches."""
     own = f"{SETTING}_{pool.removeprefix(PREFIX).upper()}"
-    given = os.environ.get(own) or os.environ.get(SETTING)
-    return max(1, int(given)) if given else slots()
+    return _first(own, SETTING) or slots()
+
+
+def _first(*settings: str) -> int | None:
+    """The first of them that says how many; one that is no number is logged, and does not count: without its pool,
+    tasks would wait for good."""
+    for name in settings:
+        if not (given := os.environ.get(name, "").strip()):
+            continue
+        if given.isdecimal() and int(given) > 0:
+            return int(given)
+        log.error("%s has to be a number from 1; it does not count.", name)
+    return None
 
 
 def ensure(session: Session, names: Iterable[str]) -> list[str]:

@@ -303,7 +303,7 @@ def report(
     """
     if due is None:
         _note("Could not determine which clubs are due.")
-        raise RunFailed("Could not determine which clubs are due: see the log of `due`.")
+        raise RunFailed("Could not determine which clubs are due: see the log of `find_due`.")
     last = _last_steps(due, loaded)
     last.update({step["club"]: step for step in _flat(retried)})
     failed = [step for step in last.values() if step["error"]]

@@ -57,6 +57,20 @@ def test_the_size_is_the_setting_s_unless_somebody_has_changed_it(
     assert sizes(session) == {"sync_csv": 1, "sync_rest": 4}
 
 
+@pytest.mark.parametrize("given", ["many", "0", "-1", "2.5"])
+def test_a_setting_that_is_no_number_is_logged_and_leaves_no_task_without_its_pool(
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    given: str,
+) -> None:
+    monkeypatch.setenv("CLUBSYNC_SLOTS", "6")
+    monkeypatch.setenv("CLUBSYNC_POOL_SLOTS", given)
+    pools.ensure(session, ["sync_csv"])
+    assert sizes(session) == {"sync_csv": 6}
+    assert "CLUBSYNC_POOL_SLOTS has to be a number" in caplog.text
+
+
 def _waits(session: Session, state: str, pool: str) -> None:
     """A task, of which only its state and its pool matter here."""
     values = {"state": state, "pool": pool, "task_id": pool, "dag_id": "d", "run_id": "r"}
