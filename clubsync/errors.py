@@ -18,6 +18,8 @@ Exception
 │   ├── OutOfMemory          the process ran out of memory
 │   ├── ConcurrentChange     the club base kept changing between plan and load
 │   ├── SnapshotUnreadable   a stored snapshot is missing or damaged
+│   ├── SnapshotGone         a stored snapshot was deleted meanwhile
+│   ├── HandedOnGone         what a task handed on to another was deleted
 │   ├── ConnectionMissing    the Airflow connection does not exist
 │   ├── ConfigError          clubs.yaml is not valid
 │   ├── UnknownClub          clubs.yaml has no such club
@@ -207,6 +209,12 @@ class SnapshotUnreadable(SyncError):
 
 class SnapshotGone(SyncError):
     """A stored snapshot was deleted, by retention or by a purge, while a run was about it."""
+
+    runbook = "base-unreachable"
+
+
+class HandedOnGone(SyncError):
+    """What a task of Airflow handed on to another one was deleted before it was taken."""
 
     runbook = "base-unreachable"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from rich.text import Text
 
 from clubsync.cli.terminal import text
 from clubsync.config import ClubConfig, load_config
+from clubsync.errors import SyncError
+from clubsync.store import handed_on
+from clubsync.store.database import Base
 from stack.airflow_api import AirflowApi
 
 FINISHED = {"success", "failed"}
@@ -40,17 +44,18 @@ def wait(
     expected = {club.id for club in _clubs(environment)}
     found: dict[str, Step] = {}
     seen: set[tuple[str, str]] = set()
-    while True:
-        runs = [] if expected <= set(found) else _finished(api, since)
-        for run in runs:
-            key = (run["dag_id"], run["dag_run_id"])
-            for step in _steps(api, run) if key not in seen else ():
-                if step["club"] not in found or (since and found[step["club"]]["error"]):
-                    found[step["club"]] = step
-            seen.add(key)
-        if expected <= set(found) or time.monotonic() > deadline:
-            return found
-        time.sleep(1.0)
+    with closing(Base(environment["CLUBSYNC_DATABASE"], pool_size=1)) as base:
+        while True:
+            runs = [] if expected <= set(found) else _finished(api, since)
+            for run in runs:
+                key = (run["dag_id"], run["dag_run_id"])
+                for step in _steps(api, base, run) if key not in seen else ():
+                    if step["club"] not in found or (since and found[step["club"]]["error"]):
+                        found[step["club"]] = step
+                seen.add(key)
+            if expected <= set(found) or time.monotonic() > deadline:
+                return found
+            time.sleep(1.0)
 
 
 def _finished(
@@ -99,7 +104,7 @@ def _clubs(environment: Mapping[str, str]) -> tuple[ClubConfig, ...]:
     return load_config(Path(environment["CLUBSYNC_CONFIG"])).clubs
 
 
-def _steps(api: AirflowApi, run: Mapping[str, Any]) -> list[Step]:
+def _steps(api: AirflowApi, base: Base, run: Mapping[str, Any]) -> list[Step]:
     """The last step of each club in a finished run: a retry overrides the batch."""
     last: dict[str, Step] = {}
     instances = api.task_instances(run["dag_id"], run["dag_run_id"])
@@ -107,7 +112,19 @@ def _steps(api: AirflowApi, run: Mapping[str, Any]) -> list[Step]:
         for instance in instances:
             if instance["task_id"] == task and instance["state"] == "success":
                 value = api.xcom(run["dag_id"], run["dag_run_id"], task, instance["map_index"])
-                for step in value if isinstance(value, list) else [value]:
-                    if step:
-                        last[step["club"]] = step
+                for ref in value if isinstance(value, list) else [value]:
+                    if ref:
+                        last.update({step["club"]: step for step in _taken(base, ref)})
     return list(last.values())
+
+
+def _taken(base: Base, ref: Mapping[str, Any]) -> list[Step]:
+    """What a task has handed on; nothing, if it was deleted meanwhile.
+
+    :param ref: `plugins.orchestration.handing.Ref`.
+    """
+    try:
+        steps = handed_on.take(base, ref["handed_on"])
+    except SyncError:
+        return []
+    return [steps[ref["place"]]] if "place" in ref else steps

@@ -15,7 +15,7 @@ from clubsync.errors import ConcurrentChange, SnapshotUnreadable, SyncError, pla
 from clubsync.extract import resume
 from clubsync.load import similar_pairs
 from clubsync.manual import erasure, lifecycle
-from clubsync.store import folders, trouble
+from clubsync.store import folders, handed_on, trouble
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
 
@@ -78,6 +78,7 @@ def upkeep(base: Base, store: Store, config: Config, keep: timedelta) -> Deleted
             log.critical("%s: internal error in upkeep: %s", club_id, place_of(error))
             failed.append(error)
     forget_chains(base, config, before)
+    handed_on.delete_old(base, clock.now())
     _sweep_unfinished(store)
     if failed:  # the other clubs are done
         raise failed[0]

@@ -7,7 +7,8 @@ the Dag.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,7 +37,7 @@ from plugins.orchestration.failures import (
     explain_retry,
     waits,
 )
-from plugins.orchestration.sync_tasks import Batch, Loaded, Step
+from plugins.orchestration.handing import Ref, Refs
 
 OWNER = "data-engineering"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,17 +57,26 @@ TITLES = {"csv": "CSV exports", "rest": "REST APIs"}
 
 LABEL = f"{{{{ {notes.LABEL} if {notes.LABEL} is defined else instance_label(task) }}}}"
 
-MOST_OFFERED = 100
-"""Clubs that a form offers by name. Of more a list is of no use, and 10,000 would make the Dag 3 MB."""
+MOST_OFFERED, LARGEST_OFFER = 100, 8_000
+"""Clubs that a form offers by name, and how many bytes of JSON they may take. Of more a list is of no use, and Airflow
+stores it with the Dag and again with each of its tasks."""
 
 DRY_RUN = "Read, validate and plan without writing anything to the club base. The plan is stored and shown."
 FULL = "Read all records, even where the ERP can return changes only."
 
 
 def task(task_id: str, **options: Any) -> Any:
-    """The decorator of a task: with its text, and without its return value in the log, whose lines say it all."""
-    doc = TASK_DOCS[task_id]
-    return airflow_task(task_id=task_id, doc_md=doc, show_return_value_in_logs=False, **options)
+    """The decorator of a task: with its text, and without its return value in the log, whose lines say it all.
+
+    A dict that it returns is one value.
+    """
+    return airflow_task(
+        task_id=task_id,
+        doc_md=TASK_DOCS[task_id],
+        show_return_value_in_logs=False,
+        multiple_outputs=False,
+        **options,
+    )
 
 
 def cron(every: timedelta) -> str:
@@ -126,50 +136,45 @@ def _shape(erp: str, every: timedelta) -> None:
     pool = pools.pool_of(erp)
 
     @task("find_due", **DB_TASK_RETRIES)
-    def find_due() -> list[Batch]:
+    def find_due() -> list[Ref]:
         return sync_tasks.find_due(erp)
 
     @task("extract", map_index_template=LABEL, pool=pool)
-    def extract(clubs: Batch) -> list[Step]:
+    def extract(clubs: Ref) -> Ref:
         return sync_tasks.extract(clubs)
 
     @task("validate", map_index_template=LABEL, pool=pool)
-    def validate(steps: list[Step]) -> list[Step]:
+    def validate(steps: Ref) -> Ref:
         return sync_tasks.validate(steps)
 
     @task("diff", map_index_template=LABEL, pool=pool)
-    def diff(steps: list[Step]) -> list[Step]:
+    def diff(steps: Ref) -> Ref:
         return sync_tasks.diff(steps)
 
     @task("load", map_index_template=LABEL, pool=pool, outlets=[CHANGED])
-    def load(steps: list[Step]) -> list[Step]:
+    def load(steps: Ref) -> Ref:
         return sync_tasks.load(steps)
 
     @task_group(prefix_group_id=False)
-    def batch(clubs: Batch) -> Any:
+    def batch(clubs: Ref) -> Any:
         return load(diff(validate(extract(clubs))))
 
     @task("collect_failures", trigger_rule=TriggerRule.ALL_DONE, **DB_TASK_RETRIES)
-    def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
+    def collect_failures(due: Refs, loaded: Refs) -> list[Ref]:
         return sync_tasks.collect_failures(due, loaded)
 
     @task(
         "retry_club",
         map_index_template=LABEL,
-        multiple_outputs=False,
         pool=pool,
         outlets=[CHANGED],
         **_club_retries(waits(every)),
     )
-    def retry_club(failed: Step) -> Step | list[Step]:
+    def retry_club(failed: Ref) -> Ref:
         return sync_tasks.retry(failed)
 
-    @task("outcome", trigger_rule=TriggerRule.ALL_DONE)
-    def outcome(
-        due: list[Batch] | None,
-        loaded: Loaded,
-        retried: Loaded,
-    ) -> None:
+    @task("outcome", trigger_rule=TriggerRule.ALL_DONE, **DB_TASK_RETRIES)
+    def outcome(due: Refs, loaded: Refs, retried: Refs) -> None:
         sync_tasks.report(due, loaded, retried)
 
     batches = find_due()
@@ -200,11 +205,10 @@ def sync_one_dag() -> DAG:
 
         @task(
             "sync_club",
-            multiple_outputs=False,
             outlets=[CHANGED],
             **_club_retries(waits(timedelta(minutes=1))),
         )
-        def sync_club() -> Step:
+        def sync_club() -> Ref:
             return sync_tasks.sync_chosen()
 
         sync_club()
@@ -363,10 +367,8 @@ def _club_retries(pauses: list[timedelta]) -> dict[str, Any]:
 
 def _choice(clubs: Sequence[ClubConfig]) -> Param:
     description = "Clubs to sync now, due or not; leave empty for all clubs of this ERP."
-    offered: dict[str, Any] = {}
-    if len(clubs) <= MOST_OFFERED:
-        offered = {"examples": [club.id for club in clubs], "values_display": _names(clubs)}
-    else:
+    offered = _offered(clubs)
+    if not offered:
         description += " Type their ids, one per line."
     return Param(
         [],
@@ -381,17 +383,20 @@ def _choice(clubs: Sequence[ClubConfig]) -> Param:
 def _one_of(clubs: Sequence[ClubConfig]) -> Param:
     """A club by name; of many clubs its id, or its name. The task checks it, and not the form: a club that was added
     to clubs.yaml is synced at once, although Airflow has not parsed this Dag again yet."""
-    if len(clubs) > MOST_OFFERED or not clubs:
+    offered = _offered(clubs) if clubs else {}
+    if not offered:
         description = "The id or the name of the club, as in clubs.yaml."
         return Param(type="string", title="Club", description=description, minLength=1)
-    ids = [club.id for club in clubs]
-    return Param(
-        type="string", title="Club", examples=ids, values_display=_names(clubs), minLength=1
-    )
+    return Param(type="string", title="Club", minLength=1, **offered)
 
 
-def _names(clubs: Iterable[ClubConfig]) -> dict[str, str]:
-    return {club.id: club.name for club in clubs}
+def _offered(clubs: Sequence[ClubConfig]) -> dict[str, Any]:
+    """The clubs by name, for a form; empty if they are too many."""
+    if len(clubs) > MOST_OFFERED:
+        return {}
+    names = {club.id: club.name for club in clubs}
+    offered = {"examples": list(names), "values_display": names}
+    return offered if len(json.dumps(offered)) <= LARGEST_OFFER else {}
 
 
 def _switches() -> dict[str, Param]:

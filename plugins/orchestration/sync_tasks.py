@@ -1,7 +1,7 @@
-"""What the tasks of a sync do: ids and counts in, ids and counts out, the engine in between.
+"""What the tasks of a sync do: a reference in, a reference out, the engine in between.
 
-A ``Step`` is the result of a stage for one club. A club that failed is passed on with its error, and
-the later stages skip it.
+A ``Step`` is the result of a stage for one club: ids and counts. A club that failed is passed on with its error, and
+the later stages skip it. The steps lie in the club base; through XCom goes where (``handing``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from clubsync.config import load_config
 from clubsync.operate import telemetry
 from connectors.sdk.messages import message
 from plugins.dag_ids import SYNC_ONE
-from plugins.orchestration import assets, lineage, notes
+from plugins.orchestration import assets, handing, lineage, notes
 from plugins.orchestration.failures import (
     ClubFailed,
     RunFailed,
@@ -33,18 +33,17 @@ from plugins.orchestration.failures import (
     without_values,
     worth_retrying,
 )
+from plugins.orchestration.handing import Ref, Refs
 from plugins.orchestration.pools import slots
 
 if TYPE_CHECKING:
     from clubsync.model import Step
     from clubsync.pipeline.engine import Pipeline
-else:  # Dag files import this module, and the engine imports Polars
-    Step = dict
+    from clubsync.store.database import Base
 
 log = logging.getLogger(__name__)
 
 Batch = list[str]
-Loaded = Iterable[list[Step] | Step | None] | None
 
 SMALLEST_BATCH = 25
 """Clubs. The start of a task costs a third of a CPU-second."""
@@ -79,6 +78,19 @@ def _quieten() -> None:
     for library in CHATTY:
         logging.getLogger(library).setLevel(logging.WARNING)
     warnings.simplefilter("ignore", DeprecationWarning)
+
+
+@contextmanager
+def club_base() -> Iterator[Base]:
+    """The club base, for a task that only takes and hands on."""
+    from clubsync.store.database import Base
+
+    _quieten()
+    base = Base(pool_size=1)
+    try:
+        yield base
+    finally:
+        base.close()
 
 
 @contextmanager
@@ -122,27 +134,13 @@ def batches(
 
 
 def instance_label(task: Any) -> str:
-    """The label of a mapped row by its only argument: club ids, steps, or a step. Airflow renders it before the task
-    runs; afterwards the task has told how its clubs fared (``notes.LABEL``)."""
-    given = next(iter([*task.op_args, *task.op_kwargs.values()]))
-    if isinstance(given, dict):  # a club that is retried: the row's own colour says how it ends
-        return notes.listed(_names(given.get("together") or [given]))
-    if any(isinstance(one, dict) for one in given):
-        return notes.label(given)
-    return notes.listed(_names(given))
-
-
-def _names(clubs: Iterable[Any]) -> list[str]:
-    """Names of clubs, by their steps or ids; clubs.yaml is read for ids only."""
-    given = list(clubs)
-    if all(isinstance(one, dict) for one in given):
-        return [str(one["name"]) for one in given]
-    known = {club.id: club.name for club in load_config().clubs}
-    return [str(known.get(one, one)) for one in given]
+    """The label of a mapped row by its only argument, a reference. Airflow renders it before the task runs; afterwards
+    the task has told how its clubs fared (``notes.LABEL``)."""
+    return handing.label(next(iter([*task.op_args, *task.op_kwargs.values()])))
 
 
 @without_values()
-def find_due(erp: str) -> list[Batch]:
+def find_due(erp: str) -> list[Ref]:
     """The clubs to sync in this run, in batches.
 
     A scheduled run takes the clubs that are due; a manual run takes those chosen in its form, or all
@@ -160,15 +158,22 @@ def find_due(erp: str) -> list[Batch]:
             due = engine.alive(erp, chosen)
         else:
             due = engine.due(erp, _moment(context), chosen)
-    log.info("%d of %d clubs are due.", len(due), len(ours))
-    return batches(due, slots(), chains(load_config().clubs))
+        log.info("%d of %d clubs are due.", len(due), len(ours))
+        dealt = batches(due, slots(), chains(load_config().clubs))
+        return handing.small(
+            [
+                handing.clubs(engine.base, batch, [ours.get(club, club) for club in batch])
+                for batch in dealt
+            ]
+        )
 
 
 @without_values()
-def extract(clubs: Batch) -> list[Step]:
+def extract(batch: Ref) -> Ref:
     """Read the clubs from their ERP into snapshots; in a backfill, restore their state of that time."""
     context = get_current_context()
     with _stage("extract") as engine:
+        clubs: Batch = handing.taken(engine.base, batch)
         if _trigger(context) == "backfill":
             start, end = (
                 context["dag_run"].data_interval_start,
@@ -179,43 +184,46 @@ def extract(clubs: Batch) -> list[Step]:
             steps = engine.refill(clubs, start, end)
         else:
             steps = engine.extract(clubs, _trigger(context), full=context["params"]["full"])
-    lineage.read(steps)
-    return _logged(steps)
+        lineage.read(steps)
+        return _handed_on(engine, steps)
 
 
 @without_values()
-def validate(steps: list[Step]) -> list[Step]:
+def validate(batch: Ref) -> Ref:
     """Evaluate the snapshots by the suites in ``expectations/``."""
     with _stage("validate") as engine:
-        return _logged(engine.validate(steps))
+        return _handed_on(engine, engine.validate(handing.taken(engine.base, batch)))
 
 
 @without_values()
-def diff(steps: list[Step]) -> list[Step]:
+def diff(batch: Ref) -> Ref:
     """Plan the changes of the club base."""
     with _stage("diff") as engine:
-        return _logged(engine.diff(steps))
+        return _handed_on(engine, engine.diff(handing.taken(engine.base, batch)))
 
 
 @without_values()
-def load(steps: list[Step]) -> list[Step]:
+def load(batch: Ref) -> Ref:
     """Apply the plans, one transaction per club."""
     dry_run = get_current_context()["params"]["dry_run"]
     with _stage("load") as engine:
-        loaded = engine.load(steps, dry_run=dry_run)
-    if not dry_run:
-        lineage.loaded(loaded)
-    assets.announce(loaded)
-    return _logged(loaded)
+        loaded = engine.load(handing.taken(engine.base, batch), dry_run=dry_run)
+        if not dry_run:
+            lineage.loaded(loaded)
+        assets.announce(loaded)
+        return _handed_on(engine, loaded)
 
 
 @without_values()
-def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
+def collect_failures(due: Refs, loaded: Refs) -> list[Ref]:
     """The clubs to retry, each in a task of its own: those with an error, and those whose batch was
     interrupted. Clubs of a chain whose one reading failed are retried in one task."""
     from clubsync.pipeline.runs import counted, named
 
-    failed = _once([step for step in _last_steps(due, loaded).values() if step["error"]])
+    with club_base() as base:
+        failed = _once([step for step in _last_steps(base, due, loaded).values() if step["error"]])
+        retried = failed[:MOST_RETRIED]
+        refs = handing.each(base, retried, [_names(step) for step in retried])
     log.info("%s", f"{counted(len(failed), 'club')} failed." if failed else "No club failed.")
     for step in failed:
         log.warning("%s", named(step["name"], str(step["error"])))
@@ -226,53 +234,57 @@ def collect_failures(due: list[Batch] | None, loaded: Loaded) -> list[Step]:
             len(failed),
             MOST_RETRIED,
         )
-    return failed[:MOST_RETRIED]
+    return refs
 
 
 @without_values()
-def retry(failed: Step) -> Step | list[Step]:
+def retry(failed_club: Ref) -> Ref:
     """All four stages for one club that failed in its batch, or for the clubs of a chain that failed together.
 
-    :returns: the club's step; of a chain the steps of its clubs, of which some may have failed alone.
+    :returns: where the club's step lies; of a chain the steps of its clubs, of which some may have failed alone.
     :raises ClubFailed: it failed again, or a retry would not help.
     """
-    _quieten()
     context = get_current_context()
+    params = context["params"]
+    with club_base() as base:
+        (failed,) = handing.taken(base, failed_club)
     # A key that the ERP rejected is not tried again: the account might be locked. When somebody clears this
     # task, that is the second try, which is made.
     if context["ti"].try_number == 1 and not worth_retrying(failed):
         raise ClubFailed(failed)
-    if not failed.get("together"):
-        return _sync(failed["club"], context)
     with _explained() as engine:
-        params = context["params"]
+        if not failed.get("together"):
+            return handing.steps(engine.base, [_sync(engine, failed["club"], context)])
         steps = engine.sync(
             failed["together"], _trigger(context), full=params["full"], dry_run=params["dry_run"]
         )
-    if all(step["error"] for step in steps):
-        raise ClubFailed(steps[0])
-    if not params["dry_run"]:
-        lineage.synced(steps)
-    assets.announce(steps)
-    return _logged(steps)
+        if all(step["error"] for step in steps):
+            raise ClubFailed(steps[0])
+        if not params["dry_run"]:
+            lineage.synced(steps)
+        assets.announce(steps)
+        return _handed_on(engine, steps)
 
 
 @without_values()
-def sync_chosen() -> Step:
+def sync_chosen() -> Ref:
     """All four stages for the club of the form: its id, or its name.
 
+    :returns: where its step lies.
     :raises ClubFailed: it failed.
     :raises RunFailed: there is no such club.
     """
     context = get_current_context()
     asked = str(context["params"]["club"]).strip()
-    try:
-        step = _sync(_club_of(asked), context)
-    except ClubFailed as failure:
-        _note(notes.of_club(failure.step))
-        raise
-    _note(notes.of_club(step))
-    return step
+    club = _club_of(asked)
+    with _explained() as engine:
+        try:
+            step = _sync(engine, club, context)
+        except ClubFailed as failure:
+            _note(notes.of_club(failure.step))
+            raise
+        _note(notes.of_club(step))
+        return handing.steps(engine.base, [step])
 
 
 def _club_of(asked: str) -> str:
@@ -292,11 +304,7 @@ def _club_of(asked: str) -> str:
 
 
 @without_values()
-def report(
-    due: list[Batch] | None,
-    loaded: Loaded,
-    retried: Loaded,
-) -> None:
+def report(due: Refs, loaded: Refs, retried: Refs) -> None:
     """Log the result of the run; it fails if at least one club failed in the end.
 
     :raises RunFailed: clubs failed, or it is unknown which clubs were due.
@@ -304,8 +312,9 @@ def report(
     if due is None:
         _note("Could not determine which clubs are due.")
         raise RunFailed("Could not determine which clubs are due: see the log of `find_due`.")
-    last = _last_steps(due, loaded)
-    last.update({step["club"]: step for step in _flat(retried)})
+    with club_base() as base:
+        last = _last_steps(base, due, loaded)
+        last.update({step["club"]: step for step in handing.all_taken(base, retried)})
     failed = [step for step in last.values() if step["error"]]
     done = [step for step in last.values() if not step["error"]]
     telemetry.of_steps(last.values(), load_config())
@@ -335,14 +344,11 @@ def report(
 # --- helpers ----------------------------------------------------------------------------------
 
 
-def _sync(club: str, context: Any) -> Step:
+def _sync(engine: Pipeline, club: str, context: Any) -> Step:
     params = context["params"]
-    with _explained() as engine:
-        (step,) = engine.sync(
-            [club], _trigger(context), full=params["full"], dry_run=params["dry_run"]
-        )
-        if context["ti"].dag_id == SYNC_ONE:  # others are counted by `outcome`
-            telemetry.of_steps([step], engine.config)
+    (step,) = engine.sync([club], _trigger(context), full=params["full"], dry_run=params["dry_run"])
+    if context["ti"].dag_id == SYNC_ONE:  # others are counted by `outcome`
+        telemetry.of_steps([step], engine.config)
     if step["error"]:
         raise ClubFailed(step)
     if not params["dry_run"]:
@@ -364,13 +370,13 @@ def _moment(context: Any) -> datetime:
     return now() if end is None or _trigger(context) == "manual" else end
 
 
-def _logged(steps: Sequence[Step]) -> list[Step]:
-    """The steps for the next task; the row's label says who failed. The engine has logged a line for each club."""
+def _handed_on(engine: Pipeline, steps: Sequence[Step]) -> Ref:
+    """Hand the steps on to the next task; the row's label says who failed. The engine has logged a line for each."""
     get_current_context()[notes.LABEL] = notes.label(steps)  # type: ignore[literal-required]  # a variable of our own
     good = [step for step in steps if not step["error"]]
     if len(steps) > 1:
         log.info("%d of %d clubs done.", len(good), len(steps))
-    return list(steps)
+    return handing.steps(engine.base, steps)
 
 
 def _note(text: str) -> None:
@@ -387,12 +393,20 @@ def _changes(steps: Iterable[Step]) -> str:
     return in_words(total)
 
 
-def _last_steps(due: list[Batch] | None, loaded: Loaded) -> dict[str, Step]:
+def _last_steps(base: Base, due: Refs, loaded: Refs) -> dict[str, Step]:
     """By club id: the last step of each club that was due, before any retry."""
     names = {club.id: club.name for club in load_config().clubs}
-    last = {club: _lost(club, names.get(club, club)) for batch in due or [] for club in batch}
-    last.update({step["club"]: step for step in _flat(loaded)})
+    last = {club: _lost(club, names.get(club, club)) for club in handing.all_taken(base, due)}
+    last.update({step["club"]: step for step in handing.all_taken(base, loaded)})
     return last
+
+
+def _names(failed: Step) -> list[str]:
+    """Whose task a retry is: a club's name, or those of the clubs of a chain."""
+    if not failed.get("together"):
+        return [failed["name"]]
+    known = {club.id: club.name for club in load_config().clubs}
+    return [known.get(club, club) for club in failed["together"]]
 
 
 def _once(failed: Iterable[Step]) -> list[Step]:
@@ -401,16 +415,6 @@ def _once(failed: Iterable[Step]) -> list[Step]:
     for step in failed:
         found.setdefault(min(step.get("together") or [step["club"]]), step)
     return list(found.values())
-
-
-def _flat(loaded: Loaded) -> Iterator[Step]:
-    """The steps of all batches. Airflow passes a list of the batches' lists, the list itself if there is only
-    one batch, and None if there is none."""
-    for one in loaded or []:
-        if isinstance(one, list):
-            yield from one
-        elif one:
-            yield one
 
 
 def _lost(club: str, name: str) -> Step:

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from clubsync.chains import Chain
 from clubsync.model import PAST, Step
-from plugins.orchestration import assets, dag_builder, notes, sync_tasks
+from clubsync.store import handed_on
+from plugins.orchestration import assets, dag_builder, handing, notes, sync_tasks
 from plugins.orchestration.failures import (
     ClubFailed,
     ClubRetryPolicy,
@@ -30,6 +31,7 @@ from plugins.orchestration.failures import (
     explain_failure,
     waits,
 )
+from plugins.orchestration.handing import Ref
 
 END = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
 
@@ -42,8 +44,14 @@ def step(club: str, error: str | None = None, **fields: object) -> Step:
     return made
 
 
+BASE: Any = None
+"""In place of the club base: `kept` has what is handed on."""
+
+
 class Engine:
     """In place of the pipeline: answers what it was given, remembers what it was asked."""
+
+    base = BASE
 
     def __init__(self, *answers: Step) -> None:
         self.answers = {answer["club"]: answer for answer in answers}
@@ -57,6 +65,40 @@ class Engine:
     def sync(self, clubs: list[str], trigger: str, full: bool, dry_run: bool) -> list[Step]:
         self.asked.append((clubs, trigger, full, dry_run))
         return [self.answers[club] for club in clubs]
+
+
+@pytest.fixture(autouse=True)
+def kept(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What tasks hand on, in this process."""
+    stored: list[bytes] = []
+
+    def put(_: object, content: Sequence[Any]) -> int:
+        stored.append(handed_on.pack(content))
+        return len(stored) - 1
+
+    @contextlib.contextmanager
+    def club_base() -> Iterator[Any]:
+        yield BASE
+
+    monkeypatch.setattr(handed_on, "put", put)
+    monkeypatch.setattr(handed_on, "take", lambda _, number: handed_on.unpack(stored[number]))
+    monkeypatch.setattr(sync_tasks, "club_base", club_base)
+    return stored
+
+
+def due(*dealt: Sequence[str]) -> list[Ref]:
+    """What `find_due` returns of these batches."""
+    return [handing.clubs(BASE, batch, batch) for batch in dealt]
+
+
+def loaded(*steps: Step) -> Ref:
+    """What `load` returns of a batch."""
+    return handing.steps(BASE, steps)
+
+
+def refs(found: object) -> list[Any]:
+    """What lies there."""
+    return list(handing.all_taken(BASE, found))  # type: ignore[arg-type]  # a reference, or several
 
 
 @pytest.fixture
@@ -157,7 +199,9 @@ def test_an_erp_without_clubs_has_no_dag(clubs_yaml: Path) -> None:
 def test_a_scheduled_run_asks_who_is_due_at_the_end_of_its_interval(
     engine: Engine, context: dict[str, Any]
 ) -> None:
-    assert sync_tasks.find_due("eversports") == [["paris"]]
+    (batch,) = sync_tasks.find_due("eversports")
+    assert batch == {"handed_on": 0, "clubs": 1, "label": "Boulder Paris"}
+    assert refs(batch) == ["paris"]
     assert engine.asked == [("eversports", END, None)]
 
 
@@ -165,7 +209,7 @@ def test_by_hand_without_a_choice_all_clubs_of_the_erp_are_read(
     engine: Engine, context: dict[str, Any]
 ) -> None:
     context["dag_run"].run_type = "manual"
-    assert sync_tasks.find_due("eversports") == [["paris", "lyon"]]
+    assert refs(sync_tasks.find_due("eversports")) == ["paris", "lyon"]
 
 
 def test_a_club_of_another_erp_is_refused(engine: Engine, context: dict[str, Any]) -> None:
@@ -175,14 +219,18 @@ def test_a_club_of_another_erp_is_refused(engine: Engine, context: dict[str, Any
 
 
 def test_a_batch_bears_the_names_of_its_clubs(clubs_yaml: Path) -> None:
-    def label(given: object) -> str:
+    def label(given: Ref) -> str:
         return sync_tasks.instance_label(SimpleNamespace(op_args=(), op_kwargs={"clubs": given}))
 
-    assert label(["paris", "lyon"]) == "Boulder Paris, Yoga Lyon"
-    assert label([step(str(n)) for n in range(30)]) == "0 and 29 more"
-    assert label(step("paris")) == "Paris"
+    batch = handing.clubs(BASE, ["paris", "lyon"], ["Boulder Paris", "Yoga Lyon"])
+    assert label(batch) == "Boulder Paris, Yoga Lyon"
+    assert label(loaded(*(step(str(n)) for n in range(30)))) == "0 and 29 more"
+    assert label(loaded(step("paris"))) == "Paris"
     # before the stage begins, it is known who failed in an earlier one
-    assert label([step("paris", "Down."), step("lyon")]) == "1 of 2 clubs failed: Paris"
+    assert label(loaded(step("paris", "Down."), step("lyon"))) == "1 of 2 clubs failed: Paris"
+    # of very many batches the references go without
+    assert label(Ref(handed_on=1, clubs=1)) == "1 club"
+    assert label(Ref(handed_on=1, clubs=400)) == "400 clubs"
 
 
 def test_a_green_row_never_looks_as_if_a_failed_club_had_succeeded() -> None:
@@ -202,7 +250,8 @@ def test_a_row_has_its_label_before_its_task_ends_and_after(clubs_yaml: Path) ->
     """Airflow's templates are strict: an unknown name is an error, which it keeps to itself."""
     dag = dag_builder.sync_dag("eversports")
     assert dag is not None
-    given = {"op_args": (), "op_kwargs": {"failed": step("paris", "Down.")}}
+    (failed,) = handing.each(BASE, [step("paris", "Down.")], [["Paris"]])
+    given = {"op_args": (), "op_kwargs": {"failed": failed}}
     template = dag.get_template_env().from_string(
         str(dag.get_task("retry_club").map_index_template)
     )
@@ -211,23 +260,24 @@ def test_a_row_has_its_label_before_its_task_ends_and_after(clubs_yaml: Path) ->
 
 
 def test_a_stage_tells_its_row_who_failed(context: dict[str, Any]) -> None:
-    sync_tasks._logged([step("paris"), step("lyon", "It answered 500.")])
+    engine: Any = Engine()
+    sync_tasks._handed_on(engine, [step("paris"), step("lyon", "It answered 500.")])
     assert context[notes.LABEL] == "1 of 2 clubs failed: Lyon"
 
 
 def test_the_note_of_a_run_names_the_clubs_that_failed(
     context: dict[str, Any], clubs_yaml: Path
 ) -> None:
-    both = [["paris", "lyon"]]
+    both, ended = due(["paris", "lyon"]), loaded(step("paris"), step("lyon", "It answered 500."))
     with pytest.raises(RunFailed):
-        sync_tasks.report(both, [[step("paris"), step("lyon", "It answered 500.")]], None)
+        sync_tasks.report(both, [ended], None)
     assert context["ti"].pushed == {"note": "Not synced: Lyon."}
     # the retry heals it, or somebody clears it later: the note goes
-    sync_tasks.report(both, [[step("paris"), step("lyon", "It answered 500.")]], [step("lyon")])
+    sync_tasks.report(both, [ended], [loaded(step("lyon"))])
     assert context["ti"].pushed == {"note": ""}
     many = [step(f"club-{n:04}", "Down.") for n in range(400)]
     with pytest.raises(RunFailed):
-        sync_tasks.report([[one["club"] for one in many]], [many], None)
+        sync_tasks.report(due([one["club"] for one in many]), [loaded(*many)], None)
     note = context["ti"].pushed["note"]
     assert note.endswith("and 392 more.")
     assert len(note) <= notes.LONGEST_NOTE
@@ -242,7 +292,7 @@ def test_r26_the_note_of_a_backfill_says_what_its_interval_was_filled_from(
         step("lyon", past="stored", as_of=at),
         step("lille", past="covered", as_of=None),
     ]
-    sync_tasks.report([["paris", "lyon", "lille"]], [filled], None)
+    sync_tasks.report(due(["paris", "lyon", "lille"]), [loaded(*filled)], None)
     assert context["ti"].pushed["note"].splitlines() == [
         "Paris, Lyon: filled from the snapshot stored then (as of 21 Nov 2026, 10:03 UTC).",
         "Lille: filled from a later reading, which covers it.",
@@ -259,7 +309,8 @@ def test_a_club_is_found_by_its_id_or_its_name(
     """Of more than a hundred clubs the form offers none."""
     for asked in ("paris", " paris ", "boulder PARIS"):
         context["params"]["club"] = asked
-        assert sync_tasks.sync_chosen()["club"] == "paris"
+        (synced,) = refs(sync_tasks.sync_chosen())
+        assert synced["club"] == "paris"
         assert context["ti"].pushed["note"] == "Paris: addition 2."
     context["params"]["club"] = "pariss"
     with pytest.raises(RunFailed, match=r"no club of that id or name\. Did you mean paris"):
@@ -309,17 +360,18 @@ def test_a_form_offers_a_hundred_clubs_and_takes_the_id_of_any_of_more(
 
 
 def test_clubs_with_an_error_and_clubs_of_a_lost_batch_are_tried_again(clubs_yaml: Path) -> None:
-    due = [["paris", "lyon"], ["lille"]]
-    found = sync_tasks.collect_failures(
-        due, [[step("paris"), step("lyon", "It answered 500.")], None]
-    )
+    ended = loaded(step("paris"), step("lyon", "It answered 500."))
+    mapped = sync_tasks.collect_failures(due(["paris", "lyon"], ["lille"]), [ended, None])
+    assert [ref["label"] for ref in mapped] == ["Lyon", "Salon Lille"]
+    found = refs(mapped)
     assert [(s["club"], s["name"]) for s in found] == [("lyon", "Lyon"), ("lille", "Salon Lille")]
     assert "was interrupted" in str(found[1]["error"])
 
 
-def test_the_list_of_an_only_batch_comes_unwrapped(clubs_yaml: Path) -> None:
-    loaded = [step("paris"), step("lyon", "It answered 500.")]
-    assert [s["club"] for s in sync_tasks.collect_failures([["paris", "lyon"]], loaded)] == ["lyon"]
+def test_the_value_of_an_only_batch_comes_unwrapped(clubs_yaml: Path) -> None:
+    only = loaded(step("paris"), step("lyon", "It answered 500."))
+    found = refs(sync_tasks.collect_failures(due(["paris", "lyon"]), only))
+    assert [s["club"] for s in found] == ["lyon"]
 
 
 def test_r29_a_chain_whose_reading_failed_is_retried_in_one_task(
@@ -329,20 +381,21 @@ def test_r29_a_chain_whose_reading_failed_is_retried_in_one_task(
         step("paris", "Down.", together=["paris", "lyon"], transient=True),
         step("lyon", "Down.", together=["lyon", "paris"], transient=True),
     ]
-    found = sync_tasks.collect_failures([["paris", "lyon"]], [down])
-    assert [one["club"] for one in found] == ["paris"]
+    both = due(["paris", "lyon"])
+    found = sync_tasks.collect_failures(both, [loaded(*down)])
+    assert [one["club"] for one in refs(found)] == ["paris"]
     label = sync_tasks.instance_label(SimpleNamespace(op_args=(), op_kwargs={"failed": found[0]}))
     assert label == "Boulder Paris, Yoga Lyon"
     retried = sync_tasks.retry(found[0])
     assert engine.asked[-1][0] == ["paris", "lyon"]
-    assert isinstance(retried, list)
+    assert retried["clubs"] == 2
     # of the two one failed alone this time
     with pytest.raises(RunFailed, match="1 of 2 clubs were not synced: Lyon"):
-        sync_tasks.report([["paris", "lyon"]], [down], [retried])
+        sync_tasks.report(both, [loaded(*down)], [retried])
     # and where nothing was retried, one failure is told, with its clubs named
     caplog.clear()
     with pytest.raises(RunFailed, match="2 of 2 clubs"):
-        sync_tasks.report([["paris", "lyon"]], [down], None)
+        sync_tasks.report(both, [loaded(*down)], None)
     told = [record.getMessage() for record in caplog.records]
     assert sum("Down." in line for line in told) == 1
     assert any("2 clubs of a chain were not synced" in line and "lyon" in line for line in told)
@@ -350,7 +403,8 @@ def test_r29_a_chain_whose_reading_failed_is_retried_in_one_task(
 
 def test_when_a_whole_erp_is_down_not_everybody_is_tried_again(clubs_yaml: Path) -> None:
     clubs = [f"club-{number}" for number in range(1500)]
-    found = sync_tasks.collect_failures([clubs], [[step(club, "Down.") for club in clubs]])
+    ended = loaded(*(step(club, "Down.") for club in clubs))
+    found = sync_tasks.collect_failures(due(clubs), [ended])
     assert len(found) == sync_tasks.MOST_RETRIED
 
 
@@ -359,18 +413,17 @@ def test_a_refused_key_is_not_tried_again_by_itself_but_is_when_cleared(
 ) -> None:
     refused = step("paris", "It refused our key.", transient=False)
     with pytest.raises(ClubFailed, match="Paris: It refused our key"):
-        sync_tasks.retry(refused)
+        sync_tasks.retry(loaded(refused))
     assert engine.asked == []
     context["ti"].try_number = 2
-    retried = sync_tasks.retry(refused)
-    assert isinstance(retried, dict)
+    (retried,) = refs(sync_tasks.retry(loaded(refused)))
     assert retried["error"] is None
     assert engine.asked == [(["paris"], "scheduled", False, False)]
 
 
 def test_a_club_that_fails_again_raises(engine: Engine, context: dict[str, Any]) -> None:
     with pytest.raises(ClubFailed, match="It answered 500"):
-        sync_tasks.retry(step("lyon", "It answered 500.", transient=True))
+        sync_tasks.retry(loaded(step("lyon", "It answered 500.", transient=True)))
 
 
 @pytest.mark.parametrize("cadence", [timedelta(minutes=1), timedelta(minutes=5), timedelta(days=1)])
@@ -410,20 +463,24 @@ def test_only_what_may_be_the_database_s_fault_is_retried() -> None:
 
 
 def test_green_when_a_retry_healed_it(context: dict[str, Any], clubs_yaml: Path) -> None:
-    loaded = [[step("paris"), step("lyon", "It answered 500.")]]
-    sync_tasks.report([["paris", "lyon"]], loaded, [step("lyon")])
+    ended = [loaded(step("paris"), step("lyon", "It answered 500."))]
+    sync_tasks.report(due(["paris", "lyon"]), ended, [loaded(step("lyon"))])
 
 
 def test_green_when_nobody_was_due(context: dict[str, Any], clubs_yaml: Path) -> None:
     sync_tasks.report([], None, None)
 
 
-@pytest.mark.parametrize("loaded", [[[step("lyon", "It answered 500.")]], [None], None])
+@pytest.mark.parametrize("how", ["failed", "interrupted", "none"])
 def test_red_when_a_club_finally_failed(
-    context: dict[str, Any], loaded: list[list[Step] | None] | None, clubs_yaml: Path
+    context: dict[str, Any], how: str, clubs_yaml: Path
 ) -> None:
+    ended: dict[str, list[Ref | None]] = {
+        "failed": [loaded(step("lyon", "It answered 500."))],
+        "interrupted": [None],
+    }
     with pytest.raises(RunFailed, match="1 of 1 clubs were not synced"):
-        sync_tasks.report([["lyon"]], loaded, [])
+        sync_tasks.report(due(["lyon"]), ended.get(how), [])
 
 
 def test_red_when_nobody_knows_who_was_due(context: dict[str, Any], clubs_yaml: Path) -> None:
@@ -485,7 +542,7 @@ def test_r30_whatever_loads_tells_it(
     engine: Engine, context: dict[str, Any], clubs_yaml: Path
 ) -> None:
     engine.answers["lyon"] = step("lyon") | {"rows_written": 3, "counts": {"merge": 1}}
-    sync_tasks.retry(step("lyon", "It answered 500.", transient=True))
+    sync_tasks.retry(loaded(step("lyon", "It answered 500.", transient=True)))
     (event,) = context["outlet_events"][assets.CHANGED].asset_alias_events
     assert event.extra["club"] == "lyon"
 

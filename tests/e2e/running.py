@@ -22,7 +22,7 @@ import requests
 from dotenv import dotenv_values
 from ruamel.yaml import YAML
 
-from clubsync.store import embedded, logins
+from clubsync.store import embedded, handed_on, logins
 from stack.airflow_api import AirflowApi
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,12 +89,17 @@ class Stack:
             return driver.execute(statement, parameters or None).fetchall()
 
     def steps(self, run: dict[str, Any], task: str) -> dict[str, Any]:
-        """Club id to what a task returned of it."""
+        """Club id to what a task handed on of it."""
         found: dict[str, Any] = {}
         for index in range(len(self.instances(run, task))):
-            value = self.api.xcom(run["dag_id"], run["dag_run_id"], task, index)
-            found |= {step["club"]: step for step in value or []}
+            ref = self.api.xcom(run["dag_id"], run["dag_run_id"], task, index)
+            for content in self._handed_on(ref["handed_on"]) if ref else ():
+                found |= {step["club"]: step for step in handed_on.unpack(content)}
         return found
+
+    def _handed_on(self, number: int) -> list[bytes]:
+        rows = self.query("select content from sync.handed_on where number = %s", number)
+        return [content for (content,) in rows]
 
     def instances(self, run: dict[str, Any], task: str) -> list[dict[str, Any]]:
         return [
