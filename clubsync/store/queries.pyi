@@ -949,6 +949,12 @@ class OperationCountsRow(TypedDict):
     quarantined: int
     held: int
 
+class DueTimesRow(TypedDict):
+    club_id: str
+    next_read_at: datetime | None
+    paused: bool
+    failing: bool
+
 class FindActionRow(TypedDict):
     act: int
     at: datetime
@@ -2440,6 +2446,7 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, hold: int
     ) -> RequestOfHoldRow | None: ...
     def operation_counts(self, driver: Driver, /) -> OperationCountsRow: ...
+    def due_times(self, driver: Driver, /) -> Iterator[DueTimesRow]: ...
     # pages.sql
     def summarise_club(
         self, driver: Driver, /, *, club: int, customers: int | None, at: datetime

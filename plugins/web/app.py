@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from plugins.web import api, errors, pages
-from plugins.web.api import nudges
+from plugins.web.api import health, nudges
 from plugins.web.auth import Reader
 from plugins.web.headers import Headers
 from plugins.web.pages.rendering import STATIC, error_page
@@ -29,6 +29,7 @@ def application() -> FastAPI:
     app.add_middleware(Headers)  # the outermost: errors have them too
     app.include_router(api.router)
     app.include_router(nudges.router)
+    app.include_router(health.router)
     app.include_router(pages.router)
     app.mount("/static", STATIC)
 

@@ -249,3 +249,13 @@ select
         )
     ) as held
 from sync.club_state as s;
+
+-- name: due_times()
+-- When each club is due next; null: at once.
+select
+    c.club_id,
+    s.next_read_at,
+    s.paused,
+    s.failing_since is not null as failing
+from base.club as c
+inner join sync.club_state as s on c.club = s.club;
