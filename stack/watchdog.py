@@ -4,7 +4,7 @@
 
 A process can live and do nothing: a scheduler that waits, while it ends, for a worker that was killed; workers that
 wait for a lock that a killed one held, so that nothing that is queued ever begins. Airflow's own database shows both:
-a part that has not said for two minutes that it is alive, and tasks that have waited so long while none began.
+a part that has not said for two minutes that it is alive, and tasks that have waited for a minute while none began.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ import sqlalchemy as sa
 from stack.environment import Instance
 from stack.supervision import Supervisor
 
-#: How long a part may stand still, and how long it has from its start. Loaded machines are slow.
+#: How long a part may be silent, and how long it has from its start. Loaded machines are slow.
 PATIENCE = timedelta(seconds=120)
+#: How long tasks may wait while none begins: the scheduler queues no more of them than it has idle workers.
+QUEUE_PATIENCE = timedelta(seconds=60)
 INTERVAL = 10.0
 #: process -> the job by which Airflow knows it.
 JOBS: Mapping[str, str] = {
@@ -62,9 +64,10 @@ def standing_still(signs: Signs, uptimes: Mapping[str, float], *, local: bool) -
             continue
         if beat is not None and signs.now - beat > PATIENCE:
             found[name] = f"no heartbeat since {beat:%H:%M:%S}"
-    waits = signs.queued is not None and signs.now - signs.queued > PATIENCE
-    begins = signs.began is not None and signs.now - signs.began <= PATIENCE
-    if local and waits and not begins and uptimes.get("scheduler", 0.0) >= PATIENCE.total_seconds():
+    waits = signs.queued is not None and signs.now - signs.queued > QUEUE_PATIENCE
+    begins = signs.began is not None and signs.now - signs.began <= QUEUE_PATIENCE
+    had_time = uptimes.get("scheduler", 0.0) >= QUEUE_PATIENCE.total_seconds()
+    if local and waits and not begins and had_time:
         found.setdefault("scheduler", f"tasks wait since {signs.queued:%H:%M:%S}, and none begins")
     return found
 
