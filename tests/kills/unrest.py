@@ -38,23 +38,15 @@ from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
 from tests.kills.lab import Lab
 from tests.kills.points import Points, crash_at_nth, cut_at_nth, fail_at_nth, kill_at_nth
+from tests.support import living_erp
 from tests.support.living_erp import PAGE, LivingErp
 from tests.support.paged_lists import listing
 from tests.support.servers import serving
 
 PEOPLE = 23
 KEEP = timedelta(seconds=45)
-EDITS = (
-    LivingErp.replace_one,
-    LivingErp.leave,
-    LivingErp.come,
-    LivingErp.come_back,
-    LivingErp.swap,
-    LivingErp.hand_on,
-    LivingErp.share,
-    LivingErp.renew,
-    LivingErp.switch,
-)
+#: What people do there; it has no memberships.
+EDITS = tuple(edit for edit in living_erp.EDITS if edit is not LivingErp.end_and_begin)
 #: How often a process meets each fault; else none.
 FAULTS = {"kill": 0.16, "cut": 0.05, "full": 0.03, "read-only": 0.03, "crash": 0.01}
 

@@ -1,0 +1,48 @@
+"""Runs all tests that are not long: `python -m tests.everything WORKERS`, as `make test` does.
+
+Those that start the whole stack wait most of the time, for Airflow's minutes: they run beside the others, which leave
+them the cores that they need. What they print comes last.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+
+PYTEST = (sys.executable, "-m", "pytest", "--durations=20", "--durations-min=10")
+STACK = ("-m", "airflow and not long")
+#: The modules that take minutes begin first, see `tests/conftest.py`.
+OTHERS = ("-m", "not long and not airflow", "--dist", "loadscope", "--no-loadscope-reorder")
+
+
+def main(workers: str) -> int:
+    with tempfile.TemporaryFile() as printed:
+        # each in its own cache: one would overwrite what the other says of failures
+        stack = subprocess.Popen(
+            [*PYTEST, *STACK, "-o", "cache_dir=.pytest_cache/stack"],
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+        others = subprocess.Popen([*PYTEST, *OTHERS, "-n", workers], preexec_fn=lambda: os.nice(10))
+        codes = [_end_of(others)]
+        if stack.poll() is None:
+            print("Waiting for the tests of the whole stack …", flush=True)
+        codes.append(_end_of(stack))
+        printed.seek(0)
+        sys.stdout.buffer.write(printed.read())
+        sys.stdout.flush()
+    return max(map(abs, codes))
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> int:
+    """The exit code. Whoever presses Ctrl-C stops both, and each ends what it has started."""
+    while True:
+        with suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
