@@ -75,3 +75,8 @@ def postgres(instance: Instance) -> Process:
 def watchdog() -> Process:
     """Starts parts of Airflow again that stand still."""
     return Process("watchdog", [sys.executable, "-m", "stack.watchdog"], 50, patience=10)
+
+
+def tidy() -> Process:
+    """Deletes the history of Airflow that is too old."""
+    return Process("tidy", [sys.executable, "-m", "stack.tidy"], 50)

@@ -50,6 +50,7 @@ def up(instance: Instance, console: Console) -> None:
             *demo.processes(instance),
             *processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]),
             processes.watchdog(),
+            processes.tidy(),
         ]
         supervisor.launch(everything, environment)
     _write_shell_settings(instance, environment)
@@ -166,6 +167,7 @@ def _start(
     for process in (
         *processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]),
         processes.watchdog(),
+        processes.tidy(),
     ):
         supervisor.start(process.name)
     return {**stored, **made}

@@ -489,6 +489,36 @@ def test_r26_a_run_of_a_backfill_says_what_it_was_filled_from(site: Site) -> Non
     assert ordinary["filled_from"] is None
 
 
+def test_a_log_that_was_deleted_is_not_linked_to(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow would show that there is no such run; the pages say why."""
+    from clubsync import clock
+    from clubsync.model import Origin
+
+    engine = site.club.pipeline()
+    engine.origin = Origin("sync_memory", "scheduled__99", "extract", 3)
+    site.club.later()
+    site.club._say(True, None, (), ())
+    (step,) = engine.sync([site.club.id], "scheduled")
+    ended = clock.now()
+    run = f"/runs/{step['run']}"
+    asked = "/airflow?dag=sync_memory&run=scheduled__99"
+    monkeypatch.setattr(clock, "now", lambda: ended + timedelta(days=14))
+    assert "tasks/load/mapped/3" in site.page("viewer", run)
+    monkeypatch.setattr(clock, "now", lambda: ended + timedelta(days=14, hours=1))
+    for page in (run, ""):
+        assert "tasks/load/mapped/3" not in site.page("viewer", page)
+        assert "Log deleted after 14 days" in text(site.page("viewer", page))
+    shown = site.as_("viewer").get(f"/pages{asked}").text
+    assert "Log deleted after 14 days" in text(shown)
+    (found,) = site.as_("viewer").get(f"/api/v1{asked}").json()
+    assert (found["log"], found["log_deleted_after"]) == (None, 14)
+    monkeypatch.setenv("CLUBSYNC_KEEP_LOGS_DAYS", "0")
+    monkeypatch.setenv("CLUBSYNC_KEEP_RUNS_DAYS", "0")
+    assert "tasks/load/mapped/3" in site.page("viewer", run)
+
+
 def test_what_a_run_of_airflow_did(site: Site) -> None:
     from clubsync.model import Origin
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import yaml
 from compose_spec import PyCompose
 
+from clubsync.operate import keeping
 from clubsync.store.embedded import SETTINGS, Server
 from clubsync.store.logins import LOGIN, OWNER
 from stack import environment, processes
@@ -75,6 +76,12 @@ def test_it_runs_the_same_airflow_processes_with_the_same_commands(compose: dict
     for process in processes.airflow(executor):
         command = ["airflow", *process.command[1:]]
         assert compose["services"][process.name]["command"] == command
+
+
+def test_it_deletes_what_is_too_old_as_make_up_does(compose: dict[str, Any]) -> None:
+    assert compose["services"]["tidy"]["command"] == ["python", *processes.tidy().command[1:]]
+    given = compose["x-environment"]
+    assert {name: int(given[name]) for name in keeping.DEFAULTS} == keeping.DEFAULTS
 
 
 def test_airflow_starts_after_the_migrations_and_they_after_the_databases(

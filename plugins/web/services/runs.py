@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
+from clubsync import clock
 from clubsync.errors import SnapshotUnreadable
+from clubsync.operate.keeping import log_is_gone
 from clubsync.store.database import Driver, queries
 from clubsync.store.packages import stored_plan
 from plugins.dag_ids import SYNC_ONE
@@ -53,16 +55,21 @@ class Run(BaseModel):
     remedy: str | None
     runbook: str | None
     log: str | None = Field(description="of its task in Airflow: a path below Airflow's address")
+    log_deleted_after: int | None = Field(
+        default=None, description="days: the log of its task was deleted, because it is older"
+    )
 
 
 def _run(row: Mapping[str, Any]) -> Run:
+    log, gone = _log(row), log_is_gone(row["finished_at"] or row["started_at"], clock.now())
     return Run(
         counts={kind: n for kind, n in row["counts"].items() if n},
         certified=row["certified"],
         doubts=row["doubts"] or [],
         filled_from=_filled_from(row),
         as_of=row["as_of"],
-        log=_log(row),
+        log=log if gone is None else None,
+        log_deleted_after=gone if log is not None else None,
         **{
             name: row[name]
             for name in (
