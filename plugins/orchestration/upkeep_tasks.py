@@ -47,8 +47,8 @@ def watch() -> list[dict[str, Any]]:
         events.number(base)  # so that whoever reads the feed for the first time waits for nothing
         known = {club.id for club in config.clubs}
         over = [*holds.obsolete_requests(base), *first_syncs.obsolete_requests(base)]
-        asked = _asked(base, known, MOST_STARTED - len(over))
         lost = {c: r for c, r in nudges.stranded(base, NUDGE_PATIENCE).items() if c in known}
+        asked = _asked(base, known, MOST_STARTED - len(over) - len(lost))
         _finish_erasures(base)
         _remind(base, config)
         _tell_clubs(base, config)
