@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,8 @@ def test_a_running_airflow_keeps_nothing_of_a_person_and_no_secret(
     everything.searched = searcher.searched | seen.searched
     for table, found in _airflows_database(two.stack):
         everything.rows(TABLES.get(table, "Airflow's database"), table, found)
+    steps = two.stack.query("select content from sync.handed_on")
+    everything.rows("XCom", "steps", (zlib.decompress(content).decode() for (content,) in steps))
     everything.logs(two.stack.var, but=NO_LOGS)
     for log in (two.stack.var / "postgres").glob("*.log"):
         everything.text("logs", log.name, log.read_bytes())

@@ -65,7 +65,7 @@ PLACES: Mapping[str, str] = {
     "stderr": "what commands print on standard error",
     "file names": "the names of all files and folders in the snapshot store and below `var`",
     "process list": "the command lines of all processes, sampled while everything runs",
-    "XCom": "every row of Airflow's `xcom`",
+    "XCom": "every row of Airflow's `xcom`, and the steps that tasks hand on",
     "rendered templates": "every row of `rendered_task_instance_fields`, and `rendered_map_index`",
     "notes": "notes of task instances and of Dag runs",
     "asset events": "the extras of asset events",
