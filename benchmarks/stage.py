@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -19,8 +20,11 @@ from benchmarks import club
 from benchmarks.erp import SECRET
 from clubsync.model import Step
 from connectors.sdk.base import Connection
+from stack.environment import SHARED
 
 STAGES = ("extract", "validate", "diff", "load")
+#: How many threads a task of Airflow has.
+_THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS")
 
 
 class Task(TypedDict):
@@ -54,6 +58,7 @@ def run(stage: str, task: Task) -> Done:
     """
     process = subprocess.run(
         [sys.executable, "-m", "benchmarks.stage", stage],
+        env={**os.environ, **{name: SHARED[name] for name in _THREADS}},
         input=json.dumps(task),
         capture_output=True,
         text=True,
@@ -79,6 +84,9 @@ def _preload() -> None:
     import pandas  # noqa: F401  # imported to be there
 
     import clubsync.pipeline.engine  # noqa: F401  # imported to be there
+    from clubsync.store.database import preload
+
+    preload()
 
 
 def main() -> int:

@@ -28,6 +28,10 @@ def _preload() -> None:
             importlib.import_module(name)
         except ImportError as error:  # the log of the task that needs it has the details
             print(f"{name} is not preloaded: {error}", file=sys.stderr)
+            return
+    from clubsync.store.database import preload
+
+    preload()
 
 
 # Airflow's own use of a library, which the log of every task would begin with

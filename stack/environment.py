@@ -55,8 +55,8 @@ SHARED: Mapping[str, str] = {
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     "GX_ANALYTICS_ENABLED": "false",
-    # Several task processes share the same cores.
-    "POLARS_MAX_THREADS": "2",
+    # Several task processes share the same cores, and a join of a few rows by two threads takes twice the CPU.
+    "POLARS_MAX_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
 }

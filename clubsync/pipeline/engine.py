@@ -66,6 +66,7 @@ class Pipeline(Runs):
 
     def extract(self, club_ids: Sequence[str], trigger: str, full: bool = False) -> list[Step]:
         """Read the clubs' ERPs, several at a time, and store a snapshot of each."""
+        self.find_numbers(club_ids)
         steps = extract.extract(self, club_ids, trigger, full=full)
         self.tell("extract", steps, _read)
         return steps
@@ -93,6 +94,7 @@ class Pipeline(Runs):
 
         :param store: store it at once, for another process to load; False: `load` stores it.
         """
+        self.find_numbers(step["club"] for step in steps)
         for step in steps:
             self.stage("diff", step, lambda one: diff.diff(self, one, store=store))
         self.tell("diff", steps, _planned)
@@ -104,6 +106,7 @@ class Pipeline(Runs):
         R29: of a chain those clubs come last whose customers others take over, so that nobody is without access in
         between; where two clubs take over customers of each other, the first is planned once more.
         """
+        self.find_numbers(step["club"] for step in steps)
         for step in sorted(steps, key=lambda one: bool(one.get("moving"))):
             self.stage("load", step, lambda one: load.load(self, one, dry_run))
         if not dry_run:

@@ -81,7 +81,7 @@ def _load_once(runs: Runs, club_no: int, step: Step, planned: Planned | None) ->
     :raises BaseUnreachable: the connection was lost, and nothing was loaded.
     """
     try:
-        with runs.base.club(club_no, plan_tables=True) as driver:
+        with runs.base.club(club_no, plan_tables=planned is not None) as driver:
             return _loaded(runs, driver, club_no, step, planned)
     except BaseUnreachable:
         # the commit may have been carried out, and only its answer lost

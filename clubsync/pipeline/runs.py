@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -86,6 +87,20 @@ class Runs:
 
     def club(self, step: Step) -> ClubConfig:
         return self.config.club(step["club"])
+
+    def find_numbers(self, club_ids: Iterable[str]) -> None:
+        """Ask for the numbers of a batch of clubs at once, of those that are registered as clubs.yaml has them.
+
+        Whatever goes wrong here goes wrong again in `club_no`, and is that club's error (R25).
+        """
+        unknown = [club_id for club_id in club_ids if club_id not in self._numbers]
+        if not unknown:
+            return
+        with suppress(Exception), self.base.transaction() as driver:
+            for row in queries().registered_clubs(driver, club_ids=unknown):
+                club = self.config.club(row["club_id"])
+                if (row["name"], row["erp"]) == (club.name, club.erp):
+                    self._numbers[club.id] = row["club"]
 
     def club_no(self, club: ClubConfig) -> int:
         """The club's number in the base, registered when it is first named."""

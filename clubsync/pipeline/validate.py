@@ -36,6 +36,7 @@ def validate(runs: Runs, steps: Sequence[Step], *, store: bool) -> list[Step]:
 
     :param store: another process continues: store what it needs.
     """
+    runs.find_numbers(step["club"] for step in steps)
     out = [runs.stage("validate", step, lambda one: _find_affected(runs, one)) for step in steps]
     made = {
         step["club"]: (runs.handed(step), found)

@@ -286,6 +286,14 @@ def _revisions() -> frozenset[str]:
     return frozenset(script.revision for script in scripts.walk_revisions())
 
 
+def preload() -> None:
+    """Import what `log_in` needs, and read which revisions there are."""
+    import alembic.runtime.migration  # noqa: F401  # imported to be there
+
+    _head()
+    _revisions()
+
+
 def _revision(connection: sa.Connection) -> str | None:
     from alembic.runtime.migration import MigrationContext
 

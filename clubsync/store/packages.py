@@ -1,9 +1,9 @@
 """What a stage stores for the next one: frames and a few values in one file, whole or not at all.
 
-A package is a ZIP file with a member `values.json` and one Arrow IPC file per frame, so that a reader can
-take single frames out of it. It lies in the folder of its run, `<club>/runs/<run>/`. Only the stages of
-one version of clubsync hand packages to one another; a package of another version is refused by its
-`format` and made again from the snapshot.
+A package is a ZIP file with a member `values.json` and one Arrow IPC stream per frame, so that a reader can
+take single frames out of it; Polars writes and reads a small frame as a stream in a tenth of the time of a file. It
+lies in the folder of its run, `<club>/runs/<run>/`. Only the stages of one version of clubsync hand packages to one
+another; a package of another version is refused by its `format` and made again from the snapshot.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from clubsync.errors import SnapshotUnreadable
 from clubsync.store.snapshots import Store
 
 #: Goes up whenever what a stage hands on changes.
-FORMAT = 3
+FORMAT = 4
 #: What `validate` hands to `diff`, and `diff` to `load`.
 AFFECTED, PLAN = "affected.zip", "plan.zip"
 _VALUES = "values.json"
+#: How the member of a frame ends; `_FILE` up to format 3, where it was an Arrow IPC file.
+_STREAM, _FILE = ".arrows", ".arrow"
 
 
 T = TypeVar("T")
@@ -54,8 +56,12 @@ def write(store: Store, path: str, name: str, package: Package) -> None:
     ):
         for frame_name, frame in package.frames.items():
             # straight into the file: of a large club a frame in bytes is large
-            with archive.open(f"{frame_name}.arrow", "w", force_zip64=True) as part:
-                frame.write_ipc(part, compression="lz4", compat_level=pl.CompatLevel.newest())
+            with archive.open(f"{frame_name}{_STREAM}", "w", force_zip64=True) as part:
+                # a clone: while it is written Polars locks it, and another thread that reads it would hold Python's
+                # lock, which the writing needs
+                frame.clone().write_ipc_stream(
+                    part, compression="lz4", compat_level=pl.CompatLevel.newest()
+                )
         values = {"format": FORMAT, **package.values}
         archive.writestr(_VALUES, json.dumps(values))
 
@@ -73,8 +79,8 @@ def read(store: Store, path: str, name: str, only: Iterable[str] | None = None) 
         names = only
         if names is None:
             members = archive.namelist()
-            names = [member[: -len(".arrow")] for member in members if member != _VALUES]
-        frames = {each: pl.read_ipc(archive.read(f"{each}.arrow")) for each in names}
+            names = [member[: -len(_STREAM)] for member in members if member != _VALUES]
+        frames = {each: _frame(archive, f"{each}{_STREAM}") for each in names}
     return Package(values, frames)
 
 
@@ -112,7 +118,10 @@ def rewrite(store: Store, path: str, name: str, change: Callable[[Package], Pack
     """
     with _opened(store, path, name) as archive:
         members = [member for member in archive.namelist() if member != _VALUES]
-        frames = {each.removesuffix(".arrow"): pl.read_ipc(archive.read(each)) for each in members}
+        frames = {
+            each.removesuffix(_STREAM).removesuffix(_FILE): _frame(archive, each)
+            for each in members
+        }
         package = Package(json.loads(archive.read(_VALUES)), frames)
     changed = change(package)
     # in any case: the file may hold texts that no row of it shows (`frames.compacted`)
@@ -175,6 +184,11 @@ def _holds_frames(cls: Any) -> bool:
     return is_dataclass(cls) and any(
         kind in (pl.DataFrame, pl.Series) for kind in get_type_hints(cls).values()
     )
+
+
+def _frame(archive: zipfile.ZipFile, member: str) -> pl.DataFrame:
+    content = archive.read(member)
+    return pl.read_ipc_stream(content) if member.endswith(_STREAM) else pl.read_ipc(content)
 
 
 @contextmanager

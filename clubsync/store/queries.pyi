@@ -194,6 +194,12 @@ class MovesFromRow(TypedDict):
 class MovesUnderWayRow(TypedDict):
     erp_id: str
 
+class RegisteredClubsRow(TypedDict):
+    club_id: str
+    club: int
+    name: str
+    erp: str
+
 class ClubRow(TypedDict):
     club: int
     club_id: str
@@ -1719,6 +1725,9 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club_id: str, name: str, erp: str, now: datetime
     ) -> int: ...
     def find_club(self, driver: Driver, /, *, club_id: str) -> int | None: ...
+    def registered_clubs(
+        self, driver: Driver, /, *, club_ids: list[str]
+    ) -> Iterator[RegisteredClubsRow]: ...
     def club_row(self, driver: Driver, /, *, club: int) -> ClubRow: ...
     def rename_club(self, driver: Driver, /, *, club: int, name: str, erp: str) -> int: ...
     def club_numbers(self, driver: Driver, /) -> Iterator[ClubNumbersRow]: ...

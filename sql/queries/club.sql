@@ -33,6 +33,15 @@ limit 1;
 select club from base.club
 where club_id = :club_id;
 
+-- name: registered_clubs(club_ids)
+select
+    club_id,
+    club,
+    name,
+    erp
+from base.club
+where club_id = any(:club_ids::text[]);
+
 -- name: club_row(club)^
 -- row: always
 select * from base.club

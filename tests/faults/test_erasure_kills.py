@@ -150,8 +150,8 @@ def _content(path: Path) -> Any:
         return pl.read_parquet(path).to_dicts()
     with zipfile.ZipFile(path) as archive:
         return {
-            member: pl.read_ipc(io.BytesIO(archive.read(member))).to_dicts()
-            if member.endswith(".arrow")
+            member: pl.read_ipc_stream(io.BytesIO(archive.read(member))).to_dicts()
+            if member.endswith(".arrows")
             else archive.read(member)
             for member in archive.namelist()
         }

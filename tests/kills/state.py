@@ -273,7 +273,11 @@ def _texts(path: Path) -> Iterator[str]:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
                 data = archive.read(member)
-                yield str(pl.read_ipc(data).rows()) if member.endswith(".arrow") else data.decode()
+                yield (
+                    str(pl.read_ipc_stream(data).rows())
+                    if member.endswith(".arrows")
+                    else data.decode()
+                )
 
 
 # --- comparing ----------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def _members(path: Path, where: str) -> Iterator[tuple[str, str]]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             content = archive.read(member)
-            if member.endswith(".arrow"):
-                yield where, str(pl.read_ipc(io.BytesIO(content)).to_dicts())
+            if member.endswith(".arrows"):
+                yield where, str(pl.read_ipc_stream(io.BytesIO(content)).to_dicts())
             else:
                 yield where, content.decode()
