@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from clubsync.diff.marks import ONE_CLUB, Marks
 from clubsync.model import CHANGES, FIELDS
 
 STATE = (
@@ -40,8 +42,14 @@ def _differs(*names: str) -> pl.Expr:
     return pl.any_horizontal([pl.col(n).ne_missing(pl.col(f"b_{n}")) for n in names])
 
 
-def _json(prefix: str, *names: str) -> pl.Expr:
-    return pl.struct([pl.col(f"{prefix}{n}").alias(n) for n in names]).struct.json_encode()
+#: What names a record or a customer.
+_NAMES = ("erp_id", "email")
+
+
+def _json(prefix: str, names: Sequence[str], marks: Marks) -> pl.Expr:
+    values = {n: pl.col(f"{prefix}{n}") for n in names}
+    told = [(marks.bare(value) if n in _NAMES else value).alias(n) for n, value in values.items()]
+    return pl.struct(told).struct.json_encode()
 
 
 def _kinds() -> list[_Kind]:
@@ -66,7 +74,7 @@ def _kinds() -> list[_Kind]:
     ]
 
 
-def changes(outcome: pl.DataFrame) -> pl.DataFrame:
+def changes(outcome: pl.DataFrame, marks: Marks = ONE_CLUB) -> pl.DataFrame:
     """One row for each customer and kind of change: `CHANGES`, kind by kind.
 
     :param outcome: see `clubsync.diff.outcome.outcomes`.
@@ -74,16 +82,18 @@ def changes(outcome: pl.DataFrame) -> pl.DataFrame:
     kinds = _kinds()
     which = outcome.select(kind.when.fill_null(False).alias(kind.name) for kind in kinds)
     # mostly there are few kinds, and what is told of a kind costs more than to see that there is none
-    parts = [_told(outcome, which[kind.name], kind) for kind in kinds if which[kind.name].any()]
+    parts = [
+        _told(outcome, which[kind.name], kind, marks) for kind in kinds if which[kind.name].any()
+    ]
     return pl.concat(parts) if parts else CHANGES.to_frame()
 
 
-def _told(outcome: pl.DataFrame, which: pl.Series, kind: _Kind) -> pl.DataFrame:
+def _told(outcome: pl.DataFrame, which: pl.Series, kind: _Kind, marks: Marks) -> pl.DataFrame:
     """The changes of one kind: `CHANGES`.
 
     :param which: whether each row of the outcome is one; Boolean.
     """
-    before = _json("b_", *kind.columns)
+    before = _json("b_", kind.columns, marks)
     if kind.name == "addition":
         before = pl.lit(None, dtype=pl.String)
     return (
@@ -94,7 +104,7 @@ def _told(outcome: pl.DataFrame, which: pl.Series, kind: _Kind) -> pl.DataFrame:
             "erp_id",
             kind=pl.lit(kind.name),
             before=before,
-            after=_json("", *kind.columns),
+            after=_json("", kind.columns, marks),
             reason=kind.reason,
         )
         .cast(CHANGES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from clubsync import emails
+from clubsync.diff.marks import ONE_CLUB, Marks
 from clubsync.frames import attach, repeated
 from clubsync.model import NO, PRESENT, UNKNOWN, YES
 
@@ -89,7 +90,7 @@ def _rank() -> pl.Expr:
     )
 
 
-def winners(claimed: pl.DataFrame) -> pl.DataFrame:
+def winners(claimed: pl.DataFrame, marks: Marks = ONE_CLUB) -> pl.DataFrame:
     """Who wins each email (R7): of each record's claim the winner (erp_id) and win_rank; in order.
 
     Rank first; then earliest created, blank last; then lowest ERP id, as numbers where all ids of
@@ -103,8 +104,9 @@ def winners(claimed: pl.DataFrame) -> pl.DataFrame:
     if not several.any():
         return won
     crowd = claimed.filter(several)
-    digits = pl.col("erp_id").str.contains(r"^[0-9]+$")
-    number = pl.col("erp_id").str.strip_chars_start("0")
+    erp_id = marks.bare(pl.col("erp_id"))
+    digits = erp_id.str.contains(r"^[0-9]+$")
+    number = erp_id.str.strip_chars_start("0")
     best = (
         crowd.with_columns(numeric=digits.all().over("claim"))
         .sort(
@@ -122,7 +124,7 @@ def winners(claimed: pl.DataFrame) -> pl.DataFrame:
     return won.with_columns(won[name].scatter(where, theirs[name]) for name in won.columns)
 
 
-def resolve(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
+def resolve(records: pl.DataFrame, by_hand: pl.Series, marks: Marks = ONE_CLUB) -> pl.DataFrame:
     """Resolve all claims; freeze what this plan cannot settle, until nothing more has to wait.
 
     A record that has its own base customer and wants an email which a frozen one holds (half of a
@@ -137,7 +139,7 @@ def resolve(records: pl.DataFrame, by_hand: pl.Series) -> pl.DataFrame:
     records = records.with_columns(blocker=pl.lit(None, dtype=pl.String))
     while True:
         claimed = claims(records, by_hand)
-        view = records.hstack([claimed["claim"], *winners(claimed)]).with_columns(
+        view = records.hstack([claimed["claim"], *winners(claimed, marks)]).with_columns(
             wins=(pl.col("winner") == pl.col("erp_id")).fill_null(False)
         )
         blocked = (

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import polars as pl
 
+from clubsync.diff.marks import ONE_CLUB, Marks
 from clubsync.model import FINDINGS, NO, UNKNOWN, YES, Situation
 
 _NOTHING = pl.lit("{}")
 
 
 def findings(
-    evaluated: pl.DataFrame, of_suites: pl.DataFrame, outcome: pl.DataFrame
+    evaluated: pl.DataFrame,
+    of_suites: pl.DataFrame,
+    outcome: pl.DataFrame,
+    marks: Marks = ONE_CLUB,
 ) -> pl.DataFrame:
     """All that should be open on these records: `FINDINGS`.
 
@@ -29,7 +33,7 @@ def findings(
     return pl.concat(
         [
             known.select(FINDINGS.names()),
-            _duplicates(evaluated).join(known, on=["erp_id", "code"], how="anti"),
+            _duplicates(evaluated, marks).join(known, on=["erp_id", "code"], how="anti"),
             _told(detached, "DETACHED", "warning"),
             _told(reused, "ID_REUSED", "error", _shown_hash()),
             _told(evaluated.filter("undone"), "UNDONE", "warning"),
@@ -64,7 +68,7 @@ def _told(rows: pl.DataFrame, code: str, severity: str, detail: pl.Expr = _NOTHI
     )
 
 
-def _duplicates(evaluated: pl.DataFrame) -> pl.DataFrame:
+def _duplicates(evaluated: pl.DataFrame, marks: Marks) -> pl.DataFrame:
     """R7, R15: EMAIL_DUPLICATE where the holder itself is in doubt, held, or otherwise stays as it is, so that the
     suites saw no cluster; on both records."""
     access, email = pl.col("access"), pl.col("email_norm")
@@ -88,7 +92,7 @@ def _duplicates(evaluated: pl.DataFrame) -> pl.DataFrame:
     )
 
     def told(rows: pl.DataFrame, other: str) -> pl.DataFrame:
-        others = pl.struct(others=pl.concat_list(other)).struct.json_encode()
+        others = pl.struct(others=pl.concat_list(marks.bare(pl.col(other)))).struct.json_encode()
         return _told(rows, "EMAIL_DUPLICATE", "error", others)
 
     return pl.concat([told(lost, "winner"), told(keepers, "loser")])

@@ -264,17 +264,17 @@ def _links(rows: pl.DataFrame, absorbed: pl.DataFrame) -> pl.DataFrame:
         rows.filter(pl.col("into").is_not_null() & pl.col("b_linked_user").is_not_null())
         .sort("customer")
         .unique("into", keep="first", maintain_order=True)
-        .select(erp_id="into", link="b_linked_user", link_email="b_user_email")
+        .select(erp_id="into", link="b_linked_user", link_email="b_user_email", giver="customer")
     )
     rows = rows.join(links, on="erp_id", how="left")
     inherits = (
         pl.col("into").is_null() & pl.col("b_linked_user").is_null() & pl.col("link").is_not_null()
     )
-    given = rows.filter(inherits)["link"]
+    givers = rows.filter(inherits)["giver"]
     return rows.with_columns(
         linked_user=pl.when(inherits)
         .then("link")
-        .when(pl.col("into").is_not_null() & pl.col("b_linked_user").is_in(given.implode()))
+        .when(pl.col("customer").is_in(givers.implode()))
         .then(None)
         .otherwise("b_linked_user"),
         user_email=pl.when(inherits).then("link_email").otherwise("b_user_email"),

@@ -53,6 +53,7 @@ from clubsync.diff import situations
 from clubsync.diff.changes import changed_customers, changes
 from clubsync.diff.findings import findings as told
 from clubsync.diff.losses import access_losses
+from clubsync.diff.marks import ONE_CLUB, Marks
 from clubsync.diff.mirror import changed_records
 from clubsync.diff.outcome import outcomes
 from clubsync.diff.reassign import reassign
@@ -65,6 +66,7 @@ def plan(
     base: pl.DataFrame,
     proof: Proof,
     confirmed: pl.DataFrame | None = None,
+    marks: Marks = ONE_CLUB,
 ) -> Plan:
     """Decide what the base should be, and what has to change for it.
 
@@ -75,18 +77,19 @@ def plan(
     :param base: `BASE`: base customers with one of these erp_ids or emails.
     :param proof: R14: what of the snapshot may be believed.
     :param confirmed: `SIGNS` that an earlier certified reading has shown; None: there are none.
+    :param marks: whether the frames are of several clubs (`clubsync.diff.together`).
     """
     certified = proof.certified
-    resolved = situations.resolve(records, base, proof, confirmed)
+    resolved = situations.resolve(records, base, proof, confirmed, marks)
     reassigned = reassign(resolved, base)
     outcome = outcomes(resolved.records, base, reassigned, certified=certified)
-    changed = changes(outcome)
+    changed = changes(outcome, marks)
     evaluated = _evaluated(resolved.records, certified)
     return Plan(
         customers=changed_customers(outcome, changed),
         changes=changed,
         losses=access_losses(outcome, resolved.ended),
-        findings=told(evaluated, _credible(findings, resolved), outcome),
+        findings=told(evaluated, _credible(findings, resolved), outcome, marks),
         evaluated=evaluated["erp_id"],
         records=changed_records(resolved.records, outcome, certified=certified),
         deferred=_deferred(resolved.records),

@@ -8,6 +8,7 @@ import polars as pl
 
 from clubsync import emails
 from clubsync.diff import email_claims, merges, suspicion, witness
+from clubsync.diff.marks import ONE_CLUB, Marks
 from clubsync.frames import attach
 from clubsync.model import (
     CONFLICTING,
@@ -44,20 +45,24 @@ class Resolved:
 
 
 def resolve(
-    records: pl.DataFrame, base: pl.DataFrame, proof: Proof, confirmed: pl.DataFrame | None = None
+    records: pl.DataFrame,
+    base: pl.DataFrame,
+    proof: Proof,
+    confirmed: pl.DataFrame | None = None,
+    marks: Marks = ONE_CLUB,
 ) -> Resolved:
     """Find the situation of every record.
 
-    :param records, proof, confirmed: see `clubsync.diff.plan.plan`.
+    :param records, proof, confirmed, marks: see `clubsync.diff.plan.plan`.
     :param base: `BASE`.
     """
     certified = proof.certified
     records = attach(records, _own_customers(base), "erp_id")
     known = SIGNS.to_frame() if confirmed is None else confirmed
     records = records.with_columns(reused=_reused(records))
-    signs = suspicion.find(records, base, proof, known)
+    signs = suspicion.find(records, base, proof, known, marks)
     suspected = pl.col("erp_id").is_in(suspicion.suspected(signs, known).implode())
-    with_them = pl.col("erp_id").is_in(suspicion.guardians(signs, known).implode())
+    with_them = pl.col("erp_id").is_in(suspicion.guardians(signs, known, marks).implode())
     records = records.with_columns(
         suspected=suspected, deferred=_unsettled(certified) | suspected | with_them
     )
@@ -70,7 +75,7 @@ def resolve(
     )
     while True:
         stated = merges.stated(records, certified)
-        view = _claimed(records, stated, base)
+        view = _claimed(records, stated, base, marks)
         waiting = merges.waiting(stated, view)
         if waiting.is_empty():
             break
@@ -83,7 +88,9 @@ def resolve(
     return Resolved(records, ended, _awaited(signs, records))
 
 
-def _claimed(records: pl.DataFrame, stated: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
+def _claimed(
+    records: pl.DataFrame, stated: pl.DataFrame, base: pl.DataFrame, marks: Marks
+) -> pl.DataFrame:
     """The records with who has which email.
 
     :param stated: `merges.ENDED`: what the ERP states to have ended in another.
@@ -99,7 +106,7 @@ def _claimed(records: pl.DataFrame, stated: pl.DataFrame, base: pl.DataFrame) ->
     records = records.with_columns(
         undone=pl.col("undone") | parted, frozen=pl.col("frozen") | parted
     )
-    return email_claims.resolve(records, by_hand["email"].drop_nulls())
+    return email_claims.resolve(records, by_hand["email"].drop_nulls(), marks)
 
 
 def _awaited(signs: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:

@@ -27,6 +27,7 @@ from __future__ import annotations
 import polars as pl
 
 from clubsync import emails
+from clubsync.diff.marks import ONE_CLUB, Marks
 from clubsync.model import ABSENT, GONE, MISSING, MOVED, NO, PRESENT, SEEN, SUSPICIONS, YES, Proof
 from connectors.sdk.chains import ELSEWHERE, UNLISTED
 
@@ -36,7 +37,11 @@ _DEPENDANT = "dependant:"
 
 
 def find(
-    records: pl.DataFrame, base: pl.DataFrame, proof: Proof, confirmed: pl.DataFrame
+    records: pl.DataFrame,
+    base: pl.DataFrame,
+    proof: Proof,
+    confirmed: pl.DataFrame,
+    marks: Marks = ONE_CLUB,
 ) -> pl.DataFrame:
     """What the snapshot shows of the records and does not prove: `SUSPICIONS`, each once, sorted.
 
@@ -49,16 +54,16 @@ def find(
     """
     found = [_missing(records), _of_earlier_source(records, proof), _moved(records)]
     if not proof.moment:
-        found.append(_dependants(records))
+        found.append(_dependants(records, marks))
     if not proof.moment and not proof.absence:
-        found.append(_without_guardian(records))
+        found.append(_without_guardian(records, marks))
     if not proof.memberships:
         found.append(_fewer_memberships(records))
     if proof.joined:
         found.append(_without_membership(records))
     if not proof.moment:
         others = suspected(pl.concat(found), confirmed)
-        found.append(_taken(_emails(records, base), records, others, confirmed))
+        found.append(_taken(_emails(records, base, marks), records, others, confirmed))
     return pl.concat(found).unique().sort("erp_id", "sign")
 
 
@@ -70,11 +75,16 @@ def suspected(signs: pl.DataFrame, confirmed: pl.DataFrame) -> pl.Series:
     return _left(signs, confirmed)["erp_id"].unique()
 
 
-def guardians(signs: pl.DataFrame, confirmed: pl.DataFrame) -> pl.Series:
+def guardians(signs: pl.DataFrame, confirmed: pl.DataFrame, marks: Marks = ONE_CLUB) -> pl.Series:
     """The guardians whose new email makes a dependant of somebody only if it is true: they wait too, erp_ids."""
-    guardian = pl.col("sign").str.strip_prefix(_DEPENDANT)
+    guardian = marks.marked_as(pl.col("erp_id"), pl.col("sign").str.strip_prefix(_DEPENDANT))
     of_guardian = pl.col("sign").str.starts_with(_DEPENDANT)
-    return _left(signs, confirmed).filter(of_guardian).select(guardian)["sign"].unique()
+    return (
+        _left(signs, confirmed)
+        .filter(of_guardian)
+        .select(guardian.alias("guardian"))["guardian"]
+        .unique()
+    )
 
 
 def _left(signs: pl.DataFrame, confirmed: pl.DataFrame) -> pl.DataFrame:
@@ -138,8 +148,8 @@ def _of_earlier_source(records: pl.DataFrame, proof: Proof) -> pl.DataFrame:
     return _signs(records.lazy().filter(left), pl.lit(ABSENT))
 
 
-def _email_sign() -> pl.Expr:
-    return pl.concat_str(pl.lit("email:"), "email_norm")
+def _email_sign(marks: Marks) -> pl.Expr:
+    return pl.concat_str(pl.lit("email:"), marks.bare(pl.col("email_norm")))
 
 
 def _changed() -> pl.Expr:
@@ -178,7 +188,7 @@ def _taken(
         left = kept
 
 
-def _emails(records: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
+def _emails(records: pl.DataFrame, base: pl.DataFrame, marks: Marks) -> pl.DataFrame:
     """Emails newly taken on that somebody else with access has, or that would cost the taker's access (R7, R9).
 
     :returns: `SUSPICIONS`; `holder`, the record whose customer has the email; `shared`: other records show it too,
@@ -203,7 +213,8 @@ def _emails(records: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
     )
     shared = _inside() & (rivals.list.len() > 0)
     # a swap, and a half of the next one, show the same email on a record, not the same others with it
-    among = pl.when(rivals.list.len() > 0).then(pl.concat_str(pl.lit("|"), rivals.list.join(",")))
+    named = rivals.list.eval(marks.bare(pl.element())).list.join(",")
+    among = pl.when(rivals.list.len() > 0).then(pl.concat_str(pl.lit("|"), named))
     # who has had the email for longer keeps it
     newly = of_these.filter(_changed())["erp_id"]
     stay = pl.concat_list(rivals, "holder").list.drop_nulls()
@@ -212,7 +223,7 @@ def _emails(records: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
         .join(_holders(records, base).lazy(), on="email_norm", how="left")
         .join(_rivals(of_these).lazy(), on="email_norm", how="left")
         .filter(taken | shared),
-        pl.concat_str(_email_sign(), among.fill_null("")),
+        pl.concat_str(_email_sign(marks), among.fill_null("")),
         stay.list.set_difference(pl.lit(newly.implode())).list.len() > 0,
         holder=pl.col("holder"),
         shared=shared.fill_null(False),
@@ -240,7 +251,7 @@ def _rivals(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _dependants(records: pl.DataFrame) -> pl.DataFrame:
+def _dependants(records: pl.DataFrame, marks: Marks) -> pl.DataFrame:
     """R8: people with access who become dependants because they, or their guardian, took on an email."""
     wards = records.filter(
         _inside()
@@ -253,13 +264,13 @@ def _dependants(records: pl.DataFrame) -> pl.DataFrame:
     of_owner = pl.col("owner_id").is_in(owners["erp_id"].implode())
     sign = (
         pl.when(_changed())
-        .then(_email_sign())
-        .otherwise(pl.concat_str(pl.lit(_DEPENDANT), "owner_id"))
+        .then(_email_sign(marks))
+        .otherwise(pl.concat_str(pl.lit(_DEPENDANT), marks.bare(pl.col("owner_id"))))
     )
     return _signs(wards.lazy().filter(_changed() | of_owner), sign)
 
 
-def _without_guardian(records: pl.DataFrame) -> pl.DataFrame:
+def _without_guardian(records: pl.DataFrame, marks: Marks) -> pl.DataFrame:
     """R8: a guardian that the ERP does not have makes nobody a dependant; that it is missing has to be proved."""
     there = records.filter(pl.col("presence").is_in(PRESENT))["erp_id"]
     orphan = (
@@ -268,7 +279,8 @@ def _without_guardian(records: pl.DataFrame) -> pl.DataFrame:
         & pl.col("guardian_id").is_not_null()
         & ~pl.col("guardian_id").is_in(there.implode())
     )
-    return _signs(records.lazy().filter(orphan), pl.concat_str(pl.lit("guardian:"), "guardian_id"))
+    sign = pl.concat_str(pl.lit("guardian:"), marks.bare(pl.col("guardian_id")))
+    return _signs(records.lazy().filter(orphan), sign)
 
 
 def _fewer_memberships(records: pl.DataFrame) -> pl.DataFrame:

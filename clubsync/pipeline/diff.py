@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import polars as pl
 
 from clubsync import clock
 from clubsync.diff import guard, plan
+from clubsync.diff.together import PlanInput, plans
 from clubsync.errors import ConcurrentChange
 from clubsync.model import CONFLICTING, HELD, MISSING, MOVED, UNSEEN, Affected, Plan, Planned, Step
 from clubsync.pipeline.runs import Runs, run_of
@@ -25,6 +27,55 @@ from clubsync.store.packages import AFFECTED, PLAN
 
 #: How often a plan is made again before the run gives up.
 ATTEMPTS = 3
+#: Affected records up to which a club is planned together with others, and how many such clubs are held in memory.
+SMALL, AT_ONCE = 2_000, 500
+
+log = logging.getLogger(__name__)
+
+
+def diff_batch(runs: Runs, steps: Sequence[Step], *, store: bool) -> None:
+    """Plan a batch of clubs: the small ones at once, a large one as soon as it is read, to keep one in memory.
+
+    :param store: see `diff`.
+    """
+    small = dict[int, PlanInput]()
+    for step in steps:
+        runs.stage("diff", step, lambda one: _begin(runs, one, small, store=store))
+    _plan_together(runs, small)
+    for step in steps:
+        if step["run"] in small:
+            runs.stage("diff", step, lambda one: diff(runs, one, store=store))
+
+
+def _begin(runs: Runs, step: Step, small: dict[int, PlanInput], *, store: bool) -> None:
+    """Read what a club's plan is made from; add it to those of the `small` clubs, or plan it now."""
+    found = affected_of(runs, step)
+    if found is None:
+        return
+    runs.handed(step).affected = found
+    if found.records.height > SMALL or len(small) == AT_ONCE:
+        diff(runs, step, store=store)
+        return
+    proof = found.basis.snapshot.proof
+    small[run_of(step)] = PlanInput(
+        found.records, found.findings, found.base, proof, found.confirmed
+    )
+
+
+def _plan_together(runs: Runs, small: Mapping[int, PlanInput]) -> None:
+    """Plan small clubs at once, by run. Where that fails each is planned alone, and only its own error is its (R25)."""
+    if len(small) < 2:
+        return
+    try:
+        made = plans(small)
+    except Exception as error:
+        log.error(
+            "%d clubs could not be planned together (%s); each is now planned alone.",
+            *(len(small), type(error).__name__),
+        )
+        return
+    for run, plan_of_run in made.items():
+        runs.handed_by(run).plan = plan_of_run
 
 
 def diff(runs: Runs, step: Step, *, store: bool) -> None:
@@ -41,6 +92,7 @@ def diff(runs: Runs, step: Step, *, store: bool) -> None:
         # the plan says it all, and a large club's facts are large
         handed.affected, handed.stored = None, False
         handed.planned = make_plan(runs, step, found)
+        handed.plan = None
         if not store or store_plan(runs, step, handed.planned):
             return
         evaluate(runs, step)
@@ -91,7 +143,9 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
         listed = guard.held(made, records)
         return listed.filter(~pl.col("customer").is_in(approved))
 
-    made = plan(records, found.findings, base, proof, found.confirmed)
+    made = runs.handed(step).plan
+    if made is None:
+        made = plan(records, found.findings, base, proof, found.confirmed)
     held, due = HELD.to_frame(), waiting(made)
     with runs.base.club(runs.club_no(club)) as driver:
         sql, club_no = queries(), runs.club_no(club)

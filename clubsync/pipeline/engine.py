@@ -95,8 +95,7 @@ class Pipeline(Runs):
         :param store: store it at once, for another process to load; False: `load` stores it.
         """
         self.find_numbers(step["club"] for step in steps)
-        for step in steps:
-            self.stage("diff", step, lambda one: diff.diff(self, one, store=store))
+        diff.diff_batch(self, steps, store=store)
         self.tell("diff", steps, _planned)
         return list(steps)
 

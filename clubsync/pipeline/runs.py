@@ -33,7 +33,7 @@ from connectors.sdk.errors import ConnectorError, RateLimited
 from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
-    from clubsync.model import Affected, Planned
+    from clubsync.model import Affected, Plan, Planned
     from clubsync.store.queries import NewestSnapshotInRow, SnapshotRow
 
 log = logging.getLogger(__name__)
@@ -43,12 +43,14 @@ log = logging.getLogger(__name__)
 class Handed:
     """What the stages of one run hand on inside one process.
 
+    :param plan: made of `affected`, as it is, before the guard has looked at it.
     :param stored: whether the plan is in the store, with its row in sync.plan.
     :param newest: the run carries something out on the newest snapshot, whichever that is by now.
     """
 
     snapshot: Snapshot | None = None
     affected: Affected | None = None
+    plan: Plan | None = None
     planned: Planned | None = None
     stored: bool = False
     decision: Decision | None = None
@@ -130,7 +132,11 @@ class Runs:
 
     def handed(self, step: Step) -> Handed:
         """What this process knows of the run; a run is unknown where another process began it."""
-        return self._handed.setdefault(step["run"] or 0, Handed())
+        return self.handed_by(step["run"] or 0)
+
+    def handed_by(self, run: int) -> Handed:
+        """The same, by the run's number."""
+        return self._handed.setdefault(run, Handed())
 
     def forget(self, step: Step) -> None:
         """Free what the run has handed on."""

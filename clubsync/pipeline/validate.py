@@ -131,7 +131,7 @@ def _find_affected(runs: Runs, step: Step) -> None:
     club = runs.club(step)
     club_no = runs.club_no(club)
     handed = runs.handed(step)
-    handed.affected = None
+    handed.affected = handed.plan = None
     # what was planned before, if anything, is not what will be written
     step["counts"], step["held"] = dict.fromkeys(KINDS, 0), 0
     with runs.base.club(club_no) as driver:
