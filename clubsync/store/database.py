@@ -137,8 +137,11 @@ class Base:
         :param plan_tables: with the session's tables that a plan is copied into.
         """
         with self._connection() as driver:
-            driver.execute("set local role clubsync_club")
-            driver.execute("select set_config('clubsync.club', %s, true)", [str(number)])
+            # one round trip: a club has a dozen transactions in a run
+            driver.execute(
+                "select set_config('role', 'clubsync_club', true), set_config('clubsync.club', %s, true)",
+                [str(number)],
+            )
             if plan_tables:
                 queries().make_plan_tables(driver)
             yield driver
