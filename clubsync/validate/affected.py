@@ -399,7 +399,7 @@ def _feed_others(groups: pl.DataFrame, stored: pl.DataFrame, policy: Policy) -> 
     """R4: whether ERP groups feed other automatic groups than they did."""
     was = stored.select("id", was="key")
     both = automatic.feeds(groups, policy).join(was, on="id", how="left")
-    return bool(both.select(pl.col("key").ne_missing("was").any()).item())
+    return bool(both.select(pl.col("key").ne_missing(pl.col("was")).any()).item())
 
 
 def with_absent_groups(policy: Policy, groups: pl.DataFrame, held: pl.Series) -> Policy:
