@@ -10,7 +10,8 @@ from clubsync.model import LOSSES
 def access_losses(outcome: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
     """Whom the plan takes access from, and whom it merges by an email: `LOSSES`, by customer.
 
-    A merge takes no access from one whose email lives on in a survivor that has access.
+    A merge takes no access from one whose email lives on in a survivor that has access. Of somebody without a record
+    the erp_id is that of the record whose customer absorbs them.
 
     :param outcome: see `clubsync.diff.outcome.outcomes`.
     :param ended: `merges.ENDED`.
@@ -29,9 +30,9 @@ def access_losses(outcome: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("loses") | pl.col("by_email"))
         .select(
             "customer",
-            erp_id=pl.coalesce("b_erp_id", "erp_id"),
+            erp_id=pl.coalesce("b_erp_id", "erp_id", "into"),
             kind=pl.when(merged).then(pl.lit("merge")).otherwise(pl.lit("deactivation")),
-            reason=pl.when("by_email")
+            reason=pl.when(pl.col("by_email") | (merged & pl.col("b_erp_id").is_null()))
             .then(pl.lit("merged"))
             .when(merged)
             .then(pl.lit("replaced"))

@@ -103,8 +103,18 @@ def _claimed(
         & pl.col("c_customer").is_null()
         & pl.col("t_customer").is_null()
     )
+    # R15: somebody without a record, who is held, would be absorbed by the customer of the one that takes the email
+    kept = by_hand.filter("keep")["email"].drop_nulls()
+    absorbs = (
+        pl.col("email_norm").is_in(kept.implode())
+        & (pl.col("access") != NO)
+        & (pl.col("c_customer").is_not_null() | pl.col("t_customer").is_not_null())
+        & pl.col("c_email").ne_missing(pl.col("email_norm"))
+    ).fill_null(False)
     records = records.with_columns(
-        undone=pl.col("undone") | parted, frozen=pl.col("frozen") | parted
+        undone=pl.col("undone") | parted,
+        absorbs_held=absorbs,
+        frozen=pl.col("frozen") | parted | absorbs,
     )
     return email_claims.resolve(records, by_hand["email"].drop_nulls(), marks)
 
@@ -205,7 +215,7 @@ def cases(ended: pl.DataFrame, certified: bool) -> list[tuple[Situation, pl.Expr
         (Situation.UNSETTLED, pl.col("deferred")),
         (Situation.ID_REUSED, pl.col("reused")),
         (Situation.UNDONE, pl.col("undone")),
-        (Situation.HELD, pl.col("c_keep")),
+        (Situation.HELD, pl.col("c_keep") | pl.col("absorbs_held")),
         (Situation.MERGED, merged),
         (Situation.GONE, absent),
         (Situation.WITHOUT_ID, pl.col("erp_id").str.starts_with(WITHOUT_ID)),

@@ -164,6 +164,8 @@ def make_plan(runs: Runs, step: Step, found: Affected) -> Planned:
         kept = pl.col("keep") | pl.col("customer").is_in(held["customer"].implode())
         made = plan(records, found.findings, base.with_columns(keep=kept), proof, found.confirmed)
         due = waiting(made)
+        if due["customer"].is_in(held["customer"].implode()).any():
+            raise RuntimeError("The plan takes access from customers whom the guard holds.")
     silent = pl.concat(
         [
             records.filter(pl.col("presence").is_in([UNSEEN, MISSING, CONFLICTING]))["erp_id"],
@@ -253,8 +255,14 @@ def _silent_members(
     """
     theirs = base.filter(pl.col("erp_id").is_in(silent.implode()))["customer"]
     known = pl.concat([held["customer"], pl.Series("customer", approved, dtype=pl.Int64)])
+    # somebody without a record is on the list because of the one that takes their email
+    with_record = base.filter(pl.col("erp_id").is_not_null())["customer"]
+    of_another = pl.col("erp_id").is_in(silent.implode()) & ~pl.col("customer").is_in(
+        with_record.implode()
+    )
     return members.filter(
-        pl.col("customer").is_in(theirs.implode()) & ~pl.col("customer").is_in(known.implode())
+        (pl.col("customer").is_in(theirs.implode()) | of_another)
+        & ~pl.col("customer").is_in(known.implode())
     )
 
 

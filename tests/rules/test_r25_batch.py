@@ -137,13 +137,15 @@ def mutate(dice: Random, clubs: Sequence[Club]) -> None:
 
 
 def by_hand(batch: Sequence[Club], alone: Sequence[Club]) -> None:
-    """In both twins somebody is added, and of a club without a guard somebody is detached; two people use the app."""
+    """In both twins somebody is added, and of two clubs, one of them guarded, somebody is detached; two people use the
+    app."""
     for clubs in (batch, alone):
         for club in clubs:
             with suppress(ActionRejected):  # a customer has that email already, in both twins
                 club.add_by_hand("h@x.fr")
-        for erp_id in sorted(i for i in clubs[0].inside() if "@" not in i)[:1]:
-            clubs[0].detach(erp_id)
+        for club in (clubs[0], clubs[2]):
+            for erp_id in sorted(i for i in club.inside() if "@" not in i)[:1]:
+                club.detach(erp_id)
     configured = {club.number: club.config for club in (*batch, *alone)}
     for email in ("a@x.fr", "b@x.fr"):
         app_users.register(batch[0].pipeline().base, configured, email)
