@@ -20,8 +20,7 @@ undone           is as it was when a person undid what it   keeps access, groups
                  had led to                                 follow the ERP
 held             falls due for removal, which awaits        keeps access, groups and email; fields     R15
                  approval or was rejected; or takes the     follow the ERP
-                 email of somebody without a record, of
-                 whom that is true
+                 email of somebody held, without a record
 merged           has ended in another: the ERP says so, or  moves to the other record, or is absorbed  R10
                  it vanished and its email lives on there   by that record's own customer
 gone             is no longer in the ERP                    leaves the Customers group                 R5

@@ -1,4 +1,4 @@
-"""R15, R1: somebody added by hand would be merged into a customer without access: that is an access loss, and is held."""
+"""R15, R1: somebody added by hand would be merged into a customer without access: an access loss, which is held."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HAND = "hand@x.fr"
 
 @pytest.fixture
 def club(new_club: NewClub) -> Club:
-    """Nobody may go without approval. The club has detached 1, and added somebody by hand, whose email 1 shows by now."""
+    """Nobody may go without approval. The club has detached 1, and added somebody whose email 1 shows by now."""
     club = new_club(guard=Guard(share=0, at_least=0, at_most=0))
     for i in range(1, 6):
         club.erp.put(str(i), f"p{i}@x.fr", first_name=f"Ann {i}")
