@@ -242,6 +242,13 @@ def outdated(base: Base, run_id: str) -> bool:
     return row is None or not row["newest"]
 
 
+def shown_since(base: Base, run_id: str) -> timedelta | None:
+    """How long a run has shown what it shows for approval; None: it shows nothing."""
+    with base.reader() as driver:
+        row = queries().request_of_run(driver, run_id=run_id)
+    return None if row is None else clock.now() - row["asked_at"]
+
+
 def close_request(base: Base, run_id: str) -> None:
     """Record that a run shows nothing for approval any more. What still awaits a decision is shown by another run."""
     with base.reader() as driver:

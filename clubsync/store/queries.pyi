@@ -929,6 +929,7 @@ class ObsoleteRequestsRow(TypedDict):
 
 class RequestOfRunRow(TypedDict):
     club: int
+    asked_at: datetime
     newest: bool
 
 class UndecidedHoldsRow(TypedDict):

@@ -157,9 +157,11 @@ update sync.question set told_at = :at
 where club = :club and run_id = :run_id;
 
 -- name: request_of_run(run_id)^
--- Also of a club that is removed; newest: whether it is about the list, or the plan, that is to be decided now.
+-- Also of a club that is removed; newest: whether it is about the list, or the plan, that is to be decided now; asked_at:
+-- when it was last shown.
 select
     q.club,
+    q.asked_at,
     coalesce((
         select h.version = q.version and h.state = 'open'
         from sync.hold as h

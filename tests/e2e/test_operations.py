@@ -132,7 +132,8 @@ def _sync_by_shell(stack: Stack, people: range) -> int:
         check=False,
     )
     (found,) = json.loads(done.stdout)
-    return int(found["held"]["deactivations"])
+    assert "error" not in found, found
+    return int(found["held"]["deactivations"]) if found["held"] else 0
 
 
 def _settings(stack: Stack) -> dict[str, str]:
