@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 _ANSWER = re.compile(
     rf"/api/v2/dags/(?:{HELD_CHANGES}|{FIRST_SYNCS})/dagRuns/([^/]+)/taskInstances/\w+/-?\d+/hitlDetails"
 )
-SETTLED = 5.0
-"""Seconds from when a request was shown until an answer to it is passed on."""
+SETTLED = 8.0
+"""Seconds from when a request was shown until an answer to it is passed on. Airflow's worker may take five of them to
+notice that the process of the task has ended."""
 TOLD = (
     "What this request shows has changed, or was decided, since: your answer was not carried out. What awaits a "
     "decision now is shown under Required Actions within two minutes, and on the Clubs pages."
