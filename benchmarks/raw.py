@@ -92,7 +92,7 @@ class Executemany:
     )
 
     def __init__(self, done: sa.URL, before: sa.URL, run: int) -> None:
-        self.engine = sa.create_engine(before)
+        self.engine, self.run = sa.create_engine(before), run
         self.statements: list[tuple[sa.Executable, list[dict[str, object]]]] = []
         meta, source = sa.MetaData(), sa.create_engine(done)
         with source.connect() as after, self.engine.connect() as now:
@@ -135,6 +135,9 @@ class Executemany:
         """Execute and commit; returns the seconds taken."""
         start = time.perf_counter()
         with self.engine.begin() as connection:
+            # audit rows need their entry in the change feed; there is one club
+            entry = "insert into sync.feed (club, run) select club, :run from base.club"
+            connection.execute(sa.text(entry), {"run": self.run})
             for statement, sets in self.statements:
                 connection.execute(statement, sets)
         taken = time.perf_counter() - start
