@@ -21,6 +21,9 @@ from clubsync.store.snapshots import Store
 
 log = logging.getLogger(__name__)
 
+WHOLE = timedelta(days=2)
+"""How long each read is kept that found nothing new; of older ones the first of each hour is kept."""
+
 
 class Deleted(TypedDict):
     """What an upkeep deleted, and how many records it compared.
@@ -102,6 +105,9 @@ def _delete_old(base: Base, club_no: int, before: datetime, done: Deleted) -> No
             driver, club=club_no, plans=[row["plan"] for row in plans]
         )
         done["runs"] += sql.delete_idle_runs(driver, club=club_no, before=before)
+        thin = clock.now() - WHOLE
+        done["snapshots"] += sql.thin_repeated_snapshots(driver, club=club_no, before=thin)
+        done["runs"] += sql.thin_idle_runs(driver, club=club_no, before=thin)
         done["findings"] += sql.delete_old_findings(driver, club=club_no, before=before)
         sql.delete_old_change_hours(driver, club=club_no, before=before)
         sql.delete_old_digests(driver, club=club_no, before=before)

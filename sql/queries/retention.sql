@@ -38,7 +38,7 @@ where
     );
 
 -- name: delete_idle_runs(club, before)!
--- Deletes runs that changed nothing; the others stay with their audit rows.
+-- Deletes runs that changed nothing. The others stay with their audit rows and findings (R22: which run saw it).
 delete from sync.run as r
 where
     r.club = :club
@@ -51,6 +51,82 @@ where
     and not exists (
         select 1 from sync.hold as h
         where h.club = r.club and h.run = r.run
+    )
+    and not exists (
+        select 1 from sync.finding as f
+        where f.club = r.club and r.run in (f.run, f.closed_run)
+    );
+
+-- name: thin_idle_runs(club, before)!
+-- Of the runs before that time that changed nothing and went well, the first of each hour stays.
+delete from sync.run as r
+using (
+    select
+        i.run,
+        row_number() over (
+            partition by date_trunc('hour', i.started_at)
+            order by i.run
+        ) as place
+    from sync.run as i
+    where
+        i.club = :club
+        and i.started_at < :before
+        and i.state = 'done'
+        and i.used
+        and i.rows_written = 0
+        and i.suspected = 0
+) as idle
+where
+    r.club = :club
+    and r.run = idle.run
+    and idle.place > 1
+    and not exists (
+        select 1 from sync.change as ch
+        where ch.club = r.club and ch.run = r.run
+    )
+    and not exists (
+        select 1 from sync.hold as h
+        where h.club = r.club and h.run = r.run
+    )
+    and not exists (
+        select 1 from sync.plan as p
+        where p.club = r.club and p.run = r.run
+    )
+    and not exists (
+        select 1 from sync.finding as f
+        where f.club = r.club and r.run in (f.run, f.closed_run)
+    );
+
+-- name: thin_repeated_snapshots(club, before)!
+-- Of the snapshots before that time that say what the one before them says, the first of each hour stays.
+with said as (
+    select
+        n.snapshot,
+        concat_ws(' ', n.content_hash, n.path, n.epoch, n.certified, n.doubts, date_trunc('hour', n.as_of)) as what
+    from sync.snapshot as n
+    where n.club = :club
+),
+
+told as (
+    select
+        said.snapshot,
+        said.what = lag(said.what) over (order by said.snapshot) as repeats
+    from said
+)
+
+delete from sync.snapshot as s
+using told, sync.club_state as c
+where
+    s.club = :club
+    and c.club = s.club
+    and s.snapshot = told.snapshot
+    and told.repeats
+    and s.as_of < :before
+    and s.snapshot is distinct from c.certified_snapshot
+    and s.snapshot is distinct from c.last_snapshot
+    and not exists (
+        select 1 from sync.plan as p
+        where p.club = s.club and p.snapshot = s.snapshot
     );
 
 -- name: delete_old_change_hours(club, before)!

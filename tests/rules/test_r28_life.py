@@ -290,3 +290,39 @@ def test_r28_retention_keeps_what_the_base_stands_on(club: Club) -> None:
     left = {row[0] for row in club.rows("select snapshot from sync.snapshot")}
     assert (first in left, last in left) == (False, True)
     assert club.pipeline().replay_snapshot(club.id, "replay", last)["error"] is None
+
+
+def test_r28_of_reads_without_changes_one_an_hour_is_kept(club: Club) -> None:
+    """After two days. What differs from the read before it, and all that changed something, stays (R26)."""
+    _people(club, 2)
+    club.at("2026-03-02 08:00")
+    for minutes in range(5, 185, 5):  # the club is read at 08:05, and so on
+        if minutes == 50:
+            club.erp.change("0", first_name="Other")
+        if minutes == 70:
+            club.erp.put("nobody", "not an address")
+        club.sync(certified=minutes not in (95, 100))
+    kept_runs = {row[0] for row in club.rows("select run from sync.run where rows_written > 0")}
+    kept_runs |= {row[0] for row in club.rows("select run from sync.finding")}
+    assert len(kept_runs) == 3
+    members = club.inside()
+    store, config = club.pipeline().store, Config(clubs=(club.config,))
+    club.later(days=1)
+    upkeep(club._base, store, config, timedelta(days=30))
+    assert club.rows("select count(*) from sync.snapshot") == [(36,)]
+
+    club.later(days=2)
+    upkeep(club._base, store, config, timedelta(days=30))
+    at = [row[0] for row in club.rows("select as_of from sync.snapshot order by snapshot")]
+    # the first, the change, the first of each hour, what could not be certified, and the newest
+    assert [f"{one:%H:%M}" for one in at] == [
+        *("08:05", "08:50", "09:00", "09:10", "09:35", "09:40", "09:45", "10:00", "11:00"),
+    ]
+    runs = {row[0] for row in club.rows("select run from sync.run")}
+    assert kept_runs <= runs
+    assert len(runs) < 12
+    assert all(step["error"] is None for step in club.pipeline().replay(club.id))
+    assert club.inside() == members
+    before = club.rows("select count(*) from sync.snapshot")
+    upkeep(club._base, store, config, timedelta(days=30))
+    assert club.rows("select count(*) from sync.snapshot") == before
