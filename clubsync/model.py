@@ -376,6 +376,8 @@ class Step(TypedDict):
     :param together: of a club that failed with all of its chain: the ids of the chain's clubs, this one first.
     :param since: of a failed club: when it last began to fail.
     :param until: of a failed club: in quarantine until then.
+    :param profile: where its time went so far (`clubsync.store.profile`).
+    :param clocked: when the run was due to start, and when its last stage ended: seconds since 1970.
     """
 
     club: str
@@ -407,6 +409,8 @@ class Step(TypedDict):
     together: NotRequired[list[str]]
     since: NotRequired[str]
     until: NotRequired[str]
+    profile: NotRequired[list[float]]
+    clocked: NotRequired[list[float]]
 
 
 def new_step(club: str, name: str) -> Step:

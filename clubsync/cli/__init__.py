@@ -28,6 +28,7 @@ from clubsync.cli.history import backfill, redo, replay, undo
 from clubsync.cli.holds import approve, holds, reject
 from clubsync.cli.maintenance import guard_app, upkeep
 from clubsync.cli.manual import app_app, base_app
+from clubsync.cli.profile import profile
 from clubsync.cli.reused import reused
 from clubsync.cli.similar import similar
 from clubsync.cli.store import store_app
@@ -57,6 +58,7 @@ PANELS: dict[str, Sequence[Callable[..., None] | tuple[str, typer.Typer]]] = {
         similar,
         chains,
         digest,
+        profile,
     ),
     "Approve": (holds, approve, reject, reused, ("guard", guard_app)),
     "Correct by hand": (undo, redo, erase, erasures, ("base", base_app), ("app", app_app)),

@@ -17,6 +17,7 @@ from clubsync.extract import schedule
 from clubsync.model import COVERED, Step
 from clubsync.pipeline import backfill, diff, extract, load, validate
 from clubsync.pipeline.runs import Runs, counted, in_words, take_from
+from clubsync.pipeline.timing import Timing
 from clubsync.store.database import Base, queries
 from clubsync.store.snapshots import Store
 from connectors.sdk.base import Connection
@@ -41,10 +42,13 @@ class Pipeline(Runs):
 
         :raises ConfigError, BaseUnreachable: with what to do.
         """
+        timing = Timing()
+        timing.opened()
         config = load_config()
         base = Base(pool_size=READERS)
+        store = Store(base=base)
         try:
-            yield cls(config, base, Store(base=base), resolve=connections, progress=progress)
+            yield cls(config, base, store, resolve=connections, progress=progress, timing=timing)
         finally:
             base.close()
 
@@ -66,8 +70,10 @@ class Pipeline(Runs):
 
     def extract(self, club_ids: Sequence[str], trigger: str, full: bool = False) -> list[Step]:
         """Read the clubs' ERPs, several at a time, and store a snapshot of each."""
-        self.find_numbers(club_ids)
-        steps = extract.extract(self, club_ids, trigger, full=full)
+        with self.timing.batch("extract") as clubs:
+            self.find_numbers(club_ids)
+            steps = extract.extract(self, club_ids, trigger, full=full)
+            clubs.extend(steps)
         self.tell("extract", steps, _read)
         return steps
 
@@ -78,7 +84,9 @@ class Pipeline(Runs):
 
         :param start, end: the interval, its end not included, UTC.
         """
-        steps = backfill.refill(self, club_ids, start, end, trigger)
+        with self.timing.batch("extract") as clubs:
+            steps = backfill.refill(self, club_ids, start, end, trigger)
+            clubs.extend(steps)
         self.tell("extract", steps, _taken_up)
         return steps
 
@@ -87,15 +95,17 @@ class Pipeline(Runs):
 
         :param store: store what `diff` needs, which another process does; False: this one does.
         """
-        return validate.validate(self, steps, store=store)
+        with self.timing.batch("validate", steps):
+            return validate.validate(self, steps, store=store)
 
     def diff(self, steps: Sequence[Step], *, store: bool = True) -> list[Step]:
         """Make each club's plan.
 
         :param store: store it at once, for another process to load; False: `load` stores it.
         """
-        self.find_numbers(step["club"] for step in steps)
-        diff.diff_batch(self, steps, store=store)
+        with self.timing.batch("diff", steps):
+            self.find_numbers(step["club"] for step in steps)
+            diff.diff_batch(self, steps, store=store)
         self.tell("diff", steps, _planned)
         return list(steps)
 
@@ -105,9 +115,10 @@ class Pipeline(Runs):
         R29: of a chain those clubs come last whose customers others take over, so that nobody is without access in
         between; where two clubs take over customers of each other, the first is planned once more.
         """
-        self.find_numbers(step["club"] for step in steps)
-        for step in sorted(steps, key=lambda one: bool(one.get("moving"))):
-            self.stage("load", step, lambda one: load.load(self, one, dry_run))
+        with self.timing.batch("load", steps):
+            self.find_numbers(step["club"] for step in steps)
+            for step in sorted(steps, key=lambda one: bool(one.get("moving"))):
+                self.stage("load", step, lambda one: load.load(self, one, dry_run))
         if not dry_run:
             for step in steps:
                 self._let_go(step)

@@ -75,7 +75,8 @@ def read_chain(runs: Runs, steps: Sequence[Step], full: bool) -> None:
     try:
         clubs = [(club, runs.club_no(club)) for club in map(runs.club, steps)]
         began = {club.id: begin(runs, number) for club, number in clubs}
-        found = runs.reader.read_chain(clubs, full=full)
+        with runs.timing.together("extract", steps):
+            found = runs.reader.read_chain(clubs, full=full)
     except Exception as error:
         runs.fail_together("extract", steps, error)
         return

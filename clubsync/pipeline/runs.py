@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -25,6 +24,7 @@ from clubsync.extract.reader import Reader
 from clubsync.extract.schedule import next_slot, pause
 from clubsync.model import COVERED, Decision, Origin, Step, new_step
 from clubsync.pipeline import interrupted
+from clubsync.pipeline.timing import Timing, seconds_in
 from clubsync.store import trouble
 from clubsync.store.database import Base, Driver, queries
 from clubsync.store.snapshots import Snapshot, Store
@@ -74,7 +74,7 @@ class Runs:
     progress: Callable[[str, str, int, int | None], None] = lambda *_: None
     origin: Origin | None = None
     explain: bool = True
-    _seconds: dict[tuple[str, int | None], float] = field(default_factory=dict)
+    timing: Timing = field(default_factory=Timing)
     _handed: dict[int, Handed] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
 
@@ -176,14 +176,11 @@ class Runs:
         """Run one stage for one club; whatever goes wrong becomes the step's error."""
         if step["error"] is not None or step.get("past") == COVERED:
             return step
-        began = time.perf_counter()
-        try:
-            work(step, *args)
-        except Exception as error:
-            self._failed(name, step, error)
-        finally:
-            key = (name, step["run"])
-            self._seconds[key] = self._seconds.get(key, 0.0) + time.perf_counter() - began
+        with self.timing.club(name, step):
+            try:
+                work(step, *args)
+            except Exception as error:
+                self._failed(name, step, error)
         return step
 
     def tell(self, name: str, steps: Sequence[Step], came_to: Callable[[Step], str]) -> None:
@@ -192,7 +189,7 @@ class Runs:
         :param came_to: what the stage came to for a club: counts, no names.
         """
         for step in steps:
-            seconds = self._seconds.pop((name, step["run"]), None)
+            seconds = seconds_in(name, step)
             if seconds is not None and step["error"] is None:
                 told = came_to(step).rstrip(".")
                 log.info("%s: %s: %s, %.1f s", step["name"], name, told, seconds)
@@ -300,6 +297,7 @@ class Runs:
             error=step["error"],
             remedy=step["remedy"],
             runbook=step["runbook"],
+            profile=self.timing.so_far(step),
         )
 
 

@@ -30,6 +30,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_exponenti
 from clubsync.errors import BaseNotReady, BaseOverloaded, BaseUnreachable
 from clubsync.store import embedded, trouble
 from clubsync.store.statements import Driver, queries
+from connectors.sdk import meter
 from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
@@ -345,11 +346,30 @@ def _psycopg3(url: str, variable: str = "CLUBSYNC_DATABASE") -> sa.URL:
 
 def engine(url: sa.URL, **options: Any) -> sa.Engine:
     """:param options: of the pool; none: every connection is a new one."""
-    return sa.create_engine(
+    made = sa.create_engine(
         url,
         connect_args={"autocommit": False, "application_name": "clubsync"},
         **(options or {"poolclass": sa.NullPool}),
     )
+    sa.event.listen(made, "do_connect", _connect)
+    return made
+
+
+class _MeteredConnection(psycopg.Connection[Any]):
+    """A connection that tells how long PostgreSQL was waited for."""
+
+    def wait(self, *args: Any, **options: Any) -> Any:
+        """Wait for PostgreSQL, as psycopg does."""
+        with meter.part(meter.DATABASE):
+            return super().wait(*args, **options)
+
+
+def _connect(
+    _dialect: object, _record: object, args: list[Any], options: dict[str, Any]
+) -> psycopg.Connection[Any]:
+    """Connect as SQLAlchemy would, with a connection of ours."""
+    with meter.part(meter.DATABASE):
+        return _MeteredConnection.connect(*args, **options)
 
 
 @contextmanager

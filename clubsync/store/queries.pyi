@@ -621,6 +621,28 @@ class DecidedHoldsOfRow(TypedDict):
     cause: str
     until: datetime | None
 
+class ProfiledRunRow(TypedDict):
+    run: int
+    club: str
+    name: str
+    erp: str
+    trigger: str
+    started_at: datetime
+    finished_at: datetime | None
+    state: str
+    airflow_run: str | None
+    profile: list[float] | None
+
+class ProfiledRunsRow(TypedDict):
+    run: int
+    club: str
+    name: str
+    started_at: datetime
+    finished_at: datetime | None
+    state: str
+    airflow_run: str | None
+    profile: list[float]
+
 class FeedEntriesRow(TypedDict):
     position: int
     mark: int
@@ -1055,6 +1077,7 @@ class LastFailedRunRow(TypedDict):
     airflow_run: str | None
     airflow_task: str | None
     airflow_index: int | None
+    profile: list[float] | None
     certified: bool | None
     doubts: list[str] | None
     as_of: datetime | None
@@ -1117,6 +1140,7 @@ class RunsOfRow(TypedDict):
     airflow_run: str | None
     airflow_task: str | None
     airflow_index: int | None
+    profile: list[float] | None
     certified: bool | None
     doubts: list[str] | None
     as_of: datetime | None
@@ -1168,6 +1192,7 @@ class RunsOfAirflowRow(TypedDict):
     airflow_run: str
     airflow_task: str | None
     airflow_index: int | None
+    profile: list[float] | None
     certified: bool | None
     doubts: list[str] | None
     as_of: datetime | None
@@ -2016,6 +2041,12 @@ class Queries(Protocol):
     def decided_holds_of(
         self, driver: Driver, /, *, club: int, customer: int
     ) -> Iterator[DecidedHoldsOfRow]: ...
+    def profiled_run(
+        self, driver: Driver, /, *, run: int | None, club_id: str | None
+    ) -> ProfiledRunRow | None: ...
+    def profiled_runs(
+        self, driver: Driver, /, *, erp: str, since: datetime
+    ) -> Iterator[ProfiledRunsRow]: ...
     # feed.sql
     def enter_feed(self, driver: Driver, /, *, club: int, run: int) -> int: ...
     def number_feed(self, driver: Driver, /) -> int: ...
@@ -2695,6 +2726,7 @@ class Queries(Protocol):
         error: str | None,
         remedy: str | None,
         runbook: str | None,
+        profile: list[float],
     ) -> int: ...
     def loaded_run(self, driver: Driver, /, *, club: int, run: int) -> LoadedRunRow | None: ...
     def run_snapshot(

@@ -26,6 +26,7 @@ from clubsync.model import SnapshotHead
 from clubsync.store.database import Base
 from clubsync.store.encryption import HEAD_BYTES, MAGIC, Keys
 from clubsync.store.ledger import UNFINISHED, Ledger, digest
+from connectors.sdk import meter
 from connectors.sdk.model import CUSTOMER_SCHEMA, Consistency, Reading
 
 if TYPE_CHECKING:
@@ -302,6 +303,7 @@ class Store:
     def exists(self, path: str, name: str) -> bool:
         return bool(self.fs.exists(self._at(path, name)))
 
+    @meter.part(meter.STORE)
     def write(self, path: str, name: str, frame: pl.DataFrame) -> None:
         """Write a frame as Parquet (zstd): whole or not at all."""
         with self.whole(path, name) as file:
@@ -313,6 +315,7 @@ class Store:
                 row_group_size=_PART,
             )
 
+    @meter.part(meter.STORE)
     def put(self, path: str, name: str, content: bytes) -> None:
         """Write a file: whole or not at all."""
         with self.whole(path, name) as file:
@@ -362,6 +365,7 @@ class Store:
             return False
         return self.ledger.check(path, name, bytes(self.fs.cat_file(self._at(path, name))))
 
+    @meter.part(meter.STORE)
     def is_whole(self, path: str, names: Iterable[str]) -> bool:
         """Whether these files of a folder are there, each as it was written (R21)."""
         if self.ledger is None:
@@ -401,6 +405,7 @@ class Store:
         except (OSError, SnapshotUnreadable):
             return None
 
+    @meter.part(meter.STORE)
     def _content(self, path: str, name: str) -> bytes:
         content = bytes(self.fs.cat_file(self._at(path, name)))
         if self.ledger is not None and not self.ledger.check(path, name, content):
@@ -468,6 +473,7 @@ class Store:
         told = [at for at in times if at is not None]
         return max(told) if told and len(told) == len(times) else None
 
+    @meter.part(meter.STORE)
     def remove_file(self, path: str, name: str) -> None:
         """Remove a file, if it is there."""
         with suppress(FileNotFoundError):

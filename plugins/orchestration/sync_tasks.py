@@ -67,10 +67,21 @@ def pipeline() -> Iterator[Pipeline]:
 
     _quieten()
     with Pipeline.from_environment(connections=resolver.resolve) as engine:
-        task = get_current_context()["ti"]
+        context = get_current_context()
+        task = context["ti"]
         index = -1 if task.map_index is None else task.map_index
         engine.origin = Origin(task.dag_id, task.run_id, task.task_id, index)
+        engine.timing.due_since = _due_since(context).timestamp()
         yield engine
+
+
+def _due_since(context: Any) -> datetime:
+    """From when on a club's run waits for Airflow: the start of the Dag run; of a task that is tried or retried later,
+    its own."""
+    task, run = context["ti"], context["dag_run"]
+    later = task.try_number > 1 or task.task_id.endswith("retry_club")
+    since: datetime | None = None if later else run.start_date
+    return since or task.start_date
 
 
 def _quieten() -> None:

@@ -486,3 +486,41 @@ where
     and h.decided_at is not null
 order by h.hold desc
 limit 5;
+
+-- name: profiled_run(run, club_id)^
+-- Of a run, or the newest one of a club that has a profile.
+-- null: club_id
+select
+    r.run,
+    c.club_id as club,
+    c.name,
+    c.erp,
+    r.trigger,
+    r.started_at,
+    r.finished_at,
+    r.state,
+    r.airflow_run,
+    r.profile
+from sync.run as r
+inner join base.club as c on r.club = c.club
+where
+    (r.run = :run::bigint or c.club_id = :club_id::text)
+    and (:run::bigint is not null or r.profile is not null)
+order by r.run desc
+limit 1;
+
+-- name: profiled_runs(erp, since)
+-- The runs since then that have ended, with where their time went.
+select
+    r.run,
+    c.club_id as club,
+    c.name,
+    r.started_at,
+    r.finished_at,
+    r.state,
+    r.airflow_run,
+    r.profile
+from sync.run as r
+inner join base.club as c on r.club = c.club
+where c.erp = :erp and r.started_at >= :since and r.profile is not null
+order by r.run;

@@ -445,6 +445,7 @@ select
     r.airflow_run,
     r.airflow_task,
     r.airflow_index,
+    r.profile,
     n.certified,
     n.doubts,
     n.as_of
@@ -564,6 +565,7 @@ select
     r.airflow_run,
     r.airflow_task,
     r.airflow_index,
+    r.profile,
     n.certified,
     n.doubts,
     n.as_of,
@@ -628,6 +630,7 @@ select
     r.airflow_run,
     r.airflow_task,
     r.airflow_index,
+    r.profile,
     n.certified,
     n.doubts,
     n.as_of,

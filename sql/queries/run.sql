@@ -49,7 +49,7 @@ where
 select distinct r.club from sync.run as r
 where r.state = 'running';
 
--- name: end_run(club, run, at, state, stage, snapshot, plan, read, counts, rows_written, used, suspected, error, remedy, runbook)!
+-- name: end_run(club, run, at, state, stage, snapshot, plan, read, counts, rows_written, used, suspected, error, remedy, runbook, profile)!
 -- null: error, remedy, runbook
 update sync.run set
     finished_at = :at,
@@ -64,7 +64,8 @@ update sync.run set
     suspected = :suspected,
     error = :error,
     remedy = :remedy,
-    runbook = :runbook
+    runbook = :runbook,
+    profile = :profile
 where club = :club and run = :run;
 
 -- name: loaded_run(club, run)^

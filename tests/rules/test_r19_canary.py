@@ -230,6 +230,7 @@ def _lookups(world: World) -> None:
     for club in (API, DROP):
         for command in ("customers", "findings", "changes", "feed", "similar", "holds", "reused"):
             world.run(command, club)
+        world.run("profile", club, codes=(0, 1))
         world.run("base", "requests", club)
         world.run("guard", "replay", club, codes=(0, 1, 2))
         world.run("erasures", club)
@@ -242,6 +243,7 @@ def _lookups(world: World) -> None:
             MARKED["marked ERP id"],
         ):
             world.run("why", club, "-", stdin=f"{who}\n", codes=(0, 1, 2))
+    world.run("profile", "--erp", "csv", "--since", "2000-01-01T00:00:00Z")
     world.run("connector", "list")
     world.run("connector", "try", "clubs.yaml", "--club", DROP)
     world.run("connector", "try", "clubs.yaml", "--club", API, codes=(0, 1))

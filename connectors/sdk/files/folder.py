@@ -39,7 +39,7 @@ import fsspec
 from fsspec.asyn import get_loop, sync
 from fsspec.exceptions import FSTimeoutError
 
-from connectors.sdk import moments
+from connectors.sdk import meter, moments
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import (
     ConnectorError,
@@ -130,6 +130,7 @@ class FileDrop:
 
     # finding and reading files
 
+    @meter.part(meter.ERP)
     def find(self, pattern: str, *, exclude: str | None = None) -> list[FoundFile]:
         """The files that match `pattern`, newest first (then by name, last first).
 
@@ -183,6 +184,7 @@ class FileDrop:
         FileLimits(max_bytes=self.max_bytes).check_size(newest[-1].name, together)
         return [self._read_whole(f.name) for f in newest]
 
+    @meter.part(meter.ERP)
     def _read_whole(self, name: str) -> Content:
         with self._translated_errors(name):
             fs = self._connected()
@@ -205,6 +207,7 @@ class FileDrop:
             raise FileBroken(f"{before.name} has {before.size} bytes, {len(data)} were received.")
         if len(data) > before.size:
             raise FileBroken(f"{before.name} has more than the {before.size} bytes that it says.")
+        meter.received(len(data))
         return Content(before.name, data, before.modified, rows)
 
     def check(self, pattern: str, *, exclude: str | None = None) -> str:

@@ -25,6 +25,7 @@ import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_exponential_jitter
 
+from connectors.sdk import meter
 from connectors.sdk.base import Connector
 from connectors.sdk.errors import (
     ConnectorError,
@@ -341,10 +342,14 @@ class Http:
     ) -> Reply[T]:
         where = _where(self._erp, request)
         try:
-            with self._throttle.slot(self._limits, self._seconds_left(where), self._sleep):
+            with (
+                meter.part(meter.ERP),
+                self._throttle.slot(self._limits, self._seconds_left(where), self._sleep),
+            ):
                 response, content = self._send(request, authorization, where)
         except TimeoutError:
             raise self._too_long(where) from None
+        meter.received(len(content))
         content = as_utf8(content, response.headers.get("Content-Type"))
         try:
             reply = self._reply(request, into, response, content, where)
