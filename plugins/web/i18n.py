@@ -160,6 +160,19 @@ PLACES = {
 }
 """Pages, as runbooks name them in italics."""
 
+#: What a run's time is spent on (`clubsync.store.profile.PARTS`).
+SPENT_ON = {
+    "airflow": _("waiting for Airflow"),
+    "erp": _("waiting for the ERP"),
+    "parse": _("parsing"),
+    "evaluate": _("evaluating"),
+    "plan": _("planning"),
+    "load": _("loading"),
+    "database": _("waiting for PostgreSQL"),
+    "store": _("snapshot store"),
+    "turn": _("waiting its turn"),
+    "others": _("other clubs of the batch"),
+}
 FIELDS = {
     "email": _("email"),
     "first_name": _("first name"),
@@ -259,6 +272,12 @@ def _minutes(minutes: int, direction: bool, language: str) -> str:
 @functools.lru_cache(maxsize=10_000)
 def _number(value: float, language: str) -> str:
     return str(numbers.format_decimal(value, locale=language))
+
+
+def _seconds(value: float, language: str) -> str:
+    """To the millisecond below a second; above ten, to the tenth."""
+    rounded = round(value, 1 if value >= 10 else 3)
+    return f"{numbers.format_decimal(rounded, locale=language)} s"
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -370,6 +389,10 @@ class Voice:
 
     def number(self, value: float) -> str:
         return _number(value, self.language)
+
+    def seconds(self, value: float) -> str:
+        """A measured time: `0.012 s`."""
+        return _seconds(value, self.language)
 
     def percent(self, share: float) -> str:
         return str(numbers.format_percent(share, locale=self.locale))

@@ -631,3 +631,17 @@ def test_a_finding_about_the_club_itself(site: Site) -> None:
     answer = site.as_("viewer").get(f"/api/v1/clubs/{site.club.id}/findings")
     mine = [one for one in answer.json() if one["code"] == "GROUP_UNKNOWN"]
     assert [one["erp_id"] for one in mine] == [None]
+
+
+def test_a_run_shows_where_its_time_went(site: Site) -> None:
+    """R25: the same on the page and in the API, and nothing of a run that has not ended."""
+    club = site.club
+    run = club.sync()["run"]
+    told = site.as_("viewer").get(f"/api/v1/clubs/{club.id}/runs/{run}").json()["profile"]
+    assert [one["stage"] for one in told["stages"]] == ["extract", "validate", "diff", "load"]
+    assert told["work"] > 0
+    page = site.page("viewer", f"/runs/{run}")
+    assert "waiting for PostgreSQL" in page
+    assert page.count('class="part-database"') >= len(told["stages"])
+    club.rows("update sync.run set profile = null where run = %s returning run", run)
+    assert "waiting for PostgreSQL" not in site.page("viewer", f"/runs/{run}")

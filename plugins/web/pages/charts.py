@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from plugins.web.services.clubs import Hour, HourOfChanges
+from plugins.web.services.runs import Profile
 
 IN, OUT, OTHER = "in", "out", "other"
 _LAYER = {"addition": IN, "reactivation": IN, "adoption": IN, "deactivation": OUT}
@@ -140,3 +141,56 @@ def share_complete(rows: Sequence[Hour]) -> float | None:
     """The share of hours with a complete reading, among those with any reading; None: there were none."""
     read = [row for row in rows if row.readings]
     return sum(row.complete > 0 for row in read) / len(read) if read else None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a bar: where it begins and how wide it is, of `WIDTH`."""
+
+    part: str
+    x: float
+    width: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A row of the chart of a run's time.
+
+    :param stage: None: the whole run.
+    """
+
+    stage: str | None
+    seconds: float
+    cpu: float
+    segments: list[Segment]
+
+
+WIDTH = 600.0
+#: Of a bar's part that took any time at all.
+_NARROWEST = 2.0
+
+
+def spent(profile: Profile) -> list[Spent]:
+    """The bars of a run's time: the whole run; then its stages without what they waited for Airflow, on a scale of
+    their own, because waiting may take a hundred times as long as the work."""
+    whole = max(profile.elapsed, sum(profile.parts.values()))
+    rows = [Spent(None, profile.elapsed, profile.cpu, _segments(profile.parts, whole))]
+    longest = max((stage.seconds for stage in profile.stages), default=0.0)
+    for stage in profile.stages:
+        own = {part: seconds for part, seconds in stage.parts.items() if part != "airflow"}
+        rows.append(Spent(stage.stage, stage.seconds, stage.cpu, _segments(own, longest)))
+    return rows
+
+
+def _segments(parts: Mapping[str, float], scale: float) -> list[Segment]:
+    found, x = list[Segment](), 0.0
+    for part, seconds in parts.items():
+        if not seconds or not scale:
+            continue
+        width = max(_NARROWEST, WIDTH * seconds / scale)
+        # the narrowest parts may have taken the room of the last ones
+        width = min(width, max(_NARROWEST, WIDTH - x))
+        found.append(Segment(part, min(x, WIDTH - width), width, seconds))
+        x += width
+    return found

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from plugins.web.auth import Actor, Reader, ShownTo
 from plugins.web.context import ReadClub, Reading, TheClub
+from plugins.web.pages import charts
 from plugins.web.pages.rendering import back, render
 from plugins.web.parameters import LARGEST_ID, Hash, Id, RequiredText, Text
 from plugins.web.services import runs
@@ -66,6 +67,7 @@ def one_run(
         plan=planned,
         kind=wanted.kind or "",
         shown=shown_to is not None,
+        spent=charts.spent(it.profile) if it.profile else [],
     )
 
 

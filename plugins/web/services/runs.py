@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from clubsync import clock
 from clubsync.errors import SnapshotUnreadable
+from clubsync.explain.profile import document
 from clubsync.operate.keeping import log_is_gone
 from clubsync.store.database import Driver, queries
 from clubsync.store.packages import stored_plan
@@ -23,6 +24,28 @@ from plugins.web.registry import registry
 from plugins.web.services import actions, masking
 
 PAGE_SIZE = 100
+
+
+class StageProfile(BaseModel):
+    """What a stage of a run has spent."""
+
+    stage: Literal["extract", "validate", "diff", "load"]
+    seconds: float
+    cpu: float
+    clubs: int = Field(description="among how many clubs it divided what it did for all at once")
+    parts: dict[str, float] = Field(description="seconds by what they were spent on")
+
+
+class Profile(BaseModel):
+    """Where the time of a run went, in seconds."""
+
+    elapsed: float = Field(description="from when it was due to start until it ended")
+    work: float = Field(description="of it, what its stages took")
+    cpu: float
+    requests: int = Field(description="that the ERP answered, or files of it")
+    received: int = Field(description="bytes of the ERP")
+    parts: dict[str, float]
+    stages: list[StageProfile]
 
 
 class Run(BaseModel):
@@ -58,6 +81,9 @@ class Run(BaseModel):
     log_deleted_after: int | None = Field(
         default=None, description="days: the log of its task was deleted, because it is older"
     )
+    profile: Profile | None = Field(
+        default=None, description="null: it has not ended, or was interrupted"
+    )
 
 
 def _run(row: Mapping[str, Any]) -> Run:
@@ -70,6 +96,7 @@ def _run(row: Mapping[str, Any]) -> Run:
         as_of=row["as_of"],
         log=log if gone is None else None,
         log_deleted_after=gone if log is not None else None,
+        profile=Profile(**document(row["profile"])) if row["profile"] else None,
         **{
             name: row[name]
             for name in (
