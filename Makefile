@@ -6,7 +6,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status airflow lint prose format test test-long queries connectors schema settings reliability bench sbom audit browser mitmproxy pocketbase pretix vendure lock
+.PHONY: help install up cluster down status airflow lint prose format test test-long queries connectors schema settings reliability bench sbom audit browser mitmproxy pocketbase pretix vendure lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ install: ## create or update the Python environment
 
 up: install ## start everything that is not running, show the first syncs
 	@$(BIN)/python -m stack up
+
+cluster: install ## the same with Celery: Redis (apt-get install redis-server) and two workers
+	@$(BIN)/python -m stack cluster
 
 down: ## stop everything
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m stack down; else echo "Nothing is installed."; fi

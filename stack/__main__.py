@@ -1,4 +1,4 @@
-"""``python -m stack up|down|status``, and ``python -m stack airflow ...`` for Airflow's own command line."""
+"""``python -m stack up|cluster|down|status``, and ``python -m stack airflow ...`` for Airflow's own command line."""
 
 from __future__ import annotations
 
@@ -60,24 +60,24 @@ def main() -> int:
     """Run the command line, and report an expected error in one sentence."""
     permissions.private()
     parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
-    parser.add_argument("action", choices=["up", "down", "status", "airflow"])
+    parser.add_argument("action", choices=["up", "cluster", "down", "status", "airflow"])
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of airflow")
     given = parser.parse_args()
     action = given.action
-    instance, console = Instance.from_environment(), Console()
+    instance, console = Instance.from_environment(cluster=action == "cluster"), Console()
     try:
         if action == "airflow":
             airflow(instance, given.arguments)
         if action == "status":
             return status(instance, console)
-        (up if action == "up" else down)(instance, console)
+        (down if action == "down" else up)(instance, console)
     except (StackError, EmbeddedPostgresError) as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     except requests.RequestException as error:
         console.print(
             f"Airflow did not respond in time ({type(error).__name__}); the machine may be busy. The processes keep "
-            f"running: run `make up` again to wait for them. Logs are in {instance.logs}.",
+            f"running: run `make {action}` again to wait for them. Logs are in {instance.logs}.",
             markup=False,
             soft_wrap=True,
         )

@@ -45,7 +45,13 @@ SHARED: Mapping[str, str] = {
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     # What a killed process was doing is begun again within a minute and a half, not after five minutes.
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+    # A task that a worker had taken and not begun, or that Redis has lost, is sent again after half a minute, not after
+    # ten; whoever has waited behind others is sent again too, and does not fail for it.
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "1000",
     # Logs are read by their owner only, whatever else is set on the machine.
     "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
     "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
@@ -61,20 +67,37 @@ SHARED: Mapping[str, str] = {
     "PYTHONUNBUFFERED": "1",
 }
 
+CELERY: Mapping[str, str] = {
+    "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+    # A worker takes no more than it can begin, and a task stays in Redis until it has ended.
+    "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
+    "AIRFLOW__CELERY__TASK_ACKS_LATE": "True",
+    # Redis gives to nobody else what a worker has taken: the scheduler knows better whether it lives, see above.
+    "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
+}
+"""With the Celery executor, besides: ``make cluster``, Docker Compose and Kubernetes."""
+
 
 @dataclass(frozen=True)
 class Instance:
-    """The stack of this machine: its data folder, and its port on 127.0.0.1."""
+    """The stack of this machine: its data folder, and its port on 127.0.0.1.
+
+    :param cluster: whether Celery workers run the tasks, with Redis on `redis_port`.
+    """
 
     var: Path
     port: int = 8080
+    cluster: bool = False
+    redis_port: int = 6380
 
     @classmethod
-    def from_environment(cls) -> Instance:
-        """``CLUBSYNC_VAR`` (default ``var`` in the project) and ``CLUBSYNC_PORT``."""
+    def from_environment(cls, *, cluster: bool = False) -> Instance:
+        """``CLUBSYNC_VAR`` (default ``var`` in the project), ``CLUBSYNC_PORT`` and ``CLUBSYNC_REDIS_PORT``."""
         return cls(
             var=Path(os.environ.get("CLUBSYNC_VAR") or ROOT / "var").absolute(),
             port=int(os.environ.get("CLUBSYNC_PORT") or cls.port),
+            cluster=cluster,
+            redis_port=int(os.environ.get("CLUBSYNC_REDIS_PORT") or cls.redis_port),
         )
 
     @property
@@ -92,6 +115,10 @@ class Instance:
     @property
     def logs(self) -> Path:
         return self.var / "logs"
+
+    @property
+    def redis(self) -> Path:
+        return self.var / "redis"
 
     @property
     def passwords(self) -> Path:
@@ -139,6 +166,19 @@ def of_one_machine(instance: Instance, server: embedded.Server) -> dict[str, str
         "CLUBSYNC_SNAPSHOTS": str(instance.var / "snapshots"),
         "CLUBSYNC_STACK": str(instance.var),  # `make down` finds leftover processes by it
         "SPT_NOENV": "1",  # Airflow's processes rename themselves: not over what says whose they are
+        **(_of_the_cluster(instance) if instance.cluster else {}),
+    }
+
+
+def _of_the_cluster(instance: Instance) -> dict[str, str]:
+    """What differs with Celery workers on this machine."""
+    slots = 2 * (os.cpu_count() or 1)
+    return {
+        **CELERY,
+        "AIRFLOW__CELERY__BROKER_URL": f"redis://:{redis_password(instance)}@127.0.0.1:{instance.redis_port}/0",
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(slots),
+        # twice what two workers run: what a killed one had taken counts until it is sent again
+        "AIRFLOW__CORE__PARALLELISM": str(4 * slots),
     }
 
 
@@ -167,19 +207,23 @@ def keep_logins(path: Path) -> dict[str, str]:
     return wanted
 
 
+def redis_password(instance: Instance) -> str:
+    return _secrets(instance)["redis_password"]
+
+
 def _secrets(instance: Instance) -> dict[str, str]:
-    """Airflow's encryption and signing keys, which must survive a restart."""
+    """Airflow's encryption and signing keys, which must survive a restart, and the password of Redis."""
     path = instance.var / "secrets.json"
-    if path.exists():
-        found: dict[str, str] = json.loads(path.read_text())
-        return found
-    made = {
+    found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    wanted = {
         "fernet_key": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "secret_key": secrets.token_urlsafe(32),
         "jwt_secret": secrets.token_urlsafe(48),
-    }
-    _write_private(path, made)
-    return made
+        "redis_password": secrets.token_urlsafe(32),
+    } | found
+    if wanted != found:
+        _write_private(path, wanted)
+    return wanted
 
 
 def _write_private(path: Path, content: object) -> None:

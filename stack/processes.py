@@ -32,19 +32,20 @@ class Process:
     leaves: str = ""
 
 
-def airflow(executor: str) -> list[Process]:
+WORKERS = ("worker-1", "worker-2")
+"""The workers of ``make cluster``."""
+
+
+def airflow(executor: str, workers: Sequence[str] = ("worker",)) -> list[Process]:
     """The processes of Airflow.
 
     Logs are on the local disk, so the log servers are off: they would listen on every interface.
 
-    :param executor: value of ``AIRFLOW__CORE__EXECUTOR``; the Celery executor adds a worker.
+    :param executor: value of ``AIRFLOW__CORE__EXECUTOR``; the Celery executor adds the workers.
+    :param workers: their names; if there are several, Celery knows them by these.
     """
     command = str(BIN / "airflow")
-    workers = []
-    if executor == "CeleryExecutor":
-        worker = [command, "celery", "worker", "--skip-serve-logs"]
-        # on SIGTERM, it finishes its running tasks
-        workers.append(Process("worker", worker, 40, patience=600))
+    celery = workers if executor == "CeleryExecutor" else ()
     return [
         Process("api-server", [command, "api-server"], 30),
         Process(
@@ -56,8 +57,20 @@ def airflow(executor: str) -> list[Process]:
         ),
         Process("dag-processor", [command, "dag-processor"], 40),
         Process("triggerer", [command, "triggerer", "--skip-serve-logs"], 40),
-        *workers,
+        *(_worker(command, name, alone=len(celery) == 1) for name in celery),
     ]
+
+
+def _worker(command: str, name: str, *, alone: bool) -> Process:
+    """A Celery worker: on SIGTERM, it finishes its running tasks."""
+    named = [] if alone else ["--celery-hostname", name]
+    return Process(
+        name,
+        [command, "celery", "worker", "--skip-serve-logs", *named],
+        40,
+        patience=600,
+        leaves="airflow worker --",
+    )
 
 
 def postgres(instance: Instance) -> Process:

@@ -4,7 +4,8 @@
 
 The scheduler forks the processes that run tasks. Killed, it leaves them: idle ones wait for work that never comes, and
 each of them holds the scheduler's connection to the database open, and with it the rows that it had locked. The next
-scheduler passes over locked rows, so those Dags would never run again.
+scheduler passes over locked rows, so those Dags would never run again. A Celery worker leaves the tasks that it had
+begun, which nobody listens to any more; those of another worker keep running.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ from pathlib import Path
 import psutil
 
 from stack import checks
+from stack.environment import Instance
+from stack.supervision import Supervisor
 
 
 def left_behind(var: Path, title: str) -> list[psutil.Process]:
-    """Processes of this stack whose command lines begin like that."""
+    """Processes of this stack whose command lines begin like that, and that no longer descend from supervisord."""
     found = []
+    keeper = Supervisor(Instance(var)).pid
     for process in checks.leftovers(var):
         with contextlib.suppress(psutil.Error):
-            if " ".join(process.cmdline()).startswith(title):
+            kept = keeper in {one.pid for one in process.parents()}
+            if not kept and " ".join(process.cmdline()).startswith(title):
                 found.append(process)
     return found
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from clubsync.cli.terminal import text
 from clubsync.store import embedded, encryption
-from stack import accounts, checks, demo, first_sync, processes
+from stack import accounts, broker, checks, demo, first_sync, processes
 from stack.airflow_api import AirflowApi
 from stack.environment import ROOT, Instance, as_owner, config_path, local
 from stack.migrate import MigrationError, create_databases, migrate
@@ -44,13 +44,13 @@ def up(instance: Instance, console: Console) -> None:
     fresh = supervisor.pid is None
     if fresh:
         checks.end(checks.leftovers(instance.var))
-        checks.ports({"CLUBSYNC_PORT": instance.port, **demo.ports(instance)})
+        own = {"CLUBSYNC_REDIS_PORT": instance.redis_port} if instance.cluster else {}
+        checks.ports({"CLUBSYNC_PORT": instance.port, **own, **demo.ports(instance)})
         everything = [
             processes.postgres(instance),
+            *broker.processes(instance),
             *demo.processes(instance),
-            *processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]),
-            processes.watchdog(),
-            processes.tidy(),
+            *_airflow(instance, environment),
         ]
         supervisor.launch(everything, environment)
     _write_shell_settings(instance, environment)
@@ -144,8 +144,11 @@ def _start(
             "PostgreSQL is not ready",
         )
         create_databases(as_owner(environment, embedded.locate(instance.postgres)))
-    for process in demo.processes(instance):
+    for process in (*broker.processes(instance), *demo.processes(instance)):
         supervisor.start(process.name)
+    if instance.cluster:
+        with _step(console, "Redis"):
+            _await(supervisor, lambda: broker.ready(instance), "Redis is not ready")
     if fresh:
         with _step(console, "Databases"):
             try:
@@ -164,13 +167,20 @@ def _start(
     if demo.processes(instance):
         with _step(console, "Simulated ERPs"):
             _await(supervisor, lambda: demo.ready(instance), "the simulated ERPs are not ready")
-    for process in (
-        *processes.airflow(environment["AIRFLOW__CORE__EXECUTOR"]),
-        processes.watchdog(),
-        processes.tidy(),
-    ):
+    for process in _airflow(instance, environment):
         supervisor.start(process.name)
     return {**stored, **made}
+
+
+def _airflow(instance: Instance, environment: Mapping[str, str]) -> list[processes.Process]:
+    """The processes of Airflow, and those that look after it."""
+    executor = environment["AIRFLOW__CORE__EXECUTOR"]
+    workers = processes.WORKERS if instance.cluster else ("worker",)
+    return [
+        *processes.airflow(executor, workers),
+        processes.watchdog(),
+        processes.tidy(),
+    ]
 
 
 def _healthy(api: AirflowApi) -> bool:

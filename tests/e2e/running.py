@@ -28,6 +28,7 @@ from stack.airflow_api import AirflowApi
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = (
     "CLUBSYNC_PORT",
+    "CLUBSYNC_REDIS_PORT",
     "CLUBSYNC_SANDBOX_PORT",
     "CLUBSYNC_SANDBOX_SFTP_PORT",
     "CLUBSYNC_SANDBOX_TRYTON_PORT",
@@ -109,12 +110,12 @@ class Stack:
         ]
 
 
-def until(ready: Callable[[], T | None], patience: float = 600.0) -> T:
+def until(ready: Callable[[], T | None], patience: float = 600.0, pause: float = 0.5) -> T:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if found := ready():
             return found
-        time.sleep(0.5)
+        time.sleep(pause)
     raise AssertionError(f"not after {patience:.0f} s")
 
 
@@ -128,12 +129,16 @@ def free_ports(*names: str) -> dict[str, str]:
 
 @contextmanager
 def started(
-    settings: Mapping[str, str], clubs: Callable[[Path], Path] | None = None
+    settings: Mapping[str, str],
+    clubs: Callable[[Path], Path] | None = None,
+    *,
+    action: str = "up",
 ) -> Iterator[Stack]:
     """A stack in a folder and on ports of its own.
 
     :param settings: of its environment, besides; they are looked at when clubs.yaml is there.
     :param clubs: writes clubs.yaml into the folder; default: the demo's, with a club of our own.
+    :param action: `up`, or `cluster` for Celery.
     """
     var = Path(tempfile.mkdtemp(prefix="cs-up-"))
     var.chmod(0o755)  # PostgreSQL may run as another user
@@ -161,7 +166,7 @@ def started(
         )
 
     try:
-        up = command("up")
+        up = command(action)
         assert up.returncode == 0, up.stdout + up.stderr
         yield Stack(var, environment, up.stdout)
     finally:

@@ -15,7 +15,7 @@ from compose_spec import PyCompose
 from clubsync.operate import keeping
 from clubsync.store.embedded import SETTINGS, Server
 from clubsync.store.logins import LOGIN, OWNER
-from stack import environment, processes
+from stack import broker, environment, processes, watchdog
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ONE_MACHINE_ONLY = {"CLUBSYNC_STACK", "SPT_NOENV"}
 
 
-def _interpolated(text: str) -> str:
+def interpolated(text: str) -> str:
     """Compose's own ${NAME:-default} and ${NAME:?message}, with nothing set but what is required."""
 
     def value(match: re.Match[str]) -> str:
@@ -35,12 +35,12 @@ def _interpolated(text: str) -> str:
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     text = (ROOT / "docker-compose.yaml").read_text()
-    return dict(yaml.safe_load(_interpolated(text)))
+    return dict(yaml.safe_load(interpolated(text)))
 
 
-@pytest.fixture
-def local(tmp_path: Path) -> dict[str, str]:
-    instance = environment.Instance(var=tmp_path)
+@pytest.fixture(params=[False, True], ids=["up", "cluster"])
+def local(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    instance = environment.Instance(var=tmp_path, cluster=request.param)
     return environment.of_one_machine(instance, Server(tmp_path, tmp_path))
 
 
@@ -52,6 +52,30 @@ def test_it_is_a_valid_compose_file(compose: dict[str, Any]) -> None:
 def test_shared_settings_are_the_same(compose: dict[str, Any]) -> None:
     given = compose["x-environment"]
     assert {name: given.get(name) for name in environment.SHARED} == environment.SHARED
+
+
+def test_celery_has_the_settings_of_make_cluster(compose: dict[str, Any]) -> None:
+    given = compose["x-environment"]
+    assert {name: given.get(name) for name in environment.CELERY} == environment.CELERY
+
+
+def test_r25_what_a_killed_worker_had_is_sent_again_well_before_the_next_reading_is_late(
+    compose: dict[str, Any],
+) -> None:
+    """R25: a club's cadence and a minute; a run begins within the cadence, and its tasks again within the minute."""
+    shared = environment.SHARED
+
+    def seconds(name: str) -> float:
+        return float(shared[f"AIRFLOW__SCHEDULER__{name}"])
+
+    taken = seconds("TASK_QUEUED_TIMEOUT") + seconds("TASK_QUEUED_TIMEOUT_CHECK_INTERVAL")
+    assert taken < 60
+    assert seconds("NUM_STUCK_IN_QUEUED_RETRIES") >= 100, (
+        "a task that waits behind others is not failed"
+    )
+    assert int(compose["x-environment"]["AIRFLOW__CORE__PARALLELISM"]) >= 2 * int(
+        compose["x-environment"]["AIRFLOW__CELERY__WORKER_CONCURRENCY"]
+    )
 
 
 def test_every_setting_of_one_machine_has_its_counterpart(
@@ -76,6 +100,35 @@ def test_it_runs_the_same_airflow_processes_with_the_same_commands(compose: dict
     for process in processes.airflow(executor):
         command = ["airflow", *process.command[1:]]
         assert compose["services"][process.name]["command"] == command
+
+
+def test_what_stands_still_is_started_again_as_on_one_machine(compose: dict[str, Any]) -> None:
+    """The watchdog of one machine kills any process of it; in Compose each container has its own."""
+    for part in (*watchdog.JOBS, watchdog.WORKER):
+        service = compose["services"][part]
+        check = ["CMD", "python", *processes.watchdog().command[1:], "--check", part, "--kill"]
+        assert service["healthcheck"]["test"] == check
+        assert service["init"], "the first process of a container cannot be killed from inside"
+        assert service["restart"] == "unless-stopped"
+
+
+def test_redis_has_a_password_and_keeps_nothing_on_both(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    redis = compose["services"]["redis"]
+    assert redis["command"][1:] == ["--requirepass", "given", "--save", "", "--appendonly", "no"]
+    instance = environment.Instance(var=tmp_path, cluster=True)
+    path = broker.configuration(instance)
+    lines = path.read_text().splitlines()
+    password = environment.redis_password(instance)
+    assert {f"requirepass {password}", "bind 127.0.0.1", 'save ""', "appendonly no"} <= {*lines}
+    assert path.stat().st_mode & 0o077 == 0
+    assert (
+        password
+        in environment.of_one_machine(instance, Server(tmp_path, tmp_path))[
+            "AIRFLOW__CELERY__BROKER_URL"
+        ]
+    )
 
 
 def test_it_deletes_what_is_too_old_as_make_up_does(compose: dict[str, Any]) -> None:

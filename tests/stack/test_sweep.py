@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from stack import processes
-from stack.environment import ROOT
+from stack.environment import ROOT, Instance
+from stack.supervision import Supervisor
 from stack.sweep import left_behind
 
 TITLE = "airflow worker --"
@@ -74,6 +75,39 @@ def test_what_is_left_is_ended_before_the_command_begins(
         if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     ]
     assert running == ["triggerer", "another stack's"]
+
+
+#: A supervisord that has started a process.
+KEEPER = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", sys.argv[1], sys.argv[2]])
+"""
+
+
+def test_the_tasks_of_another_worker_keep_running(
+    tmp_path: Path, left: dict[str, psutil.Process]
+) -> None:
+    """They descend from supervisord, and those of a killed worker do not."""
+    supervisor = Supervisor(Instance(tmp_path))
+    supervisor.folder.mkdir()
+    with ExitStack() as stack:
+        keeper = subprocess.Popen(
+            [sys.executable, "-c", KEEPER, LEFT, f"{TITLE} a task", str(supervisor.config)],
+            env={**os.environ, "CLUBSYNC_STACK": str(tmp_path), "SPT_NOENV": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        stack.callback(keeper.wait)
+        stack.callback(keeper.kill)
+        assert keeper.stdout is not None
+        stack.callback(keeper.stdout.close)
+        assert keeper.stdout.readline() == "ready\n"
+        (task,) = psutil.Process(keeper.pid).children()
+        stack.callback(task.kill)
+        supervisor.pid_file.write_text(str(keeper.pid))
+        assert left_behind(tmp_path, TITLE) == [left["worker"]]
+        supervisor.pid_file.unlink()
+        assert set(left_behind(tmp_path, TITLE)) == {left["worker"], task}
 
 
 @pytest.mark.parametrize(("executor", "leaves"), [("LocalExecutor", TITLE), ("CeleryExecutor", "")])

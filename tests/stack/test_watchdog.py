@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
 
+from stack import watchdog
 from stack.watchdog import JOBS, Signs, look, standing_still
 
 NOW = datetime(2026, 11, 30, 16, 0, tzinfo=UTC)
@@ -41,10 +47,10 @@ def _signs(queued: float | None = None, began: float | None = 5, **beats: float)
         (_signs(queued=300, began=300), LONG, ["scheduler"]),
         (_signs(queued=300, began=None), LONG, ["scheduler"]),
         (_signs(queued=300, began=20), LONG, []),
-        (_signs(queued=50, began=300), LONG, []),
-        (_signs(queued=70, began=70), LONG, ["scheduler"]),
+        (_signs(queued=40, began=300), LONG, []),
+        (_signs(queued=50, began=50), LONG, ["scheduler"]),
         (_signs(began=3000), LONG, []),
-        (_signs(queued=300, began=300), LONG | {"scheduler": 50.0}, []),
+        (_signs(queued=300, began=300), LONG | {"scheduler": 40.0}, []),
     ],
     ids=[
         "all is well",
@@ -56,7 +62,7 @@ def _signs(queued: float | None = None, began: float | None = 5, **beats: float)
         "nothing ever began",
         "a long queue",
         "not yet",
-        "a minute",
+        "long enough",
         "nothing to do",
         "started again already",
     ],
@@ -65,24 +71,79 @@ def test_what_stands_still(signs: Signs, uptimes: Mapping[str, float], killed: l
     assert sorted(standing_still(signs, uptimes, local=True)) == killed
 
 
-def test_celery_workers_may_have_reasons_to_wait() -> None:
-    assert standing_still(_signs(queued=300, began=300), LONG, local=False) == {}
+def test_a_celery_worker_that_has_room_and_begins_nothing_is_started_again() -> None:
+    """After Redis was another one; a worker whose slots are full has a reason to let tasks wait."""
+    signs, ages = _signs(queued=300, began=300), LONG | {"worker-1": 500.0, "worker-2": 500.0}
+    assert standing_still(signs, ages, local=False) == {}
+    assert set(standing_still(signs, ages, local=False, idle=["worker-2"])) == {"worker-2"}
+    assert standing_still(_signs(queued=300), ages, local=False, idle=["worker-2"]) == {}
+    young = ages | {"worker-2": 20.0}
+    assert standing_still(signs, young, local=False, idle=["worker-2"]) == {}
+
+
+KEY = "dag_id text, task_id text, run_id text, map_index int, try_number int"
+TABLES = (
+    "create table job (job_type text, state text, latest_heartbeat timestamptz, hostname text)",
+    f"create table task_instance ({KEY}, state text, queued_dttm timestamptz, start_date timestamptz)",
+    f"create table log ({KEY}, event text, dttm timestamptz)",
+)
+
+
+def test_in_a_container_it_looks_once_and_kills_what_stands_still(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = sa.make_url(database).set(drivername="postgresql")
+    address = url.render_as_string(hide_password=False)
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", address)
+    with (
+        psycopg.connect(address, autocommit=True) as driver,
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process,
+    ):
+        for table in TABLES:
+            driver.execute(table.encode())
+        monkeypatch.setattr(watchdog, "_of_the_container", lambda: psutil.Process(process.pid))
+        monkeypatch.setattr(watchdog, "PATIENCE", timedelta(0))
+        job = "insert into job values ('SchedulerJob', 'running', %s, %s)"
+        driver.execute(job, [_ago(0), "another machine"])
+        assert watchdog.check("scheduler", kill=True) == 0
+        driver.execute(job, [datetime.now(UTC) - timedelta(hours=1), socket.gethostname()])
+        assert watchdog.check("triggerer", kill=True) == 0
+        assert watchdog.check("scheduler", kill=False) == 1
+        assert process.poll() is None
+        assert watchdog.check("scheduler", kill=True) == 1
+        assert process.wait(30) == -signal.SIGKILL
+        assert "scheduler stands still (no heartbeat since" in capsys.readouterr().out
+
+
+def test_no_database_is_no_reason_to_end_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:9/airflow"
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", nowhere)
+    monkeypatch.setattr(watchdog, "_of_the_container", psutil.Process)
+    assert watchdog.check("scheduler", kill=True) == 0
 
 
 def test_the_signs_are_those_of_airflows_tables(database: str) -> None:
     url = sa.make_url(database)
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as driver:
-        driver.execute("create table job (job_type text, state text, latest_heartbeat timestamptz)")
-        driver.execute(
-            "create table task_instance (state text, queued_dttm timestamptz, start_date timestamptz)"
-        )
+        for table in TABLES:
+            driver.execute(table.encode())
         assert look(url).queued is None
-        driver.execute("insert into job values ('SchedulerJob', 'running', %s)", [NOW])
-        driver.execute("insert into job values ('SchedulerJob', 'failed', now())")
-        driver.execute("insert into task_instance values ('queued', %s, null)", [NOW])
-        driver.execute("insert into task_instance values ('success', %s, now())", [_ago(60)])
-    found = look(url)
-    assert found.beats == {"SchedulerJob": NOW}
-    assert found.queued == NOW
-    assert found.began is not None
+        driver.execute("insert into job values ('SchedulerJob', 'running', %s, 'here')", [NOW])
+        driver.execute("insert into job values ('SchedulerJob', 'failed', now(), 'here')")
+        task = "insert into task_instance values ('sync_csv', %s, 'run', -1, 1, %s, %s, %s)"
+        driver.execute(task, ["extract", "queued", NOW, None])
+        driver.execute(task, ["find_due", "success", _ago(60), datetime.now(UTC)])
+        found = look(url)
+        assert found.beats == {"SchedulerJob": NOW}
+        assert found.queued == NOW
+        assert found.began is not None
+        assert look(url, ["here"]).beats == {"SchedulerJob": NOW}
+        assert look(url, ["elsewhere"]).beats == {}
+        # sent again, it waits for as long as it has waited altogether
+        sent = datetime.now(UTC) - timedelta(seconds=20)
+        driver.execute("update task_instance set queued_dttm = now() where state = 'queued'")
+        row = "insert into log values ('sync_csv', %s, 'run', -1, 1, 'stuck in queued reschedule', %s)"
+        driver.execute(row, ["extract", sent])
+        driver.execute(row, ["find_due", sent - timedelta(minutes=5)])
+    assert look(url).queued == sent - timedelta(seconds=30)
