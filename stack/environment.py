@@ -50,7 +50,7 @@ SHARED: Mapping[str, str] = {
     # A task that a worker had taken and not begun, or that Redis has lost, is sent again after half a minute, not after
     # ten; whoever has waited behind others is sent again too, and does not fail for it.
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
-    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "1000",
     # Logs are read by their owner only, whatever else is set on the machine.
     "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
@@ -72,6 +72,9 @@ CELERY: Mapping[str, str] = {
     # A worker takes no more than it can begin, and a task stays in Redis until it has ended.
     "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
     "AIRFLOW__CELERY__TASK_ACKS_LATE": "True",
+    # A task that was sent again expires in the queue: if workers began both, the scheduler would never hear of the
+    # second, and count it as running for good. A second longer than it takes to send it again.
+    "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG": '{"task_annotations": {"execute_workload": {"expires": 33}}}',
     # Redis gives to nobody else what a worker has taken: the scheduler knows better whether it lives, see above.
     "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
 }

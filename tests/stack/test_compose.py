@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -70,6 +71,9 @@ def test_r25_what_a_killed_worker_had_is_sent_again_well_before_the_next_reading
 
     taken = seconds("TASK_QUEUED_TIMEOUT") + seconds("TASK_QUEUED_TIMEOUT_CHECK_INTERVAL")
     assert taken < 60
+    extra = json.loads(environment.CELERY["AIRFLOW__CELERY__EXTRA_CELERY_CONFIG"])
+    expires = extra["task_annotations"]["execute_workload"]["expires"]
+    assert taken < expires <= taken + 2, "expired as soon as it is sent again, and not before"
     assert seconds("NUM_STUCK_IN_QUEUED_RETRIES") >= 100, (
         "a task that waits behind others is not failed"
     )
