@@ -7,7 +7,7 @@
 A process can live and do nothing: a scheduler that waits, while it ends, for a worker that was killed; workers that
 wait for a lock that a killed one held, or for a Redis that is another one by now, so that nothing that is queued ever
 begins. Airflow's own database shows both: a part that has not said for two minutes that it is alive, and tasks that
-have waited for three quarters of a minute while none began. It needs neither Airflow's scheduler nor Redis.
+have waited for a minute while none began. It needs neither Airflow's scheduler nor Redis.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from stack.supervision import Supervisor
 #: How long a part may be silent, and how long it has from its start. Loaded machines are slow.
 PATIENCE = timedelta(seconds=120)
 #: How long tasks may wait while none begins: the scheduler queues no more of them than it has idle workers.
-QUEUE_PATIENCE = timedelta(seconds=45)
+QUEUE_PATIENCE = timedelta(seconds=60)
 INTERVAL = 10.0
 #: process -> the job by which Airflow knows it.
 JOBS: Mapping[str, str] = {
@@ -69,7 +69,7 @@ def standing_still(
 
     :param uptimes: seconds since its start, of each process that runs.
     :param local: tasks are begun by the scheduler's own workers, and not by Celery's.
-    :param idle: Celery's workers that could run another task; others have a reason to let tasks wait.
+    :param idle: Celery's workers that run no task; others may have a reason to let tasks wait.
     """
     found = {}
     for name, job in JOBS.items():
@@ -115,11 +115,14 @@ def look(url: sa.URL, hosts: Collection[str] = ()) -> Signs:
     return Signs(now, dict(beats), queued, began)
 
 
-def has_room(worker: psutil.Process) -> bool:
-    """Whether a Celery worker could run another task: a process of its pool that runs one has a child."""
+def is_idle(worker: psutil.Process) -> bool:
+    """Whether a Celery worker has had its pool for a while, and runs no task: what runs one is the pool's child."""
     with suppress(psutil.Error):
-        busy = sum(1 for process in worker.children() if process.children())
-        return busy < int(os.environ.get("AIRFLOW__CELERY__WORKER_CONCURRENCY") or 16)
+        pool = worker.children()
+        if not pool or any(process.children() for process in pool):
+            return False
+        youngest = max(process.create_time() for process in pool)
+        return time.time() - youngest >= QUEUE_PATIENCE.total_seconds()
     return False
 
 
@@ -129,7 +132,7 @@ def guard(supervisor: Supervisor, url: sa.URL, *, local: bool) -> None:
     idle = [
         name
         for name, pid in pids.items()
-        if name.startswith(WORKER) and has_room(psutil.Process(pid))
+        if name.startswith(WORKER) and is_idle(psutil.Process(pid))
     ]
     for name, why in standing_still(
         look(url), supervisor.uptimes(), local=local, idle=idle
@@ -152,7 +155,7 @@ def check(part: str, *, kill: bool) -> int:
     url = sa.make_url(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
     process = _of_the_container()
     uptimes = {part: time.time() - process.create_time()}
-    idle = [part] if part == WORKER and has_room(process) else []
+    idle = [part] if part == WORKER and is_idle(process) else []
     try:
         signs = look(url, {socket.gethostname(), socket.getfqdn()})
     except psycopg.Error as error:

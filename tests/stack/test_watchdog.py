@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -47,10 +48,10 @@ def _signs(queued: float | None = None, began: float | None = 5, **beats: float)
         (_signs(queued=300, began=300), LONG, ["scheduler"]),
         (_signs(queued=300, began=None), LONG, ["scheduler"]),
         (_signs(queued=300, began=20), LONG, []),
-        (_signs(queued=40, began=300), LONG, []),
-        (_signs(queued=50, began=50), LONG, ["scheduler"]),
+        (_signs(queued=50, began=300), LONG, []),
+        (_signs(queued=70, began=70), LONG, ["scheduler"]),
         (_signs(began=3000), LONG, []),
-        (_signs(queued=300, began=300), LONG | {"scheduler": 40.0}, []),
+        (_signs(queued=300, began=300), LONG | {"scheduler": 50.0}, []),
     ],
     ids=[
         "all is well",
@@ -62,7 +63,7 @@ def _signs(queued: float | None = None, began: float | None = 5, **beats: float)
         "nothing ever began",
         "a long queue",
         "not yet",
-        "long enough",
+        "a minute",
         "nothing to do",
         "started again already",
     ],
@@ -71,14 +72,44 @@ def test_what_stands_still(signs: Signs, uptimes: Mapping[str, float], killed: l
     assert sorted(standing_still(signs, uptimes, local=True)) == killed
 
 
-def test_a_celery_worker_that_has_room_and_begins_nothing_is_started_again() -> None:
-    """After Redis was another one; a worker whose slots are full has a reason to let tasks wait."""
+def test_a_celery_worker_that_is_idle_while_tasks_wait_is_started_again() -> None:
+    """After Redis was another one; a worker that runs a task is alive, and its machine may be slow."""
     signs, ages = _signs(queued=300, began=300), LONG | {"worker-1": 500.0, "worker-2": 500.0}
     assert standing_still(signs, ages, local=False) == {}
     assert set(standing_still(signs, ages, local=False, idle=["worker-2"])) == {"worker-2"}
     assert standing_still(_signs(queued=300), ages, local=False, idle=["worker-2"]) == {}
     young = ages | {"worker-2": 20.0}
     assert standing_still(signs, young, local=False, idle=["worker-2"]) == {}
+
+
+WORKER = """
+import subprocess, sys
+wait = [sys.executable, "-c", "input()"]
+inner = "import subprocess; subprocess.run(" + repr(wait) + ")" if sys.argv[1] == "busy" else "input()"
+if sys.argv[1] != "starting":
+    subprocess.Popen([sys.executable, "-c", inner])
+print("ready", flush=True)
+input()
+"""
+
+
+@pytest.mark.parametrize("what", ["starting", "young", "busy", "idle"])
+def test_only_a_worker_that_could_work_is_idle(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes minutes to start on a slow machine would else never come to its first task."""
+    if what != "young":
+        monkeypatch.setattr(watchdog, "QUEUE_PATIENCE", timedelta(0))
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, what], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as made:
+        assert made.stdout is not None
+        made.stdout.readline()
+        worker = psutil.Process(made.pid)
+        while what == "busy" and not worker.children()[0].children():
+            time.sleep(0.05)
+        assert watchdog.is_idle(worker) == (what == "idle")
+        for process in reversed(worker.children(recursive=True)):
+            process.kill()
+        made.kill()
 
 
 KEY = "dag_id text, task_id text, run_id text, map_index int, try_number int"
