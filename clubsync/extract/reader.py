@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
     from pydantic import BaseModel
 
+    from clubsync.extract.unchanged import Comparison
     from clubsync.store.database import Base, Driver
     from clubsync.store.queries import ClubStateRow
     from clubsync.store.snapshots import Store
@@ -132,10 +133,18 @@ class Reader:
 
         return connector_of(club, self.resolve, progress, until, since, self.chains.get(club.id))
 
-    def _now(self, club: ClubConfig, club_no: int, since: datetime | None = None) -> Connector[Any]:
+    def _now(
+        self,
+        club: ClubConfig,
+        club_no: int,
+        since: datetime | None = None,
+        comparison: Comparison | None = None,
+    ) -> Connector[Any]:
         """What reads the club as it is now."""
         connector = self.connector(club, since=since)
         connector.known = lambda: self._known(club_no)
+        if comparison is not None:
+            comparison.start(connector)
         return connector
 
     def _known(self, club_no: int) -> list[str]:
@@ -211,24 +220,35 @@ class Reader:
         known = {club.id: self._known(club_no)}
         return self._shares(reading, [(club, club_no)], known, past=True)[club.id]
 
-    def read(self, club: ClubConfig, club_no: int, *, full: bool) -> Reading:
+    def read(
+        self, club: ClubConfig, club_no: int, *, full: bool, comparison: Comparison | None = None
+    ) -> Reading:
         """Read a club as it is now.
 
         :param full: whether to read everything from the beginning.
+        :param comparison: with the club's last reading; None: it is parsed whatever that was.
         :raises SyncError, ConnectorError: the club cannot be read.
+        :raises Unchanged: all that it would say the last reading has said.
         """
         if club.id in self.chains:
             return self.read_chain([(club, club_no)], full=full)[club.id]
         since = None if full else self._changes_since(club, club_no)
-        reading = self._read(club, club_no, since, full)
+        reading = self._read(club, club_no, since, full, comparison)
         if reading.since is not None and self._mostly_unknown(club_no, reading):
             # R14: new customers, or another club's? Only a read of everything can tell
             reading = self._now(club, club_no).read(full=True)
         return reading
 
-    def _read(self, club: ClubConfig, club_no: int, since: datetime | None, full: bool) -> Reading:
+    def _read(
+        self,
+        club: ClubConfig,
+        club_no: int,
+        since: datetime | None,
+        full: bool,
+        comparison: Comparison | None,
+    ) -> Reading:
         """Read, resuming an interrupted read if that is safe."""
-        connector = self._now(club, club_no, since)
+        connector = self._now(club, club_no, since, comparison)
         if full or connector.resumable_for is None:
             return connector.read(full=full)
         from clubsync.extract import resume
@@ -253,7 +273,7 @@ class Reader:
         newest = max(filter(None, (state["certified_as_of"], nudged)), default=None)
         if since is not None and shelf.found(self.connector(club), now, newest):
             since = None  # finishing a read of everything is cheaper than starting the next one
-        return shelf.read(lambda: self._now(club, club_no, since), now, newest)
+        return shelf.read(lambda: self._now(club, club_no, since, comparison), now, newest)
 
     @contextmanager
     def _alone(self, club_no: int, orders: int) -> Iterator[bool]:

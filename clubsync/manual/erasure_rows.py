@@ -95,6 +95,7 @@ def delete(
         )
     # plans that were made before are of another revision now: no run under way loads one
     sql.reset_content_hash(driver, club=club_no)
+    sql.forget_readings(driver, club=club_no)
     sql.add_erasure_parts(driver, club=club_no, erasure=erasure)
     sql.end_manual_run(
         driver, club=club_no, run=run, at=at, counts="{}", rows_written=2 * len(customers)

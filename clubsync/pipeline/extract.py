@@ -19,12 +19,14 @@ from clubsync.errors import ReadingNotUsed
 from clubsync.extract import endings, together
 from clubsync.extract.erased import Erased
 from clubsync.extract.reader import reject_implausible
+from clubsync.extract.unchanged import Comparison
 from clubsync.model import MAY_BE_TRUNCATED, WITHOUT_ID, Step
 from clubsync.pipeline.runs import Runs, run_of
 from clubsync.store import snapshots
 from clubsync.store.database import Driver, queries
 from connectors.sdk import moments
 from connectors.sdk.model import Reading
+from connectors.sdk.unchanged import Unchanged
 
 if TYPE_CHECKING:
     from clubsync.store.queries import AddSnapshotRow, ClubStateRow
@@ -122,13 +124,70 @@ def begin(runs: Runs, club_no: int) -> Began:
 def read(runs: Runs, step: Step, full: bool) -> None:
     """Read a club as it is now and store what was read."""
     club = runs.club(step)
-    began = begin(runs, runs.club_no(club))
-    keep(runs, step, runs.reader.read(club, runs.club_no(club), full=full), began)
+    club_no = runs.club_no(club)
+    comparison = _comparison(runs, club_no)
+    began = Began(clock.now(), comparison.last["epoch"])
+    if full or club.id in runs.chains:
+        keep(runs, step, runs.reader.read(club, club_no, full=full), began)
+        return
+    try:
+        found = runs.reader.read(club, club_no, full=False, comparison=comparison)
+    except Unchanged as same:
+        if _keep_same(runs, step, same.as_of, comparison, began):
+            return
+        # the stored snapshot does not stand for it any more: what was received is not there either
+        found = runs.reader.read(club, club_no, full=False)
+        comparison.stop()
+    keep(runs, step, found, began, comparison)
 
 
-def keep(runs: Runs, step: Step, read: Reading, began: Began) -> None:
+def _comparison(runs: Runs, club_no: int) -> Comparison:
+    with runs.base.club(club_no) as driver:
+        return Comparison(queries().comparable_reading(driver, club=club_no))
+
+
+def _keep_same(
+    runs: Runs, step: Step, as_of: datetime, comparison: Comparison, began: Began
+) -> bool:
+    """Let the stored snapshot stand for a reading that would make the same one; False: it does not.
+
+    Under the club's lock it is seen that its files are there, and that nobody was erased (R20), no other reading was
+    stored or loaded, and the club was not moved to another ERP meanwhile.
+    """
+    sql, last, at = queries(), comparison.last, clock.now()
+    club_no, path, number = runs.club_no(runs.club(step)), last["path"], last["snapshot"]
+    if path is None or number is None or not comparison.is_same_day or as_of > at:
+        return False
+    with runs.base.club(club_no) as driver:
+        sql.lock_club(driver, club=club_no)
+        if sql.comparable_reading(driver, club=club_no) != last:
+            return False
+        loaded = last["certified_as_of"]
+        if (loaded is not None and as_of < loaded) or not runs.store.is_whole(
+            path, snapshots.FILES
+        ):
+            return False
+        taken = sql.add_same_snapshot(
+            driver,
+            club=club_no,
+            run=run_of(step),
+            snapshot=number,
+            as_of=as_of,
+            began_at=min(began.at, as_of),
+            read_at=at,
+        )
+        assert taken is not None  # the row just written
+    step["certified"], step["as_of"] = True, as_of.isoformat()
+    step["read"], step["snapshot"] = taken["customers"], taken["snapshot"]
+    return True
+
+
+def keep(
+    runs: Runs, step: Step, read: Reading, began: Began, comparison: Comparison | None = None
+) -> None:
     """Store a reading as a snapshot, unless it cannot be believed (R14).
 
+    :param comparison: what was received, where the next reading may be compared with it.
     :raises ReadingNotUsed: it is older than what is loaded, or dated later than now (R16); or the club was moved to
         another ERP meanwhile, whose ids mean other people (R1).
     """
@@ -154,7 +213,8 @@ def keep(runs: Runs, step: Step, read: Reading, began: Began) -> None:
             left = erased.of_reading(with_ids)
         step["read"] -= with_ids.customers.height - left.customers.height
         with_ids, filtered = left, orders
-        kept = _kept(runs, step, with_ids, orders, began)
+        told = comparison.hash_of(with_ids, orders) if comparison is not None else None
+        kept = _kept(runs, step, with_ids, orders, began, told)
     snapshot, state, overtaken = kept
     step["snapshot"] = snapshot.number
     loaded = state["certified_as_of"]
@@ -165,12 +225,13 @@ def keep(runs: Runs, step: Step, read: Reading, began: Began) -> None:
 
 
 def _kept(
-    runs: Runs, step: Step, reading: Reading, orders: int, began: Began
+    runs: Runs, step: Step, reading: Reading, orders: int, began: Began, told: bytes | None
 ) -> tuple[snapshots.Snapshot, ClubStateRow, bool] | None:
     """Store a reading under the club's lock; None: somebody was erased meanwhile (R20).
 
     :param reading: with the rows without an id among its customers.
     :param orders: the last erasure that is filtered out of it.
+    :param told: what the next reading may be compared with.
     :returns: the snapshot, the club's state then, and whether another reading has overtaken this one (R16).
     """
     sql, club = queries(), runs.club(step)
@@ -201,7 +262,7 @@ def _kept(
                 club, known, reading.conflicting_ids, content_hash, state, driver, club_no
             )
         _write(runs, path, customers, reading)
-        taken = _add(driver, club_no, reading, customers.height, content_hash, path, began)
+        taken = _add(driver, club_no, reading, customers.height, content_hash, path, began, told)
         sql.run_snapshot(
             driver, club=club_no, run=run_of(step), snapshot=taken["snapshot"], read=step["read"]
         )
@@ -273,6 +334,7 @@ def _add(
     content_hash: str,
     path: str,
     began: Began,
+    told: bytes | None,
 ) -> AddSnapshotRow:
     """Write the row of a snapshot; what it says of the reading."""
     certificate, file = reading.certificate, reading.file
@@ -294,6 +356,7 @@ def _add(
         columns=list(reading.columns),
         column_of=json.dumps(dict(reading.column_of)),
         file=None if file is None else json.dumps(asdict(file)),
+        reading_hash=told,
     )
     assert taken is not None  # the row just written
     return taken

@@ -1411,6 +1411,21 @@ class AddSnapshotRow(TypedDict):
     consistency: str
     memberships: str | None
 
+class ComparableReadingRow(TypedDict):
+    epoch: int
+    hash_key: UUID
+    certified_as_of: datetime | None
+    snapshot: int | None
+    path: str | None
+    customers: int | None
+    reading_hash: bytes | None
+    orders: int
+    erased: str
+
+class AddSameSnapshotRow(TypedDict):
+    snapshot: int
+    customers: int
+
 class SnapshotRow(TypedDict):
     club: int
     snapshot: int
@@ -1430,6 +1445,7 @@ class SnapshotRow(TypedDict):
     consistency: str
     memberships: str | None
     digested: bool
+    reading_hash: bytes | None
 
 class SnapshotsBetweenRow(TypedDict):
     club: int
@@ -1450,6 +1466,7 @@ class SnapshotsBetweenRow(TypedDict):
     consistency: str
     memberships: str | None
     digested: bool
+    reading_hash: bytes | None
 
 class NewestSnapshotInRow(TypedDict):
     club: int
@@ -1470,6 +1487,7 @@ class NewestSnapshotInRow(TypedDict):
     consistency: str
     memberships: str | None
     digested: bool
+    reading_hash: bytes | None
 
 class PlansRow(TypedDict):
     plan: int
@@ -1852,6 +1870,7 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, snapshot: int | None, run: int | None
     ) -> Iterator[ErasedEmailsRow]: ...
     def last_erasure(self, driver: Driver, /, *, club: int) -> int: ...
+    def forget_readings(self, driver: Driver, /, *, club: int) -> int: ...
     def lift_erasure(
         self, driver: Driver, /, *, club: int, email_hash: str, at: datetime
     ) -> int: ...
@@ -2753,7 +2772,21 @@ class Queries(Protocol):
         columns: list[str],
         column_of: str,
         file: str | None,
+        reading_hash: bytes | None,
     ) -> AddSnapshotRow: ...
+    def comparable_reading(self, driver: Driver, /, *, club: int) -> ComparableReadingRow: ...
+    def add_same_snapshot(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        run: int,
+        snapshot: int,
+        as_of: datetime,
+        began_at: datetime,
+        read_at: datetime,
+    ) -> AddSameSnapshotRow | None: ...
     def last_certified_file(self, driver: Driver, /, *, club: int) -> dict[str, Any] | None: ...
     def overtaken(self, driver: Driver, /, *, club: int, run: int, at: datetime) -> bool: ...
     def snapshot(self, driver: Driver, /, *, club: int, snapshot: int) -> SnapshotRow | None: ...

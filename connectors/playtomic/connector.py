@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -54,6 +54,8 @@ from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, grou
 from connectors.sdk.odd import are_many, several
 from connectors.sdk.paging import Order, Page, Walk
 from connectors.sdk.paths import cell, identifier
+
+T = TypeVar("T")
 
 #: canonical field -> the player's key that it is read from.
 COLUMN_OF = {
@@ -145,6 +147,7 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
             return manager_csv.read(self.connection, self.club, self.settings)
         as_of = self.now()
         with self._http() as http:
+            http.scout(as_of, lambda: self._pages(http, _players).all_rows())
             return self._walk(http, as_of)
 
     @classmethod
@@ -186,19 +189,22 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
         venue = quote(self.settings.venue_id or "", safe="")
         return http.json("GET", f"/api/v1/venues/{venue}/players", _Page, params=params)
 
-    def _walk(self, http: Http, as_of: datetime) -> Reading:
-        groups: dict[str, str] = {}
+    def _pages(self, http: Http, rows: Callable[[_Page], list[T]]) -> Walk[T, str]:
+        """The walk through the players.
 
-        def fetch(cursor: str) -> Page[dict[str, Any], str]:
+        :param rows: what is made of those of a page.
+        """
+
+        def fetch(cursor: str) -> Page[T, str]:
             page = self._page(http, cursor, limit=self.settings.page)
             return Page(
-                rows=list(self._rows(page, groups)),
+                rows=rows(page),
                 ids=[player.player_id for player in page.data],
                 next=page.next,
                 end_stated=page.next_cursor_id is not msgspec.UNSET,
             )
 
-        walk = Walk(
+        return Walk(
             fetch,
             "",
             self.settings.http,
@@ -206,6 +212,10 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
             progress=self.progress,
             probe=lambda: self._page(http, "", limit=1).next is not None,
         )
+
+    def _walk(self, http: Http, as_of: datetime) -> Reading:
+        groups: dict[str, str] = {}
+        walk = self._pages(http, lambda page: list(self._rows(page, groups)))
         rows = walk.all_rows()
         return walk.reading(
             self._customers(rows),
@@ -270,6 +280,10 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
         read = Dates(self.club, clock=ZoneInfo("UTC")).read(raw)
         names = fields.split_names(raw["name"]).get_columns()
         return customers_frame(fields.canonical(read, self.club.country).with_columns(names))
+
+
+def _players(page: _Page) -> list[_Player]:
+    return page.data
 
 
 def _is_drop(connection: Connection) -> bool:

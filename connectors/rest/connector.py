@@ -81,7 +81,10 @@ class RestConnector(Connector[RestSettings]):
         """
         as_of = self.start()
         with self._http() as http:
-            return self._read(self._api(http), as_of, None if full else self.since)
+            since = None if full else self.since
+            if since is None or self.settings.customers.changes is None:
+                http.scout(as_of, lambda: self._scout(self._api(http)))
+            return self._read(self._api(http), as_of, since)
 
     @classmethod
     def test_connection(cls, connection: Connection, *, now: Callable[[], datetime]) -> str:
@@ -109,12 +112,22 @@ class RestConnector(Connector[RestSettings]):
             bookmark=self.bookmark,
             stored_fields=FieldFilter.of(paths=needed_paths(settings)),
             stored_headers=stored_headers(settings),
+            received=self.received,
         )
 
     def _api(self, http: Http) -> Api:
         return Api(http, base_address(self.connection), self.settings, self.connection)
 
     # reading
+
+    def _scout(self, api: Api) -> None:
+        """Send the requests of a reading of everything, and make nothing of the rows."""
+        settings, groups = self.settings, self.settings.groups
+        if groups and groups.known:
+            walk_of(api, groups.known.list, KNOWN).all_rows()
+        if groups and groups.held.list is not None:
+            walk_of(api, groups.held.list, HELD, key=groups.held.row_id).all_rows()
+        walk_of(api, settings.customers, CUSTOMERS, key=settings.fields.id).all_rows()
 
     def _read(self, api: Api, as_of: datetime, since: datetime | None) -> Reading:
         settings = self.settings

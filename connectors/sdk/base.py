@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from connectors.sdk.errors import SettingsWrong
 from connectors.sdk.model import Reading
 from connectors.sdk.resume import Bookmark
+from connectors.sdk.unchanged import Received
 
 
 class Settings(BaseModel):
@@ -122,6 +123,7 @@ class Connector(ABC, Generic[S]):
         misses.
     :param bookmark: the responses of an interrupted reading, and where this reading's responses are stored; None:
         read from the start, and store nothing.
+    :param received: what is compared with the last reading (`connectors.sdk.unchanged`); None: nothing is.
     """
 
     #: the connector's name in clubs.yaml.
@@ -154,6 +156,7 @@ class Connector(ABC, Generic[S]):
         since: datetime | None = None,
         bookmark: Bookmark | None = None,
         known: Callable[[], Collection[str]] = tuple,
+        received: Received | None = None,
     ) -> None:
         self.connection = connection
         self.settings = settings
@@ -164,6 +167,7 @@ class Connector(ABC, Generic[S]):
         self.since = since
         self.bookmark = bookmark
         self.known = known
+        self.received = received
 
     @property
     def resumable_for(self) -> timedelta | None:

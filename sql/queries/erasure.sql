@@ -22,6 +22,11 @@ group by k.key_hash;
 select coalesce(max(erasure), 0) from sync.erasure
 where club = :club;
 
+-- name: forget_readings(club)!
+-- What the club's readings were compared by: a hash over what the ERP said of everybody.
+update sync.snapshot set reading_hash = null
+where club = :club and reading_hash is not null;
+
 -- name: lift_erasure(club, email_hash, at)!
 with lifted as (
     update sync.erasure as e set lifted_at = :at

@@ -84,19 +84,96 @@ where club = :club and run = :run and stage = 'load' and state in ('done', 'held
 update sync.run set snapshot = :snapshot, read = :read
 where club = :club and run = :run;
 
--- name: add_snapshot(club, as_of, began_at, read_at, consistency, memberships, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of, file)^
--- null: file, memberships
+-- name: add_snapshot(club, as_of, began_at, read_at, consistency, memberships, certified, doubts, customers, rows_read, content_hash, path, epoch, columns, column_of, file, reading_hash)^
+-- null: file, memberships, reading_hash
 insert into sync.snapshot
 (
     club, as_of, began_at, read_at, consistency, memberships, certified, doubts, customers, rows_read, content_hash,
-    path, epoch, columns, column_of, file
+    path, epoch, columns, column_of, file, reading_hash
 )
 values
 (
     :club, :as_of, :began_at, :read_at, :consistency, :memberships, :certified, :doubts, :customers, :rows_read,
-    :content_hash, :path, :epoch, :columns, :column_of, :file
+    :content_hash, :path, :epoch, :columns, :column_of, :file, :reading_hash
 )
 returning snapshot, began_at, read_at, consistency, memberships;
+
+-- name: comparable_reading(club)^
+-- row: always
+-- What a reading may be compared with: the club's newest snapshot, where it is certified, of the content that is loaded,
+-- and has the hash of its reading; and what else decides what a reading becomes.
+-- erased: whom the ERP still sends, and whose records are therefore left out.
+select
+    s.epoch,
+    s.hash_key,
+    s.certified_as_of,
+    n.snapshot,
+    n.path,
+    n.customers,
+    n.reading_hash,
+    (
+        select coalesce(max(e.erasure), 0) from sync.erasure as e
+        where e.club = s.club
+    ) as orders,
+    (
+        select coalesce(string_agg(d.key_hash, ',' order by d.key_hash), '') from sync.erased as d
+        where d.club = s.club
+    ) as erased
+from sync.club_state as s
+left join sync.snapshot as n
+    on
+        s.club = n.club
+        and s.epoch = n.epoch
+        and s.content_hash = n.content_hash
+        and n.certified
+        and n.reading_hash is not null
+        and n.snapshot = (
+            select max(l.snapshot) from sync.snapshot as l
+            where l.club = s.club
+        )
+where s.club = :club;
+
+-- name: add_same_snapshot(club, run, snapshot, as_of, began_at, read_at)^
+-- A reading that has said what an earlier one said: the same snapshot, seen again.
+with added as (
+    insert into sync.snapshot
+    (
+        club, as_of, began_at, read_at, consistency, memberships, certified, doubts, customers, rows_read, content_hash,
+        path, epoch, columns, column_of, file, reading_hash
+    )
+    select
+        club,
+        :as_of,
+        :began_at,
+        :read_at,
+        consistency,
+        memberships,
+        certified,
+        doubts,
+        customers,
+        rows_read,
+        content_hash,
+        path,
+        epoch,
+        columns,
+        column_of,
+        file,
+        reading_hash
+    from sync.snapshot
+    where club = :club and snapshot = :snapshot
+    returning snapshot, customers
+),
+
+noted as (
+    update sync.run as r set snapshot = a.snapshot, read = a.customers
+    from added as a
+    where r.club = :club and r.run = :run
+)
+
+select
+    snapshot,
+    customers
+from added;
 
 -- name: last_certified_file(club)$
 -- What is known of the file of the snapshot that is loaded; null: it was not read from a file.

@@ -15,7 +15,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar, cast
@@ -51,10 +53,11 @@ from connectors.sdk.http.responses import (
     stored,
 )
 from connectors.sdk.http.sizes import check_json
-from connectors.sdk.http.sockets import InterruptibleAdapter
+from connectors.sdk.http.sockets import InterruptibleAdapter, Session
 from connectors.sdk.http.throttling import throttle_of
 from connectors.sdk.messages import message
 from connectors.sdk.resume import Bookmark, FieldFilter, field_names
+from connectors.sdk.unchanged import Received, Unchanged
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,18 @@ class _Request:
         return msgspec.json.encode((base, *parts, sorted(names)), order="deterministic")
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """A response that a scout has received, or what became of its request.
+
+    :param parts: of the hash of all responses; None: it is not part of it.
+    """
+
+    identity: bytes
+    outcome: Reply[Any] | ConnectorError
+    parts: tuple[bytes, ...] | None
+
+
 class Http:
     """One reading's conversation with one ERP.
 
@@ -107,7 +122,9 @@ class Http:
     :param headers: sent with every request, also that of the login.
     :param bookmark: earlier responses, and where responses are stored, those to logins never; None: nowhere.
     :param stored_fields: what may be stored of a response (R19), if its type does not say so itself.
-    :param stored_headers: names of headers that are stored as well, besides those of standard paging.
+    :param stored_headers: names of headers that are stored as well, besides those of standard paging: a connector looks
+        at no others.
+    :param received: is told of every response but those to logins; None: nothing is.
     """
 
     def __init__(
@@ -123,6 +140,7 @@ class Http:
         bookmark: Bookmark | None = None,
         stored_fields: FieldFilter | None = None,
         stored_headers: Sequence[str] = (),
+        received: Received | None = None,
     ) -> None:
         self._base = base
         self._erp = erp
@@ -132,6 +150,10 @@ class Http:
         self._sleep = sleep
         self._authorization: Mapping[str, str] | None = None
         self._bookmark = bookmark
+        self._told = received
+        self._scouting = False
+        self._heard: deque[_Heard] = deque()
+        self._body: bytes | None = None
         self._stored_fields = stored_fields
         self._stored_headers = (*_PAGING_HEADERS, *stored_headers)
         started_at = bookmark.started_at if bookmark else None
@@ -140,7 +162,7 @@ class Http:
         check_transport(base, plain=limits.allow_plain)
         self._received = 0
         self._throttle = throttle_of(base)
-        self._session = requests.Session()
+        self._session = Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "clubsync"})
         self._session.headers["Accept-Encoding"] = "gzip, deflate"
         self._session.headers.update(headers or {})
@@ -172,6 +194,7 @@ class Http:
             bookmark=connector.bookmark,
             stored_fields=stored_fields,
             stored_headers=stored_headers,
+            received=connector.received,
         )
 
     def __enter__(self) -> Self:
@@ -251,6 +274,72 @@ class Http:
         )
         if not login:
             return self._with_retries(request, into, {})
+        if self._told is not None:
+            return self._compared(self._told, request, into, once=once)
+        return self._asked(request, into, once=once)
+
+    def scout(self, as_of: datetime, walk: Callable[[], object]) -> None:
+        """Find out whether all responses are those of the last reading, before anything is made of them.
+
+        What the walk has received is what the next requests are answered with, as long as they are the same.
+        Only a reading of everything may be compared: not one of what changed since.
+
+        :param as_of: of the reading.
+        :param walk: sends the requests that the reading sends, in their order, and makes nothing of the rows.
+        :raises Unchanged: they are.
+        """
+        told = self._told
+        if told is None or told.before is None:
+            return
+        self._scouting = True
+        try:
+            with suppress(ConnectorError):  # the reading meets it again
+                walk()
+        finally:
+            self._scouting = False
+        if told.is_unchanged:
+            raise Unchanged(as_of)
+        told.restart()
+
+    def _compared(
+        self, told: Received, request: _Request, into: type[T], *, once: bool
+    ) -> Reply[T]:
+        """The response, of which the comparison with the last reading is told."""
+        identity = request.identity(self._base, field_names(into))
+        heard = self._again(identity) if not self._scouting else None
+        if heard is None:
+            heard = self._listen(identity, request, into, once=once)
+            if self._scouting:
+                self._heard.append(heard)
+        if heard.parts is None:
+            told.spoil()
+        else:
+            told.add(identity, *heard.parts)
+        if isinstance(heard.outcome, ConnectorError):
+            raise heard.outcome
+        return heard.outcome
+
+    def _again(self, identity: bytes) -> _Heard | None:
+        """What a scout has heard when it sent this request; None: it sent another one, or none."""
+        if self._heard and self._heard[0].identity == identity:
+            return self._heard.popleft()
+        self._heard.clear()
+        return None
+
+    def _listen(self, identity: bytes, request: _Request, into: type[T], *, once: bool) -> _Heard:
+        self._body = None
+        try:
+            reply = self._asked(request, into, once=once)
+        except ConnectorError as error:
+            return _Heard(identity, error, None)
+        body, self._body = self._body, None
+        if body is None:
+            return _Heard(identity, reply, None)  # from a bookmark, which keeps less
+        headers = [(n, reply.headers[n]) for n in self._stored_headers if n in reply.headers]
+        told = msgspec.json.encode((reply.status, headers))
+        return _Heard(identity, reply, (told, body))
+
+    def _asked(self, request: _Request, into: type[T], *, once: bool) -> Reply[T]:
         if self._bookmark is None or once:
             return self._with_login(request, into, once=once)
         return self._with_bookmark(self._bookmark, request, into)
@@ -357,6 +446,7 @@ class Http:
             said.note(response.status_code, content)
             raise
         said.forget()
+        self._body = content
         return reply
 
     def _reply(

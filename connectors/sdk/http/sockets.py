@@ -7,11 +7,35 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from connectors.sdk.http.peers import PeerRefused, check_peer
+
+
+class Session(requests.Session):
+    """A session that asks the environment about proxies and certificates once per host, and not at every request.
+
+    `requests` looks through all of the environment twice a request, which costs a third of a request's CPU time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """What the environment says of an address; the arguments are the same at every request of ours."""
+        to = urlsplit(str(url))
+        host = to.scheme, to.netloc
+        if host not in self._settings:
+            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            self._settings[host] = dict(found)
+        return dict(self._settings[host])
 
 
 class InterruptibleAdapter(HTTPAdapter):
