@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 import requests
@@ -52,6 +53,9 @@ def airflow(instance: Instance, arguments: Sequence[str]) -> NoReturn:
     """
     if embedded.status(instance.postgres) is None:
         raise StackError("Not running. `make up` starts it.")
+    supervisor = Supervisor(instance)
+    if supervisor.pid is not None and "redis" in supervisor.states():
+        instance = replace(instance, cluster=True)
     program = str(BIN / "airflow")
     os.execve(program, [program, *arguments], settings(instance))  # noqa: S606  # our own program, without a shell
 
