@@ -47,11 +47,6 @@ SHARED: Mapping[str, str] = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-    # A task that a worker had taken and not begun, or that Redis has lost, is sent again after half a minute, not after
-    # ten; whoever has waited behind others is sent again too, and does not fail for it.
-    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
-    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "2",
-    "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "1000",
     # Logs are read by their owner only, whatever else is set on the machine.
     "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
     "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
@@ -69,6 +64,14 @@ SHARED: Mapping[str, str] = {
 
 CELERY: Mapping[str, str] = {
     "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+    # A task that a worker had taken and not begun, or that Redis has lost, is sent again after half a minute, not after
+    # ten; whoever has waited behind others is sent again too, and does not fail for it.
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "2",
+    "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "1000",
+    # With the first of these, the token with which a task begins is valid for half a minute: on a slow machine that is
+    # too short. This adds what is missing from the ten minutes of Airflow's default.
+    "AIRFLOW__API_AUTH__JWT_LEEWAY": "580",
     # A worker takes no more than it can begin, and a task stays in Redis until it has ended.
     "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
     "AIRFLOW__CELERY__TASK_ACKS_LATE": "True",

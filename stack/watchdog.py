@@ -26,7 +26,7 @@ import psutil
 import psycopg
 import sqlalchemy as sa
 
-from stack.environment import SHARED, Instance
+from stack.environment import CELERY, Instance
 from stack.supervision import Supervisor
 
 #: How long a part may be silent, and how long it has from its start. Loaded machines are slow.
@@ -93,7 +93,7 @@ def look(url: sa.URL, hosts: Collection[str] = ()) -> Signs:
     :param hosts: names of the machine whose parts are meant; default: all."""
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     patience = os.environ.get("AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT")
-    resent = float(patience or SHARED["AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT"])
+    resent = float(patience or CELERY["AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT"])
     with psycopg.connect(address, autocommit=True, connect_timeout=5) as driver:
         beats = driver.execute(
             "select job_type, max(latest_heartbeat) from job where state = 'running'"
