@@ -1,7 +1,8 @@
 """The database: engine, transactions as one club, queries from `sql/queries/`, COPY.
 
 R21: whatever concerns one club runs inside `Base.club(number)`: as a role that row-level security
-binds, with the club's number set for the transaction. `logins` says as whom the engine is logged in.
+binds, with the club's number set for the transaction; a batch of clubs is read inside `Base.clubs(numbers)`.
+`logins` says as whom the engine is logged in.
 SQLAlchemy holds engine, pool and transactions; queries are aiosql's; COPY goes through the driver's
 connection.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,6 +145,20 @@ class Base:
             )
             if plan_tables:
                 queries().make_plan_tables(driver)
+            yield driver
+
+    @contextmanager
+    def clubs(self, numbers: Collection[int]) -> Iterator[Driver]:
+        """A transaction that sees the rows of exactly these clubs, and writes nothing (R21).
+
+        :param numbers: base.club.club.
+        """
+        with self._connection() as driver:
+            driver.execute("set transaction read only")
+            driver.execute(
+                "select set_config('role', 'clubsync_batch', true), set_config('clubsync.clubs', %s, true)",
+                ["{" + ",".join(map(str, numbers)) + "}"],
+            )
             yield driver
 
     @contextmanager

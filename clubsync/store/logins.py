@@ -3,7 +3,7 @@
 | who | what for |
 |---|---|
 | the owner of the tables | migrations, nothing else |
-| the engine's login | all work: it owns nothing, and can become clubsync_club and clubsync_reader only |
+| the engine's login | all work: it owns nothing, and can become no role but clubsync_club, _batch and _reader |
 
 | CLUBSYNC_DATABASE names | the engine's login |
 |---|---|
@@ -210,7 +210,7 @@ def _sql(login: sa.URL) -> str:
     return (
         f"create role {login.username} login password '...'; "
         f"grant clubsync_engine to {login.username} with inherit true, set false; "
-        f"grant clubsync_club, clubsync_reader to {login.username} with inherit false, set true;"
+        f"grant clubsync_club, clubsync_batch, clubsync_reader to {login.username} with inherit false, set true;"
     )
 
 
@@ -251,7 +251,7 @@ def _newer() -> BaseNotReady:
 
 
 def _not_allowed(owner: str) -> BaseNotReady:
-    roles = "clubsync_club, clubsync_reader, clubsync_engine"
+    roles = "clubsync_club, clubsync_batch, clubsync_reader, clubsync_engine"
     created = " ".join(f"create role {role} nologin;" for role in roles.split(", "))
     return BaseNotReady(
         message(f"The user {owner} may not migrate the club base."),

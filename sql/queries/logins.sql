@@ -17,9 +17,9 @@ select
         inner join pg_roles as g on pg_has_role(l.oid, g.oid, 'member')
         where
             l.rolname = any(:logins::text[])
-            and g.rolname in ('clubsync_club', 'clubsync_reader', 'clubsync_engine')
+            and g.rolname in ('clubsync_club', 'clubsync_batch', 'clubsync_reader', 'clubsync_engine')
         group by l.rolname
-        having count(*) = 3
+        having count(*) = 4
     ) as admitted
 from pg_roles as r
 where r.rolname = session_user;

@@ -57,20 +57,20 @@ def two(new_club: NewClub) -> tuple[Club, Club]:
 
 
 def test_r21_the_login_has_no_rights_above_its_own(shared_base: Base, club: Club) -> None:
-    """It owns nothing, and can become no role but those of one club and of the reader."""
+    """It owns nothing, and can become no role but those of one club, of a batch and of the reader."""
     club.sync()
     with as_owner(shared_base) as driver:
         found = driver.execute(
             "select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication from pg_roles"
-            " where rolname in (%s, 'clubsync_engine', 'clubsync_club', 'clubsync_reader')",
+            " where rolname in (%s, 'clubsync_engine', 'clubsync_club', 'clubsync_batch', 'clubsync_reader')",
             [logins.LOGIN],
         ).fetchall()
-        assert found == [(False,) * 5] * 4
+        assert found == [(False,) * 5] * 5
         becomes = driver.execute(
             "select rolname from pg_roles where rolname != %s and pg_has_role(%s, oid, 'set') order by 1",
             [logins.LOGIN, logins.LOGIN],
         ).fetchall()
-        assert becomes == [("clubsync_club",), ("clubsync_reader",)]
+        assert becomes == [("clubsync_batch",), ("clubsync_club",), ("clubsync_reader",)]
         for role in (logins.LOGIN, "clubsync_engine"):
             owned = driver.execute(
                 "select count(*) from pg_shdepend where deptype = 'o' and refobjid = %s::regrole",
@@ -110,7 +110,7 @@ ATTEMPTS = (
 )
 
 
-@pytest.mark.parametrize("role", ["none", "clubsync_club", "clubsync_reader"])
+@pytest.mark.parametrize("role", ["none", "clubsync_club", "clubsync_batch", "clubsync_reader"])
 def test_r21_row_level_security_is_not_lifted(shared_base: Base, role: str) -> None:
     with session(shared_base) as driver:
         driver.execute(f"set role {role}".encode())
@@ -137,10 +137,11 @@ def test_r21_whoever_resets_the_role_sees_no_row(
 def test_r21_row_security_off_is_an_error_and_no_way_round(
     two: tuple[Club, Club], shared_base: Base
 ) -> None:
-    for role in ("clubsync_club", "clubsync_reader"):
+    for role in ("clubsync_club", "clubsync_batch", "clubsync_reader"):
         with session(shared_base) as driver:
             driver.execute(f"set role {role}")
             driver.execute("select set_config('clubsync.club', %s, false)", [str(two[0].number)])
+            driver.execute("select set_config('clubsync.clubs', %s, false)", ["{1}"])
             driver.execute("set row_security = off")
             with pytest.raises(REFUSED):
                 driver.execute("select from base.customer")

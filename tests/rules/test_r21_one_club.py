@@ -110,6 +110,87 @@ def test_r21_the_reader_of_all_clubs_writes_nothing(
         driver.execute("update base.customer set first_name = 'x'")
 
 
+def test_r21_a_batch_sees_its_own_clubs_only(shared_base: Base, new_club: NewClub) -> None:
+    """Every table that it may read, whatever the statement forgets to say; the others it may not read."""
+    clubs = [new_club() for _ in range(3)]
+    for club in clubs:
+        club.erp.group("gold")
+        club.erp.put("1", "a@x.fr", groups=["gold"])
+        club.erp.put("2", "nobody")
+        club.sync()
+    batch = {club.number for club in clubs[:2]}
+    read, refused = set[str](), set[str]()
+    with shared_base.clubs(sorted(batch)) as driver:
+        for schema, table in driver.execute(TABLES).fetchall():
+            try:
+                with driver.transaction():
+                    rows = driver.execute(f"select distinct club from {schema}.{table}").fetchall()
+            except psycopg.errors.InsufficientPrivilege:
+                refused.add(f"{schema}.{table}")
+                continue
+            assert {row[0] for row in rows} <= batch, f"{schema}.{table}"
+            read |= {f"{schema}.{table}" for row in rows if row[0] in batch}
+    assert {"base.customer", "sync.club_state", "sync.club_vector", "sync.snapshot"} <= read
+    assert {"sync.erp_customer", "sync.finding"} <= read
+    assert "sync.plan" in refused
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update base.customer set first_name = 'x'",
+        "delete from sync.recheck",
+        "insert into sync.recheck (club, why) select club, 'x' from sync.club_state",
+        "update sync.club_state set revision = 0",
+        "select sync.erase_changes(1)",
+    ],
+)
+@pytest.mark.parametrize("writable", [False, True])
+def test_r21_a_batch_writes_nothing(
+    shared_base: Base, two: tuple[Club, Club], statement: str, writable: bool
+) -> None:
+    """Neither in a transaction that only reads, nor by the role's own rights."""
+    before = [club.base() for club in two]
+
+    def attempt() -> None:
+        with shared_base.clubs([club.number for club in two]) as driver:
+            if writable:
+                driver.rollback()
+                driver.execute("select set_config('role', 'clubsync_batch', true)")
+                clubs = "{" + ",".join(str(club.number) for club in two) + "}"
+                driver.execute("select set_config('clubsync.clubs', %s, true)", [clubs])
+                assert driver.execute("select count(*) from base.customer").fetchone() != (0,)
+            driver.execute(statement.encode())
+
+    with pytest.raises((BaseReadOnly, psycopg.errors.InsufficientPrivilege)):
+        attempt()
+    assert [club.base() for club in two] == before
+
+
+def test_r21_a_batch_is_not_widened_by_another_setting(
+    shared_base: Base, two: tuple[Club, Club]
+) -> None:
+    """A batch is no club's transaction, and a club's no batch's; without its list a batch sees nothing."""
+    mine, other = two
+    theirs = f"select count(*) from base.customer where club = {other.number}".encode()
+    with shared_base.clubs([mine.number]) as driver:
+        driver.execute("select set_config('clubsync.club', %s, true)", [str(other.number)])
+        assert driver.execute(theirs).fetchone() == (0,)
+        for role in ("clubsync", "clubsync_engine"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), driver.transaction():
+                driver.execute(f"set local role {role}".encode())
+    with mine.driver() as driver:
+        driver.execute("select set_config('clubsync.clubs', %s, true)", [f"{{{other.number}}}"])
+        assert driver.execute(theirs).fetchone() == (0,)
+    with shared_base.clubs([]) as driver:
+        assert driver.execute("select count(*) from base.customer").fetchone() == (0,)
+    unset = (psycopg.errors.UndefinedObject, psycopg.errors.InvalidTextRepresentation)
+    with shared_base.transaction() as driver:
+        driver.execute("set local role clubsync_batch")
+        with pytest.raises(unset):
+            driver.execute("select * from base.customer")
+
+
 def test_r21_a_link_in_a_folder_loads_nobody_of_another_club(
     files: FileClub, tmp_path: Path
 ) -> None:

@@ -38,7 +38,7 @@ from tests.upgrades.story import (
 ROOT = Path(__file__).resolve().parents[2]
 #: Names of the last migration that each kept version had. Before 0004 migrations were still edited.
 VERSIONS = sorted(path.name.removesuffix(".tar.xz") for path in DATA.glob("*.tar.xz"))
-ROLES = ("clubsync_club", "clubsync_reader", "clubsync_engine")
+ROLES = ("clubsync_club", "clubsync_batch", "clubsync_reader", "clubsync_engine")
 WHOLE = third_day(second_day(people()))
 #: The oldest and the newest are always tried, the others with the long tests.
 TRIED = [
