@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from clubsync.diff.marks import ONE_CLUB, Marks
+from clubsync.marks import ONE_CLUB, Marks
 from clubsync.model import CHANGES, FIELDS
 
 STATE = (

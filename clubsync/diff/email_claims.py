@@ -9,8 +9,8 @@ from __future__ import annotations
 import polars as pl
 
 from clubsync import emails
-from clubsync.diff.marks import ONE_CLUB, Marks
 from clubsync.frames import attach, repeated
+from clubsync.marks import ONE_CLUB, Marks
 from clubsync.model import NO, PRESENT, UNKNOWN, YES
 
 #: Ranks of a claim, best first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from clubsync.diff.marks import ONE_CLUB, Marks
+from clubsync.marks import ONE_CLUB, Marks
 from clubsync.model import FINDINGS, NO, UNKNOWN, YES, Situation
 
 _NOTHING = pl.lit("{}")

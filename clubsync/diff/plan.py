@@ -54,10 +54,10 @@ from clubsync.diff import situations
 from clubsync.diff.changes import changed_customers, changes
 from clubsync.diff.findings import findings as told
 from clubsync.diff.losses import access_losses
-from clubsync.diff.marks import ONE_CLUB, Marks
 from clubsync.diff.mirror import changed_records
 from clubsync.diff.outcome import outcomes
 from clubsync.diff.reassign import reassign
+from clubsync.marks import ONE_CLUB, Marks
 from clubsync.model import PRESENT, SEEN, Plan, Proof, Situation
 
 

@@ -8,8 +8,8 @@ import polars as pl
 
 from clubsync import emails
 from clubsync.diff import email_claims, merges, suspicion, witness
-from clubsync.diff.marks import ONE_CLUB, Marks
 from clubsync.frames import attach
+from clubsync.marks import ONE_CLUB, Marks
 from clubsync.model import (
     CONFLICTING,
     GONE,

@@ -27,7 +27,7 @@ from __future__ import annotations
 import polars as pl
 
 from clubsync import emails
-from clubsync.diff.marks import ONE_CLUB, Marks
+from clubsync.marks import ONE_CLUB, Marks
 from clubsync.model import ABSENT, GONE, MISSING, MOVED, NO, PRESENT, SEEN, SUSPICIONS, YES, Proof
 from connectors.sdk.chains import ELSEWHERE, UNLISTED
 

@@ -1,8 +1,8 @@
 """Plan a batch of clubs at once: what each of them gets is what `plan` would give it alone.
 
 Of a few records nearly all that a plan costs is that of each of its hundred queries, however few rows they have. So
-small clubs are put into one frame: their ids and emails bear the mark of their club meanwhile (`diff.marks`), so that
-nothing is found in another one's rows (R21), and the plan is taken apart by club again.
+small clubs are put into one frame: their ids and emails bear the mark of their club meanwhile (`clubsync.marks`), so
+that nothing is found in another one's rows (R21), and the plan is taken apart by club again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from clubsync.diff.marks import TOGETHER, club_of, marked
 from clubsync.diff.plan import plan
+from clubsync.marks import TOGETHER, club_of, marked
 from clubsync.model import Plan, Proof
 
 Key = TypeVar("Key")

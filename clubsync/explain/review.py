@@ -20,6 +20,7 @@ from clubsync.store.packages import PLAN
 from clubsync.store.record_index import RECORD_INDEX
 from clubsync.store.snapshots import Store
 from clubsync.validate import affected, facts
+from clubsync.validate.source import MIRROR
 
 if TYPE_CHECKING:
     from clubsync.explain.wording import Words
@@ -91,7 +92,7 @@ def _evaluated(
     records = affected.presented(
         None,
         snapshot.customers,
-        pl.DataFrame(schema=affected.MIRROR),
+        pl.DataFrame(schema=MIRROR),
         snapshot,
         RECORD_INDEX.to_frame(),
         SIGNS.to_frame(),

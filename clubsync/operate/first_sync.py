@@ -18,6 +18,7 @@ from clubsync.store.record_index import RECORD_INDEX
 from clubsync.store.snapshots import Snapshot, prepare
 from clubsync.validate import affected, facts, suites
 from clubsync.validate.policy import policy_of
+from clubsync.validate.source import MIRROR
 from connectors.sdk.model import Reading
 
 _NOT_STORED = b"tried, not stored"
@@ -64,7 +65,7 @@ def planned(reading: Reading, club: ClubConfig) -> FirstSync:
     records = affected.presented(
         None,
         customers,
-        pl.DataFrame(schema=affected.MIRROR),
+        pl.DataFrame(schema=MIRROR),
         snapshot,
         RECORD_INDEX.to_frame(),
         SIGNS.to_frame(),

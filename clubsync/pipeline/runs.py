@@ -104,6 +104,10 @@ class Runs:
                 if (row["name"], row["erp"]) == (club.name, club.erp):
                     self._numbers[club.id] = row["club"]
 
+    def number_of(self, club_id: str) -> int | None:
+        """A club's number in the base, where it is known already."""
+        return self._numbers.get(club_id)
+
     def club_no(self, club: ClubConfig) -> int:
         """The club's number in the base, registered when it is first named."""
         if club.id not in self._numbers:

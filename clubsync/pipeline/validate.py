@@ -6,19 +6,19 @@ What it makes is stored (`model.Affected`), and `diff` takes it as it is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from clubsync import clock
 from clubsync.errors import SnapshotGone, SnapshotUnreadable
 from clubsync.extract.erased import Erased
-from clubsync.model import KINDS, Affected, Policy, SnapshotHead, Step
+from clubsync.model import Affected, Policy, SnapshotHead, Step
+from clubsync.pipeline import batch
 from clubsync.pipeline.runs import Handed, Runs, counted, run_of, snapshot_row, take_from
 from clubsync.store import packages, snapshots
 from clubsync.store.database import Driver, queries
 from clubsync.store.packages import AFFECTED
-from clubsync.validate import affected, facts, suites
+from clubsync.validate import affected, together
 from clubsync.validate.policy import policy_hash, policy_of
 from connectors.sdk.messages import message
 
@@ -32,18 +32,19 @@ _HISTORY = message("A newer complete snapshot is loaded already: history only (R
 
 
 def validate(runs: Runs, steps: Sequence[Step], *, store: bool) -> list[Step]:
-    """Evaluate the affected records of many clubs, in one run of Great Expectations.
+    """Evaluate the affected records of many clubs: in one frame, and in one run of Great Expectations.
 
     :param store: another process continues: store what it needs.
     """
     runs.find_numbers(step["club"] for step in steps)
-    out = [runs.stage("validate", step, lambda one: _find_affected(runs, one)) for step in steps]
+    found = batch.find(runs, steps)
+    out = [runs.stage("validate", step, lambda one: _begin(runs, one, found)) for step in steps]
     made = {
-        step["club"]: (runs.handed(step), found)
+        step["club"]: (runs.handed(step), its)
         for step in out
-        if step["error"] is None and (found := runs.handed(step).affected) is not None
+        if step["error"] is None and (its := runs.handed(step).affected) is not None
     }
-    affected_records = {club: found.records.height for club, (_, found) in made.items()}
+    affected_records = {club: its.records.height for club, (_, its) in made.items()}
     try:
         return _evaluated(runs, out, made, store=store)
     finally:
@@ -64,9 +65,7 @@ def _evaluated(
     if not made:
         return out
     try:
-        findings = suites.findings(
-            {club: (found.records, found.basis.policy) for club, (_, found) in made.items()}
-        )
+        evaluated = together.evaluated({club: found for club, (_, found) in made.items()})
     except Exception as error:
         # R25: one club's records do not stop the others: alone, only that club fails
         log.error(
@@ -77,28 +76,25 @@ def _evaluated(
             runs.stage("validate", step, lambda one: _evaluate_alone(runs, one, store=store))
             for step in out
         ]
-    for club, (handed, found) in made.items():
-        handed.affected = replace(found, findings=findings[club])
+    for club, (handed, _) in made.items():
+        handed.affected = evaluated[club]
     if not store:
         return out
     return [runs.stage("validate", step, lambda one: _store(runs, one)) for step in out]
 
 
 def _evaluate_alone(runs: Runs, step: Step, *, store: bool) -> None:
-    """The findings of one club's affected records."""
-    handed = runs.handed(step)
-    if handed.affected is None:
+    """Facts and findings of one club's affected records."""
+    if runs.handed(step).affected is None:
         return
-    _add_findings(handed, step["club"])
+    _evaluate_found(runs.handed(step), step["club"])
     if store:
         _store(runs, step)
 
 
-def _add_findings(handed: Handed, club: str) -> None:
-    found = handed.affected
-    if found is not None:
-        one = {club: (found.records, found.basis.policy)}
-        handed.affected = replace(found, findings=suites.findings(one)[club])
+def _evaluate_found(handed: Handed, club: str) -> None:
+    if handed.affected is not None:
+        handed.affected = together.evaluated({club: handed.affected})[club]
 
 
 def affected_of(runs: Runs, step: Step) -> Affected | None:
@@ -124,62 +120,61 @@ def evaluate(runs: Runs, step: Step) -> None:
     """Evaluate one club again, from its stored snapshot, as the base is now."""
     step.pop("unchanged", None)
     _find_affected(runs, step)
-    _add_findings(runs.handed(step), step["club"])
+    _evaluate_found(runs.handed(step), step["club"])
+
+
+def _begin(runs: Runs, step: Step, found: Mapping[int, Affected | None]) -> None:
+    """:param found: see `batch.find`; a club that is not in it is read by itself."""
+    if run_of(step) not in found:
+        _find_affected(runs, step)
+        return
+    batch.reset(runs, step)
+    _take(runs, step, found[run_of(step)])
+
+
+def _take(runs: Runs, step: Step, found: Affected | None) -> None:
+    """:param found: what is affected; None: nothing of the club has changed."""
+    if found is None:
+        step["unchanged"] = True
+        return
+    handed = runs.handed(step)
+    handed.affected = found
+    step["notes"].extend(n for n in _absent_groups(found.basis.policy) if n not in step["notes"])
+    handed.snapshot = None  # of a large club it is large; what is left to do does not need it
 
 
 def _find_affected(runs: Runs, step: Step) -> None:
     club = runs.club(step)
     club_no = runs.club_no(club)
-    handed = runs.handed(step)
-    handed.affected = handed.plan = None
-    # what was planned before, if anything, is not what will be written
-    step["counts"], step["held"] = dict.fromkeys(KINDS, 0), 0
+    batch.reset(runs, step)
     with runs.base.club(club_no) as driver:
         sql = queries()
         state = sql.club_state(driver, club=club_no)
-        row = _to_evaluate(driver, club_no, step, state, newest=handed.newest)
+        row = _to_evaluate(driver, club_no, step, state, newest=runs.handed(step).newest)
         if row is None:
             return
         head = snapshots.head_of(row)
         policy = policy_of(club, head.certified)
         if _is_unchanged(driver, club_no, head, state, policy):
-            step["unchanged"] = True
+            _take(runs, step, None)
             return
         snapshot = _taken_up(runs, driver, club_no, step, row)
-        decided = list(sql.rejected_members(driver, club=club_no))
-        undone = list(sql.undone_customers(driver, club=club_no))
-        waiting = list(sql.waiting_undos(driver, club=club_no))
-        same = list(sql.same_people(driver, club=club_no))
-        kept = [one for one in decided if one["until"] > clock.now()]
-        over = [one["erp_id"] for one in decided if one not in kept and one["erp_id"]]
-        # whether a record is ambiguous depends on others, that need not have an email in common with it
-        over += snapshot.ambiguous_ids
+        decisions = batch.Decisions.read(driver, club_no, clock.now())
         unclear = sql.records_with_finding(driver, club=club_no, code="ID_DUPLICATE")
-        over += [row["erp_id"] for row in unclear]
-        # another policy counts from a certified snapshot on, which shows everybody
-        other_policy = head.certified and state["policy_hash"] != policy_hash(policy)
         found = affected.build(
             driver,
             club_no,
             snapshot,
             policy,
             state,
-            everything=other_policy,
-            keep={one["customer"]: (one["erp_id"], one["row_hash"]) for one in kept},
-            undone={one["customer"]: (one["erp_id"], one["row_hash"]) for one in undone},
-            same_person={one["customer"]: (one["erp_id"], one["row_hash"]) for one in same},
-            more=[
-                *over,
-                *(one["erp_id"] for one in same),
-                *(one["erp_id"] for one in waiting if one["erp_id"]),
-            ],
+            everything=batch.is_other_policy(state["policy_hash"], policy),
+            keep=decisions.keep,
+            undone=decisions.undone,
+            same_person=decisions.same_person,
+            # whether a record is ambiguous depends on others, that need not have an email in common with it
+            more=[*snapshot.ambiguous_ids, *(row["erp_id"] for row in unclear), *decisions.more],
         )
-    found = affected.with_waiting(found, waiting)
-    handed.affected = replace(
-        found, records=facts.evaluate(found.records, found.basis.groups, found.basis.policy)
-    )
-    step["notes"].extend(n for n in _absent_groups(found.basis.policy) if n not in step["notes"])
-    handed.snapshot = None  # of a large club it is large; what is left to do does not need it
+    _take(runs, step, affected.with_waiting(found, decisions.waiting))
 
 
 def _to_evaluate(

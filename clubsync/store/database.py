@@ -604,3 +604,15 @@ def fetch_bytes(
     statement: str = getattr(queries(), query.__name__).sql
     with driver.cursor(binary=True, row_factory=psycopg.rows.scalar_row) as cursor:
         return list(cursor.execute(statement, parameters))
+
+
+def fetch_rows(
+    driver: Driver,
+    query: Callable[Concatenate[Driver, P], Iterator[object]],
+    *_: P.args,
+    **parameters: P.kwargs,
+) -> list[tuple[Any, ...]]:
+    """`fetch_bytes` of a query with more columns: rows as tuples."""
+    statement: str = getattr(queries(), query.__name__).sql
+    with driver.cursor(binary=True, row_factory=psycopg.rows.tuple_row) as cursor:
+        return list(cursor.execute(statement, parameters))

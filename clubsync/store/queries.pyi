@@ -167,6 +167,200 @@ class PeopleToIdentifyRow(TypedDict):
     gone: bool
     row_hash: int
 
+class BatchStatesRow(TypedDict):
+    club: int
+    revision: int
+    policy_hash: str | None
+    certified_as_of: datetime | None
+    certified_snapshot: int | None
+    certified_rows: int | None
+    content_hash: str | None
+    next_recheck: date | None
+    last_snapshot: int | None
+    last_success_at: datetime | None
+    last_attempt_at: datetime | None
+    next_read_at: datetime | None
+    failing_since: datetime | None
+    failures: int
+    last_error: str | None
+    paused: bool
+    confirmed_empty: bool
+    confirmed_same_club: bool
+    hash_key: UUID
+    epoch: int
+    reviewed: bool
+    remove_at: datetime | None
+    similar_upto: str | None
+    quarantined_until: datetime | None
+    certified_at: datetime | None
+    reviewed_plan: str | None
+
+class BatchSnapshotsRow(TypedDict):
+    club: int
+    snapshot: int
+    as_of: datetime
+    read_at: datetime
+    certified: bool
+    doubts: list[str]
+    customers: int
+    rows_read: int
+    content_hash: str
+    path: str
+    epoch: int
+    columns: list[str]
+    column_of: dict[str, str]
+    file: dict[str, Any] | None
+    began_at: datetime | None
+    consistency: str
+    memberships: str | None
+    digested: bool
+    reading_hash: bytes | None
+
+class BatchDoubtsRow(TypedDict):
+    club: int
+    rechecks: bool
+    held: bool
+    decided: bool
+    unclear: bool
+    erasures: bool
+
+class BatchGroupsRow(TypedDict):
+    club: int | None
+    id: str | None
+    name: str | None
+    active: bool | None
+    listed: bool
+    group_id: int | None
+    key: str | None
+
+class BatchRecordIndexRow(TypedDict):
+    club: int
+    vector: bytes
+
+class BatchRechecksRow(TypedDict):
+    club: int
+    recheck: int
+    erp_id: str | None
+    email: str | None
+
+class BatchHeldRow(TypedDict):
+    club: int
+    customer: int
+    erp_id: str | None
+    email: str | None
+    by_email: bool
+
+class BatchSuspicionsRow(TypedDict):
+    club: int
+    erp_id: str
+    sign: str
+    snapshot: int
+    read_at: datetime
+
+class BatchMovesUnderWayRow(TypedDict):
+    club: int
+    erp_id: str
+
+class BatchFormerRecordsRow(TypedDict):
+    club: int
+    erp_id: str
+
+class BatchRecordsRow(TypedDict):
+    club: int
+    erp_id: str
+    email: str | None
+    email_norm: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+    status: str
+    status_raw: str | None
+    groups: str
+    remembered: str
+    valid_from: date | None
+    valid_until: date | None
+    guardian_id: str | None
+    replaced_by: str | None
+    created_at: datetime | None
+    is_company: bool
+    placeholder: bool
+    unreadable: str
+    row_hash: int
+    as_of: datetime
+    snapshot: int
+    gone: bool
+    access: str
+    lapsed: bool
+    former: bool
+
+class BatchAllRecordsRow(TypedDict):
+    club: int
+    erp_id: str
+    email: str | None
+    email_norm: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    birth_date: date | None
+    status: str
+    status_raw: str | None
+    groups: str
+    remembered: str
+    valid_from: date | None
+    valid_until: date | None
+    guardian_id: str | None
+    replaced_by: str | None
+    created_at: datetime | None
+    is_company: bool
+    placeholder: bool
+    unreadable: str
+    row_hash: int
+    as_of: datetime
+    snapshot: int
+    gone: bool
+    access: str
+    lapsed: bool
+    former: bool
+
+class BatchCustomersRow(TypedDict):
+    club: int
+    customer: int
+    erp_id: str | None
+    email: str | None
+    email_raw: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    origin: str
+    in_customers_group: bool
+    auto_groups: list[int]
+    reason: str | None
+    detached: bool
+    linked_user: int | None
+    user_email: str | None
+
+class BatchAllCustomersRow(TypedDict):
+    club: int
+    customer: int
+    erp_id: str | None
+    email: str | None
+    email_raw: str | None
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    origin: str
+    in_customers_group: bool
+    auto_groups: list[int]
+    reason: str | None
+    detached: bool
+    linked_user: int | None
+    user_email: str | None
+
+class BatchRelatedRow(TypedDict):
+    club: int
+    erp_id: str
+
 class ChainsReadRow(TypedDict):
     chain: str
     name: str
@@ -1719,6 +1913,62 @@ class Queries(Protocol):
     def people_to_identify(
         self, driver: Driver, /, *, club: int
     ) -> Iterator[PeopleToIdentifyRow]: ...
+    # batch.sql
+    def batch_states(self, driver: Driver, /, *, clubs: list[int]) -> Iterator[BatchStatesRow]: ...
+    def batch_snapshots(
+        self, driver: Driver, /, *, clubs: list[int], snapshots: list[int]
+    ) -> Iterator[BatchSnapshotsRow]: ...
+    def batch_doubts(
+        self, driver: Driver, /, *, clubs: list[int], now: datetime
+    ) -> Iterator[BatchDoubtsRow]: ...
+    def batch_groups(self, driver: Driver, /, *, clubs: list[int]) -> Iterator[BatchGroupsRow]: ...
+    def batch_record_index(
+        self, driver: Driver, /, *, clubs: list[int]
+    ) -> Iterator[BatchRecordIndexRow]: ...
+    def batch_rechecks(
+        self, driver: Driver, /, *, clubs: list[int]
+    ) -> Iterator[BatchRechecksRow]: ...
+    def batch_held(self, driver: Driver, /, *, clubs: list[int]) -> Iterator[BatchHeldRow]: ...
+    def batch_suspicions(
+        self, driver: Driver, /, *, clubs: list[int]
+    ) -> Iterator[BatchSuspicionsRow]: ...
+    def batch_moves_under_way(
+        self, driver: Driver, /, *, clubs: list[int]
+    ) -> Iterator[BatchMovesUnderWayRow]: ...
+    def batch_former_records(
+        self, driver: Driver, /, *, clubs: list[int]
+    ) -> Iterator[BatchFormerRecordsRow]: ...
+    def batch_records(
+        self, driver: Driver, /, *, clubs: list[int], ids: list[str]
+    ) -> Iterator[BatchRecordsRow]: ...
+    def batch_all_records(
+        self, driver: Driver, /, *, clubs: list[int]
+    ) -> Iterator[BatchAllRecordsRow]: ...
+    def batch_customers(
+        self,
+        driver: Driver,
+        /,
+        *,
+        clubs: list[int],
+        ids: list[str],
+        email_clubs: list[int],
+        emails: list[str],
+    ) -> Iterator[BatchCustomersRow]: ...
+    def batch_all_customers(
+        self, driver: Driver, /, *, clubs: list[int]
+    ) -> Iterator[BatchAllCustomersRow]: ...
+    def batch_related(
+        self,
+        driver: Driver,
+        /,
+        *,
+        clubs: list[int],
+        ids: list[str],
+        email_clubs: list[int],
+        emails: list[str],
+        candidate_clubs: list[int],
+        candidates: list[str],
+    ) -> Iterator[BatchRelatedRow]: ...
     # chain.sql
     def chain_read(
         self, driver: Driver, /, *, chain: str, name: str, erp: str, at: datetime, certified: bool

@@ -51,11 +51,13 @@ def by_email(index: pl.DataFrame, emails: Iterable[str]) -> list[str]:
 
 def read(driver: Driver, club: int) -> pl.DataFrame:
     """The club's record index (`RECORD_INDEX`); empty for a club that was never loaded."""
-    parts = [
-        # not the bytes themselves: a frame that held them would need Python's lock wherever it is freed
-        pl.read_ipc(io.BytesIO(packed))
-        for packed in fetch_bytes(driver, queries().record_index_parts, club=club)
-    ]
+    return put_together(fetch_bytes(driver, queries().record_index_parts, club=club))
+
+
+def put_together(packed_parts: Iterable[bytes]) -> pl.DataFrame:
+    """An index from its parts as they lie in the database, in order."""
+    # not the bytes themselves: a frame that held them would need Python's lock wherever it is freed
+    parts = [pl.read_ipc(io.BytesIO(packed)) for packed in packed_parts]
     if not parts:
         return RECORD_INDEX.to_frame()
     whole, *patches = parts

@@ -7,16 +7,17 @@ predecessor or successor (R10), or a base customer with one of its emails (R1).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from clubsync import emails
 from clubsync.frames import Comparison, attach, compare
+from clubsync.marks import ONE_CLUB, Marks
 from clubsync.model import (
     ABSENT,
     BASE,
@@ -42,37 +43,21 @@ from clubsync.store.database import Driver, fetch, queries
 from clubsync.store.record_index import RECORD_INDEX
 from clubsync.store.snapshots import KEPT, Snapshot
 from clubsync.validate import automatic
+from clubsync.validate.joint import Joint
 from clubsync.validate.policy import policy_hash
+from clubsync.validate.source import MIRROR, Batch, OneClub, Source
 from connectors.sdk import words
 from connectors.sdk.chains import ELSEWHERE, UNLISTED
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import ClubStateRow, WaitingUndosRow
+    from clubsync.store.queries import (
+        ClubStateRow,
+        HeldCustomersRow,
+        RechecksRow,
+        WaitingUndosRow,
+    )
 
-#: The mirror's columns, as a plan needs them.
-MIRROR: dict[str, Any] = {
-    **{name: CUSTOMER_SCHEMA[name] for name in KEPT if name not in ("row_hash", "groups")},
-    "groups": pl.String,
-    "unreadable": pl.String,
-    "remembered": pl.String,
-    "email_norm": pl.String,
-    "row_hash": pl.Int64,
-    "as_of": pl.Datetime("us", "UTC"),
-    "snapshot": pl.Int64,
-    "gone": pl.Boolean,
-    "access": pl.String,
-    "lapsed": pl.Boolean,
-    "former": pl.Boolean,
-}
-_BASE_ROW: dict[str, Any] = {
-    **{
-        n: t
-        for n, t in BASE.items()
-        if n not in ("groups", "keep", "undone", "awaits_email_of", "same_person")
-    },
-    "auto_groups": pl.List(pl.Int64),
-}
 #: What the query `erp_groups` gives. `key`: of the automatic group that the ERP group feeds; the id is null of an
 #: automatic group that none feeds.
 ERP_GROUPS = {
@@ -81,13 +66,18 @@ ERP_GROUPS = {
     "group_id": pl.Int64(),
     "key": pl.String(),
 }
-_SUSPICIONS = {**SIGNS, "snapshot": pl.Int64(), "read_at": pl.Datetime("us", "UTC")}
+SUSPICIONS_READ = {**SIGNS, "snapshot": pl.Int64(), "read_at": pl.Datetime("us", "UTC")}
 _SPANS = pl.List(pl.Struct({"id": pl.String, "valid_from": pl.String, "valid_until": pl.String}))
 
 
 #: Base customer -> the ERP record that a person decided about, and its hash then (signed; null: gone).
 Decided = Mapping[int, tuple[str | None, int | None]]
-_NOBODY: Decided = MappingProxyType({})
+NOBODY: Decided = MappingProxyType({})
+
+
+def nobody() -> Decided:
+    """Nothing was decided of anybody."""
+    return NOBODY
 
 
 def certified_version(state: ClubStateRow) -> tuple[datetime, int] | None:
@@ -129,7 +119,7 @@ def is_unchanged(
 class _Asked:
     """Records and emails to look at again, whatever their row hashes say: rechecks, held, suspected, or kept out.
 
-    :param rechecks: the highest number of sync.recheck.
+    :param rechecked: the records of sync.recheck.
     :param confirmed: `SIGNS` that an earlier certified reading has shown, which had ended before this one began.
     :param merging: erp_ids of held customers who would be merged by an email (R15).
     """
@@ -137,9 +127,37 @@ class _Asked:
     erp_ids: set[str]
     emails: set[str]
     rechecked: pl.Series
-    rechecks: int
     confirmed: pl.DataFrame
     merging: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Club:
+    """What is known of a club before its affected records are looked for.
+
+    :param number: base.club.club.
+    :param revision: of the base, read before all of the rest.
+    :param stored: `ERP_GROUPS`; index: `RECORD_INDEX`.
+    :param rechecks, held, suspicions: rows of the queries `rechecks`, `held_customers` and `suspicions`.
+    :param everything: look at every record, whatever its hash (another policy, a full review).
+    :param keep: base customers to keep while their record stays the same (R15); `undone`, `same_person`: the same,
+        where a person undid a change (R18), or said who it is (R1); `more`: erp_ids to look at besides.
+    """
+
+    number: int
+    snapshot: Snapshot
+    policy: Policy
+    revision: int
+    stored: pl.DataFrame
+    index: pl.DataFrame
+    rechecks: Sequence[RechecksRow]
+    held: Sequence[HeldCustomersRow]
+    suspicions: pl.DataFrame
+    everything: bool = False
+    keep: Decided = field(default_factory=nobody)
+    undone: Decided = field(default_factory=nobody)
+    same_person: Decided = field(default_factory=nobody)
+    more: Sequence[str] = ()
 
 
 def build(
@@ -150,68 +168,178 @@ def build(
     state: ClubStateRow,
     *,
     everything: bool = False,
-    keep: Decided = _NOBODY,
-    undone: Decided = _NOBODY,
-    same_person: Decided = _NOBODY,
+    keep: Decided = NOBODY,
+    undone: Decided = NOBODY,
+    same_person: Decided = NOBODY,
     more: Iterable[str] = (),
 ) -> Affected:
     """Read what a plan for this snapshot needs; the records have no facts and no findings yet.
 
     :param driver: inside a transaction of this club.
-    :param everything: look at every record, whatever its hash (another policy, a full review).
-    :param keep: base customers to keep while their record stays the same (R15); `undone`, `same_person`: the same,
-        where a person undid a change (R18), or said who it is (R1); `more`: erp_ids to look at besides.
+    :param everything, keep, undone, same_person, more: see `Club`.
     """
-    stored = fetch(driver, queries().erp_groups, ERP_GROUPS, club=club)
-    groups, changed, policy = _groups(snapshot, stored, policy)
-    known, asked = record_index.read(driver, club), _asked(driver, club, snapshot.head, changed)
-    seen = _without(snapshot.customers, newer := _unsaid(driver, club, known, snapshot))
+    sql = queries()
+    one = Club(
+        club,
+        snapshot,
+        policy,
+        state["revision"],
+        stored=fetch(driver, sql.erp_groups, ERP_GROUPS, club=club),
+        index=record_index.read(driver, club),
+        rechecks=list(sql.rechecks(driver, club=club)),
+        held=list(sql.held_customers(driver, club=club)),
+        suspicions=fetch(driver, sql.suspicions, SUSPICIONS_READ, club=club),
+        everything=everything,
+        keep=keep,
+        undone=undone,
+        same_person=same_person,
+        more=list(more),
+    )
+    (found,) = _found(OneClub(driver, club), [one])
+    return found
+
+
+def build_all(driver: Driver, clubs: Sequence[Club]) -> list[Affected]:
+    """`build` of several clubs at once, in order.
+
+    :param driver: inside `Base.clubs`.
+    """
+    alike = dict[object, list[int]]()
+    for n, club in enumerate(clubs):
+        everything = club.everything or club.index.is_empty()
+        proof, policy = club.snapshot.head.proof, club.policy
+        alike.setdefault((proof, policy.today, everything), []).append(n)
+    made = dict[int, Affected]()
+    for places in alike.values():
+        part = [clubs[n] for n in places]
+        source: Source = Batch(driver, [club.number for club in part])
+        if len(part) == 1:
+            source = OneClub(driver, part[0].number)
+        made |= zip(places, _found(source, part), strict=True)
+    return [made[n] for n in range(len(clubs))]
+
+
+def _found(source: Source, clubs: Sequence[Club]) -> list[Affected]:
+    """:param clubs: one, or several whose snapshots prove the same, on one day, of which all or none are new."""
+    joint, first = Joint(len(clubs)), clubs[0]
+    snapshot = joint.snapshot([club.snapshot for club in clubs])
+    stored = joint.joined([club.stored for club in clubs], ("id",))
+    groups, changed = groups_in_force(snapshot, stored)
+    known = joint.joined([club.index for club in clubs], ("erp_id",))
+    unsaid = [_unsaid(source, n, club) for n, club in enumerate(clubs)]
+    newer = joint.joined(unsaid, ("erp_id",))
+    asked = _asked(joint, clubs, source.former_records(joint.with_any(changed)))
+    seen = _without(snapshot.customers, newer)
     compared = compare(seen, known)
-    if everything := everything or known.is_empty():
-        ids, mirror, base_rows = _everything(driver, club)
+    if everything := first.everything or first.index.is_empty():
+        ids, mirror, base_rows = None, source.all_records(), source.all_customers()
     else:
-        seeds = {*_seeds(snapshot, seen, compared, newer, policy, changed), *asked.erp_ids, *more}
-        ids, mirror, base_rows = _closure(driver, club, seeds, asked.emails, seen, known)
-    records = presented(ids, seen, mirror, snapshot, newer, asked.confirmed, stored, asked.merging)
+        seeds = _seeds(snapshot, seen, compared, newer, first.policy.today, changed, joint.marks)
+        seeds |= {*asked.erp_ids, *joint.texts(club.more for club in clubs)}
+        ids, mirror, base_rows = _closure(source, seeds, asked.emails, seen, known)
+    records = presented(
+        ids,
+        seen,
+        mirror,
+        snapshot,
+        newer,
+        asked.confirmed,
+        stored,
+        asked.merging,
+        marks=joint.marks,
+    )
     basis = Basis(
         snapshot=snapshot.head,
-        policy=policy,
-        policy_hash=policy_hash(policy),
-        revision=state["revision"],
+        policy=first.policy,
+        policy_hash="",
+        revision=0,
         everything=everything,
-        rechecks=asked.rechecks,
-        groups_changed=bool(changed) or everything or _feed_others(groups, stored, policy),
-        conflicting_ids=snapshot.conflicting_ids,
+        rechecks=0,
+        groups_changed=bool(changed),
+        conflicting_ids=(),
         groups=groups,
         shown=_shown(compared.rows, known, None if everything else records, snapshot.certified),
         absent=compared.absent,
         newer=newer["erp_id"],
         unknown=_unknown(asked, records, snapshot.certified),
-        record_index=known,
     )
-    base = _decided(_base(base_rows, stored), records, keep, undone, same_person)
-    signs = _with_arrived(driver, club, asked.confirmed, records)
-    return Affected(basis, records, base, FINDINGS.to_frame(), signs)
+    base = _decided(_base(base_rows, stored), records, joint, clubs)
+    signs = _with_arrived(source, asked.confirmed, records)
+    together = Affected(basis, records, base, FINDINGS.to_frame(), signs)
+    return _apart(joint, clubs, together, base_rows, changed)
 
 
-def _groups(
-    snapshot: Snapshot, stored: pl.DataFrame, policy: Policy
-) -> tuple[pl.DataFrame, list[str], Policy]:
-    """The groups in force, those that differ from before, and the policy with the configured ones that are absent."""
-    groups, changed = groups_in_force(snapshot, stored)
-    return groups, changed, with_absent_groups(policy, groups, snapshot.customers["groups"])
+_RECORD_NAMES = (
+    *("erp_id", "guardian_id", "replaced_by"),
+    *("m_email_norm", "m_guardian_id", "m_replaced_by"),
+)
 
 
-def _with_arrived(
-    driver: Driver, club: int, confirmed: pl.DataFrame, records: pl.DataFrame
-) -> pl.DataFrame:
+def _apart(
+    joint: Joint,
+    clubs: Sequence[Club],
+    together: Affected,
+    base_rows: pl.DataFrame,
+    changed: list[str],
+) -> list[Affected]:
+    """What each club has of what was found together.
+
+    :param base_rows: whose place says which club a base customer is of.
+    :param changed: ids of the groups that differ from before.
+    """
+    basis, several = together.basis, joint.clubs > 1
+    groups = joint.apart(basis.groups, ("id",))
+    shown = joint.apart(basis.shown, ("erp_id",))
+    absent, newer = joint.series_apart(basis.absent), joint.series_apart(basis.newer)
+    unknown = joint.series_apart(basis.unknown)
+    lists = ("groups", "m_groups", "m_remembered")
+    records = joint.apart(together.records, _RECORD_NAMES, lists=lists)
+    places = pl.lit(base_rows["place"]) if several else None
+    names = ("erp_id", "email", "undone", "same_person")
+    base = joint.apart(together.base, names, of=places)
+    signs = joint.apart(together.confirmed, ("erp_id",))
+    others = joint.with_any(changed)
+    found = []
+    for n, club in enumerate(clubs):
+        held = club.snapshot.customers["groups"]
+        policy = with_absent_groups(club.policy, groups[n], held)
+        feeds_others = (
+            n in others or basis.everything or _feed_others(groups[n], club.stored, policy)
+        )
+        found.append(
+            Affected(
+                replace(
+                    basis,
+                    snapshot=club.snapshot.head,
+                    policy=policy,
+                    policy_hash=policy_hash(policy),
+                    revision=club.revision,
+                    rechecks=max((row["recheck"] for row in club.rechecks), default=0),
+                    groups_changed=feeds_others,
+                    conflicting_ids=club.snapshot.conflicting_ids,
+                    groups=groups[n],
+                    shown=shown[n],
+                    absent=absent[n],
+                    newer=newer[n],
+                    unknown=unknown[n],
+                    record_index=club.index,
+                ),
+                records[n],
+                base[n],
+                together.findings,
+                signs[n],
+            )
+        )
+    return found
+
+
+def _with_arrived(source: Source, confirmed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     """R29: the signs that count, with those of records that every club which they name has taken over."""
     confirmed = confirmed.filter(pl.col("sign") != MOVED)
     away = records.filter(pl.col("status").is_in([ELSEWHERE, UNLISTED]))["erp_id"]
     if away.is_empty():
         return confirmed
-    waiting = [row["erp_id"] for row in queries().moves_under_way(driver, club=club)]
-    arrived = away.filter(~away.is_in(waiting))
+    arrived = away.filter(~away.is_in(source.moves_under_way()))
     signs = pl.select(erp_id=arrived, sign=pl.lit(MOVED)).cast(SIGNS)
     return pl.concat([confirmed, signs])
 
@@ -263,11 +391,12 @@ def as_stored(
     :param erp_ids: the records in question, None: all; `keep`, `undone`: see `build`.
     """
     stored = fetch(driver, queries().erp_groups, ERP_GROUPS, club=club)
+    source = OneClub(driver, club)
     if erp_ids is None:
-        _, mirror, base_rows = _everything(driver, club)
+        mirror, base_rows = source.all_records(), source.all_customers()
     else:
         _, mirror, base_rows = _closure(
-            driver, club, set(erp_ids), set(), CUSTOMER_SCHEMA.to_frame(), RECORD_INDEX.to_frame()
+            source, set(erp_ids), set(), CUSTOMER_SCHEMA.to_frame(), RECORD_INDEX.to_frame()
         )
     mirror = _parsed(mirror)
     presence = pl.when("gone").then(pl.lit(GONE)).otherwise(pl.lit(SEEN))
@@ -275,33 +404,36 @@ def as_stored(
     records = attach(records, _mirrored(mirror), "erp_id")
     return Stored(
         records=records,
-        base=_decided(_base(base_rows, stored), records, keep, undone, {}),
+        base=_with_decisions(_base(base_rows, stored), records, keep, undone, NOBODY),
         groups=stored.filter("listed").select("id", "name", "active"),
     )
 
 
-def _asked(driver: Driver, club: int, head: SnapshotHead, changed: list[str]) -> _Asked:
-    """:param changed: groups that differ: those too whom a former group keeps out, which may be back, or gone (R3)."""
-    rechecks = list(queries().rechecks(driver, club=club))
-    held = list(queries().held_customers(driver, club=club))
-    both = [*rechecks, *held]
-    suspected = fetch(driver, queries().suspicions, _SUSPICIONS, club=club)
-    earlier = (pl.col("read_at") <= head.began_at) & (pl.col("snapshot") != head.number)
-    former = queries().former_records(driver, club=club) if changed else ()
+def _asked(joint: Joint, clubs: Sequence[Club], former: Iterable[str]) -> _Asked:
+    """:param former: records whom a former group keeps out, where groups differ: they may be back, or gone (R3)."""
+    rechecked = [[r["erp_id"] for r in club.rechecks if r["erp_id"]] for club in clubs]
+    held = [[r["erp_id"] for r in club.held if r["erp_id"]] for club in clubs]
+    emails_of = [[r["email"] for r in (*club.rechecks, *club.held) if r["email"]] for club in clubs]
+    merging = [[r["erp_id"] for r in club.held if r["erp_id"] and r["by_email"]] for club in clubs]
+    suspected = joint.joined([club.suspicions for club in clubs], ("erp_id",))
+    confirmed = joint.joined([_confirmed(club) for club in clubs], ("erp_id",))
+    asked = joint.texts(rechecked)
     return _Asked(
-        erp_ids={
-            *(r["erp_id"] for r in both if r["erp_id"]),
-            *suspected["erp_id"],
-            *(r["erp_id"] for r in former),
-        },
-        emails={r["email"] for r in both if r["email"]},
-        rechecked=pl.Series(
-            "erp_id", [r["erp_id"] for r in rechecks if r["erp_id"]], dtype=pl.String
-        ),
-        rechecks=max((r["recheck"] for r in rechecks), default=0),
-        confirmed=suspected.filter(earlier & pl.lit(head.certified)).select(SIGNS.names()),
-        merging=frozenset(r["erp_id"] for r in held if r["erp_id"] and r["by_email"]),
+        erp_ids={*asked, *joint.texts(held), *suspected["erp_id"], *former},
+        emails=set(joint.texts(emails_of)),
+        rechecked=pl.Series("erp_id", asked, dtype=pl.String),
+        confirmed=confirmed,
+        merging=frozenset(joint.texts(merging)),
     )
+
+
+def _confirmed(club: Club) -> pl.DataFrame:
+    """What an earlier certified reading has shown, which had ended before this one began: `SIGNS`."""
+    suspected, head = club.suspicions.select(SIGNS.names()), club.snapshot.head
+    if suspected.is_empty() or not head.certified:
+        return suspected.clear()
+    earlier = (pl.col("read_at") <= head.began_at) & (pl.col("snapshot") != head.number)
+    return club.suspicions.filter(earlier).select(SIGNS.names())
 
 
 def _unknown(asked: _Asked, records: pl.DataFrame, certified: bool) -> pl.Series:
@@ -309,12 +441,6 @@ def _unknown(asked: _Asked, records: pl.DataFrame, certified: bool) -> pl.Series
     if asked.rechecked.is_empty() or not certified:
         return asked.rechecked.clear()
     return asked.rechecked.filter(~asked.rechecked.is_in(records["erp_id"].implode()))
-
-
-def _everything(driver: Driver, club: int) -> tuple[None, pl.DataFrame, pl.DataFrame]:
-    """All records, as `_closure` returns some."""
-    mirror = fetch(driver, queries().all_records, MIRROR, club=club)
-    return None, mirror, fetch(driver, queries().all_customers, _BASE_ROW, club=club)
 
 
 def _without(seen: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
@@ -327,6 +453,8 @@ def _without(seen: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
 def _newer_than(known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     """R16: records that a newer partial snapshot has shown; this one does not change them."""
     as_of, number = pl.lit(snapshot.as_of).cast(RECORD_INDEX["seen_as_of"]), snapshot.number
+    if known["seen_as_of"].null_count() == known.height:
+        return known.clear()
     later = (pl.col("seen_as_of") > as_of) | (
         (pl.col("seen_as_of") == as_of) & (pl.col("seen_snapshot") > number)
     )
@@ -334,7 +462,7 @@ def _newer_than(known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
 
 
 def _lost_their_id(
-    driver: Driver, club: int, known: pl.DataFrame, snapshot: Snapshot, newer: pl.DataFrame
+    source: Source, place: int, known: pl.DataFrame, snapshot: Snapshot, newer: pl.DataFrame
 ) -> pl.DataFrame:
     """R14: absent records that a row without an id may be, by email, name or phone: nothing is said of them.
 
@@ -349,7 +477,7 @@ def _lost_their_id(
     )
     if absent.is_empty():
         return absent
-    was = fetch(driver, queries().records_by_id, MIRROR, club=club, ids=absent["erp_id"].to_list())
+    was = source.records_of(place, absent["erp_id"].to_list())
     theirs = emails.evaluate(rows["email"])["email_norm"].drop_nulls()
     named = pl.concat_str(
         [words.key(pl.col(name)).fill_null("") for name in ("first_name", "last_name")],
@@ -369,10 +497,11 @@ def _lost_their_id(
     return absent.filter(pl.col("erp_id").is_in(maybe["erp_id"].implode()))
 
 
-def _unsaid(driver: Driver, club: int, known: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
-    """Records of which this snapshot may say nothing: rows of the record index."""
+def _unsaid(source: Source, place: int, club: Club) -> pl.DataFrame:
+    """Records of which this snapshot may say nothing: rows of the record index, without marks."""
+    known, snapshot = club.index, club.snapshot
     newer = _newer_than(known, snapshot)
-    return pl.concat([newer, _lost_their_id(driver, club, known, snapshot, newer)])
+    return pl.concat([newer, _lost_their_id(source, place, known, snapshot, newer)])
 
 
 def groups_in_force(snapshot: Snapshot, stored: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
@@ -461,11 +590,12 @@ def _seeds(
     seen: pl.DataFrame,
     compared: Comparison,
     newer: pl.DataFrame,
-    policy: Policy,
+    today: date,
     changed_groups: list[str],
+    marks: Marks,
 ) -> set[str]:
     """The records that changed, whatever their neighbours did: erp_ids."""
-    due = (pl.col("next_date") <= policy.today).fill_null(False)
+    due = (pl.col("next_date") <= today).fill_null(False)
     moved = pl.col("row_hash").ne_missing(pl.col("was"))
     parts = [compared.rows.filter(moved | due)["erp_id"]]
     if snapshot.certified:
@@ -476,14 +606,14 @@ def _seeds(
             .list.eval(pl.element().struct.field("id").is_in(changed_groups))
             .list.any()
         )
-        parts.append(seen.filter(member)["erp_id"])
+        shown = marks.with_groups(seen.select("erp_id", "groups"), ("groups",))
+        parts.append(shown.filter(member)["erp_id"])
     parts.append(pl.Series("erp_id", snapshot.conflicting_ids, dtype=pl.String))
     return set(pl.concat(parts).to_list())
 
 
 def _closure(
-    driver: Driver,
-    club: int,
+    source: Source,
     seeds: set[str],
     addresses: set[str],
     seen: pl.DataFrame,
@@ -494,46 +624,39 @@ def _closure(
     :param seeds: erp_ids.
     :param addresses: normalised emails to start from besides.
     :param seen: the customers that the snapshot shows.
-    :param known: the club's record index.
-    :returns: erp_ids; their rows of the mirror (`MIRROR`); the base customers in question (`_BASE_ROW`).
+    :param known: the record index.
+    :returns: erp_ids; their rows of the mirror (`MIRROR`); the base customers in question (`Source.base_row`).
     """
     ids, done = set(seeds), set[str]()
     mirror = pl.DataFrame(schema=MIRROR)
-    base = pl.DataFrame(schema=_BASE_ROW)
+    base = pl.DataFrame(schema=source.base_row)
     fresh_ids, fresh_emails = set(ids), set(addresses)
     while fresh_ids or fresh_emails:
         new = list(fresh_ids)
-        found = fetch(driver, queries().records_by_id, MIRROR, club=club, ids=new)
+        found = source.records(new)
         now = seen.filter(pl.col("erp_id").is_in(new))
         mirror = pl.concat([mirror, found])
-        fresh_emails = (fresh_emails | _emails(found, now)) - done
-        rows = fetch(
-            driver,
-            queries().customers_by_record,
-            _BASE_ROW,
-            club=club,
-            ids=new,
-            emails=list(fresh_emails),
-        )
+        fresh_emails = (fresh_emails | _emails(found, now, source.marks)) - done
+        rows = source.customers(new, fresh_emails)
         base = pl.concat([base, rows]).unique("customer", keep="first", maintain_order=True)
         also = set(rows["email"].drop_nulls()) - done - fresh_emails
         done |= fresh_emails
         # whose base customer has one of these emails: `rows` says
-        related = related_ids(
-            driver, club, known, new, [*fresh_emails, *also], beside=ids, base_emails=()
-        )
+        related = source.related(known, new, [*fresh_emails, *also], ids)
         fresh_emails = also
         fresh_ids = {*related, *_linked(found, now), *rows["erp_id"].drop_nulls()} - ids
         ids |= fresh_ids
     return ids, mirror, base
 
 
-def _emails(found: pl.DataFrame, now: pl.DataFrame) -> set[str]:
+def _emails(found: pl.DataFrame, now: pl.DataFrame, marks: Marks) -> set[str]:
     """The normalised emails of records, as the mirror has them and as the snapshot shows them."""
     known = set(found["email_norm"].drop_nulls())
     if now.is_empty():
         return known
-    return known | set(emails.evaluate(now["email"])["email_norm"].drop_nulls())
+    shown = now.select("erp_id").hstack(emails.evaluate(now["email"]))
+    norm = shown.select(marks.marked_as(pl.col("erp_id"), pl.col("email_norm"))).to_series()
+    return known | set(norm.drop_nulls())
 
 
 def _linked(*frames: pl.DataFrame) -> set[str]:
@@ -543,31 +666,14 @@ def _linked(*frames: pl.DataFrame) -> set[str]:
 
 
 def related_ids(
-    driver: Driver,
-    club: int,
-    known: pl.DataFrame,
-    ids: list[str],
-    addresses: list[str],
-    *,
-    beside: Collection[str] = (),
-    base_emails: Collection[str] | None = None,
+    driver: Driver, club: int, known: pl.DataFrame, ids: list[str], addresses: list[str]
 ) -> list[str]:
-    """Records that share one of these emails, or are linked with one of these ids.
+    """Records that have one of these emails, or a base customer with one, or are linked with one of these ids.
 
     :param known: the club's record index.
-    :param beside: records that are known to be in question, of which nothing is asked.
-    :param base_emails: of these emails it is asked whose base customer has them; None: of all.
     """
-    candidates = record_index.by_email(known, addresses)
-    found = queries().related_ids(
-        driver,
-        club=club,
-        ids=ids,
-        emails=addresses,
-        candidates=[erp_id for erp_id in candidates if erp_id not in beside],
-        base_emails=addresses if base_emails is None else list(base_emails),
-    )
-    return [row["erp_id"] for row in found]
+    one = OneClub(driver, club)
+    return one.related(known, ids, addresses, (), base_emails=addresses)
 
 
 def _spans(column: str) -> pl.Expr:
@@ -595,6 +701,8 @@ def presented(
     confirmed: pl.DataFrame,
     stored: pl.DataFrame,
     merging: Collection[str] = (),
+    *,
+    marks: Marks = ONE_CLUB,
 ) -> pl.DataFrame:
     """Each record as this snapshot shows it, else as the mirror has it; and the mirror's side.
 
@@ -605,13 +713,15 @@ def presented(
     :param confirmed: `SIGNS` that an earlier certified reading has shown (R14).
     :param stored: the groups that the ERP listed before: id, listed.
     :param merging: erp_ids of records that vanished and whose merge is held (R15): they vanish until it is decided.
+    :param marks: how ids are written; in the lists of groups of `seen` and `mirror` they are bare.
     :returns: `snapshots.KEPT`, `presence`, `ambiguous` (no key tells it from another, R1), and the mirror's columns as
         `m_*` (null where it has no such record, `m_known` false).
     """
-    mirror = _parsed(mirror)
+    mirror = marks.with_groups(_parsed(mirror), ("groups", "remembered"))
     here = seen.with_columns(presence=pl.lit(SEEN, dtype=PRESENCE))
     if ids is not None:
         here = here.filter(pl.col("erp_id").is_in(list(ids)))
+    here = marks.with_groups(here, ("groups",))
     others = mirror.join(here, on="erp_id", how="anti") if mirror.height else mirror
     others = others.with_columns(presence=_presence(snapshot, newer, confirmed, merging))
     parts = [here.select(*KEPT, "presence")]
@@ -726,6 +836,28 @@ def _mirrored(mirror: pl.DataFrame) -> pl.DataFrame:
 
 
 def _decided(
+    base: pl.DataFrame, records: pl.DataFrame, joint: Joint, clubs: Sequence[Club]
+) -> pl.DataFrame:
+    """`_with_decisions` of all these clubs."""
+
+    def all_of(decisions: Iterable[Decided]) -> Decided:
+        """Customers have numbers that are unique among all clubs."""
+        return {
+            customer: (about and joint.marked(about, n), then)
+            for n, decided in enumerate(decisions)
+            for customer, (about, then) in decided.items()
+        }
+
+    return _with_decisions(
+        base,
+        records,
+        all_of(club.keep for club in clubs),
+        all_of(club.undone for club in clubs),
+        all_of(club.same_person for club in clubs),
+    )
+
+
+def _with_decisions(
     base: pl.DataFrame, records: pl.DataFrame, keep: Decided, undone: Decided, same_person: Decided
 ) -> pl.DataFrame:
     """`BASE`, with what people decided of the customers whose record is still the one they decided about."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from clubsync.marks import ONE_CLUB, Marks
 from clubsync.model import Policy
 from connectors.sdk import words
 
@@ -51,27 +52,35 @@ def feeds(groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=FEEDS, orient="row")
 
 
-def fed(ids: pl.Expr, groups: pl.DataFrame, policy: Policy) -> pl.Expr:
+def fed(ids: pl.Expr, groups: pl.DataFrame, policy: Policy, marks: Marks = ONE_CLUB) -> pl.Expr:
     """The keys of the automatic groups that lists of ERP groups feed, each once, sorted.
 
-    :param ids: lists of ids of groups in force.
+    :param ids: lists of ids of groups in force, sorted.
+    :param marks: how ids are written in `ids` and `groups`; the keys are bare.
     """
     if not policy.automatic_groups:
-        return ids
-    table = feeds(groups, policy)
+        return _bare(ids, marks)
+    table = feeds(groups.with_columns(marks.bare(pl.col("id"))), policy)
     key = pl.element().replace_strict(
-        table["id"], table["key"], default=pl.element(), return_dtype=pl.String
+        groups["id"], table["key"], default=marks.bare(pl.element()), return_dtype=pl.String
     )
     return ids.list.eval(key).list.drop_nulls().list.unique().list.sort()
 
 
-def perhaps_fed(ids: pl.Expr, policy: Policy) -> pl.Expr:
+def perhaps_fed(ids: pl.Expr, policy: Policy, marks: Marks = ONE_CLUB) -> pl.Expr:
     """The keys of the automatic groups that lists of unknown ERP groups may feed: any that clubs.yaml names.
 
     :param ids: lists of ids of groups that the ERP's list does not have, or of which it does not say whether they
         are active.
+    :param marks: how the ids are written; the keys are bare.
     """
+    ids = _bare(ids, marks)
     if not policy.automatic_groups:
         return ids
     every = pl.lit(named(policy), dtype=pl.List(pl.String))
     return pl.when(ids.list.len() > 0).then(ids.list.set_union(every).list.sort()).otherwise(ids)
+
+
+def _bare(ids: pl.Expr, marks: Marks) -> pl.Expr:
+    """Lists of ids without marks."""
+    return ids.list.eval(marks.bare(pl.element())) if marks.together else ids

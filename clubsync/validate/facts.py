@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
 from clubsync import emails
 from clubsync.frames import attach, literals, repeated, some
+from clubsync.marks import ONE_CLUB, Marks
 from clubsync.model import (
     ACCESS,
     CONFLICTING,
@@ -78,13 +80,17 @@ _DOUBTS = ("odd_days", "odd_email", "odd_groups_read", "odd_links", "odd_club")
 _LINKS = ("guardian_id", "replaced_by", "placeholder")
 
 
-def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def evaluate(
+    records: pl.DataFrame, groups: pl.DataFrame, policy: Policy, marks: Marks = ONE_CLUB
+) -> pl.DataFrame:
     """Add the facts to the records.
 
     :param records: `snapshots.KEPT` columns, `presence` (a word of `clubsync.model`), and what the mirror has of
         the same record: `m_groups` and `m_remembered` (`GROUP_LIST`, null where it is new), and where there is
         a mirror `m_former` and what `_before` names.
     :param groups: the ERP's groups in force: id, name, active (null: the ERP does not say).
+    :param marks: how ids, also those of groups, and normalised emails are written in these frames; in lists of groups
+        or of keys that are made here they are bare.
     :returns: the records, in order, with:
         `email_norm`, `email_state`, `email_about` (`clubsync.emails`); `status_access`, `status_reason`;
         `active_groups`, `unknown_groups` (keys of the automatic groups that it feeds, and may feed, sorted,
@@ -105,13 +111,16 @@ def evaluate(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.
         `next_date` (the first day after today on which dates alone change the access).
     """
     found = emails.evaluate(records["email"], policy.placeholder_emails)
-    several = repeated(found["email_norm"])
-    records = _shared_emails(records.hstack(found), several, policy.shared_email_limit)
+    records = records.hstack(found).with_columns(
+        email_norm=marks.marked_as(pl.col("erp_id"), pl.col("email_norm"))
+    )
+    several = repeated(records["email_norm"])
+    records = _shared_emails(records, several, policy.shared_email_limit)
     records = _doubts(records)
     if "m_former" not in records.columns:
         records = records.with_columns(m_former=False)
     records = _remembered(records.with_columns(**_status(policy)))
-    records = _groups(records, groups, policy)
+    records = _groups(records, groups, policy, marks)
     people = records.select(
         "erp_id", "email_norm", "email_state", "presence", "guardian_id", "replaced_by"
     )
@@ -281,7 +290,9 @@ def _remembered(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def _groups(
+    records: pl.DataFrame, groups: pl.DataFrame, policy: Policy, marks: Marks
+) -> pl.DataFrame:
     """R3, the groups: what each record's groups are worth today, and when that will change.
 
     :param records: with `groups` and `remembered` (`GROUP_LIST`).
@@ -289,12 +300,12 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
     :returns: the records, in order, with the columns about groups of `evaluate`, `next_date`, and `own_groups`:
         whether by its groups the record would have access, were all of them switched on.
     """
-    spans = _spans(records, policy)
+    spans = _spans(records, policy, marks)
     kinds = _kinds(spans, records.height)
     named = _NAMED_OTHER if policy.access_groups else _NAMED
-    held = _held(_flagged(kinds.spans, groups, policy), named)
+    held = _held(_flagged(kinds.spans, groups, policy, marks), named)
     records = records.hstack(held[kinds.of]).hstack(_days(spans, records.height))
-    records = _summed_up(records, groups, policy).with_columns(group_state=_group_state())
+    records = _summed_up(records, groups, policy, marks).with_columns(group_state=_group_state())
     records = records.with_columns(**_withheld(policy))
     moved_out = _moved_out(records)
     # a group whose own days cannot be read is known: the finding is about its days
@@ -318,12 +329,12 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
             default=NO if policy.group_required else YES,
             return_dtype=ACCESS,
         ),
-        odd_groups=_odd_groups(unknown, groups, policy),
+        odd_groups=_odd_groups(unknown, groups, policy, marks),
         groups_unknown=unknown.list.len(),
         odd_group_days="g_undated",
-        active_groups=automatic.fed(pl.col("active_groups"), groups, policy),
+        active_groups=automatic.fed(pl.col("active_groups"), groups, policy, marks),
         unknown_groups=automatic.perhaps_fed(
-            pl.col("unknown_groups" if policy.access_groups else "odd_unknown"), policy
+            pl.col("unknown_groups" if policy.access_groups else "odd_unknown"), policy, marks
         ),
         # R12 asks for the record's own doing: groups held today, whether switched on or not, unless it moved there
         own_groups=(pl.col("has_current") & ~pl.col("g_former") & ~moved_out)
@@ -332,29 +343,30 @@ def _groups(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.D
     ).drop(_DROPPED, strict=False)
 
 
-def _odd_groups(unknown: pl.Expr, groups: pl.DataFrame, policy: Policy) -> pl.Expr:
+def _odd_groups(unknown: pl.Expr, groups: pl.DataFrame, policy: Policy, marks: Marks) -> pl.Expr:
     """The groups that a finding names, by `group_state`."""
     state = pl.col("group_state")
+    named = partial(_named, groups=groups, marks=marks)
     return (
         pl.when(state == "former")
-        .then(_named("odd_former", groups))
+        .then(named("odd_former"))
         .when(state.is_in(["inactive", "expired"]))
-        .then(_named("odd_inactive", groups))
+        .then(named("odd_inactive"))
         .when(state == "other")
-        .then(_named("odd_other", groups) if policy.access_groups else None)
+        .then(named("odd_other") if policy.access_groups else None)
         .when(state == "withheld")
         .then(pl.lit(sorted(policy.absent_groups), dtype=pl.List(pl.String)))
         .when(state == "unmatched")
         .then(pl.lit(sorted(policy.absent_access_groups), dtype=pl.List(pl.String)))
-        .otherwise(_named(unknown, groups))
+        .otherwise(named(unknown))
     )
 
 
-def _named(ids: pl.Expr | str, groups: pl.DataFrame) -> pl.Expr:
+def _named(ids: pl.Expr | str, groups: pl.DataFrame, marks: Marks) -> pl.Expr:
     """Groups by their names in the ERP: people know no ids."""
     known = groups.filter(pl.col("name").str.strip_chars() != "").unique("id")
     one = pl.element().replace_strict(
-        known["id"], known["name"], default=pl.element(), return_dtype=pl.String
+        known["id"], known["name"], default=marks.bare(pl.element()), return_dtype=pl.String
     )
     return (pl.col(ids) if isinstance(ids, str) else ids).list.eval(one)
 
@@ -370,7 +382,7 @@ def _moved_out(records: pl.DataFrame) -> pl.Series:
     return some(records, inactive, moved)
 
 
-def _spans(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def _spans(records: pl.DataFrame, policy: Policy, marks: Marks) -> pl.DataFrame:
     """Each span in which a record is in a group.
 
     :returns: row (of the record), spans (how many the record has), id, current, undated, and `_DAYS`.
@@ -384,7 +396,8 @@ def _spans(records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     if records["unreadable"].list.len().sum():
         days = pl.col("unreadable").list.eval(pl.element().struct.field("group"))
         spans = spans.with_columns(records.select(undated_groups=days)["undated_groups"])
-        undated = pl.col("id").is_in(pl.col("undated_groups")).fill_null(False)
+        # what cannot be read is told with bare ids
+        undated = marks.bare(pl.col("id")).is_in(pl.col("undated_groups")).fill_null(False)
     return (
         spans.filter(pl.col("spans") > 0)
         .explode("groups")
@@ -462,7 +475,9 @@ def _kinds(spans: pl.DataFrame, height: int) -> _Kinds:
     )
 
 
-def _flagged(spans: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def _flagged(
+    spans: pl.DataFrame, groups: pl.DataFrame, policy: Policy, marks: Marks = ONE_CLUB
+) -> pl.DataFrame:
     """Spans of groups with `_FLAGS`.
 
     :param spans: kind, id, current, undated.
@@ -471,11 +486,13 @@ def _flagged(spans: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.Da
     known = groups.select(
         *("id", "active"),
         listed=pl.lit(True),
-        former=_is_named(policy.former_groups),
-        named=_is_named(policy.access_groups),
+        former=_is_named(policy.former_groups, marks),
+        named=_is_named(policy.access_groups, marks),
     )
     by_id = {
-        name: words.key(pl.col("id")).is_in(words.words(named)) if named else pl.lit(False)
+        name: words.key(marks.bare(pl.col("id"))).is_in(words.words(named))
+        if named
+        else pl.lit(False)
         for name, named in (("former", policy.former_groups), ("named", policy.access_groups))
     }
     # of a group that the ERP does not list the name is not known: it may be one that gives access
@@ -576,7 +593,9 @@ def _span_flags() -> dict[str, pl.Expr]:
     }
 
 
-def _summed_up(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def _summed_up(
+    records: pl.DataFrame, groups: pl.DataFrame, policy: Policy, marks: Marks
+) -> pl.DataFrame:
     """The records with what `remembered` adds: former groups, `lapsed_unlisted`,
     `r_ends`."""
     today = pl.lit(policy.today)
@@ -590,7 +609,7 @@ def _summed_up(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> p
             lapsed_unlisted=pl.lit(False),  # a value
             r_ends=pl.lit(None, dtype=pl.Date),
         )
-    former = groups.filter(_is_named(policy.former_groups))["id"].to_list()
+    former = groups.filter(_is_named(policy.former_groups, marks))["id"].to_list()
     ids = remembered.list.eval(pl.element().struct.field("id"))
     was_former = ids.list.set_intersection(pl.lit(former, dtype=pl.List(pl.String)))
     return records.with_columns(
@@ -601,10 +620,11 @@ def _summed_up(records: pl.DataFrame, groups: pl.DataFrame, policy: Policy) -> p
     )
 
 
-def _is_named(configured: Iterable[str]) -> pl.Expr:
+def _is_named(configured: Iterable[str], marks: Marks) -> pl.Expr:
     """Whether clubs.yaml names a group, by id or name."""
     named = words.words(configured)
-    return pl.any_horizontal(words.key(pl.col("id", "name")).is_in(named)).fill_null(False)
+    either = (marks.bare(pl.col("id")), pl.col("name"))
+    return pl.any_horizontal(words.key(one).is_in(named) for one in either).fill_null(False)
 
 
 def _group_state() -> pl.Expr:

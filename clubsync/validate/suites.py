@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import polars as pl
 
 from clubsync import emails
 from clubsync.i18n import translations
+from clubsync.marks import ONE_CLUB, TOGETHER, Marks
 from clubsync.model import (
     CONFLICTING,
     FINDINGS,
@@ -240,11 +241,14 @@ def _fields_read(records: pl.DataFrame, person: pl.Expr, named: pl.Expr) -> pl.E
     )
 
 
-def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.DataFrame]:
+def findings(
+    clubs: Mapping[str, tuple[pl.DataFrame, Policy]], together: Collection[str] = ()
+) -> dict[str, pl.DataFrame]:
     """Evaluate the records of many clubs in one run.
 
     :param clubs: club id -> its records with their facts (`clubsync.validate.facts.evaluate`), and its policy.
-    :returns: club id -> `FINDINGS`, detail as JSON text of ids.
+    :param together: those of the keys that stand for several clubs of one policy, whose ids are marked.
+    :returns: club id -> `FINDINGS`, detail as JSON text of bare ids.
     """
     seen = {
         club: derived(records, policy).with_columns(club=pl.lit(club))
@@ -256,7 +260,10 @@ def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.D
     failed = _validate(rows).partition_by("club", as_dict=True, include_key=False)
     none = pl.DataFrame(schema={"erp_id": pl.String, "code": pl.String, "severity": pl.String})
     return {
-        club: _detailed(failed.get((club,), none), records) for club, (records, _) in clubs.items()
+        club: _detailed(
+            failed.get((club,), none), records, TOGETHER if club in together else ONE_CLUB
+        )
+        for club, (records, _) in clubs.items()
     }
 
 
@@ -341,7 +348,7 @@ def _raised(info: Mapping[str, Any]) -> bool:
 _NAMED = 20
 
 
-def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+def _detailed(failed: pl.DataFrame, records: pl.DataFrame, marks: Marks) -> pl.DataFrame:
     """Add what the sentence needs to name: ids of other records and of groups, nothing else.
 
     :param failed: erp_id, code, severity.
@@ -362,13 +369,15 @@ def _detailed(failed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         *("group_state", "email_about", "status_raw", "unreadable", "email"),
     )
     rows = failed.join(facts, on="erp_id", how="left")
-    told = _with_unreadable(rows.with_columns(detail=_detail()))
+    told = _with_unreadable(rows.with_columns(detail=_detail(marks)))
     return told.select("erp_id", "code", "severity", "detail")
 
 
-def _detail() -> pl.Expr:
+def _detail(marks: Marks) -> pl.Expr:
     """What each sentence names, as JSON text."""
     others = pl.col("cluster_ids").list.set_difference(pl.concat_list("erp_id")).list.sort()
+    if marks.together:
+        others = others.list.eval(marks.bare(pl.element()))
     many = pl.col("cluster") > _NAMED + 1
     groups = pl.col("odd_groups").list.head(_NAMED)
     about_groups = pl.col("code").is_in(["GROUP_INACTIVE", "GROUP_FORMER", "GROUP_UNKNOWN"])
@@ -395,13 +404,13 @@ def _detail() -> pl.Expr:
         .when(about_groups)
         .then(text("groups", groups))
         .when(pl.col("code") == "EMAIL_SHARED_FAMILY")
-        .then(text("owner", pl.col("owner_id")))
+        .then(text("owner", marks.bare(pl.col("owner_id"))))
         .when((pl.col("code") == "ID_MISSING") & pl.col("email").is_null())
         .then(text("row", pl.col("status_raw"), pl.lit("nobody")))
         .when(pl.col("code") == "ID_MISSING")
         .then(text("row", pl.col("status_raw")))
         .when(pl.col("code") == "RECORD_MERGED")
-        .then(text("successor", pl.col("successor")))
+        .then(text("successor", marks.bare(pl.col("successor"))))
         .when(about_email & pl.col("email_about").is_not_null())
         .then(text("about", pl.col("email_about")))
         .when((pl.col("code") == "STATUS_UNKNOWN") & word.is_not_null())

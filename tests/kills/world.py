@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -121,13 +121,15 @@ class World:
     def _remember_findings(self) -> None:
         """Do not run Great Expectations twice on the same records; it touches neither database nor files."""
 
-        def findings(clubs: Mapping[str, tuple[pl.DataFrame, Policy]]) -> dict[str, pl.DataFrame]:
+        def findings(
+            clubs: Mapping[str, tuple[pl.DataFrame, Policy]], together: Collection[str] = ()
+        ) -> dict[str, pl.DataFrame]:
             made = {}
             for club, (records, policy) in clubs.items():
                 rules = json.dumps(asdict(policy), default=_plain, sort_keys=True)
                 key = hashlib.sha256(records.serialize() + rules.encode()).hexdigest()
                 if key not in self.found:
-                    self.found[key] = _FINDINGS({club: (records, policy)})[club]
+                    self.found[key] = _FINDINGS({club: (records, policy)}, together)[club]
                 made[club] = self.found[key]
             return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -42,10 +42,10 @@ def test_r25_one_clubs_records_do_not_stop_the_others(
     odd, good = pair
     findings = suites.findings
 
-    def some(clubs: Mapping[str, Any]) -> Any:
+    def some(clubs: Mapping[str, Any], together: Collection[str]) -> Any:
         if odd.id in clubs:
             raise TypeError("one@x.fr")
-        return findings(clubs)
+        return findings(clubs, together)
 
     monkeypatch.setattr(suites, "findings", some)
     engine = _together(odd, good)

@@ -8,16 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import fields
 from random import Random
 from typing import Any
 
+import polars as pl
 import pytest
 
 from clubsync.config import Config, Guard
 from clubsync.diff import together
 from clubsync.errors import ActionRejected
-from clubsync.manual import app_users
-from clubsync.model import Step
+from clubsync.manual import app_users, erasure, undo
+from clubsync.model import Affected, Basis, Step
+from clubsync.pipeline import batch, validate
 from clubsync.pipeline.engine import Pipeline
 from clubsync.store import packages
 from tests.support.club import Club
@@ -159,7 +162,11 @@ def by_hand(batch: Sequence[Club], alone: Sequence[Club]) -> None:
     ],
 )
 def test_r25_a_batch_leaves_each_club_as_it_would_be_alone(
-    new_club: NewClub, in_tasks: bool, batches: int, seed: int
+    new_club: NewClub,
+    in_tasks: bool,
+    batches: int,
+    seed: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Batch after batch, by chance; each club beside a twin that is synced alone."""
     dice = Random(seed)
@@ -198,6 +205,117 @@ def test_r25_a_batch_leaves_each_club_as_it_would_be_alone(
                 assert theirs[name] == its[name], (number, together_.id, name)
             seen |= {"suspected"} if its["suspicions"] else set()
     assert {"addition", "deactivation", "email_change", "held", "suspected"} <= seen
+    assert "each is now" not in caplog.text, "the clubs were not evaluated or planned together"
+
+
+def _rows(frame: pl.DataFrame) -> list[str]:
+    """Rows in an order of their own; keys within lists as they are."""
+    return sorted(str(row) for row in frame.rows())
+
+
+def unlike(batch: Affected, alone: Affected) -> list[str]:
+    """The names of the parts in which two findings of `affected` differ, whatever the order of rows."""
+    parts = [(name, getattr(batch, name), getattr(alone, name)) for name in _FRAMES]
+    parts += [
+        (f.name, getattr(batch.basis, f.name), getattr(alone.basis, f.name)) for f in fields(Basis)
+    ]
+    different = []
+    for name, one, other in parts:
+        if isinstance(one, pl.DataFrame):
+            same = one.schema == other.schema and _rows(one) == _rows(other)
+        elif isinstance(one, pl.Series):
+            same = one.name == other.name and sorted(one) == sorted(other)
+        else:
+            same = one == other
+        if not same:
+            different.append(name)
+    return different
+
+
+_FRAMES = ("records", "base", "findings", "confirmed")
+
+
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(n, marks=pytest.mark.long) for n in range(2, 12))]
+)
+def test_r21_what_is_affected_in_a_batch_is_what_is_affected_alone(
+    new_club: NewClub, seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clubs with the same ids, emails and groups, of equal and of other rules: first readings, whole and partial ones,
+    contradictions, holds, rejected and undone changes, and people who were erased."""
+    dice = Random(seed)
+    clubs = [new_club(**rules) for rules in [*RULES, {}, {}]]
+    engine = pipeline_of(clubs)
+    for club in clubs:
+        for group in ("gold", "pool", FORMER_GROUP):
+            club.erp.group(group)
+        for n in range(20, 30):
+            club.erp.put(f"{n}", f"p{n}@x.fr", groups=["gold"] if n % 2 else [])
+    seen = set[str]()
+    for number in range(7):
+        for n, club in enumerate(clubs):
+            idle = n == 5 and number > 3
+            for _ in range(8 if number == 0 else 0 if idle else dice.randint(0, 3)):
+                mutate(dice, [club])
+            club.later()
+            guarded = n == 2
+            whole = guarded or idle or dice.random() < 0.75
+            club.erp.page_size = 1 if n == 3 else None
+            there = sorted(club.erp.records)
+            lost = () if whole else tuple(dice.sample(there, len(there) // 2))
+            if number and whole and not idle and (guarded or dice.random() < 0.5):
+                club.erp.remove(*sorted(club.inside() & set(there))[:2])
+            odd = number % 2 and not (guarded or idle)
+            twice = tuple(sorted(club.erp.records)[:1]) if odd else ()
+            club._say(whole, None, lost, twice)
+        steps = engine.extract([club.id for club in clubs], "test")
+        found = batch.find(engine, steps)
+        assert "each is now" not in caplog.text
+        assert len(found) >= len(clubs) - 1, "too few clubs were read together"
+        for step in steps:
+            assert step["error"] is None
+            snapshot = engine.handed(step).snapshot
+            validate._find_affected(engine, step)
+            alone = engine.handed(step).affected
+            engine.handed(step).snapshot = snapshot
+            if step["run"] not in found:
+                continue
+            together_ = found[step["run"]]
+            assert (together_ is None) == (alone is None), (number, step["club"])
+            if together_ is None or alone is None:
+                seen.add("quiet")
+                step.pop("unchanged")
+                continue
+            assert unlike(together_, alone) == [], (number, step["club"])
+            seen |= {name for name in ("keep", "undone") if _any(alone.base[name])}
+            seen |= set(alone.records["presence"].cast(pl.String))
+            seen |= {"everything"} if alone.basis.everything else set()
+            seen |= {"signs"} if alone.confirmed.height else set()
+        steps = engine.load(engine.diff(engine.validate(steps, store=False), store=False))
+        assert [step["error"] for step in steps] == [None] * len(clubs)
+        _decide(engine, clubs, steps, number)
+    assert {"everything", "seen", "unseen", "vanished", "conflicting"} <= seen
+    assert {"keep", "undone", "signs", "quiet"} <= seen
+
+
+def _any(column: pl.Series) -> bool:
+    return bool(column.any()) if column.dtype == pl.Boolean else column.count() > 0
+
+
+def _decide(engine: Pipeline, clubs: Sequence[Club], steps: Sequence[Step], number: int) -> None:
+    """What people do between two runs."""
+    if number == 1:
+        by_hand(clubs, clubs)
+    for step in steps:
+        if step["hold"]:
+            engine.reject(step["hold"]["hold"], "somebody")
+            break
+    changed = [step for step in steps if step["counts"]["deactivation"] and not step["hold"]]
+    if changed:
+        undo.undo(engine.base, engine.config, changed[0]["run"] or 0, by="somebody")
+    if number == 2:
+        for erp_id in sorted(i for i in clubs[6].inside() if "@" not in i)[:1]:
+            erasure.erase(engine.base, engine.store, clubs[6].config, erp_id)
 
 
 def test_r25_a_club_that_breaks_a_batch_is_planned_alone(

@@ -15,6 +15,7 @@ from clubsync.model import BASE, FINDINGS, SIGNS, VANISHED, Plan, Policy
 from clubsync.store import record_index
 from clubsync.store.snapshots import Snapshot, prepare
 from clubsync.validate import affected, facts
+from clubsync.validate.source import MIRROR
 from connectors.sdk.model import (
     GROUP_SCHEMA,
     Consistency,
@@ -165,6 +166,12 @@ class Memory:
 
     def evaluated(self, snapshot: Snapshot, today: date) -> pl.DataFrame:
         """The facts of all records, shown by the snapshot or known before."""
+        return facts.evaluate(*self.presented(snapshot, today))
+
+    def presented(
+        self, snapshot: Snapshot, today: date
+    ) -> tuple[pl.DataFrame, pl.DataFrame, Policy]:
+        """The same records without their facts, the groups in force, and the policy."""
         policy = Policy(
             today=today,
             certified=snapshot.certified,
@@ -173,14 +180,14 @@ class Memory:
         )
         stored = self.groups.with_columns(listed=True)
         in_force, _ = affected.groups_in_force(snapshot, stored)
-        mirror = pl.DataFrame(list(self.mirror.values()), schema=affected.MIRROR)
+        mirror = pl.DataFrame(list(self.mirror.values()), schema=MIRROR)
         ids = pl.concat([snapshot.customers["erp_id"], mirror["erp_id"]]).unique()
         nobody = record_index.RECORD_INDEX.to_frame()
         records = affected.presented(
             ids, snapshot.customers, mirror, snapshot, nobody, self.confirmed(snapshot), stored
         )
         policy = affected.with_absent_groups(policy, in_force, snapshot.customers["groups"])
-        return facts.evaluate(records, in_force, policy)
+        return records, in_force, policy
 
     def _apply(self, made: Plan, snapshot: Snapshot) -> None:
         shown = set(made.next_dates["erp_id"])
@@ -213,9 +220,9 @@ class Memory:
                 assert mirrored is not None
                 mirrored |= {"gone": True, "access": "no", "lapsed": row["lapsed"]}
             else:
-                kept = {k: v for k, v in row.items() if k in affected.MIRROR}
+                kept = {k: v for k, v in row.items() if k in MIRROR}
                 self.mirror[row["erp_id"]] = {
-                    **dict.fromkeys(affected.MIRROR),
+                    **dict.fromkeys(MIRROR),
                     **kept,
                     "gone": False,
                     "as_of": _AS_OF,
