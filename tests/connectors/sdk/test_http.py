@@ -34,6 +34,7 @@ from connectors.sdk.errors import (
     SettingsWrong,
 )
 from connectors.sdk.http import Http, HttpLimits, base_address, requested_wait
+from connectors.sdk.unchanged import Received, Unchanged
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -628,3 +629,89 @@ def test_over_tls(tls: tuple[int, Path, Event], monkeypatch: pytest.MonkeyPatch)
         pytest.raises(ErpUnreachable, match="took longer"),
     ):
         conversation.json("GET", "/drip", Found)
+
+
+def test_a_proxy_of_the_environment_is_used_for_every_request(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the environment says of a host is looked up once: also that a host is reached without the proxy."""
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+    asking = Http("http://localhost:9", "Testerp", HttpLimits(), now=lambda: NOW)
+    asking.json("GET", "/x", Found)
+    asking.json("GET", "/y", Found)
+    assert [path for _, path, _, _ in server.asked] == [
+        "http://localhost:9/x",
+        "http://localhost:9/y",
+    ]
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    http(server).json("GET", "/z", Found)
+    assert server.asked[-1][1] == "/z"
+
+
+def test_what_a_scout_has_heard_is_not_asked_for_again(server: Server) -> None:
+    """R14: a reading whose pages are not those of the last one is made of the pages that were found to be others."""
+    received = Received(b"key", before=b"another reading")
+    asking = Http(
+        f"http://127.0.0.1:{server.port}",
+        "Testerp",
+        HttpLimits(attempts=1),
+        now=lambda: NOW,
+        received=received,
+    )
+    server.answers = [Answer(body=b'{"n": 1}'), Answer(body=b'{"n": 2}'), Answer(status=500)]
+
+    def walk() -> list[int]:
+        return [asking.json("GET", f"/{page}", Found).n for page in "abc"]
+
+    asking.scout(NOW, walk)
+    assert len(server.asked) == 3
+    server.answers = [Answer(body=b'{"n": 9}')]
+    assert asking.json("GET", "/a", Found).n == 1
+    assert asking.json("GET", "/b", Found).n == 2
+    assert received.hash is not None
+    with pytest.raises(ErpUnreachable):
+        asking.json("GET", "/c", Found)
+    assert len(server.asked) == 3
+    assert received.hash is None  # nothing is compared with what failed
+    assert asking.json("GET", "/d", Found).n == 9
+
+
+def test_another_request_than_the_scouts_is_sent(server: Server) -> None:
+    """R14: what a scout has heard answers its own requests, in their order, and no others."""
+    asking = Http(
+        f"http://127.0.0.1:{server.port}",
+        "Testerp",
+        HttpLimits(),
+        now=lambda: NOW,
+        received=Received(b"key", before=b"another reading"),
+    )
+    asking.scout(NOW, lambda: [asking.json("GET", f"/{page}", Found) for page in "ab"])
+    server.answers = [Answer(body=b'{"n": 9}')]
+    assert asking.json("GET", "/b", Found).n == 9
+    assert asking.json("GET", "/a", Found).n == 9
+
+
+def test_the_same_responses_are_unchanged(server: Server) -> None:
+    """R17: the same bytes to the same requests; another header of paging is another response."""
+
+    def read(before: bytes | None) -> bytes | None:
+        received = Received(b"key", before)
+        with Http(
+            f"http://127.0.0.1:{server.port}",
+            "Testerp",
+            HttpLimits(),
+            now=lambda: NOW,
+            received=received,
+        ) as asking:
+            asking.scout(NOW, lambda: asking.json("GET", "/a", Found))
+            asking.json("GET", "/a", Found)
+        return received.hash
+
+    first = read(None)
+    with pytest.raises(Unchanged) as found:
+        read(first)
+    assert found.value.as_of == NOW
+    server.answers = [Answer(headers={"Link": '</a?2>; rel="next"'})]
+    assert read(first) not in (None, first)
