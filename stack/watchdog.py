@@ -54,12 +54,15 @@ class Signs:
     :param queued: since when the task waits that has waited longest for the executor, also if the scheduler has sent
         it again; None: none waits.
     :param began: when a task last began.
+    :param unsent: since when the scheduler has not sent the task that has waited longest for it, while none is sent or
+        runs; None: there is none.
     """
 
     now: datetime
     beats: Mapping[str, datetime]
     queued: datetime | None
     began: datetime | None
+    unsent: datetime | None = None
 
 
 def standing_still(
@@ -85,7 +88,20 @@ def standing_still(
             if uptimes.get(name, 0.0) >= QUEUE_PATIENCE.total_seconds():
                 why = f"tasks wait since {signs.queued:%H:%M:%S}, and none begins"
                 found.setdefault(name, why)
+    if _too_many_counted(signs) and uptimes.get("scheduler", 0.0) >= PATIENCE.total_seconds():
+        found.setdefault("scheduler", f"it sends no task since {signs.unsent:%H:%M:%S}")
     return found
+
+
+def _too_many_counted(signs: Signs) -> bool:
+    """Whether the scheduler counts as running what has long ended, until it has no slot left.
+
+    On an overloaded machine, workers may begin a task twice: Airflow lets only one of them run, and its executor never
+    hears of the other.
+    """
+    if signs.unsent is None or signs.now - signs.unsent <= PATIENCE:
+        return False
+    return signs.began is None or signs.now - signs.began > PATIENCE
 
 
 def look(url: sa.URL, hosts: Collection[str] = ()) -> Signs:
@@ -106,13 +122,15 @@ def look(url: sa.URL, hosts: Collection[str] = ()) -> Signs:
             " using (dag_id, task_id, run_id, map_index, try_number)"
             " where l.event = 'stuck in queued reschedule' and l.dttm > now() - interval '1 hour'"
             " and t.state in ('queued', 'scheduled'))),"
-            " (select max(start_date) from task_instance where start_date > now() - interval '1 hour')"
+            " (select max(start_date) from task_instance where start_date > now() - interval '1 hour'),"
+            " (select min(scheduled_dttm) from task_instance where state = 'scheduled' and not exists"
+            " (select from task_instance where state in ('queued', 'running')))"
             " from task_instance where state = 'queued'",
             [resent],
         ).fetchone()
     assert row is not None
-    now, queued, began = row
-    return Signs(now, dict(beats), queued, began)
+    now, queued, began, unsent = row
+    return Signs(now, dict(beats), queued, began, unsent)
 
 
 def is_idle(worker: psutil.Process) -> bool:

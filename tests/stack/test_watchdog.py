@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -112,10 +113,23 @@ def test_only_a_worker_that_could_work_is_idle(what: str, monkeypatch: pytest.Mo
         made.kill()
 
 
+@pytest.mark.parametrize(
+    ("unsent", "began", "killed"),
+    [(300, 300, {"scheduler"}), (300, 20, set()), (60, 300, set()), (None, 300, set())],
+)
+def test_a_scheduler_that_has_no_slot_left_is_started_again(
+    unsent: float | None, began: float, killed: set[str]
+) -> None:
+    signs = replace(_signs(began=began), unsent=None if unsent is None else _ago(unsent))
+    assert set(standing_still(signs, LONG, local=False)) == killed
+    assert standing_still(signs, LONG | {"scheduler": 60.0}, local=False) == {}
+
+
 KEY = "dag_id text, task_id text, run_id text, map_index int, try_number int"
 TABLES = (
     "create table job (job_type text, state text, latest_heartbeat timestamptz, hostname text)",
-    f"create table task_instance ({KEY}, state text, queued_dttm timestamptz, start_date timestamptz)",
+    f"create table task_instance ({KEY}, state text, queued_dttm timestamptz, start_date timestamptz,"
+    " scheduled_dttm timestamptz)",
     f"create table log ({KEY}, event text, dttm timestamptz)",
 )
 
@@ -178,3 +192,12 @@ def test_the_signs_are_those_of_airflows_tables(database: str) -> None:
         driver.execute(row, ["extract", sent])
         driver.execute(row, ["find_due", sent - timedelta(minutes=5)])
     assert look(url).queued == sent - timedelta(seconds=30)
+    with psycopg.connect(address, autocommit=True) as driver:
+        driver.execute("update task_instance set scheduled_dttm = %s", [NOW])
+        driver.execute(task, ["upkeep", "scheduled", None, None])
+        driver.execute(
+            "update task_instance set scheduled_dttm = %s where task_id = 'upkeep'", [NOW]
+        )
+        assert look(url).unsent is None, "another one is queued"
+        driver.execute("update task_instance set state = 'success' where state = 'queued'")
+    assert look(url).unsent == NOW
