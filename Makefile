@@ -6,7 +6,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up cluster down status airflow lint prose format test test-long queries connectors schema settings reliability bench sbom audit browser mitmproxy pocketbase pretix vendure lock
+.PHONY: help install up cluster down status airflow lint prose format test test-long queries connectors schema settings reliability bench chart sbom audit browser mitmproxy pocketbase pretix vendure lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -97,7 +97,12 @@ reliability: install ## update docs/reliability.md: ERPs edited while they are r
 	$(BIN)/python -m tests.e2e.unrest
 
 bench: install ## measure speed and check it against the gates
+	@$(PYTHON) stack/bootstrap.py bench || echo "No dlt and datacompy: not compared with."
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.chart
+
+chart: install ## draw the chart of the README from the newest results of make bench
+	$(BIN)/python -m benchmarks.chart
 
 sbom: install ## write var/sbom.cdx.json: every installed package with its version and licence (CycloneDX)
 	@mkdir -p var
@@ -112,7 +117,7 @@ COMPILE = $(BIN)/uv pip compile -q --universal --generate-hashes --python-versio
 lock: install ## update the locks from pyproject.toml, keeping versions that still fit
 	$(COMPILE) --extra sandbox --extra dev pyproject.toml -c requirements.lock -o requirements.lock
 	$(COMPILE) pyproject.toml -c requirements.lock -o requirements-runtime.lock
-	for name in mitmproxy pocketbase pretix; do \
+	for name in mitmproxy pocketbase pretix bench; do \
 	  $(COMPILE) --group $$name -o requirements-$$name.lock || exit 1; \
 	done
 	sed -i -E "s/( ;| and) platform_python_implementation == 'CPython' and \(sys_platform == 'darwin' or sys_platform == 'linux'\)( \\\\)?$$/\2/" *.lock

@@ -115,13 +115,24 @@ def measure(book: Book, server: Server, clubs: int, customers: int, cycles: int)
         cycle("first load", in_one_process, 0)
         for number in range(cycles):
             cycle("quiet", in_one_process, 0)
-            cycle("quiet, a process per stage", in_a_process_per_stage, 0)
+            quiet = cycle("quiet, a process per stage", in_a_process_per_stage, 0)
             one = cycle("0.1 % changed", in_one_process, move(2 * number))
-            many = cycle(
-                "0.1 % changed, a process per stage", in_a_process_per_stage, move(2 * number + 1)
-            )
+            touched = move(2 * number + 1)
+            many = cycle("0.1 % changed, a process per stage", in_a_process_per_stage, touched)
+            reading = quiet.cpu["extract"] / clubs
+            book.add("quiet club, all stages : reading it, CPU", _cpu(quiet) / clubs / reading)
+            if touched:
+                beyond = (_cpu(many) - _cpu(quiet)) / touched
+                book.add(
+                    "touched club beyond a quiet one : reading a quiet club, CPU", beyond / reading
+                )
             book.add(
                 "load in a process of its own : in one process with the other stages, CPU",
                 many.cpu["load"] / one.cpu["load"],
             )
     server.running.drop_database("cycle")
+
+
+def _cpu(clock: club.Clock) -> float:
+    """CPU seconds of all stages, without the database's."""
+    return sum(clock.cpu[name] for name in stage.STAGES)

@@ -35,6 +35,11 @@ GATES = {
         Gate("e-mail check: disagreements with email-validator", 0, 0),
         Gate("peak memory of a first load, GB per 1,000,000 rows", 1.0, 0.6),
         Gate("peak memory of 1 % changed, GB per 1,000,000 rows", 1.0, 0.6),
+        Gate("the same work : by dlt merge", 1.0, 0.2),
+        Gate("the same work : by SQLAlchemy ORM upsert", 1.0, 0.2),
+        Gate("the same work : by COPY + ON CONFLICT", 1.0, 0.2),
+        Gate("touched club beyond a quiet one : reading a quiet club, CPU", 0.6, 0.3),
+        Gate("quiet club, all stages : reading it, CPU", 1.2, 1.1),
         Gate("load in a process of its own : in one process with the other stages, CPU", 1.2, 1.05),
     )
 }

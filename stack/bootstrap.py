@@ -1,7 +1,8 @@
 """Create the virtual environment that everything runs in. Needs only Python 3.
 
 `bootstrap.py mitmproxy` also creates the one of mitmproxy, whose pinned versions conflict with ours; likewise
-`pocketbase` and `pretix`, which are servers that clubsync is tried against. Only tests use them.
+`pocketbase` and `pretix`, which are servers that clubsync is tried against, and `bench`, what its speed is compared
+with. Only tests and benchmarks use them.
 
 An old Python must be able to parse this module, so that it can report that it is too old.
 """
@@ -75,10 +76,10 @@ class Environment:
 
 
 MAIN = Environment(".venv", "requirements.lock", ours=True)
-#: Of programs that only tests use.
+#: Of programs that only tests and benchmarks use.
 APART = {
     name: Environment(".venv-" + name, "requirements-{}.lock".format(name), ours=False)
-    for name in ("mitmproxy", "pocketbase", "pretix")
+    for name in ("mitmproxy", "pocketbase", "pretix", "bench")
 }
 UV = os.path.join(MAIN.folder, "bin", "uv")
 PIP_INSTALL = ("-m", "pip", "install", "--quiet")

@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yaml"
 LOCKS = [
+    "requirements-bench.lock",
     "requirements.lock",
     *(f"requirements-{name}.lock" for name in ("mitmproxy", "pocketbase", "pretix", "runtime")),
 ]
