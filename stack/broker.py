@@ -47,6 +47,7 @@ def configuration(instance: Instance) -> Path:
         "appendonly no",
         "maxmemory-policy noeviction",
         "daemonize no",
+        "set-proc-title no",  # it would be written over what says whose the process is
     )
     descriptor, draft = tempfile.mkstemp(dir=instance.redis)  # mode 0600
     with os.fdopen(descriptor, "w") as file:

@@ -131,7 +131,13 @@ def test_redis_has_a_password_and_keeps_nothing_on_both(
     path = broker.configuration(instance)
     lines = path.read_text().splitlines()
     password = environment.redis_password(instance)
-    assert {f"requirepass {password}", "bind 127.0.0.1", 'save ""', "appendonly no"} <= {*lines}
+    assert {
+        f"requirepass {password}",
+        "set-proc-title no",
+        "bind 127.0.0.1",
+        'save ""',
+        "appendonly no",
+    } <= {*lines}
     assert path.stat().st_mode & 0o077 == 0
     assert (
         password
