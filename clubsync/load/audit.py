@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 
@@ -15,6 +15,26 @@ from clubsync.store.database import (
     queries,
     rebuild_indexes_after,
 )
+
+_DEACTIVATED = pl.col("kind") == "deactivation"
+
+
+def _losing(losses: pl.DataFrame) -> pl.Expr:
+    lost = losses.filter("loses")["customer"].implode()
+    return pl.col("kind").is_in(["deactivation", "merge"]) & pl.col("customer").is_in(lost)
+
+
+def access_lost(losses: Sequence[pl.DataFrame]) -> pl.Expr:
+    """Whether a change of one of several clubs is an access loss: `clubsync.load.small`.
+
+    :param losses: `LOSSES` of each club, in the order of the numbers in `club`; none: as in `writing`.
+    """
+    known = [n for n, frame in enumerate(losses) if frame.height]
+    if not known:
+        return _DEACTIVATED
+    # a customer's number is no other club's customer's
+    losing = _losing(pl.concat([losses[n] for n in known]))
+    return pl.when(pl.col("club").is_in(known)).then(losing).otherwise(_DEACTIVATED)
 
 
 def audit(driver: Driver, club: int, run: int, changes: pl.DataFrame, at: datetime, by: str) -> int:
@@ -44,10 +64,7 @@ def writing(
     :param by: None: the sync, but for what a decision approved.
     :param losses: `LOSSES`; None: every deactivation is an access loss.
     """
-    losing = pl.col("kind") == "deactivation"
-    if losses is not None and losses.height:
-        lost = losses.filter("loses")["customer"].implode()
-        losing = pl.col("kind").is_in(["deactivation", "merge"]) & pl.col("customer").is_in(lost)
+    losing = _DEACTIVATED if losses is None or losses.is_empty() else _losing(losses)
 
     def rows(part: pl.DataFrame) -> pl.DataFrame:
         actor = pl.lit(by, dtype=pl.String)

@@ -20,6 +20,9 @@ from clubsync.store.database import (
 )
 from clubsync.validate import automatic
 
+#: Whether the email is another, and so may be that of another user (R9).
+_RELINK = pl.col("email").is_not_null() & pl.col("email").ne_missing(pl.col("was_email"))
+
 
 def number_new(driver: Driver, plan: Plan) -> Plan:
     """Give the new customers their ids, in the plan's order."""
@@ -72,6 +75,21 @@ def write_groups(driver: Driver, club: int, basis: Basis, at: datetime) -> int:
     return written
 
 
+def to_write(rows: pl.DataFrame) -> pl.DataFrame:
+    """Customers of small plans of several clubs, as their rows are written: `clubsync.load.small`.
+
+    :param rows: of `Plan.customers`, `club` and `place`; `place` of the new ones becomes that among the new ones.
+    :returns: beside those `relink` (the email is another) and `joined` (1: joins the Customers group, -1: leaves it).
+    """
+    return rows.with_columns(
+        place=pl.when("new")
+        .then(pl.col("new").cum_sum().over("club").cast(pl.Int64) - 1)
+        .otherwise("place"),
+        relink=_RELINK,
+        joined=pl.col("in_customers_group").cast(int) - pl.col("was_in").fill_null(False).cast(int),
+    ).drop("was_in", "was_email")
+
+
 def writing(
     driver: Driver, club: int, plan: Plan, at: datetime, alone: bool, beside: Executor
 ) -> Callable[[], tuple[int, int]]:
@@ -89,8 +107,7 @@ def writing(
         )
 
     def staged(part: pl.DataFrame) -> pl.DataFrame:
-        relink = pl.col("email").is_not_null() & pl.col("email").ne_missing(pl.col("was_email"))
-        return numbered(part.with_columns(relink=relink))
+        return numbered(part.with_columns(relink=_RELINK))
 
     def added(part: pl.DataFrame) -> pl.DataFrame:
         return (

@@ -25,10 +25,23 @@ _ABSENT = {
     (True, True): "absent_groups",
 }
 
+_KEY = ("erp_id", "code")
+
 
 def open_findings(driver: Driver, club: int) -> dict[str, int]:
     """What is open and counts as open, by code."""
     return {row["code"]: row["n"] for row in queries().open_finding_counts(driver, club=club)}
+
+
+def evaluated(basis: Basis, plan: Plan) -> pl.Series:
+    """erp_ids whose findings a plan settles; `THE_CLUB` among them."""
+    return pl.concat([plan.evaluated, basis.unknown, pl.Series("erp_id", [THE_CLUB])])
+
+
+def found(basis: Basis, plan: Plan) -> pl.DataFrame:
+    """All findings that should be open on those: `FINDINGS`."""
+    absent = _of_the_club(basis)
+    return pl.concat([plan.findings, absent]) if absent.height else plan.findings
 
 
 def writing(
@@ -49,16 +62,15 @@ def writing(
         "severity": pl.String,
         "detail": pl.String,
     }
-    evaluated = pl.concat([plan.evaluated, basis.unknown, pl.Series("erp_id", [THE_CLUB])])
-    found = pl.concat([plan.findings, _of_the_club(basis)])
+    said, now = evaluated(basis, plan), found(basis, plan)
     if basis.everything:
         was = fetch(driver, sql.open_findings_all, schema, club=club)
-        theirs = evaluated.filter(evaluated.is_in(was["erp_id"].implode()))
+        theirs = said.filter(said.is_in(was["erp_id"].implode()))
         was = was.filter(pl.col("erp_id").is_in(theirs.implode()))
     else:
-        ids = json.dumps(evaluated.unique().to_list())
+        ids = json.dumps(said.unique().to_list())
         was = fetch(driver, sql.open_findings_of, schema, club=club, ids=ids)
-    compared = beside.submit(_moved_findings, found, was)
+    compared = beside.submit(_moved_findings, now, was)
 
     def write() -> None:
         fresh, gone = compared.result()
@@ -69,6 +81,14 @@ def writing(
             sql.open_findings(driver, club=club, run=run, at=at)
 
     return write
+
+
+def each_once(found: pl.DataFrame, *also: str) -> pl.DataFrame:
+    """Findings, the first of each record and code.
+
+    :param also: columns that tell records apart beside their ids.
+    """
+    return found.unique([*also, *_KEY], keep="first", maintain_order=True)
 
 
 def _of_the_club(basis: Basis) -> pl.DataFrame:
@@ -86,8 +106,8 @@ def _of_the_club(basis: Basis) -> pl.DataFrame:
 
 def _moved_findings(found: pl.DataFrame, was: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
     """Findings that are new or say something else now, and the numbers of those that are no more."""
-    key = ["erp_id", "code"]
-    now = found.unique(key, keep="first", maintain_order=True)
+    key = list(_KEY)
+    now = each_once(found)
     gone = was.join(now, on=key, how="anti")["finding"].to_list()
     both = now.join(was, on=[*key, "severity"], suffix="_was")
     same = both.filter(_canonical(both["detail"]) == _canonical(both["detail_was"]))

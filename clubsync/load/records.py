@@ -16,6 +16,8 @@ from clubsync.store.database import (
     rebuild_indexes_after,
 )
 
+_VANISHED = pl.col("presence") == VANISHED
+
 
 def spans_as_json(column: str) -> pl.Expr:
     """Spans of groups as JSON text: id, and the days where there are any."""
@@ -46,6 +48,22 @@ def _without_defaults(new: pl.DataFrame) -> pl.DataFrame:
     return new.drop(*empty, *(name for name in flags if not new[name].any()))
 
 
+def _as_written(part: pl.DataFrame) -> pl.DataFrame:
+    as_json = [spans_as_json(name) for name in ("groups", "remembered") if name in part.columns]
+    if "unreadable" in part.columns:
+        as_json.append(unreadable_as_json(part))
+    return part.with_columns(*as_json, pl.col("row_hash").reinterpret(signed=True))
+
+
+def to_write(rows: pl.DataFrame) -> pl.DataFrame:
+    """Records of small plans of several clubs, as their rows are written: `clubsync.load.small`.
+
+    :param rows: of `Plan.records`, and `club`.
+    :returns: beside those `vanished`.
+    """
+    return _as_written(rows).with_columns(vanished=_VANISHED).drop("presence")
+
+
 def writing(
     driver: Driver, club: int, basis: Basis, plan: Plan, alone: bool, beside: Executor
 ) -> Callable[[], None]:
@@ -54,14 +72,9 @@ def writing(
     sql, as_of, number = queries(), basis.snapshot.as_of, basis.snapshot.number
 
     def written(part: pl.DataFrame) -> pl.DataFrame:
-        as_json = [spans_as_json(name) for name in ("groups", "remembered") if name in part.columns]
-        if "unreadable" in part.columns:
-            as_json.append(unreadable_as_json(part))
-        return part.with_columns(*as_json, pl.col("row_hash").reinterpret(signed=True)).drop(
-            "presence", "known"
-        )
+        return _as_written(part).drop("presence", "known")
 
-    vanished = pl.col("presence") == VANISHED
+    vanished = _VANISHED
     new, known = pl.col("known").not_() & ~vanished, pl.col("known") | vanished
     mark = {"as_of": pl.lit(as_of), "snapshot": pl.lit(number), "first_seen": pl.lit(as_of)}
     fresh, again = _without_defaults(rows.filter(new)), rows.filter(known)

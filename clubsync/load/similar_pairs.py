@@ -12,9 +12,11 @@ each later run that changes something takes `A_RUN` more records of it, and `cat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import polars as pl
 
@@ -22,10 +24,16 @@ from clubsync import clock
 from clubsync.config import ClubConfig
 from clubsync.model import Policy
 from clubsync.store.database import Base, Driver, fetch, queries
-from clubsync.validate import similarity
+from clubsync.store.round_trip import Answer, RoundTrip
+from clubsync.validate import similar_few, similarity
+
+if TYPE_CHECKING:
+    from clubsync.store.queries import SimilarCandidatesRow, SimilarPartnersRow
 
 AT_ONCE = 5_000
 A_RUN = 1_000
+#: Pairs up to which each is weighed by itself.
+FEW = 100
 
 _PEOPLE: dict[str, Any] = {
     **similarity.PEOPLE,
@@ -85,6 +93,96 @@ def update_pairs(
     return (
         None if upto is None else "Similar records: not all are compared yet; later runs continue."
     )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is asked about the records that a small load has just written."""
+
+    upto: Answer[str | None]
+    partners: Answer[Iterator[SimilarPartnersRow]]
+    candidates: Answer[Iterator[SimilarCandidatesRow]]
+
+
+def add_compared(
+    trip: RoundTrip, club: int, policy: Policy, changed: list[str], keys: str | None
+) -> Compared:
+    """Bring the keys of a few records up to date, and ask whom they may be similar to.
+
+    :param trip: after the statements that write the mirror.
+    :param keys: of these records, compared or not: erp_id and key as JSON.
+    """
+    sql, statuses = queries(), sorted(policy.access_statuses)
+    trip.add(sql.delete_similar_keys, club=club, ids=changed)
+    if keys is not None:
+        trip.add(
+            sql.write_keys_of_compared,
+            club=club,
+            rows=keys,
+            statuses=statuses,
+            today=policy.today,
+        )
+    return Compared(
+        upto=trip.add(sql.similar_upto, club=club),
+        partners=trip.add(sql.similar_partners, club=club, ids=changed),
+        candidates=trip.add(
+            sql.similar_candidates,
+            club=club,
+            ids=changed,
+            crowd=similarity.CROWD,
+            statuses=statuses,
+            today=policy.today,
+        ),
+    )
+
+
+def update_few(
+    trip: RoundTrip,
+    club: int,
+    run: int,
+    compared: Compared,
+    at: datetime,
+) -> bool:
+    """`update_pairs` of the few records that were asked about; False: that is what has to be called.
+
+    :param trip: is given what is left to write.
+    """
+    candidates = list(compared.candidates.value)
+    crowded = any(row["crowded"] for row in candidates)
+    if compared.upto.value is not None or crowded or len(candidates) > FEW:
+        return False
+    sql, found = queries(), list[dict[str, Any]]()
+    for row in candidates:
+        weighed = similar_few.weigh(
+            similar_few.Person.of(
+                row["a_first_name"],
+                row["a_last_name"],
+                row["a_phone"],
+                row["a_birth_date"],
+                row["a_email"],
+            ),
+            similar_few.Person.of(
+                row["b_first_name"],
+                row["b_last_name"],
+                row["b_phone"],
+                row["b_birth_date"],
+                row["b_email"],
+            ),
+        )
+        if weighed is not None:
+            score, reasons = weighed
+            found.append({"a": row["a"], "b": row["b"], "score": score, "reasons": reasons})
+    pairs = {(row["a"], row["b"]) for row in found}
+    was = [(row["a"], row["b"]) for row in compared.partners.value]
+    if gone := [pair for pair in was if pair not in pairs]:
+        lefts, rights = [a for a, _ in gone], [b for _, b in gone]
+        trip.add(sql.delete_similar_pairs, club=club, lefts=lefts, rights=rights)
+    if found:
+        trip.add(sql.write_few_pairs, club=club, rows=json.dumps(found))
+    if ids := sorted({erp_id for pair in (*was, *pairs) for erp_id in pair}):
+        trip.add(sql.open_similar_findings, club=club, run=run, at=at, ids=ids)
+        trip.add(sql.close_similar_findings, club=club, run=run, at=at, ids=ids)
+    return True
 
 
 def catch_up(base: Base, number: int, config: ClubConfig) -> int:

@@ -8,6 +8,7 @@ import polars as pl
 
 from clubsync.model import Planned
 from clubsync.store.database import Driver, queries
+from clubsync.store.round_trip import Answer, RoundTrip
 
 #: The source of the nudge that asks for the second reading.
 NUDGED_BY = "suspicion"
@@ -47,3 +48,10 @@ def update_suspicions(
             sql.add_nudge(driver, club=club, source=NUDGED_BY, message_id=message_id, at=at)
             sql.read_club_again(driver, club=club, at=at)
     return int(sql.suspected_losses(driver, club=club))
+
+
+def add_settled(trip: RoundTrip, club: int) -> Answer[int]:
+    """The same of a certified snapshot that suspects nothing: it has settled whatever was suspected."""
+    sql = queries()
+    trip.add(sql.drop_suspicions, club=club, ids=[], signs=[], shown=None)
+    return trip.add(sql.suspected_losses, club=club)

@@ -117,8 +117,8 @@ class Pipeline(Runs):
         """
         with self.timing.batch("load", steps):
             self.find_numbers(step["club"] for step in steps)
-            for step in sorted(steps, key=lambda one: bool(one.get("moving"))):
-                self.stage("load", step, lambda one: load.load(self, one, dry_run))
+            ordered = sorted(steps, key=lambda one: bool(one.get("moving")))
+            load.load_batch(self, ordered, dry_run)
         if not dry_run:
             for step in steps:
                 self._let_go(step)

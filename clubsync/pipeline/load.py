@@ -7,7 +7,8 @@ club's base in between, which the base's revision tells inside the transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -19,18 +20,75 @@ from clubsync import clock
 from clubsync.diff import guard
 from clubsync.errors import BaseUnreachable, SnapshotGone, SyncError
 from clubsync.extract.erased import Erased
-from clubsync.load import findings, transaction
+from clubsync.load import findings, small, transaction
 from clubsync.manual import holds
 from clubsync.model import Planned, SnapshotHead, Step
 from clubsync.pipeline import diff, validate
 from clubsync.pipeline.runs import Runs, run_of, snapshot_row
 from clubsync.store import snapshots
 from clubsync.store.database import Driver, queries
+from clubsync.store.round_trip import RoundTrip
 from clubsync.validate import affected
 from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
-    from clubsync.store.queries import ClubStateRow
+    from clubsync.store.queries import ClubStateRow, WaitingUndosRow
+
+
+log = logging.getLogger(__name__)
+
+#: How many small plans are made ready at once, and held in memory.
+AT_ONCE = 200
+
+
+def load_batch(runs: Runs, steps: Sequence[Step], dry_run: bool) -> None:
+    """Load the plans of a batch, in this order; the rows of small ones are made ready at once.
+
+    A large one is loaded as soon as it is read, to keep one in memory.
+    """
+    for start in range(0, len(steps), AT_ONCE):
+        part = steps[start : start + AT_ONCE]
+        ready, loaded = dict[int, Planned](), set[int]()
+        if not dry_run:
+            for step in part:
+                runs.stage("load", step, _make_ready, runs, ready, loaded)
+        _rows_together(runs, ready)
+        for step in part:
+            if step["run"] not in loaded:
+                runs.stage("load", step, lambda one: load(runs, one, dry_run))
+
+
+def _make_ready(step: Step, runs: Runs, ready: dict[int, Planned], loaded: set[int]) -> None:
+    """Read a club's plan; add it to those that are `ready` if it is small, or load it now.
+
+    :param loaded: the runs that are loaded.
+    """
+    if step.get("moving"):
+        return  # R29: it may be planned again first
+    planned = diff.plan_of(runs, step)
+    if planned is None:
+        return
+    if _by_rows(runs, step, planned):
+        ready[run_of(step)] = planned
+    else:
+        load(runs, step, False)
+        loaded.add(run_of(step))
+
+
+def _rows_together(runs: Runs, ready: Mapping[int, Planned]) -> None:
+    """Make the rows of small plans ready, by run. Where that fails it is done for each alone (R25)."""
+    if len(ready) < 2:
+        return
+    try:
+        made = small.rows_of(list(ready.values()))
+    except Exception as error:
+        log.error(
+            "The rows of %d clubs could not be made ready together (%s); each is now loaded alone.",
+            *(len(ready), type(error).__name__),
+        )
+        return
+    for run, rows in zip(ready, made, strict=True):
+        runs.handed_by(run).rows = rows
 
 
 def load(runs: Runs, step: Step, dry_run: bool) -> None:
@@ -81,7 +139,7 @@ def _load_once(runs: Runs, club_no: int, step: Step, planned: Planned | None) ->
     :raises BaseUnreachable: the connection was lost, and nothing was loaded.
     """
     try:
-        with runs.base.club(club_no, plan_tables=planned is not None) as driver:
+        with runs.base.club(club_no) as driver:
             return _loaded(runs, driver, club_no, step, planned)
     except BaseUnreachable:
         # the commit may have been carried out, and only its answer lost
@@ -139,6 +197,8 @@ def _loaded(
     planned: Planned | None,
 ) -> bool:
     """Load inside the transaction; False: the plan is of an older revision."""
+    if planned is not None and (rows := _rows_of(runs, step, planned)) is not None:
+        return _loaded_small(runs, driver, club_no, step, planned, rows)
     sql, at = queries(), clock.now()
     sql.lock_club(driver, club=club_no)
     if _is_loaded(driver, club_no, step):
@@ -153,6 +213,7 @@ def _loaded(
             return False
         if _names_erased(driver, club_no, planned):
             return False
+        sql.make_plan_tables(driver)
         with _storing(runs, step, planned) as stored:
             _write(runs, driver, club_no, step, planned, at)
             stored()
@@ -166,6 +227,75 @@ def _loaded(
     step["held"] = step["hold"]["deactivations"] if step["hold"] else 0
     step["findings"] = findings.open_findings(driver, club_no)
     runs.end(driver, club_no, step, "held" if step["held"] else "done", "load")
+    return True
+
+
+def _rows_of(runs: Runs, step: Step, planned: Planned) -> small.Rows | None:
+    """The rows of a small plan, made with those of its batch, or alone; None: it is none, or a person decided on it."""
+    if not _by_rows(runs, step, planned):
+        return None
+    handed = runs.handed(step)
+    if handed.rows is None or handed.rows.of is not planned:
+        handed.rows = small.rows_of([planned])[0]
+    return handed.rows
+
+
+def _by_rows(runs: Runs, step: Step, planned: Planned) -> bool:
+    return runs.handed(step).decision is None and small.is_small(planned)
+
+
+def _loaded_small(
+    runs: Runs, driver: Driver, club_no: int, step: Step, planned: Planned, rows: small.Rows
+) -> bool:
+    """Load a small plan inside the transaction, in a few round trips; False: it is of an older revision."""
+    sql, at, head = queries(), clock.now(), planned.basis.snapshot
+    trip = RoundTrip(driver)
+    trip.add(sql.lock_club, club=club_no)
+    loaded = trip.add(sql.loaded_run, club=club_no, run=run_of(step))
+    asked = trip.add(sql.club_state, club=club_no)
+    before = transaction.Before.ask(trip, club_no, planned, rows)
+    trip.send()
+    state = asked.value
+    if loaded.value is not None:
+        return _is_loaded(driver, club_no, step)
+    if planned.basis.revision != state["revision"] or affected.is_old(head, state):
+        return False
+    if any(before.erased.value) and _names_erased(driver, club_no, planned):
+        return False
+    number = step["plan"]
+    if number is None or not runs.handed(step).stored:
+        diff.write_plan(runs, step, planned)
+        number = step["plan"] = diff.add_plan(runs, driver, step, planned)
+    done = transaction.load_small(
+        driver,
+        trip,
+        club_no,
+        run_of(step),
+        planned,
+        rows,
+        before,
+        at=at,
+        read=not step.get("again"),
+    )
+    step["rows_written"], step["hold"] = done.rows_written, done.hold
+    step["suspected"] = done.suspected
+    step["notes"].extend(done.notes)
+    step["held"] = done.hold["deactivations"] if done.hold else 0
+    # the revision proves that nobody was added or removed since they were counted
+    customers = planned.customers + rows.joined
+    trip.add(sql.summarise_club, club=club_no, customers=customers, at=at)
+    trip.add(sql.add_change_counts, club=club_no, at=at, counts=json.dumps(step["counts"]))
+    waiting = trip.add(sql.waiting_undos, club=club_no)
+    trip.add(sql.plan_loaded, club=club_no, plan=number, at=at)
+    if state["reviewed_plan"] is not None and not state["reviewed"]:
+        trip.add(sql.first_sync_reviewed, club=club_no)
+    if step["club"] in runs.chains:
+        trip.add(sql.moves_arrived, club=club_no, as_of=head.as_of)
+    counts = trip.add(sql.open_finding_counts, club=club_no)
+    runs.add_end(trip, club_no, step, "held" if step["held"] else "done", "load")
+    trip.send()
+    step["notes"].extend(_end_waiting(driver, club_no, waiting.value))
+    step["findings"] = {row["code"]: row["n"] for row in counts.value}
     return True
 
 
@@ -229,13 +359,14 @@ def _write(
     )
     sql.add_change_counts(driver, club=club_no, at=at, counts=json.dumps(step["counts"]))
     step["notes"].extend(done.notes)
-    step["notes"].extend(_end_waiting(driver, club_no))
+    waiting = sql.waiting_undos(driver, club=club_no)
+    step["notes"].extend(_end_waiting(driver, club_no, waiting))
 
 
-def _end_waiting(driver: Driver, club_no: int) -> list[str]:
+def _end_waiting(driver: Driver, club_no: int, waiting: Iterable[WaitingUndosRow]) -> list[str]:
     """R18: undos that waited for an email that nobody has any more wait no longer; a sentence on each."""
     sql = queries()
-    free = [row for row in sql.waiting_undos(driver, club=club_no) if row["holder"] is None]
+    free = [row for row in waiting if row["holder"] is None]
     if not free:
         return []
     customers = [row["customer"] for row in free]

@@ -27,12 +27,14 @@ from clubsync.pipeline import interrupted
 from clubsync.pipeline.timing import Timing, seconds_in
 from clubsync.store import trouble
 from clubsync.store.database import Base, Driver, queries
+from clubsync.store.round_trip import RoundTrip
 from clubsync.store.snapshots import Snapshot, Store
 from connectors.sdk.base import Connection
 from connectors.sdk.errors import ConnectorError, RateLimited
 from connectors.sdk.messages import message
 
 if TYPE_CHECKING:
+    from clubsync.load.small import Rows
     from clubsync.model import Affected, Plan, Planned
     from clubsync.store.queries import NewestSnapshotInRow, SnapshotRow
 
@@ -45,6 +47,7 @@ class Handed:
 
     :param plan: made of `affected`, as it is, before the guard has looked at it.
     :param stored: whether the plan is in the store, with its row in sync.plan.
+    :param rows: of `planned`, made with those of other clubs.
     :param newest: the run carries something out on the newest snapshot, whichever that is by now.
     """
 
@@ -52,6 +55,7 @@ class Handed:
     affected: Affected | None = None
     plan: Plan | None = None
     planned: Planned | None = None
+    rows: Rows | None = None
     stored: bool = False
     decision: Decision | None = None
     newest: bool = False
@@ -284,8 +288,14 @@ class Runs:
 
         :param driver: inside a transaction of the club.
         """
-        queries().end_run(
-            driver,
+        trip = RoundTrip(driver)
+        self.add_end(trip, club_no, step, state, stage)
+        trip.send()
+
+    def add_end(self, trip: RoundTrip, club_no: int, step: Step, state: str, stage: str) -> None:
+        """The same, with other statements."""
+        trip.add(
+            queries().end_run,
             club=club_no,
             run=run_of(step),
             at=clock.now(),

@@ -156,7 +156,7 @@ def unpack(cls: type[T], package: Package) -> T:
 
     :raises msgspec.ValidationError, KeyError: the package is of something else.
     """
-    types: dict[str, Any] = get_type_hints(cls)
+    types = _types(cls)
     parts: dict[str, Any] = {}
     for field in fields(cls):  # type: ignore[arg-type]  # T is a dataclass, which no bound can say
         name = field.name
@@ -180,9 +180,19 @@ def unpack(cls: type[T], package: Package) -> T:
     return cls(**parts)
 
 
+_found_types: dict[Any, dict[str, Any]] = {}
+
+
+def _types(cls: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields; finding them takes longer than reading a small frame."""
+    if cls not in _found_types:
+        _found_types[cls] = get_type_hints(cls)
+    return _found_types[cls]
+
+
 def _holds_frames(cls: Any) -> bool:
     return is_dataclass(cls) and any(
-        kind in (pl.DataFrame, pl.Series) for kind in get_type_hints(cls).values()
+        kind in (pl.DataFrame, pl.Series) for kind in _types(cls).values()
     )
 
 

@@ -1718,6 +1718,21 @@ class SimilarBlocksRow(TypedDict):
     key: int
     erp_id: str
 
+class SimilarCandidatesRow(TypedDict):
+    a: str
+    a_first_name: str | None
+    a_last_name: str | None
+    a_phone: str | None
+    a_birth_date: date | None
+    a_email: str | None
+    b: str
+    b_first_name: str | None
+    b_last_name: str | None
+    b_phone: str | None
+    b_birth_date: date | None
+    b_email: str | None
+    crowded: bool
+
 class SimilarPartnersRow(TypedDict):
     a: str
     b: str
@@ -2559,6 +2574,24 @@ class Queries(Protocol):
     def lock_for_first_load(self, driver: Driver, /) -> bool | None: ...
     def open_for_first_load(self, driver: Driver, /, *, table_name: str) -> object | None: ...
     def close_after_first_load(self, driver: Driver, /, *, table_name: str) -> object | None: ...
+    def has_plan_tables(self, driver: Driver, /) -> bool: ...
+    def stage_customers(self, driver: Driver, /, *, club: int, rows: str) -> int: ...
+    def add_customers(
+        self, driver: Driver, /, *, club: int, first: int, rows: str, at: datetime
+    ) -> int: ...
+    def add_changes(
+        self, driver: Driver, /, *, club: int, run: int, first: int | None, rows: str, at: datetime
+    ) -> int: ...
+    def add_records(
+        self, driver: Driver, /, *, club: int, rows: str, as_of: datetime, snapshot: int
+    ) -> int: ...
+    def stage_records(self, driver: Driver, /, *, rows: str) -> int: ...
+    def close_settled_findings(
+        self, driver: Driver, /, *, club: int, run: int, at: datetime, ids: str, rows: str
+    ) -> int: ...
+    def open_found_findings(
+        self, driver: Driver, /, *, club: int, run: int, at: datetime, rows: str
+    ) -> int: ...
     # logins.sql
     def login_state(self, driver: Driver, /, *, logins: list[str]) -> LoginStateRow: ...
     def admit_login(
@@ -3086,6 +3119,20 @@ class Queries(Protocol):
     def similar_blocks(
         self, driver: Driver, /, *, club: int, keys: list[int], limit_to: int
     ) -> Iterator[SimilarBlocksRow]: ...
+    def write_keys_of_compared(
+        self, driver: Driver, /, *, club: int, rows: str, statuses: list[str], today: date
+    ) -> int: ...
+    def similar_candidates(
+        self,
+        driver: Driver,
+        /,
+        *,
+        club: int,
+        ids: list[str],
+        crowd: int,
+        statuses: list[str],
+        today: date,
+    ) -> Iterator[SimilarCandidatesRow]: ...
     def similar_partners(
         self, driver: Driver, /, *, club: int, ids: list[str]
     ) -> Iterator[SimilarPartnersRow]: ...
@@ -3097,6 +3144,7 @@ class Queries(Protocol):
         self, driver: Driver, /, *, club: int, lefts: list[str], rights: list[str]
     ) -> int: ...
     def write_similar_pairs(self, driver: Driver, rows: Iterable[WriteSimilarPairs], /) -> int: ...
+    def write_few_pairs(self, driver: Driver, /, *, club: int, rows: str) -> int: ...
     def open_similar_findings(
         self, driver: Driver, /, *, club: int, run: int, at: datetime, ids: list[str]
     ) -> int: ...

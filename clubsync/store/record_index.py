@@ -115,6 +115,16 @@ def write_patch(driver: Driver, club: int, index: pl.DataFrame, patch: pl.DataFr
     write(driver, club, patched(index, patch))
 
 
+def packed_whole(index: pl.DataFrame, patch: pl.DataFrame) -> bytes | None:
+    """What `write_patch` writes of an index that has no patches; None: it has, or nothing changed: call it.
+
+    :param index: as it was before.
+    """
+    if patch.is_empty() or index.height >= PATCHED_FROM:
+        return None
+    return _packed(patched(index, patch))
+
+
 def _packed(index: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     index.select(RECORD_INDEX.names()).write_ipc(buffer, compression="lz4")

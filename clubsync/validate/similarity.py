@@ -90,7 +90,7 @@ _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
 )
 _SOUNDS = (("ph", "f"), ("qu", "k"), ("ck", "k"), ("c", "k"), ("h", ""), ("y", "i"), ("z", "s"))
-_PHONE_DIGITS = 9
+PHONE_DIGITS = 9
 
 
 def plain(text: str) -> str:
@@ -314,7 +314,7 @@ def _prepared(people: pl.DataFrame, extra: Sequence[str]) -> pl.DataFrame:
         "erp_id",
         first=_each(people["first_name"], plain),
         last=_each(people["last_name"], plain),
-        phone=pl.col("phone").str.replace_all(r"\D", "").str.tail(_PHONE_DIGITS),
+        phone=pl.col("phone").str.replace_all(r"\D", "").str.tail(PHONE_DIGITS),
         birth=pl.col("birth_date").dt.strftime("%Y%m%d"),
         local=pl.col("email").str.extract(r"^([^@+]+)").str.replace_all(r"[^\p{L}\p{N}]", ""),
         **{name: _each(people[name], plain) for name in extra},
@@ -324,7 +324,7 @@ def _prepared(people: pl.DataFrame, extra: Sequence[str]) -> pl.DataFrame:
     )
     parts = pl.concat_str("first", "last", separator=" ", ignore_nulls=True).str.split(" ")
     made = [
-        None if email is None else _made_of(email, last or "", first or "")
+        None if email is None else made_of(email, last or "", first or "")
         for email, last, first in rows.select("local", "last", "first").iter_rows()
     ]
     return rows.with_columns(
@@ -333,7 +333,7 @@ def _prepared(people: pl.DataFrame, extra: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _made_of(local: str, *names: str) -> bool:
+def made_of(local: str, *names: str) -> bool:
     """Whether an email's local part is these names, one of them perhaps as its initial."""
     for name in names:
         local = local.replace(name.replace(" ", ""), "", 1)

@@ -257,3 +257,186 @@ select sync.open_for_first_load(:table_name);
 
 -- name: close_after_first_load(table_name)$
 select sync.close_after_first_load(:table_name);
+
+-- A small plan: its rows come as JSON, in a few round trips (clubsync/load/small.py). `place` is a row's place in its
+-- frame.
+
+-- name: has_plan_tables()$
+-- row: always
+-- Whether this session has the tables of `make_plan_tables`.
+select to_regclass('pg_temp.plan_customer') is not null;
+
+-- name: stage_customers(club, rows)!
+insert into plan_customer
+(
+    customer, erp_id, email, email_raw, first_name, last_name, phone, in_customers_group, auto_groups, reason, detached,
+    linked_user, relink
+)
+select
+    p.customer,
+    p.erp_id,
+    p.email,
+    p.email_raw,
+    p.first_name,
+    p.last_name,
+    p.phone,
+    p.in_customers_group,
+    array(
+        select g.group_id from base.customer_group as g
+        where g.club = :club and g.kind = 'automatic' and g.erp_group_id = any(p.groups)
+        order by g.group_id
+    ),
+    p.reason,
+    p.detached,
+    p.linked_user,
+    p.relink
+from
+    json_to_recordset(:rows::json) as p (
+        customer bigint, erp_id text, email text, email_raw text, first_name text, last_name text, phone text,
+        in_customers_group boolean, groups text[], reason text, detached boolean, linked_user bigint, relink boolean
+    );
+
+-- name: add_customers(club, first, rows, at)!
+-- first: the number of the first one.
+insert into base.customer
+(
+    club, customer, erp_id, email, email_raw, first_name, last_name, phone, origin, in_customers_group, auto_groups,
+    reason, reason_at, linked_user, created_at, updated_at
+)
+select
+    :club,
+    :first::bigint + p.place,
+    p.erp_id,
+    p.email,
+    p.email_raw,
+    p.first_name,
+    p.last_name,
+    p.phone,
+    'erp',
+    p.in_customers_group,
+    array(
+        select g.group_id from base.customer_group as g
+        where g.club = :club and g.kind = 'automatic' and g.erp_group_id = any(p.groups)
+        order by g.group_id
+    ),
+    p.reason,
+    case when p.reason is not null then :at::timestamptz end as reason_at,
+    p.linked_user,
+    :at as created_at,
+    :at as updated_at
+from
+    json_to_recordset(:rows::json) as p (
+        place integer, erp_id text, email text, email_raw text, first_name text, last_name text, phone text,
+        in_customers_group boolean, groups text[], reason text, linked_user bigint
+    );
+
+-- name: add_changes(club, run, first, rows, at)!
+-- null: first
+-- first: the number of the first new customer; the additions are in the order of the new customers. A link that a new
+-- email made is part of that change, as in `audit_links`.
+insert into sync.change (club, run, at, kind, customer, erp_id, before, after, reason, actor, access_lost)
+select
+    :club,
+    :run,
+    :at,
+    h.kind,
+    coalesce(
+        h.customer,
+        :first::bigint - 1 + count(*) filter (where h.customer is null) over (order by h.place)
+    ),
+    h.erp_id,
+    case
+        when c.customer is null then h.before
+        else (h.before::jsonb || '{"linked_user": null}')::text
+    end,
+    case
+        when c.customer is null then h.after
+        else (h.after::jsonb || jsonb_build_object('linked_user', c.linked_user))::text
+    end,
+    h.reason,
+    h.actor,
+    h.access_lost
+from
+    json_to_recordset(:rows::json) as h (
+        place integer, kind text, customer bigint, erp_id text, before text, after text, reason text, actor text,
+        access_lost boolean
+    )
+left join plan_customer as c
+    on
+        h.customer = c.customer
+        and c.linked_now
+        and h.before is not null
+        and jsonb_exists(h.after::jsonb, 'email')
+order by h.place;
+
+-- name: add_records(club, rows, as_of, snapshot)!
+insert into sync.erp_customer
+(
+    club, erp_id, email, email_norm, first_name, last_name, phone, birth_date, status, status_raw, groups, remembered,
+    valid_from, valid_until, guardian_id, replaced_by, created_at, is_company, placeholder, unreadable, row_hash, as_of,
+    snapshot, first_seen, access, lapsed, former
+)
+select
+    :club,
+    p.erp_id,
+    p.email,
+    p.email_norm,
+    p.first_name,
+    p.last_name,
+    p.phone,
+    p.birth_date,
+    p.status,
+    p.status_raw,
+    p.groups,
+    p.remembered,
+    p.valid_from,
+    p.valid_until,
+    p.guardian_id,
+    p.replaced_by,
+    p.created_at,
+    p.is_company,
+    p.placeholder,
+    p.unreadable,
+    p.row_hash,
+    :as_of as seen,
+    :snapshot,
+    :as_of as first_seen,
+    p.access,
+    p.lapsed,
+    p.former
+from json_populate_recordset(null::plan_record, :rows::json) as p;
+
+-- name: stage_records(rows)!
+insert into plan_record
+select * from json_populate_recordset(null::plan_record, :rows::json);
+
+-- name: close_settled_findings(club, run, at, ids, rows)!
+-- Findings of these records that are open, and not among those found. Those of similar records open and close with the
+-- pairs (R23).
+update sync.finding as f set closed_at = :at, closed_run = :run
+where
+    f.club = :club
+    and f.closed_at is null
+    and f.erp_id = any(array(select jsonb_array_elements_text(:ids::jsonb)))
+    and f.code != 'SIMILAR_RECORD'
+    and not exists (
+        select from json_to_recordset(:rows::json) as n (erp_id text, code text)
+        where n.erp_id = f.erp_id and n.code = f.code
+    );
+
+-- name: open_found_findings(club, run, at, rows)!
+-- A finding that is open already keeps its time; what says the same is not written (R17).
+insert into sync.finding (club, erp_id, code, severity, detail, since, run)
+select
+    :club,
+    n.erp_id,
+    n.code,
+    n.severity,
+    n.detail::jsonb,
+    :at,
+    :run
+from json_to_recordset(:rows::json) as n (erp_id text, code text, severity text, detail text)
+on conflict (club, erp_id, code) where closed_at is null do update set
+    severity = excluded.severity,
+    detail = excluded.detail
+where (finding.severity, finding.detail) is distinct from (excluded.severity, excluded.detail);

@@ -67,6 +67,125 @@ cross join lateral (
     limit :limit_to
 ) as s;
 
+-- name: write_keys_of_compared(club, rows, statuses, today)!
+-- Keys of those records that are compared: the conditions of `similar_people`.
+insert into sync.similar_key (club, erp_id, key)
+select
+    :club,
+    k.erp_id,
+    k.key
+from json_to_recordset(:rows::json) as k (erp_id text, key bigint)
+inner join sync.erp_customer as m on k.erp_id = m.erp_id
+left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
+where
+    m.club = :club
+    and m.gone_at is null
+    and not m.placeholder
+    and not m.is_company
+    and (m.status = any(:statuses::text[]) or m.status = 'unknown')
+    and (m.valid_from is null or m.valid_from <= :today)
+    and (m.valid_until is null or m.valid_until >= :today)
+    and (m.access != 'no' or c.customer is not null);
+
+-- name: similar_candidates(club, ids, crowd, statuses, today)
+-- Pairs of one of these records and another that share a key, both of them compared (`similar_people`), one of them
+-- standing for a customer; without those that the ERP accounts for itself (R7, R8, R10), and ignored ones. Keys of more
+-- records than `crowd` make no pairs; `crowded`: there are such keys.
+with own as (
+    select
+        erp_id,
+        key
+    from sync.similar_key
+    where club = :club and erp_id = any(:ids::text[])
+),
+
+sizes as (
+    select
+        k.key,
+        (
+            select count(*) from (
+                select from sync.similar_key as s
+                where s.club = :club and s.key = k.key
+                limit :crowd::bigint + 1
+            ) as few
+        ) as records
+    from (select distinct key from own) as k
+),
+
+pairs as (
+    select distinct
+        least(o.erp_id collate "C", s.erp_id collate "C") as a,
+        greatest(o.erp_id collate "C", s.erp_id collate "C") as b
+    from own as o
+    inner join sizes as z on o.key = z.key and z.records <= :crowd
+    inner join sync.similar_key as s on s.club = :club and o.key = s.key and o.erp_id != s.erp_id
+),
+
+people as (
+    select
+        m.erp_id,
+        m.first_name,
+        m.last_name,
+        m.phone,
+        m.birth_date,
+        m.email_norm as email,
+        m.guardian_id,
+        m.replaced_by,
+        m.access = 'yes' or c.customer is not null as stands
+    from (
+        select a as erp_id from pairs
+        union
+        select b from pairs
+    ) as p
+    inner join sync.erp_customer as m on p.erp_id = m.erp_id
+    left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
+    where
+        m.club = :club
+        and m.gone_at is null
+        and not m.placeholder
+        and not m.is_company
+        and (m.status = any(:statuses::text[]) or m.status = 'unknown')
+        and (m.valid_from is null or m.valid_from <= :today)
+        and (m.valid_until is null or m.valid_until >= :today)
+        and (m.access != 'no' or c.customer is not null)
+)
+
+select
+    a.erp_id as a,
+    a.first_name as a_first_name,
+    a.last_name as a_last_name,
+    a.phone as a_phone,
+    a.birth_date as a_birth_date,
+    a.email as a_email,
+    b.erp_id as b,
+    b.first_name as b_first_name,
+    b.last_name as b_last_name,
+    b.phone as b_phone,
+    b.birth_date as b_birth_date,
+    b.email as b_email,
+    (select coalesce(max(records), 0) > :crowd from sizes) as crowded
+from pairs as p
+inner join people as a on p.a = a.erp_id
+inner join people as b on p.b = b.erp_id
+where
+    (a.stands or b.stands)
+    and not coalesce(a.guardian_id = b.erp_id, false)
+    and not coalesce(b.guardian_id = a.erp_id, false)
+    and not coalesce(a.guardian_id = b.guardian_id, false)
+    and not coalesce(a.replaced_by = b.erp_id, false)
+    and not coalesce(b.replaced_by = a.erp_id, false)
+    and not coalesce(a.email = b.email, false)
+    and not exists (
+        select from sync.ignored_pair as i
+        where
+            i.club = :club
+            and (
+                (i.erp_id_a = a.erp_id and i.erp_id_b = b.erp_id)
+                or (i.erp_id_a = b.erp_id and i.erp_id_b = a.erp_id)
+            )
+    )
+order by p.a, p.b;
+
 -- name: similar_partners(club, ids)
 -- Pairs that contain one of these records.
 select
@@ -104,6 +223,20 @@ where p.club = :club and p.erp_id_a = g.a and p.erp_id_b = g.b;
 -- name: write_similar_pairs(club, a, b, score, reasons)*!
 insert into sync.similar_pair (club, erp_id_a, erp_id_b, score, reasons)
 values (:club, :a, :b, :score, :reasons)
+on conflict (club, erp_id_a, erp_id_b) do update set
+    score = excluded.score,
+    reasons = excluded.reasons
+where (similar_pair.score, similar_pair.reasons) is distinct from (excluded.score, excluded.reasons);
+
+-- name: write_few_pairs(club, rows)!
+insert into sync.similar_pair (club, erp_id_a, erp_id_b, score, reasons)
+select
+    :club,
+    p.a,
+    p.b,
+    p.score,
+    p.reasons
+from json_to_recordset(:rows::json) as p (a text, b text, score double precision, reasons text[])
 on conflict (club, erp_id_a, erp_id_b) do update set
     score = excluded.score,
     reasons = excluded.reasons

@@ -142,19 +142,19 @@ def test_postgresql_that_stops_in_the_middle_of_a_load(
     base = Base(server.url("gone"))
     club = Club(base, tmp_path, monkeypatch)
     people(club, range(3))
-    whole = transaction.load
+    whole = transaction.load_small
 
     def stop_first(*args: object, **kwargs: object) -> object:
         embedded.stop(server.data_dir)
         return whole(*args, **kwargs)  # type: ignore[arg-type]  # as they came
 
-    monkeypatch.setattr(transaction, "load", stop_first)
+    monkeypatch.setattr(transaction, "load_small", stop_first)
     (step,) = club.pipeline().sync([club.id], "test")
     assert step["error"] == (
         "The connection to the club base was lost; the last transaction was written completely or not at all."
     )
     assert (step["runbook"], step["transient"]) == ("base-unreachable", True)
-    monkeypatch.setattr(transaction, "load", whole)
+    monkeypatch.setattr(transaction, "load_small", whole)
     embedded.ensure_running(server.data_dir, settings=QUICK)
     assert inside(club) == 0
     club.later()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clubsync.load import holds
+from clubsync.store import record_index
 from tests.support.club import Club
 
 
@@ -162,7 +162,7 @@ def test_r18_killed_in_the_middle_nothing_is_there_and_the_next_run_ends_the_sam
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(holds, "update_hold", killed)
+        patch.setattr(record_index, "earliest", killed)
         with pytest.raises(KeyboardInterrupt):
             club.attempt()
     assert (club.base(), club.changes()) == (before, changes)

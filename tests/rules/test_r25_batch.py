@@ -337,3 +337,33 @@ def test_r25_a_club_that_breaks_a_batch_is_planned_alone(
     assert "in the diff stage" in one["error"]
     assert other["error"] is None
     assert good.inside() == {"1"}
+
+
+def test_r25_a_club_whose_load_fails_half_way_leaves_the_others_loaded(new_club: NewClub) -> None:
+    """Its statements are sent together; where one fails, none of them is done, and the error is that club's."""
+    clubs = [new_club() for _ in range(3)]
+    for club in clubs:
+        club.erp.put("1", "one@x.fr")
+        club.erp.put("2", "two@x.fr")
+        club.sync()
+        club.erp.change("1", email="other@x.fr")
+        club.erp.put("3", "three@x.fr")
+        club.later()
+        club._say(True, None, (), ())
+    first, broken, last = clubs
+    engine = pipeline_of(clubs)
+    steps = engine.validate(engine.extract([club.id for club in clubs], "test"))
+    steps = engine.diff(steps)
+    with broken.driver() as driver:
+        driver.execute(
+            "insert into sync.erp_customer (club, erp_id, status, row_hash, as_of, snapshot, first_seen, access)"
+            " values (%s, '3', 'active', 0, now(), 1, now(), 'no')",
+            [broken.number],
+        )
+    before = state(broken)
+    one, failed, other = engine.load(steps)
+    assert (one["error"], other["error"]) == (None, None)
+    assert failed["error"] is not None
+    assert f"(UniqueViolation) in the load stage of {failed['name']}" in failed["error"]
+    assert first.inside() == last.inside() == {"1", "2", "3"}
+    assert state(broken) == before

@@ -253,7 +253,7 @@ def _parameter(name: str, type_: str, null: frozenset[str]) -> str:
         holds_nulls = " | None" if f"{name}[]" in null else ""
         python = f"list[{_TYPES[type_.removesuffix('[]')]}{holds_nulls}]"
     else:
-        python = "str" if type_ == "jsonb" else _TYPES[type_]
+        python = "str" if type_ in ("json", "jsonb") else _TYPES[type_]
     return f"{python} | None" if name in null else python
 
 
