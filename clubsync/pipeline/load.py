@@ -34,7 +34,6 @@ from connectors.sdk.messages import message
 if TYPE_CHECKING:
     from clubsync.store.queries import ClubStateRow, WaitingUndosRow
 
-
 log = logging.getLogger(__name__)
 
 #: How many small plans are made ready at once, and held in memory.

@@ -55,7 +55,7 @@ class _Asked:
 
 
 class RoundTrip:
-    """Statements on their way to the database; sent by `send`, in the order in which they were added.
+    """Statements for the database; sent by `send`, in the order in which they were added.
 
     :param driver: inside a transaction. Where a statement fails, `send` raises its error, and the transaction can only
         be rolled back.
