@@ -8,6 +8,7 @@ measured shares two cores with it.
   one leaves and one joins. Answers with the number of venues touched.
 - `POST /_edit {"venue", "kind", "tag"}` makes one change of that kind (`email`, `join`, `leave`); answers with the
   email to look for.
+- `GET /_requests` answers with the number of pages asked for.
 - `GET /_truth` answers, for every venue, with a digest of the emails that have access: `now`, and `before`, in which
   the people who left with the last move have it still (R14: a departure awaits a second reading).
 """
@@ -214,15 +215,18 @@ class App:
     """The fleet over HTTP, as an ASGI application without a framework."""
 
     def __init__(self, fleet: Fleet, latency: float) -> None:
-        self.fleet, self.latency = fleet, latency
+        self.fleet, self.latency, self.requests = fleet, latency, 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path, query = scope["path"], parse_qs(scope["query_string"].decode())
         if path.startswith("/api/v1/venues/"):
+            self.requests += 1
             await asyncio.sleep(self.latency)
             body = self.fleet.page(int(path.split("/")[4]), int(query.get("cursor_id", ["0"])[0]))
             if query.get("limit") == ["1"]:  # the probe whether cursors are where they were
                 body = self.fleet.page(int(path.split("/")[4]), 0)
+        elif path == "/_requests":
+            body = str(self.requests).encode()
         elif path == "/_truth":
             body = json.dumps(self.fleet.truth()).encode()
         else:

@@ -53,6 +53,7 @@ select club.club_id, coalesce(md5(string_agg(customer.email, ',' order by custom
 from base.club left join base.customer on customer.club = club.club and customer.in_customers_group
 group by club.club_id
 """
+_SIZE = "select pg_database_size('clubsync'), pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
 _LOADED = "select count(*) from sync.club_state where certified_as_of is not null"
 
 
@@ -137,6 +138,10 @@ class Fleet:
     def edit(self, venue: int, at: int, kind: str, tag: str) -> str | None:
         email: str | None = self._post("_edit", venue=venue, at=at, kind=kind, tag=tag)["email"]
         return email
+
+    def requests(self) -> int:
+        """Pages asked for so far."""
+        return int(self._session.get(f"{self.address}/_requests", timeout=60).json())
 
     def truth(self) -> dict[str, set[str]]:
         """Club -> the digests that are right: now, and with those who left with the last move."""
@@ -223,6 +228,11 @@ class Whole:
         """Clubs whose base is not what the simulated ERP says."""
         truth, found = self.fleet.truth(), dict(self.query(TRUTH))
         return sorted(club for club, right in truth.items() if found.get(club) not in right)
+
+    def size(self) -> tuple[int, int]:
+        """Bytes of the club base, and of WAL written since the server was made."""
+        database, wal = self.query(_SIZE)[0]
+        return database, wal
 
     def stages(self, run: dict[str, Any]) -> dict[str, float]:
         """Seconds from the first start to the last end of the tasks of each kind, in a run."""
@@ -322,9 +332,17 @@ def cycles(it: Whole, watch: Watch, count: int, share: float) -> list[dict[str, 
     for number in range(count):
         patience = timedelta(minutes=20)
         it.idle(patience)
-        touched, since = it.fleet.move(share, number), datetime.now(UTC)
+        touched, since, (size, wal) = it.fleet.move(share, number), datetime.now(UTC), it.size()
+        requests_before = it.fleet.requests()
         run = it.next_run(since, patience)
-        told = {"touched": touched, **described(it, watch, run)}
+        size_now, wal_now = it.size()
+        told = {
+            "touched": touched,
+            **described(it, watch, run),
+            "requests": it.fleet.requests() - requests_before,
+            "database MB": round((size_now - size) / 1e6, 1),
+            "wal MB": round((wal_now - wal) / 1e6, 1),
+        }
         it.console.log(told)
         found.append(told)
     # nothing changes any more: whoever left has left
@@ -353,6 +371,7 @@ def main() -> int:
     ):
         first = first_load(it, watch, timedelta(minutes=60))
         console.log("first load", first)
+        loaded_size = it.size()
         result = {
             "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
             "clubs": given.clubs,
@@ -360,6 +379,8 @@ def main() -> int:
             "share": given.share,
             "cores": os.cpu_count(),
             "first load": first,
+            "database GB": round(loaded_size[0] / 1e9, 2),
+            "wal GB": round(loaded_size[1] / 1e9, 2),
             "cycles": cycles(it, watch, given.cycles, given.share),
         }
     watch.ended.set()

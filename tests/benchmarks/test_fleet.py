@@ -23,7 +23,7 @@ VENUES = 4
 def wrong(url: str, fleet: Fleet) -> list[str]:
     """Clubs whose base is not what the fleet says."""
     with psycopg.connect(url) as driver:
-        found = dict(driver.execute(TRUTH).fetchall())
+        found: dict[str, str] = dict(driver.execute(TRUTH).fetchall())
     truth = {f"club-{venue}": {now, before} for venue, now, before in fleet.truth()}
     return [name for name, right in truth.items() if found[name] not in right]
 
