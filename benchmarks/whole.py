@@ -36,6 +36,7 @@ from stack.environment import ROOT, Instance
 DAG = "sync_playtomic"
 RESULTS = Path(__file__).parent / "results"
 PORT = 8190
+PATIENCE = timedelta(minutes=20)
 
 #: What a process is counted as, by a part of its name or command line; the first that fits.
 KINDS = (
@@ -327,14 +328,13 @@ def described(it: Whole, watch: Watch, run: dict[str, Any]) -> dict[str, Any]:
 
 
 def cycles(it: Whole, watch: Watch, count: int, share: float) -> list[dict[str, Any]]:
-    """Change, wait for the run, compare; several times."""
+    """Change, wait for the run, compare; several times, and once more without a change: whoever left has left."""
     found = []
-    for number in range(count):
-        patience = timedelta(minutes=20)
-        it.idle(patience)
-        touched, since, (size, wal) = it.fleet.move(share, number), datetime.now(UTC), it.size()
-        requests_before = it.fleet.requests()
-        run = it.next_run(since, patience)
+    for number in range(count + 1):
+        it.idle(PATIENCE)
+        touched = it.fleet.move(share if number < count else 0, number)
+        since, (size, wal), requests_before = datetime.now(UTC), it.size(), it.fleet.requests()
+        run = it.next_run(since, PATIENCE)
         size_now, wal_now = it.size()
         told = {
             "touched": touched,
@@ -345,11 +345,6 @@ def cycles(it: Whole, watch: Watch, count: int, share: float) -> list[dict[str, 
         }
         it.console.log(told)
         found.append(told)
-    # nothing changes any more: whoever left has left
-    it.idle(patience)
-    it.fleet.move(0, 0)
-    it.next_run(datetime.now(UTC), patience)
-    found.append({"touched": 0, "wrong": len(it.wrong())})
     return found
 
 
