@@ -43,7 +43,8 @@ _FINDINGS = """
 insert into sync.finding (club, erp_id, code, severity, since, run, closed_at, closed_run)
 select
     c.club, 'p' || d.day %% 500, 'EMAIL_INVALID', 'error', timestamptz '2021-01-01' + d.day * interval '1 day',
-    d.day * %(clubs)s::int + c.club, case when d.day %% 100 > 0 then timestamptz '2021-01-02' + d.day * interval '1 day' end,
+    d.day * %(clubs)s::int + c.club,
+    case when d.day %% 100 > 0 then timestamptz '2021-01-02' + d.day * interval '1 day' end,
     d.day * %(clubs)s::int + c.club
 from generate_series(%(first)s::int, %(last)s::int) as d (day) cross join base.club as c
 on conflict do nothing
