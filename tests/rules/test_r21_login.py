@@ -263,11 +263,11 @@ def test_r21_a_first_load_opens_the_tables_for_its_own_new_rows_only(
 ) -> None:
     """Direct COPY needs a table without row-level security: nothing in it can be read or changed until it is back."""
     mine, other = two
-    row = "insert into sync.change (club, run, at, kind, customer) values (%s, 1, now(), 'x', 1)"
+    row = "insert into sync.change (club, run, at, kind, customer) values (%s, 1000000, now(), 'x', 1)"
     with mine.driver() as driver:
         assert queries().lock_for_first_load(driver)
         queries().open_for_first_load(driver, table_name="sync.change")
-        queries().enter_feed(driver, club=mine.number, run=1)
+        queries().enter_feed(driver, club=mine.number, run=1_000_000)
         driver.execute(row, [mine.number])
         for statement in (
             "select from sync.change",
