@@ -327,13 +327,19 @@ def described(it: Whole, watch: Watch, run: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def cycles(it: Whole, watch: Watch, count: int, share: float) -> list[dict[str, Any]]:
-    """Change, wait for the run, compare; several times, and once more without a change: whoever left has left."""
-    found = []
+def cycles(
+    it: Whole, watch: Watch, count: int, share: float, *, at_once: bool
+) -> Iterator[dict[str, Any]]:
+    """Change, wait for the run, compare; several times, and once more without a change: whoever left has left.
+
+    :param at_once: start each run when the one before it has ended, and do not await the schedule.
+    """
     for number in range(count + 1):
         it.idle(PATIENCE)
         touched = it.fleet.move(share if number < count else 0, number)
         since, (size, wal), requests_before = datetime.now(UTC), it.size(), it.fleet.requests()
+        if at_once:
+            it.api.trigger(DAG)
         run = it.next_run(since, PATIENCE)
         size_now, wal_now = it.size()
         told = {
@@ -344,8 +350,7 @@ def cycles(it: Whole, watch: Watch, count: int, share: float) -> list[dict[str, 
             "wal MB": round((wal_now - wal) / 1e6, 1),
         }
         it.console.log(told)
-        found.append(told)
-    return found
+        yield told
 
 
 def main() -> int:
@@ -354,6 +359,9 @@ def main() -> int:
     parser.add_argument("--customers", type=int, default=500)
     parser.add_argument("--cycles", type=int, default=3)
     parser.add_argument("--share", type=float, default=0.001, help="of all players changed")
+    parser.add_argument(
+        "--at-once", action="store_true", help="do not await the schedule between cycles"
+    )
     parser.add_argument("--latency", type=float, default=0.02, help="seconds of each answer")
     parser.add_argument("--folder", type=Path, required=True, help="for data; is removed")
     parser.add_argument("--result", type=Path, help="JSON file")
@@ -364,10 +372,10 @@ def main() -> int:
         simulated(given.clubs, given.customers, given.latency) as fleet,
         whole(given.folder.absolute(), fleet, given.clubs, "5m", console) as it,
     ):
-        first = first_load(it, watch, timedelta(minutes=60))
+        first = first_load(it, watch, timedelta(minutes=90))
         console.log("first load", first)
         loaded_size = it.size()
-        result = {
+        result: dict[str, Any] = {
             "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
             "clubs": given.clubs,
             "customers": given.customers,
@@ -376,13 +384,14 @@ def main() -> int:
             "first load": first,
             "database GB": round(loaded_size[0] / 1e9, 2),
             "wal GB": round(loaded_size[1] / 1e9, 2),
-            "cycles": cycles(it, watch, given.cycles, given.share),
+            "cycles": [],
         }
+        for cycle in cycles(it, watch, given.cycles, given.share, at_once=given.at_once):
+            result["cycles"].append(cycle)
+            if given.result:  # what is measured is kept, whatever comes
+                given.result.write_text(json.dumps(result, indent=1) + "\n")
     watch.ended.set()
-    text = json.dumps(result, indent=1)
-    console.print(text)
-    if given.result:
-        given.result.write_text(text + "\n")
+    console.print_json(data=result)
     return 0
 
 
