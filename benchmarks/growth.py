@@ -1,4 +1,4 @@
-"""What more clubs need, from measured unit costs: `python -m benchmarks.growth` prints the tables of docs/growth.md.
+"""What more clubs need, from measured unit costs: `python -m benchmarks.growth` prints tables.
 
 The costs are those of `benchmarks.whole` (a cycle under a real Airflow) and `benchmarks.years` (the audit); what is
 assumed is said in the tables' own text.
@@ -24,7 +24,7 @@ BUSY = 0.6
 """The part of a core's time that is planned with: the rest is for a slow ERP, a retry, a vacuum."""
 
 CORE, GIGABYTE = 12.0, 0.10
-"""Euros a month for a core with 4 GB of memory, and for a GB of SSD: prices of the larger European hosts, rounded up."""
+"""Euros a month for a core with 4 GB of memory, and for a GB of SSD: prices of larger European hosts, rounded up."""
 
 READ, CHANGE, FINDING = 2_000, 397, 152
 """Bytes of a read that found nothing (its run and its snapshot), of a change in the audit, of a finding."""

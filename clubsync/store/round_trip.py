@@ -47,7 +47,7 @@ class Answer(Generic[R]):
 
 @dataclass(frozen=True)
 class _Asked:
-    sql: str
+    statement: str
     parameters: dict[str, Any]
     answer: Answer[Any]
     take: Callable[[psycopg.Cursor[Any]], object]
@@ -75,10 +75,10 @@ class RoundTrip:
 
         :returns: what it returns, once it was sent.
         """
-        found: Any = getattr(queries(), query.__name__)
+        statement: str = getattr(queries(), query.__name__).sql
+        operation: SQLOperationType = getattr(queries(), query.__name__).operation
         answer = Answer[R]()
-        take = _TAKEN[found.operation]
-        self._asked.append(_Asked(found.sql, dict(parameters), answer, take))
+        self._asked.append(_Asked(statement, dict(parameters), answer, _TAKEN[operation]))
         return answer
 
     def add_bytes(
@@ -88,9 +88,9 @@ class RoundTrip:
         **parameters: P.kwargs,
     ) -> Answer[list[bytes]]:
         """The same of a query whose one column is bytes; they come as they are (`database.fetch_bytes`)."""
-        found: Any = getattr(queries(), query.__name__)
+        statement: str = getattr(queries(), query.__name__).sql
         answer = Answer[list[bytes]]()
-        self._asked.append(_Asked(found.sql, dict(parameters), answer, _values, binary=True))
+        self._asked.append(_Asked(statement, dict(parameters), answer, _values, binary=True))
         return answer
 
     def send(self) -> None:
@@ -104,7 +104,7 @@ class RoundTrip:
                 cursor = self._driver.cursor(
                     binary=one.binary, row_factory=scalar_row if one.binary else dict_row
                 )
-                cursor.execute(cast(psycopg.sql.SQL, one.sql), one.parameters)
+                cursor.execute(cast(psycopg.sql.SQL, one.statement), one.parameters)
                 cursors.append(cursor)
         for one, cursor in zip(asked, cursors, strict=True):
             one.answer._value = one.take(cursor)  # an answer is given here only

@@ -301,36 +301,33 @@ def _apart(
     others = joint.with_any(changed)
     found = []
     for n, club in enumerate(clubs):
-        held = club.snapshot.customers["groups"]
-        policy = with_absent_groups(club.policy, groups[n], held)
-        feeds_others = (
-            n in others or basis.everything or _feed_others(groups[n], club.stored, policy)
-        )
-        found.append(
-            Affected(
-                replace(
-                    basis,
-                    snapshot=club.snapshot.head,
-                    policy=policy,
-                    policy_hash=policy_hash(policy),
-                    revision=club.revision,
-                    rechecks=max((row["recheck"] for row in club.rechecks), default=0),
-                    groups_changed=feeds_others,
-                    conflicting_ids=club.snapshot.conflicting_ids,
-                    groups=groups[n],
-                    shown=shown[n],
-                    absent=absent[n],
-                    newer=newer[n],
-                    unknown=unknown[n],
-                    record_index=club.index,
-                ),
-                records[n],
-                base[n],
-                together.findings,
-                signs[n],
-            )
-        )
+        its = _basis_of(club, basis, groups[n], changed=n in others)
+        its = replace(its, shown=shown[n], absent=absent[n], newer=newer[n], unknown=unknown[n])
+        found.append(Affected(its, records[n], base[n], together.findings, signs[n]))
     return found
+
+
+def _basis_of(club: Club, basis: Basis, groups: pl.DataFrame, *, changed: bool) -> Basis:
+    """A club's basis, but for the records that it is about.
+
+    :param basis: of all clubs.
+    :param groups: the club's.
+    :param changed: whether some of them differ from before.
+    """
+    policy = with_absent_groups(club.policy, groups, club.snapshot.customers["groups"])
+    feeds_others = changed or basis.everything or _feed_others(groups, club.stored, policy)
+    return replace(
+        basis,
+        snapshot=club.snapshot.head,
+        policy=policy,
+        policy_hash=policy_hash(policy),
+        revision=club.revision,
+        rechecks=max((row["recheck"] for row in club.rechecks), default=0),
+        groups_changed=feeds_others,
+        conflicting_ids=club.snapshot.conflicting_ids,
+        groups=groups,
+        record_index=club.index,
+    )
 
 
 def _with_arrived(source: Source, confirmed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:

@@ -312,23 +312,8 @@ def _groups(
     unknown = pl.col("odd_unknown")
     if records["g_undated"].any():
         unknown = unknown.list.set_difference("undated").list.sort()
-    state = pl.col("group_state")
     return records.with_columns(
-        group_access=state.replace_strict(
-            {
-                "former": NO,
-                "unreadable": UNKNOWN,
-                "active": YES,
-                "unknown": UNKNOWN,
-                "withheld": UNKNOWN,
-                "unmatched": UNKNOWN,
-                "inactive": NO,
-                "expired": NO,
-                "other": NO,
-            },
-            default=NO if policy.group_required else YES,
-            return_dtype=ACCESS,
-        ),
+        group_access=_group_access(policy),
         odd_groups=_odd_groups(unknown, groups, policy, marks),
         groups_unknown=unknown.list.len(),
         odd_group_days="g_undated",
@@ -341,6 +326,25 @@ def _groups(
         | (~pl.col("has_listed") & ~pl.col("lapsed_unlisted") & (not policy.group_required)),
         next_date=_next_date(policy),
     ).drop(_DROPPED, strict=False)
+
+
+def _group_access(policy: Policy) -> pl.Expr:
+    """Whether a record's groups give access, by `group_state`; null is no group at all."""
+    return pl.col("group_state").replace_strict(
+        {
+            "former": NO,
+            "unreadable": UNKNOWN,
+            "active": YES,
+            "unknown": UNKNOWN,
+            "withheld": UNKNOWN,
+            "unmatched": UNKNOWN,
+            "inactive": NO,
+            "expired": NO,
+            "other": NO,
+        },
+        default=NO if policy.group_required else YES,
+        return_dtype=ACCESS,
+    )
 
 
 def _odd_groups(unknown: pl.Expr, groups: pl.DataFrame, policy: Policy, marks: Marks) -> pl.Expr:

@@ -95,11 +95,6 @@ select exists(
 select distinct erp_id from sync.recheck
 where club = :club and erp_id is not null and why = 'left unsettled';
 
--- name: records_with_finding(club, code)
--- Records with an open finding that counts as one.
-select erp_id from sync.finding
-where club = :club and code = :code and closed_at is null and severity != 'info';
-
 -- name: held_customers(club)
 select m.customer, c.erp_id, c.email, m.kind = 'merge' and m.reason = 'merged' as by_email
 from sync.hold as h

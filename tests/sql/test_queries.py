@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from aiosql.types import SQLOperationType
 
 from clubsync.store.database import Base, Driver
+from clubsync.store.statements import SQL
 from tests.sql.typed_queries import MODULE, Query, every_query, module, prepare
 
 
@@ -28,6 +31,17 @@ def test_a_query_fits_the_schema(club: Driver, query: Query) -> None:
     with club.transaction(force_rollback=True):
         parameters, _ = prepare(club, query)
     assert len(parameters) == len(query.declared)
+
+
+def test_no_two_queries_have_one_name() -> None:
+    """aiosql takes the last one, whichever file it is in."""
+    names = [
+        name
+        for file in sorted((SQL / "queries").glob("*.sql"))
+        for name in re.findall(r"^-- name: (\w+)", file.read_text(), re.MULTILINE)
+    ]
+    assert len(names) > 400
+    assert [name for name, times in Counter(names).items() if times > 1] == []
 
 
 def test_the_types_of_the_queries_are_up_to_date(
