@@ -23,8 +23,6 @@ from connectors.sdk.model import Reading
 #: Club id -> the reading of its ERP, or a function that makes it.
 READINGS: dict[str, Reading | Callable[[], Reading]] = {}
 
-registry.CONNECTORS["held"] = "benchmarks.club:HeldConnector"
-
 
 class HeldConnector(Connector[Settings]):
     """An ERP that responds immediately."""
@@ -90,6 +88,8 @@ def pipeline(
     url: str, folder: Path, config: Config, connection: Connection | None = None
 ) -> Iterator[Pipeline]:
     """A pipeline on this database, with its snapshots in this folder."""
+    if any(one.erp == HeldConnector.name for one in config.clubs):
+        registry.CONNECTORS[HeldConnector.name] = f"{__name__}:{HeldConnector.__name__}"
     base = Base(url)
     found = connection or Connection(id="held", host="held")
     try:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clubsync.load import small
 from clubsync.store import database, embedded
 from clubsync.store.database import (
     Base,
@@ -209,6 +210,7 @@ def _whole(indexes: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 def first(club: Club, monkeypatch: pytest.MonkeyPatch) -> Club:
     """A club before its first load, which is large, and most of what there will be."""
     monkeypatch.setattr(database, "INDEXED_AFTER", 3)
+    monkeypatch.setattr(small, "SMALL", -1)
     monkeypatch.setattr(database, "_ROW_BYTES", 1 << 30)
     for number in range(4):
         club.erp.put(f"{number}", f"{number}@x.fr")
