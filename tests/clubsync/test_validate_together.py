@@ -33,6 +33,10 @@ RULES: list[dict[str, Any]] = [
 ]
 
 
+CODES = {"EMAIL_DUPLICATE", "RECORD_MERGED", "GROUP_UNKNOWN", "EMAIL_PLACEHOLDER"}
+STATES = {"active", "none", "former", "unreadable", "inactive", "other"}
+
+
 def _affected(
     snapshot: Snapshot, records: pl.DataFrame, groups: pl.DataFrame, policy: Policy
 ) -> Affected:
@@ -70,7 +74,9 @@ def _in_doubt(dice: Random, records: pl.DataFrame) -> pl.DataFrame:
 def test_r21_a_batch_is_evaluated_as_its_clubs_alone(seed: int) -> None:
     dice, today, worlds = Random(seed), date(2026, 3, 2), clubs_alike(CLUBS)
     codes, states, dependants = set[str](), set[str](), 0
-    for run in range(1, RUNS + 1):
+    for run in range(1, 8 * RUNS + 1):
+        if run > RUNS and dependants and codes >= CODES and states >= STATES:
+            break  # chance has shown whatever has to be seen
         today += timedelta(dice.choice([0, 0, 1, 2]))
         snapshots, batch, alone = {}, {}, {}
         for n, world in enumerate(worlds):
@@ -101,8 +107,8 @@ def test_r21_a_batch_is_evaluated_as_its_clubs_alone(seed: int) -> None:
             made = plan(records, nobody, engine.frame(), proof, signs)
             engine._apply(made, snapshots[club])
     assert dependants > 0
-    assert {"EMAIL_DUPLICATE", "RECORD_MERGED", "GROUP_UNKNOWN", "EMAIL_PLACEHOLDER"} <= codes
-    assert {"active", "none", "former", "unreadable", "inactive", "other"} <= states
+    assert codes >= CODES
+    assert states >= STATES
 
 
 def test_r21_a_large_club_is_evaluated_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
