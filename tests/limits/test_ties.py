@@ -10,6 +10,7 @@ from tests.support.rules import NewClub
 CROWD = """
 from datetime import date
 import polars as pl
+from clubsync.marks import ONE_CLUB
 from clubsync.model import GROUP_LIST, Policy
 from clubsync.validate import facts, suites
 from connectors.sdk.model import customers_frame, groups_frame
@@ -21,9 +22,8 @@ def findings(many):
     customers = customers.with_columns(presence=pl.lit("seen"), m_groups=none, m_remembered=none)
     policy = Policy(today=date(2026, 1, 1))
     evaluated = facts.evaluate(customers, groups_frame([]), policy)
-    return suites._detailed(
-        evaluated.select("erp_id", code=pl.lit("EMAIL_DUPLICATE"), severity=pl.lit("error")), evaluated
-    )
+    failed = evaluated.select("erp_id", code=pl.lit("EMAIL_DUPLICATE"), severity=pl.lit("error"))
+    return suites._detailed(failed, evaluated, ONE_CLUB)
 findings(30)
 """
 
