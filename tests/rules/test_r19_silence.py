@@ -10,6 +10,7 @@ import pytest
 
 from clubsync import model
 from clubsync.load import customers as load_customers
+from clubsync.load import small
 from clubsync.model import Policy
 from clubsync.store import packages, record_index
 from clubsync.store.packages import stored_plan
@@ -75,6 +76,7 @@ def test_r19_a_fault_of_ours_tells_where_not_whom(
             )
         return 0
 
+    monkeypatch.setattr(small, "SMALL", -1)
     monkeypatch.setattr(load_customers, "writing", broken)
     step = club.attempt()
     assert "Internal error (UniqueViolation)" in (step["error"] or "")
