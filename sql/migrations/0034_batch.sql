@@ -26,6 +26,7 @@ begin
     ]
     loop
         execute format('grant select on %s to clubsync_batch', t);
+        -- the statement is one literal, as format() takes it: it is longer than a line
         execute format(
             'create policy clubs_of_batch on %s for select to clubsync_batch using (club = any ((select current_setting(''clubsync.clubs''))::integer[]))', -- noqa: LT05
             t);
