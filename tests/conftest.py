@@ -39,8 +39,16 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--no-loadscope-reorder`: otherwise modules begin by their number of tests."""
-    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONGEST)
+    """For `--no-loadscope-reorder`: otherwise modules begin by their number of tests.
+
+    Tests that start a whole stack of their own come before those that share one: so no two run at once.
+    """
+    items.sort(key=_is_for_later)
+
+
+def _is_for_later(item: pytest.Item) -> tuple[bool, bool]:
+    shares_stack = "stack" in getattr(item, "fixturenames", ())
+    return shares_stack, item.nodeid.partition("::")[0] not in LONGEST
 
 
 @pytest.fixture(scope="session")

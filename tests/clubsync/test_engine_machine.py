@@ -23,13 +23,14 @@ from clubsync.config import Config, Guard
 from clubsync.errors import ActionRejected
 from clubsync.manual import app_users, customers, identity, requests
 from clubsync.manual.undo import undo
-from clubsync.model import Proof
+from clubsync.model import Proof, Step
 from clubsync.store.database import Base
 from tests.support.club import Club
 from tests.support.erp_rules import ErpMachine, ids, letters, phones
 from tests.support.hands import Hands
-from tests.support.memory import FORMER_GROUP, canonical, group_list
+from tests.support.memory import FORMER_GROUP
 from tests.support.narrow import present
+from tests.support.neighbour import Neighbour, write_erp
 from tests.support.rules import NewClub
 from tests.support.words import Customer, Record, Snapshot
 from tests.support.world import IDS, World
@@ -45,14 +46,22 @@ _numbers = itertools.count(100)
 
 
 class EngineMachine(ErpMachine):
-    """One club; the ERP always has one customer who never changes, so that it is never empty."""
+    """One club; the ERP always has one customer who never changes, so that it is never empty.
+
+    It is synced in one batch with up to two others, which have customers of the same ids and emails (R25, R21).
+    """
 
     new_club: ClassVar[NewClub]
     #: How often each kind of thing has happened, in all examples: a machine that reaches nothing proves nothing.
     reached: ClassVar[Counter[str]]
 
-    @initialize(limit=st.sampled_from([1, 2, 1000]), filled=st.booleans())
-    def found(self, limit: int, filled: bool) -> None:
+    @initialize(
+        limit=st.sampled_from([1, 2, 1000]),
+        filled=st.booleans(),
+        before=st.booleans(),
+        after=st.booleans(),
+    )
+    def found(self, limit: int, filled: bool, before: bool = True, after: bool = True) -> None:
         guard = Guard(share=0, at_least=limit, at_most=limit)
         self.club: Club = self.new_club(former_groups=(FORMER_GROUP,), timezone="UTC", guard=guard)
         self.club.pipeline().club_no(self.club.config)  # known to the base before its first sync
@@ -60,6 +69,10 @@ class EngineMachine(ErpMachine):
         # the engine is this machine itself: the world only keeps the ERP
         self.world = World(next(_numbers), None, self.model)  # type: ignore[arg-type]  # no engine
         self.anchor = self.anchored()
+        self.neighbours = [Neighbour(self.new_club, 1000) for beside in (before, after) if beside]
+        clubs = [neighbour.club for neighbour in self.neighbours]
+        self.club.before, self.club.after = (clubs[:1], clubs[1:]) if before else ([], clubs)
+        self.shown_last: tuple[dict[str, Record], dict[str, bool | None]] = self.anchor, {}
         self.snapshots: list[tuple[int, bool]] = []
         self.readings = 0
         self.ever: set[int] = set()
@@ -122,17 +135,23 @@ class EngineMachine(ErpMachine):
     def read_whole(self, lost: set[str]) -> dict[str, Any]:
         """A reading of one moment, but for records on a page that is lost."""
         erp = {**self.world.erp, **self.anchor}
-        self.club.erp.records = {}
-        for i, record in erp.items():
-            row = canonical(i, record)
-            row["groups"] = [(g["id"], g["valid_until"]) for g in row["groups"]]
-            self.club.erp.records[i] = row
-        self.club.erp.groups = {g["id"]: g for g in group_list(self.world.groups)}
+        write_erp(self.club, erp, self.world.groups)
         lost &= set(erp)
         shown = {i: r for i, r in erp.items() if i not in lost}
-        step = dict(self.club.sync(lost=tuple(lost)))
+        step = self.synced(lambda: self.club.sync(lost=tuple(lost)))
         proof = Proof(certified=not lost, absence=not lost)
         self.tell(step, shown, dict(self.world.groups), proof)
+        return step
+
+    def synced(self, sync: Callable[[], Step]) -> dict[str, Any]:
+        """Sync the batch. The other clubs read what this one's ERP had one reading ago."""
+        for neighbour in self.neighbours:
+            neighbour.show(*self.shown_last)
+        self.shown_last = {**self.world.erp, **self.anchor}, dict(self.world.groups)
+        step = dict(sync())
+        for neighbour in self.neighbours:
+            neighbour.loaded()
+            self.reached["neighbours"] += 1
         return step
 
     def tell(

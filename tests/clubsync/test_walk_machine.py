@@ -61,10 +61,15 @@ class WalkMachine(EngineMachine):
     folder: ClassVar[Path]
     left: list[Any]
 
-    @initialize(limit=st.sampled_from([1, 2, 1000]), filled=st.just(True))
-    def found(self, limit: int, filled: bool) -> None:
+    @initialize(
+        limit=st.sampled_from([1, 2, 1000]),
+        filled=st.just(True),
+        before=st.booleans(),
+        after=st.booleans(),
+    )
+    def found(self, limit: int, filled: bool, before: bool = True, after: bool = True) -> None:
         self.left = []
-        super().found(limit=limit, filled=filled)
+        super().found(limit=limit, filled=filled, before=before, after=after)
 
     def anchored(self) -> dict[str, Record]:
         """R14: a list of memberships whose holders are no customers is refused; there is always one who is."""
@@ -101,7 +106,7 @@ class WalkMachine(EngineMachine):
         groups.pop(FORMER_GROUP, None)
         club.erp.reading = lambda since=None: reading  # type: ignore[method-assign]  # it was read already
         try:
-            step = club.sync()
+            step = self.synced(club.sync)
         finally:
             del club.erp.reading
         self.reached[f"walk: {kind}"] += 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from random import Random
+from threading import Barrier
 from typing import Protocol
 
 from connectors.sdk.model import Consistency, Memberships, Reading
@@ -57,21 +60,67 @@ class InMemory:
 
 
 class OnPostgres:
-    """The whole engine."""
+    """The whole engine: lives side by side, whose clubs are synced in one batch (R25).
 
-    def __init__(self, club: Club) -> None:
-        self._club = club
+    Each life runs in a thread of its own, and waits with each reading until all of them have one.
+
+    :param clubs: one for each life.
+    """
+
+    def __init__(self, clubs: Sequence[Club]) -> None:
+        self._clubs, self._readings = clubs, dict[str, Reading]()
+        self._together = Barrier(len(clubs), action=self._sync)
+
+    def live(self, lives: Sequence[Callable[[Engine], Told]]) -> Told:
+        """Live them all; each takes what follows its ERP."""
+        whole = Told()
+        with ThreadPoolExecutor(len(lives)) as threads:
+            begun = [
+                threads.submit(self._live, one, club)
+                for one, club in zip(lives, self._clubs, strict=True)
+            ]
+            for told in begun:
+                whole.add(told.result())
+        return whole
+
+    def _live(self, one: Callable[[Engine], Told], club: Club) -> Told:
+        try:
+            return one(_InBatch(self, club))
+        except BaseException:
+            self._together.abort()  # the others would wait for its next reading
+            raise
+
+    def take(self, club: Club, reading: Reading) -> None:
+        self._readings[club.id] = reading
+        self._together.wait()
+
+    def _sync(self) -> None:
+        first, *others = self._clubs
+        first.after = others
+        first.later()
+        for club in self._clubs:
+            now = replace(self._readings[club.id], as_of=first.now)
+            club.erp.reading = partial(_read_already, now)  # type: ignore[method-assign]  # it was read already
+        for step in first.pipeline().sync([club.id for club in self._clubs], "test"):
+            assert step["error"] is None, step["error"]
+
+
+def _read_already(reading: Reading, since: object = None) -> Reading:
+    return reading
+
+
+@dataclass
+class _InBatch:
+    """What follows the ERP of one of them."""
+
+    batch: OnPostgres
+    club: Club
 
     def take(self, reading: Reading, number: int) -> None:
-        club = self._club
-        club.later()
-        now = replace(reading, as_of=club.now)
-        club.erp.reading = lambda since=None: now  # type: ignore[method-assign]  # it was read already
-        (step,) = club.pipeline().sync([club.id], "test")
-        assert step["error"] is None, step["error"]
+        self.batch.take(self.club, reading)
 
     def people(self) -> dict[int, tuple[bool, str | None]]:
-        rows = self._club.base().values()
+        rows = self.club.base().values()
         return {
             int(row["erp_id"]): (row["in_customers_group"], row["email"])
             for row in rows

@@ -31,6 +31,7 @@ from connectors.sdk.errors import ConnectorError
 from connectors.sdk.http import HttpLimits
 from connectors.sdk.model import Certificate, Reading, assemble, customers_frame, groups_frame
 from connectors.sdk.paging import Order, Page, Walk, next_offset
+from tests.support.narrow import present
 
 ERP_NAME = "memory"
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -261,6 +262,9 @@ class Club:
         self._at = START
         self._patch.setenv("CLUBSYNC_NOW", START.isoformat())
         self.last: Step | None = None
+        #: clubs that are synced in one batch with it (R25), before and after it.
+        self.before: list[Club] = []
+        self.after: list[Club] = []
 
     # --- running ------------------------------------------------------------------------------
 
@@ -274,10 +278,15 @@ class Club:
             id=self.id, name="Club", erp=ERP_NAME, connection=self.id, **self._settings
         )
 
+    @property
+    def batch(self) -> list[Club]:
+        """The clubs that are synced with it, and itself."""
+        return [*self.before, self, *self.after]
+
     def pipeline(self) -> Pipeline:
         """A pipeline with no memory of earlier runs, as a new process has."""
         return Pipeline(
-            Config(clubs=(self.config,)),
+            Config(clubs=tuple(club.config for club in self.batch)),
             self._base,
             Store(str(self._store), base=self._base),
             resolve=lambda conn_id: Connection(id=conn_id, host=conn_id),
@@ -316,9 +325,14 @@ class Club:
         """
         self.later()
         self._say(certified, as_of, lost, conflicting)
-        (step,) = self.pipeline().sync([self.id], "test", dry_run=dry_run)
-        self.last = step
-        return step
+        for club in (*self.before, *self.after):
+            club.at(self.now)
+            club.erp.as_of = club.now
+        steps = self.pipeline().sync([club.id for club in self.batch], "test", dry_run=dry_run)
+        for club, step in zip(self.batch, steps, strict=True):
+            assert step["club"] == club.id
+            club.last = step
+        return present(self.last)
 
     def sync(self, **how: Unpack[Attempt]) -> Step:
         """`attempt`, which must go well, or be of a reading that is not used (R16)."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pytest
 
+from clubsync.pipeline.engine import READERS
 from clubsync.store import embedded
 from clubsync.store.database import Base
 from tests.support.club import Club, install
@@ -25,7 +26,7 @@ class NewClub(Protocol):
 def shared_base(postgres: embedded.Server) -> Iterator[Base]:
     """A migrated base for all tests of the session: each test has clubs of its own (R21)."""
     postgres.create_database("rules")
-    base = Base(postgres.url("rules"))
+    base = Base(postgres.url("rules"), pool_size=READERS)
     try:
         yield base
     finally:
