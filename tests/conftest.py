@@ -38,6 +38,14 @@ LONGEST = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--in-batches",
+        action="store_true",
+        help="sync every club of a test in one batch with two others of the same ids and groups (R25)",
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For `--no-loadscope-reorder`: otherwise modules begin by their number of tests.
 

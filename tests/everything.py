@@ -13,7 +13,7 @@ import tempfile
 from contextlib import suppress
 
 PYTEST = (sys.executable, "-m", "pytest", "--durations=20", "--durations-min=10")
-STACK = ("-m", "airflow and not long")
+STACK = ("tests/e2e", "-m", "airflow and not long")
 #: The modules that take minutes begin first, see `tests/conftest.py`.
 OTHERS = ("-m", "not long and not airflow", "--dist", "loadscope", "--no-loadscope-reorder")
 

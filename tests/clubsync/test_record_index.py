@@ -46,7 +46,9 @@ def test_an_email_is_found_by_its_key() -> None:
     assert record_index.by_email(known, []) == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in range(1, 10))]
+)
 def test_the_index_stays_what_the_mirror_says(
     club: Club, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

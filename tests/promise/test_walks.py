@@ -26,7 +26,7 @@ def broken(told: Told) -> tuple[int, int, int]:
 )
 def test_r14_the_promise_holds(disturbance: str, paging: str) -> None:
     by_memberships = len(disturbance + paging) % 2 == 1
-    told = live(disturbance, paging, 0, readings=8, by_memberships=by_memberships)
+    told = live(disturbance, paging, 0, readings=6, by_memberships=by_memberships)
     assert broken(told) == (0, 0, 0), told.stories
 
 

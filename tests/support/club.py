@@ -265,6 +265,7 @@ class Club:
         #: clubs that are synced in one batch with it (R25), before and after it.
         self.before: list[Club] = []
         self.after: list[Club] = []
+        self._mirrors: tuple[Club, ...] = ()
 
     # --- running ------------------------------------------------------------------------------
 
@@ -328,6 +329,7 @@ class Club:
         for club in (*self.before, *self.after):
             club.at(self.now)
             club.erp.as_of = club.now
+        self._mirror()
         steps = self.pipeline().sync([club.id for club in self.batch], "test", dry_run=dry_run)
         for club, step in zip(self.batch, steps, strict=True):
             assert step["club"] == club.id
@@ -350,6 +352,24 @@ class Club:
         self.erp.certified = certified and not lost
         self.erp.as_of = as_of or self._at
         self.erp.lost, self.erp.conflicting = set(lost), set(conflicting)
+
+    def put_between(self, before: Club, after: Club) -> None:
+        """From now on it is synced in one batch with these, whose ERPs have its ids and groups: each email is another
+        record's of the same ERP, so that what is asked of one club and answered for another shows."""
+        self.before, self.after = [before], [after]
+        self._mirrors = before, after
+
+    def _mirror(self) -> None:
+        ids = list(self.erp.records)
+        for shift, club in enumerate(self._mirrors, start=1):
+            club.configure(**self._settings)
+            club.at(self.now)
+            club.erp.records = {
+                i: {**record, "email": self.erp.records[ids[(n + shift) % len(ids)]].get("email")}
+                for n, (i, record) in enumerate(self.erp.records.items())
+            }
+            club.erp.groups = dict(self.erp.groups)
+            club.erp.as_of = club.now
 
     # --- looking ------------------------------------------------------------------------------
 

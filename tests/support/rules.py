@@ -35,8 +35,13 @@ def shared_base(postgres: embedded.Server) -> Iterator[Base]:
 
 
 @pytest.fixture
-def new_club(shared_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewClub:
-    """As its type says.
+def new_club(
+    shared_base: Base,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> NewClub:
+    """As its type says; with `--in-batches`, each between two others.
 
     App users belong to no club: those of earlier tests go, with what hangs on them.
     """
@@ -45,7 +50,13 @@ def new_club(shared_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         driver.execute("truncate base.app_user cascade")
 
     def make(**settings: object) -> Club:
-        return Club(shared_base, tmp_path / "snapshots", monkeypatch, **settings)
+        made = [
+            Club(shared_base, tmp_path / "snapshots", monkeypatch, **settings)
+            for _ in range(3 if request.config.getoption("in_batches") else 1)
+        ]
+        if len(made) == 3:
+            made[0].put_between(made[1], made[2])
+        return made[0]
 
     return make
 
