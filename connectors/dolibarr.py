@@ -177,8 +177,14 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         as_of = self.start()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
+            if since is None:
+                http.scout(as_of, lambda: self._scout(http))
             types = self._types(http)
             return self._walk(http, as_of, types, since)
+
+    def _scout(self, http: Http) -> None:
+        self._types(http)
+        self._list(http, None).all_rows()
 
     def check(self) -> str:
         """Read the types and one member."""
@@ -266,9 +272,8 @@ class DolibarrConnector(Connector[DolibarrSettings]):
             name for name in _Member.__struct_fields__ if name not in _NAMES_CLUB or name == named
         ]
 
-    def _walk(
-        self, http: Http, as_of: datetime, types: list[_Type], since: datetime | None
-    ) -> Reading:
+    def _list(self, http: Http, since: datetime | None) -> Walk[dict[str, Any], int]:
+        """The walk through the members."""
         seen = 0
 
         def fetch(after: int) -> Page[dict[str, Any], int]:
@@ -278,10 +283,15 @@ class DolibarrConnector(Connector[DolibarrSettings]):
             total = None if left is None else seen + left
             seen += len(members)
             more = bool(ids) and (total is None or seen < total)
-            rows = list(self._rows(members))
+            rows = http.made(members, lambda: self._rows(members))
             return Page(rows, ids, ids[-1] if more else None, total, keys=ids)
 
-        walk = Walk(fetch, 0, self.settings.http, order=Order.KEY, progress=self.progress)
+        return Walk(fetch, 0, self.settings.http, order=Order.KEY, progress=self.progress)
+
+    def _walk(
+        self, http: Http, as_of: datetime, types: list[_Type], since: datetime | None
+    ) -> Reading:
+        walk = self._list(http, since)
         rows = walk.all_rows()
         groups = [
             {

@@ -246,8 +246,15 @@ class MindbodyConnector(Connector[MindbodySettings]):
         :raises ConnectorError: before the first complete page.
         """
         as_of = self.start()
+        since = None if full else self.since
         with self._http() as http:
-            return self._walk(http, as_of, None if full else self.since)
+            if since is None:
+                http.scout(as_of, lambda: self._scout(http))
+            return self._walk(http, as_of, since)
+
+    def _scout(self, http: Http) -> None:
+        self._kinds(http)
+        self._list(http, None, {}, []).all_rows()
 
     def check(self) -> str:
         """Log in and read one client."""
@@ -294,33 +301,50 @@ class MindbodyConnector(Connector[MindbodySettings]):
             params["request.lastModifiedDate"] = f"{earlier:%Y-%m-%dT%H:%M:%SZ}"
         return http.json("GET", f"{ROOT}/client/clients", _Clients, params=params)
 
-    def _walk(self, http: Http, as_of: datetime, since: datetime | None) -> Reading:
-        groups: dict[str, tuple[str, bool | None]] = {}
-        lists: list[Memberships] = []
-        if since is None:
-            kinds = http.json("GET", f"{ROOT}/site/memberships", _Kinds).memberships
-            groups = {
-                str(k.membership_id): (k.membership_name or str(k.membership_id), k.is_active)
-                for k in kinds
-            }
+    def _kinds(self, http: Http) -> dict[str, tuple[str, bool | None]]:
+        """The memberships that the site sells: id -> name, and whether it is active."""
+        kinds = http.json("GET", f"{ROOT}/site/memberships", _Kinds).memberships
+        return {
+            str(k.membership_id): (k.membership_name or str(k.membership_id), k.is_active)
+            for k in kinds
+        }
+
+    def _list(
+        self,
+        http: Http,
+        since: datetime | None,
+        groups: dict[str, tuple[str, bool | None]],
+        lists: list[Memberships],
+    ) -> Walk[dict[str, Any], int]:
+        """The walk through the clients.
+
+        :param groups: takes what they hold, of a reading of changes.
+        :param lists: takes what each page's list of memberships proves.
+        """
 
         def fetch(offset: int) -> Page[dict[str, Any], int]:
             found = self._clients(http, offset, since, limit=self.settings.page)
             total = found.pagination_response.total_results
             held, proof = self._held(http, [i for i in map(self._asked_by, found.clients) if i])
             lists.append(proof)
-            if since is not None:  # the list itself is read by full readings only
+            if since is not None:
                 for m in (m for one in held.values() for m in one if isinstance(m, _Membership)):
                     key = str(m.membership_id)
                     groups.setdefault(key, (m.name or key, True))
             return Page(
-                rows=list(self._rows(found.clients, held)),
+                rows=http.made(found.clients, lambda: self._rows(found.clients, held)),
                 ids=[c.unique_id for c in found.clients],
                 next=next_offset(offset, len(found.clients), total),
                 total=total,
             )
 
-        walk = Walk(fetch, 0, self.settings.http, order=Order.POSITION, progress=self.progress)
+        return Walk(fetch, 0, self.settings.http, order=Order.POSITION, progress=self.progress)
+
+    def _walk(self, http: Http, as_of: datetime, since: datetime | None) -> Reading:
+        # the list itself is read by full readings only
+        groups = self._kinds(http) if since is None else {}
+        lists: list[Memberships] = []
+        walk = self._list(http, since, groups, lists)
         customers = self._customers(walk.all_rows())
         return walk.reading(
             customers,

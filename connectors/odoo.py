@@ -51,7 +51,7 @@ from connectors.sdk.http import Http, HttpLimits, base_address
 from connectors.sdk.incremental import ChangesSettings
 from connectors.sdk.model import CUSTOMER_SCHEMA, Reading, customers_frame, groups_frame
 from connectors.sdk.odd import numbers, several, typed_all
-from connectors.sdk.paging import walk_by_id
+from connectors.sdk.paging import Walk, walk_by_id
 from connectors.sdk.paths import identifier
 from connectors.sdk.quoted import quoted
 
@@ -158,7 +158,14 @@ class OdooConnector(Connector[OdooSettings]):
         as_of = self.start()
         since = self.settings.since(self.since, full=full)
         with self._http() as http:
-            return self._walk(self._caller(http), as_of, since)
+            if since is None:
+                http.scout(as_of, lambda: self._scout(http))
+            return self._walk(http, self._caller(http), as_of, since)
+
+    def _scout(self, http: Http) -> None:
+        call = self._caller(http)  # which logs in again, as the reading does
+        self._categories(call)
+        self._partners(http, call, None).all_rows()
 
     def check(self) -> str:
         """Log in and count."""
@@ -195,21 +202,17 @@ class OdooConnector(Connector[OdooSettings]):
         database = self.settings.database or ""
         return _JsonRpc(http, database, connection.login or "", connection.password or "")
 
-    def _walk(self, call: _Json2 | _JsonRpc, as_of: datetime, since: datetime | None) -> Reading:
-        settings = self.settings
-        groups = groups_frame(
-            [
-                {"id": str(c.id), "name": _text(c.display_name), "active": c.active}
-                for c in call(
-                    CATEGORY,
-                    "search_read",
-                    list[_Category],
-                    domain=[],
-                    fields=["display_name", "active"],
-                    order="id asc",
-                )
-            ]
+    def _categories(self, call: _Json2 | _JsonRpc) -> list[_Category]:
+        fields = ["display_name", "active"]
+        return call(
+            CATEGORY, "search_read", list[_Category], domain=[], fields=fields, order="id asc"
         )
+
+    def _partners(
+        self, http: Http, call: _Json2 | _JsonRpc, since: datetime | None
+    ) -> Walk[dict[str, Any], int]:
+        """The walk through the partners."""
+        settings = self.settings
         club_field = (self.club.club_at or "").removesuffix(_NAME) or None
         wanted = self._fields(call, club_field)
         domain = list(settings.domain)
@@ -240,9 +243,21 @@ class OdooConnector(Connector[OdooSettings]):
                 limit=settings.page,
             )
             partners = typed_all(records, _Partner)
-            return list(self._rows(records, partners)), numbers(p.id for p in partners)
+            rows = http.made(records, lambda: self._rows(records, partners))
+            return rows, numbers(p.id for p in partners)
 
-        walk = walk_by_id(fetch, last, total, settings.http, self.progress)
+        return walk_by_id(fetch, last, total, settings.http, self.progress)
+
+    def _walk(
+        self, http: Http, call: _Json2 | _JsonRpc, as_of: datetime, since: datetime | None
+    ) -> Reading:
+        groups = groups_frame(
+            [
+                {"id": str(c.id), "name": _text(c.display_name), "active": c.active}
+                for c in self._categories(call)
+            ]
+        )
+        walk = self._partners(http, call, since)
         rows = walk.all_rows()
         return walk.reading(
             self._customers(rows),

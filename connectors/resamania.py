@@ -216,6 +216,8 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         as_of = self.start()
         since = None if full or self.settings.changed_after is None else self.since
         with self._http() as http:
+            if since is None:
+                http.scout(as_of, lambda: self._scout(http))
             held, proof = self._subscriptions(http) if self.settings.subscriptions else ({}, None)
             return self._contacts(http, as_of, held, since, proof)
 
@@ -302,25 +304,36 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
                 remedy=f"Ask Stadline to add /{kind} to our client's scope.",
             ) from None
 
+    def _scout(self, http: Http) -> None:
+        if self.settings.subscriptions:
+            self._held(http).all_rows()
+        self._list(http, {}, None).all_rows()
+
+    def _held(self, http: Http) -> Walk[tuple[str | None, dict[str, Any]], str]:
+        """The walk through the subscriptions: the contact's number, and the group."""
+
+        def spans(page: _Collection) -> Iterator[tuple[str | None, dict[str, Any]]]:
+            subscriptions = typed_all(page.members, _Subscription)
+            for record, subscription in zip(page.members, subscriptions, strict=True):
+                contact = subscription.contact
+                key = _number(contact.iri if isinstance(contact, _Linked) else contact)
+                yield key, self._span(record)
+
+        def fetch(address: str) -> Page[tuple[str | None, dict[str, Any]], str]:
+            page = self._page(http, "subscriptions", address, {"itemsPerPage": SUBSCRIPTIONS_PAGE})
+            rows = http.made(page.members, lambda: spans(page))
+            ids = [linked.iri for linked in typed_all(page.members, _Linked)]
+            return Page(rows, ids, page.next, page.total)
+
+        return Walk(fetch, "", self.settings.http, order=Order.CURSOR)
+
     def _subscriptions(self, http: Http) -> tuple[Held, Memberships]:
         """All subscriptions as groups, by contact, and what their list proves.
 
         :raises ConnectorError: the list cannot be read.
         :raises ContractChanged: many lack their contact, or the keys that the settings name.
         """
-
-        def fetch(address: str) -> Page[tuple[str | None, dict[str, Any]], str]:
-            page = self._page(http, "subscriptions", address, {"itemsPerPage": SUBSCRIPTIONS_PAGE})
-            rows = []
-            subscriptions = typed_all(page.members, _Subscription)
-            for record, subscription in zip(page.members, subscriptions, strict=True):
-                contact = subscription.contact
-                key = _number(contact.iri if isinstance(contact, _Linked) else contact)
-                rows.append((key, self._span(record)))
-            ids = [linked.iri for linked in typed_all(page.members, _Linked)]
-            return Page(rows, ids, page.next, page.total)
-
-        walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR)
+        walk = self._held(http)
         held: dict[str, list[dict[str, Any]]] = {}
         path = f"/{self.settings.client_token}/subscriptions"
         rows, proof = walk.joined(path)
@@ -352,6 +365,22 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
             "unreadable": dates.unreadable,
         }
 
+    def _list(self, http: Http, held: Held, since: datetime | None) -> Walk[dict[str, Any], str]:
+        """The walk through the contacts."""
+        params: dict[str, Any] = {"itemsPerPage": self.settings.page}
+        if since is not None and self.settings.changed_after:
+            earlier = (since - self.settings.overlap).astimezone(UTC)
+            params[self.settings.changed_after] = earlier.isoformat(timespec="seconds")
+
+        def fetch(address: str) -> Page[dict[str, Any], str]:
+            page = self._page(http, "contacts", address, params)
+            rows = http.made(page.members, lambda: self._rows(page.members, held))
+            iris = [record.get("@id") for record in page.members]
+            ids = [_number(iri) if isinstance(iri, str) else None for iri in iris]
+            return Page(rows, ids, page.next, page.total)
+
+        return Walk(fetch, "", self.settings.http, order=Order.CURSOR, progress=self.progress)
+
     def _contacts(
         self,
         http: Http,
@@ -360,17 +389,7 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
         since: datetime | None,
         proof: Memberships | None,
     ) -> Reading:
-        params: dict[str, Any] = {"itemsPerPage": self.settings.page}
-        if since is not None and self.settings.changed_after:
-            earlier = (since - self.settings.overlap).astimezone(UTC)
-            params[self.settings.changed_after] = earlier.isoformat(timespec="seconds")
-
-        def fetch(address: str) -> Page[dict[str, Any], str]:
-            page = self._page(http, "contacts", address, params)
-            rows = list(self._rows(page.members, held))
-            return Page(rows, [row["erp_id"] for row in rows], page.next, page.total)
-
-        walk = Walk(fetch, "", self.settings.http, order=Order.CURSOR, progress=self.progress)
+        walk = self._list(http, held, since)
         rows = walk.all_rows()
         names = dict.fromkeys(g["id"] for spans in held.values() for g in spans)
         return walk.reading(

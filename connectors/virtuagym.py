@@ -180,6 +180,7 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
         """
         as_of = self.start()
         with self._http() as http:
+            http.scout(as_of, lambda: self._members(http, {}).all_rows())
             return self._walk(http, as_of)
 
     def check(self) -> str:
@@ -220,8 +221,8 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
         ).value
         return response or _Envelope(result=[], results_remaining=0)
 
-    def _walk(self, http: Http, as_of: datetime) -> Reading:
-        groups: dict[str, str] = {}
+    def _members(self, http: Http, groups: dict[str, str]) -> Walk[dict[str, Any], int]:
+        """The walk through the members; new groups are added to `groups` (id -> name)."""
         seen = 0
 
         def fetch(after: int) -> Page[dict[str, Any], int]:
@@ -229,7 +230,7 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
             page = self._page(http, after, limit=self.settings.page)
             members = page.result or []
             ids = numbers(m.member_id for m in members)
-            rows = list(self._rows(members, groups))
+            rows = http.made(members, lambda: self._rows(members, groups))
             seen += len(rows)
             more = bool(ids) if page.remaining is None else page.remaining > 0
             return Page(
@@ -240,7 +241,11 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
                 keys=ids,
             )
 
-        walk = Walk(fetch, 0, self.settings.http, order=Order.KEY, progress=self.progress)
+        return Walk(fetch, 0, self.settings.http, order=Order.KEY, progress=self.progress)
+
+    def _walk(self, http: Http, as_of: datetime) -> Reading:
+        groups: dict[str, str] = {}
+        walk = self._members(http, groups)
         rows = walk.all_rows()
         return walk.reading(
             self._customers(rows),

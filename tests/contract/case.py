@@ -77,7 +77,9 @@ NO_PAGES = "a file is read in one piece."
 _OF_PAGES = (
     *("killed_and_resumed", "killed_and_not_resumable"),
     *("edited_between_pages", "swapped_between_pages", "asked_alone", "maintenance_page_later"),
+    "unchanged",
 )
+ALWAYS_PARSED = "what it sends is parsed each time."
 NOT_JOINED = "memberships are read with the customer, not from a list of their own."
 NOT_ALONE = (
     "the connector does not ask for one customer alone; the rules name why (docs/rules.md, R14)."

@@ -13,7 +13,7 @@ from connectors.sdk.base import Connection
 from connectors.sdk.model import Consistency
 from sandbox import square
 from tests.contract.api_case import NAME, NO_FILES, STATIC_KEY, ApiErp, Apis
-from tests.contract.case import CANARY, KINDS, ConnectorCase, Kind, Someone
+from tests.contract.case import ALWAYS_PARSED, CANARY, KINDS, ConnectorCase, Kind, Someone
 
 BEGAN = datetime(2026, 11, 1, 9)
 NO_STATUS = "nobody has a status: who is listed is a customer."
@@ -66,6 +66,7 @@ class SquareCase(ConnectorCase):
         "empty": "there is a count even if it is 0.",
     }
     not_applicable: ClassVar[Mapping[str, str]] = {
+        "unchanged": ALWAYS_PARSED,
         "login_expires": STATIC_KEY,
         "archived": NO_STATUS,
         "unknown_status": NO_STATUS,

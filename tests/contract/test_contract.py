@@ -10,6 +10,7 @@ import logging
 import unicodedata
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -31,6 +32,7 @@ from connectors.sdk.errors import (
     SettingsWrong,
 )
 from connectors.sdk.model import CUSTOMER_SCHEMA, GROUP_SCHEMA, STATUSES, Consistency, Reading
+from connectors.sdk.unchanged import Received, Unchanged
 from sandbox.faults import HostileFault
 from tests.contract.case import CANARY, CLUB, KINDS, ConnectorCase, Erp, Held, Kind, Someone, crowd
 from tests.contract.cases import CASES
@@ -119,6 +121,32 @@ def test_many_pages(case: ConnectorCase, erp: Erp) -> None:
     assert sorted(reading.customers["erp_id"]) == sorted(ids.values())
     if case.paged:
         assert reading.certificate.pages == 3
+
+
+def test_unchanged(case: ConnectorCase, erp: Erp) -> None:
+    """What is the last reading word for word is not parsed again; anything else is read as ever (R17)."""
+    people = crowd(2 * case.page + 1)
+    erp.put(people)
+
+    def read(before: bytes | None) -> tuple[Reading, bytes | None]:
+        connector = erp.connector()
+        connector.received = Received(b"key", before)
+        return whole(connector.read()), connector.received.hash
+
+    plain, received = read(None)
+    assert received is not None
+    with pytest.raises(Unchanged):
+        read(received)
+    erp.put([replace(people[0], email="another@example.com"), *people[1:]])
+    changed, _ = read(received)
+    assert by_id(changed).keys() == by_id(plain).keys()
+    assert (
+        sum(a != b for a, b in zip(*(r.customers.rows() for r in (changed, plain)), strict=True))
+        == 1
+    )
+    asked = len(erp.recorder.times) if erp.recorder else 0
+    assert read(None)[0].customers.equals(changed.customers)
+    assert erp.recorder is None or len(erp.recorder.times) == 2 * asked, "no request is sent twice"
 
 
 def test_walk_is_no_moment(case: ConnectorCase, erp: Erp) -> None:

@@ -16,7 +16,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -300,6 +300,10 @@ class Http:
         if told.is_unchanged:
             raise Unchanged(as_of)
         told.restart()
+
+    def made(self, rows: Sequence[Any], make: Callable[[], Iterable[T]]) -> list[T]:
+        """What a connector makes of the rows of a page; while a scout looks through the list, the rows as they are."""
+        return list(rows) if self._scouting else list(make())
 
     def _compared(
         self, told: Received, request: _Request, into: type[T], *, once: bool
