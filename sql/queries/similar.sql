@@ -19,13 +19,7 @@ left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
 where
     m.club = :club
     and m.erp_id = any(:ids::text[])
-    and m.gone_at is null
-    and not m.placeholder
-    and not m.is_company
-    and (m.status = any(:statuses::text[]) or m.status = 'unknown')
-    and (m.valid_from is null or m.valid_from <= :today)
-    and (m.valid_until is null or m.valid_until >= :today)
-    and (m.access != 'no' or c.customer is not null);
+    and sync.is_compared(m, c.customer is not null, :statuses::text[], :today);
 
 -- name: similar_upto(club)$
 select similar_upto from sync.club_state
@@ -79,13 +73,7 @@ inner join sync.erp_customer as m on k.erp_id = m.erp_id
 left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
 where
     m.club = :club
-    and m.gone_at is null
-    and not m.placeholder
-    and not m.is_company
-    and (m.status = any(:statuses::text[]) or m.status = 'unknown')
-    and (m.valid_from is null or m.valid_from <= :today)
-    and (m.valid_until is null or m.valid_until >= :today)
-    and (m.access != 'no' or c.customer is not null);
+    and sync.is_compared(m, c.customer is not null, :statuses::text[], :today);
 
 -- name: similar_candidates(club, ids, crowd, statuses, today)
 -- Pairs of one of these records and another that share a key, both of them compared (`similar_people`), one of them
@@ -141,13 +129,7 @@ people as (
     left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
     where
         m.club = :club
-        and m.gone_at is null
-        and not m.placeholder
-        and not m.is_company
-        and (m.status = any(:statuses::text[]) or m.status = 'unknown')
-        and (m.valid_from is null or m.valid_from <= :today)
-        and (m.valid_until is null or m.valid_until >= :today)
-        and (m.access != 'no' or c.customer is not null)
+        and sync.is_compared(m, c.customer is not null, :statuses::text[], :today)
 )
 
 select
