@@ -1,25 +1,31 @@
 """Runs all tests that are not long: `python -m tests.everything WORKERS`, as `make test` does.
 
 Those that start the whole stack wait most of the time, for Airflow's minutes: they run beside the others, which leave
-them the cores that they need. What they print comes last.
+them the cores that they need. What they print comes last. Temporary files are in memory where it has room.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 PYTEST = (sys.executable, "-m", "pytest", "--durations=20", "--durations-min=10")
 STACK = ("tests/e2e", "-m", "airflow and not long")
 #: The modules that take minutes begin first, see `tests/conftest.py`.
 OTHERS = ("-m", "not long and not airflow", "--dist", "loadscope", "--no-loadscope-reorder")
+#: A file system in memory, and how much of it must be free. The servers that tests start create and delete
+#: thousands of files: on a disk the kernel spends more time on that than PostgreSQL does on their queries.
+MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30
 
 
 def main(workers: str) -> int:
-    with tempfile.TemporaryFile() as printed:
+    with temporary_files(), tempfile.TemporaryFile() as printed:
         # each in its own cache: one would overwrite what the other says of failures
         stack = subprocess.Popen(
             [*PYTEST, *STACK, "-o", "cache_dir=.pytest_cache/stack"],
@@ -35,6 +41,19 @@ def main(workers: str) -> int:
         sys.stdout.buffer.write(printed.read())
         sys.stdout.flush()
     return max(map(abs, codes))
+
+
+@contextmanager
+def temporary_files() -> Iterator[None]:
+    """Where all tests have their temporary files: in memory, if it has room."""
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="cs-", dir=MEMORY, ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)  # PostgreSQL may run as another user
+        os.environ["TMPDIR"] = name
+        tempfile.tempdir = None  # it is looked up once
+        yield
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> int:
