@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clubsync.manual import holds
-from plugins.web import context
+from plugins.web import context, outdated_answers
 from plugins.web.outdated_answers import SETTLED, OutdatedAnswers
 from tests.pages.conftest import Site
 
@@ -28,7 +29,9 @@ def answered(run_id: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[float],
         if "status" in message:
             came.append(str(message["status"]))
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    # in that module only: servers of other tests sleep too
+    theirs = SimpleNamespace(sleep=sleep, to_thread=asyncio.to_thread)
+    monkeypatch.setattr(outdated_answers, "asyncio", theirs)
     path = f"/api/v2/dags/held_changes/dagRuns/{run_id}/taskInstances/decide/-1/hitlDetails"
     scope = {"type": "http", "method": "PATCH", "path": path}
     asyncio.run(OutdatedAnswers(airflow)(scope, None, send))
