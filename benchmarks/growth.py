@@ -1,4 +1,4 @@
-"""What more clubs need, from measured unit costs: `python -m benchmarks.growth` writes the tables of docs/growth.md.
+"""What more clubs need, from measured unit costs: `python -m benchmarks.growth` prints tables.
 
 The costs are those of `benchmarks.whole` (a cycle under a real Airflow) and `benchmarks.years` (the audit); what is
 assumed is said in the tables' own text.
@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "growth.md"
-BEGIN, END = "<!-- begin: growth -->", "<!-- end: growth -->"
 SIZES = (100, 1_000, 10_000, 100_000)
 
 CADENCE, DAY = 300, 86_400
@@ -169,16 +167,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def written(page: str) -> str:
-    """The page with the tables as they follow from the results."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    found = tables(json.loads((RESULTS / "whole.json").read_text()))
-    return f"{before}{BEGIN}\n\n{found}\n\n{END}{after}"
-
-
 def main() -> int:
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(tables(json.loads((RESULTS / "whole.json").read_text())))
     return 0
 
 
