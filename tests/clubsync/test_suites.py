@@ -167,6 +167,38 @@ def test_an_expectation_that_cannot_be_judged_stops_the_run(
         suites.findings({"one": (evaluated(), POLICY)})
 
 
+def test_a_combination_of_facts_is_evaluated_once_in_a_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever else is in the run; and anew where the suite is another."""
+    records, asked = evaluated(), list[int]()
+    plain = suites._expect
+
+    def expect(rows: pl.DataFrame) -> pl.DataFrame:
+        asked.append(rows.height)
+        return plain(rows)
+
+    monkeypatch.setattr(suites, "_expect", expect)
+    suites.forget()
+    part = records.filter(pl.col("erp_id").is_in(["1", "2", "10"]))
+    few = suites.findings({"one": (part, POLICY)})["one"]
+    whole = suites.findings({"one": (records, POLICY), "two": (part, POLICY)})
+    combinations = suites.derived(records, POLICY).drop("erp_id").n_unique()
+    assert sum(asked) == combinations
+    assert whole["two"].equals(few)
+    again = suites.findings({"one": (records.reverse(), POLICY)})["one"]
+    assert again.sort("erp_id", "code").equals(whole["one"].sort("erp_id", "code"))
+    assert sum(asked) == combinations
+
+    softer = json.loads(json.dumps(suites.definitions()))
+    for expectation in softer["expectations"]:
+        expectation["meta"]["severity"] = "info"
+    monkeypatch.setattr(suites, "definitions", lambda: softer)
+    found = suites.findings({"one": (records, POLICY)})["one"]
+    assert set(found["severity"]) == {"info"}
+    assert sum(asked) == 2 * combinations
+
+
 def test_the_suites_lie_where_the_program_looks() -> None:
     assert {p.name for p in Path(suites.EXPECTATIONS).glob("*.json")} >= {
         "base.json",
