@@ -4,11 +4,11 @@ What a connector makes of an ERP's responses follows from them alone, from its o
 So a reading whose requests and responses are all those of the reading that a stored snapshot was made of would make
 the same snapshot, with the same certificate (R14): pages, totals, ids that came twice, the end of the list.
 
-A connector that takes part (all but `magicline`, `square` and `tryton`) first walks through its lists without making anything of the rows (`Http.scout`). If all
-that it received is what the last reading received, that is all: `Unchanged`. If not, it reads as it always does, and
-is given the responses that are there already. What is compared is one hash over all requests and
-responses, in order, of the whole reading that made the snapshot: a walk that is not exactly what that reading was
-costs time, and finds nothing unchanged.
+A connector that takes part (all but `magicline`, `square` and `tryton`) first walks through its lists without making
+anything of the rows (`Http.scout`). If all that it received is what the last reading received, that is all:
+`Unchanged`. If not, it reads as it always does, and is given the responses that are there already. What is compared is
+one hash over all requests and responses, in order, of the whole reading that made the snapshot: a walk that is not
+exactly what that reading was costs time, and finds nothing unchanged.
 
 The hash is keyed (R19), and part of its key is whatever else decides what is made of responses: whoever keeps it sees
 to that (`clubsync.extract.unchanged`).

@@ -334,23 +334,23 @@ def _backfill(stack: Stack, first: datetime, last: datetime, *, backwards: bool)
 
 
 def _newest_interval_that_is_over(stack: Stack) -> datetime:
-    """Start of the newest interval whose live run has ended, and all before it.
+    """Start of the newest interval whose live run has loaded it, with no run of an earlier one under way.
 
-    Airflow's backfill leaves out an interval whose run is in flight.
+    Airflow's backfill leaves out an interval whose run is in flight. One that no live run has loaded, because the
+    scheduler was killed meanwhile, is loaded by the backfill.
     """
-    now = datetime.now(UTC)
-    last = datetime.fromtimestamp(now.timestamp() // 300 * 300, UTC) - 2 * FIVE
 
-    def ended() -> bool:
-        return not any(
-            run["state"] in ("queued", "running")
-            and run["logical_date"] is not None
-            and datetime.fromisoformat(run["logical_date"]) <= last
-            for run in stack.api.runs("sync_eversports")
-        )
+    def loaded() -> datetime | None:
+        live: dict[str, list[datetime]] = {}
+        for run in stack.api.runs("sync_eversports"):
+            if run["run_type"] == "scheduled" and run["logical_date"] is not None:
+                interval = datetime.fromisoformat(run["logical_date"])
+                live.setdefault(run["state"], []).append(interval)
+        under_way = live.get("queued", []) + live.get("running", [])
+        last = max(live.get("success", []), default=None)
+        return last if last and not any(other <= last for other in under_way) else None
 
-    assert until(ended)
-    return last
+    return until(loaded)
 
 
 def test_a_backfill_in_either_direction_beside_live_runs_moves_nothing(stack: Stack) -> None:
