@@ -296,7 +296,7 @@ _REMEMBERED = 100_000
 
 
 def forget() -> None:
-    """Evaluate every combination of facts anew: for measurements."""
+    """Evaluate every combination of facts again: for measurements."""
     _evaluated.clear()
 
 
