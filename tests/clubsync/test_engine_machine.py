@@ -538,7 +538,7 @@ def test_decisions_in_turn_against_the_model(new_club: NewClub) -> None:
         step()
         machine.the_base_is_the_models()
         machine.holds_and_requests_are_the_models()
-    for what in ("held", "approved", "rejected", "undone", "redone", "replayed"):
+    for what in ("held", "approved", "rejected", "undone", "redone", "replayed", "neighbours"):
         assert reached[what], (what, reached)
 
 

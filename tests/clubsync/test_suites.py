@@ -170,7 +170,7 @@ def test_an_expectation_that_cannot_be_judged_stops_the_run(
 def test_a_combination_of_facts_is_evaluated_once_in_a_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever else is in the run; and anew where the suite is another."""
+    """Whatever else is in the run; once more where the suite is another."""
     records, asked = evaluated(), list[int]()
     plain = suites._expect
 

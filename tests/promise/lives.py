@@ -100,7 +100,7 @@ class OnPostgres:
         first.later()
         for club in self._clubs:
             now = replace(self._readings[club.id], as_of=first.now)
-            club.erp.reading = partial(_read_already, now)  # type: ignore[method-assign]  # it was read already
+            club.erp.reading = partial(_read_already, now)  # type: ignore[method-assign]  # on purpose: it was read already
         for step in first.pipeline().sync([club.id for club in self._clubs], "test"):
             assert step["error"] is None, step["error"]
 
