@@ -101,8 +101,9 @@ bench: install ## measure speed and check it against the gates
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.chart
 
-chart: install ## draw the chart of the README from the newest results of make bench
+chart: install ## draw the charts again from the newest results, and count what more clubs need (docs/growth.md)
 	$(BIN)/python -m benchmarks.chart
+	$(BIN)/python -m benchmarks.growth
 
 sbom: install ## write var/sbom.cdx.json: every installed package with its version and licence (CycloneDX)
 	@mkdir -p var

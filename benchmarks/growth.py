@@ -1,4 +1,4 @@
-"""What more clubs need, from measured unit costs: `python -m benchmarks.growth` prints tables.
+"""What more clubs need, from measured unit costs: `python -m benchmarks.growth` writes it into docs/growth.md.
 
 The costs are those of `benchmarks.whole` (a cycle under a real Airflow) and `benchmarks.years` (the audit); what is
 assumed is said in the tables' own text.
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = RESULTS.parents[1] / "docs" / "growth.md"
+_BEGIN, _END = "<!-- begin: growth -->", "<!-- end: growth -->"
 SIZES = (100, 1_000, 10_000, 100_000)
 
 CADENCE, DAY = 300, 86_400
@@ -167,8 +169,21 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def written(page: str, measured: dict[str, Any]) -> str:
+    """The page with these tables between its marks.
+
+    :raises ValueError: it has no marks.
+    """
+    before, _, rest = page.partition(_BEGIN)
+    _, mark, after = rest.partition(_END)
+    if not mark:
+        raise ValueError(f"The page has no {_BEGIN} and {_END}.")
+    return f"{before}{_BEGIN}\n\n{tables(measured)}\n\n{_END}{after}"
+
+
 def main() -> int:
-    print(tables(json.loads((RESULTS / "whole.json").read_text())))
+    measured = json.loads((RESULTS / "whole.json").read_text())
+    PAGE.write_text(written(PAGE.read_text(), measured))
     return 0
 
 

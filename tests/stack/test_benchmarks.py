@@ -30,12 +30,45 @@ def test_the_benchmarks_run(part: str) -> None:
     assert "Figures (medians)" in done.stdout
 
 
+def _drawn(one: chart.Chart) -> tuple[list[str], list[float]]:
+    """The texts of a chart, and the widths of its bars."""
+    root = ET.fromstring(chart.draw(one))
+    texts = ["".join(found.itertext()) for found in root.findall(".//{*}text")]
+    return texts, [float(found.attrib["width"]) for found in root.findall(".//{*}rect")]
+
+
 def test_the_chart_names_everybody_and_is_drawn_to_scale() -> None:
     figures = {"clubsync s": 1.0, "clubsync cpu": 9.0, "COPY & <other> s": 4.0}
-    drawn = ET.fromstring(chart.draw({"figures": {"the same work: 10 of 100": figures}}))
-    texts = ["".join(one.itertext()) for one in drawn.findall(".//{*}text")]
+    texts, widths = _drawn(chart.same_work({"figures": {"the same work: 10 of 100": figures}}))
     assert "clubsync" in texts
     assert "COPY & <other>" in texts
     assert "4.00 (4 x)" in texts
-    own, other = (float(one.attrib["width"]) for one in drawn.findall(".//{*}rect"))
+    own, other = widths
     assert other == pytest.approx(4 * own, rel=0.01)
+
+
+def test_freshness_is_drawn_with_departures_apart() -> None:
+    measured = {
+        "changes": {"p50": 30.0, "p95": 60.0, "p99": 61.5, "seconds": [30.0]},
+        "departures": {"p50": 90.0, "p95": 120.0, "p99": 121.0, "seconds": [90.0]},
+    }
+    texts, widths = _drawn(
+        chart.freshness({"clubs": 200, "cores": 2, "polled every minute": measured, "wrong": 0})
+    )
+    assert "Polled every minute: somebody leaves, seconds" in texts
+    assert {"30.0", "61.5", "121.0"} <= set(texts)
+    assert len(widths) == 6
+
+
+def test_cycles_are_drawn_with_what_their_cpu_was_used_by() -> None:
+    cycle = {
+        "touched": 4_000,
+        "seconds": 250.0,
+        "cpu": {"all": 400.0, "tasks": 300.0, "PostgreSQL": 100.0},
+        "memory": {"all": 6.0},
+    }
+    quiet = {**cycle, "touched": 0, "seconds": 125.0}
+    texts, widths = _drawn(chart.whole({"clubs": 10_000, "cores": 2, "cycles": [cycle, quiet]}))
+    assert "Seconds of a cycle: 10,000 clubs, 2 cores" in texts
+    assert "300 (75%)" in texts
+    assert widths[0] == pytest.approx(2 * widths[1])
