@@ -17,12 +17,12 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cycle, engine, memory, rules, same_work
+from benchmarks import cycle, engine, latency, memory, rules, same_work
 from benchmarks.gates import Book, GateResult, Measured
 from benchmarks.server import server
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("rules", "engine", "memory", "same", "cycle")
+PARTS = ("rules", "latency", "engine", "memory", "same", "cycle")
 #: Customers of the comparison with others: some take minutes for a million.
 SAME = 100_000
 
@@ -66,6 +66,9 @@ def main() -> int:
         if "rules" in parts:
             console.log(f"suites and email validation, {rows:,} records")
             rules.measure(book, rows, rounds)
+        if "latency" in parts:
+            console.log("pages from an ERP that takes 50 ms to answer")
+            latency.measure(book, rounds)
         if "memory" in parts:
             console.log(f"memory, {rows:,} customers in one club")
             memory.measure(book, running, rows)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 5_000
 A_RUN = 1_000
-#: Pairs up to which each is weighed by itself.
+#: Records up to which PostgreSQL finds the pairs, and pairs up to which each is weighed by itself.
 FEW = 100
 
 _PEOPLE: dict[str, Any] = {

@@ -185,7 +185,7 @@ def load_small(
     now.add(sql.open_found_findings, club=club, run=run, at=at, rows=found)
     changed = plan.records["erp_id"]
     compared = None
-    if len(changed):
+    if 0 < len(changed) <= similar_pairs.FEW:
         compared = similar_pairs.add_compared(now, club, basis.policy, changed.to_list(), rows.keys)
     suspected = None
     if plan.suspected.is_empty() and snapshot.certified:
@@ -193,7 +193,7 @@ def load_small(
     now.send()
     written += rows.added + rows.changed + updated.value + accepted.value
     note, hold = None, None
-    if compared and not similar_pairs.update_few(trip, club, run, compared, at):
+    if compared is None or not similar_pairs.update_few(trip, club, run, compared, at):
         note = similar_pairs.update_pairs(
             driver, club, run, basis.policy, changed, at, first=index.is_empty()
         )

@@ -1,4 +1,8 @@
 -- Similar records (R23): blocking keys, pairs, and the findings that name them.
+--
+-- These run right after a club's rows are written, perhaps its first ones: PostgreSQL's statistics do not know the club
+-- yet, and a plan for one row would compare each row with each other. `lateral` with `offset 0` leaves one way to look a
+-- row up: by its key.
 
 -- name: similar_people(club, ids, statuses, today)
 -- The records among these that are compared: present in the ERP, a person, not inactive by status; and with
@@ -15,7 +19,11 @@ select
     m.replaced_by,
     m.access = 'yes' or c.customer is not null as stands
 from sync.erp_customer as m
-left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
+left join lateral (
+    select customer from base.customer
+    where club = :club and erp_id = m.erp_id
+    offset 0
+) as c on true
 where
     m.club = :club
     and m.erp_id = any(:ids::text[])
@@ -69,67 +77,50 @@ select
     k.erp_id,
     k.key
 from json_to_recordset(:rows::json) as k (erp_id text, key bigint)
-inner join sync.erp_customer as m on k.erp_id = m.erp_id
-left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
-where
-    m.club = :club
-    and sync.is_compared(m, c.customer is not null, :statuses::text[], :today);
+where exists (
+    select from sync.erp_customer as m
+    left join lateral (
+        select customer from base.customer
+        where club = :club and erp_id = m.erp_id
+        offset 0
+    ) as c on true
+    where
+        m.club = :club
+        and m.erp_id = k.erp_id
+        and sync.is_compared(m, c.customer is not null, :statuses::text[], :today)
+    offset 0
+);
 
 -- name: similar_candidates(club, ids, crowd, statuses, today)
 -- Pairs of one of these records and another that share a key, both of them compared (`similar_people`), one of them
 -- standing for a customer; without those that the ERP accounts for itself (R7, R8, R10), and ignored ones. Keys of more
 -- records than `crowd` make no pairs; `crowded`: there are such keys.
-with own as (
+with keyed as materialized (
     select
-        erp_id,
-        key
-    from sync.similar_key
-    where club = :club and erp_id = any(:ids::text[])
-),
-
-sizes as (
-    select
-        k.key,
-        (
-            select count(*) from (
-                select from sync.similar_key as s
-                where s.club = :club and s.key = k.key
-                limit :crowd::bigint + 1
-            ) as few
-        ) as records
-    from (select distinct key from own) as k
+        o.theirs,
+        array(
+            select s.erp_id from sync.similar_key as s
+            where s.club = :club and s.key = o.key
+            limit :crowd::bigint + 1
+        ) as everybody
+    from (
+        select
+            key,
+            array_agg(erp_id) as theirs
+        from sync.similar_key
+        where club = :club and erp_id = any(:ids::text[])
+        group by key
+    ) as o
 ),
 
 pairs as (
     select distinct
         least(o.erp_id collate "C", s.erp_id collate "C") as a,
         greatest(o.erp_id collate "C", s.erp_id collate "C") as b
-    from own as o
-    inner join sizes as z on o.key = z.key and z.records <= :crowd
-    inner join sync.similar_key as s on s.club = :club and o.key = s.key and o.erp_id != s.erp_id
-),
-
-people as (
-    select
-        m.erp_id,
-        m.first_name,
-        m.last_name,
-        m.phone,
-        m.birth_date,
-        m.email_norm as email,
-        m.guardian_id,
-        m.replaced_by,
-        m.access = 'yes' or c.customer is not null as stands
-    from (
-        select a as erp_id from pairs
-        union
-        select b from pairs
-    ) as p
-    inner join sync.erp_customer as m on p.erp_id = m.erp_id
-    left join base.customer as c on m.club = c.club and m.erp_id = c.erp_id
-    where
-        m.club = :club
-        and sync.is_compared(m, c.customer is not null, :statuses::text[], :today)
+    from keyed as k
+    cross join lateral unnest(k.theirs) as o (erp_id)
+    cross join lateral unnest(k.everybody) as s (erp_id)
+    where cardinality(k.everybody) <= :crowd and o.erp_id != s.erp_id
 )
 
 select
@@ -145,10 +136,56 @@ select
     b.phone as b_phone,
     b.birth_date as b_birth_date,
     b.email as b_email,
-    (select coalesce(max(records), 0) > :crowd from sizes) as crowded
+    (select coalesce(max(cardinality(everybody)), 0) > :crowd from keyed) as crowded
 from pairs as p
-inner join people as a on p.a = a.erp_id
-inner join people as b on p.b = b.erp_id
+cross join
+    lateral (
+        select
+            m.erp_id,
+            m.first_name,
+            m.last_name,
+            m.phone,
+            m.birth_date,
+            m.email_norm as email,
+            m.guardian_id,
+            m.replaced_by,
+            m.access = 'yes' or c.customer is not null as stands
+        from sync.erp_customer as m
+        left join lateral (
+            select customer from base.customer
+            where club = :club and erp_id = m.erp_id
+            offset 0
+        ) as c on true
+        where
+            m.club = :club
+            and m.erp_id = p.a
+            and sync.is_compared(m, c.customer is not null, :statuses::text[], :today)
+        offset 0
+    ) as a
+cross join
+    lateral (
+        select
+            m.erp_id,
+            m.first_name,
+            m.last_name,
+            m.phone,
+            m.birth_date,
+            m.email_norm as email,
+            m.guardian_id,
+            m.replaced_by,
+            m.access = 'yes' or c.customer is not null as stands
+        from sync.erp_customer as m
+        left join lateral (
+            select customer from base.customer
+            where club = :club and erp_id = m.erp_id
+            offset 0
+        ) as c on true
+        where
+            m.club = :club
+            and m.erp_id = p.b
+            and sync.is_compared(m, c.customer is not null, :statuses::text[], :today)
+        offset 0
+    ) as b
 where
     (a.stands or b.stands)
     and not coalesce(a.guardian_id = b.erp_id, false)
