@@ -304,7 +304,11 @@ where
     and f.closed_at is null
     and not exists (
         select 1 from sync.similar_pair as p
-        where p.club = :club and (p.erp_id_a = f.erp_id or p.erp_id_b = f.erp_id)
+        where p.club = :club and p.erp_id_a = f.erp_id
+    )
+    and not exists (
+        select 1 from sync.similar_pair as p
+        where p.club = :club and p.erp_id_b = f.erp_id
     );
 
 -- name: similar_pairs(club)
