@@ -310,9 +310,9 @@ class DolibarrConnector(Connector[DolibarrSettings]):
         )
 
     def _rows(self, members: list[_Member]) -> Iterator[dict[str, Any]]:
-        club_at = self.club.club_at
+        club_at, days = self.club.club_at, Dates(self.club, unix=True)
         for m in members:
-            dates = RowDates(Dates(self.club, unix=True))
+            dates = RowDates(days)
             word = _text(m.statut if m.statut is not None else m.status) or ""
             status = STATUS.get(word, "unknown")
             subscribes = truth_of(_text(m.need_subscription))

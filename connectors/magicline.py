@@ -233,8 +233,9 @@ class MagiclineConnector(Connector[MagiclineSettings]):
 
     def _rows(self, http: Http, result: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         guardian_of, club_at = getter(self.settings.guardian), self.club.club_at
+        days = Dates(self.club)
         for record, customer in zip(result, typed_all(result, _Customer), strict=True):
-            dates = RowDates(Dates(self.club))
+            dates = RowDates(days)
             key = identifier(customer.id)
             status = STATUS.get(word(customer.status or ""), "unknown")
             idle = self._idle(customer)

@@ -458,10 +458,10 @@ class MindbodyConnector(Connector[MindbodySettings]):
     def _rows(
         self, clients: Sequence[_Client], held: Mapping[str, list[_Membership | str]]
     ) -> Iterator[dict[str, Any]]:
-        club_at = self.club.club_at
+        club_at, days = self.club.club_at, Dates(self.club)
         for c in clients:
             status, raw = self._status(c)
-            dates = RowDates(Dates(self.club))
+            dates = RowDates(days)
             yield {
                 "erp_id": identifier(c.unique_id),
                 "email": c.email,

@@ -311,13 +311,14 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
 
     def _held(self, http: Http) -> Walk[tuple[str | None, dict[str, Any]], str]:
         """The walk through the subscriptions: the contact's number, and the group."""
+        days = Dates(self.club)
 
         def spans(page: _Collection) -> Iterator[tuple[str | None, dict[str, Any]]]:
             subscriptions = typed_all(page.members, _Subscription)
             for record, subscription in zip(page.members, subscriptions, strict=True):
                 contact = subscription.contact
                 key = _number(contact.iri if isinstance(contact, _Linked) else contact)
-                yield key, self._span(record)
+                yield key, self._span(record, RowDates(days))
 
         def fetch(address: str) -> Page[tuple[str | None, dict[str, Any]], str]:
             page = self._page(http, "subscriptions", address, {"itemsPerPage": SUBSCRIPTIONS_PAGE})
@@ -351,9 +352,9 @@ class ResamaniaConnector(Connector[ResamaniaSettings]):
             )
         return held, proof.with_nobodys(nobodys, path)
 
-    def _span(self, record: Mapping[str, Any]) -> dict[str, Any]:
+    def _span(self, record: Mapping[str, Any], dates: RowDates) -> dict[str, Any]:
         """A subscription as a group; one that lacks the product, or the keys of its dates, cannot be read (R3)."""
-        settings, dates = self.settings, RowDates(Dates(self.club))
+        settings = self.settings
         product = identifier(getter(settings.product)(record))
         first, last = getter(settings.valid_from)(record), getter(settings.valid_through)(record)
         if not product or first is MISSING or last is MISSING:

@@ -256,8 +256,9 @@ class VirtuagymConnector(Connector[VirtuagymSettings]):
 
     def _rows(self, members: list[_Member], groups: dict[str, str]) -> Iterator[dict[str, Any]]:
         """Members of one page; new groups are added to `groups` (id -> name)."""
+        days = self._dates
         for m in members:
-            dates = RowDates(self._dates)
+            dates = RowDates(days)
             held_groups = [
                 _over(h) if h.over or (h.paused and not m.paused) else self._span(h, dates)
                 for h in m.held

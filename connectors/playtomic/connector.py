@@ -227,8 +227,9 @@ class PlaytomicConnector(Connector[PlaytomicSettings]):
     def _rows(self, page: _Page, groups: dict[str, str]) -> Iterator[dict[str, Any]]:
         """Players of one page; new groups are added to `groups` (id -> name)."""
         self._check_benefits(page)
+        days = Dates(self.club, clock=ZoneInfo("UTC"))
         for player in page.data:
-            dates = RowDates(Dates(self.club, clock=ZoneInfo("UTC")))
+            dates = RowDates(days)
             held: list[dict[str, Any]] = []
             for benefit in several(player.benefits, omits_empty=self.settings.omits_empty):
                 if isinstance(benefit, str):

@@ -127,6 +127,8 @@ _LAST_SERIAL = 2_958_465
 _NEVER_SERIAL = (date(NEVER_FROM, 1, 1) - date(1899, 12, 30)).days
 _SERIALS = (20_000, 80_000)
 _LARGEST = 2**63 - 1
+#: How many texts are remembered.
+_REMEMBERED = 10_000
 
 Order = Literal["day", "month", "both"]
 
@@ -191,6 +193,10 @@ class Dates:
     _own: Mapping[str, str] = field(init=False, repr=False, compare=False)
     #: the days among them.
     _last_days: Mapping[tuple[int, int, int], str] = field(init=False, repr=False, compare=False)
+    #: what `day` has made of a text: memberships end on the same days.
+    _read_days: dict[tuple[str, Kind, Order | None], date | _Unreadable | None] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_own", {word(one): one for one in self.club.no_end})
@@ -211,6 +217,17 @@ class Dates:
 
         :param order: of day and month; None: the one that it proves, else the country's.
         """
+        # a club's own words are noted whenever they are met
+        if not isinstance(value, str) or self._own:
+            return self._day_of(value, kind, order)
+        key = (value, kind, order)
+        if key not in self._read_days:
+            if len(self._read_days) == _REMEMBERED:
+                self._read_days.clear()
+            self._read_days[key] = self._day_of(value, kind, order)
+        return self._read_days[key]
+
+    def _day_of(self, value: object, kind: Kind, order: Order | None) -> date | _Unreadable | None:
         found = self._read(value, kind, order)
         return found if found is None or isinstance(found, _Unreadable) else self._day(found, kind)
 

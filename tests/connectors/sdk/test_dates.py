@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from connectors.sdk import dates as sdk_dates
 from connectors.sdk.base import Club
 from connectors.sdk.dates import UNREADABLE_DATE, Dates, Kind
 
@@ -302,3 +303,35 @@ def test_a_day_is_read_as_it_was_written(day: date) -> None:
         assert column(form) == [day]
     assert column(f"{day:%d/%m/%Y}", "28/11/2026")[0] == day
     assert column(f"{day:%m/%d/%Y}", "11/28/2026")[0] == day
+
+
+_SAME_TEXTS = st.lists(
+    st.tuples(
+        st.sampled_from(("2026-03-04", "03/04/2026", "1970-01-01", "9999-12-31", "soon", "vie")),
+        st.sampled_from(Kind),
+        st.sampled_from((None, "day", "month")),
+    ),
+    max_size=30,
+)
+
+
+@pytest.mark.parametrize("no_end", [(), ("vie",)])
+@given(asked=_SAME_TEXTS)
+def test_a_text_that_was_read_before_is_read_as_the_first_time(
+    no_end: tuple[str, ...], asked: list[tuple[str, Kind, Any]]
+) -> None:
+    """Also after more texts than are remembered, and of another kind or order."""
+    ours = dates(no_end=no_end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sdk_dates, "_REMEMBERED", 3)
+        for text, kind, order in asked:
+            alone = dates(no_end=no_end).day(text, kind, order)
+            assert ours.day(text, kind, order) == alone
+
+
+def test_a_clubs_own_word_is_noted_whenever_it_is_met() -> None:
+    ours = dates(no_end=("vie",))
+    for _ in range(2):
+        with sdk_dates.no_end_met() as met:
+            assert ours.day("vie") is None
+        assert met == {"vie"}
