@@ -68,12 +68,8 @@ vendure: # the same, with npm
 	       && cp $(VENDURE)/package-lock.json .npm-vendure/installed.json; } \
 	  || echo "No npm, or no packages: the tests of Vendure are skipped."
 
-# Tests run even if lint fails, so that their summary comes last.
 test: install browser mitmproxy pocketbase ## run lint and all tests that are not long
-	@failed=0; \
-	$(MAKE) --no-print-directory lint || failed=1; \
-	$(BIN)/python -m tests.everything $(WORKERS) || failed=1; \
-	exit $$failed
+	@$(BIN)/python -m tests.everything $(WORKERS)
 
 test-long: install browser mitmproxy pocketbase pretix vendure ## run the tests that take minutes
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadgroup

@@ -1092,8 +1092,18 @@ select
     b.status as b_status,
     b.access = 'yes' as b_access
 from sync.similar_pair as p
-inner join sync.erp_customer as a on p.club = a.club and p.erp_id_a = a.erp_id
-inner join sync.erp_customer as b on p.club = b.club and p.erp_id_b = b.erp_id
+cross join
+    lateral (
+        select * from sync.erp_customer as m
+        where m.club = p.club and m.erp_id = p.erp_id_a
+        offset 0
+    ) as a
+cross join
+    lateral (
+        select * from sync.erp_customer as m
+        where m.club = p.club and m.erp_id = p.erp_id_b
+        offset 0
+    ) as b
 where p.club = :club
 order by p.score desc, p.erp_id_a, p.erp_id_b
 limit :max_rows offset :skip;

@@ -332,8 +332,18 @@ select
     b.birth_date as b_birth_date,
     b.access = 'yes' as b_access
 from sync.similar_pair as p
-inner join sync.erp_customer as a on p.club = a.club and p.erp_id_a = a.erp_id
-inner join sync.erp_customer as b on p.club = b.club and p.erp_id_b = b.erp_id
+cross join
+    lateral (
+        select * from sync.erp_customer as m
+        where m.club = p.club and m.erp_id = p.erp_id_a
+        offset 0
+    ) as a
+cross join
+    lateral (
+        select * from sync.erp_customer as m
+        where m.club = p.club and m.erp_id = p.erp_id_b
+        offset 0
+    ) as b
 left join
     sync.finding as f
     on p.club = f.club and p.erp_id_a = f.erp_id and f.code = 'SIMILAR_RECORD' and f.closed_at is null
