@@ -51,7 +51,7 @@ class Bar:
     """A bar.
 
     :param label: what stands beside it.
-    :param own: it is clubsync's, and drawn in its colour.
+    :param own: it is clubsync's, and blue.
     """
 
     name: str

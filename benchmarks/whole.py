@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -288,6 +289,9 @@ def whole(
     }
     os.environ.update(variables)
     since = datetime.now(UTC)
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # whoever ends it ends what it has started
     try:
         subprocess.run([sys.executable, "-m", "stack", "up"], cwd=ROOT, check=True)
         yield Whole(Instance(folder, PORT), fleet, clubs, console, since)

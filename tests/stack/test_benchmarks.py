@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import chart
+from benchmarks import chart, growth
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,3 +73,18 @@ def test_cycles_are_drawn_with_what_their_cpu_was_used_by() -> None:
     assert "Seconds of a cycle: 10,000 clubs, 2 cores" in texts
     assert "300 (75%)" in texts
     assert widths[0] == pytest.approx(2 * widths[1])
+
+
+def test_the_page_on_growth_has_what_follows_from_the_newest_measurement() -> None:
+    """`make chart` writes it."""
+    page = growth.PAGE.read_text(encoding="utf-8")
+    measured = json.loads((growth.RESULTS / "whole.json").read_text(encoding="utf-8"))
+    assert growth.written(page, measured) == page
+    assert growth.need(200, growth.costs(measured)).base == pytest.approx(
+        2 * growth.need(100, growth.costs(measured)).base
+    )
+
+
+def test_a_page_without_marks_is_not_written() -> None:
+    with pytest.raises(ValueError, match="begin: growth"):
+        growth.written("# Growth", {})
