@@ -82,11 +82,9 @@ class Watched:
 
 def _rows(node: dict[str, Any]) -> int:
     """The rows that a step has made or thrown away, and those of the steps below it."""
-    each = sum(
-        node.get(name, 0)
-        for name in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter")
-    )
-    return round(each * node.get("Actual Loops", 1)) + sum(map(_rows, node.get("Plans", ())))
+    counted = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter")
+    each = sum(float(node.get(name, 0)) for name in counted)
+    return round(each * int(node["Actual Loops"])) + sum(map(_rows, node.get("Plans", ())))
 
 
 @pytest.fixture
