@@ -39,6 +39,7 @@ class _Page(msgspec.Struct):
 def measure(book: Book, rounds: int) -> None:
     """Measure interleaved rounds: seconds a page by all connections, and by one."""
     with _erp() as address:
+        _read(address)  # warm-up
         for _ in range(rounds):
             one, many = _seconds(address, 1), _seconds(address, READERS)
             book.add("a page by 16 connections : by one, at 50 ms", many / one)

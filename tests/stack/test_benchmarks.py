@@ -15,7 +15,7 @@ from benchmarks import chart, growth
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("part", ["rules", "engine", "same"])
+@pytest.mark.parametrize("part", ["rules", "latency", "engine", "same"])
 def test_the_benchmarks_run(part: str) -> None:
     """Without bounds: a slow machine fails nothing here. The parts that start a dozen processes are left to
     `make bench`.
