@@ -542,7 +542,7 @@ def rebuild_indexes_after(driver: Driver, table: str, alone: bool) -> Iterator[N
     part of the transaction, which cannot commit in between.
 
     :param driver: inside `Base.club`; nothing in its transaction has written to the table yet.
-    :param table: one of `_STAGES`. A primary key that a foreign key refers to stays.
+    :param table: one of `_STAGES`. Foreign keys that refer to it are made again too.
     :param alone: whether `try_exclusive_lock` has it; if not, the indexes stay where they are.
     :raises psycopg.errors.UniqueViolation: the rows are not unique as they come; that they would be when the
         transaction ends is not enough.
