@@ -289,9 +289,8 @@ def whole(
     }
     os.environ.update(variables)
     since = datetime.now(UTC)
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # whoever ends it ends what it has started
+    # whoever ends it ends what it has started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         subprocess.run([sys.executable, "-m", "stack", "up"], cwd=ROOT, check=True)
         yield Whole(Instance(folder, PORT), fleet, clubs, console, since)

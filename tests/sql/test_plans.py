@@ -104,7 +104,7 @@ def watched(postgres: embedded.Server, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def _fill(club: Club, records: int) -> None:
-    """Customers, one in twenty of whom is there twice."""
+    """Customers, one in twenty of whom is there twice (R23), and one in three without an email."""
     club.erp.group("gold")
     rng = random.Random(records)
     who: dict[str, str] = {}
@@ -115,7 +115,9 @@ def _fill(club: Club, records: int) -> None:
                 "last_name": rng.choice(FR.last),
                 "phone": f"+336{rng.randrange(10_000_000, 99_999_999)}",
             }
-        club.erp.put(str(number), f"{club.id}.{number}@x.example.org", groups=["gold"], **who)
+        # R2, R22: who has no email is a finding
+        email = f"{club.id}.{number}@x.example.org" if number % 3 else None
+        club.erp.put(str(number), email, groups=["gold"], **who)
 
 
 def _check(watched: Watched) -> None:
