@@ -1,9 +1,9 @@
 """What came of clubs.yaml when it was last read, kept for whoever starts after that.
 
-A folder below `CLUBSYNC_VAR`, named by what the files and the code are that read them: a file of ids, and one for the
-clubs of each ERP, so that a Dag of one ERP reads those only. What most clubs have in common stands there once. An
-error is kept too: sixteen Dag files would look for it again every minute. Whatever is wrong with the folder, the files
-are read as if it were not there.
+A folder below `CLUBSYNC_VAR`, named by what the files and the code are that read them: a summary, which is all that a
+Dag needs, a file of ids, and one for the clubs of each ERP, so that a task of one ERP makes those only. What most
+clubs have in common stands there once. An error is kept too: sixteen Dag files would look for it again every minute.
+Whatever is wrong with the folder, the files are read as if it were not there.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import xxhash
 from pydantic import BaseModel
 
 from clubsync.config.model import ClubConfig, Common, WebhookConfig
-from clubsync.config.registry import Config
+from clubsync.config.registry import Config, Summary
 from clubsync.config.yaml_files import File
 from clubsync.errors import ConfigError
 
 FOLDER = "registry"
-_INDEX = "index.json"
+_INDEX, _IDS = "index.json", "ids.json"
 #: How many of them are kept: several processes may have several files.
 _KEPT = 8
 #: What is a club's own; everything else is common to many.
@@ -104,10 +104,21 @@ def _written(config: Config) -> dict[str, Any]:
         "defaults": _plain(config.defaults),
         "webhooks": [_plain(webhook) for webhook in config.webhooks],
         "files": names,
+        "summaries": {erp: _summed(config.summary(erp)) for erp in by_erp},
+        "all": _summed(config.summary()),
+    }
+    ids = {
         "ids": {erp: [club[2] for club in kept["clubs"]] for erp, kept in by_erp.items()},
         "order": {erp: [club[0] for club in kept["clubs"]] for erp, kept in by_erp.items()},
     }
-    return {_INDEX: index, **{names[erp]: kept for erp, kept in by_erp.items()}}
+    return {_INDEX: index, _IDS: ids, **{names[erp]: kept for erp, kept in by_erp.items()}}
+
+
+def _summed(summary: Summary | None) -> list[Any] | None:
+    if summary is None:
+        return None
+    every, within = summary.every.total_seconds(), summary.within.total_seconds()
+    return [summary.count, every, within, summary.names]
 
 
 def _plain(model: BaseModel) -> dict[str, Any]:
@@ -193,12 +204,14 @@ class _Kept:
 
     def __init__(self, place: Path, index: dict[str, Any]) -> None:
         self._index = index
+        self._ids = _unsealed(place / _IDS)
         self._content = {erp: _unsealed(place / name) for erp, name in index["files"].items()}
 
     @cached_property
     def erps(self) -> dict[str, str]:
-        ids: dict[str, list[str]] = self._index["ids"]
-        order: dict[str, list[int]] = self._index["order"]
+        kept = json.loads(self._ids)
+        ids: dict[str, list[str]] = kept["ids"]
+        order: dict[str, list[int]] = kept["order"]
         numbered = [
             (n, club, erp) for erp in ids for n, club in zip(order[erp], ids[erp], strict=True)
         ]
@@ -210,6 +223,13 @@ class _Kept:
     def everything(self) -> tuple[ClubConfig, ...]:
         clubs = [one for erp in self._content for one in self._clubs(erp)]
         return tuple(club for _, club in sorted(clubs, key=lambda one: one[0]))
+
+    def summary(self, erp: str | None) -> Summary | None:
+        kept = self._index["all"] if erp is None else self._index["summaries"].get(erp)
+        if kept is None:
+            return None
+        count, every, within, names = kept
+        return Summary(count, timedelta(seconds=every), timedelta(seconds=within), names)
 
     def _clubs(self, erp: str) -> list[tuple[int, ClubConfig]]:
         if erp not in self._content:

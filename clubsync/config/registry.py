@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,38 @@ DEFAULT_PATH = "config/clubs.yaml"
 
 #: What may be meant as a club's id: a word or a name, no email and no phone number.
 _LIKE_A_CLUB = re.compile(r"(?!.*\d{5})[\w .'-]{1,80}")
+
+#: The largest number of clubs that a summary names.
+MOST_NAMED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What Airflow needs to know of clubs that a Dag syncs. They are not made for it: each Dag file needs one at each
+    parse, and with ten thousand clubs that takes most of a second.
+
+    :param every: the shortest of their intervals.
+    :param within: the shortest of the times within which they are to be read (R25).
+    :param names: id -> name in the order of the file; empty if they are more than `MOST_NAMED`.
+    """
+
+    count: int
+    every: timedelta
+    within: timedelta
+    names: dict[str, str]
+
+
+def summary_of(clubs: Sequence[ClubConfig]) -> Summary | None:
+    """None: there are no clubs."""
+    if not clubs:
+        return None
+    named = clubs if len(clubs) <= MOST_NAMED else ()
+    return Summary(
+        count=len(clubs),
+        every=min(club.every for club in clubs),
+        within=min(club.promised.read or timedelta.max for club in clubs),
+        names={club.id: club.name for club in named},
+    )
 
 
 class Source(Protocol):
@@ -30,6 +64,9 @@ class Source(Protocol):
 
     def everything(self) -> tuple[ClubConfig, ...]:
         """All clubs, in the order of the file."""
+
+    def summary(self, erp: str | None) -> Summary | None:
+        """Of the clubs of one ERP, or of all; None if there are none."""
 
 
 class Given:
@@ -47,6 +84,9 @@ class Given:
 
     def everything(self) -> tuple[ClubConfig, ...]:
         return self._clubs
+
+    def summary(self, erp: str | None) -> Summary | None:
+        return summary_of(self._clubs if erp is None else self.of_erp(erp))
 
 
 class Config:
@@ -87,6 +127,10 @@ class Config:
         if erp not in self._of_erp:
             self._of_erp[erp] = self._source.of_erp(erp)
         return self._of_erp[erp]
+
+    def summary(self, erp: str | None = None) -> Summary | None:
+        """What a Dag is made from; of the clubs of one ERP, or of all. None if there are none."""
+        return self._source.summary(erp)
 
     def club(self, club_id: str) -> ClubConfig:
         """The club with this id.

@@ -32,8 +32,8 @@ _WORDS |= dict.fromkeys(("false", "False", "FALSE"), False)
 _DOUBTFUL = re.compile(r"[-+.0-9=<!&*?|>%@`]")
 #: What begins like a number and is none in any version of YAML: 5m, 10%, 06 12 34, 24 Hours.
 _TEXT = re.compile(r"(?!0[xo])[0-9]+(?:[mhds%]| .*|[^0-9.,:_+-]*[g-zG-Z/@].*)")
-#: A tag, or a directive.
-_SPECIAL = re.compile(rb"^%|(?:^|[\s\[{,:-])!", re.MULTILINE)
+#: A tag, a directive, or the mark of a key, which the quick parser takes where the other refuses it.
+_SPECIAL = re.compile(rb"^%|(?:^|[\s\[{,:-])!|(?:^|[\[{,:-])[ \t]*\?(?=[\s,\]}]|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True)

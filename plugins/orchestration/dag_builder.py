@@ -8,14 +8,13 @@ the Dag.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task_group
 from airflow.sdk import task as airflow_task
 
-from clubsync.config import ClubConfig, load_config
+from clubsync.config import load_config
 from plugins.dag_ids import FIRST_SYNCS, HELD_CHANGES, RETENTION, SYNC_ONE, UPKEEP, WEBHOOKS
 from plugins.orchestration import deadlines, notes, pools, sync_tasks, upkeep_tasks
 from plugins.orchestration.assets import CHANGED
@@ -57,9 +56,9 @@ TITLES = {"csv": "CSV exports", "rest": "REST APIs"}
 
 LABEL = f"{{{{ {notes.LABEL} if {notes.LABEL} is defined else instance_label(task) }}}}"
 
-MOST_OFFERED, LARGEST_OFFER = 100, 8_000
-"""Clubs that a form offers by name, and how many bytes of JSON they may take. Of more a list is of no use, and Airflow
-stores it with the Dag and again with each of its tasks."""
+LARGEST_OFFER = 8_000
+"""The bytes of JSON that the clubs take that a form offers by name. Airflow stores them with the Dag and again with
+each of its tasks."""
 
 DRY_RUN = "Read, validate and plan without writing anything to the club base. The plan is stored and shown."
 FULL = "Read all records, even where the ERP can return changes only."
@@ -97,33 +96,32 @@ def sync_dag(erp: str) -> DAG | None:
 
     :raises clubsync.errors.ConfigError: clubs.yaml is not valid; Airflow shows the message.
     """
-    clubs = load_config().of_erp(erp)
-    if not clubs:
+    clubs = load_config().summary(erp)
+    if clubs is None:
         return None
-    every = min(club.every for club in clubs)
-    title, within = TITLES.get(erp, erp.title()), deadlines.of_clubs(clubs)
+    title = TITLES.get(erp, erp.title())
     with DAG(
         dag_id=f"sync_{erp}",
         dag_display_name=f"Sync {title}",
-        description=f"Keeps the club base of {len(clubs)} clubs in sync with {title}.",
+        description=f"Keeps the club base of {clubs.count} clubs in sync with {title}.",
         doc_md=SYNC_DOC.format(
             title=title,
-            count=len(clubs),
-            often=_often(every),
+            count=clubs.count,
+            often=_often(clubs.every),
             pool=pools.pool_of(erp),
-            within=deadlines.in_words(within),
+            within=deadlines.in_words(clubs.within),
         ),
-        deadline=deadlines.alert(within, every),
-        schedule=CronDataIntervalTimetable(cron(every), timezone="UTC"),
+        deadline=deadlines.alert(clubs.within, clubs.every),
+        schedule=CronDataIntervalTimetable(cron(clubs.every), timezone="UTC"),
         start_date=START,
         catchup=False,
         max_active_runs=1,
         default_args={"owner": OWNER, "execution_timeout": LONGEST_TASK},
         tags={"clubsync", "sync", erp},
-        params={"clubs": _choice(clubs), **_switches()},
+        params={"clubs": _choice(clubs.names), **_switches()},
         user_defined_macros={"instance_label": sync_tasks.instance_label},
     ) as dag:
-        _shape(erp, every)
+        _shape(erp, clubs.every)
     return dag
 
 
@@ -185,7 +183,7 @@ def _shape(erp: str, every: timedelta) -> None:
 
 def sync_one_dag() -> DAG:
     """The Dag ``sync_one``: one club of any ERP, now, in parallel with the scheduled runs."""
-    clubs = load_config().clubs
+    clubs = load_config().summary()
     with DAG(
         dag_id=SYNC_ONE,
         dag_display_name="Sync one club now",
@@ -198,7 +196,7 @@ def sync_one_dag() -> DAG:
         default_args={"owner": OWNER, "execution_timeout": LONGEST_TASK},
         tags={"clubsync", "sync", "one"},
         params={
-            "club": _one_of(clubs),
+            "club": _one_of(clubs.names if clubs else {}),
             **_switches(),
         },
     ) as dag:
@@ -365,9 +363,9 @@ def _club_retries(pauses: list[timedelta]) -> dict[str, Any]:
     }
 
 
-def _choice(clubs: Sequence[ClubConfig]) -> Param:
+def _choice(names: dict[str, str]) -> Param:
     description = "Clubs to sync now, due or not; leave empty for all clubs of this ERP."
-    offered = _offered(clubs)
+    offered = _offered(names)
     if not offered:
         description += " Type their ids, one per line."
     return Param(
@@ -380,23 +378,20 @@ def _choice(clubs: Sequence[ClubConfig]) -> Param:
     )
 
 
-def _one_of(clubs: Sequence[ClubConfig]) -> Param:
+def _one_of(names: dict[str, str]) -> Param:
     """A club by name; of many clubs its id, or its name. The task checks it, and not the form: a club that was added
     to clubs.yaml is synced at once, although Airflow has not parsed this Dag again yet."""
-    offered = _offered(clubs) if clubs else {}
+    offered = _offered(names)
     if not offered:
         description = "The id or the name of the club, as in clubs.yaml."
         return Param(type="string", title="Club", description=description, minLength=1)
     return Param(type="string", title="Club", minLength=1, **offered)
 
 
-def _offered(clubs: Sequence[ClubConfig]) -> dict[str, Any]:
-    """The clubs by name, for a form; empty if they are too many."""
-    if len(clubs) > MOST_OFFERED:
-        return {}
-    names = {club.id: club.name for club in clubs}
+def _offered(names: dict[str, str]) -> dict[str, Any]:
+    """The clubs by name, for a form; empty if they are too many, or their names too long."""
     offered = {"examples": list(names), "values_display": names}
-    return offered if len(json.dumps(offered)) <= LARGEST_OFFER else {}
+    return offered if names and len(json.dumps(offered)) <= LARGEST_OFFER else {}
 
 
 def _switches() -> dict[str, Param]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
-
-from clubsync.config import ClubConfig
 
 log = logging.getLogger(__name__)
 
@@ -29,17 +27,13 @@ _alerted: dict[str, float] = {}
 """Dag id -> when its last alert was sent, by the clock of the triggerer's process."""
 
 
-def of_clubs(clubs: Iterable[ClubConfig]) -> timedelta:
-    """How long a run of these clubs may take: the shortest promise among them (R25)."""
-    return min(club.promised.read or timedelta(days=1) for club in clubs)
-
-
 def alert(within: timedelta, every: timedelta) -> DeadlineAlert:
     """The deadline of a Dag, counted from the end of a run's interval.
 
     Not from when it was queued, although that would do for runs by hand too: Airflow 3.3.2 then fails with a
     TypeError (`_recalculate_dagrun_queued_at_deadlines`) when somebody clears a task of a run that failed in time.
 
+    :param within: how long a run may take: the shortest promise of its clubs (R25).
     :param every: the length of the interval; its beginning is what Airflow counts from.
     """
     return DeadlineAlert(

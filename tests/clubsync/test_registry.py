@@ -289,6 +289,7 @@ SCALARS = st.one_of(
 @given(st.lists(SCALARS, min_size=1, max_size=4), st.booleans())
 @example(["1e3"], True)
 @example(["2024-02-30"], False)
+@example(["?", "", "x"], True)
 def test_what_the_quick_parser_says_the_slow_one_says_too(values: list[str], flow: bool) -> None:
     """It may leave a file to the other; it may not read it otherwise."""
     if flow:

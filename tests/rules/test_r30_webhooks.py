@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -319,14 +318,12 @@ def test_r30_a_slow_webhook_delays_no_other(
 
 
 def test_r30_an_answer_has_an_end(club: Club, shared_base: Base, receiver: Receiver) -> None:
-    """A byte now and then does not hold a message without end."""
+    """A byte now and then does not hold a message without end: this receiver sends them for ever."""
     put(club, "1")
     club.sync()
     hook = Hook(shared_base, "drip", receiver, club, start="beginning", timeout="1s")
     receiver.drips = True
-    begun = time.monotonic()
     assert hook.deliver().problem == "No answer in time."
-    assert time.monotonic() - begun < 30
 
 
 def test_r30_redirects_are_not_followed(club: Club, hook: Hook, receiver: Receiver) -> None:
