@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# as the stack sets it: threads that share two cores with the other workers cost more than they save
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
 from clubsync.store import embedded
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -23,7 +23,7 @@ from tests.support.words import Record, Snapshot
 from tests.support.world import World, check, found
 
 TODAY = date(2026, 3, 2)
-WORLDS = 300
+WORLDS = 150
 RUNS = 25
 
 
@@ -85,7 +85,7 @@ HOW = (
     Consistency.MOMENT,
 )
 #: Worlds of the short test, and lives of the long one.
-FEW, LIVES = 60, 250
+FEW, LIVES = 40, 250
 
 
 @pytest.mark.parametrize("seed", [0])
@@ -261,7 +261,7 @@ def run_machine(examples: int, steps: int) -> None:
 
 
 def test_step_by_step() -> None:
-    run_machine(examples=15, steps=25)
+    run_machine(examples=8, steps=25)
 
 
 @pytest.mark.long

@@ -544,7 +544,7 @@ def test_decisions_in_turn_against_the_model(new_club: NewClub) -> None:
 
 def test_the_engine_against_the_model(new_club: NewClub) -> None:
     """The state machine; hypothesis shrinks what it finds to a few steps."""
-    reached = run_machine(new_club, examples=5, steps=30, same=True)
+    reached = run_machine(new_club, examples=3, steps=30, same=True)
     assert reached["addition"], reached
 
 

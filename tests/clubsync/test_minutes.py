@@ -36,7 +36,7 @@ def test_what_every_sync_updates_stays_in_its_page(shared_base: Base, new_club: 
     for number in range(50):
         club.erp.put(str(number), f"m{number}@x.example.org")
     club.sync()
-    before, syncs = _updates(shared_base), 40
+    before, syncs = _updates(shared_base), 25
     for minute in range(syncs):
         club.erp.as_of += timedelta(minutes=1)
         club.erp.change(str(minute), first_name=f"Name {minute}")

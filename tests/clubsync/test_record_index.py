@@ -61,7 +61,7 @@ def test_the_index_stays_what_the_mirror_says(
     for i in range(30):
         club.erp.put(f"{i:02}", f"p{i}@x.fr")
     club.sync()
-    for turn in range(12):
+    for turn in range(8):
         for i in dice.sample(range(34), 3):
             if f"{i:02}" in club.erp.records and dice.random() < 0.3:
                 club.erp.remove(f"{i:02}")

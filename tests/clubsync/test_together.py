@@ -18,7 +18,7 @@ from clubsync.model import FINDINGS, Plan
 from tests.support.alike import clubs_alike, memory_of, next_snapshot
 
 CLUBS = 12
-RUNS = 12
+RUNS = 8
 
 
 def different(batch: Plan, alone: Plan) -> list[str]:

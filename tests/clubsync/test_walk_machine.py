@@ -221,7 +221,7 @@ def run(
 def test_r14_an_erp_that_is_edited_while_it_is_read(
     new_club: NewClub, served: WorldErp, tmp_path: Path
 ) -> None:
-    reached = run(new_club, served, tmp_path, examples=6, steps=14, same=True)
+    reached = run(new_club, served, tmp_path, examples=4, steps=14, same=True)
     assert reached["edited meanwhile"] > 10, reached
     assert reached["suspected"], reached
 

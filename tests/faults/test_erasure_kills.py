@@ -45,25 +45,26 @@ FIELDS = {name: name for name in ("id", "email", "first_name", "last_name", "pho
 STEPS = (
     "clubsync.manual.erasure_rows:delete@after",
     "clubsync.manual.erasure:_order@after",
-    "clubsync.store.snapshots:Store.write#2@after",
     "clubsync.manual.erasure_parts:_Work._move#2@after",
-    "clubsync.store.snapshots:Store.remove#1@after",
     "clubsync.store.packages:write#2",
-    "clubsync.store.database:Base.vacuum",
     "clubsync.manual.erasure_parts:_Work.complete",
 )
 #: The same more often: every call of everything that changes the store or the order.
-EVERY_STEP = tuple(
-    f"clubsync.{function}#{n}@{moment}"
-    for function in (
-        "store.snapshots:Store.whole",
-        "store.snapshots:Store.remove",
-        "store.snapshots:Store.remove_file",
-        "manual.erasure_parts:_Work.attempt",
-        "manual.erasure_parts:_Work._move",
-    )
-    for n in range(1, 9)
-    for moment in ("before", "after")
+EVERY_STEP = (
+    "clubsync.store.snapshots:Store.write#2@after",
+    "clubsync.store.database:Base.vacuum",
+    *(
+        f"clubsync.{function}#{n}@{moment}"
+        for function in (
+            "store.snapshots:Store.whole",
+            "store.snapshots:Store.remove",
+            "store.snapshots:Store.remove_file",
+            "manual.erasure_parts:_Work.attempt",
+            "manual.erasure_parts:_Work._move",
+        )
+        for n in range(1, 9)
+        for moment in ("before", "after")
+    ),
 )
 
 
@@ -330,7 +331,7 @@ def _later(it: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return {**it.env, "CLUBSYNC_NOW": now}
 
 
-@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("nth", [2])
 def test_a_retention_that_is_killed(
     killed: tuple[World, Base], monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
@@ -369,7 +370,7 @@ def test_r28_a_purge_that_is_killed(
     assert traces(base, it.store, WORDS) == []
 
 
-@pytest.mark.parametrize("nth", range(1, 4))
+@pytest.mark.parametrize("nth", [1, 3])
 def test_a_sync_that_is_killed_while_it_stores(
     killed: tuple[World, Base], monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:

@@ -90,7 +90,7 @@ def _check(club: Club, dice: random.Random) -> None:
     assert club.unsettled() == {}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_r16_older_snapshots_change_nothing(new_club: NewClub, seed: int) -> None:
     """ "replays and backfills in any order, any number of times, beside live runs, leave the base as it is"."""
     _check(new_club(), random.Random(seed))

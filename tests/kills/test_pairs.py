@@ -14,9 +14,6 @@ SAMPLE = [
     ("two: sync", "two: approve"),
     ("two: undo", "two: sync"),
     ("two: retention", "two: replay"),
-    ("two: sync", "two: detach"),
-    ("two: erase", "two: replay"),
-    ("two: erase", "two: sync"),
     ("two: sync", "two: erase"),
 ]
 

@@ -47,11 +47,11 @@ def test_no_answer_is_a_fault_and_all_are_as_written(site: Site) -> None:
 
 
 def _ask(operation: Operation, headers: dict[str, str], asked: list[tuple[str, int]]) -> None:
-    """Two dozen requests of one operation, each of which has to be answered as its OpenAPI says."""
+    """A dozen requests of one operation, each of which has to be answered as its OpenAPI says."""
 
     @given(case=operation.as_strategy())
     @settings(
-        max_examples=25,
+        max_examples=12,
         deadline=None,
         derandomize=True,
         database=None,

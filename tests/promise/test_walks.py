@@ -21,10 +21,10 @@ def broken(told: Told) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize(
-    ("disturbance", "paging"),
-    [cell for n, cell in enumerate(product(DISTURBANCES, PAGING)) if n % 3 == 1],
+    ("paging", "disturbance"), zip(PAGING, cycle(reversed(DISTURBANCES)), strict=False)
 )
-def test_r14_the_promise_holds(disturbance: str, paging: str) -> None:
+def test_r14_the_promise_holds(paging: str, disturbance: str) -> None:
+    """Each paging once, and each disturbance; on PostgreSQL they are paired otherwise."""
     by_memberships = len(disturbance + paging) % 2 == 1
     told = live(disturbance, paging, 0, readings=6, by_memberships=by_memberships)
     assert broken(told) == (0, 0, 0), told.stories
@@ -61,8 +61,9 @@ def test_r14_the_promise_holds_on_postgresql(new_club: NewClub, by_memberships: 
 
 def test_r14_without_a_second_reading_it_would_not_hold() -> None:
     """The same lives, read as if a walk were a moment: these tests can fail."""
-    told = Told()
-    for seed in range(4):
-        for disturbance in ("one leaves, one comes", "two swap their emails"):
-            told.add(live(disturbance, "offset", seed, seen_as=believing))
-    assert told.lost > 3
+    told, disturbances = Told(), ("one leaves, one comes", "two swap their emails")
+    for seed, disturbance in product(range(4), disturbances):
+        told.add(live(disturbance, "offset", seed, seen_as=believing))
+        if told.lost > 3:
+            return
+    pytest.fail(f"only {told.lost} of those who were active lost access")

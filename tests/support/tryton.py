@@ -5,6 +5,7 @@ from tests.support.tryton import tryton  # noqa: F401
 
 from __future__ import annotations
 
+import fcntl
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,7 +79,10 @@ def tryton(
     folder = tmp_path_factory.mktemp("tryton")
     cache: pytest.Cache | None = getattr(request.config, "cache", None)
     kept = cache.mkdir(f"tryton-{version('trytond')}") if cache else folder / "kept"
-    copy_database(create_database(kept, PASSWORD), folder)
+    kept.mkdir(exist_ok=True)
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one of the workers makes it
+        copy_database(create_database(kept, PASSWORD), folder)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
