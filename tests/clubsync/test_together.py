@@ -19,6 +19,8 @@ from tests.support.alike import clubs_alike, memory_of, next_snapshot
 
 CLUBS = 12
 RUNS = 8
+#: Kinds of change, and the beginnings of the signs by which people are suspected to have left.
+KINDS = {"addition", "deactivation", "merge", "email_change", "adoption", "absen", "email"}
 
 
 def different(batch: Plan, alone: Plan) -> list[str]:
@@ -43,7 +45,9 @@ def test_r21_a_batch_is_planned_as_its_clubs_alone(seed: int) -> None:
     """Whole and partial readings, moments and walks, side by side; suspicions, swaps, merges and families in them."""
     dice, today, worlds = Random(seed), date(2026, 3, 2), clubs_alike(CLUBS)
     kinds = set[str]()
-    for run in range(1, RUNS + 1):
+    for run in range(1, 3 * RUNS + 1):
+        if run > RUNS and kinds >= KINDS:
+            break  # chance has shown whatever has to be seen
         today += timedelta(dice.choice([0, 0, 1, 2]))
         snapshots, inputs = {}, {}
         for n, world in enumerate(worlds):
@@ -62,5 +66,4 @@ def test_r21_a_batch_is_planned_as_its_clubs_alone(seed: int) -> None:
             assert different(batch, alone) == [], (run, n)
             kinds |= set(alone.changes["kind"]) | set(alone.suspected["sign"].str.slice(0, 5))
             memory_of(worlds[n])._apply(alone, snapshots[n])
-    assert {"addition", "deactivation", "merge", "email_change", "adoption"} <= kinds
-    assert {"absen", "email"} <= kinds, "nothing was suspected"
+    assert kinds >= KINDS
