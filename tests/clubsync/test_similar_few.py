@@ -117,3 +117,9 @@ def test_r23_the_score_is_rounded_alike() -> None:
         bits = half / 2
         expr = (1 / (1 + (2.0 ** (similarity.THRESHOLD - pl.lit(bits))))).round(3)
         assert pl.select(expr).item() == round(1 / (1 + 2.0 ** (similarity.THRESHOLD - bits)), 3)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=12))
+def test_r23_a_name_of_plain_letters_is_folded_like_any_other(name: str) -> None:
+    """Beside a letter with an accent it takes the other way."""
+    assert similarity.plain(f"{name} é") == f"{similarity.plain(name)} e".strip()

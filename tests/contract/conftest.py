@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from sandbox import courtside, playtomic, proxy, sftp
 from sandbox.faults import Faults
@@ -16,7 +17,7 @@ from tests.contract.cases import CASES
 from tests.contract.file_cases import Drop
 from tests.contract.playtomic_case import SECRET, PlaytomicErp
 from tests.contract.rest_case import CourtsideErp
-from tests.contract.tryton_case import TrytonErp
+from tests.contract.tryton_case import TrytonErp, TrytonRestCase
 from tests.support.servers import Recorder, serving
 from tests.support.tryton import Tryton, tryton
 
@@ -51,7 +52,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         check = metafunc.function.__name__.removeprefix("test_")
         cases = [c for c in CASES if check not in c.reasons()]
-        metafunc.parametrize("case", cases, ids=[c.label for c in cases])
+        metafunc.parametrize("case", [_param(case, check) for case in cases])
+
+
+#: What the HTTP client does, which is one for both protocols of Tryton. A real server takes a second or two for each
+#: check: these meet the second protocol in the long tests.
+OF_THE_CLIENT = {
+    *("throttled", "throttled_by_their_clock", "throttled_for_a_moment", "timeout", "time_limit"),
+    *("server_error_once", "server_error_persists", "html", "truncated", "answer_too_large"),
+    *("hostile_answer", "hostile_page_later", "maintenance_page_once", "maintenance_page_later"),
+    *("plain_http_is_refused", "a_name_that_means_this_machine_is_refused", "wrong_address"),
+    *("who_the_server_is_is_verified", "a_proxy_is_respected", "a_redirect_is_not_followed"),
+    *("a_flood_of_values_is_refused", "all_responses_count_together", "too_many_pages"),
+    *("errors_tell_no_secrets", "a_complete_reading_logs_no_person", "clock_skew"),
+}
+
+
+def _param(case: ConnectorCase, check: str) -> ParameterSet:
+    long = isinstance(case, TrytonRestCase) and check in OF_THE_CLIENT
+    return pytest.param(case, id=case.label, marks=[pytest.mark.long] if long else [])
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract import test_contract
+from tests.contract import test_contract, test_outward
 from tests.contract.cases import CASES
+from tests.contract.conftest import OF_THE_CLIENT
 from tests.contract.table import PAGE, inferred, is_check, page, sections
 
 
@@ -26,6 +27,11 @@ def test_every_check_is_on_the_page() -> None:
     assert names == checks
     assert len(names) >= 40
     assert all(vars(test_contract)[f"test_{name}"].__doc__ for name in names)
+
+
+def test_what_is_left_to_the_long_tests_are_checks() -> None:
+    known = {name.removeprefix("test_") for name in (*vars(test_contract), *vars(test_outward))}
+    assert known >= OF_THE_CLIENT
 
 
 def test_what_is_inferred_is_found() -> None:
