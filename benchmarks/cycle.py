@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +11,7 @@ from benchmarks import club, stage
 from benchmarks.erp import SECRET
 from benchmarks.gates import Book
 from benchmarks.server import Server
+from benchmarks.serving import serving
 from clubsync.model import Step
 from connectors.sdk.base import Connection
 
@@ -27,25 +26,10 @@ Way = Callable[[list[str]], tuple[club.Clock, list[Step]]]
 
 @contextmanager
 def simulated(clubs: int, customers: int) -> Iterator[str]:
-    """Run the ERP in a separate process; returns its URL."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "benchmarks.erp",
-            f"--clubs={clubs}",
-            f"--customers={customers}",
-            f"--latency={LATENCY}",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    """Run the ERP; its address."""
+    options = f"--clubs={clubs}", f"--customers={customers}", f"--latency={LATENCY}"
+    with serving("benchmarks.erp", *options) as address:
+        yield address
 
 
 def measure(book: Book, server: Server, clubs: int, customers: int, cycles: int) -> None:

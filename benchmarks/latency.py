@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -24,6 +21,7 @@ from starlette.routing import Route
 
 from benchmarks import data
 from benchmarks.gates import Book
+from benchmarks.serving import serving
 from clubsync.pipeline.engine import READERS
 from connectors.sdk.http import Http, HttpLimits
 
@@ -38,7 +36,7 @@ class _Page(msgspec.Struct):
 
 def measure(book: Book, rounds: int) -> None:
     """Measure interleaved rounds: seconds a page by all connections, and by one."""
-    with _erp() as address:
+    with serving(__name__) as address:
         _read(address)  # warm-up
         for _ in range(rounds):
             one, many = _seconds(address, 1), _seconds(address, READERS)
@@ -59,19 +57,6 @@ def _read(address: str) -> None:
         for number in range(PAGES):
             page = http.json("GET", "/customers", _Page, params={"page": number}, login=False)
             assert len(page.data) == ROWS
-
-
-@contextmanager
-def _erp() -> Iterator[str]:
-    """Run the ERP; its address."""
-    command = [sys.executable, "-m", __name__]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def main() -> None:

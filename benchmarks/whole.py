@@ -30,6 +30,7 @@ import requests
 from rich.console import Console
 
 from benchmarks.fleet import venue_id
+from benchmarks.serving import serving
 from clubsync.store import embedded
 from stack.airflow_api import AirflowApi
 from stack.environment import ROOT, Instance
@@ -159,15 +160,9 @@ class Fleet:
 @contextmanager
 def simulated(clubs: int, customers: int, latency: float) -> Iterator[Fleet]:
     """Run the simulated ERP."""
-    command = [sys.executable, "-m", "benchmarks.fleet", f"--venues={clubs}"]
-    command += [f"--customers={customers}", f"--latency={latency}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout is not None
-    try:
-        yield Fleet(f"http://127.0.0.1:{int(process.stdout.readline())}")
-    finally:
-        process.terminate()
-        process.wait(10)
+    options = f"--venues={clubs}", f"--customers={customers}", f"--latency={latency}"
+    with serving("benchmarks.fleet", *options) as address:
+        yield Fleet(address)
 
 
 @dataclass
