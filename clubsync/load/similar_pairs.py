@@ -258,13 +258,15 @@ def _compare(
     sql = queries()
     who: _Who = {"club": club, "statuses": sorted(statuses), "today": today}
     people = fetch(driver, sql.similar_people, _PEOPLE, **who, ids=list(ids))
-    keys = similarity.keys(people)
-    sql.delete_similar_keys(driver, club=club, ids=list(ids))
+    keys, was = similarity.keys(people), pl.DataFrame(schema=_PAIR)
+    compared_already = sql.is_compared_already(driver, club=club)
+    if compared_already:
+        sql.delete_similar_keys(driver, club=club, ids=list(ids))
+        was = fetch(driver, sql.similar_partners, _PAIR, club=club, ids=list(ids))
     if keys.height:
-        texts, numbers = keys["erp_id"].to_list(), keys["key"].to_list()
-        sql.write_similar_keys(driver, club=club, ids=texts, keys=numbers)
-    was = fetch(driver, sql.similar_partners, _PAIR, club=club, ids=list(ids))
-    found = _found(driver, people, keys, who)
+        _write_keys(driver, club, people["erp_id"], keys)
+    blocks = _blocks(driver, club, keys) if compared_already else keys
+    found = _found(driver, people, keys, blocks, who)
     gone = was.join(found, on=["a", "b"], how="anti")
     if gone.height:
         sql.delete_similar_pairs(
@@ -283,17 +285,45 @@ def _compare(
         renew_findings(driver, club, run, touched, at)
 
 
-def _found(driver: Driver, people: pl.DataFrame, keys: pl.DataFrame, who: _Who) -> pl.DataFrame:
-    """The pairs that these people are in: `similar.PAIRS`."""
-    sql, club = queries(), who["club"]
-    blocks = fetch(
+def _write_keys(driver: Driver, club: int, ids: pl.Series, keys: pl.DataFrame) -> None:
+    """:param ids: erp_ids; the keys are of these."""
+    places = keys.join(
+        ids.to_frame().with_row_index("place", 1), on="erp_id", how="left", maintain_order="left"
+    )
+    queries().write_similar_keys(
         driver,
-        sql.similar_blocks,
+        club=club,
+        ids=ids.to_list(),
+        places=_array(places["place"]),
+        keys=_array(keys["key"]),
+    )
+
+
+def _array(numbers: pl.Series) -> str:
+    """Numbers as PostgreSQL writes an array."""
+    return "{" + ",".join(map(str, numbers.to_list())) + "}"
+
+
+def _blocks(driver: Driver, club: int, keys: pl.DataFrame) -> pl.DataFrame:
+    """The records that have these keys, as far as is needed to know a crowd: `similarity.KEYS`."""
+    return fetch(
+        driver,
+        queries().similar_blocks,
         similarity.KEYS,
         club=club,
         keys=keys["key"].unique().to_list(),
         limit_to=similarity.CROWD + 1,
     )
+
+
+def _found(
+    driver: Driver, people: pl.DataFrame, keys: pl.DataFrame, blocks: pl.DataFrame, who: _Who
+) -> pl.DataFrame:
+    """The pairs that these people are in: `similarity.PAIRS`.
+
+    :param blocks: whoever has their keys, they included.
+    """
+    sql, club = queries(), who["club"]
     crowds = similarity.crowded(blocks)
     blocks = blocks.filter(~pl.col("key").is_in(crowds.implode()))
     compared = similarity.candidates(keys, blocks)

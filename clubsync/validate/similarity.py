@@ -89,12 +89,16 @@ EXTRA = {"same": 6.0, "one": 5.0, "few": 4.0, "other": -1.0}
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
 )
+#: What becomes of most letters, at a tenth of the time.
+_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
 _SOUNDS = (("ph", "f"), ("qu", "k"), ("ck", "k"), ("c", "k"), ("h", ""), ("y", "i"), ("z", "s"))
 PHONE_DIGITS = 9
 
 
 def plain(text: str) -> str:
     """A name without case, accents and marks: its parts in letters and digits, a space between them."""
+    if text.isascii():
+        return " ".join(text.translate(_ASCII).split())
     folded = unicodedata.normalize("NFKD", text.casefold()).translate(_LETTERS)
     kept = (c if c.isalnum() else " " for c in folded if not unicodedata.combining(c))
     return " ".join("".join(kept).split())
@@ -195,6 +199,8 @@ def score(compared: pl.DataFrame, people: pl.DataFrame, extra: Sequence[str] = (
     """
     if compared.is_empty():
         return PAIRS.to_frame()
+    named = pl.concat([compared["a"], compared["b"]]).unique()
+    people = people.filter(pl.col("erp_id").is_in(named.implode()))
     straight = _bits("first", FIRST) + _bits("last", LAST)
     crossed = (
         pl.when("whole")

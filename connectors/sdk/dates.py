@@ -604,6 +604,8 @@ def _text(value: object) -> str | _Unreadable | None:
         return str(value) if abs(value) < _LARGEST else None
     if not isinstance(value, str) or len(value) > _LONGEST:
         return UNREADABLE_DATE
+    if value.isascii() and value.isprintable():
+        return value.strip() or None
     text = "".join(c for c in value if unicodedata.category(c) not in ("Cf", "Cc") or c.isspace())
     return text.strip() or None
 

@@ -49,13 +49,28 @@ limit :max_rows;
 delete from sync.similar_key
 where club = :club and erp_id = any(:ids::text[]);
 
--- name: write_similar_keys(club, ids, keys)!
+-- name: is_compared_already(club)$
+-- Whether any record of the club has a key, or is in a pair.
+select
+    exists (
+        select from sync.similar_key
+        where club = :club
+    )
+    or exists (
+        select from sync.similar_pair
+        where club = :club
+    );
+
+-- name: write_similar_keys(club, ids, places, keys)!
+-- Keys of records; `places` are those of the record of each key among `ids`, from 1 on. Both are the text of an array:
+-- a record has several keys, and the driver takes longer to write thousands of numbers than PostgreSQL to read them.
 insert into sync.similar_key (club, erp_id, key)
 select
     :club,
-    k.erp_id,
+    i.erp_id,
     k.key
-from unnest(:ids::text[], :keys::bigint[]) as k (erp_id, key);
+from unnest(:places::text::bigint[], :keys::text::bigint[]) as k (place, key)
+inner join unnest(:ids::text[]) with ordinality as i (erp_id, place) on k.place = i.place;
 
 -- name: similar_blocks(club, keys, limit_to)
 -- Records that have these keys, up to a limit for each key.
