@@ -5,7 +5,10 @@ Airflow's own auth manager (its simple one) decides what that person may.
 
 from __future__ import annotations
 
+import copy
 import os
+import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +20,14 @@ from fastapi.testclient import TestClient
 from ruamel.yaml import YAML
 
 from clubsync.config import Guard
+from clubsync.pipeline.engine import READERS
+from clubsync.store import embedded
 from clubsync.store.database import Base
 from tests.support.airflow import have_a_home
-from tests.support.club import Club
-from tests.support.rules import NewClub, new_club, shared_base
+from tests.support.club import Club, MemoryConnector, install
+from tests.support.rules import NewClub, new_club
 
-__all__ = ["new_club", "shared_base"]
+__all__ = ["new_club"]
 
 # Airflow reads it when it is first imported.
 have_a_home()
@@ -84,8 +89,62 @@ def asked_by_role() -> Callable[[Request], object]:
     return who
 
 
+@dataclass(frozen=True)
+class Read:
+    """A database in which two clubs were read, their stored snapshots, and the clubs as they were left."""
+
+    database: str
+    snapshots: Path
+    clubs: tuple[Club, Club]
+
+    def club(self, nth: int, base: Base, folder: Path, patch: pytest.MonkeyPatch) -> Club:
+        """One of the clubs, in a copy of the database."""
+        made = Club(base, folder, patch, **(GUARDED if nth == 0 else {}))
+        left = self.clubs[nth]
+        made.id, made.erp, made.last = left.id, copy.deepcopy(left.erp), copy.deepcopy(left.last)
+        MemoryConnector.erps[made.id] = made.erp
+        made.at(left.now)
+        return made
+
+
+#: Fields of the club's entry.
+GUARDED = {"guard": Guard(share=0.1, at_least=2, at_most=5)}
+
+
+@pytest.fixture(scope="session")
+def read(postgres: embedded.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
+    """Four syncs, once for all tests: each gets a copy of what they left."""
+    name, folder = "pages", tmp_path_factory.mktemp("read")
+    postgres.create_database(name)
+    base = Base(postgres.url(name), pool_size=READERS)
+    with pytest.MonkeyPatch.context() as patch:
+        install(patch)
+        club, other = Club(base, folder, patch, **GUARDED), Club(base, folder, patch)
+        fill(club)
+        other.erp.put("9", "zoe@other.fr", first_name="Zoé", last_name="Other")
+        other.at(club.now)
+        other.sync()
+    base.close()
+    yield Read(name, folder, (club, other))
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def shared_base(read: Read, postgres: embedded.Server) -> Iterator[Base]:
+    """A copy of the database for each test; what the other fixtures of the engine share elsewhere."""
+    name = f"pages_{uuid.uuid4().hex[:12]}"
+    postgres.create_database(name, template=read.database)
+    base = Base(postgres.url(name), pool_size=READERS)
+    try:
+        yield base
+    finally:
+        base.close()
+        postgres.drop_database(name)
+
+
 @pytest.fixture
 def site(
+    read: Read,
     new_club: NewClub,
     shared_base: Base,
     tmp_path: Path,
@@ -102,12 +161,8 @@ def site(
     from plugins.web.app import application
     from plugins.web.services import nudges
 
-    club = new_club(guard=Guard(share=0.1, at_least=2, at_most=5))
-    other = new_club()
-    fill(club)
-    other.erp.put("9", "zoe@other.fr", first_name="Zoé", last_name="Other")
-    other.at(club.now)
-    other.sync()
+    shutil.copytree(read.snapshots, tmp_path / "snapshots")
+    club, other = (read.club(n, shared_base, tmp_path / "snapshots", monkeypatch) for n in (0, 1))
 
     path = tmp_path / "clubs.yaml"
     with path.open("w") as file:
