@@ -7,13 +7,12 @@ what came of it (`compiled`). Cheap to import and to load, because every Dag fil
 from clubsync.config.model import ClubConfig, Contact, Guard, Members, Promise, WebhookConfig
 from clubsync.config.problems import sentence, wrong_setting
 from clubsync.config.reading import config_path, is_list_of_clubs, load_club, load_config
-from clubsync.config.registry import DEFAULT_PATH, MOST_NAMED, Config, Summary
+from clubsync.config.registry import DEFAULT_PATH, Config, Summary
 from clubsync.config.schema import json_schema
 from clubsync.config.yaml_files import stamp
 
 __all__ = [
     "DEFAULT_PATH",
-    "MOST_NAMED",
     "ClubConfig",
     "Config",
     "Contact",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from clubsync.config import ClubConfig, Config, load_club, load_config, yaml_files
+from clubsync.config import ClubConfig, Config, Summary, load_club, load_config, yaml_files
 from clubsync.config.reading import _plain
 from clubsync.config.yaml_files import File
 from clubsync.errors import ConfigError, UnknownClub
@@ -164,10 +165,32 @@ def test_ten_thousand_clubs_are_not_validated_again(
         return validate(value)
 
     monkeypatch.setattr(ClubConfig, "model_validate", counted)
+    for erp in (None, "csv", "rest", "planity"):
+        assert kept.summary(erp) == read.summary(erp)
+    assert made == []
     assert kept.club("club-4242") == read.club("club-4242")
     assert len(made) == 1
     assert kept.clubs == read.clubs
     assert len(made) <= 4
+
+
+def test_a_summary_names_the_clubs_in_the_order_of_the_file(home: Path) -> None:
+    """R25: with the shortest of their intervals and of their promises."""
+    path = home / "clubs.yaml"
+    path.write_text(
+        "clubs:\n"
+        "- {id: b, name: B, erp: csv, connection: b, every: 10m}\n"
+        "- {id: a, name: A, erp: rest, connection: a, every: 5m, promise: {read: 1h}}\n"
+        "- {id: c, name: C, erp: csv, connection: c, every: 20m, promise: {read: 25m}}\n"
+    )
+    for config in (load_config(path), load_config(path)):  # read, then kept
+        assert config.summary("csv") == Summary(
+            2, timedelta(minutes=10), timedelta(minutes=25), {"b": "B", "c": "C"}
+        )
+        everybody = config.summary()
+        assert everybody is not None
+        assert (everybody.count, everybody.every) == (3, timedelta(minutes=5))
+        assert list(everybody.names) == ["b", "a", "c"]
 
 
 # --- a folder of files --------------------------------------------------------------------------

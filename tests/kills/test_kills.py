@@ -19,11 +19,8 @@ from tests.kills.plan import FAULTS, of_interest, sample
 SEED = 2026
 
 
-#: Not killed but by the long tests: they write by the same code as others that are.
-LIKE_OTHERS = (
-    *("sync, a walk suspects", "sync, a page is missing", "id reused"),
-    *("load, club retried", "redo", "reject", "refuse", "add after an undo"),
-)
+#: Left to the long tests: they write by the same code as a sync, a load, an acceptance, an addition by hand.
+LIKE_OTHERS = ("sync, a page is missing", "load, club retried", "refuse", "add after an undo")
 
 
 @pytest.mark.parametrize("action", [name for name in ACTIONS if name not in LIKE_OTHERS])

@@ -15,6 +15,8 @@ SAMPLE = [
     ("two: undo", "two: sync"),
     ("two: retention", "two: replay"),
     ("two: sync", "two: erase"),
+    ("two: erase", "two: sync"),
+    ("two: erase", "two: replay"),
 ]
 
 

@@ -318,7 +318,7 @@ def test_r30_a_slow_webhook_delays_no_other(
 
 
 def test_r30_an_answer_has_an_end(club: Club, shared_base: Base, receiver: Receiver) -> None:
-    """A byte now and then does not hold a message without end: this receiver sends them for ever."""
+    """A byte now and then does not hold a message up: the receiver never stops sending them."""
     put(club, "1")
     club.sync()
     hook = Hook(shared_base, "drip", receiver, club, start="beginning", timeout="1s")
